@@ -1,0 +1,221 @@
+//! The settings, as plain data: clap fills them from flags and environment variables, they are checked once, and
+//! nothing changes them afterwards. Every field's comment is its `--help` text, and says its unit.
+//!
+//! A setting is a flag and a variable: `--graph-url` is `INTUNE_GRAPHQL_GRAPH_URL`. A secret is never a flag.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::graph::Cloud;
+
+/// A typed GraphQL façade over Microsoft Graph's Intune app provisioning endpoints.
+///
+/// Start with `intune-graphql demo`: it needs no account, no token and no network.
+#[derive(Debug, Parser)]
+#[command(name = "intune-graphql", version, max_term_width = 110)]
+pub struct Cli {
+    /// What to run.
+    #[command(subcommand)]
+    pub command: Command,
+    /// How and what to log; logs go to standard error.
+    #[command(flatten)]
+    pub log: LogConfig,
+}
+
+/// The program's commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a gateway and a sandbox on this machine: nothing to set up, a mutation to paste.
+    Demo(DemoConfig),
+    /// Run the gateway in front of Microsoft Graph.
+    Serve(GatewayConfig),
+    /// Run an in-memory stand-in for Microsoft Graph, spoken to over HTTP.
+    Sandbox(SandboxConfig),
+    /// Print the GraphQL schema (SDL).
+    Schema,
+    /// Exit 0 when the gateway (or sandbox) at the given address is ready, 1 when it is not.
+    Healthcheck(HealthcheckConfig),
+}
+
+/// What is logged, and in which form. Tokens and bodies never are.
+#[derive(Debug, Clone, Args)]
+pub struct LogConfig {
+    /// Levels to log, as in `info` or `warn,intune_graphql=debug`.
+    #[arg(long, global = true, env = "INTUNE_GRAPHQL_LOG", value_name = "FILTER", default_value = "info")]
+    pub log: String,
+    /// Form of a log line.
+    #[arg(long, global = true, env = "INTUNE_GRAPHQL_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+}
+
+/// Form of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line, for log collectors.
+    Json,
+}
+
+/// The gateway's settings.
+#[derive(Debug, Clone, Args)]
+pub struct GatewayConfig {
+    /// Where GraphQL is served. Port 0 takes a free port and prints it.
+    #[arg(long, env = "INTUNE_GRAPHQL_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:4000")]
+    pub listen: SocketAddr,
+    /// Where `/livez` and `/readyz` are served.
+    #[arg(long, env = "INTUNE_GRAPHQL_ADMIN_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:4001")]
+    pub admin_listen: SocketAddr,
+    /// Which Microsoft Graph to speak to.
+    #[command(flatten)]
+    pub graph: GraphConfig,
+    /// What a GraphQL request may cost and see.
+    #[command(flatten)]
+    pub http: HttpConfig,
+    /// Serve the GraphiQL page at `/graphiql`.
+    #[arg(long, env = "INTUNE_GRAPHQL_GRAPHIQL", value_name = "BOOL", default_value_t = false,
+          num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
+    pub graphiql: bool,
+    /// Answer introspection (`__schema`, `__type`).
+    #[arg(long, env = "INTUNE_GRAPHQL_INTROSPECTION", value_name = "BOOL", default_value_t = false,
+          num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
+    pub introspection: bool,
+}
+
+/// Which Microsoft Graph, and how to reach it. The proxy variables (`HTTPS_PROXY`, `NO_PROXY`) are honoured, except
+/// towards a loopback address.
+#[derive(Debug, Clone, Args)]
+pub struct GraphConfig {
+    /// The national cloud whose `/beta` to use.
+    #[arg(long, env = "INTUNE_GRAPHQL_GRAPH_CLOUD", value_enum, default_value_t = Cloud::Global)]
+    pub graph_cloud: Cloud,
+    /// Any other Graph root, version included, as in `http://127.0.0.1:4010/beta`. Wins over the cloud.
+    #[arg(long, env = "INTUNE_GRAPHQL_GRAPH_URL", value_name = "URL")]
+    pub graph_url: Option<String>,
+    /// PEM file with certificate authorities to trust besides the system's.
+    #[arg(long, env = "INTUNE_GRAPHQL_GRAPH_CA", value_name = "FILE")]
+    pub graph_ca: Option<PathBuf>,
+    /// Allow a plain-http Graph root that is not loopback: callers' tokens then cross the network unencrypted.
+    #[arg(long, env = "INTUNE_GRAPHQL_ALLOW_INSECURE_GRAPH", value_name = "BOOL", default_value_t = false,
+          num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
+    pub allow_insecure_graph: bool,
+    /// Which of the two documented URLs creates a device status.
+    #[arg(long, env = "INTUNE_GRAPHQL_CREATE_PATH", value_enum, default_value_t = CreatePath::Collection)]
+    pub create_path: CreatePath,
+    /// Longest wait for a connection to Graph, as in `500ms` or `10s`.
+    #[arg(long, env = "INTUNE_GRAPHQL_CONNECT_TIMEOUT", value_name = "DURATION", default_value = "10s",
+          value_parser = duration)]
+    pub connect_timeout: Duration,
+    /// Largest answer that is read from Graph, in bytes, after decompression.
+    #[arg(long, env = "INTUNE_GRAPHQL_MAX_GRAPH_RESPONSE", value_name = "BYTES", default_value_t = 16 * 1024 * 1024)]
+    pub max_graph_response: usize,
+}
+
+/// Which URL creates a device status; the page "Add deviceStatuses" shows both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CreatePath {
+    /// `POST …/deviceStatuses`.
+    Collection,
+    /// `POST …/deviceStatuses/$ref`.
+    Ref,
+}
+
+/// Limits of one GraphQL request.
+#[derive(Debug, Clone, Args)]
+pub struct HttpConfig {
+    /// Time for one request, Graph's answers included, as in `30s`.
+    #[arg(long, env = "INTUNE_GRAPHQL_DEADLINE", value_name = "DURATION", default_value = "30s",
+          value_parser = duration)]
+    pub deadline: Duration,
+    /// Largest request body, in bytes.
+    #[arg(long, env = "INTUNE_GRAPHQL_MAX_BODY", value_name = "BYTES", default_value_t = 1024 * 1024)]
+    pub max_body: usize,
+}
+
+/// The demo's settings.
+#[derive(Debug, Clone, Args)]
+pub struct DemoConfig {
+    /// Where GraphQL and GraphiQL are served. Port 0 takes a free port and prints it.
+    #[arg(long, env = "INTUNE_GRAPHQL_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:4000")]
+    pub listen: SocketAddr,
+    /// Where `/livez` and `/readyz` are served.
+    #[arg(long, env = "INTUNE_GRAPHQL_ADMIN_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:4001")]
+    pub admin_listen: SocketAddr,
+    /// Where the sandbox is served.
+    #[arg(
+        long,
+        env = "INTUNE_GRAPHQL_SANDBOX_LISTEN",
+        value_name = "ADDR",
+        default_value = "127.0.0.1:4010"
+    )]
+    pub sandbox_listen: SocketAddr,
+}
+
+/// The address to ask.
+#[derive(Debug, Clone, Args)]
+pub struct HealthcheckConfig {
+    /// The admin listener's address, or a whole URL to ask instead of its `/readyz`.
+    #[arg(
+        long,
+        env = "INTUNE_GRAPHQL_HEALTHCHECK_URL",
+        value_name = "ADDR|URL",
+        default_value = "127.0.0.1:4001"
+    )]
+    pub url: String,
+    /// Longest wait for the answer, as in `3s`.
+    #[arg(long, env = "INTUNE_GRAPHQL_HEALTHCHECK_TIMEOUT", value_name = "DURATION", default_value = "3s",
+          value_parser = duration)]
+    pub timeout: Duration,
+}
+
+/// The sandbox's settings.
+#[derive(Debug, Clone, Args)]
+pub struct SandboxConfig {
+    /// Where the sandbox is served; its Graph root is `/beta`. Port 0 takes a free port and prints it.
+    #[arg(
+        long,
+        env = "INTUNE_GRAPHQL_SANDBOX_LISTEN",
+        value_name = "ADDR",
+        default_value = "127.0.0.1:4010"
+    )]
+    pub listen: SocketAddr,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let duration = humantime::parse_duration(text)
+        .map_err(|error| format!("{error}; write a number and a unit, as in 500ms or 30s"))?;
+    if duration.is_zero() { Err("must be longer than zero".to_owned()) } else { Ok(duration) }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::Cli;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_setting_has_a_variable() {
+        for command in std::iter::once(Cli::command()).chain(Cli::command().get_subcommands().cloned()) {
+            for arg in
+                command.get_arguments().filter(|arg| !["help", "version"].contains(&arg.get_id().as_str()))
+            {
+                let flag = arg.get_long().expect("settings have a long flag");
+                let variable = arg.get_env().and_then(|name| name.to_str()).unwrap_or_default();
+                assert!(
+                    variable.starts_with("INTUNE_GRAPHQL_"),
+                    "--{flag} of `{}` has no variable",
+                    command.get_name()
+                );
+                assert!(arg.get_help().is_some(), "--{flag} has no help");
+            }
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! The only door to Microsoft Graph.
+
+mod root;
+
+pub use self::root::{Cloud, ServiceRoot, ServiceRootError};

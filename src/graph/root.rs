@@ -1,0 +1,149 @@
+//! The service root of Microsoft Graph: the one origin that a caller's token may go to.
+
+use std::fmt;
+
+use clap::ValueEnum;
+use url::{Host, Url};
+
+/// The national clouds. Tokens of one are not valid in another (Microsoft Graph: "National cloud deployments").
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Cloud {
+    /// `https://graph.microsoft.com`, GCC included.
+    Global,
+    /// US Government L4 (GCC High): `https://graph.microsoft.us`.
+    UsGovL4,
+    /// US Government L5 (`DoD`): `https://dod-graph.microsoft.us`.
+    UsGovL5,
+    /// China, operated by 21Vianet: `https://microsoftgraph.chinacloudapi.cn`.
+    China,
+}
+
+impl Cloud {
+    /// The root of the cloud's beta endpoint; `iosLobAppProvisioningConfigurations` exists only there.
+    #[must_use]
+    pub fn beta_root(self) -> &'static str {
+        match self {
+            Self::Global => "https://graph.microsoft.com/beta",
+            Self::UsGovL4 => "https://graph.microsoft.us/beta",
+            Self::UsGovL5 => "https://dod-graph.microsoft.us/beta",
+            Self::China => "https://microsoftgraph.chinacloudapi.cn/beta",
+        }
+    }
+}
+
+/// A checked service root: scheme, host and port, and a path that ends in the version; no trailing slash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceRoot(Url);
+
+/// Why a service root was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceRootError {
+    /// Not an absolute URL.
+    #[error("not a URL ({0}); write it as in https://graph.microsoft.com/beta")]
+    NotAUrl(url::ParseError),
+    /// Another scheme than http and https.
+    #[error("the scheme must be https (or http towards a loopback address)")]
+    Scheme,
+    /// User-info, query or fragment in the URL.
+    #[error("must hold neither user, password, query nor fragment")]
+    Surplus,
+    /// The version is missing.
+    #[error("the API version is missing; write it as in {0}/beta")]
+    NoVersion(String),
+    /// Plain http towards a host that is not loopback.
+    #[error(
+        "plain http to {0} would send callers' tokens unencrypted; use https, or set --allow-insecure-graph if that \
+         network is yours"
+    )]
+    Insecure(String),
+}
+
+impl ServiceRoot {
+    /// Checks a root as an operator wrote it, as in `https://graph.microsoft.com/beta`.
+    ///
+    /// # Errors
+    ///
+    /// Where it is no absolute http(s) URL of a version, or plain http to a host that is not loopback while
+    /// `allow_insecure` is not set.
+    pub fn parse(text: &str, allow_insecure: bool) -> Result<Self, ServiceRootError> {
+        let mut url = Url::parse(text).map_err(ServiceRootError::NotAUrl)?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(ServiceRootError::Scheme);
+        }
+        let surplus = !url.username().is_empty()
+            || url.password().is_some()
+            || url.query().is_some()
+            || url.fragment().is_some();
+        if surplus {
+            return Err(ServiceRootError::Surplus);
+        }
+        let path = url.path().trim_end_matches('/').to_owned();
+        if path.is_empty() {
+            return Err(ServiceRootError::NoVersion(url.as_str().trim_end_matches('/').to_owned()));
+        }
+        url.set_path(&path);
+        let root = Self(url);
+        if root.0.scheme() == "http" && !root.is_loopback() && !allow_insecure {
+            return Err(ServiceRootError::Insecure(root.0.host_str().unwrap_or_default().to_owned()));
+        }
+        Ok(root)
+    }
+
+    /// The root as a URL, without a trailing slash.
+    #[must_use]
+    pub fn url(&self) -> &Url {
+        &self.0
+    }
+
+    /// Whether the host is this machine: `localhost`, `127.0.0.0/8` or `::1`.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        match self.0.host() {
+            Some(Host::Ipv4(address)) => address.is_loopback(),
+            Some(Host::Ipv6(address)) => address.is_loopback(),
+            Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
+            None => false,
+        }
+    }
+}
+
+impl fmt::Display for ServiceRoot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ServiceRoot;
+
+    #[test]
+    fn roots_that_are_taken() {
+        for (text, root) in [
+            ("https://graph.microsoft.com/beta", "https://graph.microsoft.com/beta"),
+            ("https://graph.microsoft.com/beta/", "https://graph.microsoft.com/beta"),
+            ("http://127.0.0.1:4010/beta", "http://127.0.0.1:4010/beta"),
+            ("http://[::1]:4010/beta", "http://[::1]:4010/beta"),
+            ("http://localhost:4010/beta", "http://localhost:4010/beta"),
+        ] {
+            assert_eq!(ServiceRoot::parse(text, false).unwrap().to_string(), root);
+        }
+    }
+
+    #[test]
+    fn roots_that_are_refused() {
+        for text in [
+            "graph.microsoft.com/beta",
+            "ftp://graph.microsoft.com/beta",
+            "https://user@graph.microsoft.com/beta",
+            "https://graph.microsoft.com/beta?x=1",
+            "https://graph.microsoft.com",
+            "http://graph.microsoft.com/beta",
+            "http://sandbox:4010/beta",
+        ] {
+            let error = ServiceRoot::parse(text, false).unwrap_err().to_string();
+            assert!(!error.contains('\n'), "{error}");
+        }
+        assert!(ServiceRoot::parse("http://sandbox:4010/beta", true).is_ok());
+    }
+}

@@ -1,1 +1,3 @@
 //! Placeholder while the crate is being laid out.
+
+pub mod operation;

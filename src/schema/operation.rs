@@ -2,8 +2,8 @@
 //! executes as the specification says.
 //!
 //! The library departs from the specification in ways that double or lose writes: it runs a field again each time that
-//! it is selected, and runs fields before it knows whether the variables are good. So it only executes here, what a
-//! [`Preparer`] has prepared:
+//! it is selected, and runs fields before it knows whether the variables are good. So here it only executes, and only
+//! what a [`Preparer`] has prepared:
 //!
 //! 1. [`Preparer::document`] parses and validates. What comes out depends on nothing but the text, and can be kept.
 //! 2. [`Document::operation`] selects the operation; its type is then known, and a mutation can still be refused.

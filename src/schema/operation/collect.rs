@@ -5,7 +5,7 @@
 //! with the selections below merged, fragments expanded, and `@skip` and `@include` decided.
 
 use async_graphql::{
-    Name, Positioned, Variables,
+    Name, Positioned, Value as ConstValue, Variables,
     parser::types::{Directive, Field, InlineFragment, Selection, SelectionSet, TypeCondition},
 };
 use async_graphql_value::Value;
@@ -190,7 +190,7 @@ impl<'d> Collector<'d> {
             Some(Value::Boolean(condition)) => *condition,
             Some(Value::Variable(name)) => {
                 let value = self.variables.and_then(|variables| variables.get(name));
-                matches!(value, Some(async_graphql::Value::Boolean(true)))
+                matches!(value, Some(ConstValue::Boolean(true)))
             }
             _ => false,
         }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use async_graphql::{Name, Pos, parser::types::OperationDefinition};
+use async_graphql::{Name, Pos, Value as ConstValue, parser::types::OperationDefinition};
 
 use super::{Definition, OperationFacts};
 use crate::schema::operation::{
@@ -105,7 +105,7 @@ fn is_allowed(variable: &Variable, usage: &VariableUsage<'_, '_>) -> bool {
     if usage.ty.nullable || !variable.ty.nullable {
         return is_compatible(&variable.ty, usage.ty);
     }
-    let has_default = variable.default.as_ref().is_some_and(|default| *default != async_graphql::Value::Null);
+    let has_default = variable.default.as_ref().is_some_and(|default| *default != ConstValue::Null);
     (has_default || usage.has_default) && is_compatible_base(&variable.ty, usage.ty)
 }
 

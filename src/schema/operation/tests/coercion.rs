@@ -8,7 +8,7 @@ use crate::schema::operation::RequestErrorCode;
 fn messages(variables: JsonValue) -> Vec<String> {
     let source = "query ($n: [[Int!]], $i: [ID!], $f: Float, $on: Date, $c: Choice, $t: String, $b: Boolean) \
                   {arguments(nested:$n ids:$i float:$f on:$on choice:$c after:$t) x:arguments(flag:$b)}";
-    match Gateway::new().request(source, variables) {
+    match Gateway::shared().request(source, variables) {
         Ok(_) => Vec::new(),
         Err(errors) => {
             assert!(errors.iter().all(|error| error.code == RequestErrorCode::BadUserInput));
@@ -18,7 +18,7 @@ fn messages(variables: JsonValue) -> Vec<String> {
 }
 
 fn patch_messages(patch: JsonValue) -> Vec<String> {
-    match Gateway::new().request("mutation ($p: Patch!) {patch(patch:$p)}", json!({"p": patch})) {
+    match Gateway::shared().request("mutation ($p: Patch!) {patch(patch:$p)}", json!({"p": patch})) {
         Ok(_) => Vec::new(),
         Err(errors) => errors.into_iter().map(|error| error.message).collect(),
     }
@@ -86,7 +86,7 @@ fn an_error_names_the_way_and_the_expectation_but_not_the_value() {
 fn an_error_carries_the_variables_path_and_place() {
     let source = "mutation (\n $p: Patch!) {patch(patch:$p)}";
     let variables = json!({"p": {"inner": {"tags": ["a", 1]}}});
-    let errors = Gateway::new().request(source, variables).unwrap_err();
+    let errors = Gateway::shared().request(source, variables).unwrap_err();
     let field = |name: &str| PathSegment::Field(name.to_owned());
     let path = vec![field("p"), field("inner"), field("tags"), PathSegment::Index(1)];
     assert_eq!(errors[0].variable, Some(path));
@@ -102,7 +102,7 @@ fn all_bad_values_are_told_up_to_ten() {
 
 #[test]
 fn what_is_required_has_to_come() {
-    let gateway = Gateway::new();
+    let gateway = Gateway::shared();
     let errors =
         gateway.request("query ($t: String!, $f: Float! = 1) {arguments(after:$t float:$f)}", json!({}));
     let errors = errors.unwrap_err();
@@ -161,7 +161,7 @@ proptest! {
     fn any_json_is_coerced_or_refused_and_what_is_coerced_the_library_takes(
         p in any_json(), n in any_json(), c in any_json()
     ) {
-        let gateway = Gateway::new();
+        let gateway = Gateway::shared();
         let source = "query ($n: [[Int!]], $c: Choice) {arguments(nested:$n choice:$c)}";
         if let Ok(answer) = gateway.request(source, json!({"n": n, "c": c})) {
             prop_assert_eq!(answer.errors, Vec::<String>::new());
@@ -173,7 +173,7 @@ proptest! {
 
     #[test]
     fn a_good_value_is_coerced_and_executes(p in patch()) {
-        let answer = Gateway::new().request("mutation ($p: Patch!) {patch(patch:$p)}", json!({"p": p})).unwrap();
+        let answer = Gateway::shared().request("mutation ($p: Patch!) {patch(patch:$p)}", json!({"p": p})).unwrap();
         prop_assert_eq!(answer.errors, Vec::<String>::new());
         prop_assert_eq!(answer.calls, ["patch"]);
     }

@@ -6,7 +6,7 @@ use crate::schema::operation::{RequestError, RequestErrorCode};
 
 #[track_caller]
 fn answer(source: &str, variables: JsonValue) -> Answer {
-    let answer = Gateway::new().request(source, variables).unwrap();
+    let answer = Gateway::shared().request(source, variables).unwrap();
     assert_eq!(answer.errors, Vec::<String>::new(), "{source}");
     answer
 }
@@ -19,7 +19,7 @@ fn data(source: &str, variables: JsonValue) -> String {
 
 #[track_caller]
 fn refused(source: &str, variables: JsonValue) -> Vec<RequestError> {
-    Gateway::new().request(source, variables).unwrap_err()
+    Gateway::shared().request(source, variables).unwrap_err()
 }
 
 #[test]
@@ -171,7 +171,7 @@ fn an_interface_gives_each_object_each_key_once() {
 
 #[test]
 fn selections_that_differ_by_type_alone_stay_flat() {
-    let prepared = Gateway::new().prepare("{node{id ...on Node{echo} ...{id}}}", json!({})).unwrap();
+    let prepared = Gateway::shared().prepare("{node{id ...on Node{echo} ...{id}}}", json!({})).unwrap();
     let text = format!("{:?}", prepared.document);
     assert!(!text.contains("InlineFragment"), "{text}");
 }
@@ -225,7 +225,7 @@ fn an_argument_left_to_its_default_is_so_in_fragments_on_types() {
 
 #[test]
 fn introspection_is_answered_and_known_as_such() {
-    let gateway = Gateway::new();
+    let gateway = Gateway::shared();
     let source = "query ($d: Boolean! = true) {__schema{queryType{name}} t: __type(name:\"Colour\"){kind \
                   enumValues(includeDeprecated:$d){name}} a{id}}";
     let prepared = gateway.prepare(source, json!({})).unwrap();
@@ -254,7 +254,7 @@ fn the_library_knows_every_introspection_field_that_validation_lets_through() {
 
 #[test]
 fn a_subscription_gets_its_one_field() {
-    let gateway = Gateway::new();
+    let gateway = Gateway::shared();
     let source = "subscription ($count: Int) {...F ticks(count:$count){peer{id}}} \
                   fragment F on Updates {ticks(count:$count){id}}";
     let prepared = gateway.prepare(source, json!({})).unwrap();
@@ -266,8 +266,21 @@ fn a_subscription_gets_its_one_field() {
 }
 
 #[test]
+fn a_document_serves_many_requests() {
+    let gateway = Gateway::shared();
+    let document =
+        gateway.preparer.document("query ($n: Int) {a{echo(n:$n) ...F}} fragment F on A{id}").unwrap();
+    for (variables, expected) in [(json!({}), 3), (json!({"n": 4}), 4), (json!({"n": 5}), 5), (json!({}), 3)]
+    {
+        let variables = variables.as_object().cloned();
+        let prepared = gateway.preparer.prepare(document.operation(None).unwrap(), variables).unwrap();
+        assert_eq!(gateway.execute(prepared).data, json!({"a": {"echo": expected, "id": "a"}}));
+    }
+}
+
+#[test]
 fn the_operation_is_the_one_that_is_named() {
-    let gateway = Gateway::new();
+    let gateway = Gateway::shared();
     let document = gateway.preparer.document("query A {a{id}} mutation B {add(x:1){a}}").unwrap();
     let selected = document.operation(Some("B")).unwrap();
     assert_eq!(selected.operation_type(), OperationType::Mutation);
@@ -311,5 +324,5 @@ fn too_many_selections_are_refused_with_or_without_variables() {
     assert_eq!(errors[0].code, RequestErrorCode::TooLarge);
     assert_eq!(data(&source, json!({"x": false})), r#"{"a":{}}"#);
     let plain = source.replace("query ($x: Boolean!)", "").replace("@include(if:$x)", "");
-    assert_eq!(Gateway::new().preparer.document(&plain).unwrap_err()[0].code, RequestErrorCode::TooLarge);
+    assert_eq!(refused(&plain, json!({}))[0].code, RequestErrorCode::TooLarge);
 }

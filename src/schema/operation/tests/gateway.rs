@@ -1,6 +1,6 @@
 //! A small schema that notes its calls, and a preparer in front of it.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use async_graphql::{
     Context, Enum, ID, InputObject, InputValueError, InputValueResult, Interface, MaybeUndefined, Object,
@@ -229,7 +229,13 @@ pub(super) struct Answer {
 }
 
 impl Gateway {
-    pub(super) fn new() -> Self {
+    /// The one of all tests: it keeps nothing between requests.
+    pub(super) fn shared() -> &'static Self {
+        static SHARED: LazyLock<Gateway> = LazyLock::new(Gateway::new);
+        &SHARED
+    }
+
+    fn new() -> Self {
         let schema = Schema::build(Query, Mutation, Updates)
             .validation_mode(ValidationMode::Fast)
             .limit_recursive_depth(usize::MAX)

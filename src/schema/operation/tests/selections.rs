@@ -303,7 +303,7 @@ proptest! {
         if let Some(n) = n {
             variables["times"] = json!(n);
         }
-        let gateway = Gateway::new();
+        let gateway = Gateway::shared();
         let prepared = match gateway.prepare(&source, variables.clone()) {
             Ok(prepared) => prepared,
             Err(errors) => {

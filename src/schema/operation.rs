@@ -2,8 +2,8 @@
 //! executes as the specification says.
 //!
 //! The library departs from the specification in ways that double or lose writes: it runs a field again each time that
-//! it is selected, and runs fields before it knows whether the variables are good. So it only executes here, what a
-//! [`Preparer`] has prepared:
+//! it is selected, and runs fields before it knows whether the variables are good. So here it only executes, and only
+//! what a [`Preparer`] has prepared:
 //!
 //! 1. [`Preparer::document`] parses and validates. What comes out depends on nothing but the text, and can be kept.
 //! 2. [`Document::operation`] selects the operation; its type is then known, and a mutation can still be refused.
@@ -35,7 +35,7 @@ mod validation;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::{collections::HashMap, fmt, sync::OnceLock};
 
 use async_graphql::{
     Positioned, Request, Variables,
@@ -44,10 +44,7 @@ use async_graphql::{
     },
 };
 
-use self::{
-    coerce::coerce_variables, collect::Collector, document::Operation, parser::ParsedOperation,
-    validation::OperationFacts,
-};
+use self::{coerce::coerce_variables, collect::Collector, document::Operation};
 pub use self::{
     document::{Document, SelectedOperation},
     error::{RequestError, RequestErrorCode},
@@ -67,7 +64,7 @@ pub struct Preparer {
 }
 
 /// An operation that can be executed: valid, its variables coerced, each response key once.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Prepared {
     /// The one operation, without fragments, directives or defaults.
     pub document: ExecutableDocument,
@@ -77,14 +74,20 @@ pub struct Prepared {
     pub operation_type: OperationType,
 }
 
+/// Without its contents: literals and variables may hold what no log should.
+impl fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Prepared").field("operation_type", &self.operation_type).finish_non_exhaustive()
+    }
+}
+
 impl Preparer {
     /// Prepares for the schema that `types` describes.
     pub fn new(types: TypeSystem, limits: Limits) -> Self {
         Self { types, limits }
     }
 
-    /// Parses and validates a document, and collects the fields of those operations in which no variable decides
-    /// which they are.
+    /// Parses and validates a document.
     ///
     /// # Errors
     ///
@@ -92,51 +95,24 @@ impl Preparer {
     pub fn document(&self, source: &str) -> Result<Document, Vec<RequestError>> {
         let parsed = parser::parse(source, &self.limits).map_err(|error| vec![error])?;
         let facts = validation::validate(&self.types, &parsed, self.limits)?;
-        let fragments = parsed.fragments;
-        let operations = parsed
-            .operations
-            .into_iter()
-            .zip(facts)
-            .map(|(operation, facts)| self.operation(operation, facts, &fragments))
-            .collect::<Result<_, _>>()
-            .map_err(|error| vec![error])?;
-        Ok(Document { fragments, operations })
-    }
-
-    fn operation(
-        &self,
-        parsed: ParsedOperation,
-        facts: OperationFacts,
-        fragments: &parser::Fragments,
-    ) -> Result<Operation, RequestError> {
-        let shell = document::shell(&parsed.definition);
-        let Some(root) = self.types.root(shell.node.ty) else {
-            unreachable!("validation has looked up the root");
-        };
-        let selection_set = parsed.definition.node.selection_set;
-        let collected = if facts.is_conditional {
-            None
-        } else {
-            let collector = Collector { types: &self.types, fragments, variables: None, limits: self.limits };
-            Some(collector.collect(root, &selection_set)?)
-        };
-        Ok(Operation {
-            name: parsed.name.map(|name| name.node),
-            root,
+        let operations = parsed.operations.into_iter().zip(facts).map(|(operation, facts)| Operation {
+            name: operation.name.map(|name| name.node),
             variables: facts.variables,
-            selection_set,
-            collected,
+            collected: OnceLock::new(),
+            is_conditional: facts.is_conditional,
             replaced_by_defaults: facts.replaced_by_defaults,
-            shell,
-        })
+            shell: document::shell(&operation.definition),
+            selection_set: operation.definition.node.selection_set,
+        });
+        Ok(Document { operations: operations.collect(), fragments: parsed.fragments })
     }
 
     /// Makes a request's operation ready to execute.
     ///
     /// # Errors
     ///
-    /// Up to ten `BadUserInput`, one for each value that does not fit; `TooLarge` where the variables let more
-    /// selections in than the limits do.
+    /// Up to ten `BadUserInput`, one for each value that does not fit; `TooLarge` where the fields, with fragments
+    /// expanded, pass a limit.
     pub fn prepare(
         &self,
         selected: SelectedOperation<'_>,
@@ -144,11 +120,8 @@ impl Preparer {
     ) -> Result<Prepared, Vec<RequestError>> {
         let SelectedOperation { document, operation } = selected;
         let variables = coerce_variables(&self.types, &operation.variables, variables.unwrap_or_default())?;
-        let holds = operation.replaced_by_defaults.iter().all(|name| variables.contains_key(name));
-        let selection_set = match &operation.collected {
-            Some(collected) if holds => collected.clone(),
-            _ => self.collect(document, operation, &variables).map_err(|error| vec![error])?,
-        };
+        let selection_set =
+            self.selection_set(document, operation, &variables).map_err(|error| vec![error])?;
         let definition = OperationDefinition { selection_set, ..operation.shell.node.clone() };
         let definition = Positioned::new(definition, operation.shell.pos);
         Ok(Prepared {
@@ -161,19 +134,24 @@ impl Preparer {
         })
     }
 
-    fn collect(
+    /// The operation's collected fields; a copy, if they are the same as for an earlier request.
+    fn selection_set(
         &self,
         document: &Document,
         operation: &Operation,
         variables: &Variables,
     ) -> Result<Positioned<SelectionSet>, RequestError> {
-        let collector = Collector {
-            types: &self.types,
-            fragments: &document.fragments,
-            variables: Some(variables),
-            limits: self.limits,
-        };
-        collector.collect(operation.root, &operation.selection_set)
+        let collector =
+            Collector { types: &self.types, fragments: &document.fragments, variables, limits: self.limits };
+        let collect = || collector.collect(operation.shell.node.ty, &operation.selection_set);
+        if operation.depends_on(variables) {
+            return collect();
+        }
+        if let Some(collected) = operation.collected.get() {
+            return Ok(collected.clone());
+        }
+        let collected = collect()?;
+        Ok(operation.collected.get_or_init(|| collected).clone())
     }
 }
 

@@ -5,8 +5,10 @@
 //! with the selections below merged, fragments expanded, and `@skip` and `@include` decided.
 
 use async_graphql::{
-    Name, Positioned, Variables,
-    parser::types::{Directive, Field, InlineFragment, Selection, SelectionSet, TypeCondition},
+    Name, Positioned, Value as ConstValue, Variables,
+    parser::types::{
+        Directive, Field, InlineFragment, OperationType, Selection, SelectionSet, TypeCondition,
+    },
 };
 use async_graphql_value::Value;
 use indexmap::IndexMap;
@@ -23,8 +25,7 @@ use super::{
 pub(super) struct Collector<'d> {
     pub(super) types: &'d TypeSystem,
     pub(super) fragments: &'d Fragments,
-    /// The coerced variables; `None` where nothing that is collected depends on them.
-    pub(super) variables: Option<&'d Variables>,
+    pub(super) variables: &'d Variables,
     pub(super) limits: Limits,
 }
 
@@ -36,10 +37,13 @@ impl<'d> Collector<'d> {
     /// `TooLarge` where the expanded selections pass a limit.
     pub(super) fn collect(
         &self,
-        root: TypeId,
+        ty: OperationType,
         selection_set: &'d Positioned<SelectionSet>,
     ) -> Result<Positioned<SelectionSet>, RequestError> {
         let mut budget = Budget::new(self.limits.expanded_selections);
+        let Some(root) = self.types.root(ty) else {
+            unreachable!("validation has looked up the root");
+        };
         let items = self.composite(root, &[selection_set], &mut budget, 1)?;
         Ok(selection_set.position_node(SelectionSet { items }))
     }
@@ -170,10 +174,7 @@ impl<'d> Collector<'d> {
     /// Whether the value is a variable that the request left out. The argument's default then stands in for it (6.4.1,
     /// "Coercing Field Arguments"), as if the argument were not there; the library would take null instead.
     fn is_left_out(&self, value: &Value) -> bool {
-        match (value, self.variables) {
-            (Value::Variable(name), Some(variables)) => !variables.contains_key(name),
-            _ => false,
-        }
+        matches!(value, Value::Variable(name) if !self.variables.contains_key(name))
     }
 
     /// `@skip` and `@include` (3.13).
@@ -189,8 +190,7 @@ impl<'d> Collector<'d> {
         match directive.get_argument("if").map(|value| &value.node) {
             Some(Value::Boolean(condition)) => *condition,
             Some(Value::Variable(name)) => {
-                let value = self.variables.and_then(|variables| variables.get(name));
-                matches!(value, Some(async_graphql::Value::Boolean(true)))
+                matches!(self.variables.get(name), Some(ConstValue::Boolean(true)))
             }
             _ => false,
         }

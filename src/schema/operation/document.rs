@@ -1,7 +1,9 @@
 //! A valid document and its operations: what can be kept between requests.
 
+use std::{fmt, sync::OnceLock};
+
 use async_graphql::{
-    Name, Positioned,
+    Name, Positioned, Variables,
     parser::types::{OperationDefinition, OperationType, SelectionSet, VariableDefinition},
 };
 
@@ -9,34 +11,47 @@ use super::{
     coerce::Variable,
     error::{Quoted, RequestError},
     parser::Fragments,
-    type_system::TypeId,
 };
 
 /// A document that has been parsed and validated, with what preparation can know without variables' values. It is
 /// only of use to the [`Preparer`](super::Preparer) that made it.
-#[derive(Debug)]
 pub struct Document {
     pub(super) fragments: Fragments,
     pub(super) operations: Vec<Operation>,
 }
 
+/// Without its contents: literals may hold what no log should.
+impl fmt::Debug for Document {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Document").field("operations", &self.operations.len()).finish_non_exhaustive()
+    }
+}
+
 /// One operation of a [`Document`].
-#[derive(Debug)]
 pub(super) struct Operation {
     pub(super) name: Option<Name>,
-    pub(super) root: TypeId,
     pub(super) variables: Vec<Variable>,
     pub(super) selection_set: Positioned<SelectionSet>,
-    /// The operation as the library is to execute it, where it is the same for all requests.
-    pub(super) collected: Option<Positioned<SelectionSet>>,
-    /// Variables without which `collected` does not hold.
+    /// Its fields, collected for the first request whose variables had no say in them. Not sooner: a document may
+    /// hold hundreds of operations, and a request executes one.
+    pub(super) collected: OnceLock<Positioned<SelectionSet>>,
+    /// Some `@skip` or `@include` depends on a variable.
+    pub(super) is_conditional: bool,
+    /// Variables that change the operation when they are left out: an argument's default stands in for them.
     pub(super) replaced_by_defaults: Vec<Name>,
     /// The operation without its selections. Variables come coerced, and so without defaults.
     pub(super) shell: Positioned<OperationDefinition>,
 }
 
+impl Operation {
+    /// Whether variables have a say in which fields and arguments there are.
+    pub(super) fn depends_on(&self, variables: &Variables) -> bool {
+        self.is_conditional || self.replaced_by_defaults.iter().any(|name| !variables.contains_key(name))
+    }
+}
+
 /// The operation that a request asks for.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct SelectedOperation<'d> {
     pub(super) document: &'d Document,
     pub(super) operation: &'d Operation,
@@ -70,6 +85,12 @@ fn unknown_operation(name: &str) -> String {
         format!("The document holds no operation {}.", Quoted(name))
     } else {
         "The document holds no operation of the name in `operationName`.".to_owned()
+    }
+}
+
+impl fmt::Debug for SelectedOperation<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SelectedOperation").field("name", &self.name()).finish_non_exhaustive()
     }
 }
 

@@ -3,6 +3,7 @@
 
 use async_graphql::{Name, Pos};
 use async_graphql_value::Value;
+use indexmap::IndexMap;
 
 use super::{
     error::{Errors, Quoted},
@@ -10,11 +11,10 @@ use super::{
     type_system::{Base, EnumType, InputObject, InputValue, Scalar, TypeId, TypeKind, TypeRef, TypeSystem},
 };
 
-/// Where an operation or a fragment uses a variable, and as what.
-#[derive(Debug)]
+/// As what an operation or a fragment uses a variable.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct VariableUsage<'t, 'd> {
     pub(super) name: &'d Name,
-    pub(super) pos: Pos,
     /// The type of the place.
     pub(super) ty: &'t TypeRef,
     /// The place is an argument or an input field with a default of its own.
@@ -25,25 +25,31 @@ pub(super) struct VariableUsage<'t, 'd> {
     pub(super) in_one_of: bool,
 }
 
+/// The usages of variables, and where each of them comes first. One that is repeated counts once: however long a
+/// fragment is, the operations that reach it have no more to check than they have variables.
+pub(super) type VariableUsages<'t, 'd> = IndexMap<VariableUsage<'t, 'd>, Pos>;
+
 /// Checks literals, and gathers the variables inside them.
 pub(super) struct Literals<'c, 't, 'd> {
     pub(super) types: &'t TypeSystem,
     pub(super) errors: &'c mut Errors,
-    pub(super) usages: &'c mut Vec<VariableUsage<'t, 'd>>,
+    pub(super) usages: &'c mut VariableUsages<'t, 'd>,
 }
 
 impl<'t, 'd> Literals<'_, 't, 'd> {
     /// The value of an argument of a field or directive.
     pub(super) fn argument(&mut self, definition: &'t InputValue, name: &'d str, value: &'d Value, pos: Pos) {
         match value {
-            Value::Variable(name) => self.usages.push(VariableUsage {
-                name,
+            Value::Variable(name) => self.usage(
+                VariableUsage {
+                    name,
+                    ty: &definition.ty,
+                    has_default: definition.default.is_some(),
+                    is_argument: true,
+                    in_one_of: false,
+                },
                 pos,
-                ty: &definition.ty,
-                has_default: definition.default.is_some(),
-                is_argument: true,
-                in_one_of: false,
-            }),
+            ),
             _ => self.value(&definition.ty, value, pos, &InputPath::root(name)),
         }
     }
@@ -51,14 +57,10 @@ impl<'t, 'd> Literals<'_, 't, 'd> {
     /// A value, or a part of one, that stands where `ty` is asked for. `pos` is the whole value's.
     pub(super) fn value(&mut self, ty: &'t TypeRef, value: &'d Value, pos: Pos, path: &InputPath<'_>) {
         match (value, &ty.base) {
-            (Value::Variable(name), _) => self.usages.push(VariableUsage {
-                name,
+            (Value::Variable(name), _) => self.usage(
+                VariableUsage { name, ty, has_default: false, is_argument: false, in_one_of: false },
                 pos,
-                ty,
-                has_default: false,
-                is_argument: false,
-                in_one_of: false,
-            }),
+            ),
             (Value::Null, _) => {
                 if !ty.nullable {
                     let expected = self.types.display(ty);
@@ -78,6 +80,10 @@ impl<'t, 'd> Literals<'_, 't, 'd> {
             (_, Base::List(item)) => self.value(item, value, pos, path),
             (_, Base::Named(id)) => self.named(*id, value, pos, path),
         }
+    }
+
+    fn usage(&mut self, usage: VariableUsage<'t, 'd>, pos: Pos) {
+        self.usages.entry(usage).or_insert(pos);
     }
 
     fn named(&mut self, id: TypeId, value: &'d Value, pos: Pos, path: &InputPath<'_>) {
@@ -146,14 +152,16 @@ impl<'t, 'd> Literals<'_, 't, 'd> {
                 let unknown = unknown_key(name);
                 self.errors.invalid(pos, format_args!("`{path}`: `{of}` has {unknown}."));
             }
-            (Some(field), Value::Variable(name)) => self.usages.push(VariableUsage {
-                name,
+            (Some(field), Value::Variable(name)) => self.usage(
+                VariableUsage {
+                    name,
+                    ty: &field.ty,
+                    has_default: field.default.is_some(),
+                    is_argument: false,
+                    in_one_of: object.one_of,
+                },
                 pos,
-                ty: &field.ty,
-                has_default: field.default.is_some(),
-                is_argument: false,
-                in_one_of: object.one_of,
-            }),
+            ),
             (Some(field), _) => self.value(&field.ty, value, pos, &path.field(name)),
         }
     }

@@ -3,6 +3,8 @@
 
 mod build;
 mod introspection;
+#[cfg(test)]
+mod tests;
 
 use std::{collections::HashMap, fmt};
 

@@ -22,7 +22,7 @@ use super::{
     coerce::Variable,
     error::{Errors, RequestError},
     limits::Limits,
-    literal::VariableUsage,
+    literal::VariableUsages,
     parser::ParsedDocument,
     type_system::TypeSystem,
 };
@@ -40,7 +40,7 @@ pub(super) struct OperationFacts {
 /// What walking an operation or a fragment finds, without what is inside the fragments that it spreads.
 #[derive(Debug, Default)]
 struct Definition<'t, 'd> {
-    usages: Vec<VariableUsage<'t, 'd>>,
+    usages: VariableUsages<'t, 'd>,
     /// The fragments spread, as indices into the document's.
     spreads: Vec<usize>,
     is_conditional: bool,

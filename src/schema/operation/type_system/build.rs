@@ -20,7 +20,12 @@ use super::{
     TypeDefinition, TypeId, TypeKind, TypeRef, TypeSystem,
     introspection::{BUILT_IN, QUERY_ROOT},
 };
-use crate::schema::operation::{error::Errors, input_rules::InputRules, literal::Literals, path::InputPath};
+use crate::schema::operation::{
+    error::Errors,
+    input_rules::InputRules,
+    literal::{Literals, VariableUsages},
+    path::InputPath,
+};
 
 /// Why a schema cannot be prepared for: a mistake of the program, found at start.
 #[derive(Debug, thiserror::Error)]
@@ -280,7 +285,8 @@ impl TypeSystem {
                 let Some(default) = &value.default else { continue };
                 let literal = default.clone().into_value();
                 let mut errors = Errors::default();
-                let mut literals = Literals { types: self, errors: &mut errors, usages: &mut Vec::new() };
+                let mut literals =
+                    Literals { types: self, errors: &mut errors, usages: &mut VariableUsages::new() };
                 literals.value(&value.ty, &literal, Pos::default(), &InputPath::root(name));
                 let Err(errors) = errors.or_ok(()) else { continue };
                 let reason = errors.into_iter().map(|error| error.message).next().unwrap_or_default();

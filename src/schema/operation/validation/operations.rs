@@ -2,7 +2,10 @@
 
 use std::collections::HashMap;
 
-use async_graphql::parser::types::OperationType;
+use async_graphql::{
+    Positioned,
+    parser::types::{Directive, OperationType},
+};
 
 use crate::schema::operation::{
     error::{Errors, Quoted},
@@ -52,10 +55,9 @@ pub(super) fn check_subscriptions(document: &ParsedDocument, limits: Limits, err
         let mut expansion = Expansion::new(&document.fragments, sets);
         let mut response_key = None;
         loop {
-            let mut directive = None;
-            let includes = |directives: &[_]| {
-                directive = directive
-                    .or(directives.first().map(|directive: &async_graphql::Positioned<_>| directive.pos));
+            let mut condition = None;
+            let includes = |directives: &[Positioned<Directive>]| {
+                condition = condition.or(directives.first().map(|directive| directive.pos));
                 true
             };
             let field = match expansion.next(&mut budget, includes, |(), _| Some(())) {
@@ -66,7 +68,7 @@ pub(super) fn check_subscriptions(document: &ParsedDocument, limits: Limits, err
                     break;
                 }
             };
-            if let Some(pos) = directive {
+            if let Some(pos) = condition {
                 let message = "Neither `@skip` nor `@include` can stand at the root of a subscription.";
                 errors.invalid(pos, format_args!("{message}"));
             }

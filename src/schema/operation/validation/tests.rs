@@ -1,5 +1,5 @@
 use super::*;
-use crate::schema::operation::{Document, InputRules, Preparer, RequestErrorCode};
+use crate::schema::operation::{Document, InputRules, Prepared, Preparer, RequestErrorCode};
 
 const SDL: &str = r#"
 type Query {
@@ -438,6 +438,12 @@ fn errors_say_where() {
     assert_eq!(errors[0].locations, [async_graphql::Pos { line: 3, column: 5 }]);
 }
 
+fn prepare(source: &str) -> Result<Prepared, Vec<RequestError>> {
+    let preparer = preparer();
+    let document = preparer.document(source)?;
+    preparer.prepare(document.operation(None).unwrap(), None)
+}
+
 /// Fragments that each spread the next one twice, on two aliases: the expanded operation doubles with each.
 fn doubling(count: usize, body: &str) -> String {
     let mut source = "{dog{...F0}}".to_owned();
@@ -451,11 +457,12 @@ fn doubling(count: usize, body: &str) -> String {
 #[test]
 fn fragments_that_double_are_refused_in_no_time() {
     let start = std::time::Instant::now();
-    valid(&[&doubling(22, "$ $"), &doubling(20, "mate{$} mate{$}")]);
+    prepare(&doubling(22, "$ $")).unwrap();
+    prepare(&doubling(20, "mate{$} mate{$}")).unwrap();
     for body in
         ["a:mate{$} b:mate{$}", "a:mate{$ x:mate{$}} b:mate{$}", "a:mate{$}b:mate{$}c:mate{$}d:mate{$}"]
     {
-        let errors = check(&doubling(22, body)).unwrap_err();
+        let errors = prepare(&doubling(22, body)).unwrap_err();
         assert_eq!(errors[0].code, RequestErrorCode::TooLarge);
     }
     // Generous: it is a debug build, and seconds would be needed without a bound.
@@ -463,8 +470,39 @@ fn fragments_that_double_are_refused_in_no_time() {
 }
 
 #[test]
+fn what_many_operations_share_is_not_checked_for_each_at_length() {
+    let start = std::time::Instant::now();
+    let operations: String = (0..700).map(|index| format!("query q{index}($n:Boolean){{...F}}")).collect();
+    let fragment = format!("fragment F on Query{{dog{{{}}}}}", "name(upper:$n)".repeat(1100));
+    valid(&[&(operations + &fragment)]);
+    assert!(start.elapsed().as_secs() < 5);
+}
+
+#[test]
+fn comparing_fields_stops_where_each_way_down_differs() {
+    let count = 12;
+    let mut source = String::from("{dog{");
+    for index in 0..count {
+        source += &format!("z{index}:mate{{...F0_{index}}}");
+    }
+    source += "}}";
+    for level in 0..20 {
+        for index in 0..count {
+            let (next, other) = (level + 1, (index + 1) % count);
+            source += &format!(
+                "fragment F{level}_{index} on Dog{{x:mate{{...F{next}_{index}}} y:mate{{...F{next}_{index} ...F{next}_{other}}}}}"
+            );
+        }
+    }
+    for index in 0..count {
+        source += &format!("fragment F20_{index} on Dog{{id}}");
+    }
+    assert_eq!(check(&source).unwrap_err()[0].code, RequestErrorCode::TooLarge);
+}
+
+#[test]
 fn a_long_chain_of_fragments_needs_no_deep_stack() {
-    valid(&[&doubling(900, "$")]);
+    prepare(&doubling(900, "$")).unwrap();
     let errors = check(&doubling(900, "mate{$}")).unwrap_err();
     assert_eq!(errors[0].code, RequestErrorCode::TooLarge);
 }

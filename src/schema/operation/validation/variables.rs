@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
-use async_graphql::{Name, Pos, parser::types::OperationDefinition};
+use async_graphql::{Name, Pos, Value as ConstValue, parser::types::OperationDefinition};
 
 use super::{Definition, OperationFacts};
 use crate::schema::operation::{
     coerce::Variable,
     error::{Errors, Quoted},
-    literal::{Literals, VariableUsage},
+    literal::{Literals, VariableUsage, VariableUsages},
     path::InputPath,
     type_system::{Base, TypeRef, TypeSystem},
 };
@@ -43,7 +43,7 @@ pub(super) fn declared(
         if let Some(default) = &definition.default_value {
             let value = default.node.clone().into_value();
             // A constant: it holds no variables to gather.
-            let mut literals = Literals { types, errors, usages: &mut Vec::new() };
+            let mut literals = Literals { types, errors, usages: &mut VariableUsages::new() };
             literals.value(&ty, &value, default.pos, &InputPath::root(name));
         }
         let default = definition.default_value.as_ref().map(|default| default.node.clone());
@@ -67,12 +67,12 @@ where
         declared.iter().enumerate().map(|(index, variable)| (variable.name.clone(), index)).collect();
     let mut used = vec![false; declared.len()];
     let mut replaced_by_defaults = Vec::new();
-    for usage in definitions().flat_map(|definition| &definition.usages) {
+    for (usage, &pos) in definitions().flat_map(|definition| &definition.usages) {
         if errors.is_full() {
             break;
         }
         let Some(&index) = by_name.get(usage.name) else {
-            errors.invalid(usage.pos, format_args!("The variable {} is not declared.", Quoted(usage.name)));
+            errors.invalid(pos, format_args!("The variable {} is not declared.", Quoted(usage.name)));
             continue;
         };
         used[index] = true;
@@ -83,7 +83,7 @@ where
                 "The variable {} of type `{given}` cannot stand where `{expected}` is expected.",
                 Quoted(usage.name)
             );
-            errors.invalid_at(&[variable.pos, usage.pos], message);
+            errors.invalid_at(&[variable.pos, pos], message);
         }
         variable.refuses_null |= variable.ty.nullable && !usage.ty.nullable;
         if usage.is_argument && usage.has_default && variable.ty.nullable && variable.default.is_none() {
@@ -105,7 +105,7 @@ fn is_allowed(variable: &Variable, usage: &VariableUsage<'_, '_>) -> bool {
     if usage.ty.nullable || !variable.ty.nullable {
         return is_compatible(&variable.ty, usage.ty);
     }
-    let has_default = variable.default.as_ref().is_some_and(|default| *default != async_graphql::Value::Null);
+    let has_default = variable.default.as_ref().is_some_and(|default| *default != ConstValue::Null);
     (has_default || usage.has_default) && is_compatible_base(&variable.ty, usage.ty)
 }
 

@@ -1,0 +1,235 @@
+//! Faults on demand: what can go wrong, and the rules that say when.
+//!
+//! A fault is written `name;parameter=value;…`, values percent-encoded where they hold `;` or `%`. It comes with a
+//! request, in the header `X-Sandbox-Fault` (which may be repeated), or from a rule (`--fault`, `POST
+//! /_sandbox/faults`, [`Sandbox::inject`](super::Sandbox::inject)).
+//!
+//! | name | parameters | effect |
+//! | --- | --- | --- |
+//! | a status, 300 to 599 | `body`, `code`, `message`, `retry-after`, `location`, `header.<name>`, `applied` | that status |
+//! | `canned` | `status` (200), `text`, and the above | any answer; `text` is its body |
+//! | `claims-challenge` | `applied` | 401 with a claims challenge |
+//! | `missing-route` | `applied` | 400 `No method match route template` |
+//! | `segment-not-found` | `applied` | 400 `Resource not found for the segment …` |
+//! | `invalid-version` | `applied` | 404 `Invalid version: …` |
+//! | `service-timeout` | `retry-after`, `applied` | 503 `CancelledOnServiceTimeout` |
+//! | `gateway-timeout` | `applied` | 504 whose message is wrapped twice |
+//! | `bad-gateway` | `applied` | 502 with an HTML page |
+//! | `drop-unread` | `close` | the connection closes before the body is read |
+//! | `drop-mid-answer` | `bytes`, `close` | the connection closes within the answer's body |
+//! | `drop-applied` | `close` | the request is carried out, then the connection closes without an answer |
+//! | `slow-first-byte` | `wait` | the answer starts late |
+//! | `slow-body` | `piece`, `pause` | the body comes in pieces of so many bytes |
+//! | `created-200` | | 200 in place of 201 |
+//! | `created-204` | `header`, `location` | 204 with `location`, `odata-entityid` or (`none`) without address |
+//! | `without` | `members` | a success that lacks these members |
+//! | `only` | `members` | a success with these members alone |
+//! | `unknown-enum` | `property`, `member` | a success with an unknown enumeration member |
+//! | `not-json` | | a success whose body is text |
+//! | `empty-body` | | a success with an empty body |
+//! | `truncated` | | a success whose JSON ends half-way, with the right length |
+//! | `filter-ignored`, `order-ignored` | | the option counts for nothing |
+//! | `count-wrong` | `count` | `@odata.count` of this size, else that of the page |
+//! | `empty-page` | | no entity, and a link to the same place |
+//! | `page-size` | `size` | pages of this size, smaller or larger than asked for |
+//! | `link-without-options` | | a next link that lost the request's options |
+//! | `link-elsewhere` | one of `origin`, `scheme`, `userinfo`, `path`, `url` | a next link with this part replaced |
+//! | `row-repeated` | | every page but the first starts with the last entity of the one before |
+//! | `empty-unless-expanded` | | an empty list unless `$expand=assignments` |
+//! | `batch-item` | `item`, `status`, and those of a status | the item of this number (from 1) fails |
+//! | `batch-missing`, `batch-duplicate`, `batch-malformed` | `item` | that response of a batch |
+//! | `batch-surplus` | | a response to a request that was not in the batch |
+//!
+//! `body` is `plain`, `wrapped`, `double-wrapped`, `empty-message`, `empty`, `html`, `text`, `truncated` or
+//! `throttled` (the gateway's 429). `retry-after` is sent as it stands; `date:5s` makes an HTTP date five seconds
+//! ahead. `applied` carries the request out before the fault is answered. `close` is `fin` or `reset`. Times are
+//! written as `500ms` or `2s`.
+//!
+//! A rule adds any of `method`, `path` (a part of path and query), `page` (number of a collection's page), `skip`
+//! (requests to let pass), `times` (requests to hit; without end where it is left out) and `rate` (0 to 1).
+
+mod apply;
+mod plan;
+mod text;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{HeaderName, HeaderValue};
+use http::{Method, StatusCode};
+
+pub use self::text::FaultSyntaxError;
+
+pub(super) use self::plan::{Drawn, Outcome, Plan};
+use super::answer::Close;
+
+/// Something that goes wrong. Made from its text form, as in `"503;retry-after=1".parse()`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fault(pub(super) Kind);
+
+/// When a fault happens: a request that matches meets it, after `skip` that matched were let pass.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FaultRule {
+    /// What happens.
+    pub fault: Fault,
+    /// Requests of this method only.
+    pub method: Option<Method>,
+    /// Requests whose path and query contain this text only.
+    pub path_contains: Option<String>,
+    /// This page of a collection only, the first being 1.
+    pub page: Option<u64>,
+    /// How many matching requests to let pass first.
+    pub skip: u64,
+    /// How many requests to hit; all where unset.
+    pub times: Option<u64>,
+    /// Probability, 0 to 1, that a matching request is hit; drawn from the seed.
+    pub rate: f64,
+}
+
+impl FaultRule {
+    /// A rule that hits every request.
+    #[must_use]
+    pub fn always(fault: Fault) -> Self {
+        Self { fault, method: None, path_contains: None, page: None, skip: 0, times: None, rate: 1.0 }
+    }
+
+    /// A rule that hits the next request only.
+    #[must_use]
+    pub fn once(fault: Fault) -> Self {
+        Self { times: Some(1), ..Self::always(fault) }
+    }
+}
+
+/// The kinds of faults, by the stage of a request that they touch.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Kind {
+    Answer(FaultAnswer),
+    Drop(Drop),
+    Slow(Slow),
+    Success(SuccessFault),
+    Read(ReadFault),
+    Batch(BatchFault),
+}
+
+/// An answer in place of the real one.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct FaultAnswer {
+    pub(super) status: StatusCode,
+    pub(super) body: FaultBody,
+    pub(super) code: Option<String>,
+    pub(super) message: Option<String>,
+    pub(super) headers: Vec<(HeaderName, HeaderValue)>,
+    pub(super) retry_after: Option<RetryAfter>,
+    /// Carry the request out first.
+    pub(super) applied: bool,
+}
+
+/// The body of such an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum FaultBody {
+    Plain,
+    Wrapped,
+    DoubleWrapped,
+    EmptyMessage,
+    Empty,
+    Html,
+    Text,
+    Truncated,
+    Throttled,
+    MissingRoute,
+    SegmentNotFound,
+    InvalidVersion,
+    ClaimsChallenge,
+    Custom(Bytes),
+}
+
+/// When to come back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum RetryAfter {
+    /// As it stands.
+    Text(String),
+    /// So long from now, as an HTTP date.
+    Date(Duration),
+}
+
+/// A connection that ends early.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Drop {
+    pub(super) moment: Moment,
+    pub(super) close: Close,
+}
+
+/// When a connection ends early.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Moment {
+    /// Before the request's body is read; nothing happens.
+    Unread,
+    /// Within the answer's body: after this many bytes, else half-way.
+    MidAnswer(Option<usize>),
+    /// After the request was carried out, before the first byte of the answer.
+    Applied,
+}
+
+/// An answer that takes its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Slow {
+    FirstByte(Duration),
+    Body { piece: usize, pause: Duration },
+}
+
+/// A success that is not quite one. Touches successful answers of POST and PATCH only.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum SuccessFault {
+    Status200,
+    /// 204, with the entity's address in this header; the address is the entity's own unless given.
+    NoContent {
+        header: Option<HeaderName>,
+        location: Option<String>,
+    },
+    Without(Vec<String>),
+    Only(Vec<String>),
+    UnknownEnum {
+        property: String,
+        member: String,
+    },
+    NotJson,
+    Empty,
+    Truncated,
+}
+
+/// A read that answers something else than was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum ReadFault {
+    FilterIgnored,
+    OrderIgnored,
+    CountWrong(Option<usize>),
+    EmptyPage,
+    PageSize(usize),
+    LinkWithoutOptions,
+    LinkElsewhere(LinkPart, String),
+    RowRepeated,
+    EmptyUnlessExpanded,
+}
+
+/// A part of a next link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LinkPart {
+    /// Scheme, host and port.
+    Origin,
+    Scheme,
+    UserInfo,
+    /// The path; the query stays.
+    Path,
+    /// All of it.
+    Url,
+}
+
+/// A batch whose responses are not what they should be. Items count from 1.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum BatchFault {
+    Item(usize, FaultAnswer),
+    Missing(usize),
+    Duplicate(usize),
+    Malformed(usize),
+    Surplus,
+}

@@ -1,0 +1,71 @@
+//! The words of a `$filter`.
+
+/// A word of a `$filter`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Word {
+    Open,
+    Close,
+    Comma,
+    /// A string literal, doubled quotes undone.
+    Quoted(String),
+    /// A member of an enumeration in its qualified form: the type's name and the member's.
+    Qualified(String, String),
+    /// A name, an operator, or a literal without quotes.
+    Bare(String),
+}
+
+/// Splits a filter into words.
+pub(super) fn words(text: &str) -> Result<Vec<Word>, String> {
+    let mut words = Vec::new();
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        match first {
+            ' ' | '\t' => rest = &rest[1..],
+            '(' | ')' | ',' => {
+                words.push(match first {
+                    '(' => Word::Open,
+                    ')' => Word::Close,
+                    _ => Word::Comma,
+                });
+                rest = &rest[1..];
+            }
+            '\'' => {
+                let (literal, after) = quoted(rest)?;
+                words.push(Word::Quoted(literal));
+                rest = after;
+            }
+            _ => {
+                let end = rest.find([' ', '\t', '(', ')', ',', '\'']).unwrap_or(rest.len());
+                let (bare, after) = rest.split_at(end);
+                if after.starts_with('\'') {
+                    let (member, after) = quoted(after)?;
+                    words.push(Word::Qualified(bare.to_owned(), member));
+                    rest = after;
+                } else {
+                    words.push(Word::Bare(bare.to_owned()));
+                    rest = after;
+                }
+            }
+        }
+    }
+    Ok(words)
+}
+
+/// The string literal at the start of a text, and what follows it.
+fn quoted(text: &str) -> Result<(String, &str), String> {
+    let mut literal = String::new();
+    let mut rest = &text[1..];
+    loop {
+        let end =
+            rest.find('\'').ok_or_else(|| format!("There is an unterminated string literal in '{text}'."))?;
+        literal.push_str(&rest[..end]);
+        rest = &rest[end + 1..];
+        match rest.strip_prefix('\'') {
+            Some(after) => {
+                literal.push('\'');
+                rest = after;
+            }
+            None => return Ok((literal, rest)),
+        }
+    }
+}

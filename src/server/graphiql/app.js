@@ -121,10 +121,10 @@ const LANGUAGES = {
 
 /** Replaces what `target` holds by `text`, coloured. */
 function paint(target, text, language) {
-  if (text.length > MAX_COLOURED_CHARACTERS) {
-    target.textContent = text;
-    return;
-  }
+  target.replaceChildren(text.length > MAX_COLOURED_CHARACTERS ? text : coloured(text, language));
+}
+
+function coloured(text, language) {
   const { tokens, classes } = LANGUAGES[language];
   const painted = document.createDocumentFragment();
   let end = 0;
@@ -135,7 +135,22 @@ function paint(target, text, language) {
     end = match.index + match[0].length;
   }
   painted.append(text.slice(end));
-  target.replaceChildren(painted);
+  return painted;
+}
+
+/** Replaces what `target` holds by indented JSON; a line that wraps goes on below its own indentation. */
+function paintLines(target, text) {
+  if (text.length > MAX_COLOURED_CHARACTERS) {
+    target.textContent = text;
+    return;
+  }
+  target.replaceChildren(...text.split('\n').map((line) => {
+    const row = element('span', { className: 'row' }, coloured(line, 'json'));
+    const indent = line.search(/\S|$/) + 2;
+    row.style.paddingInlineStart = `${indent}ch`;
+    row.style.textIndent = `-${indent}ch`;
+    return row;
+  }));
 }
 
 // --- Editor -------------------------------------------------------------------------------------------------------
@@ -449,9 +464,9 @@ class SchemaView {
     entry.append(element(
       'summary', {},
       element('span', { className: 'type-kind' }, KEYWORDS[type.kind] ?? type.kind),
-      element('span', { className: 'type-name' }, ...marked(type.name, wanted)),
+      element('span', { className: 'type-name' }, ...(wanted === '' ? breakable(type.name) : marked(type.name, wanted))),
     ));
-    if (type.description) entry.append(element('p', { className: 'note' }, ...marked(type.description, wanted)));
+    if (type.description) entry.append(note(type.description, wanted));
     if (type.interfaces?.length) entry.append(named('implements', type.interfaces));
     if (type.kind === 'INTERFACE' && type.possibleTypes?.length) entry.append(named('implemented by', type.possibleTypes));
     if (type.kind === 'UNION') entry.append(named('one of', type.possibleTypes));
@@ -464,21 +479,25 @@ class SchemaView {
 
 function memberOf(member, wanted) {
   const line = element('code', { className: 'signature' }, element('span', { className: 't-key' }, ...marked(member.name, wanted)));
-  if (member.args?.length) {
-    line.append('(');
-    member.args.forEach((arg, index) => {
-      if (index > 0) line.append(', ');
-      line.append(element('span', { className: 't-variable', title: arg.description ?? '' }, arg.name), ': ', ...reference(arg.type));
-      if (arg.defaultValue != null) line.append(' = ', element('span', { className: 't-literal' }, arg.defaultValue));
-    });
-    line.append(')');
+  const args = member.args ?? [];
+  if (args.length === 1) line.append('(', argument(args[0]), ')');
+  if (args.length > 1) {
+    const rows = args.map((arg) => element('span', { className: 'argument' }, argument(arg)));
+    line.append('(', ...rows, ')');
   }
   if (member.type) line.append(': ', ...reference(member.type));
   if (member.defaultValue != null) line.append(' = ', element('span', { className: 't-literal' }, member.defaultValue));
   const item = element('li', {}, line);
   if (member.isDeprecated) item.append(element('p', { className: 'note deprecated' }, `Deprecated: ${member.deprecationReason ?? ''}`));
-  if (member.description) item.append(element('p', { className: 'note' }, ...marked(member.description, wanted)));
+  if (member.description) item.append(note(member.description, wanted));
   return item;
+}
+
+function argument(arg) {
+  const name = element('span', { className: 't-variable', title: arg.description ?? '' }, arg.name);
+  const text = element('span', {}, name, ': ', ...reference(arg.type));
+  if (arg.defaultValue != null) text.append(' = ', element('span', { className: 't-literal' }, arg.defaultValue));
+  return text;
 }
 
 function reference(type) {
@@ -488,15 +507,26 @@ function reference(type) {
 }
 
 function typeLink(name) {
-  const link = element('a', { href: `#type-${name}`, className: 't-typename' }, name);
+  const link = element('a', { href: `#type-${name}`, className: 't-typename' }, ...breakable(name));
   link.dataset.type = name;
   return link;
+}
+
+/** A name that may wrap between its words only. */
+function breakable(name) {
+  return name.split(/(?<=[a-z])(?=[A-Z])/).flatMap((word, index) => (index > 0 ? [element('wbr'), word] : [word]));
 }
 
 function named(word, types) {
   const line = element('p', { className: 'note' }, `${word} `);
   types.forEach((type, index) => line.append(index > 0 ? ', ' : '', typeLink(type.name)));
   return line;
+}
+
+/** A description: what stands between backticks is code. */
+function note(text, wanted) {
+  const parts = text.split('`').map((part, index) => (index % 2 ? element('code', {}, ...marked(part, wanted)) : marked(part, wanted)));
+  return element('p', { className: 'note' }, ...parts.flat());
 }
 
 /** A text with every occurrence of `wanted` marked. */
@@ -524,6 +554,7 @@ const ids = { configuration: undefined, node: undefined };
 /** What was typed into each example, so that changing to another loses nothing. */
 const drafts = new Map();
 let shownExample;
+let shownText = '';
 let running;
 
 function showExample(name) {
@@ -599,9 +630,10 @@ function showOutcome(kind, ...parts) {
   byId('outcome').replaceChildren(...parts.map((part) => element('span', {}, part)));
 }
 
-function showText(text, language) {
+function showText(text, isJson = false) {
+  shownText = text;
   byId('empty').hidden = true;
-  if (language) paint(byId('response'), text, language);
+  if (isJson) paintLines(byId('response'), text);
   else byId('response').textContent = text;
   byId('response').closest('.scroll').scrollTo(0, 0);
   byId('copy').disabled = text === '';
@@ -620,7 +652,7 @@ async function showResponse(response, startedAt) {
     showOutcome('failed', status, 'not JSON', took, size);
     return;
   }
-  showText(JSON.stringify(answer, null, 2), 'json');
+  showText(JSON.stringify(answer, null, 2), true);
   const errors = Array.isArray(answer?.errors) ? answer.errors : [];
   const codes = [...new Set(errors.map((error) => error?.extensions?.code).filter(Boolean))];
   const summary = errors.length === 0 ? [] : [`${errors.length} error${errors.length > 1 ? 's' : ''}${codes.length ? `: ${codes.join(', ')}` : ''}`];
@@ -772,7 +804,7 @@ function listen() {
 
   byId('copy').addEventListener('click', async () => {
     try {
-      await navigator.clipboard.writeText(byId('response').textContent);
+      await navigator.clipboard.writeText(shownText);
       byId('copy').textContent = 'Copied';
     } catch {
       byId('copy').textContent = 'Not allowed';

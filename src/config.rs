@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::graph::Cloud;
+use crate::graph::{Cloud, CreatePath};
 
 /// A typed GraphQL façade over Microsoft Graph's Intune app provisioning endpoints.
 ///
@@ -114,15 +114,6 @@ pub struct GraphConfig {
     pub max_graph_response: usize,
 }
 
-/// Which URL creates a device status; the page "Add deviceStatuses" shows both.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum CreatePath {
-    /// `POST …/deviceStatuses`.
-    Collection,
-    /// `POST …/deviceStatuses/$ref`.
-    Ref,
-}
-
 /// Limits of one GraphQL request.
 #[derive(Debug, Clone, Args)]
 pub struct HttpConfig {
@@ -182,6 +173,26 @@ pub struct SandboxConfig {
         default_value = "127.0.0.1:4010"
     )]
     pub listen: SocketAddr,
+}
+
+/// The defaults of `--help`, for what is started without a command line of its own.
+impl Default for GraphConfig {
+    fn default() -> Self {
+        defaults()
+    }
+}
+
+/// The defaults of `--help`, for what is started without a command line of its own.
+impl Default for HttpConfig {
+    fn default() -> Self {
+        defaults()
+    }
+}
+
+fn defaults<T: Args>() -> T {
+    let command = T::augment_args(clap::Command::new("defaults")).mut_args(|arg| arg.env(None::<&str>));
+    let matches = command.get_matches_from(["defaults"]);
+    T::from_arg_matches(&matches).expect("every setting has a default")
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

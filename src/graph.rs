@@ -1,5 +1,25 @@
-//! The only door to Microsoft Graph.
+//! The only door to Microsoft Graph: a typed client for the slice of it that the façade serves.
+//!
+//! A [`Client`] holds the connection pool and the service root; a [`Session`] is the client together with one caller's
+//! token and deadline. Collections hang off the session as they do off Graph, one method per operation, each naming its
+//! request line: `session.ios_lob_app_provisioning_configurations().get_opt(&key)`. Nothing here knows GraphQL.
 
+mod answer;
+mod auth;
+mod client;
+mod device_app_management;
+mod envelope;
+mod error;
+mod key;
+pub mod models;
+mod retry_after;
 mod root;
+mod session;
 
+pub use self::auth::{Authorization, NotABearerToken};
+pub use self::client::{Client, ClientError, ClientSettings, CreatePath};
+pub use self::device_app_management::{Created, DeviceStatuses, IosLobAppProvisioningConfigurations};
+pub use self::error::{Answered, ApiError, Error, Outcome, WriteError};
+pub use self::key::{InvalidKey, Key};
 pub use self::root::{Cloud, ServiceRoot, ServiceRootError};
+pub use self::session::{Caller, Session};

@@ -1,1 +1,36 @@
-//! Placeholder while the crate is being laid out.
+//! Where logs go: standard error, one line each. Tokens and bodies are never logged, at any level.
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
+
+use crate::config::{LogConfig, LogFormat};
+
+/// Why logging could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    /// The filter is not one.
+    #[error("--log: {0}; write it as in info or warn,intune_graphql=debug")]
+    Filter(#[from] tracing_subscriber::filter::ParseError),
+    /// Another subscriber is installed.
+    #[error("logging is set up already")]
+    Installed(#[from] TryInitError),
+}
+
+/// Installs the process-wide subscriber.
+///
+/// # Errors
+///
+/// Where the filter cannot be parsed, or a subscriber is installed already.
+pub fn init(config: &LogConfig) -> Result<(), TelemetryError> {
+    let filter = EnvFilter::try_new(&config.log)?;
+    let registry = tracing_subscriber::registry().with(filter);
+    match config.log_format {
+        LogFormat::Text => registry.with(fmt::layer().with_writer(std::io::stderr)).try_init()?,
+        LogFormat::Json => {
+            registry.with(fmt::layer().json().flatten_event(true).with_writer(std::io::stderr)).try_init()?
+        }
+    }
+    Ok(())
+}

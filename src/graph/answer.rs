@@ -1,0 +1,205 @@
+//! What Graph answered: read within bounds, success told from failure, entities and locations taken out.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use bytes::{Bytes, BytesMut};
+use http::header::{LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderName, StatusCode};
+use percent_encoding::percent_decode_str;
+use serde::de::DeserializeOwned;
+use url::Url;
+
+use super::envelope::ErrorEnvelope;
+use super::error::{Answered, ApiError, Error};
+use super::key::Key;
+use super::retry_after;
+use super::session::Caller;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
+const ODATA_ENTITY_ID: HeaderName = HeaderName::from_static("odata-entityid");
+
+/// Longest header text that is passed on, in bytes; a claims challenge has a few hundred.
+const MAX_HEADER: usize = 8 * 1024;
+
+/// A success answer of Graph's, read whole.
+pub(super) struct Answer {
+    answered: Answered,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Answer {
+    /// Reads the body within `max` bytes; a status that is not a success becomes an error.
+    pub(super) async fn read(
+        mut response: reqwest::Response,
+        max: usize,
+        request_line: String,
+        caller: &Caller,
+    ) -> Result<Self, Error> {
+        let status = response.status();
+        let headers = std::mem::take(response.headers_mut());
+        let request_id = text(&headers, &REQUEST_ID);
+        let client_request_id = caller.client_request_id.to_string();
+        let answered = Answered { status, request_id, client_request_id };
+
+        let body = match body(response, max).await {
+            Ok(body) => body,
+            // A refusal is one whatever becomes of its body.
+            Err(_) if !status.is_success() => Bytes::new(),
+            Err(BodyError::TooLarge) => {
+                let what = "the answer is larger than --max-graph-response";
+                return Err(Error::OutOfContract { what, answer: Box::new(answered) });
+            }
+            Err(BodyError::Cut(error)) => return Err(Error::Transport(Arc::new(error.without_url()))),
+        };
+        if status.is_success() {
+            return Ok(Self { answered, headers, body });
+        }
+
+        let envelope = ErrorEnvelope::read(&body);
+        let wait = text(&headers, &RETRY_AFTER).or(envelope.retry_after);
+        let mut error = ApiError {
+            status,
+            code: envelope.code,
+            message: envelope.message,
+            request_id: answered.request_id.or(envelope.request_id),
+            client_request_id: answered.client_request_id,
+            retry_after: wait.and_then(|value| retry_after::parse(&value, SystemTime::now())),
+            www_authenticate: text(&headers, &WWW_AUTHENTICATE),
+            request_line,
+        };
+        let texts = [&mut error.code, &mut error.message, &mut error.request_id, &mut error.www_authenticate];
+        for text in texts.into_iter().flatten() {
+            caller.authorization.redact(text);
+        }
+        Err(Error::Api(Box::new(error)))
+    }
+
+    /// The status of the answer, always a success.
+    pub(super) fn status(&self) -> StatusCode {
+        self.answered.status
+    }
+
+    /// The entity in the body.
+    pub(super) fn entity<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        serde_json::from_slice(&self.body)
+            .map_err(|_| self.out_of_contract("no entity can be read from the body"))
+    }
+
+    /// The key in `Location` or `OData-EntityId`, where that names an item of `collection` (percent-encoded segments
+    /// below the service root) at the service root's own origin.
+    pub(super) fn location(&self, root: &Url, collection: &str) -> Option<Key> {
+        [LOCATION, ODATA_ENTITY_ID]
+            .iter()
+            .filter_map(|name| self.headers.get(name)?.to_str().ok())
+            .find_map(|location| key_of(location, root, collection))
+    }
+
+    /// The error that this success is not what the documentation says.
+    pub(super) fn out_of_contract(&self, what: &'static str) -> Error {
+        Error::OutOfContract { what, answer: Box::new(self.answered.clone()) }
+    }
+}
+
+enum BodyError {
+    TooLarge,
+    Cut(reqwest::Error),
+}
+
+async fn body(mut response: reqwest::Response, max: usize) -> Result<Bytes, BodyError> {
+    let Some(first) = response.chunk().await.map_err(BodyError::Cut)? else { return Ok(Bytes::new()) };
+    if first.len() > max {
+        return Err(BodyError::TooLarge);
+    }
+    let Some(second) = response.chunk().await.map_err(BodyError::Cut)? else { return Ok(first) };
+    let mut body = BytesMut::with_capacity(2 * (first.len() + second.len()));
+    body.extend_from_slice(&first);
+    let mut next = Some(second);
+    while let Some(chunk) = next {
+        if body.len() + chunk.len() > max {
+            return Err(BodyError::TooLarge);
+        }
+        body.extend_from_slice(&chunk);
+        next = response.chunk().await.map_err(BodyError::Cut)?;
+    }
+    Ok(body.freeze())
+}
+
+/// All values of a header, joined as RFC 9110, section 5.3 allows; `None` where there is none that is plain text.
+fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+    let values: Vec<&str> = headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
+    let text = values.join(", ");
+    (!text.is_empty() && text.len() <= MAX_HEADER).then_some(text)
+}
+
+/// Takes the key from `{root}{collection}/{key}`, in either of OData's notations (`/x/y` and `/x('y')`).
+fn key_of(location: &str, root: &Url, collection: &str) -> Option<Key> {
+    let url = root.join(location).ok()?;
+    if url.origin() != root.origin() || !url.username().is_empty() || url.password().is_some() {
+        return None;
+    }
+    let expected = segments(&format!("{}{collection}", root.path()))?;
+    let mut found = segments(url.path())?;
+    let key = found.pop()?;
+    let same = found.len() == expected.len()
+        && found.iter().zip(&expected).all(|(found, expected)| found.eq_ignore_ascii_case(expected));
+    if same { Key::new(key).ok() } else { None }
+}
+
+/// The decoded segments of a path, with `name('key')` taken apart into `name` and `key`.
+fn segments(path: &str) -> Option<Vec<String>> {
+    let mut segments = Vec::new();
+    for segment in path.split('/').filter(|segment| !segment.is_empty()) {
+        let segment: Cow<'_, str> = percent_decode_str(segment).decode_utf8().ok()?;
+        match segment.strip_suffix("')").and_then(|segment| segment.split_once("('")) {
+            Some((name, key)) => segments.extend([name.to_owned(), key.replace("''", "'")]),
+            None => segments.push(segment.into_owned()),
+        }
+    }
+    Some(segments)
+}
+
+#[cfg(test)]
+mod tests {
+    use url::Url;
+
+    use super::key_of;
+
+    fn key(location: &str) -> Option<String> {
+        let root = Url::parse("https://graph.microsoft.com/beta").unwrap();
+        key_of(location, &root, "/apps/a%2Fb/rows").map(|key| key.as_str().to_owned())
+    }
+
+    #[test]
+    fn a_location_in_the_collection_gives_the_key() {
+        for location in [
+            "https://graph.microsoft.com/beta/apps/a%2Fb/rows/r%201",
+            "https://GRAPH.microsoft.com:443/Beta/apps('a%2Fb')/rows('r%201')",
+            "/beta/apps/a%2fb/rows/r%201",
+        ] {
+            assert_eq!(key(location).as_deref(), Some("r 1"), "{location}");
+        }
+        assert_eq!(key("/beta/apps('a/b')/rows('it''s')"), None, "a bare slash is another segment");
+    }
+
+    #[test]
+    fn any_other_location_gives_none() {
+        for location in [
+            "https://evil.example/beta/apps/a%2Fb/rows/r",
+            "http://graph.microsoft.com/beta/apps/a%2Fb/rows/r",
+            "https://graph.microsoft.com@evil.example/beta/apps/a%2Fb/rows/r",
+            "https://user@graph.microsoft.com/beta/apps/a%2Fb/rows/r",
+            "//evil.example/beta/apps/a%2Fb/rows/r",
+            "https://graph.microsoft.com/v1.0/apps/a%2Fb/rows/r",
+            "https://graph.microsoft.com/beta/apps/other/rows/r",
+            "https://graph.microsoft.com/beta/apps/a%2Fb/rows",
+            "https://graph.microsoft.com/beta/apps/a%2Fb/rows/r/more",
+            "https://graph.microsoft.com/beta/apps/a%2Fb/rows/%2e%2e",
+            "",
+        ] {
+            assert_eq!(key(location), None, "{location}");
+        }
+    }
+}

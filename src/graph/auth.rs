@@ -1,0 +1,112 @@
+//! The caller's bearer token: opaque, sent to the service root only, and never shown.
+
+use std::fmt;
+
+use http::HeaderValue;
+
+/// The caller's `Authorization` header, exactly as it came. Its `Debug` form shows nothing of it, and the header value
+/// is marked sensitive, so that no HTTP library logs or indexes it.
+#[derive(Clone)]
+pub struct Authorization(HeaderValue);
+
+/// The header is not `Bearer <token>` in the characters of RFC 6750, section 2.1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotABearerToken;
+
+impl Authorization {
+    /// Takes a header value of the form `Bearer <token>`; the scheme's case is free (RFC 9110, section 11.1).
+    ///
+    /// # Errors
+    ///
+    /// [`NotABearerToken`], where the scheme or the token's characters are others.
+    pub fn parse(header: &HeaderValue) -> Result<Self, NotABearerToken> {
+        let bytes = header.as_bytes();
+        let (scheme, rest) = bytes.split_at_checked(6).ok_or(NotABearerToken)?;
+        let token = rest.trim_ascii_start();
+        let separated = rest.starts_with(b" ") && !rest.contains(&b'\t');
+        if !scheme.eq_ignore_ascii_case(b"bearer") || !separated || !is_b64token(token) {
+            return Err(NotABearerToken);
+        }
+        let mut value = header.clone();
+        value.set_sensitive(true);
+        Ok(Self(value))
+    }
+
+    /// The header to send.
+    pub(super) fn header(&self) -> HeaderValue {
+        self.0.clone()
+    }
+
+    /// Takes the token out of text that came from elsewhere, in case Graph or a proxy echoed it.
+    pub(super) fn redact(&self, text: &mut String) {
+        let header = self.0.as_bytes();
+        let token = header.rsplit(|byte| *byte == b' ').next().unwrap_or(header);
+        // A short token would take ordinary words apart; no real one is shorter, and it would protect nothing.
+        if let Ok(token) = std::str::from_utf8(token)
+            && token.len() >= 8
+            && text.contains(token)
+        {
+            *text = text.replace(token, "[redacted]");
+        }
+    }
+}
+
+impl fmt::Debug for Authorization {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Authorization([redacted])")
+    }
+}
+
+/// `b64token = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="` (RFC 6750, section 2.1).
+fn is_b64token(token: &[u8]) -> bool {
+    let padding = token.iter().rev().take_while(|byte| **byte == b'=').count();
+    let body = &token[..token.len() - padding];
+    !body.is_empty() && body.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._~+/".contains(byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::{Authorization, NotABearerToken};
+
+    fn parse(text: &str) -> Result<Authorization, NotABearerToken> {
+        Authorization::parse(&HeaderValue::from_str(text).unwrap())
+    }
+
+    #[test]
+    fn bearer_tokens_are_taken_as_they_came() {
+        for text in ["Bearer abc", "bearer abc", "BEARER  a-b.c_d~e+f/g==", "Bearer x"] {
+            assert_eq!(parse(text).unwrap().header().to_str().unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn anything_else_is_refused() {
+        for text in [
+            "",
+            "Bearer",
+            "Bearer ",
+            "Bearer =",
+            "Bearer a b",
+            "Bearer a,b",
+            "Bearer\tabc",
+            "Bearer \tabc",
+            "Basic abc",
+            "Bearerabc",
+            "Bearer a=b",
+            "Bearer é",
+        ] {
+            assert!(parse(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_token_shows_in_no_debug_form_and_is_cut_from_echoes() {
+        let authorization = parse("Bearer canary-token-1").unwrap();
+        assert!(!format!("{authorization:?} {:?}", authorization.header()).contains("canary"));
+        let mut text = "you sent canary-token-1!".to_owned();
+        authorization.redact(&mut text);
+        assert_eq!(text, "you sent [redacted]!");
+    }
+}

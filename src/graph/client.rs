@@ -1,0 +1,130 @@
+//! The HTTP client towards Graph: one connection pool, one service root, no redirects.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Arc, Once};
+use std::time::Duration;
+
+use clap::ValueEnum;
+use reqwest::redirect;
+
+use super::root::ServiceRoot;
+use super::session::{Caller, Session};
+
+/// Which URL creates a device status; the page 'Add deviceStatuses' shows both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CreatePath {
+    /// `POST …/deviceStatuses`.
+    Collection,
+    /// `POST …/deviceStatuses/$ref`.
+    Ref,
+}
+
+/// What a [`Client`] is made from.
+#[derive(Debug, Clone)]
+pub struct ClientSettings {
+    /// The one origin, and the version, that is spoken to.
+    pub root: ServiceRoot,
+    /// PEM file of certificate authorities to trust besides the system's.
+    pub ca: Option<PathBuf>,
+    /// Which URL creates a device status.
+    pub create_path: CreatePath,
+    /// Longest wait for a connection.
+    pub connect_timeout: Duration,
+    /// Largest answer that is read, in bytes, after decompression.
+    pub max_response: usize,
+}
+
+/// Why no client could be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The file of certificate authorities cannot be read.
+    #[error("--graph-ca: cannot read {path}")]
+    UnreadableCa {
+        /// The file.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file holds no certificate in PEM form.
+    #[error("--graph-ca: {path} holds no certificate in PEM form")]
+    NotPem {
+        /// The file.
+        path: String,
+    },
+    /// TLS could not be set up.
+    #[error("the HTTP client towards Graph could not be set up")]
+    Http(#[source] reqwest::Error),
+}
+
+/// Microsoft Graph at one service root. Cheap to clone; clones share the connection pool.
+#[derive(Clone)]
+pub struct Client(Arc<Inner>);
+
+pub(super) struct Inner {
+    pub(super) http: reqwest::Client,
+    pub(super) root: ServiceRoot,
+    pub(super) create_path: CreatePath,
+    pub(super) max_response: usize,
+}
+
+impl Client {
+    /// A client without any connection yet.
+    ///
+    /// # Errors
+    ///
+    /// Where the certificate authorities cannot be used.
+    pub fn new(settings: ClientSettings) -> Result<Self, ClientError> {
+        static PROVIDER: Once = Once::new();
+        PROVIDER.call_once(|| {
+            // An error means that a provider is installed already, which serves as well.
+            let _ = rustls::crypto::ring::default_provider().install_default();
+        });
+
+        let mut http = reqwest::Client::builder()
+            .user_agent(concat!("intune-graphql/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(settings.connect_timeout)
+            .tcp_nodelay(true)
+            // A redirect could carry the token to another origin; Graph documents none for these operations.
+            .redirect(redirect::Policy::none())
+            // The retries that are safe depend on the operation, so they are not the HTTP library's to decide.
+            .retry(reqwest::retry::never());
+        if settings.root.is_loopback() {
+            // A proxy would be a second host to see the token, and could not reach this machine's loopback.
+            http = http.no_proxy();
+        }
+        if let Some(path) = &settings.ca {
+            let name = path.display().to_string();
+            let pem = match std::fs::read(path) {
+                Ok(pem) => pem,
+                Err(source) => return Err(ClientError::UnreadableCa { path: name, source }),
+            };
+            let certificates = reqwest::Certificate::from_pem_bundle(&pem).unwrap_or_default();
+            if certificates.is_empty() {
+                return Err(ClientError::NotPem { path: name });
+            }
+            http = http.tls_certs_merge(certificates);
+        }
+        let http = http.build().map_err(ClientError::Http)?;
+        let ClientSettings { root, create_path, max_response, .. } = settings;
+        Ok(Self(Arc::new(Inner { http, root, create_path, max_response })))
+    }
+
+    /// The client on behalf of nobody but `caller`: every call carries that caller's token and deadline.
+    #[must_use]
+    pub fn session(&self, caller: Caller) -> Session {
+        Session::new(Arc::clone(&self.0), caller)
+    }
+
+    /// The service root that is spoken to.
+    #[must_use]
+    pub fn root(&self) -> &ServiceRoot {
+        &self.0.root
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("root", &self.0.root).finish_non_exhaustive()
+    }
+}

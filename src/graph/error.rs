@@ -1,0 +1,153 @@
+//! What can go wrong between the gateway and Graph, by what the caller can do about it, and what is then known of a
+//! write ([`Outcome`]).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::StatusCode;
+
+use super::key::InvalidKey;
+
+/// A call to Graph that did not give what was asked for.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Error {
+    /// The input names no entity; nothing was sent.
+    #[error("the key is not usable")]
+    InvalidKey(#[source] InvalidKey),
+    /// Graph answered with a status that is not a success.
+    #[error("Graph answered {}", .0.status)]
+    Api(Box<ApiError>),
+    /// No connection came about; nothing was sent.
+    #[error("no connection to Graph")]
+    Connect(#[source] Arc<reqwest::Error>),
+    /// The connection was lost, or the answer cut, after the request may have been sent.
+    #[error("no complete answer from Graph")]
+    Transport(#[source] Arc<reqwest::Error>),
+    /// The request's deadline passed while waiting for the answer.
+    #[error("no answer from Graph within the deadline")]
+    Timeout,
+    /// The request's deadline had passed before the call; nothing was sent.
+    #[error("the deadline had passed before the call to Graph")]
+    DeadlinePassed,
+    /// A success status, but not with what the documentation says comes with it.
+    #[error("Graph answered {} outside its contract: {what}", .answer.status)]
+    OutOfContract {
+        /// What was wrong with the answer.
+        what: &'static str,
+        /// The answer's status and ids.
+        answer: Box<Answered>,
+    },
+    /// The gateway itself failed; nothing is known to be wrong with Graph.
+    #[error("{0}")]
+    Internal(&'static str),
+}
+
+/// Status and ids of an answer: what Microsoft's support asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answered {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// Graph's `request-id`.
+    pub request_id: Option<String>,
+    /// The `client-request-id` that was sent.
+    pub client_request_id: String,
+}
+
+/// An answer with a status that is not a success. Graph's texts are unfolded, on one line, and without the token.
+#[derive(Debug, Clone)]
+pub struct ApiError {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// The envelope's code, as in `Forbidden`.
+    pub code: Option<String>,
+    /// The sentence for a person.
+    pub message: Option<String>,
+    /// Graph's `request-id`.
+    pub request_id: Option<String>,
+    /// The `client-request-id` that was sent.
+    pub client_request_id: String,
+    /// How long Graph asks to wait.
+    pub retry_after: Option<Duration>,
+    /// `WWW-Authenticate` of a 401: holds the claims challenge that a sign-in library needs.
+    pub www_authenticate: Option<String>,
+    /// The method and path that was asked for, as in `POST /deviceAppManagement/…`.
+    pub request_line: String,
+}
+
+impl ApiError {
+    /// Whether Graph says that this tenant, cloud or version has no such operation: 405, 501, and the 400s and 404
+    /// that Graph uses where others would say 404 or 405 ("Errors and throttling", missing routes).
+    #[must_use]
+    pub fn is_not_supported(&self) -> bool {
+        let code = self.code.as_deref().unwrap_or_default();
+        let message = self.message.as_deref().unwrap_or_default();
+        match self.status {
+            StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => true,
+            StatusCode::BAD_REQUEST => {
+                code.eq_ignore_ascii_case("No method match route template")
+                    || message.starts_with("Resource not found for the segment")
+            }
+            StatusCode::NOT_FOUND => message.starts_with("Invalid version"),
+            _ => false,
+        }
+    }
+
+    /// Whether this is Intune giving up on its own backend: it may have done the work all the same.
+    fn is_cancelled_on_service_timeout(&self) -> bool {
+        self.code.as_deref().is_some_and(|code| code.eq_ignore_ascii_case("CancelledOnServiceTimeout"))
+    }
+}
+
+/// What is known of whether Graph did a write that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Nothing reached Graph.
+    NotSent,
+    /// Graph refused it, and by its own word wrote nothing.
+    Rejected,
+    /// It was sent and its answer was lost: it may have happened.
+    Unknown,
+    /// Graph did it, though the object could not be read.
+    Applied,
+}
+
+impl Outcome {
+    /// What `error` leaves known of the write that met it. That 429 and 503 with `Retry-After` wrote nothing is
+    /// Graph's word: an assumption.
+    #[must_use]
+    pub fn of_write(error: &Error) -> Self {
+        match error {
+            Error::InvalidKey(_) | Error::Connect(_) | Error::DeadlinePassed => Self::NotSent,
+            Error::Transport(_) | Error::Timeout | Error::Internal(_) => Self::Unknown,
+            Error::OutOfContract { answer, .. } => match answer.status {
+                StatusCode::CREATED | StatusCode::NO_CONTENT => Self::Applied,
+                _ => Self::Unknown,
+            },
+            Error::Api(api) => match api.status {
+                StatusCode::REQUEST_TIMEOUT => Self::Unknown,
+                StatusCode::SERVICE_UNAVAILABLE
+                    if api.retry_after.is_some() && !api.is_cancelled_on_service_timeout() =>
+                {
+                    Self::Rejected
+                }
+                status if status.is_client_error() => Self::Rejected,
+                _ => Self::Unknown,
+            },
+        }
+    }
+}
+
+/// A write that failed, and what is known of it.
+#[derive(Debug, Clone)]
+pub struct WriteError {
+    /// Whether Graph did it.
+    pub outcome: Outcome,
+    /// What went wrong.
+    pub error: Error,
+}
+
+impl From<Error> for WriteError {
+    fn from(error: Error) -> Self {
+        Self { outcome: Outcome::of_write(&error), error }
+    }
+}

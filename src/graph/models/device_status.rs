@@ -1,0 +1,81 @@
+//! `managedDeviceMobileAppConfigurationDeviceStatus`, as it is read and as it is created.
+
+use serde::{Deserialize, Serialize};
+
+use super::{ComplianceStatus, DateTimeOffset, lenient};
+
+/// `microsoft.graph.managedDeviceMobileAppConfigurationDeviceStatus`, as Graph answers it. All but the key may be
+/// missing: an answer may be partial, or follow a `$select`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeviceStatus {
+    /// The key. Live ones are two or three GUIDs joined by `_`; opaque.
+    pub id: String,
+    /// Name of the device.
+    #[serde(default, deserialize_with = "lenient::option")]
+    pub device_display_name: Option<String>,
+    /// Name of the user; `System account` for rows of the device itself.
+    #[serde(default, deserialize_with = "lenient::option")]
+    pub user_name: Option<String>,
+    /// Model of the device; usually null on the live service.
+    #[serde(default, deserialize_with = "lenient::option")]
+    pub device_model: Option<String>,
+    /// Platform code; its table is not published. Beta only.
+    #[serde(default, deserialize_with = "lenient::option")]
+    pub platform: Option<i32>,
+    /// End of the grace period; `9999-12-31T23:59:59.9999999Z` for none.
+    #[serde(default, deserialize_with = "lenient::option")]
+    pub compliance_grace_period_expiration_date_time: Option<DateTimeOffset>,
+    /// Compliance of the device.
+    #[serde(default, deserialize_with = "lenient::option")]
+    pub status: Option<ComplianceStatus>,
+    /// When the device last reported.
+    #[serde(default, deserialize_with = "lenient::option")]
+    pub last_reported_date_time: Option<DateTimeOffset>,
+    /// The user's principal name.
+    #[serde(default, deserialize_with = "lenient::option")]
+    pub user_principal_name: Option<String>,
+}
+
+/// The body that creates a device status: every property that the page 'Create
+/// managedDeviceMobileAppConfigurationDeviceStatus' documents.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "@odata.type", rename = "#microsoft.graph.managedDeviceMobileAppConfigurationDeviceStatus")]
+#[serde(rename_all = "camelCase")]
+pub struct NewDeviceStatus {
+    /// The key that the caller wishes for; Graph may assign another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Name of the device.
+    pub device_display_name: String,
+    /// Name of the user.
+    pub user_name: String,
+    /// Model of the device.
+    pub device_model: String,
+    /// Platform code.
+    pub platform: i32,
+    /// End of the grace period.
+    pub compliance_grace_period_expiration_date_time: DateTimeOffset,
+    /// Compliance of the device.
+    pub status: ComplianceStatus,
+    /// When the device last reported.
+    pub last_reported_date_time: DateTimeOffset,
+    /// The user's principal name.
+    pub user_principal_name: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ComplianceStatus, DeviceStatus};
+
+    #[test]
+    fn odd_members_are_none_and_the_rest_stands() {
+        let read: DeviceStatus = serde_json::from_str(
+            r##"{"@odata.type":"#x","id":"a","platform":"8","status":"String","userName":7,"deviceModel":null,"new":[1]}"##,
+        )
+        .unwrap();
+        assert_eq!(read.id, "a");
+        assert_eq!((read.platform, read.user_name, read.device_model), (None, None, None));
+        assert_eq!(read.status, Some(ComplianceStatus::UnknownFutureValue));
+    }
+}

@@ -1,0 +1,194 @@
+//! Relay's global ids: `ig~1.<type>.<key>…`, each key in unpadded base64url. The prefix tells them from Graph's own
+//! keys, which callers may give wherever the type and the parent are known.
+
+use async_graphql::{ID, Interface};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::error::FieldError;
+use super::types::{DeviceStatus, IosLobAppProvisioningConfiguration};
+use crate::graph::Key;
+
+/// An object with a global id.
+#[derive(Debug, Interface)]
+#[graphql(field(name = "id", ty = "ID", desc = "The object's global id: opaque, URL-safe and stable."))]
+pub enum Node {
+    /// A device status.
+    DeviceStatus(DeviceStatus),
+    /// A configuration.
+    IosLobAppProvisioningConfiguration(IosLobAppProvisioningConfiguration),
+}
+
+/// What every global id starts with, whatever its version.
+const PREFIX: &str = "ig~";
+const VERSION: &str = "1";
+const CONFIGURATION: &str = "c";
+const DEVICE_STATUS: &str = "s";
+
+/// A global id, decoded: the type, the parents' keys and the object's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GlobalId {
+    /// An `IosLobAppProvisioningConfiguration`.
+    Configuration(Key),
+    /// A `DeviceStatus`.
+    DeviceStatus {
+        /// The configuration that contains it.
+        configuration: Key,
+        /// Its own key.
+        key: Key,
+    },
+}
+
+impl GlobalId {
+    /// The id as callers see it.
+    #[must_use]
+    pub fn encode(&self) -> String {
+        let (kind, keys): (&str, &[&Key]) = match self {
+            Self::Configuration(key) => (CONFIGURATION, &[key]),
+            Self::DeviceStatus { configuration, key } => (DEVICE_STATUS, &[configuration, key]),
+        };
+        encode(kind, keys)
+    }
+
+    /// Decodes a global id strictly: one text per object.
+    ///
+    /// # Errors
+    ///
+    /// `BAD_USER_INPUT`, naming `argument`.
+    pub fn parse(text: &str, argument: &str) -> Result<Self, FieldError> {
+        let invalid =
+            |why: &str| FieldError::bad_user_input(format!("{argument} is not a global id: {why}."));
+        let rest =
+            text.strip_prefix(PREFIX).ok_or_else(|| invalid("take the `id` of an object as it was given"))?;
+        let mut parts = rest.split('.');
+        if parts.next() != Some(VERSION) {
+            return Err(invalid("its version is not known here"));
+        }
+        let kind = parts.next().unwrap_or_default();
+        let keys = parts
+            .map(|part| {
+                let bytes = URL_SAFE_NO_PAD.decode(part).ok()?;
+                Key::new(String::from_utf8(bytes).ok()?).ok()
+            })
+            .collect::<Option<Vec<_>>>()
+            .ok_or_else(|| invalid("it is damaged"))?;
+        match (kind, <[Key; 1]>::try_from(keys)) {
+            (CONFIGURATION, Ok([key])) => Ok(Self::Configuration(key)),
+            (DEVICE_STATUS, Err(keys)) => match <[Key; 2]>::try_from(keys) {
+                Ok([configuration, key]) => Ok(Self::DeviceStatus { configuration, key }),
+                Err(_) => Err(invalid("it is damaged")),
+            },
+            _ => Err(invalid("it is damaged")),
+        }
+    }
+}
+
+fn encode(kind: &str, keys: &[&Key]) -> String {
+    let mut id = [PREFIX, VERSION, ".", kind].concat();
+    for key in keys {
+        id.push('.');
+        URL_SAFE_NO_PAD.encode_string(key.as_str(), &mut id);
+    }
+    id
+}
+
+/// The key of a configuration that a caller names by global id or by Graph's own key.
+///
+/// # Errors
+///
+/// `BAD_USER_INPUT`, naming `argument`, where it is a global id of another type, or cannot be a key.
+pub(super) fn configuration_key(id: &ID, argument: &str) -> Result<Key, FieldError> {
+    if !id.starts_with(PREFIX) {
+        return Key::new(id.as_str()).map_err(|why| FieldError::bad_user_input(format!("{argument} {why}.")));
+    }
+    match GlobalId::parse(id, argument)? {
+        GlobalId::Configuration(key) => Ok(key),
+        GlobalId::DeviceStatus { .. } => Err(FieldError::bad_user_input(format!(
+            "{argument} is the global id of a DeviceStatus, not of an IosLobAppProvisioningConfiguration."
+        ))),
+    }
+}
+
+/// The key of a device status of `configuration` that a caller names by global id or by Graph's own key; `None` for the
+/// global id of a status of another configuration, which this one does not contain.
+///
+/// # Errors
+///
+/// `BAD_USER_INPUT`, naming `argument`, where it is a global id of another type, or cannot be a key.
+pub(super) fn device_status_key(
+    id: &ID,
+    configuration: &Key,
+    argument: &str,
+) -> Result<Option<Key>, FieldError> {
+    if !id.starts_with(PREFIX) {
+        let key =
+            Key::new(id.as_str()).map_err(|why| FieldError::bad_user_input(format!("{argument} {why}.")))?;
+        return Ok(Some(key));
+    }
+    match GlobalId::parse(id, argument)? {
+        GlobalId::DeviceStatus { configuration: parent, key } => {
+            Ok((parent == *configuration).then_some(key))
+        }
+        GlobalId::Configuration(_) => Err(FieldError::bad_user_input(format!(
+            "{argument} is the global id of an IosLobAppProvisioningConfiguration, not of a DeviceStatus."
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{GlobalId, Key};
+
+    #[test]
+    fn damaged_and_foreign_ids_are_refused() {
+        let key = Key::new("a").unwrap();
+        let id = GlobalId::Configuration(key.clone()).encode();
+        assert_eq!(id, "ig~1.c.YQ");
+        for text in [
+            "",
+            "x",
+            "ig~",
+            "ig~1",
+            "ig~1.c",
+            "ig~1.c.",
+            "ig~1.c.YQ.",
+            "ig~1.c.YQ.YQ",
+            "ig~1.s.YQ",
+            "ig~1.x.YQ",
+            "ig~2.c.YQ",
+            "ig~01.c.YQ",
+            "ig~1.c.YR",
+            "ig~1.c.YQ==",
+            "ig~1.c.Y+",
+            "ig~1.c.Lg",
+            "ig~1.c.Li4",
+            "ig~1.c.JTJl",
+            "ig~1.c._w",
+            "ig~1.s.YQ.YQ.YQ",
+            " ig~1.c.YQ",
+        ] {
+            assert!(GlobalId::parse(text, "id").is_err(), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_keys_round_trip_in_url_safe_text(configuration in "\\PC{1,60}", key in "\\PC{1,60}") {
+            let (Ok(configuration), Ok(key)) = (Key::new(configuration), Key::new(key)) else { return Ok(()) };
+            for id in [GlobalId::Configuration(key.clone()), GlobalId::DeviceStatus { configuration, key }] {
+                let text = id.encode();
+                prop_assert!(text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)));
+                prop_assert_eq!(GlobalId::parse(&text, "id").ok(), Some(id));
+            }
+        }
+
+        #[test]
+        fn what_decodes_is_the_one_text_of_its_id(text in "ig~1\\.[cs]\\.[A-Za-z0-9_-]{0,8}(\\.[A-Za-z0-9_-]{0,8})?") {
+            if let Ok(id) = GlobalId::parse(&text, "id") {
+                prop_assert_eq!(id.encode(), text);
+            }
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! `DeviceStatus`: the node, its edge, and the input that creates one.
+
+use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
+
+use super::{ComplianceStatus, DateTimeOffset, IosLobAppProvisioningConfiguration};
+use crate::graph::{Key, models};
+use crate::schema::error::FieldError;
+use crate::schema::node::GlobalId;
+use crate::schema::session;
+
+/// What a device reported of a configuration: Graph's `managedDeviceMobileAppConfigurationDeviceStatus`.
+#[derive(Debug, Clone)]
+pub(crate) struct DeviceStatus {
+    configuration: Key,
+    key: Key,
+    entity: models::DeviceStatus,
+}
+
+impl DeviceStatus {
+    /// The node of an entity that `configuration` contains.
+    ///
+    /// # Errors
+    ///
+    /// Where Graph gave it an id that is no key.
+    pub(crate) fn new(configuration: Key, entity: models::DeviceStatus) -> Result<Self, FieldError> {
+        let key = Key::new(entity.id.as_str()).map_err(|_| FieldError::unusable_key())?;
+        Ok(Self { configuration, key, entity })
+    }
+
+    /// Graph's key of the status.
+    pub(crate) fn key(&self) -> &Key {
+        &self.key
+    }
+}
+
+/// What a device reported of a configuration: Graph's `managedDeviceMobileAppConfigurationDeviceStatus`.
+#[Object]
+impl DeviceStatus {
+    /// The global id: opaque, URL-safe, stable.
+    pub(crate) async fn id(&self) -> ID {
+        let id = GlobalId::DeviceStatus { configuration: self.configuration.clone(), key: self.key.clone() };
+        ID(id.encode())
+    }
+
+    /// Graph's own key.
+    async fn graph_id(&self) -> &str {
+        self.key.as_str()
+    }
+
+    /// The configuration that the status belongs to.
+    async fn configuration(
+        &self,
+        ctx: &Context<'_>,
+    ) -> Option<Result<IosLobAppProvisioningConfiguration, FieldError>> {
+        IosLobAppProvisioningConfiguration::load(ctx, &self.configuration).await.transpose()
+    }
+
+    /// Name of the device.
+    async fn device_display_name(&self) -> Option<&str> {
+        self.entity.device_display_name.as_deref()
+    }
+
+    /// Name of the user; "System account" for a status of the device itself.
+    async fn user_name(&self) -> Option<&str> {
+        self.entity.user_name.as_deref()
+    }
+
+    /// Model of the device; Intune often leaves it out.
+    async fn device_model(&self) -> Option<&str> {
+        self.entity.device_model.as_deref()
+    }
+
+    /// Platform code. Microsoft publishes no table of them.
+    async fn platform(&self) -> Option<i32> {
+        self.entity.platform
+    }
+
+    /// When the grace period ends. `9999-12-31T23:59:59.9999999Z` means that there is none.
+    async fn compliance_grace_period_expiration_date_time(&self) -> Option<DateTimeOffset> {
+        self.entity.compliance_grace_period_expiration_date_time.clone().map(DateTimeOffset)
+    }
+
+    /// Compliance of the device.
+    async fn status(&self) -> Option<ComplianceStatus> {
+        self.entity.status.map(ComplianceStatus::from)
+    }
+
+    /// When the device last reported. `0001-01-01T00:00:00Z` means never.
+    async fn last_reported_date_time(&self) -> Option<DateTimeOffset> {
+        self.entity.last_reported_date_time.clone().map(DateTimeOffset)
+    }
+
+    /// Principal name of the user.
+    async fn user_principal_name(&self) -> Option<&str> {
+        self.entity.user_principal_name.as_deref()
+    }
+}
+
+impl DeviceStatus {
+    /// Reads the status; `None` where Graph has none of that key.
+    pub(crate) async fn load(
+        ctx: &Context<'_>,
+        configuration: &Key,
+        key: &Key,
+    ) -> Result<Option<Self>, FieldError> {
+        let configurations = session(ctx)?.ios_lob_app_provisioning_configurations();
+        let entity = configurations.device_statuses(configuration).get_opt(key).await?;
+        entity.map(|entity| Self::new(configuration.clone(), entity)).transpose()
+    }
+}
+
+/// A device status in a list.
+#[derive(Debug, SimpleObject)]
+pub(crate) struct DeviceStatusEdge {
+    /// Where the status stands in its list. The cursor of an edge that a mutation returned cannot be used as `after`.
+    pub(crate) cursor: String,
+    /// The status.
+    pub(crate) node: DeviceStatus,
+}
+
+/// A new device status.
+#[derive(Debug, InputObject)]
+pub(crate) struct DeviceStatusInput {
+    /// Graph's key for the new object. Optional: Graph assigns one, and may assign one all the same. Where Graph keeps
+    /// it, the create is safe to repeat.
+    pub(crate) graph_id: Option<String>,
+    /// Name of the device.
+    pub(crate) device_display_name: String,
+    /// Name of the user.
+    pub(crate) user_name: String,
+    /// Model of the device.
+    pub(crate) device_model: String,
+    /// Platform code.
+    pub(crate) platform: i32,
+    /// When the grace period ends; `9999-12-31T23:59:59.9999999Z` for none.
+    pub(crate) compliance_grace_period_expiration_date_time: DateTimeOffset,
+    /// Compliance of the device.
+    pub(crate) status: ComplianceStatus,
+    /// When the device last reported.
+    pub(crate) last_reported_date_time: DateTimeOffset,
+    /// Principal name of the user.
+    pub(crate) user_principal_name: String,
+}
+
+impl From<DeviceStatusInput> for models::NewDeviceStatus {
+    fn from(input: DeviceStatusInput) -> Self {
+        Self {
+            id: input.graph_id,
+            device_display_name: input.device_display_name,
+            user_name: input.user_name,
+            device_model: input.device_model,
+            platform: input.platform,
+            compliance_grace_period_expiration_date_time: input
+                .compliance_grace_period_expiration_date_time
+                .0,
+            status: input.status.into(),
+            last_reported_date_time: input.last_reported_date_time.0,
+            user_principal_name: input.user_principal_name,
+        }
+    }
+}

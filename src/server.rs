@@ -1,2 +1,72 @@
-//! Placeholder while the crate is being laid out.
+//! HTTP: the listeners, the routes, and GraphQL over HTTP. What a request means is the schema's business.
+
+mod auth;
 mod graphiql;
+mod graphql;
+mod health;
+mod listener;
+mod media_type;
+mod router;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::{self, FutureExt as _};
+use tokio::net::TcpListener;
+use tracing::info;
+
+pub use self::graphiql::PageSettings;
+use self::health::Readiness;
+use crate::graph;
+use crate::schema::Api;
+
+/// What the gateway is started with.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Time for one request, Graph's answers included.
+    pub deadline: Duration,
+    /// Largest request body, in bytes.
+    pub max_body: usize,
+    /// Whether introspection is answered.
+    pub introspection: bool,
+    /// The GraphiQL page, where it is served.
+    pub graphiql: Option<PageSettings>,
+}
+
+/// What handlers share.
+struct App {
+    api: Api,
+    graph: graph::Client,
+    settings: Settings,
+}
+
+/// Serves the gateway on `public` and its health on `admin`, until `shutdown` resolves and the requests that are under
+/// way then are answered.
+pub async fn run(
+    public: TcpListener,
+    admin: TcpListener,
+    graph: graph::Client,
+    settings: Settings,
+    shutdown: impl Future<Output = ()> + Send,
+) {
+    let readiness = Readiness::ready();
+    let app = Arc::new(App { api: Api::new(settings.introspection), graph, settings });
+    let stopping = shutdown
+        .map({
+            let readiness = readiness.clone();
+            move |()| {
+                info!("shutting down");
+                readiness.not_any_more();
+            }
+        })
+        .shared();
+    // The admin listener goes last, so that whoever asks is told "not ready" rather than nothing.
+    let (served, until_served) = tokio::sync::oneshot::channel::<()>();
+    let public = async {
+        listener::serve(public, router::public(&app), stopping).await;
+        drop(served);
+    };
+    let admin = listener::serve(admin, health::router(readiness), until_served.map(|_| ()));
+    future::join(public, admin).await;
+}

@@ -4,11 +4,13 @@
 
 use std::time::Duration;
 
-use async_graphql::{Enum, ErrorExtensionValues, Name, ServerError, Value};
+use async_graphql::{Enum, ErrorExtensionValues, Name, PathSegment, Pos, ServerError, Value};
 use http::StatusCode;
 use indexmap::IndexMap;
+use serde::{Serialize, Serializer};
 use tracing::warn;
 
+use super::operation::RequestError;
 use crate::graph::{self, Answered, ApiError, Outcome};
 
 /// Every GraphQL error has `extensions.code`, one of these.
@@ -409,6 +411,29 @@ impl GraphErrorDetail {
 /// Seconds as a JSON number: whole where they are whole.
 fn seconds(wait: Duration) -> Value {
     if wait.subsec_nanos() == 0 { Value::from(wait.as_secs()) } else { Value::from(wait.as_secs_f64()) }
+}
+
+/// A request error as it stands in an answer's `errors`.
+impl Serialize for RequestError {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Body<'a> {
+            message: &'a str,
+            #[serde(skip_serializing_if = "<[_]>::is_empty")]
+            locations: &'a [Pos],
+            extensions: Extensions<'a>,
+        }
+        #[derive(Serialize)]
+        struct Extensions<'a> {
+            code: &'static str,
+            retryable: bool,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            variable: Option<&'a [PathSegment]>,
+        }
+        let code = self.code.as_str();
+        let extensions = Extensions { code, retryable: false, variable: self.variable.as_deref() };
+        Body { message: &self.message, locations: &self.locations, extensions }.serialize(serializer)
+    }
 }
 
 /// Gives an error of the library's own, which has no code, the one of a failure of the gateway: requests are checked

@@ -12,7 +12,7 @@ use crate::graph::Key;
 /// An object with a global id.
 #[derive(Debug, Interface)]
 #[graphql(field(name = "id", ty = "ID", desc = "The object's global id: opaque, URL-safe and stable."))]
-pub enum Node {
+pub(super) enum Node {
     /// A device status.
     DeviceStatus(DeviceStatus),
     /// A configuration.
@@ -27,7 +27,7 @@ const DEVICE_STATUS: &str = "s";
 
 /// A global id, decoded: the type, the parents' keys and the object's own.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum GlobalId {
+pub(super) enum GlobalId {
     /// An `IosLobAppProvisioningConfiguration`.
     Configuration(Key),
     /// A `DeviceStatus`.
@@ -42,7 +42,7 @@ pub enum GlobalId {
 impl GlobalId {
     /// The id as callers see it.
     #[must_use]
-    pub fn encode(&self) -> String {
+    pub(super) fn encode(&self) -> String {
         let (kind, keys): (&str, &[&Key]) = match self {
             Self::Configuration(key) => (CONFIGURATION, &[key]),
             Self::DeviceStatus { configuration, key } => (DEVICE_STATUS, &[configuration, key]),
@@ -55,7 +55,7 @@ impl GlobalId {
     /// # Errors
     ///
     /// `BAD_USER_INPUT`, naming `argument`.
-    pub fn parse(text: &str, argument: &str) -> Result<Self, FieldError> {
+    pub(super) fn parse(text: &str, argument: &str) -> Result<Self, FieldError> {
         let invalid =
             |why: &str| FieldError::bad_user_input(format!("{argument} is not a global id: {why}."));
         let rest =

@@ -46,7 +46,7 @@ const NOT_KEPT: &str = "no-store";
 /// What the server tells the page, at `/graphiql/config.json`.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct PageSettings {
+pub struct PageSettings {
     upstream: Upstream,
     /// Graph's key of a configuration that exists, for the examples' variables.
     example_configuration_id: Option<String>,
@@ -70,7 +70,8 @@ enum Upstream {
 
 impl PageSettings {
     /// For `demo`: the sandbox at `root`, a token that it takes, and ids of objects that it was seeded with.
-    pub(crate) fn demo(root: &ServiceRoot, token: String, configuration_id: String, node_id: String) -> Self {
+    #[must_use]
+    pub fn demo(root: &ServiceRoot, token: String, configuration_id: String, node_id: String) -> Self {
         Self {
             upstream: Upstream::Sandbox { host: authority(root.url()).to_owned() },
             example_configuration_id: Some(configuration_id),
@@ -80,7 +81,8 @@ impl PageSettings {
     }
 
     /// For `serve`: no token and no ids are known, and the upstream is what the root's host name says.
-    pub(crate) fn serve(root: &ServiceRoot) -> Self {
+    #[must_use]
+    pub fn serve(root: &ServiceRoot) -> Self {
         let host = authority(root.url()).to_owned();
         let is_graph = Cloud::value_variants()
             .iter()
@@ -101,7 +103,7 @@ fn authority(url: &Url) -> &str {
 }
 
 /// `GET /graphiql`, its assets and settings; `/` redirects there.
-pub(crate) fn router<S>(page: &PageSettings) -> Router<S>
+pub(super) fn router<S>(page: &PageSettings) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
 {

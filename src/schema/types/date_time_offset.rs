@@ -4,6 +4,16 @@ use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value
 
 use crate::graph::models;
 
+/// The scalar's rule, for values that are checked before anything executes.
+pub(super) fn check(value: &Value) -> Result<(), String> {
+    match value {
+        Value::String(text) => {
+            models::DateTimeOffset::parse(text.as_str()).map(drop).map_err(|why| why.to_string())
+        }
+        _ => Err(models::InvalidDateTimeOffset::Form.to_string()),
+    }
+}
+
 /// Edm.DateTimeOffset: an RFC 3339 date-time with an explicit offset, years 0001 to 9999, up to 7
 /// fractional digits (100 ns). Text in, same text out: neither offset nor precision is normalised.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,0 +1,74 @@
+//! A request, from its text to its answer: prepared by [`operation`](super::operation), executed by the library.
+
+use async_graphql::{Response, ValidationMode};
+
+use super::operation::{
+    InputRules, JsonVariables, Limits, Prepared, Preparer, RequestError, RequestErrorCode, TypeSystem,
+};
+use super::types::input_rules;
+use super::{GatewaySchema, RequestData, build, error, sdl};
+use crate::graph::Session;
+
+/// What a client asks for, by whatever transport.
+#[derive(Debug, Clone)]
+pub struct GraphqlRequest {
+    /// The document.
+    pub query: String,
+    /// Which of its operations to execute; may be left out where there is one.
+    pub operation_name: Option<String>,
+    /// Values for the operation's variables.
+    pub variables: JsonVariables,
+}
+
+/// The GraphQL API.
+pub struct Api {
+    preparer: Preparer,
+    executing: GatewaySchema,
+    introspection: bool,
+}
+
+impl Api {
+    /// Builds the schema, with or without introspection.
+    ///
+    /// # Panics
+    ///
+    /// Where our own SDL cannot be read, which a test would show.
+    #[must_use]
+    pub fn new(introspection: bool) -> Self {
+        let types =
+            TypeSystem::new(&sdl(), input_rules(InputRules::default())).expect("our own SDL is valid");
+        Self {
+            preparer: Preparer::new(types, Limits::default()),
+            executing: build(ValidationMode::Fast),
+            introspection,
+        }
+    }
+
+    /// Checks a request, all of it, before anything executes.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the document, the choice of the operation, or the variables.
+    pub fn prepare(&self, request: GraphqlRequest) -> Result<Prepared, Vec<RequestError>> {
+        let document = self.preparer.document(&request.query)?;
+        let selected = document.operation(request.operation_name.as_deref()).map_err(|error| vec![error])?;
+        let prepared = self.preparer.prepare(selected, Some(request.variables))?;
+        if prepared.introspects() && !self.introspection {
+            return Err(vec![RequestError {
+                code: RequestErrorCode::IntrospectionDisabled,
+                message: "Introspection is turned off here.".to_owned(),
+                locations: Vec::new(),
+                variable: None,
+            }]);
+        }
+        Ok(prepared)
+    }
+
+    /// Executes a prepared request as the caller of `session`; without one, what needs Graph is `UNAUTHENTICATED`.
+    pub async fn execute(&self, prepared: Prepared, session: Option<Session>) -> Response {
+        let request = prepared.into_request().data(RequestData { session });
+        let mut response = self.executing.execute(request).await;
+        response.errors.iter_mut().for_each(error::with_code);
+        response
+    }
+}

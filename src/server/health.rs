@@ -1,0 +1,35 @@
+//! The admin listener: whether the process lives, and whether it takes requests.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::Router;
+use axum::routing::get;
+use http::StatusCode;
+
+/// Whether the gateway takes requests: true from the first moment until it begins to shut down.
+#[derive(Debug, Clone)]
+pub(super) struct Readiness(Arc<AtomicBool>);
+
+impl Readiness {
+    pub(super) fn ready() -> Self {
+        Self(Arc::new(AtomicBool::new(true)))
+    }
+
+    pub(super) fn not_any_more(&self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+}
+
+/// `/livez` and `/readyz`. Neither asks Graph: a Graph that is down is no reason to take a gateway out of service,
+/// since its callers are told more by it than by a load balancer.
+pub(super) fn router(readiness: Readiness) -> Router {
+    let readyz = move || async move {
+        if readiness.0.load(Ordering::Relaxed) {
+            (StatusCode::OK, "ready\n")
+        } else {
+            (StatusCode::SERVICE_UNAVAILABLE, "shutting down\n")
+        }
+    };
+    Router::new().route("/livez", get(async || "alive\n")).route("/readyz", get(readyz))
+}

@@ -1,0 +1,177 @@
+//! Media types of GraphQL over HTTP: what a request may be sent as, and what its answer may be.
+
+use http::header::{ACCEPT, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue};
+
+/// The media type of an answer (GraphQL over HTTP, "Media Types").
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ResponseType {
+    /// `application/graphql-response+json`: the status code tells request errors from answers.
+    GraphqlResponse,
+    /// `application/json`: a well-formed request is answered with 200 whatever comes of it.
+    Json,
+}
+
+impl ResponseType {
+    pub(super) fn header(self) -> HeaderValue {
+        match self {
+            Self::GraphqlResponse => {
+                HeaderValue::from_static("application/graphql-response+json; charset=utf-8")
+            }
+            Self::Json => HeaderValue::from_static("application/json; charset=utf-8"),
+        }
+    }
+
+    /// The type that the `Accept` headers like best; without one, `application/json`. `None` where neither type is
+    /// acceptable.
+    pub(super) fn negotiate(headers: &HeaderMap) -> Option<Self> {
+        let mut ranges = Vec::new();
+        for value in headers.get_all(ACCEPT) {
+            ranges.extend(value.to_str().ok()?.split(',').filter_map(Range::parse));
+        }
+        if ranges.is_empty() {
+            return Some(Self::Json);
+        }
+        let json = quality(&ranges, "json");
+        let graphql = quality(&ranges, "graphql-response+json");
+        // Where a client says that it likes both the same, the newer type tells it more.
+        let graphql_is_named = ranges.iter().any(|range| range.subtype == "graphql-response+json");
+        match (graphql, json) {
+            (0, 0) => None,
+            (graphql, json) if graphql > json || (graphql == json && graphql_is_named) => {
+                Some(Self::GraphqlResponse)
+            }
+            _ => Some(Self::Json),
+        }
+    }
+}
+
+/// One media range of an `Accept` header (RFC 9110, section 12.5.1).
+struct Range {
+    main: String,
+    subtype: String,
+    /// Thousandths; 0 means "not acceptable".
+    quality: u16,
+}
+
+impl Range {
+    fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.split(';');
+        let (main, subtype) = parts.next()?.trim().split_once('/')?;
+        let mut quality = 1000;
+        let mut utf8 = true;
+        for parameter in parts {
+            let (name, value) = parameter.split_once('=')?;
+            let value = value.trim().trim_matches('"');
+            match name.trim().to_ascii_lowercase().as_str() {
+                "q" => quality = thousandths(value)?,
+                "charset" => utf8 = is_utf8(value),
+                _ => {}
+            }
+        }
+        let (main, subtype) = (main.to_ascii_lowercase(), subtype.to_ascii_lowercase());
+        Some(Self { main, subtype, quality: if utf8 { quality } else { 0 } })
+    }
+
+    /// How closely the range names `application/{subtype}`: exactly, by its main type, or as anything at all.
+    fn specificity(&self, subtype: &str) -> Option<u8> {
+        match (self.main.as_str(), self.subtype.as_str()) {
+            ("application", named) if named == subtype => Some(2),
+            ("application", "*") => Some(1),
+            ("*", "*") => Some(0),
+            _ => None,
+        }
+    }
+}
+
+/// The quality of the most specific range that names the type.
+fn quality(ranges: &[Range], subtype: &str) -> u16 {
+    ranges
+        .iter()
+        .filter_map(|range| Some((range.specificity(subtype)?, range.quality)))
+        .max()
+        .map_or(0, |(_, quality)| quality)
+}
+
+/// A quality value: `0`, `1`, or up to three decimals between.
+fn thousandths(text: &str) -> Option<u16> {
+    let value: f32 = text.parse().ok()?;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "0 to 1000 is checked before"
+    )]
+    (0.0..=1.0).contains(&value).then(|| (value * 1000.0).round() as u16)
+}
+
+/// Whether the body is JSON in UTF-8: exactly one `Content-Type`, `application/json`, no other charset.
+pub(super) fn is_json(headers: &HeaderMap) -> bool {
+    let mut values = headers.get_all(CONTENT_TYPE).iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return false };
+    let Ok(value) = value.to_str() else { return false };
+    let mut parts = value.split(';');
+    let json = parts.next().is_some_and(|media| media.trim().eq_ignore_ascii_case("application/json"));
+    let charset = parts.all(|parameter| match parameter.split_once('=') {
+        Some((name, value)) if name.trim().eq_ignore_ascii_case("charset") => {
+            is_utf8(value.trim().trim_matches('"'))
+        }
+        _ => true,
+    });
+    json && charset
+}
+
+fn is_utf8(charset: &str) -> bool {
+    charset.eq_ignore_ascii_case("utf-8") || charset.eq_ignore_ascii_case("utf8")
+}
+
+#[cfg(test)]
+mod tests {
+    use http::header::{ACCEPT, CONTENT_TYPE};
+    use http::{HeaderMap, HeaderValue};
+
+    use super::{ResponseType, is_json};
+
+    #[test]
+    fn the_answer_is_of_the_type_that_is_liked_best() {
+        use ResponseType::{GraphqlResponse, Json};
+        for (accept, expected) in [
+            ("application/json", Some(Json)),
+            ("application/graphql-response+json", Some(GraphqlResponse)),
+            (
+                "application/graphql-response+json; charset=utf-8, application/json; charset=utf-8",
+                Some(GraphqlResponse),
+            ),
+            ("application/json, application/graphql-response+json;q=0.9", Some(Json)),
+            ("application/json;q=0.5, application/graphql-response+json;q=0.9", Some(GraphqlResponse)),
+            ("*/*", Some(Json)),
+            ("application/*", Some(Json)),
+            ("*/*, application/json;q=0", Some(GraphqlResponse)),
+            ("text/html, */*;q=0.1", Some(Json)),
+            ("text/html", None),
+            ("application/json;q=0", None),
+            ("application/json; charset=utf-7", None),
+        ] {
+            let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(accept))]);
+            assert_eq!(ResponseType::negotiate(&headers), expected, "{accept}");
+        }
+        assert_eq!(ResponseType::negotiate(&HeaderMap::new()), Some(Json));
+    }
+
+    #[test]
+    fn only_json_in_utf8_is_a_request() {
+        for (content_type, expected) in [
+            ("application/json", true),
+            ("Application/JSON; charset=UTF-8", true),
+            ("application/json; charset=\"utf-8\"", true),
+            ("application/json; charset=utf-7", false),
+            ("text/plain", false),
+            ("application/x-www-form-urlencoded", false),
+            ("multipart/form-data; boundary=x", false),
+            ("application/jsonp", false),
+        ] {
+            let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(content_type))]);
+            assert_eq!(is_json(&headers), expected, "{content_type}");
+        }
+        assert!(!is_json(&HeaderMap::new()));
+    }
+}

@@ -464,7 +464,7 @@ class SchemaView {
     entry.append(element(
       'summary', {},
       element('span', { className: 'type-kind' }, KEYWORDS[type.kind] ?? type.kind),
-      element('span', { className: 'type-name' }, ...marked(type.name, wanted)),
+      element('span', { className: 'type-name' }, ...(wanted === '' ? breakable(type.name) : marked(type.name, wanted))),
     ));
     if (type.description) entry.append(note(type.description, wanted));
     if (type.interfaces?.length) entry.append(named('implements', type.interfaces));
@@ -507,9 +507,14 @@ function reference(type) {
 }
 
 function typeLink(name) {
-  const link = element('a', { href: `#type-${name}`, className: 't-typename' }, name);
+  const link = element('a', { href: `#type-${name}`, className: 't-typename' }, ...breakable(name));
   link.dataset.type = name;
   return link;
+}
+
+/** A name that may wrap between its words only. */
+function breakable(name) {
+  return name.split(/(?<=[a-z])(?=[A-Z])/).flatMap((word, index) => (index > 0 ? [element('wbr'), word] : [word]));
 }
 
 function named(word, types) {

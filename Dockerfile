@@ -1,0 +1,47 @@
+# The gateway's image. Plain instructions only: both the classic builder and BuildKit take them.
+#
+#   docker build -t intune-graphql .
+#   docker run --rm -p 127.0.0.1:4000:4000 intune-graphql
+#
+# RUST_IMAGE needs cargo, rustc and a linker; its version is the channel of rust-toolchain.toml. RUNTIME_IMAGE needs
+# glibc and libgcc, at least as new as those of the builder, and nothing else: no shell, no package manager.
+ARG RUST_IMAGE=docker.io/library/rust:1.95.0-slim-bookworm
+ARG RUNTIME_IMAGE=docker.io/library/debian:bookworm-slim
+
+FROM ${RUST_IMAGE} AS build
+WORKDIR /build
+# The dependencies are a layer of their own, which only the manifest and the lock file change.
+COPY Cargo.toml Cargo.lock ./
+RUN mkdir src \
+ && echo 'fn main() {}' > src/main.rs \
+ && touch src/lib.rs \
+ && cargo build --release --locked \
+ && rm -r src
+COPY . .
+# Newer than the stand-ins above, or cargo would take those for the program.
+RUN touch src/main.rs src/lib.rs \
+ && cargo build --release --locked --bin intune-graphql
+
+FROM ${RUNTIME_IMAGE}
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="intune-graphql" \
+      org.opencontainers.image.description="A typed GraphQL façade over Microsoft Graph's Intune app provisioning endpoints" \
+      org.opencontainers.image.licenses="MIT OR Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+# Microsoft Graph is reached over TLS, and a small runtime image may bring no certificate authorities.
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
+COPY --from=build /build/LICENSE-MIT /build/LICENSE-APACHE /usr/share/doc/intune-graphql/
+COPY --from=build /build/target/release/intune-graphql /usr/local/bin/intune-graphql
+# A number, so that an orchestrator can see that it is not root, and no /etc/passwd is needed.
+USER 65532:65532
+WORKDIR /
+# In a container, loopback is reachable by nobody else.
+ENV INTUNE_GRAPHQL_LISTEN=0.0.0.0:4000 \
+    INTUNE_GRAPHQL_ADMIN_LISTEN=0.0.0.0:4001
+EXPOSE 4000 4001
+HEALTHCHECK --interval=10s --timeout=5s --start-period=10s --retries=3 \
+  CMD ["/usr/local/bin/intune-graphql", "healthcheck"]
+ENTRYPOINT ["/usr/local/bin/intune-graphql"]
+CMD ["serve"]

@@ -6,20 +6,27 @@
 
 mod answer;
 mod auth;
+mod batch;
 mod client;
 mod device_app_management;
 mod envelope;
 mod error;
+mod exchange;
 mod key;
 pub mod models;
+pub mod odata;
+mod page;
+mod reads;
 mod retry_after;
 mod root;
 mod session;
 
 pub use self::auth::{Authorization, NotABearerToken};
-pub use self::client::{Client, ClientError, ClientSettings, CreatePath};
+pub use self::client::{Client, ClientError, ClientSettings, CreatePath, install_tls_provider};
 pub use self::device_app_management::{Created, DeviceStatuses, IosLobAppProvisioningConfigurations};
 pub use self::error::{Answered, ApiError, Error, Outcome, WriteError};
+pub use self::exchange::Caller;
 pub use self::key::{InvalidKey, Key};
+pub use self::page::{NextPage, Page};
 pub use self::root::{Cloud, ServiceRoot, ServiceRootError};
-pub use self::session::{Caller, Session};
+pub use self::session::Session;

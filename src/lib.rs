@@ -3,6 +3,7 @@
 //! Dependencies point one way: [`server`] (HTTP) -> [`schema`] (GraphQL) -> [`graph`] (Microsoft Graph). [`config`]
 //! feeds them; [`sandbox`] is an in-memory Microsoft Graph that shares no type with them and is spoken to over HTTP.
 
+pub mod commands;
 pub mod config;
 pub mod graph;
 pub mod sandbox;

@@ -1,8 +1,42 @@
 //! The command line of intune-graphql.
 
-use clap::Parser;
-use intune_graphql::config::Cli;
+use std::process::ExitCode;
 
-fn main() {
-    let _cli = Cli::parse();
+use clap::Parser as _;
+use clap::error::ErrorKind;
+use intune_graphql::commands;
+use intune_graphql::config::Cli;
+use intune_graphql::telemetry;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    let result = telemetry::init(&cli.log).map_err(Into::into).and_then(|()| commands::run(cli.command));
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&format!("{error:#}")),
+    }
+}
+
+/// Help and version as clap prints them; a bad setting in one line, which names it.
+fn usage(error: &clap::Error) -> ExitCode {
+    let help = [
+        ErrorKind::DisplayHelp,
+        ErrorKind::DisplayVersion,
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand,
+    ];
+    if help.contains(&error.kind()) {
+        error.exit();
+    }
+    let text = error.to_string();
+    let lines = text.lines().take_while(|line| !line.trim().is_empty()).map(str::trim);
+    fail(lines.collect::<Vec<_>>().join(" ").trim_start_matches("error: "))
+}
+
+#[expect(clippy::print_stderr, reason = "the one line that says why the program does not start")]
+fn fail(message: &str) -> ExitCode {
+    eprintln!("error: {message}");
+    ExitCode::from(2)
 }

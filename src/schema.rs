@@ -7,6 +7,7 @@ mod mutation;
 mod node;
 pub mod operation;
 mod query;
+mod selection;
 mod types;
 
 use async_graphql::{Context, EmptySubscription, Schema, ValidationMode};

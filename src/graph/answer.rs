@@ -11,11 +11,12 @@ use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
 use url::Url;
 
+use super::batch::ItemAnswer;
 use super::envelope::ErrorEnvelope;
 use super::error::{Answered, ApiError, Error};
+use super::exchange::Caller;
 use super::key::Key;
 use super::retry_after;
-use super::session::Caller;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 const ODATA_ENTITY_ID: HeaderName = HeaderName::from_static("odata-entityid");
@@ -24,6 +25,7 @@ const ODATA_ENTITY_ID: HeaderName = HeaderName::from_static("odata-entityid");
 const MAX_HEADER: usize = 8 * 1024;
 
 /// A success answer of Graph's, read whole.
+#[derive(Debug)]
 pub(super) struct Answer {
     answered: Answered,
     headers: HeaderMap,
@@ -54,6 +56,31 @@ impl Answer {
             }
             Err(BodyError::Cut(error)) => return Err(Error::Transport(Arc::new(error.without_url()))),
         };
+        Self::judge(answered, headers, body, request_line, caller)
+    }
+
+    /// An item of the batch answer that this is, as if it had come on its own.
+    pub(super) fn item(
+        &self,
+        item: ItemAnswer,
+        request_line: String,
+        caller: &Caller,
+    ) -> Result<Self, Error> {
+        let ItemAnswer { status, headers, body } = item;
+        let request_id = text(&headers, &REQUEST_ID).or_else(|| self.answered.request_id.clone());
+        let client_request_id = self.answered.client_request_id.clone();
+        Self::judge(Answered { status, request_id, client_request_id }, headers, body, request_line, caller)
+    }
+
+    /// Tells success from failure.
+    fn judge(
+        answered: Answered,
+        headers: HeaderMap,
+        body: Bytes,
+        request_line: String,
+        caller: &Caller,
+    ) -> Result<Self, Error> {
+        let status = answered.status;
         if status.is_success() {
             return Ok(Self { answered, headers, body });
         }
@@ -80,6 +107,11 @@ impl Answer {
     /// The status of the answer, always a success.
     pub(super) fn status(&self) -> StatusCode {
         self.answered.status
+    }
+
+    /// The body, as it came.
+    pub(super) fn body(&self) -> &[u8] {
+        &self.body
     }
 
     /// The entity in the body.
@@ -140,12 +172,21 @@ fn key_of(location: &str, root: &Url, collection: &str) -> Option<Key> {
     if url.origin() != root.origin() || !url.username().is_empty() || url.password().is_some() {
         return None;
     }
-    let expected = segments(&format!("{}{collection}", root.path()))?;
     let mut found = segments(url.path())?;
     let key = found.pop()?;
-    let same = found.len() == expected.len()
-        && found.iter().zip(&expected).all(|(found, expected)| found.eq_ignore_ascii_case(expected));
-    if same { Key::new(key).ok() } else { None }
+    if is_collection(&found, root, collection) { Key::new(key).ok() } else { None }
+}
+
+/// Whether a URL's path is that of `collection`, in either of OData's notations.
+pub(super) fn same_path(url: &Url, root: &Url, collection: &str) -> bool {
+    segments(url.path()).is_some_and(|found| is_collection(&found, root, collection))
+}
+
+fn is_collection(found: &[String], root: &Url, collection: &str) -> bool {
+    segments(&format!("{}{collection}", root.path())).is_some_and(|expected| {
+        found.len() == expected.len()
+            && found.iter().zip(&expected).all(|(found, expected)| found.eq_ignore_ascii_case(expected))
+    })
 }
 
 /// The decoded segments of a path, with `name('key')` taken apart into `name` and `key`.

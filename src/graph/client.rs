@@ -8,8 +8,9 @@ use std::time::Duration;
 use clap::ValueEnum;
 use reqwest::redirect;
 
+use super::exchange::Caller;
 use super::root::ServiceRoot;
-use super::session::{Caller, Session};
+use super::session::Session;
 
 /// Which URL creates a device status; the page 'Add deviceStatuses' shows both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -75,12 +76,7 @@ impl Client {
     ///
     /// Where the certificate authorities cannot be used.
     pub fn new(settings: ClientSettings) -> Result<Self, ClientError> {
-        static PROVIDER: Once = Once::new();
-        PROVIDER.call_once(|| {
-            // An error means that a provider is installed already, which serves as well.
-            let _ = rustls::crypto::ring::default_provider().install_default();
-        });
-
+        install_tls_provider();
         let mut http = reqwest::Client::builder()
             .user_agent(concat!("intune-graphql/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(settings.connect_timeout)
@@ -121,6 +117,15 @@ impl Client {
     pub fn root(&self) -> &ServiceRoot {
         &self.0.root
     }
+}
+
+/// Says which cryptography TLS uses; before any HTTP client is made.
+pub fn install_tls_provider() {
+    static PROVIDER: Once = Once::new();
+    PROVIDER.call_once(|| {
+        // An error means that a provider is installed already, which serves as well.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    });
 }
 
 impl fmt::Debug for Client {

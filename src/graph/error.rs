@@ -92,6 +92,12 @@ impl ApiError {
         }
     }
 
+    /// Whether Graph asks to come back later.
+    #[must_use]
+    pub fn is_throttled(&self) -> bool {
+        self.status == StatusCode::TOO_MANY_REQUESTS
+    }
+
     /// Whether this is Intune giving up on its own backend: it may have done the work all the same.
     fn is_cancelled_on_service_timeout(&self) -> bool {
         self.code.as_deref().is_some_and(|code| code.eq_ignore_ascii_case("CancelledOnServiceTimeout"))

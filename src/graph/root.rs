@@ -29,6 +29,10 @@ impl Cloud {
             Self::China => "https://microsoftgraph.chinacloudapi.cn/beta",
         }
     }
+
+    fn host(self) -> &'static str {
+        self.beta_root().trim_start_matches("https://").trim_end_matches("/beta")
+    }
 }
 
 /// A checked service root: scheme, host and port, and a path that ends in the version; no trailing slash.
@@ -50,6 +54,11 @@ pub enum ServiceRootError {
     /// The version is missing.
     #[error("the API version is missing; write it as in {0}/beta")]
     NoVersion(String),
+    /// Plain http towards Microsoft's own Graph, which speaks https: no setting allows it.
+    #[error(
+        "plain http to {0}, which is Microsoft Graph itself, would send callers' tokens unencrypted; use https"
+    )]
+    InsecureCloud(String),
     /// Plain http towards a host that is not loopback.
     #[error(
         "plain http to {0} would send callers' tokens unencrypted; use https, or set --allow-insecure-graph if that \
@@ -83,8 +92,14 @@ impl ServiceRoot {
         }
         url.set_path(&path);
         let root = Self(url);
-        if root.0.scheme() == "http" && !root.is_loopback() && !allow_insecure {
-            return Err(ServiceRootError::Insecure(root.0.host_str().unwrap_or_default().to_owned()));
+        if root.0.scheme() == "http" && !root.is_loopback() {
+            let host = root.0.host_str().unwrap_or_default().to_owned();
+            if Cloud::value_variants().iter().any(|cloud| cloud.host() == host) {
+                return Err(ServiceRootError::InsecureCloud(host));
+            }
+            if !allow_insecure {
+                return Err(ServiceRootError::Insecure(host));
+            }
         }
         Ok(root)
     }
@@ -145,5 +160,6 @@ mod tests {
             assert!(!error.contains('\n'), "{error}");
         }
         assert!(ServiceRoot::parse("http://sandbox:4010/beta", true).is_ok());
+        assert!(ServiceRoot::parse("http://graph.microsoft.com/beta", true).is_err());
     }
 }

@@ -8,7 +8,7 @@ use async_graphql::{Enum, ErrorExtensionValues, Name, PathSegment, Pos, ServerEr
 use http::StatusCode;
 use indexmap::IndexMap;
 use serde::{Serialize, Serializer};
-use tracing::warn;
+use tracing::{error, warn};
 
 use super::operation::RequestError;
 use crate::graph::{self, Answered, ApiError, Outcome};
@@ -122,7 +122,10 @@ impl WriteOutcome {
 /// What a resolver answers instead of a value. It has no `Display` on purpose: async-graphql makes its error from
 /// anything that has, so `?` would send inner texts to strangers.
 #[derive(Debug, Clone)]
-pub struct FieldError {
+pub struct FieldError(Box<Details>);
+
+#[derive(Debug, Clone)]
+struct Details {
     code: ErrorCode,
     message: String,
     retryable: bool,
@@ -145,7 +148,7 @@ impl FieldError {
     /// An error that no repetition mends.
     #[must_use]
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(Details {
             code,
             message: message.into(),
             retryable: false,
@@ -153,7 +156,7 @@ impl FieldError {
             retry_after: None,
             graph: None,
             www_authenticate: None,
-        }
+        }))
     }
 
     /// The input breaks a rule that GraphQL's types can't state. `what` names the argument and the rule.
@@ -178,17 +181,24 @@ impl FieldError {
         Self::new(ErrorCode::UpstreamError, "Microsoft Graph gave the object an id that cannot be used.")
     }
 
+    /// The gateway itself failed; `what` is for the log alone.
+    #[must_use]
+    pub fn internal(what: &str) -> Self {
+        error!(what, "the gateway failed");
+        internal()
+    }
+
     /// The same error, of a write of which `outcome` is known.
     #[must_use]
     pub fn with_outcome(mut self, outcome: Outcome) -> Self {
-        self.outcome = Some(outcome.into());
+        self.0.outcome = Some(outcome.into());
         self
     }
 
     fn with_api(mut self, api: ApiError) -> Self {
-        self.retry_after = api.retry_after;
-        self.www_authenticate = api.www_authenticate;
-        self.graph = Some(GraphErrorDetail {
+        self.0.retry_after = api.retry_after;
+        self.0.www_authenticate = api.www_authenticate;
+        self.0.graph = Some(GraphErrorDetail {
             status: api.status.as_u16(),
             code: api.code,
             request_id: api.request_id,
@@ -198,7 +208,7 @@ impl FieldError {
     }
 
     fn with_answered(mut self, answered: Answered) -> Self {
-        self.graph = Some(GraphErrorDetail {
+        self.0.graph = Some(GraphErrorDetail {
             status: answered.status.as_u16(),
             code: None,
             request_id: answered.request_id,
@@ -208,7 +218,7 @@ impl FieldError {
     }
 
     fn retryable(mut self) -> Self {
-        self.retryable = true;
+        self.0.retryable = true;
         self
     }
 }
@@ -376,7 +386,7 @@ fn log(error: &graph::Error, outcome: Option<Outcome>) {
 }
 
 impl From<FieldError> for async_graphql::Error {
-    fn from(error: FieldError) -> Self {
+    fn from(FieldError(error): FieldError) -> Self {
         let mut extensions = ErrorExtensionValues::default();
         extensions.set("code", error.code.as_str());
         extensions.set("retryable", error.retryable);

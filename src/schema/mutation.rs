@@ -12,6 +12,7 @@ pub(super) struct Mutation;
 
 /// Writes to Microsoft Graph. Fields run one after another; one that fails is null and leaves the others standing.
 #[Object]
+#[expect(clippy::disallowed_types, reason = "the macro names it")]
 impl Mutation {
     /// Adds a device status to a configuration: `POST
     /// /deviceAppManagement/iosLobAppProvisioningConfigurations/{id}/deviceStatuses`.

@@ -11,6 +11,7 @@ pub(super) struct Query;
 
 /// Reads from Microsoft Graph.
 #[Object]
+#[expect(clippy::disallowed_types, reason = "the macro names it")]
 impl Query {
     /// Relay: any object by its global id; null when Graph answers 404.
     async fn node(

@@ -288,7 +288,6 @@ mod tests {
             ("https://dod-graph.microsoft.us/beta", "graph", "dod-graph.microsoft.us"),
             ("https://GRAPH.microsoft.com:443/beta", "graph", "graph.microsoft.com"),
             ("https://graph.microsoft.com.example/beta", "custom", "graph.microsoft.com.example"),
-            ("http://graph.microsoft.com/beta", "custom", "graph.microsoft.com"),
             ("http://sandbox:4010/beta", "custom", "sandbox:4010"),
             ("http://[::1]:4010/beta", "custom", "[::1]:4010"),
         ] {

@@ -1,3 +1,15 @@
-//! One test binary, one module per capability.
+//! What users can do with the gateway, through its front door: one binary, one module per capability.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
+mod harness;
+
+mod add_device_status;
+mod auth;
+mod commands;
+mod errors;
+mod execution;
+mod http;
+mod reads;
 mod sandbox;
+mod sdl;
+mod token;

@@ -8,8 +8,6 @@ mod faults;
 mod transport;
 mod writes;
 
-use std::sync::Once;
-
 use intune_graphql::sandbox::{DEMO_CONFIGURATION_ID, Sandbox, Settings, run};
 use reqwest::header::HeaderMap;
 use reqwest::{Method, RequestBuilder, StatusCode};
@@ -42,10 +40,7 @@ impl Graph {
     }
 
     async fn with(settings: Settings) -> Self {
-        static PROVIDER: Once = Once::new();
-        PROVIDER.call_once(|| {
-            rustls::crypto::ring::default_provider().install_default().expect("nothing else installs one");
-        });
+        intune_graphql::graph::install_tls_provider();
         let sandbox = Sandbox::new(settings);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("a bound address").to_string();

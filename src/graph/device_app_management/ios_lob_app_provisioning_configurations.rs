@@ -5,6 +5,8 @@ use super::device_statuses::DeviceStatuses;
 use crate::graph::error::Error;
 use crate::graph::key::Key;
 use crate::graph::models::IosLobAppProvisioningConfiguration;
+use crate::graph::odata::Select;
+use crate::graph::page::Page;
 use crate::graph::session::Session;
 
 const PATH: &str = "/deviceAppManagement/iosLobAppProvisioningConfigurations";
@@ -26,8 +28,29 @@ impl<'a> IosLobAppProvisioningConfigurations<'a> {
     /// # Errors
     ///
     /// Any [`Error`] but an answer of 404 or 410.
-    pub async fn get_opt(&self, id: &Key) -> Result<Option<IosLobAppProvisioningConfiguration>, Error> {
-        absent_is_none(self.session.get(&format!("{PATH}/{}", id.segment())).await)
+    pub async fn get_opt(
+        &self,
+        id: &Key,
+        select: &Select,
+    ) -> Result<Option<IosLobAppProvisioningConfiguration>, Error> {
+        absent_is_none(self.session.get(format!("{PATH}/{}", id.segment()), select).await)
+    }
+
+    /// `GET /deviceAppManagement/iosLobAppProvisioningConfigurations`. Microsoft Graph: 'List
+    /// iosLobAppProvisioningConfigurations'. `query` comes from [`ListOptions::to_query`] or is a [`NextPage`].
+    ///
+    /// [`ListOptions::to_query`]: crate::graph::odata::ListOptions::to_query
+    /// [`NextPage`]: crate::graph::NextPage
+    ///
+    /// # Errors
+    ///
+    /// Any [`Error`]; a link that leads elsewhere is [`Error::OutOfContract`].
+    pub async fn list(
+        &self,
+        query: String,
+        select: &Select,
+    ) -> Result<Page<IosLobAppProvisioningConfiguration>, Error> {
+        self.session.page(PATH, query, select).await
     }
 
     /// The device statuses that the configuration contains.

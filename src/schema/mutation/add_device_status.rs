@@ -78,6 +78,7 @@ impl AddDeviceStatusPayload {
 
 /// What `addDeviceStatus` gives.
 #[Object]
+#[expect(clippy::disallowed_types, reason = "the macro names it")]
 impl AddDeviceStatusPayload {
     /// The created object's global id, known even where the object could not be read.
     async fn device_status_id(&self) -> ID {

@@ -6,7 +6,20 @@ use super::{ComplianceStatus, DateTimeOffset, IosLobAppProvisioningConfiguration
 use crate::graph::{Key, models};
 use crate::schema::error::FieldError;
 use crate::schema::node::GlobalId;
+use crate::schema::selection::Selected;
 use crate::schema::session;
+
+/// The fields that are properties of Graph's, under the same names.
+const PROPERTIES: &[&str] = &[
+    "deviceDisplayName",
+    "userName",
+    "deviceModel",
+    "platform",
+    "complianceGracePeriodExpirationDateTime",
+    "status",
+    "lastReportedDateTime",
+    "userPrincipalName",
+];
 
 /// What a device reported of a configuration: Graph's `managedDeviceMobileAppConfigurationDeviceStatus`.
 #[derive(Debug, Clone)]
@@ -35,6 +48,7 @@ impl DeviceStatus {
 
 /// What a device reported of a configuration: Graph's `managedDeviceMobileAppConfigurationDeviceStatus`.
 #[Object]
+#[expect(clippy::disallowed_types, reason = "the macro names it")]
 impl DeviceStatus {
     /// The global id: opaque, URL-safe, stable.
     pub(crate) async fn id(&self) -> ID {
@@ -104,7 +118,8 @@ impl DeviceStatus {
         key: &Key,
     ) -> Result<Option<Self>, FieldError> {
         let configurations = session(ctx)?.ios_lob_app_provisioning_configurations();
-        let entity = configurations.device_statuses(configuration).get_opt(key).await?;
+        let select = Selected::of(ctx, "DeviceStatus").properties(PROPERTIES);
+        let entity = configurations.device_statuses(configuration).get_opt(key, &select).await?;
         entity.map(|entity| Self::new(configuration.clone(), entity)).transpose()
     }
 }

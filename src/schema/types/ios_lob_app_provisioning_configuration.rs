@@ -6,7 +6,21 @@ use super::{DateTimeOffset, DeviceStatus};
 use crate::graph::{Key, models};
 use crate::schema::error::FieldError;
 use crate::schema::node::{self, GlobalId};
+use crate::schema::selection::Selected;
 use crate::schema::session;
+
+/// The fields that are properties of Graph's, under the same names.
+const PROPERTIES: &[&str] = &[
+    "displayName",
+    "description",
+    "version",
+    "payloadFileName",
+    "payload",
+    "roleScopeTagIds",
+    "expirationDateTime",
+    "createdDateTime",
+    "lastModifiedDateTime",
+];
 
 /// An iOS line-of-business provisioning profile of the tenant.
 #[derive(Debug, Clone)]
@@ -18,7 +32,8 @@ pub(crate) struct IosLobAppProvisioningConfiguration {
 impl IosLobAppProvisioningConfiguration {
     /// Reads the configuration; `None` where Graph has none of that key.
     pub(crate) async fn load(ctx: &Context<'_>, key: &Key) -> Result<Option<Self>, FieldError> {
-        let entity = session(ctx)?.ios_lob_app_provisioning_configurations().get_opt(key).await?;
+        let select = Selected::of(ctx, "IosLobAppProvisioningConfiguration").properties(PROPERTIES);
+        let entity = session(ctx)?.ios_lob_app_provisioning_configurations().get_opt(key, &select).await?;
         entity
             .map(|entity| {
                 let key = Key::new(entity.id.as_str()).map_err(|_| FieldError::unusable_key())?;
@@ -30,6 +45,7 @@ impl IosLobAppProvisioningConfiguration {
 
 /// An iOS line-of-business provisioning profile of the tenant.
 #[Object]
+#[expect(clippy::disallowed_types, reason = "the macro names it")]
 impl IosLobAppProvisioningConfiguration {
     /// The global id: opaque, URL-safe, stable.
     pub(crate) async fn id(&self) -> ID {

@@ -1,0 +1,114 @@
+//! `demo`: the whole system on one machine, with something to paste.
+
+use anyhow::Context as _;
+use tracing::info;
+
+use super::{bind, graph_client, print, stop_signal};
+use crate::config::{DemoConfig, GraphConfig, HttpConfig};
+use crate::graph::Key;
+use crate::sandbox::{self, Sandbox};
+use crate::{schema, server};
+
+/// The token that `demo` prints; the sandbox takes any.
+const TOKEN: &str = "demo-token";
+
+/// Starts the sandbox, and a gateway in front of it, over real HTTP on loopback.
+pub(super) async fn run(config: DemoConfig) -> anyhow::Result<()> {
+    let upstream = bind(config.sandbox_listen, "--sandbox-listen").await?;
+    let listener = bind(config.listen, "--listen").await?;
+    let admin = bind(config.admin_listen, "--admin-listen").await?;
+    let root = format!("http://{}/beta", upstream.local_addr()?);
+    let gateway = format!("http://{}", listener.local_addr()?);
+
+    let graph = graph_client(&GraphConfig { graph_url: Some(root.clone()), ..GraphConfig::default() })?;
+    let http = HttpConfig::default();
+    let configuration = Key::new(sandbox::DEMO_CONFIGURATION_ID)?;
+    let graphiql = server::PageSettings::demo(
+        graph.root(),
+        TOKEN.to_owned(),
+        configuration.to_string(),
+        schema::configuration_id(&configuration),
+    );
+    let settings = server::Settings {
+        deadline: http.deadline,
+        max_body: http.max_body,
+        introspection: true,
+        graphiql: Some(graphiql),
+    };
+
+    print(&format!("sandbox listening on {root}"))?;
+    print(&format!("listening on {gateway}"))?;
+    print(&format!("admin listening on http://{}", admin.local_addr()?))?;
+    print(&welcome(&gateway))?;
+
+    let (stopped, until_stopped) = tokio::sync::oneshot::channel::<()>();
+    let sandbox = async {
+        let sandbox = Sandbox::new(sandbox::Settings::default());
+        // The sandbox outlives the gateway, so that what is under way is answered.
+        let until_stopped = async { drop(until_stopped.await) };
+        sandbox::run(upstream, sandbox, until_stopped).await.context("the sandbox failed")
+    };
+    let stop = stop_signal()?;
+    let gateway = async {
+        server::run(listener, admin, graph, settings, stop).await;
+        drop(stopped);
+    };
+    let (sandbox, ()) = futures_util::future::join(sandbox, gateway).await;
+    info!("the demo has ended");
+    sandbox
+}
+
+/// What a newcomer needs: where to look, the token, and a mutation that works as it stands.
+fn welcome(gateway: &str) -> String {
+    let mutation = mutation();
+    let request = serde_json::json!({ "query": mutation }).to_string().replace('\'', "'\\''");
+    format!(
+        "
+GraphiQL   {gateway}/graphiql
+Token      {TOKEN}      (the header is: Authorization: Bearer {TOKEN})
+
+Paste this into GraphiQL, or send it with the command below:
+
+{mutation}
+
+curl -s {gateway}/graphql -H 'Authorization: Bearer {TOKEN}' -H 'Content-Type: application/json' --data '{request}'
+
+Press Ctrl-C to stop. Everything is in memory and forgotten then."
+    )
+}
+
+/// A complete `addDeviceStatus` with every field of the new status selected.
+fn mutation() -> String {
+    format!(
+        r#"mutation {{
+  addDeviceStatus(input: {{
+    configurationId: "{}"
+    deviceStatus: {{
+      deviceDisplayName: "Zoë's iPad"
+      userName: "Zoë"
+      deviceModel: "iPad13,8"
+      platform: 8
+      complianceGracePeriodExpirationDateTime: "9999-12-31T23:59:59.9999999Z"
+      status: COMPLIANT
+      lastReportedDateTime: "2016-12-31T23:57:41.6559639+03:00"
+      userPrincipalName: "zoe@example.com"
+    }}
+  }}) {{
+    deviceStatusId
+    deviceStatus {{
+      id
+      graphId
+      deviceDisplayName
+      userName
+      deviceModel
+      platform
+      complianceGracePeriodExpirationDateTime
+      status
+      lastReportedDateTime
+      userPrincipalName
+    }}
+  }}
+}}"#,
+        sandbox::DEMO_CONFIGURATION_ID
+    )
+}

@@ -1,0 +1,169 @@
+//! Graph's JSON batching on the wire (Microsoft Graph: "Combine multiple HTTP requests using JSON batching"): the
+//! envelope of reads, and the items of its answer, which come in any order and are told apart by id.
+
+use std::collections::HashMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+/// Most items that Graph takes in one batch.
+pub(super) const MOST_ITEMS: usize = 20;
+
+/// The body of `POST /$batch` for reads of `urls`, which are relative to the service root. An item's id is its index.
+pub(super) fn envelope(urls: &[&str]) -> Result<Vec<u8>, serde_json::Error> {
+    #[derive(Serialize)]
+    struct Envelope<'a> {
+        requests: Vec<Item<'a>>,
+    }
+    #[derive(Serialize)]
+    struct Item<'a> {
+        id: String,
+        method: &'static str,
+        url: &'a str,
+    }
+    let requests = urls
+        .iter()
+        .enumerate()
+        .map(|(index, url)| Item { id: index.to_string(), method: "GET", url })
+        .collect();
+    serde_json::to_vec(&Envelope { requests })
+}
+
+/// One item's answer.
+#[derive(Debug)]
+pub(super) struct ItemAnswer {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+}
+
+/// Reads the answer to an envelope of `count` items: for each, its answer, or why there is none that can be used. Ids
+/// that nobody asked for are passed over. `None` where the body is no batch answer at all.
+pub(super) fn answers(body: &[u8], count: usize) -> Option<Vec<Result<ItemAnswer, &'static str>>> {
+    #[derive(Deserialize)]
+    struct Envelope<'a> {
+        #[serde(borrow)]
+        responses: Vec<&'a RawValue>,
+    }
+    let envelope: Envelope<'_> = serde_json::from_slice(body).ok()?;
+    let mut answers: Vec<Result<ItemAnswer, &'static str>> =
+        (0..count).map(|_| Err("the batch's answer lacks this item")).collect();
+    let mut seen = vec![false; count];
+    for response in envelope.responses {
+        let Some(index) = index(response) else { continue };
+        let Some(answer) = answers.get_mut(index) else { continue };
+        *answer = if std::mem::replace(&mut seen[index], true) {
+            Err("the batch's answer has this item twice")
+        } else {
+            item(response).ok_or("the batch's answer has this item damaged")
+        };
+    }
+    Some(answers)
+}
+
+/// The id of an item, whatever else is wrong with it.
+fn index(response: &RawValue) -> Option<usize> {
+    #[derive(Deserialize)]
+    struct Id {
+        id: Value,
+    }
+    let Id { id } = serde_json::from_str(response.get()).ok()?;
+    match id {
+        Value::String(id) => id.parse().ok(),
+        Value::Number(id) => usize::try_from(id.as_u64()?).ok(),
+        _ => None,
+    }
+}
+
+fn item(response: &RawValue) -> Option<ItemAnswer> {
+    #[derive(Deserialize)]
+    struct Item<'a> {
+        status: Value,
+        #[serde(default)]
+        headers: HashMap<String, Value>,
+        #[serde(borrow, default)]
+        body: Option<&'a RawValue>,
+    }
+    let Item { status, headers: given, body } = serde_json::from_str(response.get()).ok()?;
+    // A number by the documentation; the .NET SDK reads it from text as well.
+    let status = match &status {
+        Value::Number(status) => u16::try_from(status.as_u64()?).ok()?,
+        Value::String(status) => status.parse().ok()?,
+        _ => return None,
+    };
+    let mut headers = HeaderMap::new();
+    for (name, value) in given {
+        let name = HeaderName::from_bytes(name.as_bytes());
+        let value = value.as_str().map(HeaderValue::from_str);
+        if let (Ok(name), Some(Ok(value))) = (name, value) {
+            headers.append(name, value);
+        }
+    }
+    let body = body.map_or_else(Bytes::new, |body| content(body, &headers));
+    Some(ItemAnswer { status: StatusCode::from_u16(status).ok()?, headers, body })
+}
+
+/// The body as it would have come on its own: JSON as it stands, other content out of its base64.
+fn content(body: &RawValue, headers: &HeaderMap) -> Bytes {
+    let content_type = headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let is_json = content_type.is_none_or(|value| value.contains("json"));
+    if !is_json && let Ok(text) = serde_json::from_str::<String>(body.get()) {
+        return STANDARD.decode(&text).map_or_else(|_| Bytes::from(text), Bytes::from);
+    }
+    Bytes::copy_from_slice(body.get().as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{answers, envelope};
+
+    #[test]
+    fn items_are_told_apart_by_id_in_any_order() {
+        let body = json!({"responses": [
+            {"id": "2", "status": 429, "headers": {"Retry-After": "7", "Content-Type": "application/json"},
+             "body": {"error": {"code": "TooManyRequests"}}},
+            {"id": "0", "status": "200", "body": {"id": "a"}},
+            {"id": "1", "status": 200, "headers": {"Content-Type": "text/plain"}, "body": "MTI="},
+            {"id": "7", "status": 200, "body": {}},
+            {"id": "x"}, 7, null,
+        ]});
+        let read = answers(body.to_string().as_bytes(), 3).unwrap();
+        assert_eq!(&read[0].as_ref().unwrap().body[..], br#"{"id":"a"}"#);
+        assert_eq!(&read[1].as_ref().unwrap().body[..], b"12");
+        let throttled = read[2].as_ref().unwrap();
+        assert_eq!(
+            (throttled.status.as_u16(), throttled.headers["retry-after"].to_str().unwrap()),
+            (429, "7")
+        );
+    }
+
+    #[test]
+    fn missing_doubled_and_damaged_items_concern_only_themselves() {
+        let body = json!({"responses": [
+            {"id": "0", "status": 200, "body": {}}, {"id": "0", "status": 200, "body": {}},
+            {"id": "1", "status": {}}, {"id": "3", "status": 204},
+        ]});
+        let read = answers(body.to_string().as_bytes(), 4).unwrap();
+        assert!(read[..3].iter().all(Result::is_err));
+        assert!(read[3].as_ref().unwrap().body.is_empty());
+        for body in ["", "[]", "{}", "<html>", "{\"responses\":{}}"] {
+            assert!(answers(body.as_bytes(), 1).is_none(), "{body}");
+        }
+    }
+
+    #[test]
+    fn the_envelope_is_the_documented_one() {
+        let body = String::from_utf8(envelope(&["/a?$top=1", "/b"]).unwrap()).unwrap();
+        assert_eq!(
+            body,
+            r#"{"requests":[{"id":"0","method":"GET","url":"/a?$top=1"},{"id":"1","method":"GET","url":"/b"}]}"#
+        );
+    }
+}

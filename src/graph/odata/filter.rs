@@ -1,0 +1,258 @@
+//! `$filter`: what is asked of Graph, and what can be said of a row that came back. Intune sometimes ignores a filter
+//! without a word (Graph's documentation says that unsupported ones may fail silently), so rows are held against it.
+
+use std::fmt;
+
+use super::literal::{Literal, PropertyValue};
+
+/// A filter. Its text is built from the parts, so that no literal can change its shape.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Filter {
+    /// All of these; none is true of everything.
+    And(Vec<Filter>),
+    /// Any of these.
+    Or(Vec<Filter>),
+    /// Not this.
+    Not(Box<Filter>),
+    /// A property compared with a literal.
+    Compare(&'static str, Comparison, Literal),
+    /// A function of a text property and a text.
+    Call(Function, &'static str, String),
+}
+
+/// Comparison operators.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Comparison {
+    /// `eq`
+    Eq,
+    /// `ne`
+    Ne,
+    /// `lt`
+    Lt,
+    /// `le`
+    Le,
+    /// `gt`
+    Gt,
+    /// `ge`
+    Ge,
+}
+
+/// Functions of text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Function {
+    /// `startswith`
+    StartsWith,
+    /// `contains`
+    Contains,
+}
+
+impl fmt::Display for Filter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::And(parts) => joined(f, parts, " and "),
+            Self::Or(parts) => joined(f, parts, " or "),
+            Self::Not(part) => write!(f, "not ({part})"),
+            Self::Compare(property, comparison, literal) => {
+                let operator = match comparison {
+                    Comparison::Eq => "eq",
+                    Comparison::Ne => "ne",
+                    Comparison::Lt => "lt",
+                    Comparison::Le => "le",
+                    Comparison::Gt => "gt",
+                    Comparison::Ge => "ge",
+                };
+                write!(f, "{property} {operator} {literal}")
+            }
+            Self::Call(function, property, text) => {
+                let function = match function {
+                    Function::StartsWith => "startswith",
+                    Function::Contains => "contains",
+                };
+                write!(f, "{function}({property},{})", Literal::String(text.clone()))
+            }
+        }
+    }
+}
+
+/// Parts that could be taken apart by a neighbour's operator stand in parentheses.
+fn joined(f: &mut fmt::Formatter<'_>, parts: &[Filter], operator: &str) -> fmt::Result {
+    for (index, part) in parts.iter().enumerate() {
+        if index > 0 {
+            f.write_str(operator)?;
+        }
+        match part {
+            Filter::And(inner) | Filter::Or(inner) if inner.len() > 1 => write!(f, "({part})")?,
+            _ => write!(f, "{part}")?,
+        }
+    }
+    Ok(())
+}
+
+/// What can be said of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It surely meets the filter.
+    Meets,
+    /// It surely misses it.
+    Misses,
+    /// The service's rules (of case, above all) decide.
+    Open,
+}
+
+impl Verdict {
+    fn of(known: bool) -> Self {
+        if known { Self::Meets } else { Self::Misses }
+    }
+
+    fn not(self) -> Self {
+        match self {
+            Self::Meets => Self::Misses,
+            Self::Misses => Self::Meets,
+            Self::Open => Self::Open,
+        }
+    }
+}
+
+impl Filter {
+    /// What can be said of a row whose properties `value` gives.
+    pub fn verdict<'a>(&self, value: &impl Fn(&str) -> PropertyValue<'a>) -> Verdict {
+        match self {
+            Self::And(parts) => all(parts.iter().map(|part| part.verdict(value))),
+            Self::Or(parts) => all(parts.iter().map(|part| part.verdict(value).not())).not(),
+            Self::Not(part) => part.verdict(value).not(),
+            Self::Compare(property, comparison, literal) => compare(value(property), *comparison, literal),
+            Self::Call(function, property, text) => match value(property) {
+                PropertyValue::Unknown => Verdict::Open,
+                PropertyValue::String(value) => {
+                    let holds = |value: &str, text: &str| match function {
+                        Function::StartsWith => value.starts_with(text),
+                        Function::Contains => value.contains(text),
+                    };
+                    loosely(holds(value, text), holds(&value.to_lowercase(), &text.to_lowercase()))
+                }
+                _ => Verdict::Misses,
+            },
+        }
+    }
+
+    /// The names of the properties that the filter reads.
+    pub fn properties(&self, into: &mut impl Extend<&'static str>) {
+        match self {
+            Self::And(parts) | Self::Or(parts) => parts.iter().for_each(|part| part.properties(into)),
+            Self::Not(part) => part.properties(into),
+            Self::Compare(property, ..) | Self::Call(_, property, _) => into.extend([*property]),
+        }
+    }
+}
+
+/// Kleene's conjunction: one miss decides, one doubt leaves it open.
+fn all(verdicts: impl Iterator<Item = Verdict>) -> Verdict {
+    let mut all = Verdict::Meets;
+    for verdict in verdicts {
+        match verdict {
+            Verdict::Misses => return Verdict::Misses,
+            Verdict::Open => all = Verdict::Open,
+            Verdict::Meets => {}
+        }
+    }
+    all
+}
+
+/// Most workloads compare text without case, some with: where the two differ, nothing is sure.
+fn loosely(exact: bool, ignoring_case: bool) -> Verdict {
+    if exact == ignoring_case { Verdict::of(exact) } else { Verdict::Open }
+}
+
+fn compare(value: PropertyValue<'_>, comparison: Comparison, literal: &Literal) -> Verdict {
+    use std::cmp::Ordering;
+
+    let ordering = match (value, literal) {
+        (PropertyValue::Unknown, _) => return Verdict::Open,
+        (PropertyValue::Null, Literal::Null) => {
+            return match comparison {
+                Comparison::Eq => Verdict::Meets,
+                Comparison::Ne => Verdict::Misses,
+                _ => Verdict::Open,
+            };
+        }
+        (_, Literal::Null) | (PropertyValue::Null, _) => {
+            return match comparison {
+                Comparison::Eq => Verdict::Misses,
+                Comparison::Ne => Verdict::Meets,
+                // A comparison with null is false in OData, and has been seen to be otherwise.
+                _ => Verdict::Open,
+            };
+        }
+        (PropertyValue::String(value), Literal::String(text)) => {
+            let equal = loosely(value == text, value.to_lowercase() == text.to_lowercase());
+            return match comparison {
+                Comparison::Eq => equal,
+                Comparison::Ne => equal.not(),
+                _ => Verdict::Open,
+            };
+        }
+        (PropertyValue::Status(value), Literal::Status(status)) => {
+            return match comparison {
+                Comparison::Eq => Verdict::of(value == *status),
+                Comparison::Ne => Verdict::of(value != *status),
+                _ => Verdict::Open,
+            };
+        }
+        (PropertyValue::Int(value), Literal::Int(number)) => value.cmp(number),
+        (PropertyValue::Date(value), Literal::Date(date)) => match date.ticks() {
+            Some(ticks) => value.cmp(&ticks),
+            None => return Verdict::Open,
+        },
+        _ => return Verdict::Open,
+    };
+    Verdict::of(match comparison {
+        Comparison::Eq => ordering == Ordering::Equal,
+        Comparison::Ne => ordering != Ordering::Equal,
+        Comparison::Lt => ordering == Ordering::Less,
+        Comparison::Le => ordering != Ordering::Greater,
+        Comparison::Gt => ordering == Ordering::Greater,
+        Comparison::Ge => ordering != Ordering::Less,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Comparison, Filter, Function, Literal, PropertyValue, Verdict};
+
+    fn name_is(text: &str) -> Filter {
+        Filter::Compare("name", Comparison::Eq, Literal::String(text.to_owned()))
+    }
+
+    #[test]
+    fn literals_are_escaped_and_parts_keep_their_shape() {
+        let filter = Filter::And(vec![
+            Filter::Or(vec![name_is("O'Brien"), name_is("') or true")]),
+            Filter::Not(Box::new(Filter::Call(Function::Contains, "name", "a'b".to_owned()))),
+            Filter::Compare("platform", Comparison::Ge, Literal::Int(-1)),
+            Filter::Compare("name", Comparison::Ne, Literal::Null),
+        ]);
+        assert_eq!(
+            filter.to_string(),
+            "(name eq 'O''Brien' or name eq ''') or true') and not (contains(name,'a''b')) and platform ge -1 and name \
+             ne null"
+        );
+    }
+
+    #[test]
+    fn verdicts_are_sure_only_where_case_cannot_matter() {
+        let of = |filter: &Filter, value| filter.verdict(&move |_: &str| value);
+        let text = PropertyValue::String;
+        assert_eq!(of(&name_is("a"), text("a")), Verdict::Meets);
+        assert_eq!(of(&name_is("a"), text("A")), Verdict::Open);
+        assert_eq!(of(&name_is("a"), text("b")), Verdict::Misses);
+        assert_eq!(of(&name_is("a"), PropertyValue::Null), Verdict::Misses);
+        assert_eq!(of(&name_is("a"), PropertyValue::Unknown), Verdict::Open);
+        let not = Filter::Not(Box::new(name_is("a")));
+        assert_eq!(of(&not, text("A")), Verdict::Open);
+        assert_eq!(of(&not, text("b")), Verdict::Meets);
+        let either = Filter::Or(vec![name_is("a"), name_is("b")]);
+        assert_eq!(of(&either, text("B")), Verdict::Open);
+        assert_eq!(of(&either, text("c")), Verdict::Misses);
+        assert_eq!(of(&Filter::And(vec![]), text("c")), Verdict::Meets);
+    }
+}

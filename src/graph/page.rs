@@ -1,0 +1,144 @@
+//! Pages of a collection, and the links between them (Microsoft Graph: "Paging Microsoft Graph data in your app").
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use url::Url;
+
+use super::answer::{Answer, same_path};
+use super::error::Error;
+use percent_encoding::percent_decode_str;
+
+/// Longest query of a link that is followed, in bytes.
+const LONGEST_QUERY: usize = 8 * 1024;
+
+/// One page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page<T> {
+    /// The entities, in Graph's order; there may be none although more pages follow.
+    pub entities: Vec<T>,
+    /// Where the next page is, where there is one.
+    pub next: Option<NextPage>,
+    /// `@odata.count`, where Graph gave it.
+    pub count: Option<i64>,
+}
+
+/// The query of an `@odata.nextLink` that was checked: it leads to the same collection at the same origin. `$select` and
+/// `$count` are left out, to be put anew; the rest is Graph's own and is not looked into.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NextPage(String);
+
+impl NextPage {
+    /// Takes back what [`NextPage::as_str`] gave.
+    #[must_use]
+    pub fn from_trusted(query: String) -> Self {
+        Self(query)
+    }
+
+    /// The query.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+#[derive(Deserialize)]
+struct Body<T> {
+    value: Vec<T>,
+    #[serde(rename = "@odata.nextLink")]
+    next_link: Option<String>,
+    #[serde(rename = "@odata.count")]
+    count: Option<i64>,
+}
+
+impl<T: DeserializeOwned> Page<T> {
+    /// Reads a page of `collection` (percent-encoded, relative to `root`).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OutOfContract`] where there is no page in the answer, or its link leads anywhere else: it is not
+    /// followed, so that no token goes there.
+    pub(super) fn read(answer: &Answer, root: &Url, collection: &str) -> Result<Self, Error> {
+        let body: Body<T> = answer.entity()?;
+        let next = match body.next_link.as_deref() {
+            None | Some("") => None,
+            Some(link) => Some(
+                next_page(link, root, collection)
+                    .ok_or_else(|| answer.out_of_contract("the next link leads out of the collection"))?,
+            ),
+        };
+        Ok(Self { entities: body.value, next, count: body.count.filter(|count| *count >= 0) })
+    }
+}
+
+fn next_page(link: &str, root: &Url, collection: &str) -> Option<NextPage> {
+    let url = Url::parse(link).ok()?;
+    let same_origin = url.origin() == root.origin() && url.username().is_empty() && url.password().is_none();
+    if !same_origin || !same_path(&url, root, collection) {
+        return None;
+    }
+    let query = url.query()?;
+    let kept = |pair: &&str| {
+        let name = pair.split('=').next().unwrap_or_default();
+        let name = percent_decode_str(name).decode_utf8_lossy();
+        let name = name.strip_prefix('$').unwrap_or(&name);
+        !name.eq_ignore_ascii_case("select") && !name.eq_ignore_ascii_case("count")
+    };
+    let query = query.split('&').filter(kept).collect::<Vec<_>>().join("&");
+    (!query.is_empty() && query.len() <= LONGEST_QUERY).then_some(NextPage(query))
+}
+
+#[cfg(test)]
+mod tests {
+    use url::Url;
+
+    use super::next_page;
+
+    fn next(link: &str) -> Option<String> {
+        let root = Url::parse("https://graph.microsoft.com/beta").unwrap();
+        next_page(link, &root, "/apps/a%2Fb/rows").map(|next| next.as_str().to_owned())
+    }
+
+    #[test]
+    fn graphs_own_options_are_kept_but_for_select_and_count() {
+        for (link, query) in [
+            (
+                "https://graph.microsoft.com/beta/apps/a%2Fb/rows?$skiptoken=x%3d%27y%27",
+                "$skiptoken=x%3d%27y%27",
+            ),
+            (
+                "https://graph.microsoft.com:443/Beta/apps('a%2Fb')/rows?$top=5&$select=id&%24count=true&$skip=5",
+                "$top=5&$skip=5",
+            ),
+        ] {
+            assert_eq!(next(link).as_deref(), Some(query));
+        }
+    }
+
+    #[test]
+    fn a_link_to_anywhere_else_is_none() {
+        for link in [
+            "https://evil.example/beta/apps/a%2Fb/rows?$skiptoken=1",
+            "http://graph.microsoft.com/beta/apps/a%2Fb/rows?$skiptoken=1",
+            "https://graph.microsoft.com:444/beta/apps/a%2Fb/rows?$skiptoken=1",
+            "https://graph.microsoft.com@evil.example/beta/apps/a%2Fb/rows?$skiptoken=1",
+            "https://u:p@graph.microsoft.com/beta/apps/a%2Fb/rows?$skiptoken=1",
+            "//evil.example/beta/apps/a%2Fb/rows?$skiptoken=1",
+            "/beta/apps/a%2Fb/rows?$skiptoken=1",
+            "https://graph.microsoft.com/v1.0/apps/a%2Fb/rows?$skiptoken=1",
+            "https://graph.microsoft.com/beta/apps/other/rows?$skiptoken=1",
+            "https://graph.microsoft.com/beta/apps/a%2Fb/rows/../../../users?$skiptoken=1",
+            "https://graph.microsoft.com/beta/apps/a%2Fb/rows",
+            "http://169.254.169.254/",
+            "not a link",
+        ] {
+            assert_eq!(next(link), None, "{link}");
+        }
+        assert_eq!(
+            next(&format!(
+                "https://graph.microsoft.com/beta/apps/a%2Fb/rows?$skiptoken={}",
+                "x".repeat(9000)
+            )),
+            None
+        );
+    }
+}

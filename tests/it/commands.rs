@@ -1,0 +1,207 @@
+//! The program as it is started from a shell.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::{Value, json};
+
+/// A running `intune-graphql`, stopped by its id when it goes.
+pub(crate) struct Program {
+    child: Child,
+    stdout: BufReader<std::process::ChildStdout>,
+    stderr: std::thread::JoinHandle<String>,
+}
+
+fn program(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_intune-graphql"));
+    command.args(arguments).stdin(Stdio::null());
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("INTUNE_GRAPHQL_")) {
+        command.env_remove(name);
+    }
+    command
+}
+
+fn run(arguments: &[&str]) -> Output {
+    program(arguments).output().unwrap()
+}
+
+impl Program {
+    pub(crate) fn start(arguments: &[&str]) -> Self {
+        let mut child = program(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut stderr = child.stderr.take().unwrap();
+        let stderr = std::thread::spawn(move || {
+            let mut text = String::new();
+            stderr.read_to_string(&mut text).unwrap();
+            text
+        });
+        Self { child, stdout, stderr }
+    }
+
+    /// The rest of the next line that starts so.
+    pub(crate) fn line(&mut self, start: &str) -> String {
+        loop {
+            let mut line = String::new();
+            assert!(
+                self.stdout.read_line(&mut line).unwrap() > 0,
+                "the program ended without a line {start:?}"
+            );
+            if let Some(rest) = line.strip_prefix(start) {
+                return rest.trim_end().to_owned();
+            }
+        }
+    }
+
+    /// Asks it to stop, and gives its exit code and all that it had still to say on either output.
+    pub(crate) fn stop(mut self) -> (Option<i32>, String) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        let mut said = String::new();
+        self.stdout.read_to_string(&mut said).unwrap();
+        let code = self.child.wait().unwrap().code();
+        (code, said + &self.stderr.join().unwrap())
+    }
+}
+
+#[tokio::test]
+async fn the_demo_prints_a_mutation_that_works_as_it_stands() {
+    let mut demo = Program::start(&[
+        "demo",
+        "--listen",
+        "127.0.0.1:0",
+        "--admin-listen",
+        "127.0.0.1:0",
+        "--sandbox-listen",
+        "127.0.0.1:0",
+    ]);
+    let sandbox = demo.line("sandbox listening on ");
+    let gateway = demo.line("listening on ");
+    let admin = demo.line("admin listening on ");
+    assert!(sandbox.ends_with("/beta"));
+    assert_eq!(demo.line("GraphiQL "), format!("  {gateway}/graphiql"));
+    let token = demo.line("Token ").split_whitespace().next().unwrap().to_owned();
+    let curl = demo.line("curl ");
+
+    // What a shell makes of the printed command is sent, but by our own client: curl may not be installed.
+    let arguments =
+        Command::new("sh").args(["-c", &format!("printf '%s\\0' {curl}")]).output().unwrap().stdout;
+    let arguments = String::from_utf8(arguments).unwrap();
+    let arguments: Vec<&str> = arguments.split('\0').collect();
+    let body = arguments[arguments.iter().position(|argument| *argument == "--data").unwrap() + 1].to_owned();
+    assert!(arguments.contains(&format!("Authorization: Bearer {token}").as_str()));
+
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let request = client.post(format!("{gateway}/graphql")).header("content-type", "application/json");
+    let request = request.header("authorization", format!("Bearer {token}")).body(body);
+    let answer: Value = serde_json::from_str(&request.send().await.unwrap().text().await.unwrap()).unwrap();
+    let status = &answer["data"]["addDeviceStatus"]["deviceStatus"];
+    assert_eq!(status["deviceDisplayName"], "Zoë's iPad", "{answer}");
+    assert_eq!(status["lastReportedDateTime"], "2016-12-31T23:57:41.6559639+03:00");
+    assert!(status.as_object().unwrap().values().all(|value| !value.is_null()));
+
+    let page = client.get(format!("{gateway}/graphiql")).send().await.unwrap();
+    assert_eq!(page.status(), 200);
+    for (path, code) in [(admin.as_str(), Some(0)), ("127.0.0.1:1", Some(2))] {
+        let address = path.trim_start_matches("http://").to_owned();
+        let check =
+            tokio::task::spawn_blocking(move || run(&["healthcheck", "--url", &address])).await.unwrap();
+        assert_eq!(check.status.code(), code, "{check:?}");
+    }
+    let health = sandbox.replace("/beta", "/_sandbox/health");
+    let check = tokio::task::spawn_blocking(move || run(&["healthcheck", "--url", &health])).await.unwrap();
+    assert!(check.status.success());
+    assert_eq!(demo.stop().0, Some(0));
+}
+
+#[test]
+fn the_schema_is_printed() {
+    let output = run(&["schema"]);
+    assert!(output.status.success());
+    assert_eq!(
+        String::from_utf8(output.stdout).unwrap().trim_end(),
+        intune_graphql::schema::sdl().trim_end()
+    );
+}
+
+#[test]
+fn help_lists_every_setting_with_its_variable_and_default() {
+    for (command, settings) in [
+        (
+            "serve",
+            &["--listen", "--admin-listen", "--graph-cloud", "--graph-url", "--graph-ca", "--deadline"][..],
+        ),
+        ("sandbox", &["--listen", "--profile"][..]),
+        ("demo", &["--sandbox-listen"][..]),
+        ("healthcheck", &["--url", "--timeout"][..]),
+    ] {
+        let help = String::from_utf8(run(&[command, "--help"]).stdout).unwrap();
+        for setting in settings {
+            assert!(help.contains(setting), "{command} {setting}: {help}");
+        }
+        assert!(help.contains("[env: INTUNE_GRAPHQL_"), "{help}");
+        assert!(help.contains("[default: "), "{help}");
+    }
+    for cloud in ["global", "us-gov-l4", "us-gov-l5", "china"] {
+        assert!(String::from_utf8(run(&["serve", "--help"]).stdout).unwrap().contains(cloud));
+    }
+}
+
+#[test]
+fn a_bad_setting_stops_the_start_with_one_line_that_names_it() {
+    for (arguments, named) in [
+        (&["serve", "--listen", "nowhere"][..], "--listen"),
+        (&["serve", "--graph-url", "graph.microsoft.com"][..], "--graph-url"),
+        (&["serve", "--graph-url", "http://graph.example/beta"][..], "--allow-insecure-graph"),
+        (&["serve", "--graph-url", "https://graph.microsoft.com"][..], "--graph-url"),
+        (&["serve", "--graph-ca", "/nonexistent.pem"][..], "--graph-ca"),
+        (&["serve", "--graph-ca", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")][..], "--graph-ca"),
+        (&["serve", "--graph-cloud", "germany"][..], "--graph-cloud"),
+        (&["serve", "--deadline", "0s"][..], "--deadline"),
+        (&["serve", "--deadline", "30"][..], "--deadline"),
+        (&["serve", "--max-body=-1"][..], "--max-body"),
+        (&["serve", "--log", "a=b=c"][..], "--log"),
+        (&["serve", "--unheard-of"][..], "--unheard-of"),
+        (&["serve", "--listen", "192.0.2.1:1"][..], "--listen"),
+        (&["sandbox", "--profile", "x"][..], "--profile"),
+        (&["unheard-of"][..], "unheard-of"),
+    ] {
+        let output = run(arguments);
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        let errors: Vec<&str> = stderr.lines().filter(|line| !line.contains(" INFO ")).collect();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert_eq!(errors.len(), 1, "{arguments:?}: {stderr}");
+        assert!(errors[0].starts_with("error: ") && errors[0].contains(named), "{arguments:?}: {stderr}");
+    }
+}
+
+#[test]
+fn a_setting_is_a_variable_too() {
+    let mut command = program(&["serve", "--listen", "127.0.0.1:0"]);
+    let output = command.env("INTUNE_GRAPHQL_GRAPH_URL", "ftp://x/beta").output().unwrap();
+    assert!(String::from_utf8(output.stderr).unwrap().contains("--graph-url"));
+}
+
+#[test]
+fn serve_has_neither_introspection_nor_graphiql_unless_asked() {
+    let mut gateway = Program::start(&[
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--admin-listen",
+        "127.0.0.1:0",
+        "--graph-url",
+        "http://127.0.0.1:1/beta",
+    ]);
+    let url = gateway.line("listening on ");
+    let (introspection, page) = tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let body = json!({"query": "{ __schema { queryType { name } } }"}).to_string();
+        let request =
+            client.post(format!("{url}/graphql")).header("content-type", "application/json").body(body);
+        let answer = request.send().await.unwrap().text().await.unwrap();
+        (answer, client.get(format!("{url}/graphiql")).send().await.unwrap().status())
+    });
+    assert!(introspection.contains("INTROSPECTION_DISABLED"), "{introspection}");
+    assert_eq!(page, 404);
+    assert_eq!(gateway.stop().0, Some(0));
+}

@@ -1,0 +1,543 @@
+//! Every way in which Graph can fail a create, and what the caller is told of each.
+
+use intune_graphql::sandbox::{DEMO_CONFIGURATION_ID, FaultRule};
+use serde_json::{Value, json};
+
+use crate::add_device_status::{MUTATION, device_status, input};
+use crate::harness::{Gateway, TOKEN};
+
+/// What Graph does, in the sandbox's words (`TOKEN` stands for the caller's token), and what the caller gets.
+pub(crate) struct Case {
+    fault: &'static str,
+    code: &'static str,
+    outcome: &'static str,
+    retryable: bool,
+    /// What `extensions` holds besides, and a part of the message.
+    more: fn() -> Value,
+    message: &'static str,
+}
+
+impl Case {
+    pub(crate) fn rule(&self, token: &str) -> FaultRule {
+        FaultRule::once(self.fault.replace("TOKEN", token).parse().unwrap())
+    }
+}
+
+const fn case(
+    fault: &'static str,
+    code: &'static str,
+    outcome: &'static str,
+    retryable: bool,
+    more: fn() -> Value,
+    message: &'static str,
+) -> Case {
+    Case { fault, code, outcome, retryable, more, message }
+}
+
+fn nothing() -> Value {
+    json!({})
+}
+
+/// Graph's status and code.
+fn graph(status: u16, code: impl Into<Value>) -> Value {
+    json!({"graph": {"status": status, "code": code.into()}})
+}
+
+pub(crate) const CASES: &[Case] = &[
+    // Refusals.
+    case(
+        "400;code=BadRequest;message=You sent TOKEN, why",
+        "BAD_USER_INPUT",
+        "REJECTED",
+        false,
+        || graph(400, "BadRequest"),
+        "You sent [redacted], why",
+    ),
+    case(
+        "400;body=wrapped;code=BadRequest;message=Bad property",
+        "BAD_USER_INPUT",
+        "REJECTED",
+        false,
+        || graph(400, "BadRequest"),
+        "refused the request: Bad property",
+    ),
+    case(
+        "401;code=InvalidAuthenticationToken;message=Access token has expired.",
+        "UNAUTHENTICATED",
+        "REJECTED",
+        false,
+        || graph(401, "InvalidAuthenticationToken"),
+        "expired",
+    ),
+    case(
+        "claims-challenge",
+        "UNAUTHENTICATED",
+        "REJECTED",
+        false,
+        || graph(401, "InvalidAuthenticationToken"),
+        "challenge",
+    ),
+    case(
+        "403;body=wrapped;code=Forbidden;message=Application must have one of the following scopes: A, B",
+        "FORBIDDEN",
+        "REJECTED",
+        false,
+        || graph(403, "Forbidden"),
+        "one of the following scopes: A, B",
+    ),
+    case(
+        "404;body=wrapped;code=ResourceNotFound",
+        "NOT_FOUND",
+        "REJECTED",
+        false,
+        || graph(404, "ResourceNotFound"),
+        "no such object",
+    ),
+    case("410", "NOT_FOUND", "REJECTED", false, nothing, "no such object"),
+    case(
+        "409;code=Conflict;message=Taken",
+        "CONFLICT",
+        "REJECTED",
+        false,
+        || graph(409, "Conflict"),
+        "Taken",
+    ),
+    case("412", "CONFLICT", "REJECTED", false, nothing, "conflict"),
+    case("413;body=empty", "BAD_USER_INPUT", "REJECTED", false, || graph(413, Value::Null), "refused"),
+    case("415", "BAD_USER_INPUT", "REJECTED", false, nothing, "refused"),
+    case("422;message=No", "BAD_USER_INPUT", "REJECTED", false, nothing, "No"),
+    case("418;body=text", "BAD_USER_INPUT", "REJECTED", false, || graph(418, Value::Null), "refused"),
+    // No such operation.
+    case(
+        "missing-route",
+        "UPSTREAM_NOT_SUPPORTED",
+        "REJECTED",
+        false,
+        || graph(400, "No method match route template"),
+        "POST /beta/deviceAppManagement",
+    ),
+    case(
+        "segment-not-found",
+        "UPSTREAM_NOT_SUPPORTED",
+        "REJECTED",
+        false,
+        || graph(400, "BadRequest"),
+        "no such operation in this tenant",
+    ),
+    case(
+        "invalid-version",
+        "UPSTREAM_NOT_SUPPORTED",
+        "REJECTED",
+        false,
+        || graph(404, "ResourceNotFound"),
+        "POST /beta/",
+    ),
+    case(
+        "405;code=Request_BadRequest",
+        "UPSTREAM_NOT_SUPPORTED",
+        "REJECTED",
+        false,
+        || graph(405, "Request_BadRequest"),
+        "POST /beta/",
+    ),
+    case("501", "UPSTREAM_NOT_SUPPORTED", "UNKNOWN", false, nothing, "POST /beta/"),
+    // Throttling, in each form of Retry-After.
+    case("429;retry-after=10", "THROTTLED", "REJECTED", true, || json!({"retryAfter": 10}), "throttles"),
+    case(
+        "429;body=throttled;retry-after=0.249",
+        "THROTTLED",
+        "REJECTED",
+        true,
+        || json!({"retryAfter": 0.249}),
+        "Please retry again later.",
+    ),
+    case("429;retry-after=0", "THROTTLED", "REJECTED", true, || json!({"retryAfter": 0}), "throttles"),
+    case(
+        "429;body=wrapped;code=TooManyRequests",
+        "THROTTLED",
+        "REJECTED",
+        true,
+        || json!({"retryAfter": null}),
+        "throttles",
+    ),
+    case("429;retry-after=soon", "THROTTLED", "REJECTED", true, || json!({"retryAfter": null}), "throttles"),
+    // Failures.
+    case(
+        "500;body=wrapped;code=InternalServerError",
+        "OUTCOME_UNKNOWN",
+        "UNKNOWN",
+        false,
+        || graph(500, "InternalServerError"),
+        "may have happened",
+    ),
+    case("500;applied=true", "OUTCOME_UNKNOWN", "UNKNOWN", false, nothing, "may have happened"),
+    case("bad-gateway", "OUTCOME_UNKNOWN", "UNKNOWN", false, || graph(502, Value::Null), "may have happened"),
+    case(
+        "503;retry-after=3",
+        "UPSTREAM_UNAVAILABLE",
+        "REJECTED",
+        true,
+        || json!({"retryAfter": 3}),
+        "not available",
+    ),
+    case("503", "OUTCOME_UNKNOWN", "UNKNOWN", false, || json!({"retryAfter": null}), "may have happened"),
+    case(
+        "service-timeout;retry-after=3",
+        "OUTCOME_UNKNOWN",
+        "UNKNOWN",
+        false,
+        || graph(503, "CancelledOnServiceTimeout"),
+        "may have happened",
+    ),
+    case("504", "OUTCOME_UNKNOWN", "UNKNOWN", false, nothing, "may have happened"),
+    case(
+        "504;body=empty-message;code=UnknownError",
+        "OUTCOME_UNKNOWN",
+        "UNKNOWN",
+        false,
+        || graph(504, "UnknownError"),
+        "may have happened",
+    ),
+    case(
+        "504;body=empty",
+        "OUTCOME_UNKNOWN",
+        "UNKNOWN",
+        false,
+        || graph(504, Value::Null),
+        "may have happened",
+    ),
+    case(
+        "gateway-timeout",
+        "OUTCOME_UNKNOWN",
+        "UNKNOWN",
+        false,
+        || graph(504, "UnknownError"),
+        "may have happened",
+    ),
+    case("gateway-timeout;applied=true", "OUTCOME_UNKNOWN", "UNKNOWN", false, nothing, "may have happened"),
+    case("507", "OUTCOME_UNKNOWN", "UNKNOWN", false, nothing, "may have happened"),
+    case("408", "OUTCOME_UNKNOWN", "UNKNOWN", false, nothing, "may have happened"),
+    // Bodies that are no envelope, whatever the status.
+    case("400;body=empty", "BAD_USER_INPUT", "REJECTED", false, || graph(400, Value::Null), "refused"),
+    case("400;body=truncated", "BAD_USER_INPUT", "REJECTED", false, || graph(400, Value::Null), "refused"),
+    case("400;body=text", "BAD_USER_INPUT", "REJECTED", false, || graph(400, Value::Null), "refused"),
+    case("400;body=html", "BAD_USER_INPUT", "REJECTED", false, || graph(400, Value::Null), "refused"),
+    // Redirects are not followed.
+    case(
+        "302;location=http://127.0.0.1:1/beta",
+        "OUTCOME_UNKNOWN",
+        "UNKNOWN",
+        false,
+        || graph(302, "Found").as_object().map_or(Value::Null, |_| json!({"graph": {"status": 302}})),
+        "may have happened",
+    ),
+    case(
+        "307;location=/beta/elsewhere",
+        "OUTCOME_UNKNOWN",
+        "UNKNOWN",
+        false,
+        || json!({"graph": {"status": 307}}),
+        "may have happened",
+    ),
+    // Connections that end.
+    case("drop-unread", "OUTCOME_UNKNOWN", "UNKNOWN", false, || json!({"graph": null}), "may have happened"),
+    case(
+        "drop-unread;close=reset",
+        "OUTCOME_UNKNOWN",
+        "UNKNOWN",
+        false,
+        || json!({"graph": null}),
+        "may have happened",
+    ),
+    case("drop-mid-answer", "OUTCOME_UNKNOWN", "UNKNOWN", false, nothing, "may have happened"),
+    case("drop-mid-answer;close=reset", "OUTCOME_UNKNOWN", "UNKNOWN", false, nothing, "may have happened"),
+    case("drop-applied", "OUTCOME_UNKNOWN", "UNKNOWN", false, nothing, "may have happened"),
+    case("drop-applied;close=reset", "OUTCOME_UNKNOWN", "UNKNOWN", false, nothing, "may have happened"),
+    // Successes that do not say what was created.
+    case(
+        "without;members=id",
+        "UPSTREAM_ERROR",
+        "APPLIED",
+        false,
+        || graph(201, Value::Null),
+        "do not send the create again",
+    ),
+    case(
+        "empty-body",
+        "UPSTREAM_ERROR",
+        "APPLIED",
+        false,
+        || graph(201, Value::Null),
+        "do not send the create again",
+    ),
+    case("not-json", "UPSTREAM_ERROR", "APPLIED", false, nothing, "do not send the create again"),
+    case("truncated", "UPSTREAM_ERROR", "APPLIED", false, nothing, "do not send the create again"),
+    case(
+        "created-204;header=none",
+        "UPSTREAM_ERROR",
+        "APPLIED",
+        false,
+        || graph(204, Value::Null),
+        "do not send the create again",
+    ),
+    case(
+        "created-204;header=location;location=https://evil.example/beta/deviceAppManagement/x",
+        "UPSTREAM_ERROR",
+        "APPLIED",
+        false,
+        nothing,
+        "do not send the create again",
+    ),
+    case(
+        "canned;status=200;text=<html>sign in</html>",
+        "OUTCOME_UNKNOWN",
+        "UNKNOWN",
+        false,
+        || graph(200, Value::Null),
+        "may have happened",
+    ),
+    case("canned;status=202;text={}", "OUTCOME_UNKNOWN", "UNKNOWN", false, nothing, "may have happened"),
+];
+
+#[tokio::test]
+async fn every_answer_maps_to_its_code_and_outcome_and_is_sent_once() {
+    let gateway = Gateway::start().await;
+    for case in CASES {
+        gateway.sandbox.clear_faults();
+        gateway.forget();
+        gateway.sandbox.inject(case.rule(TOKEN));
+        let reply = gateway.graphql(MUTATION, input(device_status())).await;
+        let error = reply.error();
+        let extensions = &error["extensions"];
+        assert_eq!(extensions["code"], case.code, "{}: {error:#}", case.fault);
+        assert_eq!(extensions["outcome"], case.outcome, "{}: {error:#}", case.fault);
+        assert_eq!(extensions["retryable"], case.retryable, "{}: {error:#}", case.fault);
+        let message = error["message"].as_str().unwrap();
+        assert!(message.contains(case.message), "{}: {message}", case.fault);
+        assert_eq!(error["path"], json!(["addDeviceStatus"]));
+        assert_eq!(reply.json["data"], json!({"addDeviceStatus": null}));
+        assert_eq!(reply.status, 200, "the HTTP status is GraphQL's own");
+        for (name, expected) in (case.more)().as_object().unwrap() {
+            match expected.as_object() {
+                Some(members) => {
+                    for (member, expected) in members {
+                        assert_eq!(&extensions[name][member], expected, "{}: {error:#}", case.fault);
+                    }
+                }
+                None => assert_eq!(&extensions[name], expected, "{}: {error:#}", case.fault),
+            }
+        }
+        for inner in ["fef.", "manage.microsoft.com", "Operation ID", "Activity ID", "\r", "\\n"] {
+            assert!(!message.contains(inner), "{}: {message}", case.fault);
+        }
+        let posts = gateway.sent().iter().filter(|sent| sent.method == http::Method::POST).count();
+        assert_eq!(posts, 1, "{}", case.fault);
+        assert_eq!(gateway.sent().len(), 1, "{}: nothing else is asked", case.fault);
+    }
+}
+
+#[tokio::test]
+async fn ids_for_support_are_passed_on() {
+    let gateway = Gateway::start().await;
+    gateway.sandbox.inject(FaultRule::once("500".parse().unwrap()));
+    let reply = gateway.graphql(MUTATION, input(device_status())).await;
+    let graph = &reply.error()["extensions"]["graph"];
+    let sent = gateway.sent();
+    assert_eq!(graph["clientRequestId"].as_str(), sent[0].header("client-request-id"));
+    assert_eq!(graph["requestId"].as_str().unwrap().len(), 36);
+}
+
+#[tokio::test]
+async fn a_claims_challenge_is_passed_on_whole() {
+    let gateway = Gateway::start().await;
+    gateway.sandbox.inject(FaultRule::once("claims-challenge".parse().unwrap()));
+    let reply = gateway.graphql(MUTATION, input(device_status())).await;
+    let challenge = reply.error()["extensions"]["wwwAuthenticate"].as_str().unwrap();
+    assert!(
+        challenge.starts_with("Bearer realm=\"\"") && challenge.contains("error=\"insufficient_claims\"")
+    );
+    assert!(challenge.contains("claims=\"eyJ"), "{challenge}");
+    // The next request, with another token, is served.
+    gateway.graphql_as(Some("another-token"), MUTATION, input(device_status())).await.data();
+}
+
+#[tokio::test]
+async fn retry_after_may_be_a_date() {
+    let gateway = Gateway::start().await;
+    gateway.sandbox.inject(FaultRule::once("429;retry-after=date:40s".parse().unwrap()));
+    let reply = gateway.graphql(MUTATION, input(device_status())).await;
+    let wait = reply.error()["extensions"]["retryAfter"].as_f64().unwrap();
+    assert!((35.0..=41.0).contains(&wait), "{wait}");
+}
+
+#[tokio::test]
+async fn graphs_own_refusals_are_told_without_faults() {
+    let gateway = Gateway::start().await;
+    for (token, code) in [
+        ("expired-token", "UNAUTHENTICATED"),
+        ("wrong-audience-token", "UNAUTHENTICATED"),
+        ("revoked-token", "UNAUTHENTICATED"),
+        ("read-only-token", "FORBIDDEN"),
+        ("no-scope-token", "FORBIDDEN"),
+    ] {
+        let reply = gateway.graphql_as(Some(token), MUTATION, input(device_status())).await;
+        assert_eq!(reply.code(), code, "{token}");
+    }
+    let message = gateway.graphql_as(Some("read-only-token"), MUTATION, input(device_status())).await;
+    let message = message.error()["message"].as_str().unwrap();
+    assert!(message.contains("DeviceManagementApps.ReadWrite.All"), "{message}");
+}
+
+#[tokio::test]
+async fn a_connection_that_is_refused_sent_nothing() {
+    // Bound and not listening: nobody else can take the port, and a connection to it is refused.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let root = format!("http://{}/beta", socket.local_addr().unwrap());
+    let gateway = Gateway::builder().graph_root(&root).start().await;
+    let reply = gateway.graphql(MUTATION, input(device_status())).await;
+    assert_eq!(reply.code(), "UPSTREAM_UNAVAILABLE");
+    assert_eq!(reply.error()["extensions"]["outcome"], "NOT_SENT");
+    assert_eq!(reply.error()["extensions"]["retryable"], true);
+    let read = "query { node(id: \"ig~1.c.YQ\") { id } }";
+    let reply = gateway.graphql(read, json!({})).await;
+    assert_eq!((reply.code(), reply.error()["extensions"].get("outcome")), ("UPSTREAM_UNAVAILABLE", None));
+}
+
+#[tokio::test]
+async fn a_create_that_takes_too_long_is_unknown_and_is_finished_all_the_same() {
+    let gateway = Gateway::builder()
+        .settings(|settings| settings.deadline = std::time::Duration::from_millis(500))
+        .start()
+        .await;
+    let before = gateway.sandbox.device_statuses(DEMO_CONFIGURATION_ID).len();
+    gateway.sandbox.inject(FaultRule::once("slow-first-byte;wait=1500ms".parse().unwrap()));
+    let query = "mutation($a: AddDeviceStatusInput!) {
+        a: addDeviceStatus(input: $a) { deviceStatusId } b: addDeviceStatus(input: $a) { deviceStatusId } }";
+    let reply = gateway.graphql(query, json!({"a": input(device_status())["input"]})).await;
+    let extensions: Vec<&Value> =
+        reply.json["errors"].as_array().unwrap().iter().map(|error| &error["extensions"]).collect();
+    assert_eq!(
+        (&extensions[0]["code"], &extensions[0]["outcome"]),
+        (&json!("OUTCOME_UNKNOWN"), &json!("UNKNOWN"))
+    );
+    // The deadline is the request's: what comes after it in the same operation is not begun.
+    assert_eq!(
+        (&extensions[1]["code"], &extensions[1]["outcome"]),
+        (&json!("UPSTREAM_TIMEOUT"), &json!("NOT_SENT"))
+    );
+    assert_eq!(gateway.sent().len(), 1);
+    while gateway.sandbox.device_statuses(DEMO_CONFIGURATION_ID).len() == before {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn successes_in_other_forms_are_successes() {
+    let gateway = Gateway::start().await;
+    gateway.sandbox.inject(FaultRule::once("created-200".parse().unwrap()));
+    let reply = gateway.graphql(MUTATION, input(device_status())).await;
+    assert_eq!(reply.data()["addDeviceStatus"]["deviceStatus"]["userName"], "User Name value");
+
+    gateway.sandbox.inject(FaultRule::once("only;members=id".parse().unwrap()));
+    let reply = gateway.graphql(MUTATION, input(device_status())).await;
+    let status = &reply.data()["addDeviceStatus"]["deviceStatus"];
+    assert!(status["graphId"].is_string());
+    assert_eq!(
+        (&status["userName"], &status["platform"], &status["status"]),
+        (&json!(null), &json!(null), &json!(null))
+    );
+
+    for member in ["String", "someNewMember"] {
+        let fault = format!("unknown-enum;property=status;member={member}");
+        gateway.sandbox.inject(FaultRule::once(fault.parse().unwrap()));
+        let reply = gateway.graphql(MUTATION, input(device_status())).await;
+        assert_eq!(reply.data()["addDeviceStatus"]["deviceStatus"]["status"], "UNKNOWN_FUTURE_VALUE");
+    }
+}
+
+#[tokio::test]
+async fn what_was_created_without_a_body_is_read_back_at_the_configured_origin_once() {
+    let gateway = Gateway::start().await;
+    for header in ["location", "odata-entityid"] {
+        gateway.forget();
+        gateway.sandbox.inject(FaultRule::once(format!("created-204;header={header}").parse().unwrap()));
+        let reply = gateway.graphql(MUTATION, input(device_status())).await;
+        let payload = &reply.data()["addDeviceStatus"];
+        assert_eq!(payload["deviceStatus"]["lastReportedDateTime"], device_status()["lastReportedDateTime"]);
+        assert_eq!(payload["deviceStatusId"], payload["deviceStatus"]["id"]);
+        assert_eq!(payload["deviceStatusEdge"]["node"], payload["deviceStatus"]);
+        let methods: Vec<String> = gateway.sent().iter().map(|sent| sent.method.to_string()).collect();
+        assert_eq!(methods, ["POST", "GET"], "{header}");
+    }
+
+    // Not read where only the id is asked for.
+    gateway.forget();
+    gateway.sandbox.inject(FaultRule::once("created-204;header=location".parse().unwrap()));
+    let query =
+        "mutation($input: AddDeviceStatusInput!) { addDeviceStatus(input: $input) { deviceStatusId } }";
+    assert!(
+        gateway.graphql(query, input(device_status())).await.data()["addDeviceStatus"]["deviceStatusId"]
+            .is_string()
+    );
+    assert_eq!(gateway.sent().len(), 1);
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_back_was_created_all_the_same_and_its_id_is_given() {
+    let gateway = Gateway::start().await;
+    gateway.sandbox.inject(FaultRule::once("created-204;header=location".parse().unwrap()));
+    let mut rule = FaultRule::always("403;code=Forbidden".parse().unwrap());
+    rule.method = Some(http::Method::GET);
+    gateway.sandbox.inject(rule);
+    let query = "mutation($input: AddDeviceStatusInput!) {
+        addDeviceStatus(input: $input) { deviceStatusId deviceStatus { userName } } }";
+    let reply = gateway.graphql(query, input(device_status())).await;
+    assert!(reply.json["data"]["addDeviceStatus"]["deviceStatusId"].is_string());
+    assert_eq!(reply.json["data"]["addDeviceStatus"]["deviceStatus"], json!(null));
+    assert_eq!(reply.code(), "FORBIDDEN");
+    assert_eq!(reply.error()["extensions"]["outcome"], "APPLIED");
+    assert_eq!(reply.error()["path"], json!(["addDeviceStatus", "deviceStatus"]));
+}
+
+#[tokio::test]
+async fn reads_fail_with_codes_of_their_own() {
+    let gateway = Gateway::start().await;
+    let query = "query($id: ID!) { __typename iosLobAppProvisioningConfiguration(id: $id) { id } }";
+    for (fault, code, retryable) in [
+        ("500", "UPSTREAM_ERROR", true),
+        ("bad-gateway", "UPSTREAM_UNAVAILABLE", true),
+        ("503", "UPSTREAM_UNAVAILABLE", true),
+        ("gateway-timeout", "UPSTREAM_TIMEOUT", true),
+        ("302;location=http://127.0.0.1:1/", "UPSTREAM_ERROR", true),
+        ("drop-unread", "UPSTREAM_ERROR", true),
+        ("drop-mid-answer", "UPSTREAM_ERROR", true),
+        ("canned;status=200;text=<html>", "UPSTREAM_ERROR", true),
+        ("canned;status=200;text={}", "UPSTREAM_ERROR", true),
+        ("403", "FORBIDDEN", false),
+        ("400", "BAD_USER_INPUT", false),
+        ("missing-route", "UPSTREAM_NOT_SUPPORTED", false),
+        ("invalid-version", "UPSTREAM_NOT_SUPPORTED", false),
+        ("429;retry-after=100", "THROTTLED", true),
+    ] {
+        gateway.sandbox.inject(FaultRule::once(fault.parse().unwrap()));
+        let reply = gateway.graphql(query, json!({"id": DEMO_CONFIGURATION_ID})).await;
+        assert_eq!(reply.code(), code, "{fault}: {:?}", reply.json);
+        assert_eq!(reply.error()["extensions"]["retryable"], retryable, "{fault}");
+        assert!(reply.error()["extensions"].get("outcome").is_none(), "a read has no outcome");
+        assert_eq!(
+            reply.json["data"],
+            json!({"__typename": "Query", "iosLobAppProvisioningConfiguration": null})
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_answer_over_the_bound_is_not_read() {
+    let gateway = Gateway::builder().max_response(100).start().await;
+    let reply = gateway.graphql(MUTATION, input(device_status())).await;
+    assert_eq!(
+        (reply.code(), &reply.error()["extensions"]["outcome"]),
+        ("UPSTREAM_ERROR", &json!("APPLIED"))
+    );
+}

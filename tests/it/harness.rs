@@ -1,0 +1,220 @@
+//! The gateway as its users meet it: the real server in front of the real sandbox, each on a free loopback port and
+//! started through the same `run` as `main`.
+
+use std::time::Duration;
+
+use http::{HeaderMap, StatusCode};
+use intune_graphql::graph::{Client, ClientSettings, CreatePath, ServiceRoot};
+use intune_graphql::sandbox::{self, RecordedRequest, Sandbox};
+use intune_graphql::server;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+/// The token that tests send unless they say otherwise.
+pub(crate) const TOKEN: &str = "test-token.0";
+
+/// A gateway, its sandbox, and a client for both. Both stop when it is dropped.
+pub(crate) struct Gateway {
+    /// `http://127.0.0.1:PORT`
+    pub(crate) url: String,
+    admin_url: String,
+    /// What the gateway takes for Microsoft Graph.
+    pub(crate) sandbox: Sandbox,
+    client: reqwest::Client,
+    _stop: [oneshot::Sender<()>; 2],
+}
+
+/// How a [`Gateway`] differs from the defaults.
+pub(crate) struct Builder {
+    sandbox: sandbox::Settings,
+    create_path: CreatePath,
+    root: Option<String>,
+    settings: server::Settings,
+    max_response: usize,
+}
+
+impl Builder {
+    pub(crate) fn sandbox(mut self, settings: sandbox::Settings) -> Self {
+        self.sandbox = settings;
+        self
+    }
+
+    pub(crate) fn create_path(mut self, create_path: CreatePath) -> Self {
+        self.create_path = create_path;
+        self
+    }
+
+    /// Another Graph root than the sandbox's.
+    pub(crate) fn graph_root(mut self, root: &str) -> Self {
+        self.root = Some(root.to_owned());
+        self
+    }
+
+    pub(crate) fn max_response(mut self, bytes: usize) -> Self {
+        self.max_response = bytes;
+        self
+    }
+
+    pub(crate) fn settings(mut self, change: impl FnOnce(&mut server::Settings)) -> Self {
+        change(&mut self.settings);
+        self
+    }
+
+    pub(crate) async fn start(self) -> Gateway {
+        let bind = async || TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (upstream, public, admin) = (bind().await, bind().await, bind().await);
+        let url = format!("http://{}", public.local_addr().unwrap());
+        let admin_url = format!("http://{}", admin.local_addr().unwrap());
+        let root = self.root.unwrap_or_else(|| format!("http://{}/beta", upstream.local_addr().unwrap()));
+        let graph = Client::new(ClientSettings {
+            root: ServiceRoot::parse(&root, false).unwrap(),
+            ca: None,
+            create_path: self.create_path,
+            connect_timeout: Duration::from_secs(5),
+            max_response: self.max_response,
+        })
+        .unwrap();
+
+        let sandbox = Sandbox::new(self.sandbox);
+        let (stop_sandbox, sandbox_stopped) = oneshot::channel::<()>();
+        let (stop_gateway, gateway_stopped) = oneshot::channel::<()>();
+        tokio::spawn(sandbox::run(upstream, sandbox.clone(), async { drop(sandbox_stopped.await) }));
+        tokio::spawn(server::run(public, admin, graph, self.settings, async { drop(gateway_stopped.await) }));
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        Gateway { url, admin_url, sandbox, client, _stop: [stop_sandbox, stop_gateway] }
+    }
+}
+
+impl Gateway {
+    pub(crate) fn builder() -> Builder {
+        Builder {
+            sandbox: sandbox::Settings::default(),
+            create_path: CreatePath::Collection,
+            root: None,
+            settings: server::Settings {
+                deadline: Duration::from_secs(20),
+                max_body: 1024 * 1024,
+                introspection: true,
+                graphiql: None,
+            },
+            max_response: 16 * 1024 * 1024,
+        }
+    }
+
+    pub(crate) async fn start() -> Self {
+        Self::builder().start().await
+    }
+
+    /// Sends an operation with the tests' token.
+    #[track_caller]
+    pub(crate) fn graphql(&self, query: &str, variables: Value) -> impl Future<Output = Reply> {
+        self.graphql_as(Some(TOKEN), query, variables)
+    }
+
+    /// Sends an operation with a token, or without one.
+    #[track_caller]
+    pub(crate) fn graphql_as(
+        &self,
+        token: Option<&str>,
+        query: &str,
+        variables: Value,
+    ) -> impl Future<Output = Reply> {
+        let mut request = self
+            .post()
+            .header("content-type", "application/json")
+            .header("accept", "application/graphql-response+json")
+            .body(json!({"query": query, "variables": variables}).to_string());
+        if let Some(token) = token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        async move { Reply::read(request.send().await.unwrap()).await }
+    }
+
+    /// A bare POST to `/graphql`.
+    pub(crate) fn post(&self) -> reqwest::RequestBuilder {
+        self.client.post(format!("{}/graphql", self.url))
+    }
+
+    /// Any request to the gateway.
+    pub(crate) fn request(&self, method: http::Method, path: &str) -> reqwest::RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.url))
+    }
+
+    /// The status that the admin listener answers with.
+    pub(crate) async fn admin(&self, path: &str) -> StatusCode {
+        self.client.get(format!("{}{path}", self.admin_url)).send().await.unwrap().status()
+    }
+
+    /// What the sandbox was sent since the start or the last [`Self::forget`].
+    pub(crate) fn sent(&self) -> Vec<RecordedRequest> {
+        self.sandbox.requests()
+    }
+
+    pub(crate) fn forget(&self) {
+        self.sandbox.clear_requests();
+    }
+}
+
+/// An answer of the gateway's, checked for what every answer must be.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) json: Value,
+}
+
+impl Reply {
+    pub(crate) async fn read(response: reqwest::Response) -> Self {
+        let status = response.status();
+        let headers = response.headers().clone();
+        let text = response.text().await.unwrap();
+        let json: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text:?}"));
+        let reply = Self { status, headers, json };
+        reply.check();
+        reply
+    }
+
+    fn check(&self) {
+        let content_type = self.headers["content-type"].to_str().unwrap();
+        let known = ["application/graphql-response+json; charset=utf-8", "application/json; charset=utf-8"];
+        assert!(known.contains(&content_type), "{content_type}");
+        let members: Vec<&str> = self.json.as_object().unwrap().keys().map(String::as_str).collect();
+        assert!(members.iter().all(|member| ["data", "errors"].contains(member)), "{members:?}");
+        if content_type.starts_with("application/graphql-response") {
+            assert_eq!(self.status.is_success(), members.contains(&"data"), "{self:?}");
+        }
+        let Some(errors) = self.json.get("errors") else { return };
+        let errors = errors.as_array().unwrap();
+        assert!(!errors.is_empty(), "errors, where present, are not empty");
+        for error in errors {
+            assert!(!error["message"].as_str().unwrap().is_empty());
+            assert!(error["extensions"]["code"].is_string(), "an error has a code: {error}");
+            assert!(
+                error["extensions"]["retryable"].is_boolean(),
+                "an error says if it can be repeated: {error}"
+            );
+        }
+    }
+
+    /// The data of an answer without errors.
+    #[track_caller]
+    pub(crate) fn data(&self) -> &Value {
+        assert!(self.json.get("errors").is_none(), "{:#}", self.json);
+        &self.json["data"]
+    }
+
+    /// The one error of an answer.
+    #[track_caller]
+    pub(crate) fn error(&self) -> &Value {
+        let errors = self.json["errors"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let [error] = errors else { panic!("not one error: {:#}", self.json) };
+        error
+    }
+
+    /// The one error's code.
+    #[track_caller]
+    pub(crate) fn code(&self) -> &str {
+        self.error()["extensions"]["code"].as_str().unwrap()
+    }
+}

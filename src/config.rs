@@ -44,6 +44,7 @@ pub enum Command {
 
 /// What is logged, and in which form. Tokens and bodies never are.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Logging")]
 pub struct LogConfig {
     /// Levels to log, as in `info` or `warn,intune_graphql=debug`.
     #[arg(long, global = true, env = "INTUNE_GRAPHQL_LOG", value_name = "FILTER", default_value = "info")]

@@ -12,7 +12,7 @@ pub enum Cloud {
     Global,
     /// US Government L4 (GCC High): `https://graph.microsoft.us`.
     UsGovL4,
-    /// US Government L5 (`DoD`): `https://dod-graph.microsoft.us`.
+    /// US Government L5 (DoD): `https://dod-graph.microsoft.us`.
     UsGovL5,
     /// China, operated by 21Vianet: `https://microsoftgraph.chinacloudapi.cn`.
     China,

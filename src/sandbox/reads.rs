@@ -203,7 +203,8 @@ impl Read<'_> {
             .iter()
             .filter(|pair| !matches!(pair.name.as_str(), "$skiptoken" | "$skip"))
             .filter(|_| !self.fails(&ReadFault::LinkWithoutOptions))
-            .map(|pair| pair.raw.clone())
+            // Items of a batch may come with bare spaces.
+            .map(|pair| pair.raw.replace(' ', "%20"))
             .collect();
         pairs.push(format!("$skiptoken={}", token.encode()));
         // The path in the request's own spelling, below the canonical version.

@@ -5,6 +5,7 @@ mod connections;
 mod control;
 mod errors;
 mod faults;
+mod reads;
 mod transport;
 mod writes;
 

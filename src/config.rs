@@ -231,6 +231,9 @@ pub struct SandboxConfig {
     /// Requests to keep for `GET /_sandbox/requests`; 0 keeps none.
     #[arg(long, env = "INTUNE_GRAPHQL_SANDBOX_RECORD", value_name = "COUNT", default_value_t = 10_000)]
     pub record: usize,
+    /// Take absolute or versioned URLs of batch items apart instead of refusing them.
+    #[arg(long, env = "INTUNE_GRAPHQL_SANDBOX_LENIENT_BATCH_URLS", value_enum, default_value_t = Switch::Off)]
+    pub lenient_batch_urls: Switch,
     /// A fault from the start on; may be given several times.
     #[arg(long = "fault", env = "INTUNE_GRAPHQL_SANDBOX_FAULTS", value_name = "RULE", value_delimiter = ' ')]
     pub faults: Vec<FaultRule>,
@@ -267,6 +270,7 @@ impl From<SandboxConfig> for Settings {
             page_size: config.page_size,
             max_body: config.max_body,
             record: config.record,
+            lenient_batch_urls: config.lenient_batch_urls,
             faults: config.faults,
             fault_rate: config.fault_rate,
             fault_mix: config.fault_mix,

@@ -31,6 +31,7 @@
 
 mod answer;
 mod auth;
+mod batch;
 mod body;
 mod call;
 mod control;

@@ -79,6 +79,17 @@ impl<'a> Call<'a> {
         }
     }
 
+    /// An item of a batch: it shares the ids and the address of the batch.
+    pub(super) fn of_item(message: &'a Message, outer: &Call<'_>, settings: &Settings) -> Self {
+        let mut call = Self::new(message, settings);
+        if !message.headers.contains_key(CLIENT_REQUEST_ID) {
+            call.trace.client_request_id.clone_from(&outer.trace.client_request_id);
+        }
+        call.trace.request_id.clone_from(&outer.trace.request_id);
+        call.base.clone_from(&outer.base);
+        call
+    }
+
     /// The service root: what links and contexts begin with.
     pub(super) fn root(&self, version: Version) -> String {
         format!("{}/{}", self.base, version.segment())

@@ -10,15 +10,18 @@ use http::header::{
     ACCEPT_ENCODING, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, CACHE_CONTROL,
     CONTENT_ENCODING, HeaderName, HeaderValue, ORIGIN, STRICT_TRANSPORT_SECURITY, VARY,
 };
-use http::{HeaderMap, Request, StatusCode};
+use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Incoming;
 
 use super::answer::{Answer, Close, End};
+use super::auth::Caller;
+use super::batch;
 use super::call::{CLIENT_REQUEST_ID, Call, Message};
 use super::control;
 use super::error::GraphError;
 use super::faults::{Drawn, Plan};
+use super::path::Resource;
 use super::record::Record;
 use super::service::Service;
 use super::settings::Settings;
@@ -103,9 +106,16 @@ impl Shared {
         self.finish(&call, answer)
     }
 
-    /// The answer to a call with its faults, for requests that came by themselves and for items of a batch.
+    /// The answer to a call with its faults.
     fn respond(&self, call: &Call<'_>, drawn: &Drawn) -> Answer {
         drawn.instead(call).unwrap_or_else(|| drawn.after(call, self.serve(call, drawn)))
+    }
+
+    /// As `respond`, for an item of a batch, whose caller is known already.
+    pub(super) fn respond_to_item(&self, call: &Call<'_>, caller: &Caller, drawn: &Drawn) -> Answer {
+        drawn
+            .instead(call)
+            .unwrap_or_else(|| drawn.after(call, self.service.answer(call, caller, &drawn.read)))
     }
 
     fn serve(&self, call: &Call<'_>, drawn: &Drawn) -> Answer {
@@ -117,6 +127,7 @@ impl Shared {
         }
         match self.service.caller(call) {
             Err(unauthorized) => unauthorized.answer(&call.trace),
+            Ok(caller) if is_batch(call) => batch::answer(self, call, &caller, &drawn.batch),
             Ok(caller) => self.service.answer(call, &caller, &drawn.read),
         }
     }
@@ -161,6 +172,12 @@ impl Shared {
         }
         answer
     }
+}
+
+/// A batch is no operation of the service: each of its items is one.
+fn is_batch(call: &Call<'_>) -> bool {
+    let names_batch = matches!(&call.target, Ok((_, address)) if address.resource == Resource::Batch);
+    names_batch && call.message.method == Method::POST
 }
 
 fn closing(close: Close) -> Answer {

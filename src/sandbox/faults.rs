@@ -39,6 +39,7 @@
 //! | `batch-item` | `item`, `status`, and those of a status | the item of this number (from 1) fails |
 //! | `batch-missing`, `batch-duplicate`, `batch-malformed` | `item` | that response of a batch |
 //! | `batch-surplus` | | a response to a request that was not in the batch |
+//! | `batch-shuffled` | | responses in another order than the requests |
 //!
 //! `body` is `plain`, `wrapped`, `double-wrapped`, `empty-message`, `empty`, `html`, `text`, `truncated` or
 //! `throttled` (the gateway's 429). `retry-after` is sent as it stands; `date:5s` makes an HTTP date five seconds
@@ -231,5 +232,8 @@ pub(super) enum BatchFault {
     Missing(usize),
     Duplicate(usize),
     Malformed(usize),
+    /// A response to a request that was not in the batch.
     Surplus,
+    /// Responses in another order than the requests.
+    Shuffled,
 }

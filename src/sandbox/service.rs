@@ -51,6 +51,15 @@ impl Service {
         self.ids.lock().unwrap_or_else(PoisonError::into_inner).guid()
     }
 
+    /// Puts items into another order.
+    pub(super) fn shuffle<T>(&self, items: &mut [T]) {
+        let mut random = self.ids.lock().unwrap_or_else(PoisonError::into_inner);
+        for last in (1..items.len()).rev() {
+            let chosen = random.below(u64::try_from(last).unwrap_or(0) + 1);
+            items.swap(last, usize::try_from(chosen).unwrap_or(last));
+        }
+    }
+
     /// Who calls; the default caller where authentication is off.
     pub(super) fn caller(&self, call: &Call<'_>) -> std::result::Result<Caller, auth::Unauthorized> {
         if self.settings.auth.is_on() { auth::caller(&call.message.headers) } else { Ok(Caller::DEFAULT) }
@@ -135,6 +144,8 @@ impl Service {
                     Ok(())
                 }
             }
+            // An item of a batch that is a batch itself.
+            Resource::Batch if method_is(&[Method::POST]) => Err(GraphError::segment_not_found("$batch")),
             Resource::Ref(set) => {
                 let stub = self.settings.ref_mode == RefMode::Stub && is_provisioning_statuses(set);
                 if stub && method_is(&[Method::POST]) && !self.is_live_like() {

@@ -38,6 +38,8 @@ pub struct Settings {
     pub max_body: usize,
     /// Requests that the record keeps; the oldest go first.
     pub record: usize,
+    /// Whether an absolute or versioned URL of a batch item is taken apart instead of refused.
+    pub lenient_batch_urls: Switch,
     /// Faults from the start.
     pub faults: Vec<FaultRule>,
     /// Share of requests, 0 to 1, that meet a fault of `fault_mix`.
@@ -64,6 +66,7 @@ impl Default for Settings {
             page_size: 1000,
             max_body: 4 * 1024 * 1024,
             record: 10_000,
+            lenient_batch_urls: Switch::Off,
             faults: Vec::new(),
             fault_rate: 0.0,
             fault_mix: Vec::new(),

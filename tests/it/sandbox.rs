@@ -1,6 +1,7 @@
 //! The sandbox over real HTTP: a server on a free port of 127.0.0.1 and a client that follows no redirect.
 
 mod auth;
+mod batch;
 mod connections;
 mod control;
 mod errors;

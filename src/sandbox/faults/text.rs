@@ -198,6 +198,7 @@ impl Terms {
             "batch-duplicate" => batch(BatchFault::Duplicate(self.item()?)),
             "batch-malformed" => batch(BatchFault::Malformed(self.item()?)),
             "batch-surplus" => batch(BatchFault::Surplus),
+            "batch-shuffled" => batch(BatchFault::Shuffled),
             _ => Err(FaultSyntaxError(format!("there is no fault `{name}`"))),
         }
     }
@@ -459,6 +460,7 @@ impl fmt::Display for BatchFault {
             Self::Duplicate(item) => write!(out, "batch-duplicate;item={item}"),
             Self::Malformed(item) => write!(out, "batch-malformed;item={item}"),
             Self::Surplus => out.write_str("batch-surplus"),
+            Self::Shuffled => out.write_str("batch-shuffled"),
         }
     }
 }
@@ -528,6 +530,7 @@ mod tests {
             "batch-duplicate;item=1",
             "batch-malformed;item=1",
             "batch-surplus",
+            "batch-shuffled",
         ] {
             let fault: Fault = text.parse().unwrap_or_else(|error| panic!("{text}: {error}"));
             assert_eq!(fault.to_string().parse::<Fault>().unwrap(), fault, "{text} -> {fault}");

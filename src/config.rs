@@ -234,6 +234,17 @@ pub struct SandboxConfig {
     /// Take absolute or versioned URLs of batch items apart instead of refusing them.
     #[arg(long, env = "INTUNE_GRAPHQL_SANDBOX_LENIENT_BATCH_URLS", value_enum, default_value_t = Switch::Off)]
     pub lenient_batch_urls: Switch,
+    /// Enforce the published limits: per 20 s and app 100 writes and 1000 requests, twice that per tenant.
+    #[arg(long, env = "INTUNE_GRAPHQL_SANDBOX_THROTTLE", value_enum, default_value_t = Switch::Off,
+          num_args = 0..=1, default_missing_value = "on")]
+    pub throttle: Switch,
+    /// Say in answers that these limits refuse when to come back; the live service often does not.
+    #[arg(long, env = "INTUNE_GRAPHQL_SANDBOX_RETRY_AFTER", value_enum, default_value_t = Switch::On)]
+    pub retry_after: Switch,
+    /// How many times faster than the wall clock the throttling windows pass.
+    #[arg(long, env = "INTUNE_GRAPHQL_SANDBOX_CLOCK_RATE", value_name = "FACTOR", default_value_t = 1.0,
+          value_parser = above_zero)]
+    pub clock_rate: f64,
     /// A fault from the start on; may be given several times.
     #[arg(long = "fault", env = "INTUNE_GRAPHQL_SANDBOX_FAULTS", value_name = "RULE", value_delimiter = ' ')]
     pub faults: Vec<FaultRule>,
@@ -271,6 +282,9 @@ impl From<SandboxConfig> for Settings {
             max_body: config.max_body,
             record: config.record,
             lenient_batch_urls: config.lenient_batch_urls,
+            throttle: config.throttle,
+            retry_after: config.retry_after,
+            clock_rate: config.clock_rate,
             faults: config.faults,
             fault_rate: config.fault_rate,
             fault_mix: config.fault_mix,
@@ -283,6 +297,13 @@ fn at_least_one(text: &str) -> Result<usize, String> {
         Ok(0) | Err(_) => Err("must be a whole number, at least 1".to_owned()),
         Ok(number) => Ok(number),
     }
+}
+
+fn above_zero(text: &str) -> Result<f64, String> {
+    text.parse()
+        .ok()
+        .filter(|factor| (0.001..=1_000_000.0).contains(factor))
+        .ok_or_else(|| "must be a number between 0.001 and 1000000".to_owned())
 }
 
 fn share(text: &str) -> Result<f64, String> {

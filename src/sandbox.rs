@@ -53,10 +53,12 @@ mod seed;
 mod service;
 pub mod settings;
 mod store;
+mod throttle;
 mod wire;
 mod writes;
 
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use serde_json::Value as Json;
 use tokio::net::TcpListener;
@@ -108,7 +110,12 @@ impl Sandbox {
         self.0.plan.clear();
     }
 
-    /// Puts data, faults and record back to what they were at start.
+    /// Sets the clock of the throttling windows forward.
+    pub fn advance_clock(&self, by: Duration) {
+        self.0.throttle.advance(by);
+    }
+
+    /// Puts data, faults, record and throttling windows back to what they were at start.
     pub fn reset(&self) {
         self.0.reset();
     }

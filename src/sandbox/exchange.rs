@@ -8,7 +8,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use http::header::{
     ACCEPT_ENCODING, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, CACHE_CONTROL,
-    CONTENT_ENCODING, HeaderName, HeaderValue, ORIGIN, STRICT_TRANSPORT_SECURITY, VARY,
+    CONTENT_ENCODING, HeaderName, HeaderValue, ORIGIN, RETRY_AFTER, STRICT_TRANSPORT_SECURITY, VARY,
 };
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
@@ -20,11 +20,12 @@ use super::batch;
 use super::call::{CLIENT_REQUEST_ID, Call, Message};
 use super::control;
 use super::error::GraphError;
-use super::faults::{Drawn, Plan};
+use super::faults::{Drawn, Plan, throttled};
 use super::path::Resource;
 use super::record::Record;
 use super::service::Service;
-use super::settings::Settings;
+use super::settings::{Settings, Switch};
+use super::throttle::Throttle;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 const DIAGNOSTIC: HeaderName = HeaderName::from_static("x-ms-ags-diagnostic");
@@ -38,6 +39,7 @@ pub(super) struct Shared {
     pub(super) service: Service,
     pub(super) plan: Plan,
     pub(super) record: Record,
+    pub(super) throttle: Throttle,
 }
 
 /// Why a request's body could not be had.
@@ -52,15 +54,17 @@ impl Shared {
         Self {
             plan: Plan::new(&settings),
             record: Record::new(settings.record),
+            throttle: Throttle::new(settings.clock_rate),
             service: Service::new(settings),
         }
     }
 
-    /// Puts data, faults and record back to what they were at start.
+    /// Puts data, faults, record and throttling windows back to what they were at start.
     pub(super) fn reset(&self) {
         self.service.reset();
         self.plan.reset(&self.service.settings);
         self.record.clear();
+        self.throttle.reset();
     }
 
     /// The answer to a request.
@@ -113,9 +117,7 @@ impl Shared {
 
     /// As `respond`, for an item of a batch, whose caller is known already.
     pub(super) fn respond_to_item(&self, call: &Call<'_>, caller: &Caller, drawn: &Drawn) -> Answer {
-        drawn
-            .instead(call)
-            .unwrap_or_else(|| drawn.after(call, self.service.answer(call, caller, &drawn.read)))
+        drawn.instead(call).unwrap_or_else(|| drawn.after(call, self.carry_out(call, caller, drawn)))
     }
 
     fn serve(&self, call: &Call<'_>, drawn: &Drawn) -> Answer {
@@ -128,8 +130,23 @@ impl Shared {
         match self.service.caller(call) {
             Err(unauthorized) => unauthorized.answer(&call.trace),
             Ok(caller) if is_batch(call) => batch::answer(self, call, &caller, &drawn.batch),
-            Ok(caller) => self.service.answer(call, &caller, &drawn.read),
+            Ok(caller) => self.carry_out(call, &caller, drawn),
         }
+    }
+
+    /// One operation, which counts against the limits whether it came by itself or in a batch.
+    fn carry_out(&self, call: &Call<'_>, caller: &Caller, drawn: &Drawn) -> Answer {
+        let settings = &self.service.settings;
+        if settings.throttle.is_on()
+            && let Err(seconds) = self.throttle.check(caller, call.message.method != Method::GET)
+        {
+            let answer = throttled(&call.trace);
+            return match settings.retry_after {
+                Switch::On => answer.with(RETRY_AFTER, HeaderValue::from(seconds)),
+                Switch::Off => answer,
+            };
+        }
+        self.service.answer(call, caller, &drawn.read)
     }
 
     /// Adds the headers that every answer has, and compresses.

@@ -61,6 +61,7 @@ use http::{Method, StatusCode};
 
 pub use self::text::FaultSyntaxError;
 
+pub(super) use self::apply::throttled;
 pub(super) use self::plan::{Drawn, Outcome, Plan};
 use super::answer::Close;
 

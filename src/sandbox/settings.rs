@@ -40,6 +40,12 @@ pub struct Settings {
     pub record: usize,
     /// Whether an absolute or versioned URL of a batch item is taken apart instead of refused.
     pub lenient_batch_urls: Switch,
+    /// Whether the published limits are enforced.
+    pub throttle: Switch,
+    /// Whether an answer that these limits refuse says when to come back.
+    pub retry_after: Switch,
+    /// How many times faster than the wall clock the throttling windows pass; above 0.
+    pub clock_rate: f64,
     /// Faults from the start.
     pub faults: Vec<FaultRule>,
     /// Share of requests, 0 to 1, that meet a fault of `fault_mix`.
@@ -67,6 +73,9 @@ impl Default for Settings {
             max_body: 4 * 1024 * 1024,
             record: 10_000,
             lenient_batch_urls: Switch::Off,
+            throttle: Switch::Off,
+            retry_after: Switch::On,
+            clock_rate: 1.0,
             faults: Vec::new(),
             fault_rate: 0.0,
             fault_mix: Vec::new(),

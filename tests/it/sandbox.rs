@@ -7,6 +7,7 @@ mod control;
 mod errors;
 mod faults;
 mod reads;
+mod throttling;
 mod transport;
 mod writes;
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::graph::Cloud;
+use crate::sandbox::faults::FAULTS_HELP;
 use crate::sandbox::settings::{IdPolicy, Profile, RefMode, StatusIds, Switch};
 use crate::sandbox::{Fault, FaultRule, Settings};
 
@@ -173,9 +174,9 @@ pub struct HealthcheckConfig {
     pub timeout: Duration,
 }
 
-/// The sandbox's settings. Faults are written as in `503;retry-after=1;times=2`; the documentation of the module
-/// `sandbox::faults` lists them.
+/// The sandbox's settings.
 #[derive(Debug, Clone, Args)]
+#[command(after_long_help = FAULTS_HELP)]
 pub struct SandboxConfig {
     /// Where the sandbox is served; its Graph root is `/beta`. Port 0 takes a free port and prints it.
     #[arg(
@@ -245,7 +246,7 @@ pub struct SandboxConfig {
     #[arg(long, env = "INTUNE_GRAPHQL_SANDBOX_CLOCK_RATE", value_name = "FACTOR", default_value_t = 1.0,
           value_parser = above_zero)]
     pub clock_rate: f64,
-    /// A fault from the start on; may be given several times.
+    /// A fault from the start on, as in `503;retry-after=1;times=2`; may be given several times. `--help` lists them.
     #[arg(long = "fault", env = "INTUNE_GRAPHQL_SANDBOX_FAULTS", value_name = "RULE", value_delimiter = ' ')]
     pub faults: Vec<FaultRule>,
     /// Share of requests, 0 to 1, that meet a fault of the mix.

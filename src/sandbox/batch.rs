@@ -14,6 +14,7 @@ use super::call::Call;
 use super::error::{GraphError, Trace};
 use super::exchange::Shared;
 use super::faults::{BatchFault, FaultAnswer};
+use super::path::Resource;
 
 /// The answer to a batch: 200 whenever the envelope was understood, whatever became of the items.
 pub(super) fn answer(shared: &Shared, call: &Call<'_>, caller: &Caller, faults: &[BatchFault]) -> Answer {
@@ -60,6 +61,10 @@ fn carry_out(
 ) -> Answer {
     let message = item.message(outer, shared.service.settings.lenient_batch_urls);
     let call = Call::of_item(&message, outer, &shared.service.settings);
+    if matches!(&call.target, Ok((_, address)) if address.resource == Resource::Batch) {
+        // No batch within a batch. Grade I: the status is documented, the words were not found.
+        return GraphError::segment_not_found("$batch").answer(&call.trace);
+    }
     if let Some(fault) = fault.filter(|fault| !fault.applied) {
         return fault.answer(&call);
     }

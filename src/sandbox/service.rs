@@ -144,8 +144,6 @@ impl Service {
                     Ok(())
                 }
             }
-            // An item of a batch that is a batch itself.
-            Resource::Batch if method_is(&[Method::POST]) => Err(GraphError::segment_not_found("$batch")),
             Resource::Ref(set) => {
                 let stub = self.settings.ref_mode == RefMode::Stub && is_provisioning_statuses(set);
                 if stub && method_is(&[Method::POST]) && !self.is_live_like() {

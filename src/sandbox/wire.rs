@@ -99,6 +99,8 @@ async fn exchange(
     }
     match answer.sending.end {
         End::NoAnswer(_) => Err(Closed),
+        // There is no middle of an answer without a body.
+        End::MidBody(..) if answer.body.is_empty() => Err(Closed),
         End::Complete | End::MidBody(..) => Ok(response(answer)),
     }
 }

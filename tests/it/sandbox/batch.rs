@@ -119,7 +119,7 @@ async fn urls_of_items_are_relative_and_decoded_leniently() {
             pair("2", 400),
             pair("3", 400),
             pair("4", 400),
-            pair("5", 405),
+            pair("5", 400),
             pair("6", 200),
             pair("7", 200)
         ]

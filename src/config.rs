@@ -11,7 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::graph::Cloud;
 use crate::sandbox::faults::FAULTS_HELP;
-use crate::sandbox::settings::{IdPolicy, Profile, RefMode, StatusIds, Switch};
+use crate::sandbox::settings::{IdPolicy, Profile, RefMode, StatusIds, Switch, Tls};
 use crate::sandbox::{Fault, FaultRule, Settings};
 
 /// A typed GraphQL façade over Microsoft Graph's Intune app provisioning endpoints.
@@ -189,6 +189,12 @@ pub struct SandboxConfig {
     /// Scheme, host and port in links, as in `https://graph.example.org`; taken from each request where unset.
     #[arg(long, env = "INTUNE_GRAPHQL_SANDBOX_PUBLIC_URL", value_name = "URL")]
     pub public_url: Option<String>,
+    /// PEM file with a certificate to serve https with; plain http where unset.
+    #[arg(long, env = "INTUNE_GRAPHQL_SANDBOX_TLS_CERTIFICATE", value_name = "FILE", requires = "tls_key")]
+    pub tls_certificate: Option<PathBuf>,
+    /// PEM file with that certificate's private key.
+    #[arg(long, env = "INTUNE_GRAPHQL_SANDBOX_TLS_KEY", value_name = "FILE", requires = "tls_certificate")]
+    pub tls_key: Option<PathBuf>,
     /// What to play: Graph as documented, or as it was reported to be.
     #[arg(long, env = "INTUNE_GRAPHQL_SANDBOX_PROFILE", value_enum, default_value_t = Profile::Documented)]
     pub profile: Profile,
@@ -269,6 +275,10 @@ impl From<SandboxConfig> for Settings {
         Self {
             profile: config.profile,
             public_url: config.public_url.map(|url| url.trim_end_matches('/').to_owned()),
+            tls: config
+                .tls_certificate
+                .zip(config.tls_key)
+                .map(|(certificate, key)| Tls { certificate, key }),
             auth: config.auth,
             ref_mode: config.ref_mode,
             ids: config.ids,

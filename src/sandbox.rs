@@ -54,6 +54,7 @@ mod service;
 pub mod settings;
 mod store;
 mod throttle;
+mod tls;
 mod wire;
 mod writes;
 
@@ -157,7 +158,7 @@ impl Sandbox {
 ///
 /// # Errors
 ///
-/// None at present: what goes wrong on one connection ends that connection only.
+/// Where certificate or key of the settings cannot be read. What goes wrong on one connection ends that one only.
 pub async fn run(
     listener: TcpListener,
     sandbox: Sandbox,

@@ -10,6 +10,7 @@ use http::header::{
     ACCEPT_ENCODING, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, CACHE_CONTROL,
     CONTENT_ENCODING, HeaderName, HeaderValue, ORIGIN, RETRY_AFTER, STRICT_TRANSPORT_SECURITY, VARY,
 };
+use http::uri::Scheme;
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Incoming;
@@ -68,7 +69,7 @@ impl Shared {
     }
 
     /// The answer to a request.
-    pub(super) async fn exchange(&self, request: Request<Incoming>) -> Answer {
+    pub(super) async fn exchange(&self, request: Request<Incoming>, scheme: &Scheme) -> Answer {
         let (parts, incoming) = request.into_parts();
         let mut message = Message {
             method: parts.method,
@@ -105,7 +106,7 @@ impl Shared {
             }
         };
         self.record.push(&message);
-        let call = Call::new(&message, &self.service.settings);
+        let call = Call::new(&message, scheme, &self.service.settings);
         let answer = if too_long { body_too_long().answer(&call.trace) } else { self.respond(&call, &drawn) };
         self.finish(&call, answer)
     }

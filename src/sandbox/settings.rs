@@ -1,5 +1,7 @@
 //! The sandbox's settings, as plain data.
 
+use std::path::PathBuf;
+
 use clap::ValueEnum;
 
 use super::faults::{Fault, FaultRule};
@@ -12,6 +14,8 @@ pub struct Settings {
     /// Scheme, host and port under which callers reach the sandbox, without a trailing slash; taken from each
     /// request where unset.
     pub public_url: Option<String>,
+    /// Serve https with this certificate; plain http where unset.
+    pub tls: Option<Tls>,
     /// Whether `Authorization` is checked.
     pub auth: Switch,
     /// What `POST …/deviceStatuses/$ref` does.
@@ -59,6 +63,7 @@ impl Default for Settings {
         Self {
             profile: Profile::Documented,
             public_url: None,
+            tls: None,
             auth: Switch::On,
             ref_mode: RefMode::Refuse,
             ids: IdPolicy::Ignore,
@@ -81,6 +86,15 @@ impl Default for Settings {
             fault_mix: Vec::new(),
         }
     }
+}
+
+/// A certificate to serve https with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// PEM file with the certificate, and those that lead up to its authority.
+    pub certificate: PathBuf,
+    /// PEM file with the certificate's private key.
+    pub key: PathBuf,
 }
 
 /// Which account of Graph the sandbox plays.

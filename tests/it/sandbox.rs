@@ -8,6 +8,7 @@ mod errors;
 mod faults;
 mod reads;
 mod throttling;
+mod tls;
 mod transport;
 mod writes;
 

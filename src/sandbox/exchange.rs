@@ -138,8 +138,10 @@ impl Shared {
     /// One operation, which counts against the limits whether it came by itself or in a batch.
     fn carry_out(&self, call: &Call<'_>, caller: &Caller, drawn: &Drawn) -> Answer {
         let settings = &self.service.settings;
+        let is_write =
+            matches!(call.message.method, Method::POST | Method::PUT | Method::PATCH | Method::DELETE);
         if settings.throttle.is_on()
-            && let Err(seconds) = self.throttle.check(caller, call.message.method != Method::GET)
+            && let Err(seconds) = self.throttle.check(caller, is_write)
         {
             let answer = throttled(&call.trace);
             return match settings.retry_after {

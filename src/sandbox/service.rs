@@ -96,7 +96,7 @@ impl Service {
             Resource::Collection(set) => read.list(set),
             Resource::Count(set) => read.count(set),
             Resource::Entity(set, key) => read.get(set, key),
-            Resource::Computed { root, key, .. } => read.computed(*root, key),
+            Resource::Computed { root, key } => read.computed(*root, key),
             // `check_route` lets no other resource through with GET.
             _ => Err(GraphError::method_not_allowed()),
         }

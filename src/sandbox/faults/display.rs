@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http::header::HeaderName;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
@@ -35,7 +37,10 @@ impl Parameters<'_, '_> {
 
     fn answer(&mut self, answer: &FaultAnswer) -> fmt::Result {
         match &answer.body {
-            FaultBody::Custom(body) => self.write("text", String::from_utf8_lossy(body))?,
+            FaultBody::Custom(body) => match std::str::from_utf8(body) {
+                Ok(text) => self.write("text", text)?,
+                Err(_) => self.write("base64", STANDARD.encode(body))?,
+            },
             body => {
                 self.write_some(
                     "body",
@@ -186,6 +191,7 @@ mod tests {
             "418;code=Teapot;message=a%3Bb",
             "302;location=https://evil.example/?a%3Db",
             "canned;status=201;text={\"id\":1};header.content-type=application/json",
+            "canned;base64=/wA%3D;header.content-encoding=gzip",
             "claims-challenge",
             "missing-route",
             "segment-not-found",

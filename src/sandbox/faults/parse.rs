@@ -2,6 +2,8 @@
 
 use std::str::FromStr;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::header::{HeaderName, HeaderValue, LOCATION};
 use http::{Method, StatusCode};
@@ -230,8 +232,9 @@ impl Terms {
 
     fn canned(&mut self) -> Parsed<FaultAnswer> {
         let status = status_code(self.take_number("status")?.unwrap_or(200))?;
-        let text = self.take("text").unwrap_or_default();
-        self.answer(status, FaultBody::Custom(Bytes::from(text)))
+        let bytes = self.take_as("base64", |text| STANDARD.decode(text).ok().map(Bytes::from))?;
+        let body = bytes.unwrap_or_else(|| Bytes::from(self.take("text").unwrap_or_default()));
+        self.answer(status, FaultBody::Custom(body))
     }
 
     fn answer(&mut self, status: StatusCode, body: FaultBody) -> Parsed<FaultAnswer> {

@@ -42,7 +42,7 @@ impl Read<'_> {
                 .ok_or_else(|| GraphError::bad_request("The skip token is not valid."))?,
             None => SkipToken { page: 1, offset: options.skip.unwrap_or(0) },
         };
-        let most = self.service.settings.page_size;
+        let most = self.service.page_size();
         let asked = options.top.unwrap_or(most).min(most);
 
         let filter = options.filter.as_ref().filter(|_| !self.fails(&ReadFault::FilterIgnored));
@@ -155,7 +155,7 @@ impl Read<'_> {
             &format!("{name}@odata.context"),
             &format!("{root}/$metadata#{}", path.trim_start_matches('/')),
         );
-        let size = self.service.settings.page_size;
+        let size = self.service.page_size();
         if set.len() > size {
             let token = SkipToken { page: 2, offset: size }.encode();
             members.string(&format!("{name}@odata.nextLink"), &format!("{root}{path}?$skiptoken={token}"));

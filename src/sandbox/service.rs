@@ -168,6 +168,11 @@ impl Service {
             || (self.settings.ref_mode == RefMode::Stub && is_provisioning_statuses(set))
     }
 
+    /// Entities per page at most; without any, paging would never end.
+    pub(super) fn page_size(&self) -> usize {
+        self.settings.page_size.max(1)
+    }
+
     /// Whether dates come back in the text in which they were given.
     pub(super) fn echoes_dates(&self) -> bool {
         self.settings.profile == Profile::Documented

@@ -19,6 +19,9 @@ const APP_REQUESTS: u64 = 1000;
 /// Requests of all apps in a tenant, per window.
 const TENANT_REQUESTS: u64 = 2000;
 
+/// Slowest clock; one that stands still would make waits infinite.
+const MIN_RATE: f64 = 0.001;
+
 /// What has been asked of the service lately.
 #[derive(Debug)]
 pub(super) struct Throttle {
@@ -54,7 +57,8 @@ struct Clock {
 impl Throttle {
     /// `clock_rate`: how many times faster than the wall clock the windows pass; above 0.
     pub(super) fn new(clock_rate: f64) -> Self {
-        let clock = Clock { started: Instant::now(), rate: clock_rate, set_forward: Mutex::default() };
+        let clock =
+            Clock { started: Instant::now(), rate: clock_rate.max(MIN_RATE), set_forward: Mutex::default() };
         Self { clock, windows: Mutex::default() }
     }
 
@@ -72,7 +76,7 @@ impl Throttle {
                     *window = Window { start: now, requests: 0 };
                 }
                 window.requests += 1;
-                (window.requests > limit).then(|| (window.start + WINDOW).saturating_sub(now))
+                (window.requests > limit).then(|| window.start.saturating_add(WINDOW).saturating_sub(now))
             })
             .max();
         match wait {
@@ -83,7 +87,8 @@ impl Throttle {
 
     /// Sets the clock forward.
     pub(super) fn advance(&self, by: Duration) {
-        *self.clock.set_forward.lock().unwrap_or_else(PoisonError::into_inner) += by;
+        let mut set_forward = self.clock.set_forward.lock().unwrap_or_else(PoisonError::into_inner);
+        *set_forward = set_forward.saturating_add(by);
     }
 
     pub(super) fn reset(&self) {
@@ -104,7 +109,7 @@ fn buckets(caller: &Caller) -> [(Bucket, u64); 4] {
 impl Clock {
     fn now(&self) -> Duration {
         let set_forward = *self.set_forward.lock().unwrap_or_else(PoisonError::into_inner);
-        self.started.elapsed().mul_f64(self.rate) + set_forward
+        self.started.elapsed().mul_f64(self.rate).saturating_add(set_forward)
     }
 
     fn wall_seconds(&self, wait: Duration) -> u64 {

@@ -10,7 +10,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::graph::{Cloud, CreatePath};
-use crate::sandbox::settings::{IdPolicy, Profile, RefMode, StatusIds, Switch};
+use crate::sandbox::faults::FAULTS_HELP;
+use crate::sandbox::settings::{IdPolicy, Profile, RefMode, StatusIds, Switch, Tls};
 use crate::sandbox::{Fault, FaultRule, Settings};
 
 /// A typed GraphQL façade over Microsoft Graph's Intune app provisioning endpoints.
@@ -165,9 +166,9 @@ pub struct HealthcheckConfig {
     pub timeout: Duration,
 }
 
-/// The sandbox's settings. Faults are written as in `503;retry-after=1;times=2`; the documentation of the module
-/// `sandbox::faults` lists them.
+/// The sandbox's settings.
 #[derive(Debug, Clone, Args)]
+#[command(after_long_help = FAULTS_HELP)]
 pub struct SandboxConfig {
     /// Where the sandbox is served; its Graph root is `/beta`. Port 0 takes a free port and prints it.
     #[arg(
@@ -180,6 +181,12 @@ pub struct SandboxConfig {
     /// Scheme, host and port in links, as in `https://graph.example.org`; taken from each request where unset.
     #[arg(long, env = "INTUNE_GRAPHQL_SANDBOX_PUBLIC_URL", value_name = "URL")]
     pub public_url: Option<String>,
+    /// PEM file with a certificate to serve https with; plain http where unset.
+    #[arg(long, env = "INTUNE_GRAPHQL_SANDBOX_TLS_CERTIFICATE", value_name = "FILE", requires = "tls_key")]
+    pub tls_certificate: Option<PathBuf>,
+    /// PEM file with that certificate's private key.
+    #[arg(long, env = "INTUNE_GRAPHQL_SANDBOX_TLS_KEY", value_name = "FILE", requires = "tls_certificate")]
+    pub tls_key: Option<PathBuf>,
     /// What to play: Graph as documented, or as it was reported to be.
     #[arg(long, env = "INTUNE_GRAPHQL_SANDBOX_PROFILE", value_enum, default_value_t = Profile::Documented)]
     pub profile: Profile,
@@ -223,7 +230,21 @@ pub struct SandboxConfig {
     /// Requests to keep for `GET /_sandbox/requests`; 0 keeps none.
     #[arg(long, env = "INTUNE_GRAPHQL_SANDBOX_RECORD", value_name = "COUNT", default_value_t = 10_000)]
     pub record: usize,
-    /// A fault from the start on; may be given several times.
+    /// Take absolute or versioned URLs of batch items apart instead of refusing them.
+    #[arg(long, env = "INTUNE_GRAPHQL_SANDBOX_LENIENT_BATCH_URLS", value_enum, default_value_t = Switch::Off)]
+    pub lenient_batch_urls: Switch,
+    /// Enforce the published limits: per 20 s and app 100 writes and 1000 requests, twice that per tenant.
+    #[arg(long, env = "INTUNE_GRAPHQL_SANDBOX_THROTTLE", value_enum, default_value_t = Switch::Off,
+          num_args = 0..=1, default_missing_value = "on")]
+    pub throttle: Switch,
+    /// Say in answers that these limits refuse when to come back; the live service often does not.
+    #[arg(long, env = "INTUNE_GRAPHQL_SANDBOX_RETRY_AFTER", value_enum, default_value_t = Switch::On)]
+    pub retry_after: Switch,
+    /// How many times faster than the wall clock the throttling windows pass.
+    #[arg(long, env = "INTUNE_GRAPHQL_SANDBOX_CLOCK_RATE", value_name = "FACTOR", default_value_t = 1.0,
+          value_parser = above_zero)]
+    pub clock_rate: f64,
+    /// A fault from the start on, as in `503;retry-after=1;times=2`; may be given several times. `--help` lists them.
     #[arg(long = "fault", env = "INTUNE_GRAPHQL_SANDBOX_FAULTS", value_name = "RULE", value_delimiter = ' ')]
     pub faults: Vec<FaultRule>,
     /// Share of requests, 0 to 1, that meet a fault of the mix.
@@ -246,6 +267,10 @@ impl From<SandboxConfig> for Settings {
         Self {
             profile: config.profile,
             public_url: config.public_url.map(|url| url.trim_end_matches('/').to_owned()),
+            tls: config
+                .tls_certificate
+                .zip(config.tls_key)
+                .map(|(certificate, key)| Tls { certificate, key }),
             auth: config.auth,
             ref_mode: config.ref_mode,
             ids: config.ids,
@@ -259,6 +284,10 @@ impl From<SandboxConfig> for Settings {
             page_size: config.page_size,
             max_body: config.max_body,
             record: config.record,
+            lenient_batch_urls: config.lenient_batch_urls,
+            throttle: config.throttle,
+            retry_after: config.retry_after,
+            clock_rate: config.clock_rate,
             faults: config.faults,
             fault_rate: config.fault_rate,
             fault_mix: config.fault_mix,
@@ -271,6 +300,13 @@ fn at_least_one(text: &str) -> Result<usize, String> {
         Ok(0) | Err(_) => Err("must be a whole number, at least 1".to_owned()),
         Ok(number) => Ok(number),
     }
+}
+
+fn above_zero(text: &str) -> Result<f64, String> {
+    text.parse()
+        .ok()
+        .filter(|factor| (0.001..=1_000_000.0).contains(factor))
+        .ok_or_else(|| "must be a number between 0.001 and 1000000".to_owned())
 }
 
 fn share(text: &str) -> Result<f64, String> {

@@ -5,14 +5,18 @@ mod healthcheck;
 
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::path::Path;
 
 use anyhow::Context as _;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use tokio::net::TcpListener;
 use tracing::{info, warn};
 
 use crate::config::{Command, GatewayConfig, GraphConfig, SandboxConfig};
 use crate::graph::{Client, ClientSettings, ServiceRoot};
 use crate::sandbox::{self, Sandbox};
+use crate::schema::{ApiSettings, CursorKey};
 use crate::{schema, server};
 
 /// Runs a command to its end.
@@ -43,13 +47,17 @@ async fn serve(config: GatewayConfig) -> anyhow::Result<()> {
     let admin = bind(config.admin_listen, "--admin-listen").await?;
     print(&format!("listening on http://{}", listener.local_addr()?))?;
     print(&format!("admin listening on http://{}", admin.local_addr()?))?;
+    let api = ApiSettings {
+        introspection: config.introspection,
+        default_page_size: config.default_page_size,
+        cursor_key: cursor_key(config.cursor_key_file.as_deref())?,
+    };
     let settings = server::Settings {
         deadline: config.http.deadline,
         max_body: config.http.max_body,
-        introspection: config.introspection,
         graphiql: config.graphiql.then(|| server::PageSettings::serve(graph.root())),
     };
-    server::run(listener, admin, graph, settings, stop_signal()?).await;
+    server::run(listener, admin, graph, api, settings, stop_signal()?).await;
     Ok(())
 }
 
@@ -75,6 +83,16 @@ fn graph_client(config: &GraphConfig) -> anyhow::Result<Client> {
         connect_timeout: config.connect_timeout,
         max_response: config.max_graph_response,
     })?)
+}
+
+/// The key that cursors are sealed with: the file's, else one that nobody else has.
+fn cursor_key(file: Option<&Path>) -> anyhow::Result<CursorKey> {
+    let Some(file) = file else { return Ok(CursorKey::random()?) };
+    let text = std::fs::read_to_string(file)
+        .with_context(|| format!("--cursor-key-file: cannot read {}", file.display()))?;
+    let bytes = STANDARD.decode(text.trim()).unwrap_or_default();
+    CursorKey::new(&bytes)
+        .map_err(|_| anyhow::anyhow!("--cursor-key-file: {} must hold 32 bytes in base64", file.display()))
 }
 
 async fn bind(address: SocketAddr, setting: &str) -> anyhow::Result<TcpListener> {

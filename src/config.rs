@@ -79,6 +79,14 @@ pub struct GatewayConfig {
     /// What a GraphQL request may cost and see.
     #[command(flatten)]
     pub http: HttpConfig,
+    /// How many objects a page has where the caller does not say, 1 to 1000.
+    #[arg(long, env = "INTUNE_GRAPHQL_DEFAULT_PAGE_SIZE", value_name = "COUNT", default_value_t = 50,
+          value_parser = page_size)]
+    pub default_page_size: usize,
+    /// File with the key that cursors are sealed with, 32 bytes in base64 (`openssl rand -base64 32`), which replicas
+    /// share. Without it the key is random, and cursors hold until the gateway ends.
+    #[arg(long, env = "INTUNE_GRAPHQL_CURSOR_KEY_FILE", value_name = "FILE")]
+    pub cursor_key_file: Option<PathBuf>,
     /// Serve the GraphiQL page at `/graphiql`.
     #[arg(long, env = "INTUNE_GRAPHQL_GRAPHIQL", value_name = "BOOL", default_value_t = false,
           num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
@@ -334,6 +342,13 @@ fn defaults<T: Args>() -> T {
     let command = T::augment_args(clap::Command::new("defaults")).mut_args(|arg| arg.env(None::<&str>));
     let matches = command.get_matches_from(["defaults"]);
     T::from_arg_matches(&matches).expect("every setting has a default")
+}
+
+fn page_size(text: &str) -> Result<usize, String> {
+    text.parse()
+        .ok()
+        .filter(|size| (1..=1000).contains(size))
+        .ok_or_else(|| "must be from 1 to 1000".to_owned())
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -23,7 +23,9 @@ mod session;
 
 pub use self::auth::{Authorization, NotABearerToken};
 pub use self::client::{Client, ClientError, ClientSettings, CreatePath, install_tls_provider};
-pub use self::device_app_management::{Created, DeviceStatuses, IosLobAppProvisioningConfigurations};
+pub use self::device_app_management::{
+    Collection, Created, DeviceStatuses, IosLobAppProvisioningConfigurations,
+};
 pub use self::error::{Answered, ApiError, Error, Outcome, WriteError};
 pub use self::exchange::Caller;
 pub use self::key::{InvalidKey, Key};

@@ -19,7 +19,7 @@ use tracing::info;
 pub use self::graphiql::PageSettings;
 use self::health::Readiness;
 use crate::graph;
-use crate::schema::Api;
+use crate::schema::{Api, ApiSettings};
 
 /// What the gateway is started with.
 #[derive(Debug, Clone)]
@@ -28,8 +28,6 @@ pub struct Settings {
     pub deadline: Duration,
     /// Largest request body, in bytes.
     pub max_body: usize,
-    /// Whether introspection is answered.
-    pub introspection: bool,
     /// The GraphiQL page, where it is served.
     pub graphiql: Option<PageSettings>,
 }
@@ -47,11 +45,13 @@ pub async fn run(
     public: TcpListener,
     admin: TcpListener,
     graph: graph::Client,
+    api: ApiSettings,
     settings: Settings,
     shutdown: impl Future<Output = ()> + Send,
 ) {
     let readiness = Readiness::ready();
-    let app = Arc::new(App { api: Api::new(settings.introspection), graph, settings });
+    let api = Api::new(api);
+    let app = Arc::new(App { api, graph, settings });
     let stopping = shutdown
         .map({
             let readiness = readiness.clone();

@@ -7,6 +7,7 @@ use super::{bind, graph_client, print, stop_signal};
 use crate::config::{DemoConfig, GraphConfig, HttpConfig};
 use crate::graph::Key;
 use crate::sandbox::{self, Sandbox};
+use crate::schema::{ApiSettings, CursorKey};
 use crate::{schema, server};
 
 /// The token that `demo` prints; the sandbox takes any.
@@ -21,6 +22,7 @@ pub(super) async fn run(config: DemoConfig) -> anyhow::Result<()> {
     let gateway = format!("http://{}", listener.local_addr()?);
 
     let graph = graph_client(&GraphConfig { graph_url: Some(root.clone()), ..GraphConfig::default() })?;
+    let api = ApiSettings { introspection: true, default_page_size: 50, cursor_key: CursorKey::random()? };
     let http = HttpConfig::default();
     let configuration = Key::new(sandbox::DEMO_CONFIGURATION_ID)?;
     let graphiql = server::PageSettings::demo(
@@ -29,12 +31,8 @@ pub(super) async fn run(config: DemoConfig) -> anyhow::Result<()> {
         configuration.to_string(),
         schema::configuration_id(&configuration),
     );
-    let settings = server::Settings {
-        deadline: http.deadline,
-        max_body: http.max_body,
-        introspection: true,
-        graphiql: Some(graphiql),
-    };
+    let settings =
+        server::Settings { deadline: http.deadline, max_body: http.max_body, graphiql: Some(graphiql) };
 
     print(&format!("sandbox listening on {root}"))?;
     print(&format!("listening on {gateway}"))?;
@@ -50,7 +48,7 @@ pub(super) async fn run(config: DemoConfig) -> anyhow::Result<()> {
     };
     let stop = stop_signal()?;
     let gateway = async {
-        server::run(listener, admin, graph, settings, stop).await;
+        server::run(listener, admin, graph, api, settings, stop).await;
         drop(stopped);
     };
     let (sandbox, ()) = futures_util::future::join(sandbox, gateway).await;

@@ -5,8 +5,9 @@ use async_graphql::{Response, ValidationMode};
 use super::operation::{
     InputRules, JsonVariables, Limits, Prepared, Preparer, RequestError, RequestErrorCode, TypeSystem,
 };
+use super::request::{RequestData, Services};
 use super::types::input_rules;
-use super::{GatewaySchema, RequestData, build, error, sdl};
+use super::{CursorKey, GatewaySchema, build, error, sdl};
 use crate::graph::Session;
 
 /// What a client asks for, by whatever transport.
@@ -27,19 +28,31 @@ pub struct Api {
     introspection: bool,
 }
 
+/// What the schema is built with.
+#[derive(Debug)]
+pub struct ApiSettings {
+    /// Whether introspection is answered.
+    pub introspection: bool,
+    /// How many objects a page has where the caller does not say; 1 to 1000.
+    pub default_page_size: usize,
+    /// What cursors are sealed with.
+    pub cursor_key: CursorKey,
+}
+
 impl Api {
-    /// Builds the schema, with or without introspection.
+    /// Builds the schema.
     ///
     /// # Panics
     ///
     /// Where our own SDL cannot be read, which a test would show.
     #[must_use]
-    pub fn new(introspection: bool) -> Self {
+    pub fn new(settings: ApiSettings) -> Self {
+        let ApiSettings { introspection, default_page_size, cursor_key } = settings;
         let types =
             TypeSystem::new(&sdl(), input_rules(InputRules::default())).expect("our own SDL is valid");
         Self {
             preparer: Preparer::new(types, Limits::default()),
-            executing: build(ValidationMode::Fast),
+            executing: build(ValidationMode::Fast).data(Services { cursor_key, default_page_size }).finish(),
             introspection,
         }
     }
@@ -66,7 +79,7 @@ impl Api {
 
     /// Executes a prepared request as the caller of `session`; without one, what needs Graph is `UNAUTHENTICATED`.
     pub async fn execute(&self, prepared: Prepared, session: Option<Session>) -> Response {
-        let request = prepared.into_request().data(RequestData { session });
+        let request = prepared.into_request().data(RequestData::new(session));
         let mut response = self.executing.execute(request).await;
         response.errors.iter_mut().for_each(error::with_code);
         response

@@ -70,7 +70,10 @@ pub(super) fn services<'a>(ctx: &Context<'a>) -> Result<&'a Services, FieldError
 }
 
 /// Entities that have been read, each with the properties that were asked for.
-pub(super) struct Known<K, T>(Mutex<HashMap<K, (Properties, Option<Arc<T>>)>>);
+pub(super) struct Known<K, T>(Mutex<Entities<K, T>>);
+
+/// `None` for an entity that Graph does not have.
+type Entities<K, T> = HashMap<K, (Properties, Option<Arc<T>>)>;
 
 /// Which properties of an entity were asked for.
 #[derive(Debug, Clone)]
@@ -116,7 +119,7 @@ impl<K: Eq + Hash, T> Known<K, T> {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<K, (Properties, Option<Arc<T>>)>> {
+    fn lock(&self) -> MutexGuard<'_, Entities<K, T>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 use reqwest::redirect;
 
-use super::exchange::Caller;
+use super::caller::Caller;
 use super::root::ServiceRoot;
 use super::session::Session;
 

@@ -4,6 +4,7 @@
 mod api;
 mod connection;
 mod cursor;
+mod documents;
 mod error;
 mod filter;
 mod list;

@@ -2,6 +2,7 @@
 
 use async_graphql::{Response, ValidationMode};
 
+use super::documents::Documents;
 use super::operation::{
     InputRules, JsonVariables, Limits, Prepared, Preparer, RequestError, RequestErrorCode, TypeSystem,
 };
@@ -24,6 +25,7 @@ pub struct GraphqlRequest {
 /// The GraphQL API.
 pub struct Api {
     preparer: Preparer,
+    documents: Documents,
     executing: GatewaySchema,
     introspection: bool,
 }
@@ -52,6 +54,7 @@ impl Api {
             TypeSystem::new(&sdl(), input_rules(InputRules::default())).expect("our own SDL is valid");
         Self {
             preparer: Preparer::new(types, Limits::default()),
+            documents: Documents::new(),
             executing: build(ValidationMode::Fast).data(Services { cursor_key, default_page_size }).finish(),
             introspection,
         }
@@ -63,7 +66,7 @@ impl Api {
     ///
     /// What is wrong with the document, the choice of the operation, or the variables.
     pub fn prepare(&self, request: GraphqlRequest) -> Result<Prepared, Vec<RequestError>> {
-        let document = self.preparer.document(&request.query)?;
+        let document = self.documents.get(&self.preparer, &request.query)?;
         let selected = document.operation(request.operation_name.as_deref()).map_err(|error| vec![error])?;
         let prepared = self.preparer.prepare(selected, Some(request.variables))?;
         if prepared.introspects() && !self.introspection {

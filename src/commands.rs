@@ -6,12 +6,13 @@ mod healthcheck;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::process::ExitCode;
 
 use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use tokio::net::TcpListener;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::config::{Command, GatewayConfig, GraphConfig, SandboxConfig};
 use crate::graph::{Client, ClientSettings, ServiceRoot};
@@ -19,28 +20,30 @@ use crate::sandbox::{self, Sandbox};
 use crate::schema::{ApiSettings, CursorKey};
 use crate::{schema, server};
 
-/// Runs a command to its end.
+/// Runs a command to its end: its exit code is 1 where the gateway had to cut writes off when it stopped.
 ///
 /// # Errors
 ///
 /// Where a setting cannot be used, an address cannot be bound, or a health check fails.
-pub fn run(command: Command) -> anyhow::Result<()> {
+pub fn run(command: Command) -> anyhow::Result<ExitCode> {
     if let Command::Schema = command {
-        return print(&schema::sdl());
+        print(&schema::sdl())?;
+        return Ok(ExitCode::SUCCESS);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         match command {
-            Command::Demo(config) => demo::run(config).await,
-            Command::Serve(config) => serve(config).await,
-            Command::Sandbox(config) => sandbox(config).await,
-            Command::Healthcheck(config) => healthcheck::run(&config).await,
-            Command::Schema => Ok(()),
+            Command::Demo(config) => demo::run(config).await?,
+            Command::Serve(config) => return serve(config).await,
+            Command::Sandbox(config) => sandbox(config).await?,
+            Command::Healthcheck(config) => healthcheck::run(&config).await?,
+            Command::Schema => {}
         }
+        Ok(ExitCode::SUCCESS)
     })
 }
 
-async fn serve(config: GatewayConfig) -> anyhow::Result<()> {
+async fn serve(config: GatewayConfig) -> anyhow::Result<ExitCode> {
     let graph = graph_client(&config.graph)?;
     info!(graph.root = %graph.root(), "speaking to Microsoft Graph");
     let listener = bind(config.listen, "--listen").await?;
@@ -55,10 +58,17 @@ async fn serve(config: GatewayConfig) -> anyhow::Result<()> {
     let settings = server::Settings {
         deadline: config.http.deadline,
         max_body: config.http.max_body,
+        drain_delay: config.drain_delay,
+        drain_timeout: config.drain_timeout,
         graphiql: config.graphiql.then(|| server::PageSettings::serve(graph.root())),
     };
-    server::run(listener, admin, graph, api, settings, stop_signal()?).await;
-    Ok(())
+    match server::run(listener, admin, graph, api, settings, stop_signal()?).await {
+        0 => Ok(ExitCode::SUCCESS),
+        writes => {
+            error!(writes, "writes to Graph were cut off; whether they happened is not known");
+            Ok(ExitCode::FAILURE)
+        }
+    }
 }
 
 async fn sandbox(config: SandboxConfig) -> anyhow::Result<()> {
@@ -106,18 +116,26 @@ fn print(text: &str) -> anyhow::Result<()> {
     Ok(stdout.flush()?)
 }
 
-/// Resolves at the first SIGTERM or SIGINT (Ctrl-C).
+/// Resolves at the first SIGTERM or SIGINT (Ctrl-C); the second ends the process at once.
 fn stop_signal() -> anyhow::Result<impl Future<Output = ()> + Send + 'static> {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
-        Ok(async move {
+        let mut signalled = async move || {
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
             }
+        };
+        Ok(async move {
+            signalled().await;
+            tokio::spawn(async move {
+                signalled().await;
+                warn!("told to stop twice: what is under way is cut off");
+                std::process::exit(1);
+            });
         })
     }
     #[cfg(not(unix))]

@@ -87,6 +87,14 @@ pub struct GatewayConfig {
     /// share. Without it the key is random, and cursors hold until the gateway ends.
     #[arg(long, env = "INTUNE_GRAPHQL_CURSOR_KEY_FILE", value_name = "FILE")]
     pub cursor_key_file: Option<PathBuf>,
+    /// How long requests are still taken after SIGTERM, so that load balancers notice first, as in `5s`.
+    #[arg(long, env = "INTUNE_GRAPHQL_DRAIN_DELAY", value_name = "DURATION", default_value = "0s",
+          value_parser = humantime::parse_duration)]
+    pub drain_delay: Duration,
+    /// How long what is under way may take to finish after that, as in `30s`.
+    #[arg(long, env = "INTUNE_GRAPHQL_DRAIN_TIMEOUT", value_name = "DURATION", default_value = "30s",
+          value_parser = duration)]
+    pub drain_timeout: Duration,
     /// Serve the GraphiQL page at `/graphiql`.
     #[arg(long, env = "INTUNE_GRAPHQL_GRAPHIQL", value_name = "BOOL", default_value_t = false,
           num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]

@@ -15,7 +15,7 @@ fn main() -> ExitCode {
     };
     let result = telemetry::init(&cli.log).map_err(Into::into).and_then(|()| commands::run(cli.command));
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => fail(&format!("{error:#}")),
     }
 }

@@ -14,7 +14,8 @@ use std::time::Duration;
 
 use futures_util::future::{self, FutureExt as _};
 use tokio::net::TcpListener;
-use tracing::info;
+use tokio::sync::oneshot;
+use tracing::{info, warn};
 
 pub use self::graphiql::PageSettings;
 use self::health::Readiness;
@@ -28,6 +29,10 @@ pub struct Settings {
     pub deadline: Duration,
     /// Largest request body, in bytes.
     pub max_body: usize,
+    /// How long requests are still taken after readiness is gone, so that load balancers notice first.
+    pub drain_delay: Duration,
+    /// How long what is under way may take to finish after that.
+    pub drain_timeout: Duration,
     /// The GraphiQL page, where it is served.
     pub graphiql: Option<PageSettings>,
 }
@@ -39,8 +44,9 @@ struct App {
     settings: Settings,
 }
 
-/// Serves the gateway on `public` and its health on `admin`, until `shutdown` resolves and the requests that are under
-/// way then are answered.
+/// Serves the gateway on `public` and its health on `admin`, until `shutdown` resolves. Then it is not ready at once;
+/// after the drain delay no connection is taken any more, and what has been sent to Graph is finished within the drain
+/// time-out, writes that nobody waits for included. Gives the number of writes that were cut off.
 pub async fn run(
     public: TcpListener,
     admin: TcpListener,
@@ -48,25 +54,41 @@ pub async fn run(
     api: ApiSettings,
     settings: Settings,
     shutdown: impl Future<Output = ()> + Send,
-) {
+) -> usize {
     let readiness = Readiness::ready();
     let api = Api::new(api);
-    let app = Arc::new(App { api, graph, settings });
-    let stopping = shutdown
-        .map({
-            let readiness = readiness.clone();
-            move |()| {
-                info!("shutting down");
-                readiness.not_any_more();
-            }
-        })
-        .shared();
-    // The admin listener goes last, so that whoever asks is told "not ready" rather than nothing.
-    let (served, until_served) = tokio::sync::oneshot::channel::<()>();
-    let public = async {
+    let Settings { drain_delay, drain_timeout, .. } = settings;
+    let app = Arc::new(App { api, graph: graph.clone(), settings });
+
+    let (draining, drain_begins) = oneshot::channel::<()>();
+    let stopping = {
+        let readiness = readiness.clone();
+        async move {
+            shutdown.await;
+            readiness.not_any_more();
+            info!(delay_ms = drain_delay.as_millis(), "shutting down");
+            tokio::time::sleep(drain_delay).await;
+            drop(draining);
+        }
+    };
+    let drained = async {
         listener::serve(public, router::public(&app), stopping).await;
+        graph.written().await;
+    };
+    let overdue = async {
+        let _ = drain_begins.await;
+        tokio::time::sleep(drain_timeout).await;
+    };
+    // The admin listener goes last, so that whoever asks is told "not ready" rather than nothing.
+    let (served, until_served) = oneshot::channel::<()>();
+    let public = async {
+        tokio::select! {
+            () = drained => {}
+            () = overdue => warn!(timeout_ms = drain_timeout.as_millis(), "the drain time-out has passed"),
+        }
         drop(served);
     };
     let admin = listener::serve(admin, health::router(readiness), until_served.map(|_| ()));
     future::join(public, admin).await;
+    graph.writes_under_way()
 }

@@ -1,5 +1,7 @@
 //! `demo`: the whole system on one machine, with something to paste.
 
+use std::time::Duration;
+
 use anyhow::Context as _;
 use tracing::info;
 
@@ -31,8 +33,13 @@ pub(super) async fn run(config: DemoConfig) -> anyhow::Result<()> {
         configuration.to_string(),
         schema::configuration_id(&configuration),
     );
-    let settings =
-        server::Settings { deadline: http.deadline, max_body: http.max_body, graphiql: Some(graphiql) };
+    let settings = server::Settings {
+        deadline: http.deadline,
+        max_body: http.max_body,
+        drain_delay: Duration::ZERO,
+        drain_timeout: Duration::from_secs(30),
+        graphiql: Some(graphiql),
+    };
 
     print(&format!("sandbox listening on {root}"))?;
     print(&format!("listening on {gateway}"))?;

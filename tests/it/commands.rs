@@ -52,10 +52,15 @@ impl Program {
         }
     }
 
-    /// Asks it to stop, and gives its exit code and all that it had still to say on either output.
-    pub(crate) fn stop(mut self) -> (Option<i32>, String) {
+    /// Asks it to stop.
+    pub(crate) fn signal(&mut self) {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    }
+
+    /// Asks it to stop, and gives its exit code and all that it had still to say on either output.
+    pub(crate) fn stop(mut self) -> (Option<i32>, String) {
+        self.signal();
         let mut said = String::new();
         self.stdout.read_to_string(&mut said).unwrap();
         let code = self.child.wait().unwrap().code();

@@ -104,6 +104,8 @@ impl Gateway {
             settings: server::Settings {
                 deadline: Duration::from_secs(20),
                 max_body: 1024 * 1024,
+                drain_delay: Duration::ZERO,
+                drain_timeout: Duration::from_secs(20),
                 graphiql: None,
             },
             api: ApiSettings {

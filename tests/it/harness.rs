@@ -1,6 +1,7 @@
 //! The gateway as its users meet it: the real server in front of the real sandbox, each on a free loopback port and
 //! started through the same `run` as `main`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
@@ -13,6 +14,12 @@ use tokio::sync::oneshot;
 
 /// The token that tests send unless they say otherwise.
 pub(crate) const TOKEN: &str = "test-token.0";
+
+/// The client that tests speak to the program with.
+pub(crate) fn http_client() -> reqwest::ClientBuilder {
+    intune_graphql::graph::install_tls_provider();
+    reqwest::Client::builder().no_proxy()
+}
 
 /// A gateway, its sandbox, and a client for both. Both stop when it is dropped.
 pub(crate) struct Gateway {
@@ -29,6 +36,7 @@ pub(crate) struct Gateway {
 pub(crate) struct Builder {
     sandbox: sandbox::Settings,
     create_path: CreatePath,
+    ca: Option<PathBuf>,
     root: Option<String>,
     settings: server::Settings,
     max_response: usize,
@@ -42,6 +50,12 @@ impl Builder {
 
     pub(crate) fn create_path(mut self, create_path: CreatePath) -> Self {
         self.create_path = create_path;
+        self
+    }
+
+    /// A file of certificate authorities to trust.
+    pub(crate) fn graph_ca(mut self, file: PathBuf) -> Self {
+        self.ca = Some(file);
         self
     }
 
@@ -69,7 +83,7 @@ impl Builder {
         let root = self.root.unwrap_or_else(|| format!("http://{}/beta", upstream.local_addr().unwrap()));
         let graph = Client::new(ClientSettings {
             root: ServiceRoot::parse(&root, false).unwrap(),
-            ca: None,
+            ca: self.ca,
             create_path: self.create_path,
             connect_timeout: Duration::from_secs(5),
             max_response: self.max_response,
@@ -81,7 +95,7 @@ impl Builder {
         let (stop_gateway, gateway_stopped) = oneshot::channel::<()>();
         tokio::spawn(sandbox::run(upstream, sandbox.clone(), async { drop(sandbox_stopped.await) }));
         tokio::spawn(server::run(public, admin, graph, self.settings, async { drop(gateway_stopped.await) }));
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let client = http_client().build().unwrap();
         Gateway { url, admin_url, sandbox, client, _stop: [stop_sandbox, stop_gateway] }
     }
 }
@@ -91,6 +105,7 @@ impl Gateway {
         Builder {
             sandbox: sandbox::Settings::default(),
             create_path: CreatePath::Collection,
+            ca: None,
             root: None,
             settings: server::Settings {
                 deadline: Duration::from_secs(20),

@@ -19,13 +19,13 @@ use crate::{schema, server};
 ///
 /// # Errors
 ///
-/// Where a setting cannot be used, an address cannot be bound, or a health check fails.
+/// Where a setting cannot be used or an address cannot be bound; or where a health check fails.
 pub fn run(command: Command) -> anyhow::Result<()> {
     if let Command::Schema = command {
         return print(&schema::sdl());
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         match command {
             Command::Demo(config) => demo::run(config).await,
             Command::Serve(config) => serve(config).await,
@@ -33,7 +33,10 @@ pub fn run(command: Command) -> anyhow::Result<()> {
             Command::Healthcheck(config) => healthcheck::run(&config).await,
             Command::Schema => Ok(()),
         }
-    })
+    });
+    // A name that is still being looked up is nothing to wait for.
+    runtime.shutdown_background();
+    ended
 }
 
 async fn serve(config: GatewayConfig) -> anyhow::Result<()> {
@@ -41,6 +44,7 @@ async fn serve(config: GatewayConfig) -> anyhow::Result<()> {
     info!(graph.root = %graph.root(), "speaking to Microsoft Graph");
     let listener = bind(config.listen, "--listen").await?;
     let admin = bind(config.admin_listen, "--admin-listen").await?;
+    let stop = stop_signal()?;
     print(&format!("listening on http://{}", listener.local_addr()?))?;
     print(&format!("admin listening on http://{}", admin.local_addr()?))?;
     let settings = server::Settings {
@@ -49,15 +53,16 @@ async fn serve(config: GatewayConfig) -> anyhow::Result<()> {
         introspection: config.introspection,
         graphiql: config.graphiql.then(|| server::PageSettings::serve(graph.root())),
     };
-    server::run(listener, admin, graph, settings, stop_signal()?).await;
+    server::run(listener, admin, graph, settings, stop).await;
     Ok(())
 }
 
 async fn sandbox(config: SandboxConfig) -> anyhow::Result<()> {
     let listener = bind(config.listen, "--listen").await?;
     let sandbox = Sandbox::new(config.into());
+    let stop = stop_signal()?;
     print(&format!("sandbox listening on http://{}/beta", listener.local_addr()?))?;
-    sandbox::run(listener, sandbox, stop_signal()?).await.context("the sandbox failed")
+    sandbox::run(listener, sandbox, stop).await.context("the sandbox failed")
 }
 
 /// The client that a configuration describes.
@@ -88,7 +93,8 @@ fn print(text: &str) -> anyhow::Result<()> {
     Ok(stdout.flush()?)
 }
 
-/// Resolves at the first SIGTERM or SIGINT (Ctrl-C).
+/// Resolves at the first SIGTERM or SIGINT (Ctrl-C). To be called before the address is printed: whoever reads it may ask
+/// to stop at once.
 fn stop_signal() -> anyhow::Result<impl Future<Output = ()> + Send + 'static> {
     #[cfg(unix)]
     {

@@ -41,8 +41,11 @@ struct App {
     settings: Settings,
 }
 
+/// What a request that is under way at a shutdown is given beyond its deadline, to send its answer.
+const TO_ANSWER: Duration = Duration::from_secs(1);
+
 /// Serves the gateway on `public` and its health on `admin`, until `shutdown` resolves and the requests that are under
-/// way then are answered.
+/// way then are answered, each within its deadline.
 pub async fn run(
     public: TcpListener,
     admin: TcpListener,
@@ -51,6 +54,7 @@ pub async fn run(
     shutdown: impl Future<Output = ()> + Send,
 ) {
     let readiness = Readiness::ready();
+    let drain = settings.deadline + TO_ANSWER;
     let app = Arc::new(App { api: Api::new(settings.introspection), graph, settings });
     let stopping = shutdown
         .map({
@@ -64,9 +68,9 @@ pub async fn run(
     // The admin listener goes last, so that whoever asks is told "not ready" rather than nothing.
     let (served, until_served) = tokio::sync::oneshot::channel::<()>();
     let public = async {
-        listener::serve(public, router::public(&app), stopping).await;
+        listener::serve(public, router::public(&app), stopping, drain).await;
         drop(served);
     };
-    let admin = listener::serve(admin, health::router(readiness), until_served.map(|_| ()));
+    let admin = listener::serve(admin, health::router(readiness), until_served.map(|_| ()), TO_ANSWER);
     future::join(public, admin).await;
 }

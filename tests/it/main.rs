@@ -12,4 +12,6 @@ mod http;
 mod reads;
 mod sandbox;
 mod sdl;
+mod shutdown;
 mod token;
+mod wire;

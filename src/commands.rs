@@ -15,11 +15,16 @@ use crate::graph::{Client, ClientSettings, ServiceRoot};
 use crate::sandbox::{self, Sandbox};
 use crate::{schema, server};
 
+/// A health check that failed: whoever is asked is not ready.
+#[derive(Debug, thiserror::Error)]
+#[error("not ready")]
+pub struct NotReady;
+
 /// Runs a command to its end.
 ///
 /// # Errors
 ///
-/// Where a setting cannot be used or an address cannot be bound; or where a health check fails.
+/// Where a setting cannot be used or an address cannot be bound; [`NotReady`] where a health check fails.
 pub fn run(command: Command) -> anyhow::Result<()> {
     if let Command::Schema = command {
         return print(&schema::sdl());
@@ -30,7 +35,7 @@ pub fn run(command: Command) -> anyhow::Result<()> {
             Command::Demo(config) => demo::run(config).await,
             Command::Serve(config) => serve(config).await,
             Command::Sandbox(config) => sandbox(config).await,
-            Command::Healthcheck(config) => healthcheck::run(&config).await,
+            Command::Healthcheck(config) => healthcheck::run(&config).await.context(NotReady),
             Command::Schema => Ok(()),
         }
     });

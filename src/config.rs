@@ -300,10 +300,17 @@ fn defaults<T: Args>() -> T {
     T::from_arg_matches(&matches).expect("every setting has a default")
 }
 
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
 fn duration(text: &str) -> Result<Duration, String> {
     let duration = humantime::parse_duration(text)
         .map_err(|error| format!("{error}; write a number and a unit, as in 500ms or 30s"))?;
-    if duration.is_zero() { Err("must be longer than zero".to_owned()) } else { Ok(duration) }
+    match duration {
+        Duration::ZERO => Err("must be longer than zero".to_owned()),
+        // Far longer than any request; beyond some thousands of years, clocks overflow.
+        _ if duration > LONGEST => Err("must not be longer than one day".to_owned()),
+        _ => Ok(duration),
+    }
 }
 
 #[cfg(test)]

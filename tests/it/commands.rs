@@ -122,7 +122,7 @@ async fn the_demo_prints_a_mutation_that_works_as_it_stands() {
 
     let page = client.get(format!("{gateway}/graphiql")).send().await.unwrap();
     assert_eq!(page.status(), 200);
-    for (path, code) in [(admin.as_str(), Some(0)), ("127.0.0.1:1", Some(2))] {
+    for (path, code) in [(admin.as_str(), Some(0)), ("127.0.0.1:1", Some(1))] {
         let address = path.trim_start_matches("http://").to_owned();
         let check =
             tokio::task::spawn_blocking(move || run(&["healthcheck", "--url", &address])).await.unwrap();

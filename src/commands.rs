@@ -20,27 +20,35 @@ use crate::sandbox::{self, Sandbox};
 use crate::schema::{ApiSettings, CursorKey};
 use crate::{schema, server};
 
+/// A health check that failed: whoever is asked is not ready.
+#[derive(Debug, thiserror::Error)]
+#[error("not ready")]
+pub struct NotReady;
+
 /// Runs a command to its end: its exit code is 1 where the gateway had to cut writes off when it stopped.
 ///
 /// # Errors
 ///
-/// Where a setting cannot be used, an address cannot be bound, or a health check fails.
+/// Where a setting cannot be used or an address cannot be bound; [`NotReady`] where a health check fails.
 pub fn run(command: Command) -> anyhow::Result<ExitCode> {
     if let Command::Schema = command {
         print(&schema::sdl())?;
         return Ok(ExitCode::SUCCESS);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         match command {
             Command::Demo(config) => demo::run(config).await?,
             Command::Serve(config) => return serve(config).await,
             Command::Sandbox(config) => sandbox(config).await?,
-            Command::Healthcheck(config) => healthcheck::run(&config).await?,
+            Command::Healthcheck(config) => healthcheck::run(&config).await.context(NotReady)?,
             Command::Schema => {}
         }
         Ok(ExitCode::SUCCESS)
-    })
+    });
+    // A name that is still being looked up is nothing to wait for.
+    runtime.shutdown_background();
+    ended
 }
 
 async fn serve(config: GatewayConfig) -> anyhow::Result<ExitCode> {
@@ -48,6 +56,7 @@ async fn serve(config: GatewayConfig) -> anyhow::Result<ExitCode> {
     info!(graph.root = %graph.root(), "speaking to Microsoft Graph");
     let listener = bind(config.listen, "--listen").await?;
     let admin = bind(config.admin_listen, "--admin-listen").await?;
+    let stop = stop_signal()?;
     print(&format!("listening on http://{}", listener.local_addr()?))?;
     print(&format!("admin listening on http://{}", admin.local_addr()?))?;
     let api = ApiSettings {
@@ -62,7 +71,7 @@ async fn serve(config: GatewayConfig) -> anyhow::Result<ExitCode> {
         drain_timeout: config.drain_timeout,
         graphiql: config.graphiql.then(|| server::PageSettings::serve(graph.root())),
     };
-    match server::run(listener, admin, graph, api, settings, stop_signal()?).await {
+    match server::run(listener, admin, graph, api, settings, stop).await {
         0 => Ok(ExitCode::SUCCESS),
         writes => {
             error!(writes, "writes to Graph were cut off; whether they happened is not known");
@@ -74,8 +83,9 @@ async fn serve(config: GatewayConfig) -> anyhow::Result<ExitCode> {
 async fn sandbox(config: SandboxConfig) -> anyhow::Result<()> {
     let listener = bind(config.listen, "--listen").await?;
     let sandbox = Sandbox::new(config.into());
+    let stop = stop_signal()?;
     print(&format!("sandbox listening on http://{}/beta", listener.local_addr()?))?;
-    sandbox::run(listener, sandbox, stop_signal()?).await.context("the sandbox failed")
+    sandbox::run(listener, sandbox, stop).await.context("the sandbox failed")
 }
 
 /// The client that a configuration describes.
@@ -116,7 +126,8 @@ fn print(text: &str) -> anyhow::Result<()> {
     Ok(stdout.flush()?)
 }
 
-/// Resolves at the first SIGTERM or SIGINT (Ctrl-C); the second ends the process at once.
+/// Resolves at the first SIGTERM or SIGINT (Ctrl-C); the second ends the process at once. To be called before the address
+/// is printed: whoever reads it may ask to stop at once.
 fn stop_signal() -> anyhow::Result<impl Future<Output = ()> + Send + 'static> {
     #[cfg(unix)]
     {

@@ -209,10 +209,17 @@ fn page_size(text: &str) -> Result<usize, String> {
         .ok_or_else(|| "must be from 1 to 1000".to_owned())
 }
 
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
 fn duration(text: &str) -> Result<Duration, String> {
     let duration = humantime::parse_duration(text)
         .map_err(|error| format!("{error}; write a number and a unit, as in 500ms or 30s"))?;
-    if duration.is_zero() { Err("must be longer than zero".to_owned()) } else { Ok(duration) }
+    match duration {
+        Duration::ZERO => Err("must be longer than zero".to_owned()),
+        // Far longer than any request; beyond some thousands of years, clocks overflow.
+        _ if duration > LONGEST => Err("must not be longer than one day".to_owned()),
+        _ => Ok(duration),
+    }
 }
 
 #[cfg(test)]

@@ -4,9 +4,12 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use clap::error::ErrorKind;
-use intune_graphql::commands;
+use intune_graphql::commands::{self, NotReady};
 use intune_graphql::config::Cli;
 use intune_graphql::telemetry;
+
+/// The exit code of a program that cannot start as it was told to.
+const BAD_START: u8 = 2;
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -16,7 +19,9 @@ fn main() -> ExitCode {
     let result = telemetry::init(&cli.log).map_err(Into::into).and_then(|()| commands::run(cli.command));
     match result {
         Ok(code) => code,
-        Err(error) => fail(&format!("{error:#}")),
+        // Docker keeps 2 for itself, and knows 1 as "unhealthy".
+        Err(error) if error.is::<NotReady>() => fail(1, &format!("{error:#}")),
+        Err(error) => fail(BAD_START, &format!("{error:#}")),
     }
 }
 
@@ -32,11 +37,11 @@ fn usage(error: &clap::Error) -> ExitCode {
     }
     let text = error.to_string();
     let lines = text.lines().take_while(|line| !line.trim().is_empty()).map(str::trim);
-    fail(lines.collect::<Vec<_>>().join(" ").trim_start_matches("error: "))
+    fail(BAD_START, lines.collect::<Vec<_>>().join(" ").trim_start_matches("error: "))
 }
 
 #[expect(clippy::print_stderr, reason = "the one line that says why the program does not start")]
-fn fail(message: &str) -> ExitCode {
+fn fail(code: u8, message: &str) -> ExitCode {
     eprintln!("error: {message}");
-    ExitCode::from(2)
+    ExitCode::from(code)
 }

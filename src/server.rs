@@ -44,6 +44,9 @@ struct App {
     settings: Settings,
 }
 
+/// What a request that is under way at a shutdown is given beyond its deadline, to send its answer.
+const TO_ANSWER: Duration = Duration::from_secs(1);
+
 /// Serves the gateway on `public` and its health on `admin`, until `shutdown` resolves. Then it is not ready at once;
 /// after the drain delay no connection is taken any more, and what has been sent to Graph is finished within the drain
 /// time-out, writes that nobody waits for included. Gives the number of writes that were cut off.
@@ -57,7 +60,7 @@ pub async fn run(
 ) -> usize {
     let readiness = Readiness::ready();
     let api = Api::new(api);
-    let Settings { drain_delay, drain_timeout, .. } = settings;
+    let Settings { deadline, drain_delay, drain_timeout, .. } = settings;
     let app = Arc::new(App { api, graph: graph.clone(), settings });
 
     let (draining, drain_begins) = oneshot::channel::<()>();
@@ -72,7 +75,8 @@ pub async fn run(
         }
     };
     let drained = async {
-        listener::serve(public, router::public(&app), stopping).await;
+        listener::serve(public, router::public(&app), stopping, (deadline + TO_ANSWER).min(drain_timeout))
+            .await;
         graph.written().await;
     };
     let overdue = async {
@@ -88,7 +92,7 @@ pub async fn run(
         }
         drop(served);
     };
-    let admin = listener::serve(admin, health::router(readiness), until_served.map(|_| ()));
+    let admin = listener::serve(admin, health::router(readiness), until_served.map(|_| ()), TO_ANSWER);
     future::join(public, admin).await;
     graph.writes_under_way()
 }

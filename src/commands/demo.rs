@@ -41,6 +41,7 @@ pub(super) async fn run(config: DemoConfig) -> anyhow::Result<()> {
         graphiql: Some(graphiql),
     };
 
+    let stop = stop_signal()?;
     print(&format!("sandbox listening on {root}"))?;
     print(&format!("listening on {gateway}"))?;
     print(&format!("admin listening on http://{}", admin.local_addr()?))?;
@@ -53,7 +54,6 @@ pub(super) async fn run(config: DemoConfig) -> anyhow::Result<()> {
         let until_stopped = async { drop(until_stopped.await) };
         sandbox::run(upstream, sandbox, until_stopped).await.context("the sandbox failed")
     };
-    let stop = stop_signal()?;
     let gateway = async {
         server::run(listener, admin, graph, api, settings, stop).await;
         drop(stopped);

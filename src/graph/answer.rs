@@ -41,7 +41,7 @@ impl Answer {
     ) -> Result<Self, Error> {
         let status = response.status();
         let headers = std::mem::take(response.headers_mut());
-        let request_id = text(&headers, &REQUEST_ID);
+        let request_id = redacted(&headers, &REQUEST_ID, caller);
         let client_request_id = caller.client_request_id.to_string();
         let answered = Answered { status, request_id, client_request_id };
 
@@ -66,7 +66,7 @@ impl Answer {
         caller: &Caller,
     ) -> Result<Self, Error> {
         let ItemAnswer { status, headers, body } = item;
-        let request_id = text(&headers, &REQUEST_ID).or_else(|| self.answered.request_id.clone());
+        let request_id = redacted(&headers, &REQUEST_ID, caller).or_else(|| self.answered.request_id.clone());
         let client_request_id = self.answered.client_request_id.clone();
         Self::judge(Answered { status, request_id, client_request_id }, headers, body, request_line, caller)
     }
@@ -84,23 +84,20 @@ impl Answer {
             return Ok(Self { answered, headers, body });
         }
 
-        let envelope = ErrorEnvelope::read(&body);
+        let envelope = ErrorEnvelope::read(&body, |text| caller.authorization.redact(text));
         let wait = text(&headers, &RETRY_AFTER).or(envelope.retry_after);
-        let mut error = ApiError {
+        Err(Error::Api(Box::new(ApiError {
             status,
             code: envelope.code,
             message: envelope.message,
             request_id: answered.request_id.or(envelope.request_id),
             client_request_id: answered.client_request_id,
             retry_after: wait.and_then(|value| retry_after::parse(&value, SystemTime::now())),
-            www_authenticate: text(&headers, &WWW_AUTHENTICATE),
+            www_authenticate: (status == StatusCode::UNAUTHORIZED)
+                .then(|| redacted(&headers, &WWW_AUTHENTICATE, caller))
+                .flatten(),
             request_line,
-        };
-        let texts = [&mut error.code, &mut error.message, &mut error.request_id, &mut error.www_authenticate];
-        for text in texts.into_iter().flatten() {
-            caller.authorization.redact(text);
-        }
-        Err(Error::Api(Box::new(error)))
+        })))
     }
 
     /// The status of the answer, always a success.
@@ -163,4 +160,11 @@ fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     let values: Vec<&str> = headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
     let text = values.join(", ");
     (!text.is_empty() && text.len() <= MAX_HEADER).then_some(text)
+}
+
+/// A header's text without the caller's token.
+fn redacted(headers: &HeaderMap, name: &HeaderName, caller: &Caller) -> Option<String> {
+    let mut text = text(headers, name)?;
+    caller.authorization.redact(&mut text);
+    Some(text)
 }

@@ -23,18 +23,20 @@ pub(super) struct ErrorEnvelope {
 }
 
 impl ErrorEnvelope {
-    /// Reads a body; an empty one, HTML, or anything else that is no envelope gives an empty envelope.
-    pub(super) fn read(body: &[u8]) -> Self {
+    /// Reads a body; an empty one, HTML, or anything else that is no envelope gives an empty envelope. `redact` takes
+    /// secrets out of a text: it sees each whole, since half a secret would no longer be known for one.
+    pub(super) fn read(body: &[u8], redact: impl Fn(&mut String)) -> Self {
         let document: Value = serde_json::from_slice(body).unwrap_or_default();
         let error = &document["error"];
         // Graph's gateway writes `innerError`; the type's description in its documentation, `innererror`.
         let request_id =
             ["innerError", "innererror"].iter().find_map(|name| error[name]["request-id"].as_str());
-        let (message, retry_after) = error["message"].as_str().map_or((None, None), unfold);
+        let (message, retry_after) =
+            error["message"].as_str().map_or((None, None), |message| unfold(message, &redact));
         Self {
-            code: error["code"].as_str().and_then(|code| one_line(code, MAX_CODE)),
+            code: error["code"].as_str().and_then(|code| one_line(code, MAX_CODE, &redact)),
             message,
-            request_id: request_id.and_then(|id| one_line(id, MAX_CODE)),
+            request_id: request_id.and_then(|id| one_line(id, MAX_CODE, &redact)),
             retry_after,
         }
     }
@@ -42,7 +44,7 @@ impl ErrorEnvelope {
 
 /// While the text is a JSON object with `Message`, takes that; then cuts what is for Microsoft's support only: the
 /// operation and activity ids, and the internal host and path that follow them.
-fn unfold(message: &str) -> (Option<String>, Option<String>) {
+fn unfold(message: &str, redact: &impl Fn(&mut String)) -> (Option<String>, Option<String>) {
     let mut message = message.to_owned();
     let mut retry_after = None;
     for _ in 0..MAX_UNFOLDS {
@@ -58,11 +60,14 @@ fn unfold(message: &str) -> (Option<String>, Option<String>) {
         }
     }
     let sentence = message.split(" - Operation ID").next().unwrap_or_default();
-    (one_line(sentence, MAX_MESSAGE), retry_after)
+    (one_line(sentence, MAX_MESSAGE, redact), retry_after)
 }
 
-/// The text on one line, without control characters, cut to `max` characters; `None` where nothing is left.
-fn one_line(text: &str, max: usize) -> Option<String> {
+/// The text without secrets, on one line, without control characters, cut to `max` characters; `None` where nothing is
+/// left.
+fn one_line(text: &str, max: usize, redact: &impl Fn(&mut String)) -> Option<String> {
+    let mut text = text.to_owned();
+    redact(&mut text);
     let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(max).collect();
     let clean = clean.split_whitespace().collect::<Vec<_>>().join(" ");
     (!clean.is_empty()).then_some(clean)
@@ -75,16 +80,20 @@ mod tests {
 
     use super::ErrorEnvelope;
 
+    fn read_body(body: &[u8]) -> ErrorEnvelope {
+        ErrorEnvelope::read(body, |_| {})
+    }
+
     fn read(message: &str) -> Option<String> {
         let body = json!({"error": {"code": "x", "message": message}}).to_string();
-        ErrorEnvelope::read(body.as_bytes()).message
+        read_body(body.as_bytes()).message
     }
 
     #[test]
     fn the_gateway_shape_is_read() {
         let body = json!({"error": {"code": "BadRequest", "message": "Resource not found for the segment 'mef'.",
             "innerError": {"date": "2021-07-02T01:40:19", "request-id": "1a0ffbc0-086f-4e8f-93f9-bf99881c65f6"}}});
-        let envelope = ErrorEnvelope::read(body.to_string().as_bytes());
+        let envelope = read_body(body.to_string().as_bytes());
         assert_eq!(envelope.code.as_deref(), Some("BadRequest"));
         assert_eq!(envelope.message.as_deref(), Some("Resource not found for the segment 'mef'."));
         assert_eq!(envelope.request_id.as_deref(), Some("1a0ffbc0-086f-4e8f-93f9-bf99881c65f6"));
@@ -109,14 +118,14 @@ mod tests {
         for body in
             ["", "<html>", "null", "[]", "{}", "{\"error\":null}", "{\"error\":\"x\"}", "{\"error\":{}}"]
         {
-            assert_eq!(ErrorEnvelope::read(body.as_bytes()), ErrorEnvelope::default(), "{body}");
+            assert_eq!(read_body(body.as_bytes()), ErrorEnvelope::default(), "{body}");
         }
     }
 
     proptest! {
         #[test]
         fn no_body_panics(body in proptest::collection::vec(any::<u8>(), 0..200)) {
-            ErrorEnvelope::read(&body);
+            read_body(&body);
         }
 
         #[test]

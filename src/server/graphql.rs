@@ -10,7 +10,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::FutureExt as _;
-use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{ALLOW, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::{Deserialize, Serialize};
@@ -36,7 +36,7 @@ pub(super) async fn handle(State(app): State<Arc<App>>, request: Request<Body>) 
     };
     let answer = async {
         let (parts, body) = request.into_parts();
-        let request = read(&app, &parts.method, &parts.headers, body).await?;
+        let request = read(&app, &parts.method, &parts.headers, body, deadline).await?;
         answer(&app, &parts.headers, request, deadline).await
     }
     .await;
@@ -52,6 +52,7 @@ async fn read(
     method: &Method,
     headers: &HeaderMap,
     body: Body,
+    deadline: Instant,
 ) -> Result<GraphqlRequest, Refusal> {
     if method != Method::POST {
         return Err(Refusal::http(StatusCode::METHOD_NOT_ALLOWED, "GraphQL requests are sent by POST."));
@@ -60,8 +61,16 @@ async fn read(
         let message = "A request is sent with Content-Type: application/json, in UTF-8.";
         return Err(Refusal::http(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
     }
-    let body = read_body(headers, body, app.settings.max_body).await?;
-    parameters(&body)
+    if headers.get_all(CONTENT_ENCODING).iter().any(|coding| coding != "identity") {
+        let message = "A request is sent without Content-Encoding.";
+        return Err(Refusal::http(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
+    }
+    // A body that comes drop by drop would otherwise hold its connection, and a shutdown, for as long as it likes.
+    let body = read_body(headers, body, app.settings.max_body);
+    let Ok(body) = tokio::time::timeout_at(deadline.into(), body).await else {
+        return Err(Refusal::http(StatusCode::REQUEST_TIMEOUT, "The request's body did not come in time."));
+    };
+    parameters(&body?)
 }
 
 async fn read_body(headers: &HeaderMap, body: Body, max: usize) -> Result<Bytes, Refusal> {
@@ -219,6 +228,9 @@ fn refuse(status: StatusCode, media_type: ResponseType, code: ErrorCode, message
     let mut response = respond(status, media_type, &Errors { errors: &[PlainError { message, extensions }] });
     if status == StatusCode::METHOD_NOT_ALLOWED {
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+    }
+    if status == StatusCode::REQUEST_TIMEOUT {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response
 }

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::pin::pin;
+use std::time::Duration;
 
 use axum::Router;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -13,8 +14,14 @@ use tokio::net::TcpListener;
 use tracing::{debug, warn};
 
 /// Serves `router` on every connection to `listener`. When `shutdown` resolves, no further connection is taken, those
-/// that are open finish the request that they are at, and then this returns.
-pub(super) async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<Output = ()>) {
+/// that are open finish the request that they are at, and then this returns; at the latest after `drain`, since a client
+/// that stops sending or reading would never finish.
+pub(super) async fn serve(
+    listener: TcpListener,
+    router: Router,
+    shutdown: impl Future<Output = ()>,
+    drain: Duration,
+) {
     let mut shutdown = pin!(shutdown);
     let graceful = GracefulShutdown::new();
     let mut builder = auto::Builder::new(TokioExecutor::new());
@@ -46,7 +53,9 @@ pub(super) async fn serve(listener: TcpListener, router: Router, shutdown: impl 
         });
     }
     drop(listener);
-    graceful.shutdown().await;
+    if tokio::time::timeout(drain, graceful.shutdown()).await.is_err() {
+        warn!("connections are cut that did not end in time");
+    }
 }
 
 /// Running out of file descriptors passes when connections close; anything else that fails an accept concerns that
@@ -58,6 +67,6 @@ async fn refused(error: &io::Error) {
     );
     if !of_the_connection {
         warn!(%error, "no connection can be accepted");
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }

@@ -33,7 +33,7 @@ fn gateway(root: &str, more: &[&str]) -> (Program, String, String) {
 }
 
 fn client() -> reqwest::Client {
-    reqwest::Client::builder().no_proxy().build().unwrap()
+    crate::harness::http_client().build().unwrap()
 }
 
 async fn add(url: String) -> Value {
@@ -91,8 +91,8 @@ fn a_write_that_outlasts_the_drain_time_out_is_counted_and_the_exit_code_is_1() 
 #[test]
 fn readiness_goes_first_and_requests_are_taken_until_the_delay_is_over() {
     let upstream = upstream();
-    let (mut gateway, url, admin) = gateway(&upstream.root, &["--drain-delay", "60s"]);
-    gateway.signal();
+    let (gateway, url, admin) = gateway(&upstream.root, &["--drain-delay", "60s"]);
+    gateway.terminate();
     upstream.runtime.block_on(async {
         let ready = async || client().get(format!("{admin}/readyz")).send().await.unwrap().status().as_u16();
         while ready().await != 503 {

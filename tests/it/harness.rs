@@ -1,6 +1,7 @@
 //! The gateway as its users meet it: the real server in front of the real sandbox, each on a free loopback port and
 //! started through the same `run` as `main`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
@@ -14,6 +15,12 @@ use tokio::sync::oneshot;
 
 /// The token that tests send unless they say otherwise.
 pub(crate) const TOKEN: &str = "test-token.0";
+
+/// The client that tests speak to the program with.
+pub(crate) fn http_client() -> reqwest::ClientBuilder {
+    intune_graphql::graph::install_tls_provider();
+    reqwest::Client::builder().no_proxy()
+}
 
 /// A gateway, its sandbox, and a client for both. Both stop when it is dropped.
 pub(crate) struct Gateway {
@@ -30,6 +37,7 @@ pub(crate) struct Gateway {
 pub(crate) struct Builder {
     sandbox: sandbox::Settings,
     create_path: CreatePath,
+    ca: Option<PathBuf>,
     root: Option<String>,
     settings: server::Settings,
     api: ApiSettings,
@@ -44,6 +52,12 @@ impl Builder {
 
     pub(crate) fn create_path(mut self, create_path: CreatePath) -> Self {
         self.create_path = create_path;
+        self
+    }
+
+    /// A file of certificate authorities to trust.
+    pub(crate) fn graph_ca(mut self, file: PathBuf) -> Self {
+        self.ca = Some(file);
         self
     }
 
@@ -76,7 +90,7 @@ impl Builder {
         let root = self.root.unwrap_or_else(|| format!("http://{}/beta", upstream.local_addr().unwrap()));
         let graph = Client::new(ClientSettings {
             root: ServiceRoot::parse(&root, false).unwrap(),
-            ca: None,
+            ca: self.ca,
             create_path: self.create_path,
             connect_timeout: Duration::from_secs(5),
             max_response: self.max_response,
@@ -90,7 +104,7 @@ impl Builder {
         tokio::spawn(server::run(public, admin, graph, self.api, self.settings, async {
             drop(gateway_stopped.await)
         }));
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let client = http_client().build().unwrap();
         Gateway { url, admin_url, sandbox, client, _stop: [stop_sandbox, stop_gateway] }
     }
 }
@@ -100,6 +114,7 @@ impl Gateway {
         Builder {
             sandbox: sandbox::Settings::default(),
             create_path: CreatePath::Collection,
+            ca: None,
             root: None,
             settings: server::Settings {
                 deadline: Duration::from_secs(20),

@@ -1,12 +1,13 @@
 //! A canary token: wherever it is sent, it shows nowhere but in the request to Graph.
 
 use intune_graphql::graph::{Authorization, Caller, Client, ClientSettings, CreatePath, ServiceRoot};
-use intune_graphql::sandbox::Sandbox;
+use intune_graphql::sandbox::{FaultRule, Sandbox};
 use serde_json::json;
 
 use crate::add_device_status::{MUTATION, device_status, input};
 use crate::commands::Program;
 use crate::errors::CASES;
+use crate::harness::{Gateway, http_client};
 
 const CANARY: &str = "canary-0385114b-b48f-4800-a046-f249eaba24b1";
 
@@ -34,16 +35,18 @@ fn the_token_shows_in_no_log_output_or_answer() {
         "trace",
     ]);
     let url = gateway.line("listening on ");
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    let post = |token: &str, body: String| {
+    let http_1 = http_client().build().unwrap();
+    let http_2 = http_client().http2_prior_knowledge().build().unwrap();
+    let send = |client: &reqwest::Client, token: &str, body: String| {
         let request = client.post(format!("{url}/graphql")).header("content-type", "application/json");
         let request = request.header("authorization", token).body(body);
         runtime.block_on(async { request.send().await.unwrap().text().await.unwrap() })
     };
+    let post = |token: &str, body: String| send(&http_1, token, body);
 
     let bearer = format!("Bearer {CANARY}");
     let body = json!({"query": MUTATION, "variables": input(device_status())}).to_string();
-    let mut answers = vec![post(&bearer, body.clone())];
+    let mut answers = vec![post(&bearer, body.clone()), send(&http_2, &bearer, body.clone())];
     for case in CASES {
         sandbox.clear_faults();
         sandbox.inject(case.rule(CANARY));
@@ -59,6 +62,7 @@ fn the_token_shows_in_no_log_output_or_answer() {
         (format!("Bearer {CANARY} x").as_str(), body.clone()),
         (format!("Basic {CANARY}").as_str(), body.clone()),
     ] {
+        answers.push(send(&http_2, token, body.clone()));
         answers.push(post(token, body));
     }
 
@@ -75,6 +79,20 @@ fn the_token_shows_in_no_log_output_or_answer() {
     );
     for answer in answers {
         assert!(!answer.contains(CANARY), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_long_token_that_graph_echoes_is_not_cut_in_two_before_it_is_known_for_one() {
+    let gateway = Gateway::start().await;
+    let token = format!("{CANARY}.{}", "a1B2-c3D4_".repeat(150));
+    for fault in
+        ["400;message=TOKEN", "400;code=TOKEN", "500;message=TOKEN", "400;body=wrapped;message=x TOKEN"]
+    {
+        let fault = fault.replace("TOKEN", &token);
+        gateway.sandbox.inject(FaultRule::once(fault.parse().unwrap()));
+        let reply = gateway.graphql_as(Some(&token), MUTATION, input(device_status())).await;
+        assert!(!reply.json.to_string().contains(CANARY), "{:.60}: {:#}", fault, reply.json);
     }
 }
 

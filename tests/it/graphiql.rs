@@ -1,0 +1,119 @@
+//! The GraphiQL page, as a browser meets it.
+
+use http::StatusCode;
+use reqwest::redirect::Policy;
+use serde_json::{Value, json};
+
+use crate::commands::Program;
+use crate::harness::http_client;
+
+const ANY_PORTS: [&str; 4] = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
+const GRAPH: [&str; 2] = ["--graph-url", "http://127.0.0.1:1/beta"];
+
+struct Page {
+    url: String,
+    client: reqwest::Client,
+}
+
+struct Answer {
+    status: StatusCode,
+    headers: http::HeaderMap,
+    text: String,
+}
+
+impl Page {
+    fn at(url: String) -> Self {
+        let client = http_client().redirect(Policy::none()).build().unwrap();
+        Self { url, client }
+    }
+
+    async fn get(&self, path: &str) -> Answer {
+        let response = self.client.get(format!("{}{path}", self.url)).send().await.unwrap();
+        let (status, headers) = (response.status(), response.headers().clone());
+        Answer { status, headers, text: response.text().await.unwrap() }
+    }
+
+    async fn settings(&self) -> Value {
+        serde_json::from_str(&self.get("/graphiql/config.json").await.text).unwrap()
+    }
+
+    /// The paths of what the page itself names.
+    async fn assets(&self) -> Vec<String> {
+        let html = self.get("/graphiql").await.text;
+        let links = [" src=\"", " href=\""].into_iter().flat_map(|attribute| html.split(attribute).skip(1));
+        let links =
+            links.filter_map(|rest| rest.split('"').next()).filter(|link| link.starts_with("graphiql/"));
+        links.map(|link| format!("/{link}")).collect()
+    }
+}
+
+#[tokio::test]
+async fn serve_has_no_page_unless_it_is_asked_for() {
+    let mut gateway = Program::start(&[&["serve"][..], &ANY_PORTS, &GRAPH].concat());
+    let page = Page::at(gateway.line("listening on "));
+    for path in ["/", "/graphiql", "/graphiql/", "/graphiql/config.json"] {
+        assert_eq!(page.get(path).await.status, StatusCode::NOT_FOUND, "{path}");
+    }
+    assert_eq!(gateway.stop().0, Some(0));
+
+    let on = [("INTUNE_GRAPHQL_GRAPHIQL", "true")];
+    let mut gateway = Program::start_with(&[&["serve"][..], &ANY_PORTS, &GRAPH].concat(), &on);
+    let page = Page::at(gateway.line("listening on "));
+    assert_eq!(page.get("/graphiql").await.status, StatusCode::OK);
+    // No token and no id: the gateway knows none.
+    assert_eq!(
+        page.settings().await,
+        json!({
+            "upstream": {"kind": "custom", "host": "127.0.0.1:1"},
+            "exampleConfigurationId": null, "exampleNodeId": null, "demoToken": null,
+        })
+    );
+    assert_eq!(gateway.stop().0, Some(0));
+}
+
+#[tokio::test]
+async fn the_demo_has_it_with_all_that_it_needs() {
+    let mut demo = Program::start(&[&["demo", "--sandbox-listen", "127.0.0.1:0"][..], &ANY_PORTS].concat());
+    let sandbox = demo.line("sandbox listening on http://");
+    let page = Page::at(demo.line("listening on "));
+    for path in ["/", "/graphiql/"] {
+        let redirect = page.get(path).await;
+        assert!(redirect.status.is_redirection(), "{path}");
+        assert_eq!(redirect.headers["location"], "/graphiql", "{path}");
+    }
+
+    let assets = page.assets().await;
+    assert_eq!(assets.len(), 2, "{assets:?}");
+    for path in assets.iter().map(String::as_str).chain(["/", "/graphiql", "/graphiql/config.json"]) {
+        let answer = page.get(path).await;
+        assert!(answer.status.is_success() || path == "/", "{path}");
+        let policy = answer.headers["content-security-policy"].to_str().unwrap();
+        for rule in
+            ["default-src 'none'", "script-src 'self'", "connect-src 'self'", "frame-ancestors 'none'"]
+        {
+            assert!(policy.contains(rule), "{path}: {policy}");
+        }
+        assert!(!policy.contains("unsafe") && !policy.contains("http"), "{path}: {policy}");
+        assert_eq!(answer.headers["x-content-type-options"], "nosniff", "{path}");
+        assert_eq!(answer.headers["referrer-policy"], "no-referrer", "{path}");
+        assert!(!answer.text.is_empty() || path == "/", "{path}");
+    }
+
+    let settings = page.settings().await;
+    assert_eq!(settings["upstream"], json!({"kind": "sandbox", "host": sandbox.trim_end_matches("/beta")}));
+    // What it is prefilled with works.
+    let body = json!({
+        "query": "query($id: ID!) { node(id: $id) { id ... on IosLobAppProvisioningConfiguration { graphId } } }",
+        "variables": {"id": settings["exampleNodeId"]},
+    });
+    let request = page
+        .client
+        .post(format!("{}/graphql", page.url))
+        .header("content-type", "application/json")
+        .header("authorization", format!("Bearer {}", settings["demoToken"].as_str().unwrap()))
+        .body(body.to_string());
+    let answer: Value = serde_json::from_str(&request.send().await.unwrap().text().await.unwrap()).unwrap();
+    let expected = json!({"id": settings["exampleNodeId"], "graphId": settings["exampleConfigurationId"]});
+    assert_eq!(answer["data"]["node"], expected, "{answer}");
+    assert_eq!(demo.stop().0, Some(0));
+}

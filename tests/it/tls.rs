@@ -1,0 +1,112 @@
+//! A Graph root over https: which certificate authorities are trusted.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use intune_graphql::sandbox::{self, Sandbox};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+
+use crate::add_device_status::{MUTATION, device_status, input};
+use crate::harness::{Gateway, TOKEN};
+
+/// A sandbox behind TLS, with a certificate for `localhost` by an authority that nobody else knows.
+struct TlsSandbox {
+    sandbox: Sandbox,
+    root: String,
+    /// The authority, in PEM form.
+    ca: PathBuf,
+}
+
+impl TlsSandbox {
+    async fn start(name: &str) -> Self {
+        let mut authority = CertificateParams::new(Vec::new()).unwrap();
+        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        authority.distinguished_name.push(DnType::CommonName, format!("Authority of {name}"));
+        let authority_key = KeyPair::generate().unwrap();
+        let pem = authority.self_signed(&authority_key).unwrap();
+        let pem = format!(
+            "-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n",
+            STANDARD.encode(pem.der())
+        );
+        let ca = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.pem"));
+        std::fs::write(&ca, pem).unwrap();
+
+        let key = KeyPair::generate().unwrap();
+        let certificate = CertificateParams::new(vec!["localhost".to_owned()])
+            .unwrap()
+            .signed_by(&key, &Issuer::new(authority, authority_key))
+            .unwrap();
+        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.der().clone()], key)
+            .unwrap();
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+
+        let plain = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let inner = plain.local_addr().unwrap();
+        let sandbox = Sandbox::new(sandbox::Settings::default());
+        tokio::spawn(sandbox::run(plain, sandbox.clone(), std::future::pending()));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let root = format!("https://localhost:{}/beta", listener.local_addr().unwrap().port());
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let acceptor = acceptor.clone();
+                tokio::spawn(async move {
+                    let Ok(mut outer) = acceptor.accept(stream).await else { return };
+                    let mut inner = TcpStream::connect(inner).await.unwrap();
+                    let _ = tokio::io::copy_bidirectional(&mut outer, &mut inner).await;
+                });
+            }
+        });
+        Self { sandbox, root, ca }
+    }
+}
+
+#[tokio::test]
+async fn a_private_authority_is_trusted_where_it_is_named() {
+    let graph = TlsSandbox::start("named").await;
+    let gateway = Gateway::builder().graph_root(&graph.root).graph_ca(graph.ca.clone()).start().await;
+    let reply = gateway.graphql(MUTATION, input(device_status())).await;
+    assert_eq!(reply.data()["addDeviceStatus"]["deviceStatus"]["userName"], "User Name value");
+    let sent = graph.sandbox.requests();
+    assert_eq!(sent.len(), 1);
+    assert_eq!(sent[0].header("authorization"), Some(format!("Bearer {TOKEN}").as_str()));
+}
+
+#[tokio::test]
+async fn without_it_nothing_is_sent() {
+    let graph = TlsSandbox::start("not-named").await;
+    let other = TlsSandbox::start("another").await;
+    let wrong_name = graph.root.replace("localhost", "127.0.0.1");
+    for builder in [
+        Gateway::builder().graph_root(&graph.root),
+        Gateway::builder().graph_root(&graph.root).graph_ca(other.ca.clone()),
+        Gateway::builder().graph_root(&wrong_name).graph_ca(graph.ca.clone()),
+    ] {
+        let reply = builder.start().await.graphql(MUTATION, input(device_status())).await;
+        assert_eq!(reply.code(), "UPSTREAM_UNAVAILABLE");
+        assert_eq!(reply.error()["extensions"]["outcome"], "NOT_SENT");
+        assert_eq!(reply.error()["extensions"]["retryable"], true);
+    }
+    assert!(graph.sandbox.requests().is_empty() && other.sandbox.requests().is_empty());
+}
+
+#[tokio::test]
+async fn what_speaks_no_tls_is_sent_nothing() {
+    let plain = Gateway::start().await;
+    let root = format!("{}/beta", plain.url.replace("http://", "https://"));
+    let gateway = Gateway::builder().graph_root(&root).start().await;
+    let reply = gateway.graphql(MUTATION, input(device_status())).await;
+    assert_eq!(reply.code(), "UPSTREAM_UNAVAILABLE");
+    assert_eq!(reply.error()["extensions"]["outcome"], "NOT_SENT");
+}

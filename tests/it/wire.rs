@@ -1,0 +1,134 @@
+//! What a hostile client can do below GraphQL: odd framing, half requests, floods.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::add_device_status::{MUTATION, device_status, input};
+use crate::harness::{Gateway, Reply, TOKEN, http_client};
+
+const HEAD: &str = "POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n";
+const TYPENAME: &str = r#"{"query":"{ __typename }"}"#;
+
+/// Sends bytes, closes the sending side if told to, and reads until the gateway closes.
+async fn talk(gateway: &Gateway, bytes: impl AsRef<[u8]>, close: bool) -> String {
+    let mut stream = TcpStream::connect(gateway.url.trim_start_matches("http://")).await.unwrap();
+    // The gateway may have heard enough before everything is sent.
+    let _ = stream.write_all(bytes.as_ref()).await;
+    if close {
+        let _ = stream.shutdown().await;
+    }
+    let mut answer = Vec::new();
+    let _ = tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut answer))
+        .await
+        .expect("the gateway closes the connection");
+    String::from_utf8(answer).unwrap()
+}
+
+#[tokio::test]
+async fn odd_framing_is_refused_and_the_next_request_is_served() {
+    let gateway = Gateway::start().await;
+    let flood: String = (0..200).map(|index| format!("x-{index}: y\r\n")).collect();
+    for (request, status) in [
+        (format!("{HEAD}content-length: 26\r\ncontent-length: 5\r\n\r\n{TYPENAME}"), "400"),
+        (format!("{HEAD}content-length: -1\r\n\r\n{TYPENAME}"), "400"),
+        (format!("{HEAD}content-length: 26\r\n{flood}\r\n{TYPENAME}"), "431"),
+        (format!("{HEAD}x: {}\r\ncontent-length: 26\r\n\r\n{TYPENAME}", "y".repeat(1_000_000)), "431"),
+        (format!("{HEAD}transfer-encoding: chunked\r\n\r\nZZ\r\n{{"), "400"),
+        (format!("{HEAD}transfer-encoding: chunked\r\n\r\n5\r\n{{\"que"), "400"),
+        (format!("{HEAD}content-length: 26\r\n\r\n{{\"que"), "400"),
+        (format!("{HEAD}content-length: 99999999999999999999\r\n\r\n{{"), "400"),
+        ("\u{16}\u{3}\u{1}\r\n\r\n".to_owned(), "400"),
+    ] {
+        let answer = talk(&gateway, &request, true).await;
+        let told = answer.starts_with(&format!("HTTP/1.1 {status} "));
+        // Whether a client that has gone is still told is a matter of timing.
+        assert!(told || answer.is_empty(), "{}: {answer}", &request[..request.len().min(200)]);
+    }
+    assert!(gateway.sent().is_empty());
+    gateway.graphql("{ __typename }", json!({})).await.data();
+}
+
+#[tokio::test]
+async fn pipelined_requests_are_answered_in_order() {
+    let gateway = Gateway::start().await;
+    let request = |query: &str, more: &str| {
+        let body = json!({ "query": query }).to_string();
+        format!("{HEAD}{more}content-length: {}\r\n\r\n{body}", body.len())
+    };
+    let requests = [
+        request("{ a: __typename }", ""),
+        request("{", ""),
+        request("{ b: __typename }", "connection: close\r\n"),
+    ];
+    let answer = talk(&gateway, requests.concat(), false).await;
+    let found =
+        ["\"a\":\"Query\"", "GRAPHQL_PARSE_FAILED", "\"b\":\"Query\""].map(|part| answer.find(part).unwrap());
+    assert!(found.is_sorted(), "{answer}");
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_in_time_is_408() {
+    let gateway =
+        Gateway::builder().settings(|settings| settings.deadline = Duration::from_millis(300)).start().await;
+    let begun = Instant::now();
+    for framing in ["content-length: 100\r\n\r\n{", "transfer-encoding: chunked\r\n\r\n1\r\n{\r\n"] {
+        let answer = talk(&gateway, format!("{HEAD}{framing}"), false).await;
+        assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+        assert!(answer.contains("\"code\":\"BAD_REQUEST\""), "{answer}");
+    }
+    assert!(begun.elapsed() >= Duration::from_millis(600));
+}
+
+#[tokio::test]
+async fn a_compressed_body_is_not_unpacked() {
+    let gateway = Gateway::start().await;
+    for coding in ["gzip", "deflate, gzip", "identity, br"] {
+        let request =
+            gateway.post().header("content-type", "application/json").header("content-encoding", coding);
+        let reply = Reply::read(request.body(TYPENAME).send().await.unwrap()).await;
+        assert_eq!((reply.status.as_u16(), reply.code()), (415, "BAD_REQUEST"), "{coding}");
+    }
+}
+
+#[tokio::test]
+async fn cleartext_http_2_is_served_with_prior_knowledge() {
+    let gateway = Gateway::start().await;
+    let client = http_client().http2_prior_knowledge().build().unwrap();
+    let request = client
+        .post(format!("{}/graphql", gateway.url))
+        .header("content-type", "application/json")
+        .header("authorization", format!("Bearer {TOKEN}"))
+        .body(json!({"query": MUTATION, "variables": input(device_status())}).to_string());
+    let response = request.send().await.unwrap();
+    assert_eq!(response.version(), http::Version::HTTP_2);
+    Reply::read(response).await.data();
+    assert_eq!(gateway.sent().len(), 1);
+    assert_eq!(gateway.sent()[0].header("authorization"), Some(format!("Bearer {TOKEN}").as_str()));
+}
+
+#[tokio::test]
+async fn numbers_beyond_any_type_and_deep_variables_are_refused() {
+    let gateway = Gateway::start().await;
+    let body = |platform: &str| {
+        let mut status = device_status();
+        status["platform"] = json!("PLATFORM");
+        json!({"query": MUTATION, "variables": input(status)}).to_string().replace("\"PLATFORM\"", platform)
+    };
+    let deep = format!("{}1{}", "[".repeat(1000), "]".repeat(1000));
+    for platform in ["1e400", "-1e400", "1e10", "9999999999999999999999", "0.1", &deep] {
+        let request = gateway
+            .post()
+            .header("content-type", "application/json")
+            .header("authorization", format!("Bearer {TOKEN}"));
+        let reply = Reply::read(request.body(body(platform)).send().await.unwrap()).await;
+        assert!(
+            ["BAD_USER_INPUT", "BAD_REQUEST"].contains(&reply.code()),
+            "{platform:.20}: {:?}",
+            reply.json
+        );
+    }
+    assert!(gateway.sent().is_empty());
+}

@@ -1,6 +1,7 @@
 //! What users can do with the gateway, through its front door: one binary, one module per capability.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
+mod asked;
 mod harness;
 
 mod add_device_status;
@@ -9,6 +10,7 @@ mod commands;
 mod errors;
 mod execution;
 mod http;
+mod pagination;
 mod reads;
 mod sandbox;
 mod sdl;

@@ -66,7 +66,9 @@ impl Session {
 
     /// Sends a write, once.
     pub(super) async fn post(&self, path: &str, body: &impl Serialize) -> Result<Answer, WriteError> {
-        self.exchange.post(path, body).await
+        let result = self.exchange.post(path, body).await;
+        self.reads.forget();
+        result
     }
 }
 

@@ -6,6 +6,7 @@ mod harness;
 
 mod add_device_status;
 mod auth;
+mod batch_faults;
 mod commands;
 mod cursors;
 mod errors;
@@ -14,6 +15,8 @@ mod http;
 mod page_faults;
 mod pagination;
 mod reads;
+mod round_trips;
 mod sandbox;
 mod sdl;
+mod select;
 mod token;

@@ -2,16 +2,20 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 mod asked;
+mod filter_literals;
+mod filters;
 mod harness;
 
 mod add_device_status;
 mod auth;
 mod batch_faults;
 mod commands;
+mod counts;
 mod cursors;
 mod errors;
 mod execution;
 mod http;
+mod ignored;
 mod page_faults;
 mod pagination;
 mod reads;

@@ -29,12 +29,6 @@ pub struct Page<T> {
 pub struct NextPage(String);
 
 impl NextPage {
-    /// Takes back what [`NextPage::as_str`] gave.
-    #[must_use]
-    pub fn from_trusted(query: String) -> Self {
-        Self(query)
-    }
-
     /// The query.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -23,6 +23,8 @@ const MOST_UNDER_WAY: usize = 4;
 /// First wait after a 429 that names none; each further one is twice as long.
 const FIRST_BACKOFF: Duration = Duration::from_secs(1);
 
+const GIVEN_UP: Error = Error::Internal("a read was given up");
+
 /// What a read gives to each of those who asked for it.
 pub(super) type Shared = Result<Arc<Answer>, Error>;
 
@@ -34,11 +36,18 @@ pub(super) struct Reads {
     tasks: Mutex<JoinSet<()>>,
 }
 
+/// Path and query, `$select` apart.
+type Place = (String, String);
+/// Where an answer will be.
+type Awaited = watch::Receiver<Option<Shared>>;
+
 #[derive(Default)]
 struct Gathering {
     reads: Vec<Read>,
-    /// Where in `reads` a path and query stands.
-    places: HashMap<(String, String), usize>,
+    /// Where in `reads` a place stands.
+    places: HashMap<Place, usize>,
+    /// Single objects that have been sent for, whether they have arrived or not: they are not asked for again.
+    objects: HashMap<Place, (Select, Awaited)>,
     /// How often somebody has asked: a turn in which it does not grow is one in which all have asked.
     asked: u64,
 }
@@ -48,7 +57,7 @@ struct Read {
     path: String,
     query: String,
     select: Select,
-    askers: Vec<oneshot::Sender<Shared>>,
+    answer: watch::Sender<Option<Shared>>,
 }
 
 impl Read {
@@ -64,11 +73,14 @@ impl Read {
         if query.is_empty() { self.path.clone() } else { format!("{}?{query}", self.path) }
     }
 
-    fn deliver(self, answer: &Shared) {
-        for asker in self.askers {
-            // One who has gone needs no answer.
-            let _ = asker.send(answer.clone());
-        }
+    /// Whether it is of one object rather than of a page.
+    fn is_object(&self) -> bool {
+        self.query.is_empty()
+    }
+
+    fn deliver(self, answer: Shared) {
+        // Where all who asked have gone, nobody needs it.
+        let _ = self.answer.send(Some(answer));
     }
 }
 
@@ -86,7 +98,7 @@ impl Reads {
     /// properties of `select`; all properties where that is empty.
     pub(super) async fn read(&self, path: String, query: String, select: &Select) -> Shared {
         let deadline = self.exchange.deadline()?;
-        let (answer, leads) = self.ask(path, query, select);
+        let (mut answer, leads) = self.ask(path, query, select);
         if leads {
             let lead = Lead(self);
             let mut asked = self.gathering().asked;
@@ -99,37 +111,55 @@ impl Reads {
             }
             drop(lead);
         }
-        match tokio::time::timeout_at(deadline, answer).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(_gone)) => Err(Error::Internal("a read was given up")),
+        match tokio::time::timeout_at(deadline, answer.wait_for(Option::is_some)).await {
+            Ok(Ok(answer)) => answer.clone().unwrap_or(Err(GIVEN_UP)),
+            Ok(Err(_gone)) => Err(GIVEN_UP),
             Err(_elapsed) => Err(Error::Timeout),
         }
     }
 
-    /// Joins the reads that are gathering; true for the first of them, who is to send them.
-    fn ask(&self, path: String, query: String, select: &Select) -> (oneshot::Receiver<Shared>, bool) {
-        let (asker, answer) = oneshot::channel();
+    /// Lets go of what has been read: a write may have changed it.
+    pub(super) fn forget(&self) {
+        self.gathering().objects.clear();
+    }
+
+    /// Joins the reads that are gathering, or one that has been sent; true for the first of those that gather, who is to
+    /// send them.
+    fn ask(&self, path: String, query: String, select: &Select) -> (Awaited, bool) {
         let mut gathering = self.gathering();
+        let place = (path, query);
+        if let Some((known, answer)) = gathering.objects.get(&place)
+            && includes(known, select)
+        {
+            return (answer.clone(), false);
+        }
         gathering.asked += 1;
-        let place = (path.clone(), query.clone());
         if let Some(index) = gathering.places.get(&place).copied() {
             let read = &mut gathering.reads[index];
-            if select.is_empty() || read.select.is_empty() {
-                read.select.clear();
-            } else {
+            if includes(select, &read.select) {
+                read.select.clone_from(select);
+            } else if !read.select.is_empty() {
                 read.select.extend(select);
             }
-            read.askers.push(asker);
-            return (answer, false);
+            return (read.answer.subscribe(), false);
         }
         let index = gathering.reads.len();
+        let (path, query) = place.clone();
         gathering.places.insert(place, index);
-        gathering.reads.push(Read { path, query, select: select.clone(), askers: vec![asker] });
+        let (sender, answer) = watch::channel(None);
+        gathering.reads.push(Read { path, query, select: select.clone(), answer: sender });
         (answer, index == 0)
     }
 
     fn send(&self) {
-        let mut reads = std::mem::take(&mut *self.gathering()).reads;
+        let mut gathering = self.gathering();
+        gathering.places.clear();
+        let mut reads = std::mem::take(&mut gathering.reads);
+        for read in reads.iter().filter(|read| read.is_object()) {
+            let place = (read.path.clone(), read.query.clone());
+            gathering.objects.insert(place, (read.select.clone(), read.answer.subscribe()));
+        }
+        drop(gathering);
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         while !reads.is_empty() {
             let rest = reads.split_off(reads.len().min(MOST_ITEMS));
@@ -152,11 +182,16 @@ impl Drop for Lead<'_> {
     }
 }
 
-/// Answers the reads, at most [`MOST_ITEMS`] of them. Those that Graph throttles are asked again when it says so, the
-/// others not: while their answers are there, they need not wait.
+/// Whether a read of `select` gives all of `other`; an empty one is of all properties.
+fn includes(select: &Select, other: &Select) -> bool {
+    select.is_empty() || (!other.is_empty() && other.is_subset(select))
+}
+
+/// Answers the reads, at most [`MOST_ITEMS`] of them. Those that Graph throttles are asked again when it says so, where
+/// that is in time; the others not: while their answers are there, they need not wait.
 async fn answer(exchange: Arc<Exchange>, under_way: Arc<Semaphore>, mut reads: Vec<Read>) {
     let mut backoff = FIRST_BACKOFF;
-    loop {
+    while !reads.is_empty() {
         let permit = under_way.acquire().await;
         let answers = exchange.read(&reads.iter().map(Read::url).collect::<Vec<_>>()).await;
         drop(permit);
@@ -164,24 +199,29 @@ async fn answer(exchange: Arc<Exchange>, under_way: Arc<Semaphore>, mut reads: V
         let mut throttled = Vec::new();
         let mut wait = Duration::ZERO;
         for (read, answer) in reads.into_iter().zip(answers) {
-            match &answer {
-                Err(Error::Api(api)) if api.is_throttled() => {
-                    wait = wait.max(self::wait(api, backoff));
-                    throttled.push((read, answer));
+            match throttling(&answer, backoff) {
+                Some(asked)
+                    if exchange.deadline().is_ok_and(|deadline| Instant::now() + asked < deadline) =>
+                {
+                    wait = wait.max(asked);
+                    throttled.push(read);
                 }
-                _ => read.deliver(&answer),
+                _ => read.deliver(answer),
             }
         }
-        let in_time = exchange.deadline().is_ok_and(|deadline| Instant::now() + wait < deadline);
-        if throttled.is_empty() || !in_time {
-            for (read, answer) in throttled {
-                read.deliver(&answer);
-            }
-            return;
+        if !throttled.is_empty() {
+            tokio::time::sleep(wait).await;
         }
-        tokio::time::sleep(wait).await;
         backoff *= 2;
-        reads = throttled.into_iter().map(|(read, _)| read).collect();
+        reads = throttled;
+    }
+}
+
+/// How long to wait before an answer is asked for again: `None` where it is not throttled.
+fn throttling(answer: &Shared, backoff: Duration) -> Option<Duration> {
+    match answer {
+        Err(Error::Api(api)) if api.is_throttled() => Some(wait(api, backoff)),
+        _ => None,
     }
 }
 

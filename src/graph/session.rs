@@ -72,7 +72,9 @@ impl Session {
         path: &str,
         body: Option<&impl Serialize>,
     ) -> Result<Answer, Error> {
-        self.exchange.write(method, path, body).await
+        let result = self.exchange.write(method, path, body).await;
+        self.reads.forget();
+        result
     }
 }
 

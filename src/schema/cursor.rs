@@ -1,6 +1,8 @@
 //! Cursors: where a page goes on, sealed, since a skip token can hold device names and leads a request of the
 //! caller's token. A cursor is bound to the list it came from; nothing about it can be changed or guessed.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
@@ -34,10 +36,11 @@ pub enum CursorKeyError {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Position {
     /// The query of the link that gave the row's page; none for the first.
-    pub(super) page: Option<String>,
-    /// The row's own key: the list goes on after it, wherever in its page it stands by then.
+    pub(super) page: Option<Arc<str>>,
+    /// The row's own key: the list goes on after it, wherever it stands by then.
     pub(super) after: String,
-    /// How many rows of the page come before it and with it, for when it is not there any more.
+    /// How many rows, from the start of the page, come before it and with it, for when it is not there any more; 0 where
+    /// it is the last of the page before.
     pub(super) index: usize,
 }
 
@@ -105,12 +108,15 @@ impl CursorKey {
             let opened = self.key.open_in_place(nonce, aad(binding), sealed).ok()?;
             serde_json::from_slice(opened).ok()
         };
-        open().ok_or_else(|| {
-            FieldError::bad_user_input(
-                "after is not a cursor of this list with this filter and order (or the gateway's key has changed): take \
-                 the cursor of an edge as it was given, or start without it.",
-            )
-        })
+        open().ok_or_else(Self::refusal)
+    }
+
+    /// What a caller is told of a cursor that does not belong to a list.
+    pub(super) fn refusal() -> FieldError {
+        FieldError::bad_user_input(
+            "after is not a cursor of this list with this filter and order (or the gateway's key has changed): take the \
+             cursor of an edge as it was given, or start without it.",
+        )
     }
 }
 
@@ -132,7 +138,7 @@ mod tests {
 
     fn position() -> Position {
         Position {
-            page: Some("$skiptoken=LastDeviceName%3d%27Z%27".to_owned()),
+            page: Some("$skiptoken=LastDeviceName%3d%27Z%27".into()),
             after: "a_b".to_owned(),
             index: 7,
         }

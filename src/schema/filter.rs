@@ -4,14 +4,15 @@ use async_graphql::{InputObject, InputType, MaybeUndefined};
 
 use super::error::FieldError;
 use super::types::{ComplianceStatus, DateTimeOffset};
-use crate::graph::odata::{Comparison, Filter, Function, Literal};
+use crate::graph::odata::{Comparison, Filter, Function, ListOptions, Literal};
 
 /// Deepest nesting of `and`, `or` and `not`.
 const DEEPEST: usize = 8;
 /// Most comparisons in one filter: each becomes a part of a URL, which servers cut off at about 8 kB.
 const MOST_TERMS: usize = 100;
-/// Longest `$filter`, in bytes before percent-encoding.
-const LONGEST: usize = 4096;
+/// Longest `$filter`, in bytes as it stands in a URL. Graph's links repeat it, beside a skip token of their own, and a
+/// longer link than 8 kB is not followed.
+const LONGEST: usize = 5 * 1024;
 
 /// A filter with what is always or never true folded away.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,10 +51,13 @@ pub(super) fn condition<F: FilterInput>(filter: Option<&F>) -> Result<Condition,
     let Some(filter) = filter else { return Ok(Condition::Always) };
     let mut count = 0;
     let condition = fold(filter, 1, &mut count)?;
-    if let Condition::Where(filter) = &condition
-        && filter.to_string().len() > LONGEST
-    {
-        return Err(FieldError::bad_user_input(format!("filter is longer than {LONGEST} bytes as OData.")));
+    if let Condition::Where(filter) = &condition {
+        let options = ListOptions { filter: Some(filter.clone()), ..ListOptions::default() };
+        if options.to_query().len() > LONGEST {
+            return Err(FieldError::bad_user_input(format!(
+                "filter is longer than {LONGEST} bytes in a URL."
+            )));
+        }
     }
     Ok(condition)
 }

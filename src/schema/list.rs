@@ -10,14 +10,14 @@ use async_graphql::Context;
 use tracing::warn;
 
 use super::connection::{Connection, Cursor, Edge, PageInfo};
-use super::cursor::{Binding, Position};
+use super::cursor::{Binding, CursorKey, Position};
 use super::error::FieldError;
 use super::filter::Condition;
 use super::request::{RequestData, request, services};
 use super::selection::Selected;
+use crate::graph::Collection;
 use crate::graph::models::Entity;
 use crate::graph::odata::{Direction, Filter, ListOptions, OrderBy, PropertyValue, Select, Verdict};
-use crate::graph::{Collection, NextPage, Page};
 use crate::telemetry::metrics;
 
 /// Most objects of a page.
@@ -71,7 +71,8 @@ pub(super) async fn connection<E: Entity, T>(
     let first = first(ctx, arguments.first)?;
     let filter = match arguments.filter {
         Condition::Always => None,
-        Condition::Never => return Ok(empty(arguments.after.is_some())),
+        Condition::Never if arguments.after.is_some() => return Err(CursorKey::refusal()),
+        Condition::Never => return Ok(empty()),
         Condition::Where(filter) => Some(filter),
     };
     let binding = Arc::new(binding(collection.path(), filter.as_ref(), arguments.order_by));
@@ -86,53 +87,53 @@ pub(super) async fn connection<E: Entity, T>(
     }
     select.extend(arguments.order_by.map(|order| order.property));
 
+    // A first page that was left in the middle is asked for again, large enough to hold what comes after.
+    let left =
+        resumed.as_ref().filter(|position| position.page.is_none()).map_or(0, |position| position.index);
+    let options = ListOptions {
+        filter: filter.clone(),
+        order_by: arguments.order_by,
+        top: Some((first + left).min(LARGEST_PAGE)),
+        count: wanted.count,
+    };
+    let mut address = resumed.as_ref().and_then(|position| position.page.clone());
+    let mut query = match &address {
+        Some(page) if wanted.count => format!("{page}&$count=true"),
+        Some(page) => page.to_string(),
+        None => options.to_query(),
+    };
     let mut filling = Filling {
         binding,
         filter: filter.as_ref(),
         order_by: arguments.order_by,
         first,
-        rows: Vec::with_capacity(first.min(LARGEST_PAGE)),
+        rows: Vec::with_capacity(first),
         seen: HashSet::new(),
-        withheld: 0,
-        has_next: false,
+        sought: None,
+        missed: 0,
+        left_over: false,
         end: None,
     };
-    // A page that was left in the middle is asked for again, large enough to hold what comes after.
-    let top = resumed.as_ref().map_or(0, |position| if position.page.is_none() { position.index } else { 0 });
-    let options = ListOptions {
-        filter: filter.clone(),
-        order_by: arguments.order_by,
-        top: Some((first + top).min(LARGEST_PAGE)),
-        count: wanted.count,
-    };
-    let mut query = match resumed.as_ref().and_then(|position| position.page.as_ref()) {
-        Some(page) if wanted.count => format!("{page}&$count=true"),
-        Some(page) => page.clone(),
-        None => options.to_query(),
-    };
-    let mut address = resumed.as_ref().and_then(|position| position.page.clone());
-    let mut after = resumed;
+    filling.seek(resumed);
     let mut total = None;
     for page_number in 0..MOST_PAGES {
         let page = collection.list(query, &select).await?;
         if page_number == 0 {
             total = page.count;
         }
-        let next = page.next.clone();
-        filling.take(page, address.as_deref(), after.take().as_ref());
+        let next: Option<Arc<str>> = page.next.as_ref().map(|next| next.as_str().into());
+        filling.take(page.entities, address.as_ref(), next.as_ref());
         match next {
-            Some(next) if filling.rows.len() < first => {
-                // Where the pages that may be read are spent, the list goes on at the next.
-                filling.has_next = page_number + 1 == MOST_PAGES;
-                query = next.as_str().to_owned();
-                address = Some(query.clone());
+            Some(next) if filling.goes_on() => {
+                query = next.to_string();
+                address = Some(next);
             }
             _ => break,
         }
     }
     filling.report(request(ctx)?, collection.path());
     let total_count =
-        if filling.withheld > 0 { None } else { total.and_then(|count| i32::try_from(count).ok()) };
+        if filling.missed > 0 { None } else { total.and_then(|count| i32::try_from(count).ok()) };
     filling.connection(arguments.after.is_some(), total_count, node)
 }
 
@@ -150,8 +151,8 @@ fn binding(path: &str, filter: Option<&Filter>, order_by: Option<OrderBy>) -> Bi
     Binding::new(path, &options.to_query())
 }
 
-fn empty<T>(has_previous_page: bool) -> Connection<T> {
-    let page_info = PageInfo { has_next_page: false, has_previous_page, start: None, end: None };
+fn empty<T>() -> Connection<T> {
+    let page_info = PageInfo { has_next_page: false, has_previous_page: false, start: None, end: None };
     Connection { edges: Vec::new(), page_info, total_count: Some(0) }
 }
 
@@ -164,60 +165,106 @@ struct Filling<'a, E> {
     rows: Vec<(E, Position)>,
     /// Keys of the rows so far, since a page may begin with rows of the one before.
     seen: HashSet<String>,
+    /// The row that the list goes on after, as long as it has not been found.
+    sought: Option<Sought>,
     /// How many rows surely miss the filter.
-    withheld: u64,
-    has_next: bool,
-    /// Where the list goes on.
+    missed: u64,
+    /// Whether there was no room for a row.
+    left_over: bool,
+    /// Where the list goes on after the pages that were read; `None` where they are all.
     end: Option<Position>,
 }
 
+/// The row that a cursor stands at, which is not where it was.
+struct Sought {
+    key: String,
+    /// How many rows come before it and with it by the cursor's count; `None` where that many have been passed: it was
+    /// deleted, or moved by rows that were added before it, and then it is on the next page.
+    index: Option<usize>,
+}
+
 impl<E: Entity> Filling<'_, E> {
-    /// Takes the rows of a page that come after a position, as many as there is room for. `address` is the query of the
-    /// link that gave the page.
-    fn take(&mut self, page: Page<E>, address: Option<&str>, after: Option<&Position>) {
-        let start = after.map_or(0, |position| {
-            let place = page.entities.iter().position(|entity| entity.key() == position.after);
-            // Where the row is not there any more, the rows before it tell where it stood.
-            place.map_or(position.index.saturating_sub(1).min(page.entities.len()), |place| place + 1)
-        });
-        if let Some(position) = after {
-            self.seen.insert(position.after.clone());
+    /// Goes on after this position.
+    fn seek(&mut self, position: Option<Position>) {
+        let Some(Position { after, index, .. }) = position else { return };
+        self.seen.insert(after.clone());
+        self.sought = Some(Sought { key: after, index: Some(index) });
+    }
+
+    /// Where in a page its first row stands that comes after the row that is sought.
+    fn start(&mut self, entities: &[E]) -> usize {
+        let Some(Sought { key, index }) = self.sought.take() else { return 0 };
+        if let Some(place) = entities.iter().position(|entity| entity.key() == key) {
+            // What was taken for its successors came before it.
+            self.rows.clear();
+            self.left_over = false;
+            return place + 1;
         }
-        let count = page.entities.len();
-        for (index, entity) in page.entities.into_iter().enumerate().skip(start) {
-            if self.rows.len() == self.first {
-                self.has_next = true;
-                return;
+        match index {
+            // It was given up, or was not expected here: the last row of the page before.
+            None | Some(0) => 0,
+            Some(index) if index <= entities.len() => {
+                self.sought = Some(Sought { key, index: None });
+                index - 1
             }
-            if !self.seen.insert(entity.key().to_owned()) {
+            Some(index) => {
+                self.sought = Some(Sought { key, index: Some(index - entities.len()) });
+                entities.len()
+            }
+        }
+    }
+
+    /// Takes the rows of a page, as many as there is room for. `address` is the query of the link that gave the page,
+    /// `next` that of its own link.
+    fn take(&mut self, entities: Vec<E>, address: Option<&Arc<str>>, next: Option<&Arc<str>>) {
+        let start = self.start(&entities);
+        let count = entities.len();
+        let mut last = None;
+        for (index, entity) in entities.into_iter().enumerate().skip(start) {
+            if self.seen.contains(entity.key()) {
                 continue;
             }
-            let position = position(&entity, index, count, address, page.next.as_ref());
-            self.end = Some(position.clone());
             let verdict = self
                 .filter
                 .map_or(Verdict::Meets, |filter| filter.verdict(&|name: &str| entity.property(name)));
-            if verdict == Verdict::Misses {
-                self.withheld += 1;
-            } else {
+            let misses = verdict == Verdict::Misses;
+            self.missed += u64::from(misses);
+            if self.rows.len() == self.first {
+                self.left_over |= !misses;
+                continue;
+            }
+            self.seen.insert(entity.key().to_owned());
+            last = Some(entity.key().to_owned());
+            if !misses {
+                // After the last row of a page, the list goes on at the next one, which saves reading this one again.
+                let (page, index) = match next {
+                    Some(next) if index + 1 == count => (Some(next), 0),
+                    _ => (address, index + 1),
+                };
+                let position = Position { page: page.cloned(), after: entity.key().to_owned(), index };
                 self.rows.push((entity, position));
             }
         }
-        if let Some(next) = page.next {
-            self.has_next = true;
-            let after = self.end.as_ref().map_or_else(String::new, |position| position.after.clone());
-            self.end = Some(Position { page: Some(next.as_str().to_owned()), after, index: 0 });
-        } else {
-            self.has_next = false;
-        }
+        self.end = next.map(|next| {
+            let (after, index) = match &self.sought {
+                Some(Sought { key, index: Some(index) }) => (key.clone(), *index),
+                _ => (last.or_else(|| self.end.take().map(|end| end.after)).unwrap_or_default(), 0),
+            };
+            Position { page: Some(Arc::clone(next)), after, index }
+        });
+    }
+
+    /// Whether there is use for another page.
+    fn goes_on(&self) -> bool {
+        self.rows.len() < self.first || self.sought.is_some()
     }
 
     /// Counts and logs what Graph ignored.
     fn report(&self, request: &RequestData, list: &str) {
-        if self.withheld > 0 {
-            metrics::filter_ignored(self.withheld);
+        if self.missed > 0 {
+            metrics::filter_ignored(self.missed);
             if request.first_ignored_filter() {
-                warn!(list, rows = self.withheld, "Graph ignored a filter; rows that miss it are withheld");
+                warn!(list, rows = self.missed, "Graph ignored a filter; rows that miss it are withheld");
             }
         }
         if self.order_by.is_some_and(|order| !is_ordered(self.rows.iter().map(|(entity, _)| entity), order)) {
@@ -235,38 +282,19 @@ impl<E: Entity> Filling<'_, E> {
         node: impl Fn(E) -> Result<T, FieldError>,
     ) -> Result<Connection<T>, FieldError> {
         let cursor = |position: &Position| Cursor::Of(position.clone(), Arc::clone(&self.binding));
+        let last = self.rows.last().map(|(_, position)| position);
+        let end = if self.rows.len() == self.first { last } else { self.end.as_ref().or(last) };
         let page_info = PageInfo {
-            has_next_page: self.has_next,
+            has_next_page: self.left_over || self.end.is_some(),
             has_previous_page,
             start: self.rows.first().map(|(_, position)| cursor(position)),
-            end: if self.rows.len() == self.first || !self.has_next {
-                self.rows.last().map(|(_, position)| cursor(position))
-            } else {
-                self.end.as_ref().map(cursor)
-            },
+            end: end.map(cursor),
         };
         let edge = |(entity, position): (E, Position)| {
             Ok(Edge { cursor: Cursor::Of(position, Arc::clone(&self.binding)), node: node(entity)? })
         };
         let edges = self.rows.into_iter().map(edge).collect::<Result<_, FieldError>>()?;
         Ok(Connection { edges, page_info, total_count })
-    }
-}
-
-/// After the last row of a page, the list goes on at the next one, which saves reading this one again.
-fn position<E: Entity>(
-    entity: &E,
-    index: usize,
-    count: usize,
-    address: Option<&str>,
-    next: Option<&NextPage>,
-) -> Position {
-    let after = entity.key().to_owned();
-    match next {
-        Some(next) if index + 1 == count => {
-            Position { page: Some(next.as_str().to_owned()), after, index: 0 }
-        }
-        _ => Position { page: address.map(str::to_owned), after, index: index + 1 },
     }
 }
 

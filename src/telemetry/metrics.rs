@@ -7,6 +7,8 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
 /// Rows that a list withheld since Graph answered them in spite of the filter.
 const FILTER_IGNORED_ROWS: &str = "intune_graphql_graph_filter_ignored_rows_total";
+/// Counts by status that were not given since Graph ignored their filters.
+const FILTER_IGNORED_COUNTS: &str = "intune_graphql_graph_filter_ignored_counts_total";
 /// Pages whose rows stood in another order than Graph was asked for.
 const ORDER_IGNORED_PAGES: &str = "intune_graphql_graph_order_ignored_pages_total";
 
@@ -22,11 +24,16 @@ pub fn install() -> PrometheusHandle {
             let handle = PrometheusBuilder::new().install_recorder().expect("nothing else records metrics");
             describe_counter!(FILTER_IGNORED_ROWS, "Rows withheld since Graph ignored the filter they miss");
             describe_counter!(
+                FILTER_IGNORED_COUNTS,
+                "Counts by status not given since Graph ignored their filters"
+            );
+            describe_counter!(
                 ORDER_IGNORED_PAGES,
                 "Pages whose rows Graph gave in another order than asked for"
             );
             // Shown from the start, so that a first occurrence is a change.
             counter!(FILTER_IGNORED_ROWS).absolute(0);
+            counter!(FILTER_IGNORED_COUNTS).absolute(0);
             counter!(ORDER_IGNORED_PAGES).absolute(0);
             handle
         })
@@ -36,6 +43,11 @@ pub fn install() -> PrometheusHandle {
 /// Graph ignored a filter, and so many rows were withheld.
 pub(crate) fn filter_ignored(rows: u64) {
     counter!(FILTER_IGNORED_ROWS).increment(rows);
+}
+
+/// Graph ignored the filters of a list's counts.
+pub(crate) fn counts_ignored() {
+    counter!(FILTER_IGNORED_COUNTS).increment(1);
 }
 
 /// Graph ignored an order.

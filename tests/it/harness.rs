@@ -27,6 +27,8 @@ pub(crate) struct Gateway {
     /// `http://127.0.0.1:PORT`
     pub(crate) url: String,
     admin_url: String,
+    /// The sandbox's service root.
+    pub(crate) sandbox_url: String,
     /// What the gateway takes for Microsoft Graph.
     pub(crate) sandbox: Sandbox,
     client: reqwest::Client,
@@ -87,7 +89,8 @@ impl Builder {
         let (upstream, public, admin) = (bind().await, bind().await, bind().await);
         let url = format!("http://{}", public.local_addr().unwrap());
         let admin_url = format!("http://{}", admin.local_addr().unwrap());
-        let root = self.root.unwrap_or_else(|| format!("http://{}/beta", upstream.local_addr().unwrap()));
+        let sandbox_url = format!("http://{}/beta", upstream.local_addr().unwrap());
+        let root = self.root.unwrap_or_else(|| sandbox_url.clone());
         let graph = Client::new(ClientSettings {
             root: ServiceRoot::parse(&root, false).unwrap(),
             ca: self.ca,
@@ -105,7 +108,7 @@ impl Builder {
             drop(gateway_stopped.await)
         }));
         let client = http_client().build().unwrap();
-        Gateway { url, admin_url, sandbox, client, _stop: [stop_sandbox, stop_gateway] }
+        Gateway { url, admin_url, sandbox_url, sandbox, client, _stop: [stop_sandbox, stop_gateway] }
     }
 }
 
@@ -174,6 +177,14 @@ impl Gateway {
     /// The status that the admin listener answers with.
     pub(crate) async fn admin(&self, path: &str) -> StatusCode {
         self.client.get(format!("{}{path}", self.admin_url)).send().await.unwrap().status()
+    }
+
+    /// The value of a counter on the admin listener, which counts for the whole process, other tests included.
+    pub(crate) async fn counter(&self, name: &str) -> u64 {
+        let answer = self.client.get(format!("{}/metrics", self.admin_url)).send().await.unwrap();
+        let text = answer.text().await.unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("no {name}: {text}")).parse().unwrap()
     }
 
     /// What the sandbox was sent since the start or the last [`Self::forget`].

@@ -1,20 +1,31 @@
 //! What users can do with the gateway, through its front door: one binary, one module per capability.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
+mod asked;
+mod filter_literals;
+mod filters;
 mod harness;
 
 mod add_device_status;
 mod auth;
+mod batch_faults;
 mod commands;
+mod counts;
+mod cursors;
 mod drain;
 mod errors;
 mod execution;
 mod graphiql;
 mod http;
+mod ignored;
+mod page_faults;
+mod pagination;
 mod proxy;
 mod reads;
+mod round_trips;
 mod sandbox;
 mod sdl;
+mod select;
 mod shutdown;
 mod tls;
 mod token;

@@ -48,18 +48,22 @@ pub(crate) async fn load(
     let counts = future::join_all(filters.iter().map(|filter| statuses.count(Some(filter))));
     let (all, counts) = future::join(statuses.count(None), counts).await;
 
-    let read: Vec<i64> = counts.iter().flatten().copied().collect();
-    // Where the count of all is lost, equal counts of every status are as telling.
-    let all = all.ok().or_else(|| read.first().copied()).unwrap_or_default();
-    if all > 0 && read.len() > 1 && read.iter().all(|count| *count == all) {
-        metrics::filter_ignored(0);
-        if request(ctx)?.first_ignored_filter() {
-            warn!(list = statuses.path(), "Graph ignored the filters of its counts");
+    let mut read = counts.iter().flatten();
+    if let Some(first) = read.next().filter(|first| **first > 0)
+        && let Some(second) = read.next()
+        && std::iter::once(second).chain(read).all(|count| count == first)
+    {
+        // Either there are as many at each status, or each is the count of all: that alone tells.
+        if all? == *first {
+            metrics::counts_ignored();
+            if request(ctx)?.first_ignored_filter() {
+                warn!(list = statuses.path(), "Graph ignored a filter of its counts; none is given");
+            }
+            return Err(FieldError::new(
+                ErrorCode::UpstreamError,
+                "Microsoft Graph ignored the filters of its counts, so that they are not known.",
+            ));
         }
-        return Err(FieldError::new(
-            ErrorCode::UpstreamError,
-            "Microsoft Graph ignored the filters of its counts, so that they are not known.",
-        ));
     }
     let count = |(status, count)| DeviceStatusCount { status, count };
     Ok(models::ComplianceStatus::MEMBERS.into_iter().zip(counts).map(count).collect())

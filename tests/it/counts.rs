@@ -1,0 +1,129 @@
+//! `deviceStatusCounts`: how many device statuses stand at each compliance status.
+
+use intune_graphql::sandbox::DEMO_CONFIGURATION_ID;
+use serde_json::{Value, json};
+
+use crate::asked::{asked, shapes};
+use crate::harness::{Gateway, Reply};
+
+const COUNTS: &str = "query($id: ID!) { iosLobAppProvisioningConfiguration(id: $id) {
+    displayName deviceStatusCounts { status count } } }";
+
+const STATUSES: [(&str, &str); 8] = [
+    ("UNKNOWN", "unknown"),
+    ("NOT_APPLICABLE", "notApplicable"),
+    ("COMPLIANT", "compliant"),
+    ("REMEDIATED", "remediated"),
+    ("NON_COMPLIANT", "nonCompliant"),
+    ("ERROR", "error"),
+    ("CONFLICT", "conflict"),
+    ("NOT_ASSIGNED", "notAssigned"),
+];
+
+async fn counts(gateway: &Gateway, configuration: &Value, faults: &[&str]) -> Reply {
+    gateway.sandbox.clear_faults();
+    for fault in faults {
+        gateway.sandbox.inject(fault.parse().unwrap());
+    }
+    gateway.forget();
+    gateway.graphql(COUNTS, json!({"id": configuration})).await
+}
+
+fn of(reply: &Reply) -> &Value {
+    &reply.json["data"]["iosLobAppProvisioningConfiguration"]["deviceStatusCounts"]
+}
+
+/// What the counts of a configuration are.
+fn expected(gateway: &Gateway, configuration: &Value) -> Value {
+    let rows = gateway.sandbox.device_statuses(configuration.as_str().unwrap());
+    let count = |member: &str| rows.iter().filter(|row| row["status"] == member).count();
+    let counts = STATUSES.map(|(status, member)| json!({"status": status, "count": count(member)}));
+    json!(counts)
+}
+
+#[tokio::test]
+async fn the_counts_are_right_and_one_batch_of_nine() {
+    let gateway = Gateway::start().await;
+    for configuration in gateway.sandbox.configurations() {
+        let reply = counts(&gateway, &configuration["id"], &[]).await;
+        reply.data();
+        assert_eq!(of(&reply), &expected(&gateway, &configuration["id"]));
+        assert_eq!(shapes(&gateway), [vec!["*"], vec!["*/deviceStatuses/$count"; 9]]);
+        let mut filters: Vec<_> = asked(&gateway)[1].iter().map(|asked| asked.option("$filter")).collect();
+        filters.sort_unstable();
+        let mut all = vec![None];
+        all.extend(STATUSES.map(|(_, member)| Some(format!("status eq '{member}'"))));
+        all.sort_unstable();
+        assert_eq!(filters, all);
+    }
+}
+
+#[tokio::test]
+async fn counts_whose_filters_were_ignored_are_not_given() {
+    let gateway = Gateway::start().await;
+    let metric = "intune_graphql_graph_filter_ignored_counts_total";
+    let before = gateway.counter(metric).await;
+    for configuration in [json!(DEMO_CONFIGURATION_ID), gateway.sandbox.configurations()[1]["id"].clone()] {
+        let reply = counts(&gateway, &configuration, &["filter-ignored"]).await;
+        assert_eq!(of(&reply), &Value::Null);
+        assert_eq!(reply.code(), "UPSTREAM_ERROR");
+        assert_eq!(
+            reply.error()["path"],
+            json!(["iosLobAppProvisioningConfiguration", "deviceStatusCounts"])
+        );
+        let configuration = &reply.json["data"]["iosLobAppProvisioningConfiguration"];
+        assert!(configuration["displayName"].is_string(), "the sibling stands");
+    }
+    assert!(gateway.counter(metric).await >= before + 2);
+    // Of an empty list all counts are nothing, whatever became of the filters.
+    let empty = gateway.sandbox.configurations()[4]["id"].clone();
+    let reply = counts(&gateway, &empty, &["filter-ignored"]).await;
+    reply.data();
+    assert_eq!(of(&reply), &expected(&gateway, &empty));
+}
+
+#[tokio::test]
+async fn a_count_that_fails_is_null_and_the_others_stand() {
+    let gateway = Gateway::start().await;
+    for (fault, code) in [
+        ("500;path=%27error%27", "UPSTREAM_ERROR"),
+        ("429;retry-after=3600;path=%27error%27", "THROTTLED"),
+        ("canned;text=many;path=%27error%27", "UPSTREAM_ERROR"),
+    ] {
+        // A rule's own percent-encoding is undone once.
+        let reply = counts(&gateway, &json!(DEMO_CONFIGURATION_ID), &[&fault.replace('%', "%25")]).await;
+        let mut expected = expected(&gateway, &json!(DEMO_CONFIGURATION_ID));
+        expected[5]["count"] = Value::Null;
+        assert_eq!(of(&reply), &expected, "{fault}");
+        assert_eq!(reply.code(), code);
+        let path = json!(["iosLobAppProvisioningConfiguration", "deviceStatusCounts", 5, "count"]);
+        assert_eq!(reply.error()["path"], path);
+    }
+}
+
+/// Without the count of all, equal counts may be right or not.
+#[tokio::test]
+async fn counts_that_cannot_be_told_from_ignored_ones_are_not_given() {
+    let gateway = Gateway::start().await;
+    let all = "batch-item;item=1;status=503";
+    let first_is_all = |gateway: &Gateway| asked(gateway)[1][0].option("$filter").is_none();
+    // 1080 statuses in eights: the same number of each.
+    let reply = counts(&gateway, &json!(DEMO_CONFIGURATION_ID), &[all]).await;
+    assert!(first_is_all(&gateway));
+    assert_eq!(of(&reply), &Value::Null);
+    assert_eq!(reply.code(), "UPSTREAM_UNAVAILABLE", "what is known is that a count is not there");
+
+    // Counts that differ show that the filters were heeded.
+    let other = gateway.sandbox.configurations()[1]["id"].clone();
+    gateway
+        .graphql(crate::add_device_status::MUTATION, {
+            let mut input = crate::add_device_status::input(crate::add_device_status::device_status());
+            input["input"]["configurationId"] = other.clone();
+            input
+        })
+        .await
+        .data();
+    let reply = counts(&gateway, &other, &[all]).await;
+    reply.data();
+    assert_eq!(of(&reply), &expected(&gateway, &other));
+}

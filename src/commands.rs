@@ -24,7 +24,8 @@ pub struct NotReady;
 ///
 /// # Errors
 ///
-/// Where a setting cannot be used or an address cannot be bound; [`NotReady`] where a health check fails.
+/// Where a setting cannot be used or an address cannot be bound; [`NotReady`] where a health check fails;
+/// [`server::WriteCutOff`].
 pub fn run(command: Command) -> anyhow::Result<()> {
     if let Command::Schema = command {
         return print(&schema::sdl());
@@ -58,8 +59,7 @@ async fn serve(config: GatewayConfig) -> anyhow::Result<()> {
         introspection: config.introspection,
         graphiql: config.graphiql.then(|| server::PageSettings::serve(graph.root())),
     };
-    server::run(listener, admin, graph, settings, stop).await;
-    Ok(())
+    Ok(server::run(listener, admin, graph, settings, stop).await?)
 }
 
 async fn sandbox(config: SandboxConfig) -> anyhow::Result<()> {

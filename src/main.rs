@@ -6,6 +6,7 @@ use clap::Parser as _;
 use clap::error::ErrorKind;
 use intune_graphql::commands::{self, NotReady};
 use intune_graphql::config::Cli;
+use intune_graphql::server::WriteCutOff;
 use intune_graphql::telemetry;
 
 /// The exit code of a program that cannot start as it was told to.
@@ -20,7 +21,7 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         // Docker keeps 2 for itself, and knows 1 as "unhealthy".
-        Err(error) if error.is::<NotReady>() => fail(1, &format!("{error:#}")),
+        Err(error) if error.is::<NotReady>() || error.is::<WriteCutOff>() => fail(1, &format!("{error:#}")),
         Err(error) => fail(BAD_START, &format!("{error:#}")),
     }
 }

@@ -50,12 +50,13 @@ pub(super) async fn run(config: DemoConfig) -> anyhow::Result<()> {
         sandbox::run(upstream, sandbox, until_stopped).await.context("the sandbox failed")
     };
     let gateway = async {
-        server::run(listener, admin, graph, settings, stop).await;
+        let ended = server::run(listener, admin, graph, settings, stop).await;
         drop(stopped);
+        ended
     };
-    let (sandbox, ()) = futures_util::future::join(sandbox, gateway).await;
+    let (sandbox, gateway) = futures_util::future::join(sandbox, gateway).await;
     info!("the demo has ended");
-    sandbox
+    sandbox.and(gateway.map_err(Into::into))
 }
 
 /// What a newcomer needs: where to look, the token, and a mutation that works as it stands.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use reqwest::redirect;
+use tokio_util::task::TaskTracker;
 
 use super::exchange::Caller;
 use super::root::ServiceRoot;
@@ -67,6 +68,8 @@ pub(super) struct Inner {
     pub(super) root: ServiceRoot,
     pub(super) create_path: CreatePath,
     pub(super) max_response: usize,
+    /// The writes that are under way, each finished whether or not its caller still waits.
+    pub(super) writes: TaskTracker,
 }
 
 impl Client {
@@ -103,13 +106,20 @@ impl Client {
         }
         let http = http.build().map_err(ClientError::Http)?;
         let ClientSettings { root, create_path, max_response, .. } = settings;
-        Ok(Self(Arc::new(Inner { http, root, create_path, max_response })))
+        let writes = TaskTracker::new();
+        Ok(Self(Arc::new(Inner { http, root, create_path, max_response, writes })))
     }
 
     /// The client on behalf of nobody but `caller`: every call carries that caller's token and deadline.
     #[must_use]
     pub fn session(&self, caller: Caller) -> Session {
         Session::new(Arc::clone(&self.0), caller)
+    }
+
+    /// Resolves when no write is under way. For the end of the process, when no more can begin.
+    pub async fn writes_finished(&self) {
+        self.0.writes.close();
+        self.0.writes.wait().await;
     }
 
     /// The service root that is spoken to.

@@ -91,7 +91,7 @@ impl Exchange {
         set_body(&mut request, body);
         let deadline = self.deadline()?;
         let exchange = Arc::clone(self);
-        let write = tokio::spawn(async move { exchange.send(request).await });
+        let write = self.client.writes.spawn(async move { exchange.send(request).await });
         match tokio::time::timeout_at(deadline, write).await {
             Ok(Ok(answer)) => Ok(answer?),
             Ok(Err(_panicked)) => Err(Error::Internal("the write's task ended early").into()),

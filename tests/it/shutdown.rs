@@ -62,6 +62,45 @@ async fn a_write_that_is_under_way_is_answered() {
     assert_eq!(sandbox.requests().len(), 1);
 }
 
+/// Sends a write that Graph takes so long to answer, hangs up, and asks the gateway to stop; its exit code and what it
+/// said then.
+async fn stop_after_hanging_up(wait: &str) -> (Option<i32>, String, Duration) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let root = format!("http://{}/beta", listener.local_addr().unwrap());
+    let sandbox = Sandbox::new(sandbox::Settings::default());
+    tokio::spawn(sandbox::run(listener, sandbox.clone(), std::future::pending()));
+    sandbox.inject(FaultRule::once(format!("slow-first-byte;wait={wait}").parse().unwrap()));
+
+    let (gateway, address) = serve(&root, "2s");
+    let body = json!({"query": MUTATION, "variables": input(device_status())}).to_string();
+    let mut stream = TcpStream::connect(&address).unwrap();
+    let head = format!(
+        "POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nauthorization: Bearer {TOKEN}\r\n\
+         content-length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all((head + &body).as_bytes()).unwrap();
+    while sandbox.requests().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    drop(stream);
+    let asked = Instant::now();
+    let (code, said) = tokio::task::spawn_blocking(|| gateway.stop()).await.unwrap();
+    (code, said, asked.elapsed())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_whose_caller_is_gone_is_finished_and_said_to_be_cut_off_where_it_is() {
+    let (code, said, taken) = stop_after_hanging_up("1s").await;
+    assert_eq!(code, Some(0), "{said}");
+    assert!(taken >= Duration::from_millis(700), "{taken:?}");
+
+    let (code, said, taken) = stop_after_hanging_up("60s").await;
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("error: a write to Microsoft Graph was cut off"), "{said}");
+    assert!(taken < Duration::from_secs(20), "{taken:?}");
+}
+
 /// How long a gateway with a deadline of a second takes to end while this client is connected.
 fn time_to_end(client: impl FnOnce(&mut TcpStream)) -> Duration {
     let (gateway, address) = serve("http://127.0.0.1:1/beta", "1s");

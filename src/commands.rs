@@ -5,14 +5,19 @@ mod healthcheck;
 
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::path::Path;
+use std::process::ExitCode;
 
 use anyhow::Context as _;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use tokio::net::TcpListener;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::config::{Command, GatewayConfig, GraphConfig, SandboxConfig};
 use crate::graph::{Client, ClientSettings, ServiceRoot};
 use crate::sandbox::{self, Sandbox};
+use crate::schema::{ApiSettings, CursorKey};
 use crate::{schema, server};
 
 /// A health check that failed: whoever is asked is not ready.
@@ -20,32 +25,33 @@ use crate::{schema, server};
 #[error("not ready")]
 pub struct NotReady;
 
-/// Runs a command to its end.
+/// Runs a command to its end: its exit code is 1 where the gateway had to cut writes off when it stopped.
 ///
 /// # Errors
 ///
-/// Where a setting cannot be used or an address cannot be bound; [`NotReady`] where a health check fails;
-/// [`server::WriteCutOff`].
-pub fn run(command: Command) -> anyhow::Result<()> {
+/// Where a setting cannot be used or an address cannot be bound; [`NotReady`] where a health check fails.
+pub fn run(command: Command) -> anyhow::Result<ExitCode> {
     if let Command::Schema = command {
-        return print(&schema::sdl());
+        print(&schema::sdl())?;
+        return Ok(ExitCode::SUCCESS);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
         match command {
-            Command::Demo(config) => demo::run(config).await,
-            Command::Serve(config) => serve(config).await,
-            Command::Sandbox(config) => sandbox(config).await,
-            Command::Healthcheck(config) => healthcheck::run(&config).await.context(NotReady),
-            Command::Schema => Ok(()),
+            Command::Demo(config) => demo::run(config).await?,
+            Command::Serve(config) => return serve(config).await,
+            Command::Sandbox(config) => sandbox(config).await?,
+            Command::Healthcheck(config) => healthcheck::run(&config).await.context(NotReady)?,
+            Command::Schema => {}
         }
+        Ok(ExitCode::SUCCESS)
     });
     // A name that is still being looked up is nothing to wait for.
     runtime.shutdown_background();
     ended
 }
 
-async fn serve(config: GatewayConfig) -> anyhow::Result<()> {
+async fn serve(config: GatewayConfig) -> anyhow::Result<ExitCode> {
     let graph = graph_client(&config.graph)?;
     info!(graph.root = %graph.root(), "speaking to Microsoft Graph");
     let listener = bind(config.listen, "--listen").await?;
@@ -53,13 +59,25 @@ async fn serve(config: GatewayConfig) -> anyhow::Result<()> {
     let stop = stop_signal()?;
     print(&format!("listening on http://{}", listener.local_addr()?))?;
     print(&format!("admin listening on http://{}", admin.local_addr()?))?;
+    let api = ApiSettings {
+        introspection: config.introspection,
+        default_page_size: config.default_page_size,
+        cursor_key: cursor_key(config.cursor_key_file.as_deref())?,
+    };
     let settings = server::Settings {
         deadline: config.http.deadline,
         max_body: config.http.max_body,
-        introspection: config.introspection,
+        drain_delay: config.drain_delay,
+        drain_timeout: config.drain_timeout,
         graphiql: config.graphiql.then(|| server::PageSettings::serve(graph.root())),
     };
-    Ok(server::run(listener, admin, graph, settings, stop).await?)
+    match server::run(listener, admin, graph, api, settings, stop).await {
+        0 => Ok(ExitCode::SUCCESS),
+        writes => {
+            error!(writes, "writes to Graph were cut off; whether they happened is not known");
+            Ok(ExitCode::FAILURE)
+        }
+    }
 }
 
 async fn sandbox(config: SandboxConfig) -> anyhow::Result<()> {
@@ -87,6 +105,16 @@ fn graph_client(config: &GraphConfig) -> anyhow::Result<Client> {
     })?)
 }
 
+/// The key that cursors are sealed with: the file's, else one that nobody else has.
+fn cursor_key(file: Option<&Path>) -> anyhow::Result<CursorKey> {
+    let Some(file) = file else { return Ok(CursorKey::random()?) };
+    let text = std::fs::read_to_string(file)
+        .with_context(|| format!("--cursor-key-file: cannot read {}", file.display()))?;
+    let bytes = STANDARD.decode(text.trim()).unwrap_or_default();
+    CursorKey::new(&bytes)
+        .map_err(|_| anyhow::anyhow!("--cursor-key-file: {} must hold 32 bytes in base64", file.display()))
+}
+
 async fn bind(address: SocketAddr, setting: &str) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| format!("{setting}: cannot listen on {address}"))
 }
@@ -98,19 +126,27 @@ fn print(text: &str) -> anyhow::Result<()> {
     Ok(stdout.flush()?)
 }
 
-/// Resolves at the first SIGTERM or SIGINT (Ctrl-C). To be called before the address is printed: whoever reads it may ask
-/// to stop at once.
+/// Resolves at the first SIGTERM or SIGINT (Ctrl-C); the second ends the process at once. To be called before the address
+/// is printed: whoever reads it may ask to stop at once.
 fn stop_signal() -> anyhow::Result<impl Future<Output = ()> + Send + 'static> {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
-        Ok(async move {
+        let mut signalled = async move || {
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
             }
+        };
+        Ok(async move {
+            signalled().await;
+            tokio::spawn(async move {
+                signalled().await;
+                warn!("told to stop twice: what is under way is cut off");
+                std::process::exit(1);
+            });
         })
     }
     #[cfg(not(unix))]

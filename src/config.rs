@@ -3,15 +3,16 @@
 //!
 //! A setting is a flag and a variable: `--graph-url` is `INTUNE_GRAPHQL_GRAPH_URL`. A secret is never a flag.
 
+mod sandbox;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use self::sandbox::SandboxConfig;
 use crate::graph::{Cloud, CreatePath};
-use crate::sandbox::settings::{IdPolicy, Profile, RefMode, StatusIds, Switch};
-use crate::sandbox::{Fault, FaultRule, Settings};
 
 /// A typed GraphQL façade over Microsoft Graph's Intune app provisioning endpoints.
 ///
@@ -78,6 +79,22 @@ pub struct GatewayConfig {
     /// What a GraphQL request may cost and see.
     #[command(flatten)]
     pub http: HttpConfig,
+    /// How many objects a page has where the caller does not say, 1 to 1000.
+    #[arg(long, env = "INTUNE_GRAPHQL_DEFAULT_PAGE_SIZE", value_name = "COUNT", default_value_t = 50,
+          value_parser = page_size)]
+    pub default_page_size: usize,
+    /// File with the key that cursors are sealed with, 32 bytes in base64 (`openssl rand -base64 32`), which replicas
+    /// share. Without it the key is random, and cursors hold until the gateway ends.
+    #[arg(long, env = "INTUNE_GRAPHQL_CURSOR_KEY_FILE", value_name = "FILE")]
+    pub cursor_key_file: Option<PathBuf>,
+    /// How long requests are still taken after SIGTERM, so that load balancers notice first, as in `5s`.
+    #[arg(long, env = "INTUNE_GRAPHQL_DRAIN_DELAY", value_name = "DURATION", default_value = "0s",
+          value_parser = humantime::parse_duration)]
+    pub drain_delay: Duration,
+    /// How long what is under way may take to finish after that, as in `30s`.
+    #[arg(long, env = "INTUNE_GRAPHQL_DRAIN_TIMEOUT", value_name = "DURATION", default_value = "30s",
+          value_parser = duration)]
+    pub drain_timeout: Duration,
     /// Serve the GraphiQL page at `/graphiql`.
     #[arg(long, env = "INTUNE_GRAPHQL_GRAPHIQL", value_name = "BOOL", default_value_t = false,
           num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
@@ -165,121 +182,6 @@ pub struct HealthcheckConfig {
     pub timeout: Duration,
 }
 
-/// The sandbox's settings. Faults are written as in `503;retry-after=1;times=2`; the documentation of the module
-/// `sandbox::faults` lists them.
-#[derive(Debug, Clone, Args)]
-pub struct SandboxConfig {
-    /// Where the sandbox is served; its Graph root is `/beta`. Port 0 takes a free port and prints it.
-    #[arg(
-        long,
-        env = "INTUNE_GRAPHQL_SANDBOX_LISTEN",
-        value_name = "ADDR",
-        default_value = "127.0.0.1:4010"
-    )]
-    pub listen: SocketAddr,
-    /// Scheme, host and port in links, as in `https://graph.example.org`; taken from each request where unset.
-    #[arg(long, env = "INTUNE_GRAPHQL_SANDBOX_PUBLIC_URL", value_name = "URL")]
-    pub public_url: Option<String>,
-    /// What to play: Graph as documented, or as it was reported to be.
-    #[arg(long, env = "INTUNE_GRAPHQL_SANDBOX_PROFILE", value_enum, default_value_t = Profile::Documented)]
-    pub profile: Profile,
-    /// Check the Authorization header.
-    #[arg(long, env = "INTUNE_GRAPHQL_SANDBOX_AUTH", value_enum, default_value_t = Switch::On)]
-    pub auth: Switch,
-    /// What `POST …/deviceStatuses/$ref` does.
-    #[arg(long, env = "INTUNE_GRAPHQL_SANDBOX_REF_MODE", value_enum, default_value_t = RefMode::Refuse)]
-    pub ref_mode: RefMode,
-    /// What becomes of an `id` in the body of a create.
-    #[arg(long, env = "INTUNE_GRAPHQL_SANDBOX_IDS", value_enum, default_value_t = IdPolicy::Ignore)]
-    pub ids: IdPolicy,
-    /// Form of the ids of new status rows.
-    #[arg(long, env = "INTUNE_GRAPHQL_SANDBOX_STATUS_IDS", value_enum, default_value_t = StatusIds::Composite)]
-    pub status_ids: StatusIds,
-    /// Refuse properties that a type lacks; off passes over them.
-    #[arg(long, env = "INTUNE_GRAPHQL_SANDBOX_STRICT_BODIES", value_enum, default_value_t = Switch::On)]
-    pub strict_bodies: Switch,
-    /// Honour `Prefer: return=minimal`.
-    #[arg(long, env = "INTUNE_GRAPHQL_SANDBOX_RETURN_MINIMAL", value_enum, default_value_t = Switch::On)]
-    pub return_minimal: Switch,
-    /// Compress answers for callers who accept it.
-    #[arg(long, env = "INTUNE_GRAPHQL_SANDBOX_GZIP", value_enum, default_value_t = Switch::On)]
-    pub gzip: Switch,
-    /// Seed of the data, of new ids and of random faults.
-    #[arg(long, env = "INTUNE_GRAPHQL_SANDBOX_SEED", value_name = "NUMBER", default_value_t = 1)]
-    pub seed: u64,
-    /// Provisioning configurations at start; the first has a fixed id.
-    #[arg(long, env = "INTUNE_GRAPHQL_SANDBOX_CONFIGURATIONS", value_name = "COUNT", default_value_t = 5)]
-    pub configurations: usize,
-    /// Device statuses at start; nine in ten belong to the first configuration.
-    #[arg(long, env = "INTUNE_GRAPHQL_SANDBOX_STATUSES", value_name = "COUNT", default_value_t = 1200)]
-    pub statuses: usize,
-    /// Entities per page, at most.
-    #[arg(long, env = "INTUNE_GRAPHQL_SANDBOX_PAGE_SIZE", value_name = "COUNT", default_value_t = 1000,
-          value_parser = at_least_one)]
-    pub page_size: usize,
-    /// Largest request body, in bytes.
-    #[arg(long, env = "INTUNE_GRAPHQL_SANDBOX_MAX_BODY", value_name = "BYTES", default_value_t = 4 * 1024 * 1024)]
-    pub max_body: usize,
-    /// Requests to keep for `GET /_sandbox/requests`; 0 keeps none.
-    #[arg(long, env = "INTUNE_GRAPHQL_SANDBOX_RECORD", value_name = "COUNT", default_value_t = 10_000)]
-    pub record: usize,
-    /// A fault from the start on; may be given several times.
-    #[arg(long = "fault", env = "INTUNE_GRAPHQL_SANDBOX_FAULTS", value_name = "RULE", value_delimiter = ' ')]
-    pub faults: Vec<FaultRule>,
-    /// Share of requests, 0 to 1, that meet a fault of the mix.
-    #[arg(long, env = "INTUNE_GRAPHQL_SANDBOX_FAULT_RATE", value_name = "SHARE", default_value_t = 0.0,
-          value_parser = share)]
-    pub fault_rate: f64,
-    /// What random faults are drawn from, with spaces between them; each is as likely as the next.
-    #[arg(
-        long,
-        env = "INTUNE_GRAPHQL_SANDBOX_FAULT_MIX",
-        value_name = "FAULTS",
-        value_delimiter = ' ',
-        default_value = "429;retry-after=1 500;body=wrapped 503 504;body=empty-message drop-applied"
-    )]
-    pub fault_mix: Vec<Fault>,
-}
-
-impl From<SandboxConfig> for Settings {
-    fn from(config: SandboxConfig) -> Self {
-        Self {
-            profile: config.profile,
-            public_url: config.public_url.map(|url| url.trim_end_matches('/').to_owned()),
-            auth: config.auth,
-            ref_mode: config.ref_mode,
-            ids: config.ids,
-            status_ids: config.status_ids,
-            strict_bodies: config.strict_bodies,
-            return_minimal: config.return_minimal,
-            gzip: config.gzip,
-            seed: config.seed,
-            configurations: config.configurations,
-            statuses: config.statuses,
-            page_size: config.page_size,
-            max_body: config.max_body,
-            record: config.record,
-            faults: config.faults,
-            fault_rate: config.fault_rate,
-            fault_mix: config.fault_mix,
-        }
-    }
-}
-
-fn at_least_one(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(0) | Err(_) => Err("must be a whole number, at least 1".to_owned()),
-        Ok(number) => Ok(number),
-    }
-}
-
-fn share(text: &str) -> Result<f64, String> {
-    text.parse()
-        .ok()
-        .filter(|share| (0.0..=1.0).contains(share))
-        .ok_or_else(|| "must be a number between 0 and 1".to_owned())
-}
-
 /// The defaults of `--help`, for what is started without a command line of its own.
 impl Default for GraphConfig {
     fn default() -> Self {
@@ -300,6 +202,13 @@ fn defaults<T: Args>() -> T {
     T::from_arg_matches(&matches).expect("every setting has a default")
 }
 
+fn page_size(text: &str) -> Result<usize, String> {
+    text.parse()
+        .ok()
+        .filter(|size| (1..=1000).contains(size))
+        .ok_or_else(|| "must be from 1 to 1000".to_owned())
+}
+
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -317,7 +226,8 @@ fn duration(text: &str) -> Result<Duration, String> {
 mod tests {
     use clap::{CommandFactory, Parser};
 
-    use super::{Cli, Command, Settings};
+    use super::{Cli, Command};
+    use crate::sandbox::Settings;
 
     #[test]
     fn the_command_line_is_well_formed() {

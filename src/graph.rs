@@ -4,9 +4,11 @@
 //! token and deadline. Collections hang off the session as they do off Graph, one method per operation, each naming its
 //! request line: `session.ios_lob_app_provisioning_configurations().get_opt(&key)`. Nothing here knows GraphQL.
 
+mod address;
 mod answer;
 mod auth;
 mod batch;
+mod caller;
 mod client;
 mod device_app_management;
 mod envelope;
@@ -22,10 +24,12 @@ mod root;
 mod session;
 
 pub use self::auth::{Authorization, NotABearerToken};
+pub use self::caller::Caller;
 pub use self::client::{Client, ClientError, ClientSettings, CreatePath, install_tls_provider};
-pub use self::device_app_management::{Created, DeviceStatuses, IosLobAppProvisioningConfigurations};
+pub use self::device_app_management::{
+    Collection, Created, DeviceStatuses, IosLobAppProvisioningConfigurations,
+};
 pub use self::error::{Answered, ApiError, Error, Outcome, WriteError};
-pub use self::exchange::Caller;
 pub use self::key::{InvalidKey, Key};
 pub use self::page::{NextPage, Page};
 pub use self::root::{Cloud, ServiceRoot, ServiceRootError};

@@ -1,20 +1,20 @@
 //! A typed GraphQL façade over Microsoft Graph's Intune app provisioning endpoints.
 //!
-//! Dependencies point one way: [`server`] (HTTP) -> [`schema`] (GraphQL) -> [`graph`] (Microsoft Graph). [`config`]
-//! feeds them, and [`commands`] starts them; [`sandbox`] is an in-memory Microsoft Graph that shares no type with them and
-//! is spoken to over HTTP.
+//! Dependencies point one way: [`server`] (HTTP) -> [`schema`] (GraphQL) -> [`graph`] (Microsoft Graph). [`config`] and
+//! [`commands`] feed them; [`telemetry`] is what they tell operators. [`sandbox`] is an in-memory Microsoft Graph that
+//! shares no type with them and is spoken to over HTTP.
 //!
-//! One `addDeviceStatus`, followed through them:
+//! One request, followed through them:
 //!
-//! 1. `server::listener` takes the connection; `server::graphql` reads the body within the deadline, and the one bearer
-//!    token out of the headers.
-//! 2. [`schema::operation`] parses the document, checks it and every variable against the SDL, and collects the fields, so
-//!    that each response key stands once. Whatever is wrong with the request is found here, before anything is sent.
-//! 3. The library resolves what is left. `schema::mutation` maps the input and calls [`graph::DeviceStatuses::create`] of
-//!    the caller's [`graph::Session`].
-//! 4. `graph::exchange` sends one POST to the service root and reads the answer within bounds; `graph::answer` tells success
-//!    from failure, and [`graph::Outcome`] what is known of a write that failed.
-//! 5. `schema::error` turns a failure into a code and a sentence for strangers, and logs it once.
+//! 1. `server::graphql` reads the HTTP request: media types, size, the token, the JSON.
+//! 2. [`schema::Api::prepare`] has [`schema::operation`] parse and validate the document, coerce the variables, and merge
+//!    the selections, so that nothing executes before all of it is known to be good, and nothing twice.
+//! 3. [`schema::Api::execute`] runs the resolvers. They are thin: a resolver maps its input and asks the caller's
+//!    [`graph::Session`].
+//! 4. The session gathers reads that become ready together into one `$batch`, and sends writes once, each with the
+//!    caller's token, to the service root and nowhere else.
+//! 5. What comes back is an entity of [`graph::models`], or a [`graph::Error`] that says what the caller can do; the
+//!    schema turns it into a node, or into an error with a code.
 
 pub mod commands;
 pub mod config;

@@ -6,7 +6,6 @@ use clap::Parser as _;
 use clap::error::ErrorKind;
 use intune_graphql::commands::{self, NotReady};
 use intune_graphql::config::Cli;
-use intune_graphql::server::WriteCutOff;
 use intune_graphql::telemetry;
 
 /// The exit code of a program that cannot start as it was told to.
@@ -19,9 +18,9 @@ fn main() -> ExitCode {
     };
     let result = telemetry::init(&cli.log).map_err(Into::into).and_then(|()| commands::run(cli.command));
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         // Docker keeps 2 for itself, and knows 1 as "unhealthy".
-        Err(error) if error.is::<NotReady>() || error.is::<WriteCutOff>() => fail(1, &format!("{error:#}")),
+        Err(error) if error.is::<NotReady>() => fail(1, &format!("{error:#}")),
         Err(error) => fail(BAD_START, &format!("{error:#}")),
     }
 }

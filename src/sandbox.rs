@@ -31,6 +31,7 @@
 
 mod answer;
 mod auth;
+mod batch;
 mod body;
 mod call;
 mod control;
@@ -52,10 +53,13 @@ mod seed;
 mod service;
 pub mod settings;
 mod store;
+mod throttle;
+mod tls;
 mod wire;
 mod writes;
 
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use serde_json::Value as Json;
 use tokio::net::TcpListener;
@@ -107,7 +111,12 @@ impl Sandbox {
         self.0.plan.clear();
     }
 
-    /// Puts data, faults and record back to what they were at start.
+    /// Sets the clock of the throttling windows forward.
+    pub fn advance_clock(&self, by: Duration) {
+        self.0.throttle.advance(by);
+    }
+
+    /// Puts data, faults, record and throttling windows back to what they were at start.
     pub fn reset(&self) {
         self.0.reset();
     }
@@ -149,7 +158,7 @@ impl Sandbox {
 ///
 /// # Errors
 ///
-/// None at present: what goes wrong on one connection ends that connection only.
+/// Where certificate or key of the settings cannot be read. What goes wrong on one connection ends that one only.
 pub async fn run(
     listener: TcpListener,
     sandbox: Sandbox,

@@ -2,61 +2,49 @@
 //! Graph client, map the output.
 
 mod api;
+mod connection;
+mod cursor;
+mod documents;
 mod error;
+mod filter;
+mod list;
 mod mutation;
 mod node;
 pub mod operation;
 mod query;
+mod request;
 mod selection;
 mod types;
 
-use async_graphql::{Context, EmptySubscription, Schema, ValidationMode};
+use async_graphql::{EmptySubscription, Schema, SchemaBuilder, ValidationMode};
 
-use self::error::FieldError;
 use self::mutation::Mutation;
 use self::query::Query;
-use crate::graph::{Key, Session};
+use crate::graph::Key;
 
-pub use self::api::{Api, GraphqlRequest};
+pub use self::api::{Api, ApiSettings, GraphqlRequest};
+pub use self::cursor::{CursorKey, CursorKeyError};
 pub use self::error::ErrorCode;
 
 type GatewaySchema = Schema<Query, Mutation, EmptySubscription>;
 
-fn build(mode: ValidationMode) -> GatewaySchema {
+fn build(mode: ValidationMode) -> SchemaBuilder<Query, Mutation, EmptySubscription> {
     Schema::build(Query, Mutation, EmptySubscription)
         .register_output_type::<ErrorCode>()
         .register_output_type::<error::WriteOutcome>()
         .validation_mode(mode)
         // Bounded before execution, by limits that count what is executed.
         .limit_recursive_depth(usize::MAX)
-        .finish()
 }
 
 /// The schema in GraphQL's schema definition language, as `schema.graphql` at the project's root holds it.
 #[must_use]
 pub fn sdl() -> String {
-    build(ValidationMode::Strict).sdl()
+    build(ValidationMode::Strict).finish().sdl()
 }
 
 /// The global id of the configuration with Graph's key `key`.
 #[must_use]
 pub fn configuration_id(key: &Key) -> String {
     node::GlobalId::Configuration(key.clone()).encode()
-}
-
-/// What each resolver may use: Graph as the caller may use it, where a usable token came.
-struct RequestData {
-    session: Option<Session>,
-}
-
-/// Graph on behalf of the caller.
-///
-/// # Errors
-///
-/// `UNAUTHENTICATED` where no usable token came.
-fn session<'a>(ctx: &Context<'a>) -> Result<&'a Session, FieldError> {
-    ctx.data::<RequestData>()
-        .ok()
-        .and_then(|data| data.session.as_ref())
-        .ok_or_else(FieldError::unauthenticated)
 }

@@ -9,18 +9,18 @@ mod media_type;
 mod router;
 
 use std::future::Future;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::{self, Either, FutureExt as _};
+use futures_util::future::{self, FutureExt as _};
 use tokio::net::TcpListener;
-use tracing::info;
+use tokio::sync::oneshot;
+use tracing::{info, warn};
 
 pub use self::graphiql::PageSettings;
 use self::health::Readiness;
 use crate::graph;
-use crate::schema::Api;
+use crate::schema::{Api, ApiSettings};
 
 /// What the gateway is started with.
 #[derive(Debug, Clone)]
@@ -29,8 +29,10 @@ pub struct Settings {
     pub deadline: Duration,
     /// Largest request body, in bytes.
     pub max_body: usize,
-    /// Whether introspection is answered.
-    pub introspection: bool,
+    /// How long requests are still taken after readiness is gone, so that load balancers notice first.
+    pub drain_delay: Duration,
+    /// How long what is under way may take to finish after that.
+    pub drain_timeout: Duration,
     /// The GraphiQL page, where it is served.
     pub graphiql: Option<PageSettings>,
 }
@@ -45,56 +47,52 @@ struct App {
 /// What a request that is under way at a shutdown is given beyond its deadline, to send its answer.
 const TO_ANSWER: Duration = Duration::from_secs(1);
 
-/// The gateway was told to stop, and did while a write that had been sent was still without an answer.
-#[derive(Debug, thiserror::Error)]
-#[error("a write to Microsoft Graph was cut off: it may have happened")]
-pub struct WriteCutOff;
-
-/// Serves the gateway on `public` and its health on `admin`, until `shutdown` resolves and the requests that are under
-/// way then are answered, each within its deadline.
-///
-/// # Errors
-///
-/// [`WriteCutOff`], where Graph had not answered a write by then.
+/// Serves the gateway on `public` and its health on `admin`, until `shutdown` resolves. Then it is not ready at once;
+/// after the drain delay no connection is taken any more, and what has been sent to Graph is finished within the drain
+/// time-out, writes that nobody waits for included. Gives the number of writes that were cut off.
 pub async fn run(
     public: TcpListener,
     admin: TcpListener,
     graph: graph::Client,
+    api: ApiSettings,
     settings: Settings,
     shutdown: impl Future<Output = ()> + Send,
-) -> Result<(), WriteCutOff> {
+) -> usize {
     let readiness = Readiness::ready();
-    let drain = settings.deadline + TO_ANSWER;
-    let client = graph.clone();
-    let app = Arc::new(App { api: Api::new(settings.introspection), graph, settings });
-    let stopping = shutdown
-        .map({
-            let readiness = readiness.clone();
-            move |()| {
-                info!("shutting down");
-                readiness.not_any_more();
-            }
-        })
-        .shared();
+    let api = Api::new(api);
+    let Settings { deadline, drain_delay, drain_timeout, .. } = settings;
+    let app = Arc::new(App { api, graph: graph.clone(), settings });
+
+    let (draining, drain_begins) = oneshot::channel::<()>();
+    let stopping = {
+        let readiness = readiness.clone();
+        async move {
+            shutdown.await;
+            readiness.not_any_more();
+            info!(delay_ms = drain_delay.as_millis(), "shutting down");
+            tokio::time::sleep(drain_delay).await;
+            drop(draining);
+        }
+    };
+    let drained = async {
+        listener::serve(public, router::public(&app), stopping, (deadline + TO_ANSWER).min(drain_timeout))
+            .await;
+        graph.written().await;
+    };
+    let overdue = async {
+        let _ = drain_begins.await;
+        tokio::time::sleep(drain_timeout).await;
+    };
     // The admin listener goes last, so that whoever asks is told "not ready" rather than nothing.
-    let (served, until_served) = tokio::sync::oneshot::channel::<()>();
+    let (served, until_served) = oneshot::channel::<()>();
     let public = async {
-        let too_late = async {
-            stopping.clone().await;
-            tokio::time::sleep(drain + TO_ANSWER).await;
-        };
-        let finished = async {
-            listener::serve(public, router::public(&app), stopping.clone(), drain).await;
-            // A write is not given up with its caller.
-            client.writes_finished().await;
-        };
-        let ended = match future::select(pin!(finished), pin!(too_late)).await {
-            Either::Left(_) => Ok(()),
-            Either::Right(_) => Err(WriteCutOff),
-        };
+        tokio::select! {
+            () = drained => {}
+            () = overdue => warn!(timeout_ms = drain_timeout.as_millis(), "the drain time-out has passed"),
+        }
         drop(served);
-        ended
     };
     let admin = listener::serve(admin, health::router(readiness), until_served.map(|_| ()), TO_ANSWER);
-    future::join(public, admin).await.0
+    future::join(public, admin).await;
+    graph.writes_under_way()
 }

@@ -1,5 +1,7 @@
 //! Where logs go: standard error, one line each. Tokens and bodies are never logged, at any level.
 
+pub mod metrics;
+
 use std::io::IsTerminal as _;
 
 use tracing_subscriber::EnvFilter;

@@ -1,5 +1,7 @@
 //! `demo`: the whole system on one machine, with something to paste.
 
+use std::time::Duration;
+
 use anyhow::Context as _;
 use tracing::info;
 
@@ -7,6 +9,7 @@ use super::{bind, graph_client, print, stop_signal};
 use crate::config::{DemoConfig, GraphConfig, HttpConfig};
 use crate::graph::Key;
 use crate::sandbox::{self, Sandbox};
+use crate::schema::{ApiSettings, CursorKey};
 use crate::{schema, server};
 
 /// The token that `demo` prints; the sandbox takes any.
@@ -21,6 +24,7 @@ pub(super) async fn run(config: DemoConfig) -> anyhow::Result<()> {
     let gateway = format!("http://{}", listener.local_addr()?);
 
     let graph = graph_client(&GraphConfig { graph_url: Some(root.clone()), ..GraphConfig::default() })?;
+    let api = ApiSettings { introspection: true, default_page_size: 50, cursor_key: CursorKey::random()? };
     let http = HttpConfig::default();
     let configuration = Key::new(sandbox::DEMO_CONFIGURATION_ID)?;
     let graphiql = server::PageSettings::demo(
@@ -32,7 +36,8 @@ pub(super) async fn run(config: DemoConfig) -> anyhow::Result<()> {
     let settings = server::Settings {
         deadline: http.deadline,
         max_body: http.max_body,
-        introspection: true,
+        drain_delay: Duration::ZERO,
+        drain_timeout: Duration::from_secs(30),
         graphiql: Some(graphiql),
     };
 
@@ -50,13 +55,12 @@ pub(super) async fn run(config: DemoConfig) -> anyhow::Result<()> {
         sandbox::run(upstream, sandbox, until_stopped).await.context("the sandbox failed")
     };
     let gateway = async {
-        let ended = server::run(listener, admin, graph, settings, stop).await;
+        server::run(listener, admin, graph, api, settings, stop).await;
         drop(stopped);
-        ended
     };
-    let (sandbox, gateway) = futures_util::future::join(sandbox, gateway).await;
+    let (sandbox, ()) = futures_util::future::join(sandbox, gateway).await;
     info!("the demo has ended");
-    sandbox.and(gateway.map_err(Into::into))
+    sandbox
 }
 
 /// What a newcomer needs: where to look, the token, and a mutation that works as it stands.

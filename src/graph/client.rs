@@ -9,7 +9,7 @@ use clap::ValueEnum;
 use reqwest::redirect;
 use tokio_util::task::TaskTracker;
 
-use super::exchange::Caller;
+use super::caller::Caller;
 use super::root::ServiceRoot;
 use super::session::Session;
 
@@ -68,7 +68,7 @@ pub(super) struct Inner {
     pub(super) root: ServiceRoot,
     pub(super) create_path: CreatePath,
     pub(super) max_response: usize,
-    /// The writes that are under way, each finished whether or not its caller still waits.
+    /// The writes that are under way, those that nobody waits for any more too.
     pub(super) writes: TaskTracker,
 }
 
@@ -106,8 +106,7 @@ impl Client {
         }
         let http = http.build().map_err(ClientError::Http)?;
         let ClientSettings { root, create_path, max_response, .. } = settings;
-        let writes = TaskTracker::new();
-        Ok(Self(Arc::new(Inner { http, root, create_path, max_response, writes })))
+        Ok(Self(Arc::new(Inner { http, root, create_path, max_response, writes: TaskTracker::new() })))
     }
 
     /// The client on behalf of nobody but `caller`: every call carries that caller's token and deadline.
@@ -116,10 +115,16 @@ impl Client {
         Session::new(Arc::clone(&self.0), caller)
     }
 
-    /// Resolves when no write is under way. For the end of the process, when no more can begin.
-    pub async fn writes_finished(&self) {
+    /// Resolves when no write is under way any more, those included whose callers have gone.
+    pub async fn written(&self) {
         self.0.writes.close();
         self.0.writes.wait().await;
+    }
+
+    /// How many writes are under way.
+    #[must_use]
+    pub fn writes_under_way(&self) -> usize {
+        self.0.writes.len()
     }
 
     /// The service root that is spoken to.

@@ -1,8 +1,10 @@
 //! `/deviceAppManagement`, one file per collection, one method per operation.
 
+mod collection;
 mod device_statuses;
 mod ios_lob_app_provisioning_configurations;
 
+pub use self::collection::Collection;
 pub use self::device_statuses::{Created, DeviceStatuses};
 pub use self::ios_lob_app_provisioning_configurations::IosLobAppProvisioningConfigurations;
 

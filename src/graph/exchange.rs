@@ -2,7 +2,6 @@
 //! failure modes told apart.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
@@ -12,25 +11,14 @@ use url::Url;
 use uuid::Uuid;
 
 use super::answer::Answer;
-use super::auth::Authorization;
 use super::batch;
+use super::caller::Caller;
 use super::client::Inner;
 use super::error::{Error, WriteError};
 use super::reads::Shared;
 
 const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");
 const APPLICATION_JSON: HeaderValue = HeaderValue::from_static("application/json");
-
-/// On whose behalf, and until when.
-#[derive(Debug, Clone)]
-pub struct Caller {
-    /// The caller's `Authorization` header.
-    pub authorization: Authorization,
-    /// Sent as `client-request-id` with every call of the request; Graph echoes it, and support asks for it.
-    pub client_request_id: Uuid,
-    /// When the caller stops waiting.
-    pub deadline: Instant,
-}
 
 /// What the calls of one request share.
 pub(super) struct Exchange {

@@ -1,12 +1,18 @@
 //! Graph's entities, field for field as its beta metadata has them.
 
+mod assignment;
 mod compliance_status;
 mod date_time_offset;
 mod device_status;
+mod entity;
 mod ios_lob_app_provisioning_configuration;
 mod lenient;
+mod user_status;
 
+pub use self::assignment::{Assignment, AssignmentTarget, GroupAssignment};
 pub use self::compliance_status::ComplianceStatus;
 pub use self::date_time_offset::{DateTimeOffset, InvalidDateTimeOffset};
 pub use self::device_status::{DeviceStatus, NewDeviceStatus};
+pub use self::entity::Entity;
 pub use self::ios_lob_app_provisioning_configuration::IosLobAppProvisioningConfiguration;
+pub use self::user_status::UserStatus;

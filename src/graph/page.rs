@@ -4,7 +4,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use super::answer::{Answer, same_path};
+use super::address::same_path;
+use super::answer::Answer;
 use super::error::Error;
 use percent_encoding::percent_decode_str;
 

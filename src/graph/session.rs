@@ -8,10 +8,11 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use super::answer::Answer;
+use super::caller::Caller;
 use super::client::{CreatePath, Inner};
 use super::device_app_management::IosLobAppProvisioningConfigurations;
 use super::error::{Error, WriteError};
-use super::exchange::{Caller, Exchange};
+use super::exchange::Exchange;
 use super::odata::Select;
 use super::page::Page;
 use super::reads::{Reads, Shared};

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use http::header::{HOST, HeaderName};
+use http::uri::Scheme;
 use http::{HeaderMap, Method};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -61,7 +62,7 @@ impl Message {
 }
 
 impl<'a> Call<'a> {
-    pub(super) fn new(message: &'a Message, settings: &Settings) -> Self {
+    pub(super) fn new(message: &'a Message, scheme: &Scheme, settings: &Settings) -> Self {
         let request_id = Uuid::new_v4().to_string();
         let client_request_id = message
             .headers
@@ -75,8 +76,20 @@ impl<'a> Call<'a> {
             message,
             target,
             trace: Trace { request_id, client_request_id, date: OffsetDateTime::now_utc(), service_url },
-            base: settings.public_url.clone().unwrap_or_else(|| address_used(message)),
+            base: settings.public_url.clone().unwrap_or_else(|| address_used(message, scheme)),
         }
+    }
+
+    /// An item of a batch: it shares the ids and the address of the batch.
+    pub(super) fn of_item(message: &'a Message, outer: &Call<'_>, settings: &Settings) -> Self {
+        // The scheme is of no matter, as the address is taken over.
+        let mut call = Self::new(message, &Scheme::HTTP, settings);
+        if !message.headers.contains_key(CLIENT_REQUEST_ID) {
+            call.trace.client_request_id.clone_from(&outer.trace.client_request_id);
+        }
+        call.trace.request_id.clone_from(&outer.trace.request_id);
+        call.base.clone_from(&outer.base);
+        call
     }
 
     /// The service root: what links and contexts begin with.
@@ -109,8 +122,8 @@ pub(super) fn service_path(canonical: &str) -> String {
     format!("/AppLifecycle_2611/StatelessAppMetadataFEService{canonical}")
 }
 
-fn address_used(message: &Message) -> String {
-    let scheme = message.header("x-forwarded-proto").unwrap_or("http");
+fn address_used(message: &Message, scheme: &Scheme) -> String {
+    let scheme = message.header("x-forwarded-proto").unwrap_or(scheme.as_str());
     let host =
         message.header("x-forwarded-host").or_else(|| message.header(HOST.as_str())).unwrap_or("localhost");
     format!("{scheme}://{host}")

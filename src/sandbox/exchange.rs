@@ -8,20 +8,25 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use http::header::{
     ACCEPT_ENCODING, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, CACHE_CONTROL,
-    CONTENT_ENCODING, HeaderName, HeaderValue, ORIGIN, STRICT_TRANSPORT_SECURITY, VARY,
+    CONTENT_ENCODING, HeaderName, HeaderValue, ORIGIN, RETRY_AFTER, STRICT_TRANSPORT_SECURITY, VARY,
 };
-use http::{HeaderMap, Request, StatusCode};
+use http::uri::Scheme;
+use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Incoming;
 
 use super::answer::{Answer, Close, End};
+use super::auth::Caller;
+use super::batch;
 use super::call::{CLIENT_REQUEST_ID, Call, Message};
 use super::control;
 use super::error::GraphError;
-use super::faults::{Drawn, Plan};
+use super::faults::{Drawn, Plan, throttled};
+use super::path::Resource;
 use super::record::Record;
 use super::service::Service;
-use super::settings::Settings;
+use super::settings::{Settings, Switch};
+use super::throttle::Throttle;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 const DIAGNOSTIC: HeaderName = HeaderName::from_static("x-ms-ags-diagnostic");
@@ -35,6 +40,7 @@ pub(super) struct Shared {
     pub(super) service: Service,
     pub(super) plan: Plan,
     pub(super) record: Record,
+    pub(super) throttle: Throttle,
 }
 
 /// Why a request's body could not be had.
@@ -49,19 +55,21 @@ impl Shared {
         Self {
             plan: Plan::new(&settings),
             record: Record::new(settings.record),
+            throttle: Throttle::new(settings.clock_rate),
             service: Service::new(settings),
         }
     }
 
-    /// Puts data, faults and record back to what they were at start.
+    /// Puts data, faults, record and throttling windows back to what they were at start.
     pub(super) fn reset(&self) {
         self.service.reset();
         self.plan.reset(&self.service.settings);
         self.record.clear();
+        self.throttle.reset();
     }
 
     /// The answer to a request.
-    pub(super) async fn exchange(&self, request: Request<Incoming>) -> Answer {
+    pub(super) async fn exchange(&self, request: Request<Incoming>, scheme: &Scheme) -> Answer {
         let (parts, incoming) = request.into_parts();
         let mut message = Message {
             method: parts.method,
@@ -98,14 +106,19 @@ impl Shared {
             }
         };
         self.record.push(&message);
-        let call = Call::new(&message, &self.service.settings);
+        let call = Call::new(&message, scheme, &self.service.settings);
         let answer = if too_long { body_too_long().answer(&call.trace) } else { self.respond(&call, &drawn) };
         self.finish(&call, answer)
     }
 
-    /// The answer to a call with its faults, for requests that came by themselves and for items of a batch.
+    /// The answer to a call with its faults.
     fn respond(&self, call: &Call<'_>, drawn: &Drawn) -> Answer {
         drawn.instead(call).unwrap_or_else(|| drawn.after(call, self.serve(call, drawn)))
+    }
+
+    /// As `respond`, for an item of a batch, whose caller is known already.
+    pub(super) fn respond_to_item(&self, call: &Call<'_>, caller: &Caller, drawn: &Drawn) -> Answer {
+        drawn.instead(call).unwrap_or_else(|| drawn.after(call, self.carry_out(call, caller, drawn)))
     }
 
     fn serve(&self, call: &Call<'_>, drawn: &Drawn) -> Answer {
@@ -117,8 +130,26 @@ impl Shared {
         }
         match self.service.caller(call) {
             Err(unauthorized) => unauthorized.answer(&call.trace),
-            Ok(caller) => self.service.answer(call, &caller, &drawn.read),
+            Ok(caller) if is_batch(call) => batch::answer(self, call, &caller, &drawn.batch),
+            Ok(caller) => self.carry_out(call, &caller, drawn),
         }
+    }
+
+    /// One operation, which counts against the limits whether it came by itself or in a batch.
+    fn carry_out(&self, call: &Call<'_>, caller: &Caller, drawn: &Drawn) -> Answer {
+        let settings = &self.service.settings;
+        let is_write =
+            matches!(call.message.method, Method::POST | Method::PUT | Method::PATCH | Method::DELETE);
+        if settings.throttle.is_on()
+            && let Err(seconds) = self.throttle.check(caller, is_write)
+        {
+            let answer = throttled(&call.trace);
+            return match settings.retry_after {
+                Switch::On => answer.with(RETRY_AFTER, HeaderValue::from(seconds)),
+                Switch::Off => answer,
+            };
+        }
+        self.service.answer(call, caller, &drawn.read)
     }
 
     /// Adds the headers that every answer has, and compresses.
@@ -161,6 +192,12 @@ impl Shared {
         }
         answer
     }
+}
+
+/// A batch is no operation of the service: each of its items is one.
+fn is_batch(call: &Call<'_>) -> bool {
+    let names_batch = matches!(&call.target, Ok((_, address)) if address.resource == Resource::Batch);
+    names_batch && call.message.method == Method::POST
 }
 
 fn closing(close: Close) -> Answer {

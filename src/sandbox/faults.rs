@@ -1,56 +1,11 @@
 //! Faults on demand: what can go wrong, and the rules that say when.
 //!
-//! A fault is written `name;parameter=value;…`, values percent-encoded where they hold `;` or `%`. It comes with a
-//! request, in the header `X-Sandbox-Fault` (which may be repeated), or from a rule (`--fault`, `POST
-//! /_sandbox/faults`, [`Sandbox::inject`](super::Sandbox::inject)).
-//!
-//! | name | parameters | effect |
-//! | --- | --- | --- |
-//! | a status, 300 to 599 | `body`, `code`, `message`, `retry-after`, `location`, `header.<name>`, `applied` | that status |
-//! | `canned` | `status` (200), `text`, and the above | any answer; `text` is its body |
-//! | `claims-challenge` | `applied` | 401 with a claims challenge |
-//! | `missing-route` | `applied` | 400 `No method match route template` |
-//! | `segment-not-found` | `applied` | 400 `Resource not found for the segment …` |
-//! | `invalid-version` | `applied` | 404 `Invalid version: …` |
-//! | `service-timeout` | `retry-after`, `applied` | 503 `CancelledOnServiceTimeout` |
-//! | `gateway-timeout` | `applied` | 504 whose message is wrapped twice |
-//! | `bad-gateway` | `applied` | 502 with an HTML page |
-//! | `drop-unread` | `close` | the connection closes before the body is read |
-//! | `drop-mid-answer` | `bytes`, `close` | the connection closes within the answer's body |
-//! | `drop-applied` | `close` | the request is carried out, then the connection closes without an answer |
-//! | `slow-first-byte` | `wait` | the answer starts late |
-//! | `slow-body` | `piece`, `pause` | the body comes in pieces of so many bytes |
-//! | `created-200` | | 200 in place of 201 |
-//! | `created-204` | `header`, `location` | 204 with `location`, `odata-entityid` or (`none`) without address |
-//! | `without` | `members` | a success that lacks these members |
-//! | `only` | `members` | a success with these members alone |
-//! | `unknown-enum` | `property`, `member` | a success with an unknown enumeration member |
-//! | `not-json` | | a success whose body is text |
-//! | `empty-body` | | a success with an empty body |
-//! | `truncated` | | a success whose JSON ends half-way, with the right length |
-//! | `filter-ignored`, `order-ignored` | | the option counts for nothing |
-//! | `count-wrong` | `count` | `@odata.count` of this size, else that of the page |
-//! | `empty-page` | | no entity, and a link to the same place |
-//! | `page-size` | `size` | pages of this size, smaller or larger than asked for |
-//! | `link-without-options` | | a next link that lost the request's options |
-//! | `link-elsewhere` | one of `origin`, `scheme`, `userinfo`, `path`, `url` | a next link with this part replaced |
-//! | `row-repeated` | | every page but the first starts with the last entity of the one before |
-//! | `empty-unless-expanded` | | an empty list unless `$expand=assignments` |
-//! | `batch-item` | `item`, `status`, and those of a status | the item of this number (from 1) fails |
-//! | `batch-missing`, `batch-duplicate`, `batch-malformed` | `item` | that response of a batch |
-//! | `batch-surplus` | | a response to a request that was not in the batch |
-//!
-//! `body` is `plain`, `wrapped`, `double-wrapped`, `empty-message`, `empty`, `html`, `text`, `truncated` or
-//! `throttled` (the gateway's 429). `retry-after` is sent as it stands; `date:5s` makes an HTTP date five seconds
-//! ahead. `applied` carries the request out before the fault is answered. `close` is `fin` or `reset`. Times are
-//! written as `500ms` or `2s`.
-//!
-//! A rule adds any of `method`, `path` (a part of path and query), `page` (number of a collection's page), `skip`
-//! (requests to let pass), `times` (requests to hit; without end where it is left out) and `rate` (0 to 1).
+#![doc = include_str!("faults.md")]
 
 mod apply;
+mod display;
+mod parse;
 mod plan;
-mod text;
 
 use std::time::Duration;
 
@@ -58,10 +13,14 @@ use bytes::Bytes;
 use http::header::{HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 
-pub use self::text::FaultSyntaxError;
+pub use self::parse::FaultSyntaxError;
 
+pub(super) use self::apply::throttled;
 pub(super) use self::plan::{Drawn, Outcome, Plan};
 use super::answer::Close;
+
+/// The names of faults and their parameters, as Markdown.
+pub const FAULTS_HELP: &str = include_str!("faults.md");
 
 /// Something that goes wrong. Made from its text form, as in `"503;retry-after=1".parse()`.
 #[derive(Debug, Clone, PartialEq)]
@@ -231,5 +190,8 @@ pub(super) enum BatchFault {
     Missing(usize),
     Duplicate(usize),
     Malformed(usize),
+    /// A response to a request that was not in the batch.
     Surplus,
+    /// Responses in another order than the requests.
+    Shuffled,
 }

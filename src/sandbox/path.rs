@@ -20,11 +20,10 @@ pub(super) enum Resource {
     /// `…/$ref` of a collection.
     Ref(SetAddress),
     Entity(SetAddress, String),
-    /// A single entity that the service computes from others.
+    /// A single entity that the service computes from others of the same parent.
     Computed {
         root: usize,
         key: String,
-        navigation: usize,
     },
     /// An action and, where it is bound to an entity, that entity's key.
     Action {
@@ -140,7 +139,7 @@ impl Address {
         };
         let resource = match navigation.cardinality {
             Cardinality::Many => Resource::Collection(SetAddress::Contained { root, key, navigation: index }),
-            Cardinality::One => Resource::Computed { root, key, navigation: index },
+            Cardinality::One => Resource::Computed { root, key },
         };
         self.enter(navigation, resource);
         Ok(())

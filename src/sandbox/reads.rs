@@ -42,7 +42,7 @@ impl Read<'_> {
                 .ok_or_else(|| GraphError::bad_request("The skip token is not valid."))?,
             None => SkipToken { page: 1, offset: options.skip.unwrap_or(0) },
         };
-        let most = self.service.settings.page_size;
+        let most = self.service.page_size();
         let asked = options.top.unwrap_or(most).min(most);
 
         let filter = options.filter.as_ref().filter(|_| !self.fails(&ReadFault::FilterIgnored));
@@ -155,7 +155,7 @@ impl Read<'_> {
             &format!("{name}@odata.context"),
             &format!("{root}/$metadata#{}", path.trim_start_matches('/')),
         );
-        let size = self.service.settings.page_size;
+        let size = self.service.page_size();
         if set.len() > size {
             let token = SkipToken { page: 2, offset: size }.encode();
             members.string(&format!("{name}@odata.nextLink"), &format!("{root}{path}?$skiptoken={token}"));
@@ -203,7 +203,8 @@ impl Read<'_> {
             .iter()
             .filter(|pair| !matches!(pair.name.as_str(), "$skiptoken" | "$skip"))
             .filter(|_| !self.fails(&ReadFault::LinkWithoutOptions))
-            .map(|pair| pair.raw.clone())
+            // Items of a batch may come with bare spaces.
+            .map(|pair| pair.raw.replace(' ', "%20"))
             .collect();
         pairs.push(format!("$skiptoken={}", token.encode()));
         // The path in the request's own spelling, below the canonical version.

@@ -51,6 +51,15 @@ impl Service {
         self.ids.lock().unwrap_or_else(PoisonError::into_inner).guid()
     }
 
+    /// Puts items into another order.
+    pub(super) fn shuffle<T>(&self, items: &mut [T]) {
+        let mut random = self.ids.lock().unwrap_or_else(PoisonError::into_inner);
+        for last in (1..items.len()).rev() {
+            let chosen = random.below(u64::try_from(last).unwrap_or(0) + 1);
+            items.swap(last, usize::try_from(chosen).unwrap_or(last));
+        }
+    }
+
     /// Who calls; the default caller where authentication is off.
     pub(super) fn caller(&self, call: &Call<'_>) -> std::result::Result<Caller, auth::Unauthorized> {
         if self.settings.auth.is_on() { auth::caller(&call.message.headers) } else { Ok(Caller::DEFAULT) }
@@ -87,7 +96,7 @@ impl Service {
             Resource::Collection(set) => read.list(set),
             Resource::Count(set) => read.count(set),
             Resource::Entity(set, key) => read.get(set, key),
-            Resource::Computed { root, key, .. } => read.computed(*root, key),
+            Resource::Computed { root, key } => read.computed(*root, key),
             // `check_route` lets no other resource through with GET.
             _ => Err(GraphError::method_not_allowed()),
         }
@@ -157,6 +166,11 @@ impl Service {
         let contained = matches!(set, SetAddress::Contained { .. });
         (self.is_live_like() && contained)
             || (self.settings.ref_mode == RefMode::Stub && is_provisioning_statuses(set))
+    }
+
+    /// Entities per page at most; without any, paging would never end.
+    pub(super) fn page_size(&self) -> usize {
+        self.settings.page_size.max(1)
     }
 
     /// Whether dates come back in the text in which they were given.

@@ -1,5 +1,7 @@
 //! The sandbox's settings, as plain data.
 
+use std::path::PathBuf;
+
 use clap::ValueEnum;
 
 use super::faults::{Fault, FaultRule};
@@ -12,6 +14,8 @@ pub struct Settings {
     /// Scheme, host and port under which callers reach the sandbox, without a trailing slash; taken from each
     /// request where unset.
     pub public_url: Option<String>,
+    /// Serve https with this certificate; plain http where unset.
+    pub tls: Option<Tls>,
     /// Whether `Authorization` is checked.
     pub auth: Switch,
     /// What `POST …/deviceStatuses/$ref` does.
@@ -38,6 +42,14 @@ pub struct Settings {
     pub max_body: usize,
     /// Requests that the record keeps; the oldest go first.
     pub record: usize,
+    /// Whether an absolute or versioned URL of a batch item is taken apart instead of refused.
+    pub lenient_batch_urls: Switch,
+    /// Whether the published limits are enforced.
+    pub throttle: Switch,
+    /// Whether an answer that these limits refuse says when to come back.
+    pub retry_after: Switch,
+    /// How many times faster than the wall clock the throttling windows pass; above 0.
+    pub clock_rate: f64,
     /// Faults from the start.
     pub faults: Vec<FaultRule>,
     /// Share of requests, 0 to 1, that meet a fault of `fault_mix`.
@@ -51,6 +63,7 @@ impl Default for Settings {
         Self {
             profile: Profile::Documented,
             public_url: None,
+            tls: None,
             auth: Switch::On,
             ref_mode: RefMode::Refuse,
             ids: IdPolicy::Ignore,
@@ -64,11 +77,24 @@ impl Default for Settings {
             page_size: 1000,
             max_body: 4 * 1024 * 1024,
             record: 10_000,
+            lenient_batch_urls: Switch::Off,
+            throttle: Switch::Off,
+            retry_after: Switch::On,
+            clock_rate: 1.0,
             faults: Vec::new(),
             fault_rate: 0.0,
             fault_mix: Vec::new(),
         }
     }
+}
+
+/// A certificate to serve https with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// PEM file with the certificate, and those that lead up to its authority.
+    pub certificate: PathBuf,
+    /// PEM file with the certificate's private key.
+    pub key: PathBuf,
 }
 
 /// Which account of Graph the sandbox plays.

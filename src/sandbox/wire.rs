@@ -11,6 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::stream;
 use http::header::{CONTENT_LENGTH, HeaderValue};
+use http::uri::Scheme;
 use http::{Request, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full, StreamBody};
@@ -18,14 +19,16 @@ use hyper::body::{Frame, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 use tracing::{debug, warn};
 
 use super::answer::{Answer, Close, End};
 use super::exchange::Shared;
+use super::tls;
 
 /// Longest wait for open exchanges at shutdown; a slow answer may be meant to last for ever.
 const SHUTDOWN_WAIT: Duration = Duration::from_secs(2);
@@ -40,6 +43,7 @@ pub(super) async fn serve(
     shared: Arc<Shared>,
     shutdown: impl Future<Output = ()> + Send,
 ) -> io::Result<()> {
+    let acceptor = shared.service.settings.tls.as_ref().map(tls::acceptor).transpose()?;
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
@@ -53,21 +57,7 @@ pub(super) async fn serve(
         match accepted {
             Ok((stream, _)) => {
                 let socket = Socket::new(stream);
-                let reset = Arc::clone(&socket.reset);
-                let shared = Arc::clone(&shared);
-                let service = service_fn(move |request| {
-                    let (shared, reset) = (Arc::clone(&shared), Arc::clone(&reset));
-                    async move { exchange(&shared, request, &reset).await }
-                });
-                let connection = http1::Builder::new()
-                    .timer(TokioTimer::new())
-                    .serve_connection(TokioIo::new(socket), service);
-                let connection = graceful.watch(connection);
-                connections.spawn(async move {
-                    if let Err(error) = connection.await {
-                        debug!(%error, "A sandbox connection ended early");
-                    }
-                });
+                connections.spawn(connect(socket, acceptor.clone(), Arc::clone(&shared), graceful.watcher()));
             }
             Err(error) => {
                 warn!(%error, "The sandbox could not accept a connection");
@@ -82,6 +72,36 @@ pub(super) async fn serve(
     Ok(())
 }
 
+async fn connect(socket: Socket, acceptor: Option<TlsAcceptor>, shared: Arc<Shared>, watcher: Watcher) {
+    let reset = Arc::clone(&socket.reset);
+    match acceptor {
+        None => converse(socket, reset, Scheme::HTTP, shared, watcher).await,
+        Some(acceptor) => match acceptor.accept(socket).await {
+            Ok(stream) => converse(stream, reset, Scheme::HTTPS, shared, watcher).await,
+            Err(error) => debug!(%error, "A TLS handshake with the sandbox failed"),
+        },
+    }
+}
+
+/// Serves one connection until it ends.
+async fn converse(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    reset: Arc<AtomicBool>,
+    scheme: Scheme,
+    shared: Arc<Shared>,
+    watcher: Watcher,
+) {
+    let service = service_fn(move |request| {
+        let (shared, reset, scheme) = (Arc::clone(&shared), Arc::clone(&reset), scheme.clone());
+        async move { exchange(&shared, request, &scheme, &reset).await }
+    });
+    let connection =
+        http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
+    if let Err(error) = watcher.watch(connection).await {
+        debug!(%error, "A sandbox connection ended early");
+    }
+}
+
 /// A connection that is to close without an answer. Hyper ends a connection whose service fails.
 #[derive(Debug, thiserror::Error)]
 #[error("closed by a fault")]
@@ -90,15 +110,18 @@ struct Closed;
 async fn exchange(
     shared: &Shared,
     request: Request<Incoming>,
+    scheme: &Scheme,
     reset: &AtomicBool,
 ) -> Result<Response<Body>, Closed> {
-    let answer = shared.exchange(request).await;
+    let answer = shared.exchange(request, scheme).await;
     tokio::time::sleep(answer.sending.first_byte).await;
     if let End::NoAnswer(close) | End::MidBody(_, close) = answer.sending.end {
         reset.store(close == Close::Reset, Ordering::Relaxed);
     }
     match answer.sending.end {
         End::NoAnswer(_) => Err(Closed),
+        // There is no middle of an answer without a body.
+        End::MidBody(..) if answer.body.is_empty() => Err(Closed),
         End::Complete | End::MidBody(..) => Ok(response(answer)),
     }
 }

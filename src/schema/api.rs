@@ -2,11 +2,13 @@
 
 use async_graphql::{Response, ValidationMode};
 
+use super::documents::Documents;
 use super::operation::{
     InputRules, JsonVariables, Limits, Prepared, Preparer, RequestError, RequestErrorCode, TypeSystem,
 };
+use super::request::{RequestData, Services};
 use super::types::input_rules;
-use super::{GatewaySchema, RequestData, build, error, sdl};
+use super::{CursorKey, GatewaySchema, build, error, sdl};
 use crate::graph::Session;
 
 /// What a client asks for, by whatever transport.
@@ -23,23 +25,37 @@ pub struct GraphqlRequest {
 /// The GraphQL API.
 pub struct Api {
     preparer: Preparer,
+    documents: Documents,
     executing: GatewaySchema,
     introspection: bool,
 }
 
+/// What the schema is built with.
+#[derive(Debug)]
+pub struct ApiSettings {
+    /// Whether introspection is answered.
+    pub introspection: bool,
+    /// How many objects a page has where the caller does not say; 1 to 1000.
+    pub default_page_size: usize,
+    /// What cursors are sealed with.
+    pub cursor_key: CursorKey,
+}
+
 impl Api {
-    /// Builds the schema, with or without introspection.
+    /// Builds the schema.
     ///
     /// # Panics
     ///
     /// Where our own SDL cannot be read, which a test would show.
     #[must_use]
-    pub fn new(introspection: bool) -> Self {
+    pub fn new(settings: ApiSettings) -> Self {
+        let ApiSettings { introspection, default_page_size, cursor_key } = settings;
         let types =
             TypeSystem::new(&sdl(), input_rules(InputRules::default())).expect("our own SDL is valid");
         Self {
             preparer: Preparer::new(types, Limits::default()),
-            executing: build(ValidationMode::Fast),
+            documents: Documents::new(),
+            executing: build(ValidationMode::Fast).data(Services { cursor_key, default_page_size }).finish(),
             introspection,
         }
     }
@@ -50,7 +66,7 @@ impl Api {
     ///
     /// What is wrong with the document, the choice of the operation, or the variables.
     pub fn prepare(&self, request: GraphqlRequest) -> Result<Prepared, Vec<RequestError>> {
-        let document = self.preparer.document(&request.query)?;
+        let document = self.documents.get(&self.preparer, &request.query)?;
         let selected = document.operation(request.operation_name.as_deref()).map_err(|error| vec![error])?;
         let prepared = self.preparer.prepare(selected, Some(request.variables))?;
         if prepared.introspects() && !self.introspection {
@@ -66,7 +82,7 @@ impl Api {
 
     /// Executes a prepared request as the caller of `session`; without one, what needs Graph is `UNAUTHENTICATED`.
     pub async fn execute(&self, prepared: Prepared, session: Option<Session>) -> Response {
-        let request = prepared.into_request().data(RequestData { session });
+        let request = prepared.into_request().data(RequestData::new(session));
         let mut response = self.executing.execute(request).await;
         response.errors.iter_mut().for_each(error::with_code);
         response

@@ -1,22 +1,61 @@
 //! Relay's global ids: `ig~1.<type>.<key>…`, each key in unpadded base64url. The prefix tells them from Graph's own
 //! keys, which callers may give wherever the type and the parent are known.
 
-use async_graphql::{ID, Interface};
+use async_graphql::{Context, ID, Interface};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use super::connection::Listed as _;
 use super::error::FieldError;
-use super::types::{DeviceStatus, IosLobAppProvisioningConfiguration};
+use super::selection::Selected;
+use super::types::{
+    ConfigurationAssignment, ConfigurationGroupAssignment, DeviceStatus, IosLobAppProvisioningConfiguration,
+    UserStatus,
+};
 use crate::graph::Key;
 
 /// An object with a global id.
 #[derive(Debug, Interface)]
 #[graphql(field(name = "id", ty = "ID", desc = "The object's global id: opaque, URL-safe and stable."))]
 pub(super) enum Node {
-    /// A device status.
-    DeviceStatus(DeviceStatus),
     /// A configuration.
     IosLobAppProvisioningConfiguration(IosLobAppProvisioningConfiguration),
+    /// A device status.
+    DeviceStatus(DeviceStatus),
+    /// A user status.
+    UserStatus(UserStatus),
+    /// An assignment.
+    ConfigurationAssignment(ConfigurationAssignment),
+    /// A group assignment.
+    ConfigurationGroupAssignment(ConfigurationGroupAssignment),
+}
+
+impl Node {
+    /// Reads what is selected of the object that a caller names by its global id; `None` where Graph has none of it.
+    pub(super) async fn load(ctx: &Context<'_>, id: &ID, argument: &str) -> Result<Option<Self>, FieldError> {
+        Ok(match GlobalId::parse(id, argument)? {
+            GlobalId::Configuration(key) => {
+                let selected = Selected::of(ctx, IosLobAppProvisioningConfiguration::NAME);
+                let configuration = IosLobAppProvisioningConfiguration::load(ctx, selected, &key).await?;
+                configuration.map(Self::IosLobAppProvisioningConfiguration)
+            }
+            GlobalId::DeviceStatus { configuration, key } => {
+                let selected = Selected::of(ctx, DeviceStatus::NAME);
+                DeviceStatus::load(ctx, selected, &configuration, &key).await?.map(Self::DeviceStatus)
+            }
+            GlobalId::UserStatus { configuration, key } => {
+                UserStatus::load(ctx, &configuration, &key).await?.map(Self::UserStatus)
+            }
+            GlobalId::Assignment { configuration, key } => {
+                let assignment = ConfigurationAssignment::load(ctx, &configuration, &key).await?;
+                assignment.map(Self::ConfigurationAssignment)
+            }
+            GlobalId::GroupAssignment { configuration, key } => {
+                let assignment = ConfigurationGroupAssignment::load(ctx, &configuration, &key).await?;
+                assignment.map(Self::ConfigurationGroupAssignment)
+            }
+        })
+    }
 }
 
 /// What every global id starts with, whatever its version.
@@ -24,30 +63,36 @@ const PREFIX: &str = "ig~";
 const VERSION: &str = "1";
 const CONFIGURATION: &str = "c";
 const DEVICE_STATUS: &str = "s";
+const USER_STATUS: &str = "u";
+const ASSIGNMENT: &str = "a";
+const GROUP_ASSIGNMENT: &str = "g";
 
-/// A global id, decoded: the type, the parents' keys and the object's own.
+/// A global id, decoded: the type, the key of the configuration that contains the object, and the object's own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum GlobalId {
     /// An `IosLobAppProvisioningConfiguration`.
     Configuration(Key),
     /// A `DeviceStatus`.
-    DeviceStatus {
-        /// The configuration that contains it.
-        configuration: Key,
-        /// Its own key.
-        key: Key,
-    },
+    DeviceStatus { configuration: Key, key: Key },
+    /// A `UserStatus`.
+    UserStatus { configuration: Key, key: Key },
+    /// A `ConfigurationAssignment`.
+    Assignment { configuration: Key, key: Key },
+    /// A `ConfigurationGroupAssignment`.
+    GroupAssignment { configuration: Key, key: Key },
 }
 
 impl GlobalId {
     /// The id as callers see it.
     #[must_use]
     pub(super) fn encode(&self) -> String {
-        let (kind, keys): (&str, &[&Key]) = match self {
-            Self::Configuration(key) => (CONFIGURATION, &[key]),
-            Self::DeviceStatus { configuration, key } => (DEVICE_STATUS, &[configuration, key]),
-        };
-        encode(kind, keys)
+        match self {
+            Self::Configuration(key) => encode(CONFIGURATION, &[key]),
+            Self::DeviceStatus { configuration, key } => encode(DEVICE_STATUS, &[configuration, key]),
+            Self::UserStatus { configuration, key } => encode(USER_STATUS, &[configuration, key]),
+            Self::Assignment { configuration, key } => encode(ASSIGNMENT, &[configuration, key]),
+            Self::GroupAssignment { configuration, key } => encode(GROUP_ASSIGNMENT, &[configuration, key]),
+        }
     }
 
     /// Decodes a global id strictly: one text per object.
@@ -60,26 +105,47 @@ impl GlobalId {
             |why: &str| FieldError::bad_user_input(format!("{argument} is not a global id: {why}."));
         let rest =
             text.strip_prefix(PREFIX).ok_or_else(|| invalid("take the `id` of an object as it was given"))?;
-        let mut parts = rest.split('.');
-        if parts.next() != Some(VERSION) {
-            return Err(invalid("its version is not known here"));
+        let rest = rest
+            .strip_prefix(VERSION)
+            .and_then(|rest| rest.strip_prefix('.'))
+            .ok_or_else(|| invalid("its version is not known here"))?;
+        Self::decode(rest).ok_or_else(|| invalid("it is damaged"))
+    }
+
+    fn decode(text: &str) -> Option<Self> {
+        let mut parts = text.split('.');
+        let kind = parts.next()?;
+        let mut key = || {
+            let bytes = URL_SAFE_NO_PAD.decode(parts.next()?).ok()?;
+            Key::new(String::from_utf8(bytes).ok()?).ok()
+        };
+        let first = key()?;
+        let id = match kind {
+            CONFIGURATION => Self::Configuration(first),
+            DEVICE_STATUS => Self::DeviceStatus { configuration: first, key: key()? },
+            USER_STATUS => Self::UserStatus { configuration: first, key: key()? },
+            ASSIGNMENT => Self::Assignment { configuration: first, key: key()? },
+            GROUP_ASSIGNMENT => Self::GroupAssignment { configuration: first, key: key()? },
+            _ => return None,
+        };
+        parts.next().is_none().then_some(id)
+    }
+
+    /// The name of the type.
+    fn type_name(&self) -> &'static str {
+        match self {
+            Self::Configuration(_) => IosLobAppProvisioningConfiguration::NAME,
+            Self::DeviceStatus { .. } => DeviceStatus::NAME,
+            Self::UserStatus { .. } => UserStatus::NAME,
+            Self::Assignment { .. } => ConfigurationAssignment::NAME,
+            Self::GroupAssignment { .. } => ConfigurationGroupAssignment::NAME,
         }
-        let kind = parts.next().unwrap_or_default();
-        let keys = parts
-            .map(|part| {
-                let bytes = URL_SAFE_NO_PAD.decode(part).ok()?;
-                Key::new(String::from_utf8(bytes).ok()?).ok()
-            })
-            .collect::<Option<Vec<_>>>()
-            .ok_or_else(|| invalid("it is damaged"))?;
-        match (kind, <[Key; 1]>::try_from(keys)) {
-            (CONFIGURATION, Ok([key])) => Ok(Self::Configuration(key)),
-            (DEVICE_STATUS, Err(keys)) => match <[Key; 2]>::try_from(keys) {
-                Ok([configuration, key]) => Ok(Self::DeviceStatus { configuration, key }),
-                Err(_) => Err(invalid("it is damaged")),
-            },
-            _ => Err(invalid("it is damaged")),
-        }
+    }
+
+    /// The error that an id is of this type, and not of the one that an argument takes.
+    fn mistaken(&self, argument: &str, expected: &str) -> FieldError {
+        let found = self.type_name();
+        FieldError::bad_user_input(format!("{argument} is the global id of a {found}, not of a {expected}."))
     }
 }
 
@@ -103,9 +169,7 @@ pub(super) fn configuration_key(id: &ID, argument: &str) -> Result<Key, FieldErr
     }
     match GlobalId::parse(id, argument)? {
         GlobalId::Configuration(key) => Ok(key),
-        GlobalId::DeviceStatus { .. } => Err(FieldError::bad_user_input(format!(
-            "{argument} is the global id of a DeviceStatus, not of an IosLobAppProvisioningConfiguration."
-        ))),
+        other => Err(other.mistaken(argument, IosLobAppProvisioningConfiguration::NAME)),
     }
 }
 
@@ -129,9 +193,7 @@ pub(super) fn device_status_key(
         GlobalId::DeviceStatus { configuration: parent, key } => {
             Ok((parent == *configuration).then_some(key))
         }
-        GlobalId::Configuration(_) => Err(FieldError::bad_user_input(format!(
-            "{argument} is the global id of an IosLobAppProvisioningConfiguration, not of a DeviceStatus."
-        ))),
+        other => Err(other.mistaken(argument, DeviceStatus::NAME)),
     }
 }
 
@@ -185,7 +247,7 @@ mod tests {
         }
 
         #[test]
-        fn what_decodes_is_the_one_text_of_its_id(text in "ig~1\\.[cs]\\.[A-Za-z0-9_-]{0,8}(\\.[A-Za-z0-9_-]{0,8})?") {
+        fn what_decodes_is_the_one_text_of_its_id(text in "ig~1\\.[csuag]\\.[A-Za-z0-9_-]{0,8}(\\.[A-Za-z0-9_-]{0,8})?") {
             if let Ok(id) = GlobalId::parse(&text, "id") {
                 prop_assert_eq!(id.encode(), text);
             }

@@ -1,10 +1,24 @@
 //! The reads.
 
-use async_graphql::{Context, ID, Object};
+use std::sync::Arc;
 
+use async_graphql::{Context, ID, Object};
+use futures_util::future;
+
+use super::connection::{Connection, Listed as _};
 use super::error::FieldError;
-use super::node::{self, GlobalId, Node};
-use super::types::{DeviceStatus, IosLobAppProvisioningConfiguration};
+use super::filter;
+use super::list::{self, Arguments, Wanted};
+use super::node::{self, Node};
+use super::request::{Properties, request, session};
+use super::selection::Selected;
+use super::types::{
+    IosLobAppProvisioningConfiguration, IosLobAppProvisioningConfigurationFilter,
+    IosLobAppProvisioningConfigurationOrder,
+};
+
+/// Most ids that `nodes` takes.
+const MOST_NODES: usize = 1000;
 
 /// Reads from Microsoft Graph.
 pub(super) struct Query;
@@ -19,18 +33,23 @@ impl Query {
         ctx: &Context<'_>,
         #[graphql(desc = "The object's global id.")] id: ID,
     ) -> Option<Result<Node, FieldError>> {
-        async {
-            Ok(match GlobalId::parse(&id, "id")? {
-                GlobalId::Configuration(key) => IosLobAppProvisioningConfiguration::load(ctx, &key)
-                    .await?
-                    .map(Node::IosLobAppProvisioningConfiguration),
-                GlobalId::DeviceStatus { configuration, key } => {
-                    DeviceStatus::load(ctx, &configuration, &key).await?.map(Node::DeviceStatus)
-                }
-            })
+        Node::load(ctx, &id, "id").await.transpose()
+    }
+
+    /// Relay: same order and length as `ids`; one Graph `$batch` round trip per 20 ids.
+    async fn nodes(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The objects' global ids, 1000 at most.")] ids: Vec<ID>,
+    ) -> Result<Vec<Option<Result<Node, FieldError>>>, FieldError> {
+        if ids.len() > MOST_NODES {
+            return Err(FieldError::bad_user_input(format!("ids must not be more than {MOST_NODES}.")));
         }
-        .await
-        .transpose()
+        let nodes = ids
+            .iter()
+            .enumerate()
+            .map(async |(index, id)| Node::load(ctx, id, &format!("ids[{index}]")).await.transpose());
+        Ok(future::join_all(nodes).await)
     }
 
     /// One configuration; null when Graph answers 404.
@@ -41,9 +60,49 @@ impl Query {
     ) -> Option<Result<IosLobAppProvisioningConfiguration, FieldError>> {
         async {
             let key = node::configuration_key(&id, "id")?;
-            IosLobAppProvisioningConfiguration::load(ctx, &key).await
+            let selected = Selected::of(ctx, IosLobAppProvisioningConfiguration::NAME);
+            IosLobAppProvisioningConfiguration::load(ctx, selected, &key).await
         }
         .await
         .transpose()
+    }
+
+    /// The tenant's configurations.
+    async fn ios_lob_app_provisioning_configurations(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many, 1 to 1000; by default the gateway's setting, 50.")] first: Option<i32>,
+        #[graphql(desc = "The cursor after which the page starts.")] after: Option<String>,
+        #[graphql(desc = "Which to list.")] filter: Option<IosLobAppProvisioningConfigurationFilter>,
+        #[graphql(desc = "How to order them; without it, as Graph does.")] order_by: Option<
+            IosLobAppProvisioningConfigurationOrder,
+        >,
+    ) -> Option<Result<Connection<IosLobAppProvisioningConfiguration>, FieldError>> {
+        Some(
+            async {
+                let configurations = session(ctx)?.ios_lob_app_provisioning_configurations().collection();
+                let arguments = Arguments {
+                    first,
+                    after: after.as_deref(),
+                    filter: filter::condition(filter.as_ref())?,
+                    order_by: order_by.map(Into::into),
+                };
+                let wanted = Wanted::of(
+                    ctx,
+                    IosLobAppProvisioningConfiguration::NAME,
+                    IosLobAppProvisioningConfiguration::select,
+                );
+                let known = &request(ctx)?.configurations;
+                let read = Properties::Some(wanted.select.clone());
+                let node = |entity| {
+                    let entity = Arc::new(entity);
+                    let node = IosLobAppProvisioningConfiguration::new(Arc::clone(&entity))?;
+                    known.keep(node.key().clone(), read.clone(), Some(entity));
+                    Ok(node)
+                };
+                list::connection(ctx, arguments, wanted, &configurations, node).await
+            }
+            .await,
+        )
     }
 }

@@ -41,6 +41,17 @@ impl<'a> Selected<'a> {
         }
     }
 
+    /// What the fields of this name select, as objects of type `object`.
+    pub(super) fn within(self, name: &'a str, object: &'a str) -> impl Iterator<Item = Selected<'a>> {
+        let fields = self.fields().into_iter().filter(move |field| field.name.node == name);
+        fields.map(move |field| Selected { set: &field.selection_set.node, object })
+    }
+
+    /// Whether a field of this name is selected.
+    pub(super) fn has(self, name: &str) -> bool {
+        self.fields().iter().any(|field| field.name.node == name)
+    }
+
     /// The key, and those of `properties` that are selected. Fields have the names of their properties.
     pub(super) fn properties(self, properties: &[&'static str]) -> Select {
         let fields = self.fields();

@@ -1,14 +1,28 @@
 //! The GraphQL types that stand for Graph's entities, one file each.
 
+mod assignment_target;
 mod compliance_status;
+mod configuration_assignment;
 mod date_time_offset;
 mod device_status;
+mod device_status_count;
+mod device_status_list;
 mod ios_lob_app_provisioning_configuration;
+mod ios_lob_app_provisioning_configuration_list;
+mod order;
+mod user_status;
 
+use self::assignment_target::AssignmentTarget;
 pub(super) use self::compliance_status::ComplianceStatus;
+pub(super) use self::configuration_assignment::{ConfigurationAssignment, ConfigurationGroupAssignment};
 pub(super) use self::date_time_offset::DateTimeOffset;
-pub(super) use self::device_status::{DeviceStatus, DeviceStatusEdge, DeviceStatusInput};
+pub(super) use self::device_status::{DeviceStatus, DeviceStatusInput};
+use self::device_status_list::{DeviceStatusFilter, DeviceStatusOrder};
 pub(super) use self::ios_lob_app_provisioning_configuration::IosLobAppProvisioningConfiguration;
+pub(super) use self::ios_lob_app_provisioning_configuration_list::{
+    IosLobAppProvisioningConfigurationFilter, IosLobAppProvisioningConfigurationOrder,
+};
+pub(super) use self::user_status::UserStatus;
 
 use super::operation::InputRules;
 

@@ -6,6 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use axum::Router;
 use axum::routing::get;
 use http::StatusCode;
+use http::header::CONTENT_TYPE;
+
+use crate::telemetry::metrics;
 
 /// Whether the gateway takes requests: true from the first moment until it begins to shut down.
 #[derive(Debug, Clone)]
@@ -21,7 +24,7 @@ impl Readiness {
     }
 }
 
-/// `/livez` and `/readyz`. Neither asks Graph: a Graph that is down is no reason to take a gateway out of service,
+/// `/livez`, `/readyz` and `/metrics`. Neither of the first two asks Graph: a Graph that is down is no reason to take a gateway out of service,
 /// since its callers are told more by it than by a load balancer.
 pub(super) fn router(readiness: Readiness) -> Router {
     let readyz = move || async move {
@@ -31,5 +34,11 @@ pub(super) fn router(readiness: Readiness) -> Router {
             (StatusCode::SERVICE_UNAVAILABLE, "shutting down\n")
         }
     };
-    Router::new().route("/livez", get(async || "alive\n")).route("/readyz", get(readyz))
+    let handle = metrics::install();
+    let metrics =
+        async move || ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], handle.render());
+    Router::new()
+        .route("/livez", get(async || "alive\n"))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
 }

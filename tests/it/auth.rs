@@ -44,7 +44,7 @@ async fn typename_and_introspection_need_no_token() {
 
 #[tokio::test]
 async fn introspection_is_refused_where_it_is_off() {
-    let gateway = Gateway::builder().settings(|settings| settings.introspection = false).start().await;
+    let gateway = Gateway::builder().api(|api| api.introspection = false).start().await;
     for query in ["{ __schema { queryType { name } } }", "{ x: __type(name: \"Query\") { name } }"] {
         let reply = gateway.graphql_as(None, query, json!({})).await;
         assert_eq!(reply.code(), "INTROSPECTION_DISABLED");

@@ -7,6 +7,7 @@ use std::time::Duration;
 use http::{HeaderMap, StatusCode};
 use intune_graphql::graph::{Client, ClientSettings, CreatePath, ServiceRoot};
 use intune_graphql::sandbox::{self, RecordedRequest, Sandbox};
+use intune_graphql::schema::{ApiSettings, CursorKey};
 use intune_graphql::server;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -39,6 +40,7 @@ pub(crate) struct Builder {
     ca: Option<PathBuf>,
     root: Option<String>,
     settings: server::Settings,
+    api: ApiSettings,
     max_response: usize,
 }
 
@@ -75,6 +77,11 @@ impl Builder {
         self
     }
 
+    pub(crate) fn api(mut self, change: impl FnOnce(&mut ApiSettings)) -> Self {
+        change(&mut self.api);
+        self
+    }
+
     pub(crate) async fn start(self) -> Gateway {
         let bind = async || TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (upstream, public, admin) = (bind().await, bind().await, bind().await);
@@ -94,7 +101,9 @@ impl Builder {
         let (stop_sandbox, sandbox_stopped) = oneshot::channel::<()>();
         let (stop_gateway, gateway_stopped) = oneshot::channel::<()>();
         tokio::spawn(sandbox::run(upstream, sandbox.clone(), async { drop(sandbox_stopped.await) }));
-        tokio::spawn(server::run(public, admin, graph, self.settings, async { drop(gateway_stopped.await) }));
+        tokio::spawn(server::run(public, admin, graph, self.api, self.settings, async {
+            drop(gateway_stopped.await)
+        }));
         let client = http_client().build().unwrap();
         Gateway { url, admin_url, sandbox, client, _stop: [stop_sandbox, stop_gateway] }
     }
@@ -110,8 +119,14 @@ impl Gateway {
             settings: server::Settings {
                 deadline: Duration::from_secs(20),
                 max_body: 1024 * 1024,
-                introspection: true,
+                drain_delay: Duration::ZERO,
+                drain_timeout: Duration::from_secs(20),
                 graphiql: None,
+            },
+            api: ApiSettings {
+                introspection: true,
+                default_page_size: 50,
+                cursor_key: CursorKey::new(&[7; 32]).unwrap(),
             },
             max_response: 16 * 1024 * 1024,
         }

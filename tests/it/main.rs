@@ -6,6 +6,7 @@ mod harness;
 mod add_device_status;
 mod auth;
 mod commands;
+mod drain;
 mod errors;
 mod execution;
 mod graphiql;

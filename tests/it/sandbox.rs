@@ -1,10 +1,14 @@
 //! The sandbox over real HTTP: a server on a free port of 127.0.0.1 and a client that follows no redirect.
 
 mod auth;
+mod batch;
 mod connections;
 mod control;
 mod errors;
 mod faults;
+mod reads;
+mod throttling;
+mod tls;
 mod transport;
 mod writes;
 

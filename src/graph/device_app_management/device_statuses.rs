@@ -2,22 +2,16 @@
 
 use http::StatusCode;
 
-use super::absent_is_none;
+use super::collection::Collection;
 use crate::graph::answer::Answer;
 use crate::graph::client::CreatePath;
 use crate::graph::error::{Error, WriteError};
 use crate::graph::key::Key;
 use crate::graph::models::{DeviceStatus, NewDeviceStatus};
-use crate::graph::odata::{Filter, ListOptions, Select};
-use crate::graph::page::Page;
-use crate::graph::session::Session;
 
-/// The device statuses contained in one configuration.
-#[derive(Debug, Clone)]
-pub struct DeviceStatuses<'a> {
-    session: &'a Session,
-    path: String,
-}
+/// The device statuses contained in one configuration. Reads: 'List' and 'Get
+/// managedDeviceMobileAppConfigurationDeviceStatus'.
+pub type DeviceStatuses<'a> = Collection<'a, DeviceStatus>;
 
 /// What a create gave: Graph answers with the entity, or with where it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,48 +22,7 @@ pub enum Created<T> {
     Key(Key),
 }
 
-impl<'a> DeviceStatuses<'a> {
-    pub(super) fn new(session: &'a Session, path: String) -> Self {
-        Self { session, path }
-    }
-
-    /// `GET …/deviceStatuses/{id}`. Microsoft Graph: 'Get managedDeviceMobileAppConfigurationDeviceStatus'. `None`
-    /// where Graph has none of that key.
-    ///
-    /// # Errors
-    ///
-    /// Any [`Error`] but an answer of 404 or 410.
-    pub async fn get_opt(&self, id: &Key, select: &Select) -> Result<Option<DeviceStatus>, Error> {
-        absent_is_none(self.session.get(format!("{}/{}", self.path, id.segment()), select).await)
-    }
-
-    /// `GET …/deviceStatuses`. Microsoft Graph: 'List managedDeviceMobileAppConfigurationDeviceStatuses'. `query` comes
-    /// from [`ListOptions::to_query`] or is a [`NextPage`].
-    ///
-    /// [`ListOptions::to_query`]: crate::graph::odata::ListOptions::to_query
-    /// [`NextPage`]: crate::graph::NextPage
-    ///
-    /// # Errors
-    ///
-    /// Any [`Error`]; a link that leads elsewhere is [`Error::OutOfContract`].
-    pub async fn list(&self, query: String, select: &Select) -> Result<Page<DeviceStatus>, Error> {
-        self.session.page(&self.path, query, select).await
-    }
-
-    /// `GET …/deviceStatuses/$count`: how many there are, of those that meet the filter.
-    ///
-    /// # Errors
-    ///
-    /// Any [`Error`]; [`Error::OutOfContract`] where the answer is no number.
-    pub async fn count(&self, filter: Option<&Filter>) -> Result<i64, Error> {
-        let options = ListOptions { filter: filter.cloned(), ..ListOptions::default() };
-        let answer = self.session.read(format!("{}/$count", self.path), options.to_query()).await?;
-        let text = std::str::from_utf8(answer.body())
-            .unwrap_or_default()
-            .trim_matches(['"', '\u{feff}', ' ', '\n', '\r']);
-        text.parse().map_err(|_| answer.out_of_contract("the count is no number"))
-    }
-
+impl DeviceStatuses<'_> {
     /// `POST …/deviceStatuses`. Microsoft Graph: 'Create managedDeviceMobileAppConfigurationDeviceStatus'. With
     /// [`CreatePath::Ref`], `POST …/deviceStatuses/$ref` with the same body, as the page 'Add deviceStatuses' has it.
     /// Sent once.

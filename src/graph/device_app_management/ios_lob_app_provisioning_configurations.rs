@@ -1,12 +1,9 @@
 //! `/deviceAppManagement/iosLobAppProvisioningConfigurations` (beta only).
 
-use super::absent_is_none;
+use super::collection::Collection;
 use super::device_statuses::DeviceStatuses;
-use crate::graph::error::Error;
 use crate::graph::key::Key;
-use crate::graph::models::IosLobAppProvisioningConfiguration;
-use crate::graph::odata::Select;
-use crate::graph::page::Page;
+use crate::graph::models::{Assignment, GroupAssignment, IosLobAppProvisioningConfiguration, UserStatus};
 use crate::graph::session::Session;
 
 const PATH: &str = "/deviceAppManagement/iosLobAppProvisioningConfigurations";
@@ -22,40 +19,37 @@ impl<'a> IosLobAppProvisioningConfigurations<'a> {
         Self { session }
     }
 
-    /// `GET /deviceAppManagement/iosLobAppProvisioningConfigurations/{id}`. Microsoft Graph: 'Get
-    /// iosLobAppProvisioningConfiguration'. `None` where Graph has none of that key.
-    ///
-    /// # Errors
-    ///
-    /// Any [`Error`] but an answer of 404 or 410.
-    pub async fn get_opt(
-        &self,
-        id: &Key,
-        select: &Select,
-    ) -> Result<Option<IosLobAppProvisioningConfiguration>, Error> {
-        absent_is_none(self.session.get(format!("{PATH}/{}", id.segment()), select).await)
-    }
-
-    /// `GET /deviceAppManagement/iosLobAppProvisioningConfigurations`. Microsoft Graph: 'List
-    /// iosLobAppProvisioningConfigurations'. `query` comes from [`ListOptions::to_query`] or is a [`NextPage`].
-    ///
-    /// [`ListOptions::to_query`]: crate::graph::odata::ListOptions::to_query
-    /// [`NextPage`]: crate::graph::NextPage
-    ///
-    /// # Errors
-    ///
-    /// Any [`Error`]; a link that leads elsewhere is [`Error::OutOfContract`].
-    pub async fn list(
-        &self,
-        query: String,
-        select: &Select,
-    ) -> Result<Page<IosLobAppProvisioningConfiguration>, Error> {
-        self.session.page(PATH, query, select).await
+    /// Its reads: `GET /deviceAppManagement/iosLobAppProvisioningConfigurations` and `…/{id}`. Microsoft Graph: 'List
+    /// iosLobAppProvisioningConfigurations' and 'Get iosLobAppProvisioningConfiguration'.
+    #[must_use]
+    pub fn collection(&self) -> Collection<'a, IosLobAppProvisioningConfiguration> {
+        Collection::new(self.session, PATH.to_owned())
     }
 
     /// The device statuses that the configuration contains.
     #[must_use]
     pub fn device_statuses(&self, id: &Key) -> DeviceStatuses<'a> {
-        DeviceStatuses::new(self.session, format!("{PATH}/{}/deviceStatuses", id.segment()))
+        Collection::new(self.session, format!("{PATH}/{}/deviceStatuses", id.segment()))
+    }
+
+    /// The user statuses that the configuration contains. Microsoft Graph: 'List
+    /// managedDeviceMobileAppConfigurationUserStatuses'.
+    #[must_use]
+    pub fn user_statuses(&self, id: &Key) -> Collection<'a, UserStatus> {
+        Collection::new(self.session, format!("{PATH}/{}/userStatuses", id.segment()))
+    }
+
+    /// The assignments that the configuration contains. Microsoft Graph: 'List
+    /// iosLobAppProvisioningConfigurationAssignments'.
+    #[must_use]
+    pub fn assignments(&self, id: &Key) -> Collection<'a, Assignment> {
+        Collection::new(self.session, format!("{PATH}/{}/assignments", id.segment()))
+    }
+
+    /// The group assignments that the configuration contains. Microsoft Graph: 'List
+    /// mobileAppProvisioningConfigGroupAssignments'.
+    #[must_use]
+    pub fn group_assignments(&self, id: &Key) -> Collection<'a, GroupAssignment> {
+        Collection::new(self.session, format!("{PATH}/{}/groupAssignments", id.segment()))
     }
 }

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::entity::{self, Entity};
 use super::{ComplianceStatus, DateTimeOffset, lenient};
+use crate::graph::odata::PropertyValue;
 
 /// `microsoft.graph.managedDeviceMobileAppConfigurationDeviceStatus`, as Graph answers it. All but the key may be
 /// missing: an answer may be partial, or follow a `$select`.
@@ -35,6 +37,29 @@ pub struct DeviceStatus {
     /// The user's principal name.
     #[serde(default, deserialize_with = "lenient::option")]
     pub user_principal_name: Option<String>,
+}
+
+impl Entity for DeviceStatus {
+    fn key(&self) -> &str {
+        &self.id
+    }
+
+    fn property(&self, name: &str) -> PropertyValue<'_> {
+        match name {
+            "id" => PropertyValue::String(&self.id),
+            "deviceDisplayName" => entity::text(self.device_display_name.as_ref()),
+            "userName" => entity::text(self.user_name.as_ref()),
+            "deviceModel" => entity::text(self.device_model.as_ref()),
+            "platform" => entity::number(self.platform),
+            "complianceGracePeriodExpirationDateTime" => {
+                entity::date(self.compliance_grace_period_expiration_date_time.as_ref())
+            }
+            "status" => entity::status(self.status),
+            "lastReportedDateTime" => entity::date(self.last_reported_date_time.as_ref()),
+            "userPrincipalName" => entity::text(self.user_principal_name.as_ref()),
+            _ => PropertyValue::Unknown,
+        }
+    }
 }
 
 /// The body that creates a device status: every property that the page 'Create

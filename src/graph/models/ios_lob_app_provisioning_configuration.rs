@@ -2,7 +2,9 @@
 
 use serde::Deserialize;
 
+use super::entity::{self, Entity};
 use super::{DateTimeOffset, lenient};
+use crate::graph::odata::PropertyValue;
 
 /// `microsoft.graph.iosLobAppProvisioningConfiguration` (beta only), as Graph answers it. All but the key may be
 /// missing: an answer may be partial, or follow a `$select`.
@@ -38,4 +40,24 @@ pub struct IosLobAppProvisioningConfiguration {
     /// Set by the service.
     #[serde(default, deserialize_with = "lenient::option")]
     pub last_modified_date_time: Option<DateTimeOffset>,
+}
+
+impl Entity for IosLobAppProvisioningConfiguration {
+    fn key(&self) -> &str {
+        &self.id
+    }
+
+    fn property(&self, name: &str) -> PropertyValue<'_> {
+        match name {
+            "id" => PropertyValue::String(&self.id),
+            "displayName" => entity::text(self.display_name.as_ref()),
+            "description" => entity::text(self.description.as_ref()),
+            "version" => entity::number(self.version),
+            "payloadFileName" => entity::text(self.payload_file_name.as_ref()),
+            "expirationDateTime" => entity::date(self.expiration_date_time.as_ref()),
+            "createdDateTime" => entity::date(self.created_date_time.as_ref()),
+            "lastModifiedDateTime" => entity::date(self.last_modified_date_time.as_ref()),
+            _ => PropertyValue::Unknown,
+        }
+    }
 }

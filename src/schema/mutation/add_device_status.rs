@@ -1,15 +1,16 @@
 //! `addDeviceStatus`.
 
+use std::sync::Arc;
+
 use async_graphql::{Context, ID, InputObject, Object};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use tokio::sync::OnceCell;
 
 use crate::graph::{Created, Key, Outcome};
+use crate::schema::connection::Edge;
 use crate::schema::error::{ErrorCode, FieldError};
 use crate::schema::node::{self, GlobalId};
-use crate::schema::session;
-use crate::schema::types::{DeviceStatus, DeviceStatusEdge, DeviceStatusInput};
+use crate::schema::request::{Properties, request, session};
+use crate::schema::selection::Selected;
+use crate::schema::types::{DeviceStatus, DeviceStatusInput};
 
 /// What `addDeviceStatus` takes.
 #[derive(Debug, InputObject)]
@@ -26,8 +27,6 @@ pub(super) struct AddDeviceStatusInput {
 pub(super) struct AddDeviceStatusPayload {
     configuration: Key,
     key: Key,
-    /// What Graph answered with, or what is read at most once where it answered with the key alone.
-    device_status: OnceCell<Result<DeviceStatus, FieldError>>,
     client_mutation_id: Option<String>,
 }
 
@@ -42,37 +41,29 @@ pub(super) async fn resolve(
     let configurations = session(ctx).map_err(not_sent)?.ios_lob_app_provisioning_configurations();
 
     let created = configurations.device_statuses(&configuration).create(&input.device_status.into()).await?;
-    let (key, device_status) = match created {
+    let key = match created {
         Created::Entity(entity) => {
-            let status = DeviceStatus::new(configuration.clone(), entity)?;
-            (status.key().clone(), OnceCell::new_with(Some(Ok(status))))
+            let entity = Arc::new(entity);
+            let status = DeviceStatus::new(configuration.clone(), Arc::clone(&entity))?;
+            let place = (configuration.clone(), status.key().clone());
+            request(ctx)?.device_statuses.keep(place, Properties::All, Some(entity));
+            status.key().clone()
         }
-        Created::Key(key) => (key, OnceCell::new()),
+        Created::Key(key) => key,
     };
-    Ok(AddDeviceStatusPayload {
-        configuration,
-        key,
-        device_status,
-        client_mutation_id: input.client_mutation_id,
-    })
+    Ok(AddDeviceStatusPayload { configuration, key, client_mutation_id: input.client_mutation_id })
 }
 
 impl AddDeviceStatusPayload {
-    async fn read_back(&self, ctx: &Context<'_>) -> Result<DeviceStatus, FieldError> {
-        let read = async || {
-            let found = DeviceStatus::load(ctx, &self.configuration, &self.key).await;
-            found
-                .and_then(|found| {
-                    found.ok_or_else(|| {
-                        FieldError::new(
-                            ErrorCode::NotFound,
-                            "Microsoft Graph created the device status, but does not show it yet.",
-                        )
-                    })
-                })
-                .map_err(|error| error.with_outcome(Outcome::Applied))
+    /// What Graph answered with; read back where it answered with the key alone.
+    async fn status(&self, ctx: &Context<'_>, selected: Selected<'_>) -> Result<DeviceStatus, FieldError> {
+        let found = DeviceStatus::load(ctx, selected, &self.configuration, &self.key).await;
+        let missing = || {
+            let message = "Microsoft Graph created the device status, but does not show it yet.";
+            FieldError::new(ErrorCode::NotFound, message)
         };
-        self.device_status.get_or_init(read).await.clone()
+        let status = found.and_then(|found| found.ok_or_else(missing));
+        status.map_err(|error| error.with_outcome(Outcome::Applied))
     }
 }
 
@@ -88,17 +79,14 @@ impl AddDeviceStatusPayload {
 
     /// The created object.
     async fn device_status(&self, ctx: &Context<'_>) -> Option<Result<DeviceStatus, FieldError>> {
-        Some(self.read_back(ctx).await)
+        Some(self.status(ctx, Selected::of(ctx, "DeviceStatus")).await)
     }
 
     /// The created object as an edge, to be appended to a list that the caller holds.
-    async fn device_status_edge(&self, ctx: &Context<'_>) -> Option<Result<DeviceStatusEdge, FieldError>> {
-        let edge = |node| DeviceStatusEdge {
-            // Where Graph would list the object is not known, so this cursor leads nowhere.
-            cursor: format!("created.{}", URL_SAFE_NO_PAD.encode(self.key.as_str())),
-            node,
-        };
-        Some(self.read_back(ctx).await.map(edge))
+    async fn device_status_edge(&self, ctx: &Context<'_>) -> Option<Result<Edge<DeviceStatus>, FieldError>> {
+        let node = Selected::of(ctx, "DeviceStatusEdge").within("node", "DeviceStatus").next();
+        let selected = node.unwrap_or_else(|| Selected::of(ctx, "DeviceStatus"));
+        Some(self.status(ctx, selected).await.map(DeviceStatus::into_edge))
     }
 
     /// As it came in the input.

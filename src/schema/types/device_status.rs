@@ -1,16 +1,19 @@
 //! `DeviceStatus`: the node, its edge, and the input that creates one.
 
-use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
+use std::sync::Arc;
+
+use async_graphql::{Context, ID, InputObject, Object};
 
 use super::{ComplianceStatus, DateTimeOffset, IosLobAppProvisioningConfiguration};
 use crate::graph::{Key, models};
+use crate::schema::connection::{Cursor, Edge, Listed};
 use crate::schema::error::FieldError;
 use crate::schema::node::GlobalId;
+use crate::schema::request::{Properties, request, session};
 use crate::schema::selection::Selected;
-use crate::schema::session;
 
 /// The fields that are properties of Graph's, under the same names.
-const PROPERTIES: &[&str] = &[
+pub(crate) const PROPERTIES: &[&str] = &[
     "deviceDisplayName",
     "userName",
     "deviceModel",
@@ -26,7 +29,11 @@ const PROPERTIES: &[&str] = &[
 pub(crate) struct DeviceStatus {
     configuration: Key,
     key: Key,
-    entity: models::DeviceStatus,
+    entity: Arc<models::DeviceStatus>,
+}
+
+impl Listed for DeviceStatus {
+    const NAME: &'static str = "DeviceStatus";
 }
 
 impl DeviceStatus {
@@ -35,7 +42,7 @@ impl DeviceStatus {
     /// # Errors
     ///
     /// Where Graph gave it an id that is no key.
-    pub(crate) fn new(configuration: Key, entity: models::DeviceStatus) -> Result<Self, FieldError> {
+    pub(crate) fn new(configuration: Key, entity: Arc<models::DeviceStatus>) -> Result<Self, FieldError> {
         let key = Key::new(entity.id.as_str()).map_err(|_| FieldError::unusable_key())?;
         Ok(Self { configuration, key, entity })
     }
@@ -43,6 +50,34 @@ impl DeviceStatus {
     /// Graph's key of the status.
     pub(crate) fn key(&self) -> &Key {
         &self.key
+    }
+
+    /// The edge of a status that was just created.
+    pub(crate) fn into_edge(self) -> Edge<Self> {
+        Edge { cursor: Cursor::Created(self.key.clone()), node: self }
+    }
+
+    /// Reads what is selected of the status, unless the request has read it; `None` where Graph has none of that key.
+    pub(crate) async fn load(
+        ctx: &Context<'_>,
+        selected: Selected<'_>,
+        configuration: &Key,
+        key: &Key,
+    ) -> Result<Option<Self>, FieldError> {
+        let known = &request(ctx)?.device_statuses;
+        let place = (configuration.clone(), key.clone());
+        let select = selected.properties(PROPERTIES);
+        let entity = match known.get(&place, &select) {
+            Some(entity) => entity,
+            None => {
+                let configurations = session(ctx)?.ios_lob_app_provisioning_configurations();
+                let entity = configurations.device_statuses(configuration).get_or_find(key, &select).await?;
+                let entity = entity.map(Arc::new);
+                known.keep(place, Properties::Some(select), entity.clone());
+                entity
+            }
+        };
+        entity.map(|entity| Self::new(configuration.clone(), entity)).transpose()
     }
 }
 
@@ -66,7 +101,8 @@ impl DeviceStatus {
         &self,
         ctx: &Context<'_>,
     ) -> Option<Result<IosLobAppProvisioningConfiguration, FieldError>> {
-        IosLobAppProvisioningConfiguration::load(ctx, &self.configuration).await.transpose()
+        let selected = Selected::of(ctx, IosLobAppProvisioningConfiguration::NAME);
+        IosLobAppProvisioningConfiguration::load(ctx, selected, &self.configuration).await.transpose()
     }
 
     /// Name of the device.
@@ -108,29 +144,6 @@ impl DeviceStatus {
     async fn user_principal_name(&self) -> Option<&str> {
         self.entity.user_principal_name.as_deref()
     }
-}
-
-impl DeviceStatus {
-    /// Reads the status; `None` where Graph has none of that key.
-    pub(crate) async fn load(
-        ctx: &Context<'_>,
-        configuration: &Key,
-        key: &Key,
-    ) -> Result<Option<Self>, FieldError> {
-        let configurations = session(ctx)?.ios_lob_app_provisioning_configurations();
-        let select = Selected::of(ctx, "DeviceStatus").properties(PROPERTIES);
-        let entity = configurations.device_statuses(configuration).get_opt(key, &select).await?;
-        entity.map(|entity| Self::new(configuration.clone(), entity)).transpose()
-    }
-}
-
-/// A device status in a list.
-#[derive(Debug, SimpleObject)]
-pub(crate) struct DeviceStatusEdge {
-    /// Where the status stands in its list. The cursor of an edge that a mutation returned cannot be used as `after`.
-    pub(crate) cursor: String,
-    /// The status.
-    pub(crate) node: DeviceStatus,
 }
 
 /// A new device status.

@@ -1,13 +1,23 @@
 //! `IosLobAppProvisioningConfiguration`.
 
+use std::sync::Arc;
+
 use async_graphql::{Context, ID, Object};
 
-use super::{DateTimeOffset, DeviceStatus};
+use super::device_status_count::{self, DeviceStatusCount};
+use super::{
+    ConfigurationAssignment, ConfigurationGroupAssignment, DateTimeOffset, DeviceStatus, DeviceStatusFilter,
+    DeviceStatusOrder, UserStatus, device_status, user_status,
+};
+use crate::graph::odata::Select;
 use crate::graph::{Key, models};
+use crate::schema::connection::{Connection, Listed};
 use crate::schema::error::FieldError;
+use crate::schema::filter;
+use crate::schema::list::{self, Arguments, Wanted};
 use crate::schema::node::{self, GlobalId};
+use crate::schema::request::{Properties, request, session};
 use crate::schema::selection::Selected;
-use crate::schema::session;
 
 /// The fields that are properties of Graph's, under the same names.
 const PROPERTIES: &[&str] = &[
@@ -26,20 +36,68 @@ const PROPERTIES: &[&str] = &[
 #[derive(Debug, Clone)]
 pub(crate) struct IosLobAppProvisioningConfiguration {
     key: Key,
-    entity: models::IosLobAppProvisioningConfiguration,
+    entity: Arc<models::IosLobAppProvisioningConfiguration>,
+}
+
+impl Listed for IosLobAppProvisioningConfiguration {
+    const NAME: &'static str = "IosLobAppProvisioningConfiguration";
 }
 
 impl IosLobAppProvisioningConfiguration {
-    /// Reads the configuration; `None` where Graph has none of that key.
-    pub(crate) async fn load(ctx: &Context<'_>, key: &Key) -> Result<Option<Self>, FieldError> {
-        let select = Selected::of(ctx, "IosLobAppProvisioningConfiguration").properties(PROPERTIES);
-        let entity = session(ctx)?.ios_lob_app_provisioning_configurations().get_opt(key, &select).await?;
-        entity
-            .map(|entity| {
-                let key = Key::new(entity.id.as_str()).map_err(|_| FieldError::unusable_key())?;
-                Ok(Self { key, entity })
-            })
-            .transpose()
+    /// The node of an entity.
+    ///
+    /// # Errors
+    ///
+    /// Where Graph gave it an id that is no key.
+    pub(crate) fn new(entity: Arc<models::IosLobAppProvisioningConfiguration>) -> Result<Self, FieldError> {
+        let key = Key::new(entity.id.as_str()).map_err(|_| FieldError::unusable_key())?;
+        Ok(Self { key, entity })
+    }
+
+    /// Graph's key of the configuration.
+    pub(crate) fn key(&self) -> &Key {
+        &self.key
+    }
+
+    /// What to read of a configuration: what is selected of it, and what its device statuses select of their
+    /// configuration, which is this one.
+    pub(crate) fn select(selected: Selected<'_>) -> Select {
+        let own = selected.properties(PROPERTIES);
+        let lists = selected.within("deviceStatuses", "DeviceStatusConnection");
+        let listed = lists.flat_map(|list| {
+            let edges = list
+                .within("edges", "DeviceStatusEdge")
+                .flat_map(|edge| edge.within("node", DeviceStatus::NAME));
+            list.within("nodes", DeviceStatus::NAME).chain(edges).collect::<Vec<_>>()
+        });
+        let statuses = selected.within("deviceStatus", DeviceStatus::NAME).chain(listed);
+        let parents =
+            statuses.flat_map(|status| status.within("configuration", Self::NAME).collect::<Vec<_>>());
+        parents.fold(own, |mut select, parent| {
+            select.extend(Self::select(parent));
+            select
+        })
+    }
+
+    /// Reads what is selected of the configuration, unless the request has read it; `None` where Graph has none of that
+    /// key.
+    pub(crate) async fn load(
+        ctx: &Context<'_>,
+        selected: Selected<'_>,
+        key: &Key,
+    ) -> Result<Option<Self>, FieldError> {
+        let known = &request(ctx)?.configurations;
+        let select = Self::select(selected);
+        let entity = match known.get(key, &select) {
+            Some(entity) => entity,
+            None => {
+                let configurations = session(ctx)?.ios_lob_app_provisioning_configurations();
+                let entity = configurations.collection().get_opt(key, &select).await?.map(Arc::new);
+                known.keep(key.clone(), Properties::Some(select), entity.clone());
+                entity
+            }
+        };
+        entity.map(Self::new).transpose()
     }
 }
 
@@ -110,11 +168,115 @@ impl IosLobAppProvisioningConfiguration {
     ) -> Option<Result<DeviceStatus, FieldError>> {
         async {
             match node::device_status_key(&id, &self.key, "id")? {
-                Some(key) => DeviceStatus::load(ctx, &self.key, &key).await,
+                Some(key) => {
+                    DeviceStatus::load(ctx, Selected::of(ctx, DeviceStatus::NAME), &self.key, &key).await
+                }
                 None => Ok(None),
             }
         }
         .await
         .transpose()
+    }
+
+    /// The configuration's device statuses.
+    async fn device_statuses(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many, 1 to 1000; by default the gateway's setting, 50.")] first: Option<i32>,
+        #[graphql(desc = "The cursor after which the page starts.")] after: Option<String>,
+        #[graphql(desc = "Which to list.")] filter: Option<DeviceStatusFilter>,
+        #[graphql(desc = "How to order them; without it, as Graph does.")] order_by: Option<
+            DeviceStatusOrder,
+        >,
+    ) -> Option<Result<Connection<DeviceStatus>, FieldError>> {
+        Some(
+            async {
+                let statuses =
+                    session(ctx)?.ios_lob_app_provisioning_configurations().device_statuses(&self.key);
+                let arguments = Arguments {
+                    first,
+                    after: after.as_deref(),
+                    filter: filter::condition(filter.as_ref())?,
+                    order_by: order_by.map(Into::into),
+                };
+                let wanted =
+                    Wanted::of(ctx, DeviceStatus::NAME, |node| node.properties(device_status::PROPERTIES));
+                let node = |entity| DeviceStatus::new(self.key.clone(), Arc::new(entity));
+                list::connection(ctx, arguments, wanted, &statuses, node).await
+            }
+            .await,
+        )
+    }
+
+    /// How many device statuses stand at each compliance status: one `$batch` of `$count` reads.
+    async fn device_status_counts(
+        &self,
+        ctx: &Context<'_>,
+    ) -> Option<Result<Vec<DeviceStatusCount>, FieldError>> {
+        Some(device_status_count::load(ctx, &self.key).await)
+    }
+
+    /// The configuration's user statuses.
+    async fn user_statuses(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many, 1 to 1000; by default the gateway's setting, 50.")] first: Option<i32>,
+        #[graphql(desc = "The cursor after which the page starts.")] after: Option<String>,
+    ) -> Option<Result<Connection<UserStatus>, FieldError>> {
+        Some(
+            async {
+                let statuses =
+                    session(ctx)?.ios_lob_app_provisioning_configurations().user_statuses(&self.key);
+                let wanted =
+                    Wanted::of(ctx, UserStatus::NAME, |node| node.properties(user_status::PROPERTIES));
+                let node = |entity| UserStatus::new(self.key.clone(), entity);
+                list::connection(ctx, Arguments::page(first, after.as_deref()), wanted, &statuses, node).await
+            }
+            .await,
+        )
+    }
+
+    /// Whom the configuration is assigned to.
+    async fn assignments(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many, 1 to 1000; by default the gateway's setting, 50.")] first: Option<i32>,
+        #[graphql(desc = "The cursor after which the page starts.")] after: Option<String>,
+    ) -> Option<Result<Connection<ConfigurationAssignment>, FieldError>> {
+        Some(
+            async {
+                let assignments =
+                    session(ctx)?.ios_lob_app_provisioning_configurations().assignments(&self.key);
+                let wanted = Wanted::of(ctx, ConfigurationAssignment::NAME, |node| {
+                    node.properties(ConfigurationAssignment::PROPERTIES)
+                });
+                let node = |entity| ConfigurationAssignment::new(self.key.clone(), entity);
+                list::connection(ctx, Arguments::page(first, after.as_deref()), wanted, &assignments, node)
+                    .await
+            }
+            .await,
+        )
+    }
+
+    /// The groups that the configuration is assigned to.
+    async fn group_assignments(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many, 1 to 1000; by default the gateway's setting, 50.")] first: Option<i32>,
+        #[graphql(desc = "The cursor after which the page starts.")] after: Option<String>,
+    ) -> Option<Result<Connection<ConfigurationGroupAssignment>, FieldError>> {
+        Some(
+            async {
+                let configurations = session(ctx)?.ios_lob_app_provisioning_configurations();
+                let assignments = configurations.group_assignments(&self.key);
+                let wanted = Wanted::of(ctx, ConfigurationGroupAssignment::NAME, |node| {
+                    node.properties(ConfigurationGroupAssignment::PROPERTIES)
+                });
+                let node = |entity| ConfigurationGroupAssignment::new(self.key.clone(), entity);
+                list::connection(ctx, Arguments::page(first, after.as_deref()), wanted, &assignments, node)
+                    .await
+            }
+            .await,
+        )
     }
 }

@@ -72,6 +72,14 @@ async fn a_connection_can_close_within_the_body() {
 }
 
 #[tokio::test]
+async fn an_answer_without_a_body_is_cut_before_it_starts() {
+    let graph = Graph::start().await;
+    graph.inject("drop-mid-answer;times=1");
+    assert!(graph.request(reqwest::Method::DELETE, &demo("")).send().await.is_err());
+    graph.get(&demo("")).await.error(404);
+}
+
+#[tokio::test]
 async fn a_client_sees_a_cut_body_as_an_error() {
     let graph = Graph::start().await;
     graph.inject("drop-mid-answer;times=1");

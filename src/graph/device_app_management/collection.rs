@@ -1,0 +1,102 @@
+//! A collection: the reads that all of them have alike.
+
+use std::marker::PhantomData;
+
+use super::absent_is_none;
+use crate::graph::error::Error;
+use crate::graph::key::Key;
+use crate::graph::models::Entity;
+use crate::graph::odata::{Comparison, Filter, ListOptions, Literal, Select};
+use crate::graph::page::Page;
+use crate::graph::session::Session;
+
+/// Pages that are searched for a row whose own route Graph refuses, of a size that Intune serves at most.
+const PAGES_SEARCHED: usize = 5;
+const PAGE_SEARCHED: usize = 1000;
+
+/// The reads of a collection. Each collection says which pages of Microsoft Graph's documentation they are.
+#[derive(Debug, Clone)]
+pub struct Collection<'a, T> {
+    pub(super) session: &'a Session,
+    /// Percent-encoded, below the service root.
+    pub(super) path: String,
+    entities: PhantomData<fn() -> T>,
+}
+
+impl<'a, T: Entity> Collection<'a, T> {
+    pub(super) fn new(session: &'a Session, path: String) -> Self {
+        Self { session, path, entities: PhantomData }
+    }
+
+    /// The collection's path below the service root.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// `GET …/{id}`; `None` where Graph has none of that key.
+    ///
+    /// # Errors
+    ///
+    /// Any [`Error`] but an answer of 404 or 410.
+    pub async fn get_opt(&self, id: &Key, select: &Select) -> Result<Option<T>, Error> {
+        absent_is_none(self.session.get(format!("{}/{}", self.path, id.segment()), select).await)
+    }
+
+    /// As [`Self::get_opt`], for rows that Intune computes: on the live service they may have no route of their own
+    /// ("Field behaviour", status rows of siblings), and are then looked for in their collection.
+    ///
+    /// # Errors
+    ///
+    /// Any [`Error`] but an answer of 404 or 410.
+    pub async fn get_or_find(&self, id: &Key, select: &Select) -> Result<Option<T>, Error> {
+        match self.get_opt(id, select).await {
+            Err(Error::Api(api)) if api.is_not_supported() => self.find(id, select).await,
+            result => result,
+        }
+    }
+
+    /// `GET …?$filter=id eq '{id}'`. The filter may be ignored, so rows are held against the key, over several pages.
+    async fn find(&self, id: &Key, select: &Select) -> Result<Option<T>, Error> {
+        let filter = Filter::Compare("id", Comparison::Eq, Literal::String(id.as_str().to_owned()));
+        let options =
+            ListOptions { filter: Some(filter), top: Some(PAGE_SEARCHED), ..ListOptions::default() };
+        let mut query = options.to_query();
+        for _ in 0..PAGES_SEARCHED {
+            let page = self.list(query, select).await?;
+            if let Some(entity) = page.entities.into_iter().find(|entity| entity.key() == id.as_str()) {
+                return Ok(Some(entity));
+            }
+            match page.next {
+                Some(next) => query = next.as_str().to_owned(),
+                None => return Ok(None),
+            }
+        }
+        Ok(None)
+    }
+
+    /// `GET …`, a page of the collection. `query` comes from [`ListOptions::to_query`] or is a [`NextPage`].
+    ///
+    /// [`NextPage`]: crate::graph::NextPage
+    ///
+    /// # Errors
+    ///
+    /// Any [`Error`]; a link that leads elsewhere is [`Error::OutOfContract`].
+    pub async fn list(&self, query: String, select: &Select) -> Result<Page<T>, Error> {
+        self.session.page(&self.path, query, select).await
+    }
+
+    /// `GET …/$count`: how many there are, of those that meet the filter.
+    ///
+    /// # Errors
+    ///
+    /// Any [`Error`]; [`Error::OutOfContract`] where the answer is no number.
+    pub async fn count(&self, filter: Option<&Filter>) -> Result<i64, Error> {
+        let options = ListOptions { filter: filter.cloned(), ..ListOptions::default() };
+        let answer = self.session.read(format!("{}/$count", self.path), options.to_query()).await?;
+        // A byte order mark and quotes have no business there, and take nothing from the number.
+        let text = std::str::from_utf8(answer.body()).unwrap_or_default();
+        let digits = text.trim_matches(|c: char| c.is_whitespace() || c == '"' || c == '\u{feff}');
+        digits.parse().map_err(|_| answer.out_of_contract("the count is no number"))
+    }
+}

@@ -1,0 +1,39 @@
+//! What lists need to know of an entity, whatever its type.
+
+use serde::de::DeserializeOwned;
+
+use super::{ComplianceStatus, DateTimeOffset};
+use crate::graph::odata::PropertyValue;
+
+/// An entity of a collection.
+pub trait Entity: DeserializeOwned + Send + Sync {
+    /// The entity's key.
+    fn key(&self) -> &str;
+
+    /// What the entity has for one of the properties that its list can be filtered or ordered by.
+    fn property(&self, name: &str) -> PropertyValue<'_>;
+}
+
+/// A property that is missing was selected and is null.
+pub(super) fn text(value: Option<&String>) -> PropertyValue<'_> {
+    value.map_or(PropertyValue::Null, |text| PropertyValue::String(text))
+}
+
+pub(super) fn number(value: Option<i32>) -> PropertyValue<'static> {
+    value.map_or(PropertyValue::Null, PropertyValue::Int)
+}
+
+pub(super) fn date(value: Option<&DateTimeOffset>) -> PropertyValue<'static> {
+    match value {
+        None => PropertyValue::Null,
+        Some(date) => date.ticks().map_or(PropertyValue::Unknown, PropertyValue::Date),
+    }
+}
+
+pub(super) fn status(value: Option<ComplianceStatus>) -> PropertyValue<'static> {
+    match value {
+        None => PropertyValue::Null,
+        Some(ComplianceStatus::UnknownFutureValue) => PropertyValue::Unknown,
+        Some(status) => PropertyValue::Status(status),
+    }
+}

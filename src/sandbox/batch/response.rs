@@ -1,0 +1,103 @@
+//! The response side of `$batch`.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::header::CONTENT_TYPE;
+
+use super::super::answer::Answer;
+use super::super::error::quoted;
+use super::super::render::{Members, array, push_display};
+
+/// The response to one item.
+#[derive(Debug, Clone)]
+pub(super) struct Response {
+    pub(super) id: String,
+    answer: Answer,
+    /// Leave out the status, which nobody can read then.
+    pub(super) malformed: bool,
+}
+
+impl Response {
+    pub(super) fn new(id: &str, answer: Answer) -> Self {
+        Self { id: id.to_owned(), answer, malformed: false }
+    }
+
+    /// Whether items that depend on this one are not carried out.
+    pub(super) fn failed(&self) -> bool {
+        self.answer.status.as_u16() >= 400
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        let mut members = Members::open(out);
+        members.string("id", &self.id);
+        if !self.malformed {
+            push_display(members.name("status"), &self.answer.status.as_u16());
+        }
+        self.headers(members.name("headers"));
+        if !self.answer.body.is_empty() {
+            self.body(members.name("body"));
+        }
+        members.close();
+    }
+
+    fn headers(&self, out: &mut Vec<u8>) {
+        let mut members = Members::open(out);
+        members.string("Cache-Control", "no-cache");
+        for (name, value) in &self.answer.headers {
+            members.string(&capitalized(name.as_str()), &String::from_utf8_lossy(value.as_bytes()));
+        }
+        members.close();
+    }
+
+    /// JSON as it stands, everything else as base64.
+    fn body(&self, out: &mut Vec<u8>) {
+        let json_type = self
+            .answer
+            .headers
+            .get(CONTENT_TYPE)
+            .is_some_and(|value| value.as_bytes().starts_with(b"application/json"));
+        if json_type && serde_json::from_slice::<&serde_json::value::RawValue>(&self.answer.body).is_ok() {
+            out.extend_from_slice(&self.answer.body);
+        } else {
+            out.extend_from_slice(quoted(&STANDARD.encode(&self.answer.body)).as_bytes());
+        }
+    }
+}
+
+/// The body of a batch's answer.
+pub(super) fn body(responses: &[Response]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut members = Members::open(&mut out);
+    array(members.name("responses"), responses, |out, response| response.write(out));
+    members.close();
+    out
+}
+
+/// A header's name as Graph spells it within batches; the JavaScript SDK knows `Content-Type` in no other form.
+fn capitalized(name: &str) -> String {
+    match name {
+        "odata-version" => "OData-Version".to_owned(),
+        "odata-entityid" => "OData-EntityId".to_owned(),
+        "www-authenticate" => "WWW-Authenticate".to_owned(),
+        _ => name
+            .split('-')
+            .map(|word| {
+                let (first, rest) = word.split_at_checked(1).unwrap_or((word, ""));
+                format!("{}{rest}", first.to_ascii_uppercase())
+            })
+            .collect::<Vec<_>>()
+            .join("-"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::capitalized;
+
+    #[test]
+    fn header_names_are_spelled_as_the_service_does() {
+        for name in ["Content-Type", "Retry-After", "OData-Version", "Location", "WWW-Authenticate"] {
+            assert_eq!(capitalized(&name.to_lowercase()), name);
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! Cursors: where a page goes on, sealed, since a skip token can hold device names and leads a request of the
+//! caller's token. A cursor is bound to the list it came from; nothing about it can be changed or guessed.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::rand::{SecureRandom as _, SystemRandom};
+use serde::{Deserialize, Serialize};
+
+use super::error::FieldError;
+
+/// Longest cursor that is opened, in bytes.
+const LONGEST: usize = 16 * 1024;
+const VERSION: u8 = 1;
+
+/// The key that cursors are sealed with.
+pub struct CursorKey {
+    key: LessSafeKey,
+    random: SystemRandom,
+}
+
+/// Why there is no key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CursorKeyError {
+    /// Not 32 bytes.
+    #[error("must be 32 bytes")]
+    Length,
+    /// The system gives no random bytes.
+    #[error("the system gives no random bytes")]
+    NoRandom,
+}
+
+/// Where a list goes on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Position {
+    /// The query of the link that gave the row's page; none for the first.
+    pub(super) page: Option<String>,
+    /// The row's own key: the list goes on after it, wherever in its page it stands by then.
+    pub(super) after: String,
+    /// How many rows of the page come before it and with it, for when it is not there any more.
+    pub(super) index: usize,
+}
+
+/// What a cursor belongs to: a list, its filter and its order. A cursor of one is none of another.
+#[derive(Debug, Clone)]
+pub(super) struct Binding(String);
+
+impl Binding {
+    /// `list` is the list's path, `arguments` the text of its filter and order.
+    pub(super) fn new(list: &str, arguments: &str) -> Self {
+        Self(format!("{list}\n{arguments}"))
+    }
+}
+
+impl CursorKey {
+    /// A key of 32 bytes, which all replicas of a gateway share.
+    ///
+    /// # Errors
+    ///
+    /// Where `bytes` are not 32.
+    pub fn new(bytes: &[u8]) -> Result<Self, CursorKeyError> {
+        let key = UnboundKey::new(&AES_256_GCM, bytes).map_err(|_| CursorKeyError::Length)?;
+        Ok(Self { key: LessSafeKey::new(key), random: SystemRandom::new() })
+    }
+
+    /// A key that nobody else has: cursors hold until the process ends.
+    ///
+    /// # Errors
+    ///
+    /// Where the system gives no random bytes.
+    pub fn random() -> Result<Self, CursorKeyError> {
+        let mut bytes = [0; 32];
+        SystemRandom::new().fill(&mut bytes).map_err(|_| CursorKeyError::NoRandom)?;
+        Self::new(&bytes)
+    }
+
+    /// The cursor of a position.
+    pub(super) fn seal(&self, position: &Position, binding: &Binding) -> Result<String, FieldError> {
+        let failed = || FieldError::internal("a cursor could not be sealed");
+        let mut nonce = [0; NONCE_LEN];
+        self.random.fill(&mut nonce).map_err(|_| failed())?;
+        let mut sealed = serde_json::to_vec(position).map_err(|_| failed())?;
+        self.key
+            .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), aad(binding), &mut sealed)
+            .map_err(|_| failed())?;
+        let mut bytes = Vec::with_capacity(1 + NONCE_LEN + sealed.len());
+        bytes.push(VERSION);
+        bytes.extend_from_slice(&nonce);
+        bytes.append(&mut sealed);
+        Ok(URL_SAFE_NO_PAD.encode(bytes))
+    }
+
+    /// The position that a cursor of this list stands for.
+    pub(super) fn open(&self, cursor: &str, binding: &Binding) -> Result<Position, FieldError> {
+        let open = || {
+            if cursor.len() > LONGEST {
+                return None;
+            }
+            let mut bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
+            let (head, sealed) = bytes.split_at_mut_checked(1 + NONCE_LEN)?;
+            if head[0] != VERSION {
+                return None;
+            }
+            let nonce = Nonce::try_assume_unique_for_key(&head[1..]).ok()?;
+            let opened = self.key.open_in_place(nonce, aad(binding), sealed).ok()?;
+            serde_json::from_slice(opened).ok()
+        };
+        open().ok_or_else(|| {
+            FieldError::bad_user_input(
+                "after is not a cursor of this list with this filter and order (or the gateway's key has changed): take \
+                 the cursor of an edge as it was given, or start without it.",
+            )
+        })
+    }
+}
+
+fn aad(binding: &Binding) -> Aad<&[u8]> {
+    Aad::from(binding.0.as_bytes())
+}
+
+impl std::fmt::Debug for CursorKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("CursorKey([redacted])")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{Binding, CursorKey, Position};
+
+    fn position() -> Position {
+        Position {
+            page: Some("$skiptoken=LastDeviceName%3d%27Z%27".to_owned()),
+            after: "a_b".to_owned(),
+            index: 7,
+        }
+    }
+
+    #[test]
+    fn a_cursor_opens_only_for_its_list_and_shows_nothing() {
+        let key = CursorKey::random().unwrap();
+        let here = Binding::new("/rows", "platform eq 1");
+        let cursor = key.seal(&position(), &here).unwrap();
+        assert_eq!(key.open(&cursor, &here).unwrap(), position());
+        assert_ne!(cursor, key.seal(&position(), &here).unwrap(), "no two are alike");
+        assert!(key.open(&cursor, &Binding::new("/rows", "platform eq 2")).is_err());
+        assert!(key.open(&cursor, &Binding::new("/other", "platform eq 1")).is_err());
+        assert!(CursorKey::random().unwrap().open(&cursor, &here).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_else_opens(text in "[A-Za-z0-9_-]{0,80}|\\PC{0,20}", at in 0_usize..60, bit in 0_u8..6) {
+            let key = CursorKey::new(&[7; 32]).unwrap();
+            let here = Binding::new("/rows", "");
+            prop_assert!(key.open(&text, &here).is_err());
+            let mut cursor = key.seal(&position(), &here).unwrap().into_bytes();
+            let at = at % cursor.len();
+            let changed = cursor[at] ^ (1 << bit);
+            prop_assume!(changed.is_ascii_graphic());
+            cursor[at] = changed;
+            prop_assert!(key.open(std::str::from_utf8(&cursor).unwrap(), &here).is_err());
+            cursor.truncate(at);
+            prop_assert!(key.open(std::str::from_utf8(&cursor).unwrap(), &here).is_err());
+        }
+    }
+}

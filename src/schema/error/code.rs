@@ -1,0 +1,109 @@
+//! The values of `extensions.code` and `extensions.outcome`.
+
+use async_graphql::Enum;
+
+/// Every GraphQL error has `extensions.code`, one of these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+pub enum ErrorCode {
+    /// No usable bearer token came, or Graph answered 401.
+    Unauthenticated,
+    /// Graph answered 403.
+    Forbidden,
+    /// Graph answered 404, or an id names nothing.
+    NotFound,
+    /// The input breaks a rule that GraphQL's types can't state, or Graph answered 400/422.
+    BadUserInput,
+    /// Graph answered 409 or 412.
+    Conflict,
+    /// An idempotency key came back with other input.
+    IdempotencyKeyReused,
+    /// Graph answered 429, or the gateway still honours an earlier Retry-After to this caller.
+    Throttled,
+    /// Graph could not be reached, or answered that it is not available.
+    UpstreamUnavailable,
+    /// The store that keeps idempotency keys cannot be reached, or is full.
+    StateUnavailable,
+    /// No answer in time to a read.
+    UpstreamTimeout,
+    /// Graph answered outside its contract.
+    UpstreamError,
+    /// Graph has no such operation in this tenant, cloud or version. The live service may say so of this very mutation.
+    UpstreamNotSupported,
+    /// A write was sent and its answer was lost: it may have happened.
+    OutcomeUnknown,
+    /// The gateway itself is full; come back after retryAfter.
+    Overloaded,
+    /// Not a GraphQL-over-HTTP request: bad JSON, an array, wrong method or media type.
+    BadRequest,
+    /// The document is not GraphQL.
+    GraphqlParseFailed,
+    /// The document does not fit the schema.
+    GraphqlValidationFailed,
+    /// A limit on the document or the request: size, tokens, nesting, depth, aliases, root fields, directives, expanded
+    /// fragments, cost.
+    QueryTooLarge,
+    /// Introspection is turned off on this gateway.
+    IntrospectionDisabled,
+    /// The gateway does not know the document that a hash or id stands for.
+    PersistedQueryNotFound,
+    /// This gateway takes no persisted documents.
+    PersistedQueryNotSupported,
+    /// The gateway itself failed.
+    InternalServerError,
+}
+
+impl ErrorCode {
+    /// The code as it stands in `extensions.code`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unauthenticated => "UNAUTHENTICATED",
+            Self::Forbidden => "FORBIDDEN",
+            Self::NotFound => "NOT_FOUND",
+            Self::BadUserInput => "BAD_USER_INPUT",
+            Self::Conflict => "CONFLICT",
+            Self::IdempotencyKeyReused => "IDEMPOTENCY_KEY_REUSED",
+            Self::Throttled => "THROTTLED",
+            Self::UpstreamUnavailable => "UPSTREAM_UNAVAILABLE",
+            Self::StateUnavailable => "STATE_UNAVAILABLE",
+            Self::UpstreamTimeout => "UPSTREAM_TIMEOUT",
+            Self::UpstreamError => "UPSTREAM_ERROR",
+            Self::UpstreamNotSupported => "UPSTREAM_NOT_SUPPORTED",
+            Self::OutcomeUnknown => "OUTCOME_UNKNOWN",
+            Self::Overloaded => "OVERLOADED",
+            Self::BadRequest => "BAD_REQUEST",
+            Self::GraphqlParseFailed => "GRAPHQL_PARSE_FAILED",
+            Self::GraphqlValidationFailed => "GRAPHQL_VALIDATION_FAILED",
+            Self::QueryTooLarge => "QUERY_TOO_LARGE",
+            Self::IntrospectionDisabled => "INTROSPECTION_DISABLED",
+            Self::PersistedQueryNotFound => "PERSISTED_QUERY_NOT_FOUND",
+            Self::PersistedQueryNotSupported => "PERSISTED_QUERY_NOT_SUPPORTED",
+            Self::InternalServerError => "INTERNAL_SERVER_ERROR",
+        }
+    }
+}
+
+/// What is known of whether Graph did a write that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "crate::graph::Outcome")]
+pub(crate) enum WriteOutcome {
+    /// Nothing reached Graph.
+    NotSent,
+    /// Graph refused it, and by its own word wrote nothing.
+    Rejected,
+    /// It was sent and its answer was lost: it may have happened.
+    Unknown,
+    /// Graph did it, though the object could not be read.
+    Applied,
+}
+
+impl WriteOutcome {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::NotSent => "NOT_SENT",
+            Self::Rejected => "REJECTED",
+            Self::Unknown => "UNKNOWN",
+            Self::Applied => "APPLIED",
+        }
+    }
+}

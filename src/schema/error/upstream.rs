@@ -1,0 +1,166 @@
+//! What callers are told of a call to Graph that failed: the contract's tables of codes and outcomes. Inner messages
+//! stay inside; a failure is logged here, once.
+
+use http::StatusCode;
+use tracing::{debug, warn};
+
+use super::{ErrorCode, FieldError, WriteOutcome, internal};
+use crate::graph::{self, ApiError, Outcome};
+
+/// A read that failed.
+impl From<graph::Error> for FieldError {
+    fn from(error: graph::Error) -> Self {
+        log(&error, None);
+        match error {
+            graph::Error::InvalidKey(invalid) => Self::bad_user_input(format!("The id {invalid}.")),
+            graph::Error::Connect(_) => unavailable(),
+            graph::Error::Transport(_) => {
+                Self::new(ErrorCode::UpstreamError, "Microsoft Graph's answer was lost or cut short.")
+                    .retryable()
+            }
+            graph::Error::Timeout | graph::Error::DeadlinePassed => timeout(),
+            graph::Error::OutOfContract { answer, .. } => {
+                out_of_contract().with_answered(*answer).retryable()
+            }
+            graph::Error::Internal(_) => internal(),
+            graph::Error::Api(api) => {
+                let status = api.status;
+                match refusal(&api) {
+                    Some(error) => error,
+                    None if matches!(status, StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE) => {
+                        unavailable()
+                    }
+                    None if matches!(status, StatusCode::GATEWAY_TIMEOUT | StatusCode::REQUEST_TIMEOUT) => {
+                        timeout()
+                    }
+                    None => failed(status).retryable(),
+                }
+                .with_api(*api)
+            }
+        }
+    }
+}
+
+/// A create that failed.
+impl From<graph::WriteError> for FieldError {
+    fn from(graph::WriteError { outcome, error }: graph::WriteError) -> Self {
+        log(&error, Some(outcome));
+        let lost = || {
+            Self::new(
+                ErrorCode::OutcomeUnknown,
+                "The create was sent to Microsoft Graph and its answer was lost: it may have happened. Look before you \
+                 send it again.",
+            )
+        };
+        match error {
+            graph::Error::InvalidKey(invalid) => Self::bad_user_input(format!("The id {invalid}.")),
+            graph::Error::Connect(_) => unavailable(),
+            graph::Error::DeadlinePassed => timeout(),
+            graph::Error::Transport(_) | graph::Error::Timeout => lost(),
+            graph::Error::Internal(_) => internal(),
+            graph::Error::OutOfContract { answer, .. } if outcome == Outcome::Applied => Self::new(
+                ErrorCode::UpstreamError,
+                "Microsoft Graph created the object, but did not say which: do not send the create again.",
+            )
+            .with_answered(*answer),
+            graph::Error::OutOfContract { answer, .. } => lost().with_answered(*answer),
+            graph::Error::Api(api) => match (refusal(&api), outcome) {
+                (Some(error), _) => error,
+                (None, Outcome::Rejected) => unavailable(),
+                (None, _) => lost(),
+            }
+            .with_api(*api),
+        }
+        .with_outcome(outcome)
+    }
+}
+
+/// The errors by which Graph refuses a request, whatever the operation. `None` where the status says that Graph
+/// failed, so that the operation decides what is known.
+fn refusal(api: &ApiError) -> Option<FieldError> {
+    use ErrorCode as Code;
+
+    if api.is_not_supported() {
+        return Some(FieldError::new(
+            Code::UpstreamNotSupported,
+            format!(
+                "Microsoft Graph has no such operation in this tenant, cloud or version: {}{}",
+                api.request_line,
+                quoted(api)
+            ),
+        ));
+    }
+    let (code, sentence) = match api.status {
+        StatusCode::UNAUTHORIZED => {
+            (Code::Unauthenticated, "Microsoft Graph does not accept the access token")
+        }
+        StatusCode::FORBIDDEN => (Code::Forbidden, "Microsoft Graph does not allow this to the caller"),
+        StatusCode::NOT_FOUND | StatusCode::GONE => (Code::NotFound, "Microsoft Graph has no such object"),
+        StatusCode::CONFLICT | StatusCode::PRECONDITION_FAILED => {
+            (Code::Conflict, "Microsoft Graph found a conflict with the object as it stands")
+        }
+        StatusCode::TOO_MANY_REQUESTS => {
+            let wait = "Microsoft Graph throttles the caller: send the request again after a while";
+            return Some(FieldError::new(Code::Throttled, format!("{wait}{}", quoted(api))).retryable());
+        }
+        StatusCode::REQUEST_TIMEOUT => return None,
+        status if status.is_client_error() => (Code::BadUserInput, "Microsoft Graph refused the request"),
+        _ => return None,
+    };
+    Some(FieldError::new(code, format!("{sentence}{}", quoted(api))))
+}
+
+/// Graph's own sentence, after a colon; a full stop where it has none.
+fn quoted(api: &ApiError) -> String {
+    api.message.as_ref().map_or_else(|| ".".to_owned(), |message| format!(": {message}"))
+}
+
+fn unavailable() -> FieldError {
+    let message =
+        "Microsoft Graph cannot be reached or is not available: send the request again after a while.";
+    FieldError::new(ErrorCode::UpstreamUnavailable, message).retryable()
+}
+
+fn timeout() -> FieldError {
+    FieldError::new(ErrorCode::UpstreamTimeout, "Microsoft Graph did not answer in time.").retryable()
+}
+
+fn failed(status: StatusCode) -> FieldError {
+    FieldError::new(
+        ErrorCode::UpstreamError,
+        format!("Microsoft Graph failed with status {}.", status.as_u16()),
+    )
+}
+
+fn out_of_contract() -> FieldError {
+    FieldError::new(ErrorCode::UpstreamError, "Microsoft Graph's answer could not be read.")
+}
+
+/// The one place where a failed call to Graph is logged. Refusals are the caller's business, and kept to debug.
+fn log(error: &graph::Error, outcome: Option<Outcome>) {
+    let outcome = outcome.map(|outcome| WriteOutcome::from(outcome).as_str());
+    match error {
+        graph::Error::Api(api) if api.status.is_client_error() => debug!(
+            graph.status = api.status.as_u16(),
+            graph.code = api.code,
+            graph.request_id = api.request_id,
+            outcome,
+            "Graph refused the request"
+        ),
+        graph::Error::Api(api) => warn!(
+            graph.status = api.status.as_u16(),
+            graph.code = api.code,
+            graph.request_id = api.request_id,
+            outcome,
+            "Graph failed"
+        ),
+        graph::Error::InvalidKey(_) => {}
+        error => {
+            let cause = std::iter::successors(std::error::Error::source(error), |cause| cause.source())
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join(": ");
+            warn!(%error, cause, outcome, "no usable answer from Graph");
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! What one request's resolvers share: Graph as the caller may use it, what has been read of it, and what has been
+//! logged. It goes with the request.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_graphql::Context;
+
+use super::cursor::CursorKey;
+use super::error::FieldError;
+use crate::graph::odata::Select;
+use crate::graph::{Key, Session, models};
+
+/// What the whole process' resolvers share.
+#[derive(Debug)]
+pub(super) struct Services {
+    /// What cursors are sealed with.
+    pub(super) cursor_key: CursorKey,
+    /// How many objects a page has where the caller does not say.
+    pub(super) default_page_size: usize,
+}
+
+/// What one request's resolvers share.
+#[derive(Default)]
+pub(super) struct RequestData {
+    session: Option<Session>,
+    /// Configurations that have been read, by key.
+    pub(super) configurations: Known<Key, models::IosLobAppProvisioningConfiguration>,
+    /// Device statuses that have been read one by one, by their configuration's key and their own.
+    pub(super) device_statuses: Known<(Key, Key), models::DeviceStatus>,
+    ignored_filter: AtomicBool,
+    ignored_order: AtomicBool,
+}
+
+impl RequestData {
+    pub(super) fn new(session: Option<Session>) -> Self {
+        Self { session, ..Self::default() }
+    }
+
+    /// Whether this is the first filter of the request that Graph ignored.
+    pub(super) fn first_ignored_filter(&self) -> bool {
+        !self.ignored_filter.swap(true, Ordering::Relaxed)
+    }
+
+    /// Whether this is the first order of the request that Graph ignored.
+    pub(super) fn first_ignored_order(&self) -> bool {
+        !self.ignored_order.swap(true, Ordering::Relaxed)
+    }
+}
+
+/// Graph on behalf of the caller.
+///
+/// # Errors
+///
+/// `UNAUTHENTICATED` where no usable token came.
+pub(super) fn session<'a>(ctx: &Context<'a>) -> Result<&'a Session, FieldError> {
+    request(ctx)?.session.as_ref().ok_or_else(FieldError::unauthenticated)
+}
+
+/// What the request's resolvers share.
+pub(super) fn request<'a>(ctx: &Context<'a>) -> Result<&'a RequestData, FieldError> {
+    ctx.data_opt().ok_or_else(|| FieldError::internal("a request was executed without its data"))
+}
+
+/// What the whole process' resolvers share.
+pub(super) fn services<'a>(ctx: &Context<'a>) -> Result<&'a Services, FieldError> {
+    ctx.data_opt().ok_or_else(|| FieldError::internal("the schema was built without its services"))
+}
+
+/// Entities that have been read, each with the properties that were asked for.
+pub(super) struct Known<K, T>(Mutex<Entities<K, T>>);
+
+/// `None` for an entity that Graph does not have.
+type Entities<K, T> = HashMap<K, (Properties, Option<Arc<T>>)>;
+
+/// Which properties of an entity were asked for.
+#[derive(Debug, Clone)]
+pub(super) enum Properties {
+    /// All of them: the entity came whole.
+    All,
+    /// These.
+    Some(Select),
+}
+
+impl Properties {
+    fn include(&self, select: &Select) -> bool {
+        match self {
+            Self::All => true,
+            Self::Some(properties) => select.is_subset(properties),
+        }
+    }
+}
+
+impl<K, T> Default for Known<K, T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Eq + Hash, T> Known<K, T> {
+    /// The entity, where it has been read with all that `select` names; `Some(None)` where Graph has none.
+    pub(super) fn get(&self, key: &K, select: &Select) -> Option<Option<Arc<T>>> {
+        let known = self.lock();
+        let (properties, entity) = known.get(key)?;
+        (entity.is_none() || properties.include(select)).then(|| entity.clone())
+    }
+
+    /// Keeps what was read, unless as much of it is there; an entity that came whole is the newest there is.
+    pub(super) fn keep(&self, key: K, properties: Properties, entity: Option<Arc<T>>) {
+        let mut known = self.lock();
+        let is_there = match (&properties, known.get(&key)) {
+            (Properties::Some(select), Some((known, _))) => known.include(select),
+            _ => false,
+        };
+        if !is_there {
+            known.insert(key, (properties, entity));
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Entities<K, T>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

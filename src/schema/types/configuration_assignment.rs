@@ -1,0 +1,124 @@
+//! `ConfigurationAssignment` and `ConfigurationGroupAssignment`: whom a configuration is meant for.
+
+use async_graphql::{Context, ID, Object};
+
+use super::AssignmentTarget;
+use crate::graph::{Key, models};
+use crate::schema::connection::Listed;
+use crate::schema::error::FieldError;
+use crate::schema::node::GlobalId;
+use crate::schema::request::session;
+use crate::schema::selection::Selected;
+
+/// An assignment of a configuration: Graph's `iosLobAppProvisioningConfigurationAssignment`.
+#[derive(Debug, Clone)]
+pub(crate) struct ConfigurationAssignment {
+    configuration: Key,
+    key: Key,
+    entity: models::Assignment,
+}
+
+/// An assignment of a configuration to a group: Graph's `mobileAppProvisioningConfigGroupAssignment`.
+#[derive(Debug, Clone)]
+pub(crate) struct ConfigurationGroupAssignment {
+    configuration: Key,
+    key: Key,
+    entity: models::GroupAssignment,
+}
+
+impl Listed for ConfigurationAssignment {
+    const NAME: &'static str = "ConfigurationAssignment";
+}
+
+impl Listed for ConfigurationGroupAssignment {
+    const NAME: &'static str = "ConfigurationGroupAssignment";
+}
+
+impl ConfigurationAssignment {
+    /// The fields that are properties of Graph's, under the same names.
+    pub(crate) const PROPERTIES: &'static [&'static str] = &["target"];
+
+    /// The node of an entity that `configuration` contains.
+    pub(crate) fn new(configuration: Key, entity: models::Assignment) -> Result<Self, FieldError> {
+        let key = Key::new(entity.id.as_str()).map_err(|_| FieldError::unusable_key())?;
+        Ok(Self { configuration, key, entity })
+    }
+
+    /// Reads the assignment; `None` where Graph has none of that key.
+    pub(crate) async fn load(
+        ctx: &Context<'_>,
+        configuration: &Key,
+        key: &Key,
+    ) -> Result<Option<Self>, FieldError> {
+        let select = Selected::of(ctx, Self::NAME).properties(Self::PROPERTIES);
+        let assignments = session(ctx)?.ios_lob_app_provisioning_configurations().assignments(configuration);
+        let entity = assignments.get_opt(key, &select).await?;
+        entity.map(|entity| Self::new(configuration.clone(), entity)).transpose()
+    }
+}
+
+impl ConfigurationGroupAssignment {
+    /// The fields that are properties of Graph's, under the same names.
+    pub(crate) const PROPERTIES: &'static [&'static str] = &["targetGroupId"];
+
+    /// The node of an entity that `configuration` contains.
+    pub(crate) fn new(configuration: Key, entity: models::GroupAssignment) -> Result<Self, FieldError> {
+        let key = Key::new(entity.id.as_str()).map_err(|_| FieldError::unusable_key())?;
+        Ok(Self { configuration, key, entity })
+    }
+
+    /// Reads the assignment; `None` where Graph has none of that key.
+    pub(crate) async fn load(
+        ctx: &Context<'_>,
+        configuration: &Key,
+        key: &Key,
+    ) -> Result<Option<Self>, FieldError> {
+        let select = Selected::of(ctx, Self::NAME).properties(Self::PROPERTIES);
+        let configurations = session(ctx)?.ios_lob_app_provisioning_configurations();
+        let entity = configurations.group_assignments(configuration).get_opt(key, &select).await?;
+        entity.map(|entity| Self::new(configuration.clone(), entity)).transpose()
+    }
+}
+
+/// An assignment of a configuration: Graph's `iosLobAppProvisioningConfigurationAssignment`.
+#[Object]
+#[expect(clippy::disallowed_types, reason = "the macro names it")]
+impl ConfigurationAssignment {
+    /// The global id: opaque, URL-safe, stable.
+    pub(crate) async fn id(&self) -> ID {
+        let id = GlobalId::Assignment { configuration: self.configuration.clone(), key: self.key.clone() };
+        ID(id.encode())
+    }
+
+    /// Graph's own key.
+    async fn graph_id(&self) -> &str {
+        self.key.as_str()
+    }
+
+    /// Whom the configuration is meant for.
+    async fn target(&self) -> Option<AssignmentTarget> {
+        self.entity.target.clone().map(AssignmentTarget::from)
+    }
+}
+
+/// An assignment of a configuration to a group: Graph's `mobileAppProvisioningConfigGroupAssignment`.
+#[Object]
+#[expect(clippy::disallowed_types, reason = "the macro names it")]
+impl ConfigurationGroupAssignment {
+    /// The global id: opaque, URL-safe, stable.
+    pub(crate) async fn id(&self) -> ID {
+        let id =
+            GlobalId::GroupAssignment { configuration: self.configuration.clone(), key: self.key.clone() };
+        ID(id.encode())
+    }
+
+    /// Graph's own key.
+    async fn graph_id(&self) -> &str {
+        self.key.as_str()
+    }
+
+    /// The Entra group's id.
+    async fn target_group_id(&self) -> Option<&str> {
+        self.entity.target_group_id.as_deref()
+    }
+}

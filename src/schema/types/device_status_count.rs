@@ -1,0 +1,66 @@
+//! `DeviceStatusCount`: how many device statuses stand at each compliance status.
+
+use async_graphql::{Context, Object};
+use futures_util::future;
+use tracing::warn;
+
+use super::ComplianceStatus;
+use crate::graph::models;
+use crate::graph::odata::{Comparison, Filter, Literal};
+use crate::graph::{self, Key};
+use crate::schema::error::{ErrorCode, FieldError};
+use crate::schema::request::{request, session};
+use crate::telemetry::metrics;
+
+/// How many device statuses stand at one compliance status.
+pub(crate) struct DeviceStatusCount {
+    status: models::ComplianceStatus,
+    count: Result<i64, graph::Error>,
+}
+
+/// How many device statuses stand at one compliance status.
+#[Object]
+#[expect(clippy::disallowed_types, reason = "the macro names it")]
+impl DeviceStatusCount {
+    /// The compliance status.
+    async fn status(&self) -> ComplianceStatus {
+        self.status.into()
+    }
+
+    /// How many there are.
+    async fn count(&self) -> Option<Result<i32, FieldError>> {
+        Some(match &self.count {
+            Ok(count) => i32::try_from(*count).map_err(|_| FieldError::internal("a count is over 32 bits")),
+            Err(error) => Err(error.clone().into()),
+        })
+    }
+}
+
+/// Counts the device statuses of a configuration at each compliance status: eight counts and that of all, read
+/// together. Where Graph ignores the filters, all of them are equal, and none is given.
+pub(crate) async fn load(
+    ctx: &Context<'_>,
+    configuration: &Key,
+) -> Result<Vec<DeviceStatusCount>, FieldError> {
+    let statuses = session(ctx)?.ios_lob_app_provisioning_configurations().device_statuses(configuration);
+    let at = |status| Filter::Compare("status", Comparison::Eq, Literal::Status(status));
+    let filters = models::ComplianceStatus::MEMBERS.map(at);
+    let counts = future::join_all(filters.iter().map(|filter| statuses.count(Some(filter))));
+    let (all, counts) = future::join(statuses.count(None), counts).await;
+
+    let read: Vec<i64> = counts.iter().flatten().copied().collect();
+    // Where the count of all is lost, equal counts of every status are as telling.
+    let all = all.ok().or_else(|| read.first().copied()).unwrap_or_default();
+    if all > 0 && read.len() > 1 && read.iter().all(|count| *count == all) {
+        metrics::filter_ignored(0);
+        if request(ctx)?.first_ignored_filter() {
+            warn!(list = statuses.path(), "Graph ignored the filters of its counts");
+        }
+        return Err(FieldError::new(
+            ErrorCode::UpstreamError,
+            "Microsoft Graph ignored the filters of its counts, so that they are not known.",
+        ));
+    }
+    let count = |(status, count)| DeviceStatusCount { status, count };
+    Ok(models::ComplianceStatus::MEMBERS.into_iter().zip(counts).map(count).collect())
+}

@@ -1,0 +1,88 @@
+//! `UserStatus`.
+
+use async_graphql::{Context, ID, Object};
+
+use super::{ComplianceStatus, DateTimeOffset};
+use crate::graph::{Key, models};
+use crate::schema::connection::Listed;
+use crate::schema::error::FieldError;
+use crate::schema::node::GlobalId;
+use crate::schema::request::session;
+use crate::schema::selection::Selected;
+
+/// The fields that are properties of Graph's, under the same names.
+pub(crate) const PROPERTIES: &[&str] =
+    &["userDisplayName", "devicesCount", "status", "lastReportedDateTime", "userPrincipalName"];
+
+/// What a user's devices reported of a configuration: Graph's `managedDeviceMobileAppConfigurationUserStatus`.
+#[derive(Debug, Clone)]
+pub(crate) struct UserStatus {
+    configuration: Key,
+    key: Key,
+    entity: models::UserStatus,
+}
+
+impl Listed for UserStatus {
+    const NAME: &'static str = "UserStatus";
+}
+
+impl UserStatus {
+    /// The node of an entity that `configuration` contains.
+    pub(crate) fn new(configuration: Key, entity: models::UserStatus) -> Result<Self, FieldError> {
+        let key = Key::new(entity.id.as_str()).map_err(|_| FieldError::unusable_key())?;
+        Ok(Self { configuration, key, entity })
+    }
+
+    /// Reads the status; `None` where Graph has none of that key.
+    pub(crate) async fn load(
+        ctx: &Context<'_>,
+        configuration: &Key,
+        key: &Key,
+    ) -> Result<Option<Self>, FieldError> {
+        let select = Selected::of(ctx, Self::NAME).properties(PROPERTIES);
+        let statuses = session(ctx)?.ios_lob_app_provisioning_configurations().user_statuses(configuration);
+        let entity = statuses.get_or_find(key, &select).await?;
+        entity.map(|entity| Self::new(configuration.clone(), entity)).transpose()
+    }
+}
+
+/// What a user's devices reported of a configuration: Graph's `managedDeviceMobileAppConfigurationUserStatus`.
+#[Object]
+#[expect(clippy::disallowed_types, reason = "the macro names it")]
+impl UserStatus {
+    /// The global id: opaque, URL-safe, stable.
+    pub(crate) async fn id(&self) -> ID {
+        let id = GlobalId::UserStatus { configuration: self.configuration.clone(), key: self.key.clone() };
+        ID(id.encode())
+    }
+
+    /// Graph's own key.
+    async fn graph_id(&self) -> &str {
+        self.key.as_str()
+    }
+
+    /// Name of the user.
+    async fn user_display_name(&self) -> Option<&str> {
+        self.entity.user_display_name.as_deref()
+    }
+
+    /// How many devices the user has.
+    async fn devices_count(&self) -> Option<i32> {
+        self.entity.devices_count
+    }
+
+    /// Compliance of the user's devices.
+    async fn status(&self) -> Option<ComplianceStatus> {
+        self.entity.status.map(ComplianceStatus::from)
+    }
+
+    /// When a device of the user last reported.
+    async fn last_reported_date_time(&self) -> Option<DateTimeOffset> {
+        self.entity.last_reported_date_time.clone().map(DateTimeOffset)
+    }
+
+    /// Principal name of the user.
+    async fn user_principal_name(&self) -> Option<&str> {
+        self.entity.user_principal_name.as_deref()
+    }
+}

@@ -1,0 +1,106 @@
+//! Stopping: what has been sent is finished, and nobody is told that it was not.
+
+use intune_graphql::sandbox::{DEMO_CONFIGURATION_ID, FaultRule, Sandbox, Settings};
+use serde_json::{Value, json};
+
+use crate::add_device_status::{MUTATION, device_status, input};
+use crate::commands::Program;
+use crate::harness::TOKEN;
+
+struct Upstream {
+    runtime: tokio::runtime::Runtime,
+    sandbox: Sandbox,
+    root: String,
+}
+
+fn upstream() -> Upstream {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let sandbox = Sandbox::new(Settings::default());
+    let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+    let root = format!("http://{}/beta", listener.local_addr().unwrap());
+    runtime.spawn(intune_graphql::sandbox::run(listener, sandbox.clone(), std::future::pending()));
+    Upstream { runtime, sandbox, root }
+}
+
+fn gateway(root: &str, more: &[&str]) -> (Program, String, String) {
+    let mut arguments =
+        vec!["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--graph-url", root];
+    arguments.extend(more);
+    let mut gateway = Program::start(&arguments);
+    let url = gateway.line("listening on ");
+    let admin = gateway.line("admin listening on ");
+    (gateway, url, admin)
+}
+
+fn client() -> reqwest::Client {
+    crate::harness::http_client().build().unwrap()
+}
+
+async fn add(url: String) -> Value {
+    let body = json!({"query": MUTATION, "variables": input(device_status())}).to_string();
+    let request =
+        client().post(format!("{url}/graphql")).header("content-type", "application/json").body(body);
+    let response = request.bearer_auth(TOKEN).send().await.unwrap();
+    serde_json::from_str(&response.text().await.unwrap()).unwrap()
+}
+
+/// Waits until the sandbox has been asked so often.
+async fn asked(sandbox: &Sandbox, times: usize) {
+    while sandbox.requests().len() < times {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[test]
+fn a_request_under_way_is_answered_and_the_exit_code_is_0() {
+    let upstream = upstream();
+    let (gateway, url, _) = gateway(&upstream.root, &[]);
+    upstream.sandbox.inject(FaultRule::once("slow-first-byte;wait=1s".parse().unwrap()));
+    let answer = upstream.runtime.spawn(add(url));
+    upstream.runtime.block_on(asked(&upstream.sandbox, 1));
+    assert_eq!(gateway.stop().0, Some(0));
+    let answer = upstream.runtime.block_on(answer).unwrap();
+    assert_eq!(answer["data"]["addDeviceStatus"]["deviceStatus"]["userName"], "User Name value", "{answer}");
+}
+
+#[test]
+fn a_write_whose_caller_has_gone_is_finished() {
+    let upstream = upstream();
+    let (gateway, url, _) = gateway(&upstream.root, &[]);
+    let before = upstream.sandbox.device_statuses(DEMO_CONFIGURATION_ID).len();
+    upstream.sandbox.inject(FaultRule::once("slow-first-byte;wait=1s".parse().unwrap()));
+    let caller = upstream.runtime.spawn(add(url));
+    upstream.runtime.block_on(asked(&upstream.sandbox, 1));
+    caller.abort();
+    assert_eq!(gateway.stop().0, Some(0), "the write was not cut off");
+    assert_eq!(upstream.sandbox.device_statuses(DEMO_CONFIGURATION_ID).len(), before + 1);
+}
+
+#[test]
+fn a_write_that_outlasts_the_drain_time_out_is_counted_and_the_exit_code_is_1() {
+    let upstream = upstream();
+    let (gateway, url, _) = gateway(&upstream.root, &["--drain-timeout", "200ms"]);
+    upstream.sandbox.inject(FaultRule::once("slow-first-byte;wait=60s".parse().unwrap()));
+    upstream.runtime.spawn(add(url));
+    upstream.runtime.block_on(asked(&upstream.sandbox, 1));
+    let (code, said) = gateway.stop();
+    assert_eq!(code, Some(1));
+    assert!(said.contains("writes=1"), "{said}");
+}
+
+#[test]
+fn readiness_goes_first_and_requests_are_taken_until_the_delay_is_over() {
+    let upstream = upstream();
+    let (gateway, url, admin) = gateway(&upstream.root, &["--drain-delay", "60s"]);
+    gateway.terminate();
+    upstream.runtime.block_on(async {
+        let ready = async || client().get(format!("{admin}/readyz")).send().await.unwrap().status().as_u16();
+        while ready().await != 503 {
+            tokio::task::yield_now().await;
+        }
+        let answer = add(url).await;
+        assert!(answer["data"]["addDeviceStatus"]["deviceStatusId"].is_string(), "{answer}");
+    });
+    // The second signal ends it at once.
+    assert_eq!(gateway.stop().0, Some(1));
+}

@@ -29,7 +29,7 @@ pub use self::client::{Client, ClientError, ClientSettings, CreatePath, install_
 pub use self::device_app_management::{
     Collection, Created, DeviceStatuses, IosLobAppProvisioningConfigurations,
 };
-pub use self::error::{Answered, ApiError, Error, Outcome, WriteError};
+pub use self::error::{Answered, ApiError, Error, Outcome, WriteError, WriteKind};
 pub use self::key::{InvalidKey, Key};
 pub use self::page::{NextPage, Page};
 pub use self::root::{Cloud, ServiceRoot, ServiceRootError};

@@ -4,8 +4,8 @@ mod collection;
 mod device_statuses;
 mod ios_lob_app_provisioning_configurations;
 
-pub use self::collection::Collection;
-pub use self::device_statuses::{Created, DeviceStatuses};
+pub use self::collection::{Collection, Created};
+pub use self::device_statuses::DeviceStatuses;
 pub use self::ios_lob_app_provisioning_configurations::IosLobAppProvisioningConfigurations;
 
 use http::StatusCode;

@@ -37,7 +37,10 @@ pub enum Error {
         /// The answer's status and ids.
         answer: Box<Answered>,
     },
-    /// The gateway itself failed; nothing is known to be wrong with Graph.
+    /// The gateway could not make the request; nothing was sent.
+    #[error("{0}")]
+    Unsendable(&'static str),
+    /// The gateway itself failed while waiting for the answer.
     #[error("{0}")]
     Internal(&'static str),
 }
@@ -117,16 +120,30 @@ pub enum Outcome {
     Applied,
 }
 
+/// What a write does, and so what a lost answer leaves open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WriteKind {
+    /// Makes an object: sent twice, it may make two.
+    Create,
+    /// Changes or deletes the object of a key: sent twice, it does the same.
+    ByKey,
+    /// Calls an action, which is not repeated after a lost answer.
+    Action,
+}
+
 impl Outcome {
     /// What `error` leaves known of the write that met it. That 429 and 503 with `Retry-After` wrote nothing is
     /// Graph's word: an assumption.
     #[must_use]
     pub fn of_write(error: &Error) -> Self {
         match error {
-            Error::InvalidKey(_) | Error::Connect(_) | Error::DeadlinePassed => Self::NotSent,
+            Error::InvalidKey(_) | Error::Connect(_) | Error::DeadlinePassed | Error::Unsendable(_) => {
+                Self::NotSent
+            }
             Error::Transport(_) | Error::Timeout | Error::Internal(_) => Self::Unknown,
             Error::OutOfContract { answer, .. } => match answer.status {
                 StatusCode::CREATED | StatusCode::NO_CONTENT => Self::Applied,
+                // A proxy's page says 200 as well, and has written nothing.
                 _ => Self::Unknown,
             },
             Error::Api(api) => match api.status {
@@ -146,14 +163,18 @@ impl Outcome {
 /// A write that failed, and what is known of it.
 #[derive(Debug, Clone)]
 pub struct WriteError {
+    /// What it was to do.
+    pub kind: WriteKind,
     /// Whether Graph did it.
     pub outcome: Outcome,
     /// What went wrong.
     pub error: Error,
 }
 
-impl From<Error> for WriteError {
-    fn from(error: Error) -> Self {
-        Self { outcome: Outcome::of_write(&error), error }
+impl WriteError {
+    /// The error of a write of this kind.
+    #[must_use]
+    pub fn new(kind: WriteKind, error: Error) -> Self {
+        Self { kind, outcome: Outcome::of_write(&error), error }
     }
 }

@@ -14,7 +14,7 @@ use super::answer::Answer;
 use super::batch;
 use super::caller::Caller;
 use super::client::Inner;
-use super::error::{Error, WriteError};
+use super::error::Error;
 use super::reads::Shared;
 
 const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");
@@ -52,7 +52,7 @@ impl Exchange {
 
     async fn batch(&self, urls: &[String]) -> Result<Vec<Result<Answer, Error>>, Error> {
         let urls: Vec<&str> = urls.iter().map(String::as_str).collect();
-        let body = batch::envelope(&urls).map_err(|_| Error::Internal("the batch could not be written"))?;
+        let body = batch::envelope(&urls).map_err(|_| Error::Unsendable("the batch could not be written"))?;
         let mut request = self.request(Method::POST, "/$batch")?;
         set_body(&mut request, body);
         let outer = self.send(request).await?;
@@ -69,21 +69,25 @@ impl Exchange {
 
     /// Sends a write. Once begun it is finished even where the caller hangs up or the deadline passes: a write that is
     /// cut off is a write of which nobody knows whether it happened.
-    pub(super) async fn post(
+    pub(super) async fn write(
         self: &Arc<Self>,
+        method: Method,
         path: &str,
-        body: &impl Serialize,
-    ) -> Result<Answer, WriteError> {
-        let body = serde_json::to_vec(body).map_err(|_| Error::Internal("the body could not be written"))?;
-        let mut request = self.request(Method::POST, path)?;
-        set_body(&mut request, body);
+        body: Option<&impl Serialize>,
+    ) -> Result<Answer, Error> {
+        let mut request = self.request(method, path)?;
+        if let Some(body) = body {
+            let body =
+                serde_json::to_vec(body).map_err(|_| Error::Unsendable("the body could not be written"))?;
+            set_body(&mut request, body);
+        }
         let deadline = self.deadline()?;
         let exchange = Arc::clone(self);
         let write = self.client.writes.spawn(async move { exchange.send(request).await });
         match tokio::time::timeout_at(deadline, write).await {
-            Ok(Ok(answer)) => Ok(answer?),
-            Ok(Err(_panicked)) => Err(Error::Internal("the write's task ended early").into()),
-            Err(_elapsed) => Err(Error::Timeout.into()),
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_panicked)) => Err(Error::Internal("the write's task ended early")),
+            Err(_elapsed) => Err(Error::Timeout),
         }
     }
 
@@ -91,8 +95,8 @@ impl Exchange {
     /// root's own, whatever `path` holds.
     fn request(&self, method: Method, path: &str) -> Result<reqwest::Request, Error> {
         let root = self.client.root.url().as_str();
-        let url =
-            Url::parse(&[root, path].concat()).map_err(|_| Error::Internal("a path does not form a URL"))?;
+        let url = Url::parse(&[root, path].concat())
+            .map_err(|_| Error::Unsendable("a path does not form a URL"))?;
         let mut request = reqwest::Request::new(method, url);
         let headers = request.headers_mut();
         headers.insert(AUTHORIZATION, self.caller.authorization.header());
@@ -101,7 +105,7 @@ impl Exchange {
         let id = self.caller.client_request_id.hyphenated().encode_lower(&mut id);
         headers.insert(
             CLIENT_REQUEST_ID,
-            HeaderValue::from_str(id).map_err(|_| Error::Internal("a GUID is no header value"))?,
+            HeaderValue::from_str(id).map_err(|_| Error::Unsendable("a GUID is no header value"))?,
         );
         Ok(request)
     }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use http::Method;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use url::Url;
@@ -11,7 +12,7 @@ use super::answer::Answer;
 use super::caller::Caller;
 use super::client::{CreatePath, Inner};
 use super::device_app_management::IosLobAppProvisioningConfigurations;
-use super::error::{Error, WriteError};
+use super::error::Error;
 use super::exchange::Exchange;
 use super::odata::Select;
 use super::page::Page;
@@ -65,8 +66,13 @@ impl Session {
     }
 
     /// Sends a write, once.
-    pub(super) async fn post(&self, path: &str, body: &impl Serialize) -> Result<Answer, WriteError> {
-        self.exchange.post(path, body).await
+    pub(super) async fn write(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&impl Serialize>,
+    ) -> Result<Answer, Error> {
+        self.exchange.write(method, path, body).await
     }
 }
 

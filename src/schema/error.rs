@@ -78,6 +78,12 @@ impl FieldError {
         Self::new(ErrorCode::UpstreamError, "Microsoft Graph gave the object an id that cannot be used.")
     }
 
+    /// Graph did a write, and does not show the object.
+    #[must_use]
+    pub fn not_shown(done: &str) -> Self {
+        Self::new(ErrorCode::NotFound, format!("Microsoft Graph {done}, but does not show it yet."))
+    }
+
     /// The gateway itself failed; `what` is for the log alone.
     #[must_use]
     pub fn internal(what: &str) -> Self {

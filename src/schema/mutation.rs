@@ -1,10 +1,30 @@
 //! The writes.
 
 mod add_device_status;
+mod assign_configuration;
+mod create_configuration;
+mod delete_configuration;
+mod delete_device_status;
+mod update_configuration;
+mod update_device_status;
 
 use async_graphql::{Context, Object};
 
 use self::add_device_status::{AddDeviceStatusInput, AddDeviceStatusPayload};
+use self::assign_configuration::{
+    AssignIosLobAppProvisioningConfigurationInput, AssignIosLobAppProvisioningConfigurationPayload,
+};
+use self::create_configuration::{
+    CreateIosLobAppProvisioningConfigurationInput, CreateIosLobAppProvisioningConfigurationPayload,
+};
+use self::delete_configuration::{
+    DeleteIosLobAppProvisioningConfigurationInput, DeleteIosLobAppProvisioningConfigurationPayload,
+};
+use self::delete_device_status::{DeleteDeviceStatusInput, DeleteDeviceStatusPayload};
+use self::update_configuration::{
+    UpdateIosLobAppProvisioningConfigurationInput, UpdateIosLobAppProvisioningConfigurationPayload,
+};
+use self::update_device_status::{UpdateDeviceStatusInput, UpdateDeviceStatusPayload};
 use super::error::FieldError;
 
 /// Writes to Microsoft Graph. Fields run one after another; one that fails is null and leaves the others standing.
@@ -22,5 +42,63 @@ impl Mutation {
         input: AddDeviceStatusInput,
     ) -> Option<Result<AddDeviceStatusPayload, FieldError>> {
         Some(add_device_status::resolve(ctx, input).await)
+    }
+
+    /// Changes a device status: `PATCH
+    /// /deviceAppManagement/iosLobAppProvisioningConfigurations/{id}/deviceStatuses/{id}`.
+    async fn update_device_status(
+        &self,
+        ctx: &Context<'_>,
+        input: UpdateDeviceStatusInput,
+    ) -> Option<Result<UpdateDeviceStatusPayload, FieldError>> {
+        Some(update_device_status::resolve(ctx, input).await)
+    }
+
+    /// Deletes a device status: `DELETE
+    /// /deviceAppManagement/iosLobAppProvisioningConfigurations/{id}/deviceStatuses/{id}`.
+    async fn delete_device_status(
+        &self,
+        ctx: &Context<'_>,
+        input: DeleteDeviceStatusInput,
+    ) -> Option<Result<DeleteDeviceStatusPayload, FieldError>> {
+        Some(delete_device_status::resolve(ctx, input).await)
+    }
+
+    /// Creates a configuration: `POST /deviceAppManagement/iosLobAppProvisioningConfigurations`.
+    async fn create_ios_lob_app_provisioning_configuration(
+        &self,
+        ctx: &Context<'_>,
+        input: CreateIosLobAppProvisioningConfigurationInput,
+    ) -> Option<Result<CreateIosLobAppProvisioningConfigurationPayload, FieldError>> {
+        Some(create_configuration::resolve(ctx, input).await)
+    }
+
+    /// Changes a configuration: `PATCH /deviceAppManagement/iosLobAppProvisioningConfigurations/{id}`.
+    async fn update_ios_lob_app_provisioning_configuration(
+        &self,
+        ctx: &Context<'_>,
+        input: UpdateIosLobAppProvisioningConfigurationInput,
+    ) -> Option<Result<UpdateIosLobAppProvisioningConfigurationPayload, FieldError>> {
+        Some(update_configuration::resolve(ctx, input).await)
+    }
+
+    /// Deletes a configuration, and with it what it contains: `DELETE
+    /// /deviceAppManagement/iosLobAppProvisioningConfigurations/{id}`.
+    async fn delete_ios_lob_app_provisioning_configuration(
+        &self,
+        ctx: &Context<'_>,
+        input: DeleteIosLobAppProvisioningConfigurationInput,
+    ) -> Option<Result<DeleteIosLobAppProvisioningConfigurationPayload, FieldError>> {
+        Some(delete_configuration::resolve(ctx, input).await)
+    }
+
+    /// Replaces a configuration's assignments: `POST
+    /// /deviceAppManagement/iosLobAppProvisioningConfigurations/{id}/assign`.
+    async fn assign_ios_lob_app_provisioning_configuration(
+        &self,
+        ctx: &Context<'_>,
+        input: AssignIosLobAppProvisioningConfigurationInput,
+    ) -> Option<Result<AssignIosLobAppProvisioningConfigurationPayload, FieldError>> {
+        Some(assign_configuration::resolve(ctx, input).await)
     }
 }

@@ -197,6 +197,18 @@ pub(super) fn device_status_key(
     }
 }
 
+/// The keys of a device status that a caller names by its global id: its configuration's and its own.
+///
+/// # Errors
+///
+/// `BAD_USER_INPUT`, naming `argument`, where it is no global id, or one of another type.
+pub(super) fn device_status_keys(id: &ID, argument: &str) -> Result<(Key, Key), FieldError> {
+    match GlobalId::parse(id, argument)? {
+        GlobalId::DeviceStatus { configuration, key } => Ok((configuration, key)),
+        other => Err(other.mistaken(argument, DeviceStatus::NAME)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -119,6 +119,11 @@ impl<K: Eq + Hash, T> Known<K, T> {
         }
     }
 
+    /// Forgets what was read of an entity that has been written since.
+    pub(super) fn forget(&self, key: &K) {
+        self.lock().remove(key);
+    }
+
     fn lock(&self) -> MutexGuard<'_, Entities<K, T>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,5 +1,6 @@
 //! The GraphQL types that stand for Graph's entities, one file each.
 
+mod assignment_input;
 mod assignment_target;
 mod compliance_status;
 mod configuration_assignment;
@@ -8,17 +9,23 @@ mod device_status;
 mod device_status_count;
 mod device_status_list;
 mod ios_lob_app_provisioning_configuration;
+mod ios_lob_app_provisioning_configuration_input;
 mod ios_lob_app_provisioning_configuration_list;
 mod order;
+mod patch;
 mod user_status;
 
+pub(super) use self::assignment_input::{AssignmentInput, GroupAssignmentInput};
 use self::assignment_target::AssignmentTarget;
 pub(super) use self::compliance_status::ComplianceStatus;
 pub(super) use self::configuration_assignment::{ConfigurationAssignment, ConfigurationGroupAssignment};
 pub(super) use self::date_time_offset::DateTimeOffset;
-pub(super) use self::device_status::{DeviceStatus, DeviceStatusInput};
+pub(super) use self::device_status::{DeviceStatus, DeviceStatusInput, DeviceStatusPatch};
 use self::device_status_list::{DeviceStatusFilter, DeviceStatusOrder};
 pub(super) use self::ios_lob_app_provisioning_configuration::IosLobAppProvisioningConfiguration;
+pub(super) use self::ios_lob_app_provisioning_configuration_input::{
+    IosLobAppProvisioningConfigurationInput, IosLobAppProvisioningConfigurationPatch,
+};
 pub(super) use self::ios_lob_app_provisioning_configuration_list::{
     IosLobAppProvisioningConfigurationFilter, IosLobAppProvisioningConfigurationOrder,
 };
@@ -28,9 +35,9 @@ use super::operation::InputRules;
 
 /// What the types ask of inputs beyond what SDL can say.
 pub(super) fn input_rules(rules: InputRules) -> InputRules {
-    rules.scalar("DateTimeOffset", date_time_offset::check).refuse_member(
-        "ComplianceStatus",
-        "UNKNOWN_FUTURE_VALUE",
-        "it stands for members that this gateway does not know, and can only be read",
-    )
+    let read_only = "it stands for members that this gateway does not know, and can only be read";
+    rules
+        .scalar("DateTimeOffset", date_time_offset::check)
+        .refuse_member("ComplianceStatus", "UNKNOWN_FUTURE_VALUE", read_only)
+        .refuse_member("AssignmentFilterType", "UNKNOWN_FUTURE_VALUE", read_only)
 }

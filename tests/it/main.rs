@@ -19,3 +19,4 @@ mod shutdown;
 mod tls;
 mod token;
 mod wire;
+mod writes;

@@ -1,9 +1,13 @@
-//! A collection: the reads that all of them have alike.
+//! A collection: the operations that all of them have alike.
 
 use std::marker::PhantomData;
 
+use http::{Method, StatusCode};
+use serde::Serialize;
+
 use super::absent_is_none;
-use crate::graph::error::Error;
+use crate::graph::answer::Answer;
+use crate::graph::error::{Error, WriteError, WriteKind};
 use crate::graph::key::Key;
 use crate::graph::models::Entity;
 use crate::graph::odata::{Comparison, Filter, ListOptions, Literal, Select};
@@ -14,7 +18,7 @@ use crate::graph::session::Session;
 const PAGES_SEARCHED: usize = 5;
 const PAGE_SEARCHED: usize = 1000;
 
-/// The reads of a collection. Each collection says which pages of Microsoft Graph's documentation they are.
+/// A collection of entities. Each collection says which pages of Microsoft Graph's documentation they are.
 #[derive(Debug, Clone)]
 pub struct Collection<'a, T> {
     pub(super) session: &'a Session,
@@ -99,4 +103,73 @@ impl<'a, T: Entity> Collection<'a, T> {
         let digits = text.trim_matches(|c: char| c.is_whitespace() || c == '"' || c == '\u{feff}');
         digits.parse().map_err(|_| answer.out_of_contract("the count is no number"))
     }
+
+    /// `POST …`, or to an address below it that creates as well.
+    pub(super) async fn create_at(
+        &self,
+        path: &str,
+        entity: &impl Serialize,
+    ) -> Result<Created<T>, WriteError> {
+        let answer = self.session.write(Method::POST, path, Some(entity)).await;
+        answer
+            .and_then(|answer| self.created(&answer))
+            .map_err(|error| WriteError::new(WriteKind::Create, error))
+    }
+
+    /// `PATCH …/{id}`. `None` where Graph did it without answering with the entity.
+    pub(super) async fn patch(&self, id: &Key, patch: &impl Serialize) -> Result<Option<T>, WriteError> {
+        let path = format!("{}/{}", self.path, id.segment());
+        let answer = self.session.write(Method::PATCH, &path, Some(patch)).await;
+        answer
+            .and_then(|answer| match answer.status() {
+                StatusCode::OK => answer.entity().map(Some),
+                StatusCode::NO_CONTENT => Ok(None),
+                _ => Err(answer.out_of_contract("the status is not one of an update")),
+            })
+            .map_err(|error| WriteError::new(WriteKind::ByKey, error))
+    }
+
+    /// `DELETE …/{id}`.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError`]; an entity that is not there is one (404).
+    pub async fn delete(&self, id: &Key) -> Result<(), WriteError> {
+        let path = format!("{}/{}", self.path, id.segment());
+        let answer = self.session.write(Method::DELETE, &path, None::<&()>).await;
+        answer
+            .and_then(|answer| match answer.status() {
+                StatusCode::OK | StatusCode::NO_CONTENT => Ok(()),
+                _ => Err(answer.out_of_contract("the status is not one of a deletion")),
+            })
+            .map_err(|error| WriteError::new(WriteKind::ByKey, error))
+    }
+
+    fn created(&self, answer: &Answer) -> Result<Created<T>, Error> {
+        let entity = match answer.status() {
+            StatusCode::OK | StatusCode::CREATED => answer.entity::<T>(),
+            StatusCode::NO_CONTENT => {
+                Err(answer.out_of_contract("neither the entity nor a usable location came"))
+            }
+            _ => return Err(answer.out_of_contract("the status is not one of a create")),
+        };
+        match entity {
+            Ok(entity) if Key::new(entity.key()).is_ok() => Ok(Created::Entity(entity)),
+            other => match answer.location(self.session.root(), &self.path) {
+                Some(key) => Ok(Created::Key(key)),
+                None => Err(other
+                    .err()
+                    .unwrap_or_else(|| answer.out_of_contract("the entity's id is not usable"))),
+            },
+        }
+    }
+}
+
+/// What a create gave: Graph answers with the entity, or with where it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Created<T> {
+    /// The entity itself.
+    Entity(T),
+    /// Its key alone: it was created, and can be read.
+    Key(Key),
 }

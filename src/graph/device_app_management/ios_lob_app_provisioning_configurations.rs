@@ -1,9 +1,15 @@
 //! `/deviceAppManagement/iosLobAppProvisioningConfigurations` (beta only).
 
-use super::collection::Collection;
+use http::{Method, StatusCode};
+
+use super::collection::{Collection, Created};
 use super::device_statuses::DeviceStatuses;
+use crate::graph::error::{WriteError, WriteKind};
 use crate::graph::key::Key;
-use crate::graph::models::{Assignment, GroupAssignment, IosLobAppProvisioningConfiguration, UserStatus};
+use crate::graph::models::{
+    Assign, Assignment, GroupAssignment, IosLobAppProvisioningConfiguration,
+    IosLobAppProvisioningConfigurationPatch, NewIosLobAppProvisioningConfiguration, UserStatus,
+};
 use crate::graph::session::Session;
 
 const PATH: &str = "/deviceAppManagement/iosLobAppProvisioningConfigurations";
@@ -24,6 +30,49 @@ impl<'a> IosLobAppProvisioningConfigurations<'a> {
     #[must_use]
     pub fn collection(&self) -> Collection<'a, IosLobAppProvisioningConfiguration> {
         Collection::new(self.session, PATH.to_owned())
+    }
+
+    /// `POST /deviceAppManagement/iosLobAppProvisioningConfigurations`. Microsoft Graph: 'Create
+    /// iosLobAppProvisioningConfiguration'. Sent once.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError`], which says what is known of whether Graph created it.
+    pub async fn create(
+        &self,
+        configuration: &NewIosLobAppProvisioningConfiguration,
+    ) -> Result<Created<IosLobAppProvisioningConfiguration>, WriteError> {
+        self.collection().create_at(PATH, configuration).await
+    }
+
+    /// `PATCH …/{id}`. Microsoft Graph: 'Update iosLobAppProvisioningConfiguration'. `None` where Graph did it without
+    /// answering with the entity. Sent once.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError`], which says what is known of whether Graph did it.
+    pub async fn update(
+        &self,
+        id: &Key,
+        patch: &IosLobAppProvisioningConfigurationPatch,
+    ) -> Result<Option<IosLobAppProvisioningConfiguration>, WriteError> {
+        self.collection().patch(id, patch).await
+    }
+
+    /// `POST …/{id}/assign`: replaces the set of assignments. Microsoft Graph: 'assign action'. Sent once.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError`], which says what is known of whether Graph did it.
+    pub async fn assign(&self, id: &Key, assign: &Assign) -> Result<(), WriteError> {
+        let path = format!("{PATH}/{}/assign", id.segment());
+        let answer = self.session.write(Method::POST, &path, Some(assign)).await;
+        answer
+            .and_then(|answer| match answer.status() {
+                StatusCode::OK | StatusCode::NO_CONTENT => Ok(()),
+                _ => Err(answer.out_of_contract("the status is not one of this action")),
+            })
+            .map_err(|error| WriteError::new(WriteKind::Action, error))
     }
 
     /// The device statuses that the configuration contains.

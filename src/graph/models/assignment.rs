@@ -1,6 +1,6 @@
 //! The two kinds of assignments of a provisioning configuration, and what they are aimed at.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::entity::Entity;
 use super::lenient;
@@ -47,6 +47,56 @@ pub struct GroupAssignment {
     /// The group's id.
     #[serde(default, deserialize_with = "lenient::option")]
     pub target_group_id: Option<String>,
+}
+
+/// The body of the action `assign`: the whole new set. Note Graph's capitalisation of the second member.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Assign {
+    /// The groups to assign to.
+    #[serde(
+        rename = "appProvisioningConfigurationGroupAssignments",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub group_assignments: Option<Vec<NewGroupAssignment>>,
+    /// The targets to assign to.
+    #[serde(rename = "iOSLobAppProvisioningConfigAssignments", skip_serializing_if = "Option::is_none")]
+    pub assignments: Option<Vec<NewAssignment>>,
+}
+
+/// An assignment to a group, as `assign` takes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "@odata.type", rename = "#microsoft.graph.mobileAppProvisioningConfigGroupAssignment")]
+#[serde(rename_all = "camelCase")]
+pub struct NewGroupAssignment {
+    /// The group's id.
+    pub target_group_id: String,
+}
+
+/// An assignment to a target, as `assign` takes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "@odata.type", rename = "#microsoft.graph.iosLobAppProvisioningConfigurationAssignment")]
+pub struct NewAssignment {
+    /// Whom it is aimed at.
+    pub target: NewAssignmentTarget,
+}
+
+/// A target, as `assign` takes it. `@odata.type` is required there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NewAssignmentTarget {
+    /// The derived type, as in `#microsoft.graph.groupAssignmentTarget`.
+    #[serde(rename = "@odata.type")]
+    pub odata_type: &'static str,
+    /// The group's id, of the two group targets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group_id: Option<String>,
+    /// The Configuration Manager collection's id, of that target.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub collection_id: Option<String>,
+    /// The assignment filter's id.
+    pub device_and_app_management_assignment_filter_id: Option<String>,
+    /// `none`, `include` or `exclude`.
+    pub device_and_app_management_assignment_filter_type: &'static str,
 }
 
 impl Entity for Assignment {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::entity::{self, Entity};
-use super::{ComplianceStatus, DateTimeOffset, lenient};
+use super::{ComplianceStatus, DateTimeOffset, Patch, lenient};
 use crate::graph::odata::PropertyValue;
 
 /// `microsoft.graph.managedDeviceMobileAppConfigurationDeviceStatus`, as Graph answers it. All but the key may be
@@ -87,6 +87,37 @@ pub struct NewDeviceStatus {
     pub last_reported_date_time: DateTimeOffset,
     /// The user's principal name.
     pub user_principal_name: String,
+}
+
+/// The body that updates a device status: the properties that are to change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "@odata.type", rename = "#microsoft.graph.managedDeviceMobileAppConfigurationDeviceStatus")]
+#[serde(rename_all = "camelCase")]
+pub struct DeviceStatusPatch {
+    /// Name of the device.
+    #[serde(skip_serializing_if = "Patch::is_absent")]
+    pub device_display_name: Patch<String>,
+    /// Name of the user.
+    #[serde(skip_serializing_if = "Patch::is_absent")]
+    pub user_name: Patch<String>,
+    /// Model of the device.
+    #[serde(skip_serializing_if = "Patch::is_absent")]
+    pub device_model: Patch<String>,
+    /// Platform code.
+    #[serde(skip_serializing_if = "Patch::is_absent")]
+    pub platform: Patch<i32>,
+    /// End of the grace period.
+    #[serde(skip_serializing_if = "Patch::is_absent")]
+    pub compliance_grace_period_expiration_date_time: Patch<DateTimeOffset>,
+    /// Compliance of the device.
+    #[serde(skip_serializing_if = "Patch::is_absent")]
+    pub status: Patch<ComplianceStatus>,
+    /// When the device last reported.
+    #[serde(skip_serializing_if = "Patch::is_absent")]
+    pub last_reported_date_time: Patch<DateTimeOffset>,
+    /// The user's principal name.
+    #[serde(skip_serializing_if = "Patch::is_absent")]
+    pub user_principal_name: Patch<String>,
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! `iosLobAppProvisioningConfiguration`.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::entity::{self, Entity};
-use super::{DateTimeOffset, lenient};
+use super::{DateTimeOffset, Patch, lenient};
 use crate::graph::odata::PropertyValue;
 
 /// `microsoft.graph.iosLobAppProvisioningConfiguration` (beta only), as Graph answers it. All but the key may be
@@ -60,4 +60,52 @@ impl Entity for IosLobAppProvisioningConfiguration {
             _ => PropertyValue::Unknown,
         }
     }
+}
+
+/// The body that creates a configuration: the properties that the page 'Create iosLobAppProvisioningConfiguration' lets
+/// a caller set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "@odata.type", rename = "#microsoft.graph.iosLobAppProvisioningConfiguration")]
+#[serde(rename_all = "camelCase")]
+pub struct NewIosLobAppProvisioningConfiguration {
+    /// Name shown to administrators.
+    pub display_name: String,
+    /// `*.mobileprovision` or `*.xml`.
+    pub payload_file_name: String,
+    /// Base64 with padding.
+    pub payload: String,
+    /// Free text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// When the profile expires.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expiration_date_time: Option<DateTimeOffset>,
+    /// Scope tags that narrow who sees it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role_scope_tag_ids: Option<Vec<String>>,
+}
+
+/// The body that updates a configuration: the properties that are to change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "@odata.type", rename = "#microsoft.graph.iosLobAppProvisioningConfiguration")]
+#[serde(rename_all = "camelCase")]
+pub struct IosLobAppProvisioningConfigurationPatch {
+    /// Name shown to administrators.
+    #[serde(skip_serializing_if = "Patch::is_absent")]
+    pub display_name: Patch<String>,
+    /// `*.mobileprovision` or `*.xml`.
+    #[serde(skip_serializing_if = "Patch::is_absent")]
+    pub payload_file_name: Patch<String>,
+    /// Base64 with padding.
+    #[serde(skip_serializing_if = "Patch::is_absent")]
+    pub payload: Patch<String>,
+    /// Free text.
+    #[serde(skip_serializing_if = "Patch::is_absent")]
+    pub description: Patch<String>,
+    /// When the profile expires.
+    #[serde(skip_serializing_if = "Patch::is_absent")]
+    pub expiration_date_time: Patch<DateTimeOffset>,
+    /// Scope tags that narrow who sees it.
+    #[serde(skip_serializing_if = "Patch::is_absent")]
+    pub role_scope_tag_ids: Patch<Vec<String>>,
 }

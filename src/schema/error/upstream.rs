@@ -5,73 +5,75 @@ use http::StatusCode;
 use tracing::{debug, warn};
 
 use super::{ErrorCode, FieldError, WriteOutcome, internal};
-use crate::graph::{self, ApiError, Outcome};
+use crate::graph::{self, ApiError, Outcome, WriteKind};
 
 /// A read that failed.
 impl From<graph::Error> for FieldError {
     fn from(error: graph::Error) -> Self {
         log(&error, None);
-        match error {
-            graph::Error::InvalidKey(invalid) => Self::bad_user_input(format!("The id {invalid}.")),
-            graph::Error::Connect(_) => unavailable(),
-            graph::Error::Transport(_) => {
-                Self::new(ErrorCode::UpstreamError, "Microsoft Graph's answer was lost or cut short.")
-                    .retryable()
-            }
-            graph::Error::Timeout | graph::Error::DeadlinePassed => timeout(),
-            graph::Error::OutOfContract { answer, .. } => {
-                out_of_contract().with_answered(*answer).retryable()
-            }
-            graph::Error::Internal(_) => internal(),
-            graph::Error::Api(api) => {
-                let status = api.status;
-                match refusal(&api) {
-                    Some(error) => error,
-                    None if matches!(status, StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE) => {
-                        unavailable()
-                    }
-                    None if matches!(status, StatusCode::GATEWAY_TIMEOUT | StatusCode::REQUEST_TIMEOUT) => {
-                        timeout()
-                    }
-                    None => failed(status).retryable(),
-                }
-                .with_api(*api)
-            }
-        }
+        repeatable(error)
     }
 }
 
-/// A create that failed.
+/// A write that failed.
 impl From<graph::WriteError> for FieldError {
-    fn from(graph::WriteError { outcome, error }: graph::WriteError) -> Self {
+    fn from(graph::WriteError { kind, outcome, error }: graph::WriteError) -> Self {
         log(&error, Some(outcome));
-        let lost = || {
-            Self::new(
-                ErrorCode::OutcomeUnknown,
-                "The create was sent to Microsoft Graph and its answer was lost: it may have happened. Look before you \
-                 send it again.",
-            )
+        let error = match kind {
+            WriteKind::ByKey => repeatable(error),
+            WriteKind::Create | WriteKind::Action => not_repeatable(error, outcome),
         };
-        match error {
-            graph::Error::InvalidKey(invalid) => Self::bad_user_input(format!("The id {invalid}.")),
-            graph::Error::Connect(_) => unavailable(),
-            graph::Error::DeadlinePassed => timeout(),
-            graph::Error::Transport(_) | graph::Error::Timeout => lost(),
-            graph::Error::Internal(_) => internal(),
-            graph::Error::OutOfContract { answer, .. } if outcome == Outcome::Applied => Self::new(
-                ErrorCode::UpstreamError,
-                "Microsoft Graph created the object, but did not say which: do not send the create again.",
-            )
-            .with_answered(*answer),
-            graph::Error::OutOfContract { answer, .. } => lost().with_answered(*answer),
-            graph::Error::Api(api) => match (refusal(&api), outcome) {
-                (Some(error), _) => error,
-                (None, Outcome::Rejected) => unavailable(),
-                (None, _) => lost(),
-            }
-            .with_api(*api),
+        error.with_outcome(outcome)
+    }
+}
+
+/// What fails a request that does the same however often it is sent: a read, or a write by key.
+fn repeatable(error: graph::Error) -> FieldError {
+    match error {
+        graph::Error::InvalidKey(invalid) => FieldError::bad_user_input(format!("The id {invalid}.")),
+        graph::Error::Connect(_) => unavailable(),
+        graph::Error::Transport(_) => {
+            let message = "Microsoft Graph's answer was lost or cut short.";
+            FieldError::new(ErrorCode::UpstreamError, message).retryable()
         }
-        .with_outcome(outcome)
+        graph::Error::Timeout | graph::Error::DeadlinePassed => timeout(),
+        graph::Error::OutOfContract { answer, .. } => out_of_contract().with_answered(*answer).retryable(),
+        graph::Error::Unsendable(_) | graph::Error::Internal(_) => internal(),
+        graph::Error::Api(api) => match (refusal(&api), api.status) {
+            (Some(error), _) => error,
+            (None, StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE) => unavailable(),
+            (None, StatusCode::GATEWAY_TIMEOUT | StatusCode::REQUEST_TIMEOUT) => timeout(),
+            (None, status) => failed(status).retryable(),
+        }
+        .with_api(*api),
+    }
+}
+
+/// What fails a request that may do something else when it is sent again: a create, or an action.
+fn not_repeatable(error: graph::Error, outcome: Outcome) -> FieldError {
+    let lost = || {
+        let message = "The request was sent to Microsoft Graph and its answer was lost: it may have happened. Look \
+                       before you send it again.";
+        FieldError::new(ErrorCode::OutcomeUnknown, message)
+    };
+    match error {
+        graph::Error::InvalidKey(invalid) => FieldError::bad_user_input(format!("The id {invalid}.")),
+        graph::Error::Connect(_) => unavailable(),
+        graph::Error::DeadlinePassed => timeout(),
+        graph::Error::Transport(_) | graph::Error::Timeout => lost(),
+        graph::Error::Unsendable(_) | graph::Error::Internal(_) => internal(),
+        graph::Error::OutOfContract { answer, .. } if outcome == Outcome::Applied => {
+            let message =
+                "Microsoft Graph created the object, but did not say which: do not send the create again.";
+            FieldError::new(ErrorCode::UpstreamError, message).with_answered(*answer)
+        }
+        graph::Error::OutOfContract { answer, .. } => lost().with_answered(*answer),
+        graph::Error::Api(api) => match (refusal(&api), outcome) {
+            (Some(error), _) => error,
+            (None, Outcome::Rejected) => unavailable(),
+            (None, _) => lost(),
+        }
+        .with_api(*api),
     }
 }
 

@@ -6,7 +6,7 @@ use async_graphql::{Context, ID, InputObject, Object};
 
 use crate::graph::{Created, Key, Outcome};
 use crate::schema::connection::Edge;
-use crate::schema::error::{ErrorCode, FieldError};
+use crate::schema::error::FieldError;
 use crate::schema::node::{self, GlobalId};
 use crate::schema::request::{Properties, request, session};
 use crate::schema::selection::Selected;
@@ -58,11 +58,8 @@ impl AddDeviceStatusPayload {
     /// What Graph answered with; read back where it answered with the key alone.
     async fn status(&self, ctx: &Context<'_>, selected: Selected<'_>) -> Result<DeviceStatus, FieldError> {
         let found = DeviceStatus::load(ctx, selected, &self.configuration, &self.key).await;
-        let missing = || {
-            let message = "Microsoft Graph created the device status, but does not show it yet.";
-            FieldError::new(ErrorCode::NotFound, message)
-        };
-        let status = found.and_then(|found| found.ok_or_else(missing));
+        let status =
+            found.and_then(|found| found.ok_or_else(|| FieldError::not_shown("created the device status")));
         status.map_err(|error| error.with_outcome(Outcome::Applied))
     }
 }

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, ID, InputObject, Object};
+use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object};
 
+use super::patch::patch;
 use super::{ComplianceStatus, DateTimeOffset, IosLobAppProvisioningConfiguration};
 use crate::graph::{Key, models};
 use crate::schema::connection::{Cursor, Edge, Listed};
@@ -184,6 +185,44 @@ impl From<DeviceStatusInput> for models::NewDeviceStatus {
             status: input.status.into(),
             last_reported_date_time: input.last_reported_date_time.0,
             user_principal_name: input.user_principal_name,
+        }
+    }
+}
+
+/// What to change of a device status. A field that is left out stays as it is; an explicit null is sent to Graph as null.
+#[derive(Debug, InputObject)]
+pub(crate) struct DeviceStatusPatch {
+    /// Name of the device.
+    device_display_name: MaybeUndefined<String>,
+    /// Name of the user.
+    user_name: MaybeUndefined<String>,
+    /// Model of the device.
+    device_model: MaybeUndefined<String>,
+    /// Platform code.
+    platform: MaybeUndefined<i32>,
+    /// When the grace period ends; `9999-12-31T23:59:59.9999999Z` for none.
+    compliance_grace_period_expiration_date_time: MaybeUndefined<DateTimeOffset>,
+    /// Compliance of the device.
+    status: MaybeUndefined<ComplianceStatus>,
+    /// When the device last reported.
+    last_reported_date_time: MaybeUndefined<DateTimeOffset>,
+    /// Principal name of the user.
+    user_principal_name: MaybeUndefined<String>,
+}
+
+impl From<DeviceStatusPatch> for models::DeviceStatusPatch {
+    fn from(input: DeviceStatusPatch) -> Self {
+        Self {
+            device_display_name: patch(input.device_display_name),
+            user_name: patch(input.user_name),
+            device_model: patch(input.device_model),
+            platform: patch(input.platform),
+            compliance_grace_period_expiration_date_time: patch(
+                input.compliance_grace_period_expiration_date_time,
+            ),
+            status: patch(input.status),
+            last_reported_date_time: patch(input.last_reported_date_time),
+            user_principal_name: patch(input.user_principal_name),
         }
     }
 }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::graph::odata::Select;
 use crate::graph::{Key, models};
-use crate::schema::connection::{Connection, Listed};
+use crate::schema::connection::{Connection, Cursor, Edge, Listed};
 use crate::schema::error::FieldError;
 use crate::schema::filter;
 use crate::schema::list::{self, Arguments, Wanted};
@@ -57,6 +57,11 @@ impl IosLobAppProvisioningConfiguration {
     /// Graph's key of the configuration.
     pub(crate) fn key(&self) -> &Key {
         &self.key
+    }
+
+    /// The edge of a configuration that was just created.
+    pub(crate) fn into_edge(self) -> Edge<Self> {
+        Edge { cursor: Cursor::Created(self.key.clone()), node: self }
     }
 
     /// What to read of a configuration: what is selected of it, and what its device statuses select of their

@@ -1,0 +1,95 @@
+//! `createIosLobAppProvisioningConfiguration`.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, ID, InputObject, Object};
+
+use crate::graph::{Created, Key, Outcome};
+use crate::schema::connection::{Edge, Listed as _};
+use crate::schema::error::FieldError;
+use crate::schema::node::GlobalId;
+use crate::schema::request::{Properties, request, session};
+use crate::schema::selection::Selected;
+use crate::schema::types::{IosLobAppProvisioningConfiguration, IosLobAppProvisioningConfigurationInput};
+
+/// What `createIosLobAppProvisioningConfiguration` takes.
+#[derive(Debug, InputObject)]
+pub(super) struct CreateIosLobAppProvisioningConfigurationInput {
+    /// The configuration to create.
+    configuration: IosLobAppProvisioningConfigurationInput,
+    /// Returned in the payload as it came.
+    client_mutation_id: Option<String>,
+}
+
+/// What `createIosLobAppProvisioningConfiguration` gives.
+pub(super) struct CreateIosLobAppProvisioningConfigurationPayload {
+    key: Key,
+    client_mutation_id: Option<String>,
+}
+
+/// Creates the configuration in Graph: one POST.
+pub(super) async fn resolve(
+    ctx: &Context<'_>,
+    input: CreateIosLobAppProvisioningConfigurationInput,
+) -> Result<CreateIosLobAppProvisioningConfigurationPayload, FieldError> {
+    let not_sent = |error: FieldError| error.with_outcome(Outcome::NotSent);
+    let configuration = input.configuration.into_model("input.configuration").map_err(not_sent)?;
+    let configurations = session(ctx).map_err(not_sent)?.ios_lob_app_provisioning_configurations();
+    let key = match configurations.create(&configuration).await? {
+        Created::Entity(entity) => {
+            let entity = Arc::new(entity);
+            let node = IosLobAppProvisioningConfiguration::new(Arc::clone(&entity))?;
+            request(ctx)?.configurations.keep(node.key().clone(), Properties::All, Some(entity));
+            node.key().clone()
+        }
+        Created::Key(key) => key,
+    };
+    Ok(CreateIosLobAppProvisioningConfigurationPayload { key, client_mutation_id: input.client_mutation_id })
+}
+
+impl CreateIosLobAppProvisioningConfigurationPayload {
+    /// What Graph answered with; read back where it answered with the key alone.
+    async fn created(
+        &self,
+        ctx: &Context<'_>,
+        selected: Selected<'_>,
+    ) -> Result<IosLobAppProvisioningConfiguration, FieldError> {
+        let found = IosLobAppProvisioningConfiguration::load(ctx, selected, &self.key).await;
+        let found =
+            found.and_then(|found| found.ok_or_else(|| FieldError::not_shown("created the configuration")));
+        found.map_err(|error| error.with_outcome(Outcome::Applied))
+    }
+}
+
+/// What `createIosLobAppProvisioningConfiguration` gives.
+#[Object]
+#[expect(clippy::disallowed_types, reason = "the macro names it")]
+impl CreateIosLobAppProvisioningConfigurationPayload {
+    /// The created object's global id, known even where the object could not be read.
+    async fn configuration_id(&self) -> ID {
+        ID(GlobalId::Configuration(self.key.clone()).encode())
+    }
+
+    /// The created object.
+    async fn configuration(
+        &self,
+        ctx: &Context<'_>,
+    ) -> Option<Result<IosLobAppProvisioningConfiguration, FieldError>> {
+        Some(self.created(ctx, Selected::of(ctx, IosLobAppProvisioningConfiguration::NAME)).await)
+    }
+
+    /// The created object as an edge, to be appended to a list that the caller holds.
+    async fn configuration_edge(
+        &self,
+        ctx: &Context<'_>,
+    ) -> Option<Result<Edge<IosLobAppProvisioningConfiguration>, FieldError>> {
+        let edge = Selected::of(ctx, "IosLobAppProvisioningConfigurationEdge");
+        let node = edge.within("node", IosLobAppProvisioningConfiguration::NAME).next().unwrap_or(edge);
+        Some(self.created(ctx, node).await.map(IosLobAppProvisioningConfiguration::into_edge))
+    }
+
+    /// As it came in the input.
+    async fn client_mutation_id(&self) -> Option<&str> {
+        self.client_mutation_id.as_deref()
+    }
+}

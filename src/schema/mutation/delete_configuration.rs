@@ -1,0 +1,42 @@
+//! `deleteIosLobAppProvisioningConfiguration`.
+
+use async_graphql::{Context, ID, InputObject, SimpleObject};
+
+use crate::graph::Outcome;
+use crate::schema::error::FieldError;
+use crate::schema::node::{self, GlobalId};
+use crate::schema::request::{request, session};
+
+/// What `deleteIosLobAppProvisioningConfiguration` takes.
+#[derive(Debug, InputObject)]
+pub(super) struct DeleteIosLobAppProvisioningConfigurationInput {
+    /// The configuration's global id, or Graph's own key.
+    id: ID,
+    /// Returned in the payload as it came.
+    client_mutation_id: Option<String>,
+}
+
+/// What `deleteIosLobAppProvisioningConfiguration` gives.
+#[derive(Debug, SimpleObject)]
+pub(super) struct DeleteIosLobAppProvisioningConfigurationPayload {
+    /// The global id of the configuration, which is no longer visible to this caller.
+    deleted_id: ID,
+    /// As it came in the input.
+    client_mutation_id: Option<String>,
+}
+
+/// Deletes the configuration, and with it what it contains, in Graph: one DELETE.
+pub(super) async fn resolve(
+    ctx: &Context<'_>,
+    input: DeleteIosLobAppProvisioningConfigurationInput,
+) -> Result<DeleteIosLobAppProvisioningConfigurationPayload, FieldError> {
+    let not_sent = |error: FieldError| error.with_outcome(Outcome::NotSent);
+    let key = node::configuration_key(&input.id, "input.id").map_err(not_sent)?;
+    let configurations = session(ctx).map_err(not_sent)?.ios_lob_app_provisioning_configurations();
+    configurations.collection().delete(&key).await?;
+    request(ctx)?.configurations.forget(&key);
+    Ok(DeleteIosLobAppProvisioningConfigurationPayload {
+        deleted_id: ID(GlobalId::Configuration(key).encode()),
+        client_mutation_id: input.client_mutation_id,
+    })
+}

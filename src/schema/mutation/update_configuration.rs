@@ -1,0 +1,65 @@
+//! `updateIosLobAppProvisioningConfiguration`.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, ID, InputObject, SimpleObject};
+
+use crate::graph::Outcome;
+use crate::schema::connection::Listed as _;
+use crate::schema::error::FieldError;
+use crate::schema::node;
+use crate::schema::request::{Properties, request, session};
+use crate::schema::selection::Selected;
+use crate::schema::types::{IosLobAppProvisioningConfiguration, IosLobAppProvisioningConfigurationPatch};
+
+/// What `updateIosLobAppProvisioningConfiguration` takes.
+#[derive(Debug, InputObject)]
+pub(super) struct UpdateIosLobAppProvisioningConfigurationInput {
+    /// The configuration's global id, or Graph's own key.
+    id: ID,
+    /// What to change.
+    configuration: IosLobAppProvisioningConfigurationPatch,
+    /// Returned in the payload as it came.
+    client_mutation_id: Option<String>,
+}
+
+/// What `updateIosLobAppProvisioningConfiguration` gives.
+#[derive(Debug, SimpleObject)]
+pub(super) struct UpdateIosLobAppProvisioningConfigurationPayload {
+    /// The configuration as it is now.
+    configuration: IosLobAppProvisioningConfiguration,
+    /// As it came in the input.
+    client_mutation_id: Option<String>,
+}
+
+/// Changes the configuration in Graph: one PATCH.
+pub(super) async fn resolve(
+    ctx: &Context<'_>,
+    input: UpdateIosLobAppProvisioningConfigurationInput,
+) -> Result<UpdateIosLobAppProvisioningConfigurationPayload, FieldError> {
+    let not_sent = |error: FieldError| error.with_outcome(Outcome::NotSent);
+    let key = node::configuration_key(&input.id, "input.id").map_err(not_sent)?;
+    let patch = input.configuration.into_model("input.configuration").map_err(not_sent)?;
+    let configurations = session(ctx).map_err(not_sent)?.ios_lob_app_provisioning_configurations();
+
+    let updated = configurations.update(&key, &patch).await?.map(Arc::new);
+    let known = &request(ctx)?.configurations;
+    let configuration = match updated {
+        Some(entity) => {
+            known.keep(key, Properties::All, Some(Arc::clone(&entity)));
+            IosLobAppProvisioningConfiguration::new(entity)
+        }
+        None => {
+            known.forget(&key);
+            let payload = Selected::of(ctx, "UpdateIosLobAppProvisioningConfigurationPayload");
+            let selected = payload.within("configuration", IosLobAppProvisioningConfiguration::NAME).next();
+            let found =
+                IosLobAppProvisioningConfiguration::load(ctx, selected.unwrap_or(payload), &key).await;
+            found.and_then(|found| found.ok_or_else(|| FieldError::not_shown("updated the configuration")))
+        }
+    };
+    Ok(UpdateIosLobAppProvisioningConfigurationPayload {
+        configuration: configuration.map_err(|error| error.with_outcome(Outcome::Applied))?,
+        client_mutation_id: input.client_mutation_id,
+    })
+}

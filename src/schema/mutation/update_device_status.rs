@@ -1,0 +1,66 @@
+//! `updateDeviceStatus`.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, ID, InputObject, SimpleObject};
+
+use crate::graph::Outcome;
+use crate::schema::connection::Listed as _;
+use crate::schema::error::FieldError;
+use crate::schema::node;
+use crate::schema::request::{Properties, request, session};
+use crate::schema::selection::Selected;
+use crate::schema::types::{DeviceStatus, DeviceStatusPatch};
+
+/// What `updateDeviceStatus` takes.
+#[derive(Debug, InputObject)]
+pub(super) struct UpdateDeviceStatusInput {
+    /// The status' global id.
+    id: ID,
+    /// What to change.
+    device_status: DeviceStatusPatch,
+    /// Returned in the payload as it came.
+    client_mutation_id: Option<String>,
+}
+
+/// What `updateDeviceStatus` gives.
+#[derive(Debug, SimpleObject)]
+pub(super) struct UpdateDeviceStatusPayload {
+    /// The status as it is now.
+    device_status: DeviceStatus,
+    /// As it came in the input.
+    client_mutation_id: Option<String>,
+}
+
+/// Changes the status in Graph: one PATCH.
+pub(super) async fn resolve(
+    ctx: &Context<'_>,
+    input: UpdateDeviceStatusInput,
+) -> Result<UpdateDeviceStatusPayload, FieldError> {
+    let not_sent = |error: FieldError| error.with_outcome(Outcome::NotSent);
+    let (configuration, key) = node::device_status_keys(&input.id, "input.id").map_err(not_sent)?;
+    let configurations = session(ctx).map_err(not_sent)?.ios_lob_app_provisioning_configurations();
+
+    let statuses = configurations.device_statuses(&configuration);
+    let updated = statuses.update(&key, &input.device_status.into()).await?.map(Arc::new);
+    let known = &request(ctx)?.device_statuses;
+    let place = (configuration.clone(), key.clone());
+    let device_status = match updated {
+        Some(entity) => {
+            known.keep(place, Properties::All, Some(Arc::clone(&entity)));
+            DeviceStatus::new(configuration, entity)
+        }
+        None => {
+            known.forget(&place);
+            let selected =
+                Selected::of(ctx, "UpdateDeviceStatusPayload").within("deviceStatus", DeviceStatus::NAME);
+            let selected = selected.last().unwrap_or_else(|| Selected::of(ctx, DeviceStatus::NAME));
+            let found = DeviceStatus::load(ctx, selected, &configuration, &key).await;
+            found.and_then(|found| found.ok_or_else(|| FieldError::not_shown("updated the device status")))
+        }
+    };
+    Ok(UpdateDeviceStatusPayload {
+        device_status: device_status.map_err(|error| error.with_outcome(Outcome::Applied))?,
+        client_mutation_id: input.client_mutation_id,
+    })
+}

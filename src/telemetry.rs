@@ -15,7 +15,7 @@ use crate::config::{LogConfig, LogFormat};
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
     /// The filter is not one.
-    #[error("--log: {0}; write it as in info or warn,intune_graphql=debug")]
+    #[error("--log: write it as in info or warn,intune_graphql=debug")]
     Filter(#[from] tracing_subscriber::filter::ParseError),
     /// Another subscriber is installed.
     #[error("logging is set up already")]

@@ -1,15 +1,12 @@
-//! SIGTERM: what is under way is answered, and nobody can keep the process from ending.
+//! SIGTERM, and clients who would keep the process from ending.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use intune_graphql::sandbox::{self, FaultRule, Sandbox};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::add_device_status::{MUTATION, device_status, input};
 use crate::commands::Program;
-use crate::harness::{TOKEN, http_client};
 
 fn serve(root: &str, deadline: &str) -> (Program, String) {
     let mut gateway = Program::start(&[
@@ -25,41 +22,6 @@ fn serve(root: &str, deadline: &str) -> (Program, String) {
     ]);
     let address = gateway.line("listening on http://");
     (gateway, address)
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_write_that_is_under_way_is_answered() {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let root = format!("http://{}/beta", listener.local_addr().unwrap());
-    let sandbox = Sandbox::new(sandbox::Settings::default());
-    tokio::spawn(sandbox::run(listener, sandbox.clone(), std::future::pending()));
-    sandbox.inject(FaultRule::once("slow-first-byte;wait=1s".parse().unwrap()));
-
-    let (mut gateway, address) = serve(&root, "20s");
-    let admin = gateway.line("admin listening on ");
-    let client = http_client().build().unwrap();
-    let request = client
-        .post(format!("http://{address}/graphql"))
-        .header("content-type", "application/json")
-        .header("authorization", format!("Bearer {TOKEN}"))
-        .body(json!({"query": MUTATION, "variables": input(device_status())}).to_string());
-    let answer = tokio::spawn(async move { request.send().await.unwrap().text().await.unwrap() });
-    while sandbox.requests().is_empty() {
-        tokio::task::yield_now().await;
-    }
-    gateway.terminate();
-    // Whoever asks is told, and is not taken any more.
-    while client.get(format!("{admin}/readyz")).send().await.unwrap().status() != 503 {
-        tokio::task::yield_now().await;
-    }
-    while tokio::net::TcpStream::connect(&address).await.is_ok() {
-        tokio::task::yield_now().await;
-    }
-    assert!(!answer.is_finished(), "the write is still under way");
-    let answer: Value = serde_json::from_str(&answer.await.unwrap()).unwrap();
-    assert!(answer["data"]["addDeviceStatus"]["deviceStatusId"].is_string(), "{answer}");
-    assert_eq!(gateway.ended().0, Some(0));
-    assert_eq!(sandbox.requests().len(), 1);
 }
 
 /// How long a gateway with a deadline of a second takes to end while this client is connected.

@@ -184,7 +184,7 @@ async fn a_batch_that_fails_whole_is_an_error_of_each_of_its_nodes() {
         assert_eq!(present(&reply, &ids), [false; 3], "{fault}");
         let each = (0..3).map(|place| (place, code.to_owned())).collect::<Vec<_>>();
         assert_eq!(errors(&reply), each, "{fault}");
-        assert_eq!(asked(&gateway).len(), 1, "{fault}");
+        assert_eq!(gateway.sent().len(), 1, "{fault}");
     }
 }
 

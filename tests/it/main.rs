@@ -7,6 +7,7 @@ mod filters;
 mod harness;
 
 mod add_device_status;
+mod assignments;
 mod auth;
 mod batch_faults;
 mod commands;
@@ -16,6 +17,7 @@ mod errors;
 mod execution;
 mod http;
 mod ignored;
+mod node;
 mod page_faults;
 mod pagination;
 mod reads;

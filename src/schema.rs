@@ -16,7 +16,7 @@ mod request;
 mod selection;
 mod types;
 
-use async_graphql::{EmptySubscription, Schema, SchemaBuilder, ValidationMode};
+use async_graphql::{EmptySubscription, SDLExportOptions, Schema, SchemaBuilder, ValidationMode};
 
 use self::mutation::Mutation;
 use self::query::Query;
@@ -40,7 +40,7 @@ fn build(mode: ValidationMode) -> SchemaBuilder<Query, Mutation, EmptySubscripti
 /// The schema in GraphQL's schema definition language, as `schema.graphql` at the project's root holds it.
 #[must_use]
 pub fn sdl() -> String {
-    build(ValidationMode::Strict).finish().sdl()
+    build(ValidationMode::Strict).finish().sdl_with_options(SDLExportOptions::new().include_specified_by())
 }
 
 /// The global id of the configuration with Graph's key `key`.

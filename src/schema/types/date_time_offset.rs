@@ -19,6 +19,8 @@ pub(super) fn check(value: &Value) -> Result<(), String> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct DateTimeOffset(pub(crate) models::DateTimeOffset);
 
+/// Edm.DateTimeOffset: an RFC 3339 date-time with an explicit offset, years 0001 to 9999, up to 7
+/// fractional digits (100 ns). Text in, same text out: neither offset nor precision is normalised.
 #[Scalar(specified_by_url = "https://datatracker.ietf.org/doc/html/rfc3339#section-5.6")]
 impl ScalarType for DateTimeOffset {
     fn parse(value: Value) -> InputValueResult<Self> {

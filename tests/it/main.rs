@@ -7,6 +7,7 @@ mod filters;
 mod harness;
 
 mod add_device_status;
+mod assignments;
 mod auth;
 mod batch_faults;
 mod commands;
@@ -18,6 +19,7 @@ mod execution;
 mod graphiql;
 mod http;
 mod ignored;
+mod node;
 mod page_faults;
 mod pagination;
 mod proxy;

@@ -18,6 +18,15 @@ use crate::graph::session::Session;
 const PAGES_SEARCHED: usize = 5;
 const PAGE_SEARCHED: usize = 1000;
 
+/// What became of a search.
+enum Search<T> {
+    Found(T),
+    /// The collection has been seen whole.
+    Absent,
+    /// There are more pages than are searched.
+    GivenUp,
+}
+
 /// A collection of entities. Each collection says which pages of Microsoft Graph's documentation they are.
 #[derive(Debug, Clone)]
 pub struct Collection<'a, T> {
@@ -52,16 +61,23 @@ impl<'a, T: Entity> Collection<'a, T> {
     ///
     /// # Errors
     ///
-    /// Any [`Error`] but an answer of 404 or 410.
+    /// Any [`Error`] but an answer of 404 or 410; Graph's refusal where the collection has more pages than are searched,
+    /// and the row is on none of them.
     pub async fn get_or_find(&self, id: &Key, select: &Select) -> Result<Option<T>, Error> {
         match self.get_opt(id, select).await {
-            Err(Error::Api(api)) if api.is_not_supported() => self.find(id, select).await,
+            Err(Error::Api(api)) if api.is_not_supported() => {
+                match absent_is_none(self.find(id, select).await)? {
+                    Some(Search::Found(entity)) => Ok(Some(entity)),
+                    Some(Search::GivenUp) => Err(Error::Api(api)),
+                    Some(Search::Absent) | None => Ok(None),
+                }
+            }
             result => result,
         }
     }
 
     /// `GET …?$filter=id eq '{id}'`. The filter may be ignored, so rows are held against the key, over several pages.
-    async fn find(&self, id: &Key, select: &Select) -> Result<Option<T>, Error> {
+    async fn find(&self, id: &Key, select: &Select) -> Result<Search<T>, Error> {
         let filter = Filter::Compare("id", Comparison::Eq, Literal::String(id.as_str().to_owned()));
         let options =
             ListOptions { filter: Some(filter), top: Some(PAGE_SEARCHED), ..ListOptions::default() };
@@ -69,14 +85,14 @@ impl<'a, T: Entity> Collection<'a, T> {
         for _ in 0..PAGES_SEARCHED {
             let page = self.list(query, select).await?;
             if let Some(entity) = page.entities.into_iter().find(|entity| entity.key() == id.as_str()) {
-                return Ok(Some(entity));
+                return Ok(Search::Found(entity));
             }
             match page.next {
                 Some(next) => query = next.as_str().to_owned(),
-                None => return Ok(None),
+                None => return Ok(Search::Absent),
             }
         }
-        Ok(None)
+        Ok(Search::GivenUp)
     }
 
     /// `GET …`, a page of the collection. `query` comes from [`ListOptions::to_query`] or is a [`NextPage`].

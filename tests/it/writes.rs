@@ -256,6 +256,7 @@ async fn a_target_has_the_ids_of_its_kind_and_no_others() {
         json!({"target": "GROUP"}),
         json!({"target": "EXCLUSION_GROUP", "collectionId": "x"}),
         json!({"target": "ALL_DEVICES", "groupId": "x"}),
+        json!({"target": "ALL_LICENSED_USERS", "collectionId": "x"}),
         json!({"target": "CONFIGURATION_MANAGER_COLLECTION"}),
     ] {
         let input = json!({"id": DEMO_CONFIGURATION_ID, "assignments": [target]});

@@ -12,6 +12,7 @@ mod auth;
 mod batch_faults;
 mod commands;
 mod counts;
+mod coverage;
 mod cursors;
 mod drain;
 mod errors;

@@ -250,6 +250,17 @@ async fn assigning_replaces_the_assignments() {
 }
 
 #[tokio::test]
+async fn all_users_with_a_licence_can_be_assigned() {
+    let gateway = Gateway::start().await;
+    let id = created(&gateway).await["configurationId"].clone();
+    let input = json!({"id": id, "assignments": [{"target": "ALL_LICENSED_USERS"}]});
+    let reply = gateway.graphql(ASSIGN, json!({ "input": input })).await;
+    let configuration = &reply.data()["assignIosLobAppProvisioningConfiguration"]["configuration"];
+    let targets = json!([{"target": {"__typename": "AllLicensedUsersAssignmentTarget"}}]);
+    assert_eq!(configuration["assignments"]["nodes"], targets);
+}
+
+#[tokio::test]
 async fn a_target_has_the_ids_of_its_kind_and_no_others() {
     let gateway = Gateway::start().await;
     for target in [

@@ -42,6 +42,8 @@ pub(super) struct Position {
     /// How many rows, from the start of the page, come before it and with it, for when it is not there any more; 0 where
     /// it is the last of the page before.
     pub(super) index: usize,
+    /// Whether rows that miss the filter were withheld up to here: the list's count is then not known.
+    pub(super) ignored_filter: bool,
 }
 
 /// What a cursor belongs to: a list, its filter and its order. A cursor of one is none of another.
@@ -141,6 +143,7 @@ mod tests {
             page: Some("$skiptoken=LastDeviceName%3d%27Z%27".into()),
             after: "a_b".to_owned(),
             index: 7,
+            ignored_filter: false,
         }
     }
 

@@ -111,6 +111,7 @@ pub(super) async fn connection<E: Entity, T>(
         seen: HashSet::new(),
         sought: None,
         missed: 0,
+        missed_before: resumed.as_ref().is_some_and(|position| position.ignored_filter),
         left_over: false,
         end: None,
     };
@@ -133,7 +134,7 @@ pub(super) async fn connection<E: Entity, T>(
     }
     filling.report(request(ctx)?, collection.path());
     let total_count =
-        if filling.missed > 0 { None } else { total.and_then(|count| i32::try_from(count).ok()) };
+        if filling.ignored_filter() { None } else { total.and_then(|count| i32::try_from(count).ok()) };
     filling.connection(arguments.after.is_some(), total_count, node)
 }
 
@@ -169,6 +170,8 @@ struct Filling<'a, E> {
     sought: Option<Sought>,
     /// How many rows surely miss the filter.
     missed: u64,
+    /// Whether rows did on the pages before.
+    missed_before: bool,
     /// Whether there was no room for a row.
     left_over: bool,
     /// Where the list goes on after the pages that were read; `None` where they are all.
@@ -241,7 +244,8 @@ impl<E: Entity> Filling<'_, E> {
                     Some(next) if index + 1 == count => (Some(next), 0),
                     _ => (address, index + 1),
                 };
-                let position = Position { page: page.cloned(), after: entity.key().to_owned(), index };
+                let after = entity.key().to_owned();
+                let position = Position { page: page.cloned(), after, index, ignored_filter: false };
                 self.rows.push((entity, position));
             }
         }
@@ -250,8 +254,13 @@ impl<E: Entity> Filling<'_, E> {
                 Some(Sought { key, index: Some(index) }) => (key.clone(), *index),
                 _ => (last.or_else(|| self.end.take().map(|end| end.after)).unwrap_or_default(), 0),
             };
-            Position { page: Some(Arc::clone(next)), after, index }
+            Position { page: Some(Arc::clone(next)), after, index, ignored_filter: false }
         });
+    }
+
+    /// Whether Graph ignored the filter, as far as the list has been read.
+    fn ignored_filter(&self) -> bool {
+        self.missed > 0 || self.missed_before
     }
 
     /// Whether there is use for another page.
@@ -281,7 +290,10 @@ impl<E: Entity> Filling<'_, E> {
         total_count: Option<i32>,
         node: impl Fn(E) -> Result<T, FieldError>,
     ) -> Result<Connection<T>, FieldError> {
-        let cursor = |position: &Position| Cursor::Of(position.clone(), Arc::clone(&self.binding));
+        let ignored_filter = self.ignored_filter();
+        let binding = Arc::clone(&self.binding);
+        let sealed = |position| Cursor::Of(Position { ignored_filter, ..position }, Arc::clone(&binding));
+        let cursor = |position: &Position| sealed(position.clone());
         let last = self.rows.last().map(|(_, position)| position);
         let end = if self.rows.len() == self.first { last } else { self.end.as_ref().or(last) };
         let page_info = PageInfo {
@@ -290,9 +302,8 @@ impl<E: Entity> Filling<'_, E> {
             start: self.rows.first().map(|(_, position)| cursor(position)),
             end: end.map(cursor),
         };
-        let edge = |(entity, position): (E, Position)| {
-            Ok(Edge { cursor: Cursor::Of(position, Arc::clone(&self.binding)), node: node(entity)? })
-        };
+        let edge =
+            |(entity, position): (E, Position)| Ok(Edge { cursor: sealed(position), node: node(entity)? });
         let edges = self.rows.into_iter().map(edge).collect::<Result<_, FieldError>>()?;
         Ok(Connection { edges, page_info, total_count })
     }

@@ -58,6 +58,18 @@ async fn a_total_is_not_given_where_any_row_shows_that_the_filter_was_ignored() 
 }
 
 #[tokio::test]
+async fn a_total_stays_withheld_on_the_pages_after() {
+    let gateway = gateway_of(120).await;
+    ignore(&gateway, "filter-ignored");
+    let filter = json!({"platform": {"eq": 8}});
+    let list = page(&gateway, 5, Value::Null, filter.clone()).await;
+    gateway.sandbox.clear_faults();
+    let rest = page(&gateway, 5, list["pageInfo"]["endCursor"].clone(), filter).await;
+    assert_eq!(rest["nodes"].as_array().unwrap().len(), 5);
+    assert_eq!(rest["totalCount"], Value::Null);
+}
+
+#[tokio::test]
 async fn a_page_that_holds_no_row_says_where_to_go_on() {
     let gateway = gateway_of(120).await;
     ignore(&gateway, "filter-ignored");

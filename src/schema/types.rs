@@ -35,7 +35,7 @@ use super::operation::InputRules;
 
 /// What the types ask of inputs beyond what SDL can say.
 pub(super) fn input_rules(rules: InputRules) -> InputRules {
-    let read_only = "it stands for members that this gateway does not know, and can only be read";
+    let read_only = "It stands for members that this gateway does not know, and can only be read.";
     rules
         .scalar("DateTimeOffset", date_time_offset::check)
         .refuse_member("ComplianceStatus", "UNKNOWN_FUTURE_VALUE", read_only)

@@ -101,6 +101,8 @@ fn graph_client(config: &GraphConfig) -> anyhow::Result<Client> {
         ca: config.graph_ca.clone(),
         create_path: config.create_path,
         connect_timeout: config.connect_timeout,
+        attempt_timeout: config.attempt_timeout,
+        keeps_ids: config.graph_keeps_ids,
         max_response: config.max_graph_response,
     })?)
 }

@@ -126,9 +126,19 @@ pub struct GraphConfig {
     #[arg(long, env = "INTUNE_GRAPHQL_CREATE_PATH", value_enum, default_value_t = CreatePath::Collection)]
     pub create_path: CreatePath,
     /// Longest wait for a connection to Graph, as in `500ms` or `10s`.
-    #[arg(long, env = "INTUNE_GRAPHQL_CONNECT_TIMEOUT", value_name = "DURATION", default_value = "10s",
+    #[arg(long, env = "INTUNE_GRAPHQL_CONNECT_TIMEOUT", value_name = "DURATION", default_value = "5s",
           value_parser = duration)]
     pub connect_timeout: Duration,
+    /// Longest wait for the answer to one attempt at a read, or at a write that may be sent again, as in `10s`; longer than
+    /// the wait for a connection. A create is sent once and waited for until the deadline.
+    #[arg(long, env = "INTUNE_GRAPHQL_ATTEMPT_TIMEOUT", value_name = "DURATION", default_value = "10s",
+          value_parser = duration)]
+    pub attempt_timeout: Duration,
+    /// Graph keeps the `graphId` that callers give new objects, and refuses a second one of the same: a create whose answer
+    /// was lost is then sent again. Only where that was tried; on the live service such ids may be ignored.
+    #[arg(long, env = "INTUNE_GRAPHQL_GRAPH_KEEPS_IDS", value_name = "BOOL", default_value_t = false,
+          num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
+    pub graph_keeps_ids: bool,
     /// Largest answer that is read from Graph, in bytes, after decompression.
     #[arg(long, env = "INTUNE_GRAPHQL_MAX_GRAPH_RESPONSE", value_name = "BYTES", default_value_t = 16 * 1024 * 1024)]
     pub max_graph_response: usize,

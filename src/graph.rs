@@ -8,6 +8,7 @@ mod address;
 mod answer;
 mod auth;
 mod batch;
+mod breaker;
 mod caller;
 mod client;
 mod device_app_management;
@@ -19,15 +20,19 @@ pub mod models;
 pub mod odata;
 mod page;
 mod reads;
+mod retry;
 mod retry_after;
 mod root;
 mod session;
+mod throttle;
+mod writes;
 
 pub use self::auth::{Authorization, NotABearerToken};
 pub use self::caller::Caller;
 pub use self::client::{Client, ClientError, ClientSettings, CreatePath, install_tls_provider};
 pub use self::device_app_management::{
-    Collection, Created, DeviceStatuses, IosLobAppProvisioningConfigurations,
+    Collection, CreateResult, Created, DeviceStatuses, Fate, IosLobAppProvisioningConfigurations, Journal,
+    NoJournal,
 };
 pub use self::error::{Answered, ApiError, Error, Outcome, WriteError, WriteKind};
 pub use self::key::{InvalidKey, Key};

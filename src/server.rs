@@ -65,10 +65,11 @@ pub async fn run(
 
     let (draining, drain_begins) = oneshot::channel::<()>();
     let stopping = {
-        let readiness = readiness.clone();
+        let (readiness, graph) = (readiness.clone(), graph.clone());
         async move {
             shutdown.await;
             readiness.not_any_more();
+            graph.stop_waiting();
             info!(delay_ms = drain_delay.as_millis(), "shutting down");
             tokio::time::sleep(drain_delay).await;
             drop(draining);

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use http::HeaderValue;
+use ring::hmac;
 
 /// The caller's `Authorization` header, exactly as it came. Its `Debug` form shows nothing of it, and the header value
 /// is marked sensitive, so that no HTTP library logs or indexes it.
@@ -35,6 +36,14 @@ impl Authorization {
     /// The header to send.
     pub(super) fn header(&self) -> HeaderValue {
         self.0.clone()
+    }
+
+    /// By what a caller is told from others, without keeping the token.
+    pub(super) fn keyed_hash(&self, key: &hmac::Key) -> [u8; 32] {
+        let tag = hmac::sign(key, self.0.as_bytes());
+        let mut hash = [0; 32];
+        hash.copy_from_slice(tag.as_ref());
+        hash
     }
 
     /// Takes the token out of text that came from elsewhere, in case Graph or a proxy echoed it.

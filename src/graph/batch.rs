@@ -1,5 +1,5 @@
 //! Graph's JSON batching on the wire (Microsoft Graph: "Combine multiple HTTP requests using JSON batching"): the
-//! envelope of reads, and the items of its answer, which come in any order and are told apart by id.
+//! envelope, and the items of its answer, which come in any order and are told apart by id.
 
 use std::collections::HashMap;
 
@@ -14,23 +14,48 @@ use serde_json::value::RawValue;
 /// Most items that Graph takes in one batch.
 pub(super) const MOST_ITEMS: usize = 20;
 
-/// The body of `POST /$batch` for reads of `urls`, which are relative to the service root. An item's id is its index.
-pub(super) fn envelope(urls: &[&str]) -> Result<Vec<u8>, serde_json::Error> {
+/// One request of a batch.
+#[derive(Clone, Copy)]
+pub(super) struct Item<'a> {
+    pub(super) method: &'static str,
+    /// Relative to the service root.
+    pub(super) url: &'a str,
+    /// JSON.
+    pub(super) body: Option<&'a Bytes>,
+}
+
+/// The body of `POST /$batch`. An item's id is its index.
+pub(super) fn envelope<'a>(items: impl Iterator<Item = Item<'a>>) -> Result<Vec<u8>, serde_json::Error> {
     #[derive(Serialize)]
     struct Envelope<'a> {
-        requests: Vec<Item<'a>>,
+        requests: Vec<Request<'a>>,
     }
     #[derive(Serialize)]
-    struct Item<'a> {
+    struct Request<'a> {
         id: String,
         method: &'static str,
         url: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        headers: Option<Headers>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        body: Option<&'a RawValue>,
     }
-    let requests = urls
-        .iter()
-        .enumerate()
-        .map(|(index, url)| Item { id: index.to_string(), method: "GET", url })
-        .collect();
+    #[derive(Serialize)]
+    struct Headers {
+        #[serde(rename = "Content-Type")]
+        content_type: &'static str,
+    }
+    let request = |(index, item): (usize, Item<'a>)| {
+        let body: Option<&'a RawValue> = item.body.map(|body| serde_json::from_slice(body)).transpose()?;
+        Ok(Request {
+            id: index.to_string(),
+            method: item.method,
+            url: item.url,
+            headers: body.map(|_| Headers { content_type: "application/json" }),
+            body,
+        })
+    };
+    let requests = items.enumerate().map(request).collect::<Result<_, serde_json::Error>>()?;
     serde_json::to_vec(&Envelope { requests })
 }
 
@@ -122,7 +147,9 @@ fn content(body: &RawValue, headers: &HeaderMap) -> Bytes {
 mod tests {
     use serde_json::json;
 
-    use super::{answers, envelope};
+    use bytes::Bytes;
+
+    use super::{Item, answers, envelope};
 
     #[test]
     fn items_are_told_apart_by_id_in_any_order() {
@@ -160,10 +187,11 @@ mod tests {
 
     #[test]
     fn the_envelope_is_the_documented_one() {
-        let body = String::from_utf8(envelope(&["/a?$top=1", "/b"]).unwrap()).unwrap();
-        assert_eq!(
-            body,
-            r#"{"requests":[{"id":"0","method":"GET","url":"/a?$top=1"},{"id":"1","method":"GET","url":"/b"}]}"#
-        );
+        let body = Bytes::from_static(b"{\"a\":1}");
+        let items = [
+            Item { method: "GET", url: "/a?$top=1", body: None },
+            Item { method: "POST", url: "/b", body: Some(&body) },
+        ];
+        insta::assert_snapshot!(String::from_utf8(envelope(items.into_iter()).unwrap()).unwrap(), @r#"{"requests":[{"id":"0","method":"GET","url":"/a?$top=1"},{"id":"1","method":"POST","url":"/b","headers":{"Content-Type":"application/json"},"body":{"a":1}}]}"#);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::auth::Authorization;
@@ -15,4 +16,6 @@ pub struct Caller {
     pub client_request_id: Uuid,
     /// When the caller stops waiting.
     pub deadline: Instant,
+    /// Cancelled when the caller has gone: nothing new is sent then. What has been sent is finished all the same.
+    pub gone: CancellationToken,
 }

@@ -7,11 +7,22 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use reqwest::redirect;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tower::retry::budget::TpsBudget;
 
+use super::breaker::Breaker;
 use super::caller::Caller;
 use super::root::ServiceRoot;
 use super::session::Session;
+use super::throttle::ThrottleMemory;
+
+/// How long requests count towards the retry budget.
+const BUDGET_WINDOW: Duration = Duration::from_secs(10);
+/// Retries a second that are allowed however few requests there are.
+const BUDGET_FLOOR: u32 = 10;
+/// Retries that are allowed beyond it, as a part of the requests.
+const BUDGET_SHARE: f32 = 0.2;
 
 /// Which URL creates a device status; the page 'Add deviceStatuses' shows both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -33,6 +44,10 @@ pub struct ClientSettings {
     pub create_path: CreatePath,
     /// Longest wait for a connection.
     pub connect_timeout: Duration,
+    /// Longest wait for the answer to one attempt at a read, or at a write that may be sent again.
+    pub attempt_timeout: Duration,
+    /// Whether Graph keeps the keys that callers give new objects, and refuses a second one of the same key.
+    pub keeps_ids: bool,
     /// Largest answer that is read, in bytes, after decompression.
     pub max_response: usize,
 }
@@ -54,6 +69,9 @@ pub enum ClientError {
         /// The file.
         path: String,
     },
+    /// The machine gives no random numbers.
+    #[error("no random numbers can be had")]
+    NoRandomness,
     /// TLS could not be set up.
     #[error("the HTTP client towards Graph could not be set up")]
     Http(#[source] reqwest::Error),
@@ -68,6 +86,14 @@ pub(super) struct Inner {
     pub(super) root: ServiceRoot,
     pub(super) create_path: CreatePath,
     pub(super) max_response: usize,
+    pub(super) attempt_timeout: Duration,
+    pub(super) keeps_ids: bool,
+    pub(super) breaker: Breaker,
+    pub(super) throttles: ThrottleMemory,
+    /// Allows retries to the whole process, so that a failing Graph is not hammered.
+    pub(super) budget: TpsBudget,
+    /// Cancelled when the process is to stop: nothing is waited for that would be sent after a while.
+    pub(super) stopping: CancellationToken,
     /// The writes that are under way, those that nobody waits for any more too.
     pub(super) writes: TaskTracker,
 }
@@ -105,14 +131,31 @@ impl Client {
             http = http.tls_certs_merge(certificates);
         }
         let http = http.build().map_err(ClientError::Http)?;
-        let ClientSettings { root, create_path, max_response, .. } = settings;
-        Ok(Self(Arc::new(Inner { http, root, create_path, max_response, writes: TaskTracker::new() })))
+        let ClientSettings { root, create_path, max_response, attempt_timeout, keeps_ids, .. } = settings;
+        Ok(Self(Arc::new(Inner {
+            http,
+            root,
+            create_path,
+            max_response,
+            attempt_timeout,
+            keeps_ids,
+            breaker: Breaker::new(),
+            throttles: ThrottleMemory::new().map_err(|_| ClientError::NoRandomness)?,
+            budget: TpsBudget::new(BUDGET_WINDOW, BUDGET_FLOOR, BUDGET_SHARE),
+            stopping: CancellationToken::new(),
+            writes: TaskTracker::new(),
+        })))
     }
 
     /// The client on behalf of nobody but `caller`: every call carries that caller's token and deadline.
     #[must_use]
     pub fn session(&self, caller: Caller) -> Session {
         Session::new(Arc::clone(&self.0), caller)
+    }
+
+    /// Ends the waits for a later attempt at once, and allows no further ones: the process is to stop.
+    pub fn stop_waiting(&self) {
+        self.0.stopping.cancel();
     }
 
     /// Resolves when no write is under way any more, those included whose callers have gone.

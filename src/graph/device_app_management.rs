@@ -1,10 +1,12 @@
 //! `/deviceAppManagement`, one file per collection, one method per operation.
 
 mod collection;
+mod creates;
 mod device_statuses;
 mod ios_lob_app_provisioning_configurations;
 
 pub use self::collection::{Collection, Created};
+pub use self::creates::{CreateResult, Fate, Journal, NoJournal};
 pub use self::device_statuses::DeviceStatuses;
 pub use self::ios_lob_app_provisioning_configurations::IosLobAppProvisioningConfigurations;
 

@@ -20,6 +20,18 @@ pub enum Error {
     /// No connection came about; nothing was sent.
     #[error("no connection to Graph")]
     Connect(#[source] Arc<reqwest::Error>),
+    /// Too many connections in a row did not come about; nothing was sent.
+    #[error("Graph cannot be reached, and is asked again in {} ms", .retry_after.as_millis())]
+    BreakerOpen {
+        /// When it will be tried again.
+        retry_after: Duration,
+    },
+    /// Graph told this caller to wait, and the wait is not over; nothing was sent.
+    #[error("Graph told the caller to wait for another {} ms", .retry_after.as_millis())]
+    Throttled {
+        /// What is left of the wait.
+        retry_after: Duration,
+    },
     /// The connection was lost, or the answer cut, after the request may have been sent.
     #[error("no complete answer from Graph")]
     Transport(#[source] Arc<reqwest::Error>),
@@ -40,9 +52,44 @@ pub enum Error {
     /// The gateway could not make the request; nothing was sent.
     #[error("{0}")]
     Unsendable(&'static str),
+    /// What was to be noted before the write could not be noted; nothing was sent.
+    #[error("the write could not be noted before it was sent")]
+    NotNoted(#[source] Arc<dyn std::error::Error + Send + Sync>),
     /// The gateway itself failed while waiting for the answer.
     #[error("{0}")]
     Internal(&'static str),
+}
+
+impl Error {
+    /// How long to wait before the call is made again, where that is known.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Api(api) => api.retry_after,
+            Self::BreakerOpen { retry_after } | Self::Throttled { retry_after } => Some(*retry_after),
+            _ => None,
+        }
+    }
+
+    /// Whether Graph asks this caller to come back later.
+    pub(super) fn is_throttled(&self) -> bool {
+        match self {
+            Self::Throttled { .. } => true,
+            Self::Api(api) => api.is_throttled(),
+            _ => false,
+        }
+    }
+
+    /// The same error, of a call that is not to be made again before `wait` has passed: for a 429 that names no wait. A
+    /// 503 stays as it came, since whether it names one tells what is known of a write.
+    pub(super) fn with_retry_after(mut self, wait: Duration) -> Self {
+        if let Self::Api(api) = &mut self
+            && api.is_throttled()
+        {
+            api.retry_after.get_or_insert(wait);
+        }
+        self
+    }
 }
 
 /// Status and ids of an answer: what Microsoft's support asks for.
@@ -101,6 +148,13 @@ impl ApiError {
         self.status == StatusCode::TOO_MANY_REQUESTS
     }
 
+    /// Whether Graph refuses for now and says until when; by its word it did nothing.
+    pub(super) fn is_unavailable_until_later(&self) -> bool {
+        self.status == StatusCode::SERVICE_UNAVAILABLE
+            && self.retry_after.is_some()
+            && !self.is_cancelled_on_service_timeout()
+    }
+
     /// Whether this is Intune giving up on its own backend: it may have done the work all the same.
     fn is_cancelled_on_service_timeout(&self) -> bool {
         self.code.as_deref().is_some_and(|code| code.eq_ignore_ascii_case("CancelledOnServiceTimeout"))
@@ -108,7 +162,9 @@ impl ApiError {
 }
 
 /// What is known of whether Graph did a write that failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+///
+/// Ordered by how much may have happened: of several attempts at one write, the greatest holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Outcome {
     /// Nothing reached Graph.
     NotSent,
@@ -137,9 +193,13 @@ impl Outcome {
     #[must_use]
     pub fn of_write(error: &Error) -> Self {
         match error {
-            Error::InvalidKey(_) | Error::Connect(_) | Error::DeadlinePassed | Error::Unsendable(_) => {
-                Self::NotSent
-            }
+            Error::InvalidKey(_)
+            | Error::Connect(_)
+            | Error::BreakerOpen { .. }
+            | Error::Throttled { .. }
+            | Error::DeadlinePassed
+            | Error::Unsendable(_)
+            | Error::NotNoted(_) => Self::NotSent,
             Error::Transport(_) | Error::Timeout | Error::Internal(_) => Self::Unknown,
             Error::OutOfContract { answer, .. } => match answer.status {
                 StatusCode::CREATED | StatusCode::NO_CONTENT => Self::Applied,
@@ -148,11 +208,7 @@ impl Outcome {
             },
             Error::Api(api) => match api.status {
                 StatusCode::REQUEST_TIMEOUT => Self::Unknown,
-                StatusCode::SERVICE_UNAVAILABLE
-                    if api.retry_after.is_some() && !api.is_cancelled_on_service_timeout() =>
-                {
-                    Self::Rejected
-                }
+                StatusCode::SERVICE_UNAVAILABLE if api.is_unavailable_until_later() => Self::Rejected,
                 status if status.is_client_error() => Self::Rejected,
                 _ => Self::Unknown,
             },
@@ -172,9 +228,15 @@ pub struct WriteError {
 }
 
 impl WriteError {
-    /// The error of a write of this kind.
+    /// The error of a write of this kind, of which one attempt was made.
     #[must_use]
     pub fn new(kind: WriteKind, error: Error) -> Self {
-        Self { kind, outcome: Outcome::of_write(&error), error }
+        Self::after(kind, Outcome::NotSent, error)
+    }
+
+    /// The error of the last attempt at a write of this kind, where the ones before left `earlier` known.
+    #[must_use]
+    pub(super) fn after(kind: WriteKind, earlier: Outcome, error: Error) -> Self {
+        Self { kind, outcome: Outcome::of_write(&error).max(earlier), error }
     }
 }

@@ -17,7 +17,7 @@ pub use self::assignment::{
 pub use self::compliance_status::ComplianceStatus;
 pub use self::date_time_offset::{DateTimeOffset, InvalidDateTimeOffset};
 pub use self::device_status::{DeviceStatus, DeviceStatusPatch, NewDeviceStatus};
-pub use self::entity::Entity;
+pub use self::entity::{Entity, NewEntity};
 pub use self::ios_lob_app_provisioning_configuration::{
     IosLobAppProvisioningConfiguration, IosLobAppProvisioningConfigurationPatch,
     NewIosLobAppProvisioningConfiguration,

@@ -6,22 +6,19 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
-use tokio::time::Instant;
 
 use super::answer::Answer;
 use super::batch::MOST_ITEMS;
-use super::error::{ApiError, Error};
+use super::error::Error;
 use super::exchange::Exchange;
 use super::odata::{Select, push_select};
+use super::retry::{Delay, Repeating, Retries};
 
 /// Most requests to Graph that one request's reads have under way at once.
 const MOST_UNDER_WAY: usize = 4;
-/// First wait after a 429 that names none; each further one is twice as long.
-const FIRST_BACKOFF: Duration = Duration::from_secs(1);
 
 const GIVEN_UP: Error = Error::Internal("a read was given up");
 
@@ -187,45 +184,54 @@ fn includes(select: &Select, other: &Select) -> bool {
     select.is_empty() || (!other.is_empty() && other.is_subset(select))
 }
 
-/// Answers the reads, at most [`MOST_ITEMS`] of them. Those that Graph throttles are asked again when it says so, where
-/// that is in time; the others not: while their answers are there, they need not wait.
-async fn answer(exchange: Arc<Exchange>, under_way: Arc<Semaphore>, mut reads: Vec<Read>) {
-    let mut backoff = FIRST_BACKOFF;
-    while !reads.is_empty() {
+/// Answers the reads, at most [`MOST_ITEMS`] of them. Those that may be asked again are, together, where that is in time;
+/// the others need not wait: their answers are there.
+async fn answer(exchange: Arc<Exchange>, under_way: Arc<Semaphore>, reads: Vec<Read>) {
+    let mut unanswered: Vec<(Read, Retries)> =
+        reads.into_iter().map(|read| (read, Retries::new(Repeating::DoesTheSame))).collect();
+    loop {
         let permit = under_way.acquire().await;
-        let answers = exchange.read(&reads.iter().map(Read::url).collect::<Vec<_>>()).await;
+        let urls: Vec<String> = unanswered.iter().map(|(read, _)| read.url()).collect();
+        let answers = ask_graph(&exchange, &urls).await;
         drop(permit);
 
-        let mut throttled = Vec::new();
-        let mut wait = Duration::ZERO;
-        for (read, answer) in reads.into_iter().zip(answers) {
-            match throttling(&answer, backoff) {
-                Some(asked)
-                    if exchange.deadline().is_ok_and(|deadline| Instant::now() + asked < deadline) =>
-                {
-                    wait = wait.max(asked);
-                    throttled.push(read);
+        let mut failed = Vec::new();
+        let mut pause: Option<Delay> = None;
+        for ((read, mut retries), answer) in unanswered.into_iter().zip(answers) {
+            let error = match answer {
+                Ok(answer) => {
+                    read.deliver(Ok(answer));
+                    continue;
                 }
-                _ => read.deliver(answer),
+                Err(error) => error,
+            };
+            match retries.after(&error) {
+                None => read.deliver(Err(error)),
+                Some(delay) if !exchange.is_in_time(delay) => {
+                    read.deliver(Err(error.with_retry_after(delay.wait)));
+                }
+                Some(delay) => {
+                    pause = Some(pause.map_or(delay, |pause| pause.and(delay)));
+                    failed.push((read, retries, error));
+                }
             }
         }
-        if !throttled.is_empty() {
-            tokio::time::sleep(wait).await;
+        let Some(pause) = pause else { return };
+        if !exchange.pause(pause).await {
+            failed.into_iter().for_each(|(read, _, error)| read.deliver(Err(error)));
+            return;
         }
-        backoff *= 2;
-        reads = throttled;
+        unanswered = failed.into_iter().map(|(read, retries, _)| (read, retries)).collect();
     }
 }
 
-/// How long to wait before an answer is asked for again: `None` where it is not throttled.
-fn throttling(answer: &Shared, backoff: Duration) -> Option<Duration> {
-    match answer {
-        Err(Error::Api(api)) if api.is_throttled() => Some(wait(api, backoff)),
-        _ => None,
+/// One by a plain GET, several by one `POST /$batch`.
+async fn ask_graph(exchange: &Exchange, urls: &[String]) -> Vec<Shared> {
+    match urls {
+        [url] => vec![exchange.get(url).await.map(Arc::new)],
+        urls => match exchange.get_batch(urls).await {
+            Ok(answers) => answers.into_iter().map(|answer| answer.map(Arc::new)).collect(),
+            Err(error) => urls.iter().map(|_| Err(error.clone())).collect(),
+        },
     }
-}
-
-/// As long as Graph asks for; where it does not say (Intune often does not), half to all of the back-off.
-fn wait(api: &ApiError, backoff: Duration) -> Duration {
-    api.retry_after.unwrap_or_else(|| backoff.mul_f64(0.5 + fastrand::f64() / 2.0))
 }

@@ -12,28 +12,31 @@ use super::answer::Answer;
 use super::caller::Caller;
 use super::client::{CreatePath, Inner};
 use super::device_app_management::IosLobAppProvisioningConfigurations;
-use super::error::Error;
+use super::error::{Error, WriteError, WriteKind};
 use super::exchange::Exchange;
 use super::odata::Select;
 use super::page::Page;
 use super::reads::{Reads, Shared};
+use super::writes;
 
-/// Graph as one caller may use it, for the time of one request. Reads that become ready together travel together.
+/// Graph as one caller may use it, for the time of one request. Reads that become ready together travel together. Cheap
+/// to clone; clones are the same session.
+#[derive(Clone)]
 pub struct Session {
-    exchange: Arc<Exchange>,
-    reads: Reads,
+    pub(super) exchange: Arc<Exchange>,
+    reads: Arc<Reads>,
 }
 
 impl Session {
     pub(super) fn new(client: Arc<Inner>, caller: Caller) -> Self {
         let exchange = Arc::new(Exchange { client, caller });
-        Self { reads: Reads::new(Arc::clone(&exchange)), exchange }
+        Self { reads: Arc::new(Reads::new(Arc::clone(&exchange))), exchange }
     }
 
     /// `/deviceAppManagement/iosLobAppProvisioningConfigurations`.
     #[must_use]
-    pub fn ios_lob_app_provisioning_configurations(&self) -> IosLobAppProvisioningConfigurations<'_> {
-        IosLobAppProvisioningConfigurations::new(self)
+    pub fn ios_lob_app_provisioning_configurations(&self) -> IosLobAppProvisioningConfigurations {
+        IosLobAppProvisioningConfigurations::new(self.clone())
     }
 
     pub(super) fn create_path(&self) -> CreatePath {
@@ -65,16 +68,22 @@ impl Session {
         self.reads.read(path, query, &Select::new()).await
     }
 
-    /// Sends a write, once.
+    /// Sends a write that is no create, as often as its kind allows.
     pub(super) async fn write(
         &self,
+        kind: WriteKind,
         method: Method,
         path: &str,
         body: Option<&impl Serialize>,
-    ) -> Result<Answer, Error> {
-        let result = self.exchange.write(method, path, body).await;
-        self.reads.forget();
+    ) -> Result<Answer, WriteError> {
+        let result = writes::write(&self.exchange, kind, method, path, body).await;
+        self.forget();
         result
+    }
+
+    /// Lets go of what has been read: a write may have changed it.
+    pub(super) fn forget(&self) {
+        self.reads.forget();
     }
 }
 

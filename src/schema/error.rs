@@ -120,6 +120,11 @@ impl FieldError {
         self
     }
 
+    fn with_retry_after(mut self, wait: Duration) -> Self {
+        self.0.retry_after = Some(wait);
+        self
+    }
+
     fn retryable(mut self) -> Self {
         self.0.retryable = true;
         self

@@ -65,7 +65,7 @@ pub(super) async fn connection<E: Entity, T>(
     ctx: &Context<'_>,
     arguments: Arguments<'_>,
     wanted: Wanted,
-    collection: &Collection<'_, E>,
+    collection: &Collection<E>,
     node: impl Fn(E) -> Result<T, FieldError>,
 ) -> Result<Connection<T>, FieldError> {
     let first = first(ctx, arguments.first)?;

@@ -15,6 +15,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 use tracing::error;
 use uuid::Uuid;
 
@@ -146,9 +147,12 @@ async fn answer(
     deadline: Instant,
 ) -> Result<Answer, Refusal> {
     let prepared = app.api.prepare(request).map_err(Refusal::Graphql)?;
+    let gone = CancellationToken::new();
+    // Where the caller hangs up, this is dropped with all that answers it.
+    let _present = gone.clone().drop_guard();
     let session = auth::authorization(headers).map(|authorization| {
         let client_request_id = client_request_id(headers);
-        app.graph.session(Caller { authorization, client_request_id, deadline })
+        app.graph.session(Caller { authorization, client_request_id, deadline, gone })
     });
     let execution = AssertUnwindSafe(app.api.execute(prepared, session)).catch_unwind();
     let response = execution.await.map_err(|_panic| {

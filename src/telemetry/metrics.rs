@@ -12,6 +12,13 @@ const FILTER_IGNORED_COUNTS: &str = "intune_graphql_graph_filter_ignored_counts_
 /// Pages whose rows stood in another order than Graph was asked for.
 const ORDER_IGNORED_PAGES: &str = "intune_graphql_graph_order_ignored_pages_total";
 
+/// Calls to Graph that were sent again, by `reason`.
+const GRAPH_RETRIES: &str = "intune_graphql_graph_retries_total";
+/// Calls to Graph that were not sent again since the retry budget was spent.
+const RETRY_BUDGET_SPENT: &str = "intune_graphql_graph_retry_budget_spent_total";
+/// How often calls to Graph began to be refused since no connection came about.
+const BREAKER_OPENED: &str = "intune_graphql_graph_breaker_opened_total";
+
 /// Counts into a registry that `/metrics` shows; one for the process.
 ///
 /// # Panics
@@ -31,10 +38,21 @@ pub fn install() -> PrometheusHandle {
                 ORDER_IGNORED_PAGES,
                 "Pages whose rows Graph gave in another order than asked for"
             );
+            describe_counter!(GRAPH_RETRIES, "Calls to Graph that were sent again");
+            describe_counter!(
+                RETRY_BUDGET_SPENT,
+                "Calls to Graph not sent again since the retry budget was spent"
+            );
+            describe_counter!(
+                BREAKER_OPENED,
+                "How often calls to Graph began to be refused since no connection came about"
+            );
             // Shown from the start, so that a first occurrence is a change.
             counter!(FILTER_IGNORED_ROWS).absolute(0);
             counter!(FILTER_IGNORED_COUNTS).absolute(0);
             counter!(ORDER_IGNORED_PAGES).absolute(0);
+            counter!(RETRY_BUDGET_SPENT).absolute(0);
+            counter!(BREAKER_OPENED).absolute(0);
             handle
         })
         .clone()
@@ -53,4 +71,19 @@ pub(crate) fn counts_ignored() {
 /// Graph ignored an order.
 pub(crate) fn order_ignored() {
     counter!(ORDER_IGNORED_PAGES).increment(1);
+}
+
+/// A call to Graph is sent again.
+pub(crate) fn graph_retry(reason: &'static str) {
+    counter!(GRAPH_RETRIES, "reason" => reason).increment(1);
+}
+
+/// A call to Graph was not sent again since the retry budget was spent.
+pub(crate) fn retry_budget_spent() {
+    counter!(RETRY_BUDGET_SPENT).increment(1);
+}
+
+/// Calls to Graph begin to be refused.
+pub(crate) fn breaker_opened() {
+    counter!(BREAKER_OPENED).increment(1);
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::asked::{asked, shapes};
-use crate::harness::{Gateway, Reply};
+use crate::harness::{Gateway, Reply, fresh_token};
 use crate::pagination::ids;
 
 const NODES: &str = "query($ids: [ID!]!) { nodes(ids: $ids) { id ... on DeviceStatus { userName } } }";
@@ -17,7 +17,7 @@ async fn read(gateway: &Gateway, ids: &[String], faults: &[&str]) -> Reply {
         gateway.sandbox.inject(fault.parse().unwrap());
     }
     gateway.forget();
-    gateway.graphql(NODES, json!({"ids": ids})).await
+    gateway.graphql_as(Some(&fresh_token()), NODES, json!({"ids": ids})).await
 }
 
 /// Which nodes came, in their places.
@@ -46,7 +46,7 @@ fn errors(reply: &Reply) -> Vec<(u64, String)> {
 
 #[tokio::test]
 async fn a_fault_of_one_item_is_null_and_an_error_there_and_nowhere_else() {
-    let gateway = Gateway::start().await;
+    let gateway = Gateway::impatient().start().await;
     let ids = ids(&gateway, 3).await;
     for (fault, code, retryable) in [
         ("batch-missing;item=2", "UPSTREAM_ERROR", true),
@@ -134,13 +134,30 @@ async fn a_wait_beyond_the_deadline_is_not_waited_for_and_keeps_no_one_else_wait
     let ids = ids(&gateway, 3).await;
     let faults = [
         "batch-item;item=1;status=429;retry-after=3600;times=1",
-        "batch-item;item=3;status=429;retry-after=0;times=1",
         "batch-item;item=2;status=429;retry-after=99999999999999999999;times=1",
     ];
     let reply = read(&gateway, &ids, &faults).await;
     assert_eq!(present(&reply, &ids), [false, false, true]);
     assert_eq!(errors(&reply), [(0, "THROTTLED".to_owned()), (1, "THROTTLED".to_owned())]);
-    assert_eq!(asked(&gateway).iter().map(Vec::len).collect::<Vec<_>>(), [3, 1]);
+    assert_eq!(asked(&gateway).iter().map(Vec::len).collect::<Vec<_>>(), [3]);
+}
+
+#[tokio::test]
+async fn what_is_unavailable_or_lost_is_asked_again() {
+    let gateway = Gateway::start().await;
+    let ids = ids(&gateway, 3).await;
+    for (fault, sizes) in [
+        ("batch-item;item=2;status=503;body=wrapped;times=1", vec![3, 1]),
+        ("batch-item;item=2;status=502;body=html;times=1", vec![3, 1]),
+        ("batch-item;item=2;status=504;body=double-wrapped;times=1", vec![3, 1]),
+        ("503;retry-after=0;path=$batch;times=1", vec![3, 3]),
+        ("drop-mid-answer;path=$batch;times=1", vec![3, 3]),
+    ] {
+        let reply = read(&gateway, &ids, &[fault]).await;
+        reply.data();
+        assert_eq!(present(&reply, &ids), [true; 3], "{fault}");
+        assert_eq!(asked(&gateway).iter().map(Vec::len).collect::<Vec<_>>(), sizes, "{fault}");
+    }
 }
 
 #[tokio::test]
@@ -158,7 +175,7 @@ async fn throttling_without_end_ends_at_the_deadline() {
 
 #[tokio::test]
 async fn a_batch_that_fails_whole_is_an_error_of_each_of_its_nodes() {
-    let gateway = Gateway::start().await;
+    let gateway = Gateway::impatient().start().await;
     let ids = ids(&gateway, 3).await;
     for (fault, code) in [
         ("503;path=$batch", "UPSTREAM_UNAVAILABLE"),
@@ -190,7 +207,7 @@ async fn a_batch_that_fails_whole_is_an_error_of_each_of_its_nodes() {
 
 #[tokio::test]
 async fn one_batch_of_several_that_fails_leaves_the_others_standing() {
-    let gateway = Gateway::start().await;
+    let gateway = Gateway::impatient().start().await;
     let ids = ids(&gateway, 40).await;
     let reply = read(&gateway, &ids, &["503;path=$batch;times=1"]).await;
     let present = present(&reply, &ids);

@@ -4,7 +4,7 @@ use intune_graphql::sandbox::DEMO_CONFIGURATION_ID;
 use serde_json::{Value, json};
 
 use crate::asked::{asked, shapes};
-use crate::harness::{Gateway, Reply};
+use crate::harness::{Gateway, Reply, fresh_token};
 
 const COUNTS: &str = "query($id: ID!) { iosLobAppProvisioningConfiguration(id: $id) {
     displayName deviceStatusCounts { status count } } }";
@@ -26,7 +26,7 @@ async fn counts(gateway: &Gateway, configuration: &Value, faults: &[&str]) -> Re
         gateway.sandbox.inject(fault.parse().unwrap());
     }
     gateway.forget();
-    gateway.graphql(COUNTS, json!({"id": configuration})).await
+    gateway.graphql_as(Some(&fresh_token()), COUNTS, json!({"id": configuration})).await
 }
 
 fn of(reply: &Reply) -> &Value {
@@ -104,7 +104,7 @@ async fn a_count_that_fails_is_null_and_the_others_stand() {
 /// Without the count of all, equal counts may be right or not.
 #[tokio::test]
 async fn counts_that_cannot_be_told_from_ignored_ones_are_not_given() {
-    let gateway = Gateway::start().await;
+    let gateway = Gateway::impatient().start().await;
     let all = "batch-item;item=1;status=503";
     let first_is_all = |gateway: &Gateway| asked(gateway)[1][0].option("$filter").is_none();
     // 1080 statuses in eights: the same number of each.

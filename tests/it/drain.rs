@@ -22,7 +22,8 @@ fn upstream() -> Upstream {
     Upstream { runtime, sandbox, root }
 }
 
-fn gateway(root: &str, more: &[&str]) -> (Program, String, String) {
+/// The program as a gateway, with its two addresses.
+pub(crate) fn gateway(root: &str, more: &[&str]) -> (Program, String, String) {
     let mut arguments =
         vec!["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--graph-url", root];
     arguments.extend(more);
@@ -36,7 +37,8 @@ fn client() -> reqwest::Client {
     crate::harness::http_client().build().unwrap()
 }
 
-async fn add(url: String) -> Value {
+/// What the gateway answers to a create.
+pub(crate) async fn post(url: String) -> Value {
     let body = json!({"query": MUTATION, "variables": input(device_status())}).to_string();
     let request =
         client().post(format!("{url}/graphql")).header("content-type", "application/json").body(body);
@@ -56,7 +58,7 @@ fn a_request_under_way_is_answered_and_the_exit_code_is_0() {
     let upstream = upstream();
     let (gateway, url, _) = gateway(&upstream.root, &[]);
     upstream.sandbox.inject(FaultRule::once("slow-first-byte;wait=1s".parse().unwrap()));
-    let answer = upstream.runtime.spawn(add(url));
+    let answer = upstream.runtime.spawn(post(url));
     upstream.runtime.block_on(asked(&upstream.sandbox, 1));
     assert_eq!(gateway.stop().0, Some(0));
     let answer = upstream.runtime.block_on(answer).unwrap();
@@ -69,7 +71,7 @@ fn a_write_whose_caller_has_gone_is_finished() {
     let (gateway, url, _) = gateway(&upstream.root, &[]);
     let before = upstream.sandbox.device_statuses(DEMO_CONFIGURATION_ID).len();
     upstream.sandbox.inject(FaultRule::once("slow-first-byte;wait=1s".parse().unwrap()));
-    let caller = upstream.runtime.spawn(add(url));
+    let caller = upstream.runtime.spawn(post(url));
     upstream.runtime.block_on(asked(&upstream.sandbox, 1));
     caller.abort();
     assert_eq!(gateway.stop().0, Some(0), "the write was not cut off");
@@ -81,7 +83,7 @@ fn a_write_that_outlasts_the_drain_time_out_is_counted_and_the_exit_code_is_1() 
     let upstream = upstream();
     let (gateway, url, _) = gateway(&upstream.root, &["--drain-timeout", "200ms"]);
     upstream.sandbox.inject(FaultRule::once("slow-first-byte;wait=60s".parse().unwrap()));
-    upstream.runtime.spawn(add(url));
+    upstream.runtime.spawn(post(url));
     upstream.runtime.block_on(asked(&upstream.sandbox, 1));
     let (code, said) = gateway.stop();
     assert_eq!(code, Some(1));
@@ -98,7 +100,7 @@ fn readiness_goes_first_and_requests_are_taken_until_the_delay_is_over() {
         while ready().await != 503 {
             tokio::task::yield_now().await;
         }
-        let answer = add(url).await;
+        let answer = post(url).await;
         assert!(answer["data"]["addDeviceStatus"]["deviceStatusId"].is_string(), "{answer}");
     });
     // The second signal ends it at once.

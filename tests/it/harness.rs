@@ -2,6 +2,7 @@
 //! started through the same `run` as `main`.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
@@ -15,6 +16,12 @@ use tokio::sync::oneshot;
 
 /// The token that tests send unless they say otherwise.
 pub(crate) const TOKEN: &str = "test-token.0";
+
+/// A token that nobody else has: Graph told its bearer nothing yet.
+pub(crate) fn fresh_token() -> String {
+    static NEXT: AtomicUsize = AtomicUsize::new(1);
+    format!("test-token.{}", NEXT.fetch_add(1, Ordering::Relaxed))
+}
 
 /// The client that tests speak to the program with.
 pub(crate) fn http_client() -> reqwest::ClientBuilder {
@@ -44,6 +51,8 @@ pub(crate) struct Builder {
     settings: server::Settings,
     api: ApiSettings,
     max_response: usize,
+    attempt_timeout: Duration,
+    keeps_ids: bool,
 }
 
 impl Builder {
@@ -74,6 +83,17 @@ impl Builder {
         self
     }
 
+    pub(crate) fn attempt_timeout(mut self, timeout: Duration) -> Self {
+        self.attempt_timeout = timeout;
+        self
+    }
+
+    /// Graph keeps callers' ids, and the operator says so.
+    pub(crate) fn keeps_ids(mut self) -> Self {
+        self.keeps_ids = true;
+        self
+    }
+
     pub(crate) fn settings(mut self, change: impl FnOnce(&mut server::Settings)) -> Self {
         change(&mut self.settings);
         self
@@ -96,6 +116,8 @@ impl Builder {
             ca: self.ca,
             create_path: self.create_path,
             connect_timeout: Duration::from_secs(5),
+            attempt_timeout: self.attempt_timeout,
+            keeps_ids: self.keeps_ids,
             max_response: self.max_response,
         })
         .unwrap();
@@ -132,11 +154,18 @@ impl Gateway {
                 cursor_key: CursorKey::new(&[7; 32]).unwrap(),
             },
             max_response: 16 * 1024 * 1024,
+            attempt_timeout: Duration::from_secs(10),
+            keeps_ids: false,
         }
     }
 
     pub(crate) async fn start() -> Self {
         Self::builder().start().await
+    }
+
+    /// One whose requests end before the first back-off does: nothing is sent twice, unless Graph names the wait.
+    pub(crate) fn impatient() -> Builder {
+        Self::builder().settings(|settings| settings.deadline = Duration::from_millis(950))
     }
 
     /// Sends an operation with the tests' token.

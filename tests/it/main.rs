@@ -25,6 +25,7 @@ mod page_faults;
 mod pagination;
 mod proxy;
 mod reads;
+mod retries;
 mod round_trips;
 mod sandbox;
 mod sdl;

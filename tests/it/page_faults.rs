@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 
 use crate::asked::{asked_for, shapes};
 use crate::harness::Gateway;
-use crate::pagination::{Listed, gateway_of, keys, list, places, range, walk};
+use crate::pagination::{Listed, gateway_of, keys, list, one_configuration, places, range, walk};
 
 fn inject(gateway: &Gateway, fault: &str) {
     gateway.sandbox.clear_faults();
@@ -67,7 +67,7 @@ async fn a_cursor_far_into_a_page_is_found_on_the_pages_that_it_has_become() {
 
 #[tokio::test]
 async fn a_page_that_fails_is_an_error_and_can_be_asked_for_again() {
-    let gateway = gateway_of(120).await;
+    let gateway = Gateway::impatient().sandbox(one_configuration(120)).start().await;
     let keys = keys(&gateway);
     for (fault, code) in [
         ("gateway-timeout;page=3;times=1", "UPSTREAM_TIMEOUT"),

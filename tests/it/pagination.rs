@@ -106,8 +106,11 @@ pub(crate) async fn ids(gateway: &Gateway, count: usize) -> Vec<String> {
 }
 
 pub(crate) async fn gateway_of(statuses: usize) -> Gateway {
-    let settings = Settings { configurations: 1, statuses, ..Settings::default() };
-    Gateway::builder().sandbox(settings).start().await
+    Gateway::builder().sandbox(one_configuration(statuses)).start().await
+}
+
+pub(crate) fn one_configuration(statuses: usize) -> Settings {
+    Settings { configurations: 1, statuses, ..Settings::default() }
 }
 
 async fn add(gateway: &Gateway, name: &str) {

@@ -30,7 +30,7 @@ fn the_token_shows_in_no_log_output_or_answer() {
         "--graphiql",
         "--introspection",
         "--deadline",
-        "2s",
+        "950ms",
         "--log",
         "trace",
     ]);
@@ -99,12 +99,18 @@ async fn a_long_token_that_graph_echoes_is_not_cut_in_two_before_it_is_known_for
 #[test]
 fn no_debug_form_shows_the_token() {
     let authorization = Authorization::parse(&format!("Bearer {CANARY}").parse().unwrap()).unwrap();
-    let caller =
-        Caller { authorization, client_request_id: uuid::Uuid::nil(), deadline: std::time::Instant::now() };
+    let caller = Caller {
+        authorization,
+        client_request_id: uuid::Uuid::nil(),
+        deadline: std::time::Instant::now(),
+        gone: tokio_util::sync::CancellationToken::new(),
+    };
     let client = Client::new(ClientSettings {
         root: ServiceRoot::parse("http://127.0.0.1:1/beta", false).unwrap(),
         ca: None,
         create_path: CreatePath::Collection,
+        attempt_timeout: std::time::Duration::from_secs(1),
+        keeps_ids: false,
         connect_timeout: std::time::Duration::from_secs(1),
         max_response: 1,
     })

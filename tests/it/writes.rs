@@ -1,5 +1,7 @@
 //! The writes beside `addDeviceStatus`.
 
+use std::time::Duration;
+
 use http::Method;
 use intune_graphql::sandbox::{DEMO_CONFIGURATION_ID, FaultRule};
 use serde_json::{Value, json};
@@ -93,33 +95,70 @@ async fn a_deleted_status_is_gone() {
 }
 
 #[tokio::test]
-async fn a_lost_answer_to_a_write_by_key_may_be_sent_again() {
-    let gateway = Gateway::start().await;
+async fn a_write_by_key_that_fails_says_what_is_known_and_may_be_sent_again() {
+    let gateway = Gateway::impatient().start().await;
     let id = added(&gateway).await["id"].clone();
     for (fault, code, outcome) in [
         ("gateway-timeout", "UPSTREAM_TIMEOUT", "UNKNOWN"),
         ("500", "UPSTREAM_ERROR", "UNKNOWN"),
         ("bad-gateway", "UPSTREAM_UNAVAILABLE", "UNKNOWN"),
-        ("drop-applied", "UPSTREAM_ERROR", "UNKNOWN"),
-        ("429;retry-after=7", "THROTTLED", "REJECTED"),
+        ("503", "UPSTREAM_UNAVAILABLE", "UNKNOWN"),
+        ("drop-unread", "UPSTREAM_ERROR", "UNKNOWN"),
         ("503;retry-after=7", "UPSTREAM_UNAVAILABLE", "REJECTED"),
+        ("429;retry-after=7", "THROTTLED", "REJECTED"),
+        // The wait that Graph named is not over.
+        ("429;retry-after=7", "THROTTLED", "NOT_SENT"),
     ] {
-        for reply in [true, false] {
-            gateway.sandbox.clear_faults();
-            gateway.sandbox.inject(FaultRule::once(fault.parse().unwrap()));
-            if fault == "drop-applied" && !reply {
-                continue;
-            }
-            let reply = if reply {
-                update(&gateway, &id, json!({"userName": "x"})).await
-            } else {
-                delete(&gateway, &id).await
-            };
-            assert_eq!(reply.code(), code, "{fault}");
-            assert_eq!(reply.error()["extensions"]["outcome"], outcome, "{fault}");
-            assert_eq!(reply.error()["extensions"]["retryable"], true, "{fault}");
-        }
+        gateway.sandbox.clear_faults();
+        gateway.sandbox.inject(FaultRule::once(fault.parse().unwrap()));
+        let reply = update(&gateway, &id, json!({"userName": "x"})).await;
+        assert_eq!(reply.code(), code, "{fault}");
+        assert_eq!(reply.error()["extensions"]["outcome"], outcome, "{fault}");
+        assert_eq!(reply.error()["extensions"]["retryable"], true, "{fault}");
     }
+}
+
+#[tokio::test]
+async fn a_write_by_key_is_sent_again_until_it_is_done() {
+    let gateway = Gateway::builder().attempt_timeout(Duration::from_secs(1)).start().await;
+    for fault in [
+        "gateway-timeout",
+        "gateway-timeout;applied=true",
+        "bad-gateway",
+        "503",
+        "503;retry-after=0",
+        "429;retry-after=0.2",
+        "429",
+        "drop-unread",
+        "drop-unread;close=reset",
+        "drop-mid-answer",
+        "drop-applied",
+        "slow-first-byte;wait=5s",
+    ] {
+        let id = added(&gateway).await["id"].clone();
+        let sent = || gateway.sent().iter().map(|sent| sent.method.clone()).collect::<Vec<_>>();
+        gateway.sandbox.inject(FaultRule::once(fault.parse().unwrap()));
+        let reply = update(&gateway, &id, json!({"userName": "x"})).await;
+        assert_eq!(reply.data()["updateDeviceStatus"]["deviceStatus"]["userName"], "x", "{fault}");
+        assert_eq!(sent(), [Method::PATCH, Method::PATCH], "{fault}");
+
+        gateway.forget();
+        gateway.sandbox.inject(FaultRule::once(fault.parse().unwrap()));
+        // An attempt that did it without saying so leaves nothing for the next: that is a success.
+        let reply = delete(&gateway, &id).await;
+        assert_eq!(reply.data()["deleteDeviceStatus"]["deletedId"], id, "{fault}");
+        assert_eq!(sent()[..2], [Method::DELETE, Method::DELETE], "{fault}");
+    }
+}
+
+#[tokio::test]
+async fn a_status_that_was_never_there_is_not_deleted_by_asking_twice() {
+    let gateway = Gateway::start().await;
+    let id = added(&gateway).await["id"].clone();
+    delete(&gateway, &id).await.data();
+    gateway.sandbox.inject(FaultRule::once("429;retry-after=0".parse().unwrap()));
+    let reply = delete(&gateway, &id).await;
+    assert_eq!((reply.code(), &reply.error()["extensions"]["outcome"]), ("NOT_FOUND", &json!("REJECTED")));
 }
 
 #[tokio::test]

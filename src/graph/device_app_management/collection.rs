@@ -13,6 +13,7 @@ use crate::graph::models::Entity;
 use crate::graph::odata::{Comparison, Filter, ListOptions, Literal, Select};
 use crate::graph::page::Page;
 use crate::graph::session::Session;
+use crate::graph::writes::is_deleted;
 
 /// Pages that are searched for a row whose own route Graph refuses, of a size that Intune serves at most.
 const PAGES_SEARCHED: usize = 5;
@@ -28,16 +29,22 @@ enum Search<T> {
 }
 
 /// A collection of entities. Each collection says which pages of Microsoft Graph's documentation they are.
-#[derive(Debug, Clone)]
-pub struct Collection<'a, T> {
-    pub(super) session: &'a Session,
+#[derive(Debug)]
+pub struct Collection<T> {
+    pub(super) session: Session,
     /// Percent-encoded, below the service root.
     pub(super) path: String,
     entities: PhantomData<fn() -> T>,
 }
 
-impl<'a, T: Entity> Collection<'a, T> {
-    pub(super) fn new(session: &'a Session, path: String) -> Self {
+impl<T> Clone for Collection<T> {
+    fn clone(&self) -> Self {
+        Self { session: self.session.clone(), path: self.path.clone(), entities: PhantomData }
+    }
+}
+
+impl<T: Entity> Collection<T> {
+    pub(super) fn new(session: Session, path: String) -> Self {
         Self { session, path, entities: PhantomData }
     }
 
@@ -120,48 +127,40 @@ impl<'a, T: Entity> Collection<'a, T> {
         digits.parse().map_err(|_| answer.out_of_contract("the count is no number"))
     }
 
-    /// `POST …`, or to an address below it that creates as well.
-    pub(super) async fn create_at(
-        &self,
-        path: &str,
-        entity: &impl Serialize,
-    ) -> Result<Created<T>, WriteError> {
-        let answer = self.session.write(Method::POST, path, Some(entity)).await;
-        answer
-            .and_then(|answer| self.created(&answer))
-            .map_err(|error| WriteError::new(WriteKind::Create, error))
-    }
-
     /// `PATCH …/{id}`. `None` where Graph did it without answering with the entity.
     pub(super) async fn patch(&self, id: &Key, patch: &impl Serialize) -> Result<Option<T>, WriteError> {
         let path = format!("{}/{}", self.path, id.segment());
-        let answer = self.session.write(Method::PATCH, &path, Some(patch)).await;
-        answer
-            .and_then(|answer| match answer.status() {
-                StatusCode::OK => answer.entity().map(Some),
-                StatusCode::NO_CONTENT => Ok(None),
-                _ => Err(answer.out_of_contract("the status is not one of an update")),
-            })
-            .map_err(|error| WriteError::new(WriteKind::ByKey, error))
+        let answer = self.session.write(WriteKind::ByKey, Method::PATCH, &path, Some(patch)).await?;
+        match answer.status() {
+            StatusCode::OK => answer.entity().map(Some),
+            StatusCode::NO_CONTENT => Ok(None),
+            _ => Err(answer.out_of_contract("the status is not one of an update")),
+        }
+        .map_err(|error| WriteError::new(WriteKind::ByKey, error))
     }
 
-    /// `DELETE …/{id}`.
+    /// `DELETE …/{id}`. It has succeeded too where an attempt's answer was lost and the next finds the entity gone.
     ///
     /// # Errors
     ///
-    /// [`WriteError`]; an entity that is not there is one (404).
+    /// [`WriteError`]; an entity that was not there at the first attempt is one (404).
     pub async fn delete(&self, id: &Key) -> Result<(), WriteError> {
         let path = format!("{}/{}", self.path, id.segment());
-        let answer = self.session.write(Method::DELETE, &path, None::<&()>).await;
-        answer
-            .and_then(|answer| match answer.status() {
-                StatusCode::OK | StatusCode::NO_CONTENT => Ok(()),
-                _ => Err(answer.out_of_contract("the status is not one of a deletion")),
-            })
-            .map_err(|error| WriteError::new(WriteKind::ByKey, error))
+        let answer = match self.session.write(WriteKind::ByKey, Method::DELETE, &path, None::<&()>).await {
+            Err(error) if is_deleted(&error) => return Ok(()),
+            answer => answer?,
+        };
+        match answer.status() {
+            StatusCode::OK | StatusCode::NO_CONTENT => Ok(()),
+            _ => Err(WriteError::new(
+                WriteKind::ByKey,
+                answer.out_of_contract("the status is not one of a deletion"),
+            )),
+        }
     }
 
-    fn created(&self, answer: &Answer) -> Result<Created<T>, Error> {
+    /// What the answer to a create says was created.
+    pub(super) fn created(&self, answer: &Answer) -> Result<Created<T>, Error> {
         let entity = match answer.status() {
             StatusCode::OK | StatusCode::CREATED => answer.entity::<T>(),
             StatusCode::NO_CONTENT => {

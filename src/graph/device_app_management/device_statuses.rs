@@ -1,6 +1,9 @@
 //! `…/iosLobAppProvisioningConfigurations/{id}/deviceStatuses`.
 
-use super::collection::{Collection, Created};
+use std::sync::Arc;
+
+use super::collection::Collection;
+use super::creates::{self, CreateResult, Journal};
 use crate::graph::client::CreatePath;
 use crate::graph::error::WriteError;
 use crate::graph::key::Key;
@@ -8,25 +11,28 @@ use crate::graph::models::{DeviceStatus, DeviceStatusPatch, NewDeviceStatus};
 
 /// The device statuses contained in one configuration. Microsoft Graph: 'List', 'Get' and 'Delete
 /// managedDeviceMobileAppConfigurationDeviceStatus'.
-pub type DeviceStatuses<'a> = Collection<'a, DeviceStatus>;
+pub type DeviceStatuses = Collection<DeviceStatus>;
 
-impl DeviceStatuses<'_> {
-    /// `POST …/deviceStatuses`. Microsoft Graph: 'Create managedDeviceMobileAppConfigurationDeviceStatus'. With
-    /// [`CreatePath::Ref`], `POST …/deviceStatuses/$ref` with the same body, as the page 'Add deviceStatuses' has it.
-    /// Sent once.
+impl DeviceStatuses {
+    /// `POST …/deviceStatuses`, many in `POST /$batch`. Microsoft Graph: 'Create
+    /// managedDeviceMobileAppConfigurationDeviceStatus'. With [`CreatePath::Ref`], `POST …/deviceStatuses/$ref` with the
+    /// same body, as the page 'Add deviceStatuses' has it.
     ///
-    /// # Errors
-    ///
-    /// [`WriteError`], which says what is known of whether Graph created it.
-    pub async fn create(&self, status: &NewDeviceStatus) -> Result<Created<DeviceStatus>, WriteError> {
-        match self.session.create_path() {
-            CreatePath::Collection => self.create_at(&self.path, status).await,
-            CreatePath::Ref => self.create_at(&format!("{}/$ref", self.path), status).await,
-        }
+    /// Gives one result each, in order; [`WriteError`] says what is known of whether Graph created it.
+    pub async fn create(
+        &self,
+        statuses: Vec<NewDeviceStatus>,
+        journal: Arc<dyn Journal>,
+    ) -> Vec<CreateResult<DeviceStatus>> {
+        let path = match self.session.create_path() {
+            CreatePath::Collection => self.path.clone(),
+            CreatePath::Ref => format!("{}/$ref", self.path),
+        };
+        creates::create(self, path, statuses, journal).await
     }
 
     /// `PATCH …/deviceStatuses/{id}`. Microsoft Graph: 'Update managedDeviceMobileAppConfigurationDeviceStatus'. `None`
-    /// where Graph did it without answering with the entity. Sent once.
+    /// where Graph did it without answering with the entity.
     ///
     /// # Errors
     ///

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::entity::{self, Entity};
+use super::entity::{self, Entity, NewEntity};
 use super::{ComplianceStatus, DateTimeOffset, Patch, lenient};
-use crate::graph::odata::PropertyValue;
+use crate::graph::odata::{PropertyValue, Select};
 
 /// `microsoft.graph.managedDeviceMobileAppConfigurationDeviceStatus`, as Graph answers it. All but the key may be
 /// missing: an answer may be partial, or follow a `$select`.
@@ -87,6 +87,48 @@ pub struct NewDeviceStatus {
     pub last_reported_date_time: DateTimeOffset,
     /// The user's principal name.
     pub user_principal_name: String,
+}
+
+impl NewEntity for NewDeviceStatus {
+    type Entity = DeviceStatus;
+
+    fn key(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+
+    fn properties() -> Select {
+        [
+            "id",
+            "deviceDisplayName",
+            "userName",
+            "deviceModel",
+            "platform",
+            "complianceGracePeriodExpirationDateTime",
+            "status",
+            "lastReportedDateTime",
+            "userPrincipalName",
+        ]
+        .into_iter()
+        .collect()
+    }
+
+    fn is_what(&self, entity: &DeviceStatus) -> bool {
+        let is_instant = |sent: &DateTimeOffset, read: Option<&DateTimeOffset>| {
+            read.is_some_and(|read| read.ticks().is_some() && read.ticks() == sent.ticks())
+        };
+        self.id.as_deref() == Some(entity.id.as_str())
+            && entity.device_display_name.as_ref() == Some(&self.device_display_name)
+            && entity.user_name.as_ref() == Some(&self.user_name)
+            && entity.device_model.as_ref() == Some(&self.device_model)
+            && entity.platform == Some(self.platform)
+            && is_instant(
+                &self.compliance_grace_period_expiration_date_time,
+                entity.compliance_grace_period_expiration_date_time.as_ref(),
+            )
+            && entity.status == Some(self.status)
+            && is_instant(&self.last_reported_date_time, entity.last_reported_date_time.as_ref())
+            && entity.user_principal_name.as_ref() == Some(&self.user_principal_name)
+    }
 }
 
 /// The body that updates a device status: the properties that are to change.

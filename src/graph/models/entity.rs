@@ -1,9 +1,10 @@
 //! What lists need to know of an entity, whatever its type.
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{ComplianceStatus, DateTimeOffset};
-use crate::graph::odata::PropertyValue;
+use crate::graph::odata::{PropertyValue, Select};
 
 /// An entity of a collection.
 pub trait Entity: DeserializeOwned + Send + Sync {
@@ -12,6 +13,21 @@ pub trait Entity: DeserializeOwned + Send + Sync {
 
     /// What the entity has for one of the properties that its list can be filtered or ordered by.
     fn property(&self, name: &str) -> PropertyValue<'_>;
+}
+
+/// An entity to create.
+pub trait NewEntity: Serialize + Send + Sync + 'static {
+    /// What it becomes.
+    type Entity: Entity + 'static;
+
+    /// The key that is wished for it.
+    fn key(&self) -> Option<&str>;
+
+    /// The properties by which it is recognised, the key aside.
+    fn properties() -> Select;
+
+    /// Whether `entity` is what was sent, property by property; dates are compared as instants.
+    fn is_what(&self, entity: &Self::Entity) -> bool;
 }
 
 /// A property that is missing was selected and is null.

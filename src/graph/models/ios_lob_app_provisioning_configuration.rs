@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::entity::{self, Entity};
+use super::entity::{self, Entity, NewEntity};
 use super::{DateTimeOffset, Patch, lenient};
-use crate::graph::odata::PropertyValue;
+use crate::graph::odata::{PropertyValue, Select};
 
 /// `microsoft.graph.iosLobAppProvisioningConfiguration` (beta only), as Graph answers it. All but the key may be
 /// missing: an answer may be partial, or follow a `$select`.
@@ -83,6 +83,23 @@ pub struct NewIosLobAppProvisioningConfiguration {
     /// Scope tags that narrow who sees it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role_scope_tag_ids: Option<Vec<String>>,
+}
+
+/// Graph assigns the key, so that there is none to look for.
+impl NewEntity for NewIosLobAppProvisioningConfiguration {
+    type Entity = IosLobAppProvisioningConfiguration;
+
+    fn key(&self) -> Option<&str> {
+        None
+    }
+
+    fn properties() -> Select {
+        Select::new()
+    }
+
+    fn is_what(&self, _: &IosLobAppProvisioningConfiguration) -> bool {
+        false
+    }
 }
 
 /// The body that updates a configuration: the properties that are to change.

@@ -1,6 +1,8 @@
 //! What callers are told of a call to Graph that failed: the contract's tables of codes and outcomes. Inner messages
 //! stay inside; a failure is logged here, once.
 
+use std::time::Duration;
+
 use http::StatusCode;
 use tracing::{debug, warn};
 
@@ -32,6 +34,9 @@ fn repeatable(error: graph::Error) -> FieldError {
     match error {
         graph::Error::InvalidKey(invalid) => FieldError::bad_user_input(format!("The id {invalid}.")),
         graph::Error::Connect(_) => unavailable(),
+        graph::Error::BreakerOpen { retry_after } => unavailable().with_retry_after(retry_after),
+        graph::Error::Throttled { retry_after } => throttled(retry_after),
+        graph::Error::NotNoted(_) => not_noted(),
         graph::Error::Transport(_) => {
             let message = "Microsoft Graph's answer was lost or cut short.";
             FieldError::new(ErrorCode::UpstreamError, message).retryable()
@@ -59,6 +64,9 @@ fn not_repeatable(error: graph::Error, outcome: Outcome) -> FieldError {
     match error {
         graph::Error::InvalidKey(invalid) => FieldError::bad_user_input(format!("The id {invalid}.")),
         graph::Error::Connect(_) => unavailable(),
+        graph::Error::BreakerOpen { retry_after } => unavailable().with_retry_after(retry_after),
+        graph::Error::Throttled { retry_after } => throttled(retry_after),
+        graph::Error::NotNoted(_) => not_noted(),
         graph::Error::DeadlinePassed => timeout(),
         graph::Error::Transport(_) | graph::Error::Timeout => lost(),
         graph::Error::Unsendable(_) | graph::Error::Internal(_) => internal(),
@@ -68,10 +76,12 @@ fn not_repeatable(error: graph::Error, outcome: Outcome) -> FieldError {
             FieldError::new(ErrorCode::UpstreamError, message).with_answered(*answer)
         }
         graph::Error::OutOfContract { answer, .. } => lost().with_answered(*answer),
+        // A refusal is one of the last attempt: what it leaves unknown of an earlier one weighs more.
         graph::Error::Api(api) => match (refusal(&api), outcome) {
+            (Some(error), Outcome::Unknown) if api.is_not_supported() => error,
+            (_, Outcome::Unknown) => lost(),
             (Some(error), _) => error,
-            (None, Outcome::Rejected) => unavailable(),
-            (None, _) => lost(),
+            (None, _) => unavailable(),
         }
         .with_api(*api),
     }
@@ -121,6 +131,18 @@ fn unavailable() -> FieldError {
     let message =
         "Microsoft Graph cannot be reached or is not available: send the request again after a while.";
     FieldError::new(ErrorCode::UpstreamUnavailable, message).retryable()
+}
+
+fn throttled(wait: Duration) -> FieldError {
+    let message =
+        "Microsoft Graph throttles the caller, and the wait is not over: send the request again after it.";
+    FieldError::new(ErrorCode::Throttled, message).retryable().with_retry_after(wait)
+}
+
+fn not_noted() -> FieldError {
+    let message =
+        "The gateway cannot note the write, so that it was not sent: send the request again after a while.";
+    FieldError::new(ErrorCode::StateUnavailable, message).retryable()
 }
 
 fn timeout() -> FieldError {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::{Context, ID, InputObject, Object};
 
-use crate::graph::{Created, Key, Outcome};
+use crate::graph::{Created, Key, NoJournal, Outcome};
 use crate::schema::connection::Edge;
 use crate::schema::error::FieldError;
 use crate::schema::node::{self, GlobalId};
@@ -40,8 +40,10 @@ pub(super) async fn resolve(
         node::configuration_key(&input.configuration_id, "input.configurationId").map_err(not_sent)?;
     let configurations = session(ctx).map_err(not_sent)?.ios_lob_app_provisioning_configurations();
 
-    let created = configurations.device_statuses(&configuration).create(&input.device_status.into()).await?;
-    let key = match created {
+    let statuses = vec![input.device_status.into()];
+    let created =
+        configurations.device_statuses(&configuration).create(statuses, Arc::new(NoJournal)).await.remove(0);
+    let key = match created? {
         Created::Entity(entity) => {
             let entity = Arc::new(entity);
             let status = DeviceStatus::new(configuration.clone(), Arc::clone(&entity))?;

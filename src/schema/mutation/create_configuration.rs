@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::{Context, ID, InputObject, Object};
 
-use crate::graph::{Created, Key, Outcome};
+use crate::graph::{Created, Key, NoJournal, Outcome};
 use crate::schema::connection::{Edge, Listed as _};
 use crate::schema::error::FieldError;
 use crate::schema::node::GlobalId;
@@ -35,7 +35,7 @@ pub(super) async fn resolve(
     let not_sent = |error: FieldError| error.with_outcome(Outcome::NotSent);
     let configuration = input.configuration.into_model("input.configuration").map_err(not_sent)?;
     let configurations = session(ctx).map_err(not_sent)?.ios_lob_app_provisioning_configurations();
-    let key = match configurations.create(&configuration).await? {
+    let key = match configurations.create(configuration, Arc::new(NoJournal)).await? {
         Created::Entity(entity) => {
             let entity = Arc::new(entity);
             let node = IosLobAppProvisioningConfiguration::new(Arc::clone(&entity))?;

@@ -1,0 +1,204 @@
+//! The circuit breaker on Graph's origin: while no connection comes about, calls are not tried one by one.
+//!
+//! Only failures to connect open it. Intune answers 500 to a bad filter: were that to count, one caller could close the
+//! door for all.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use crate::telemetry::metrics;
+
+/// Failures to connect, one after another, that open it.
+const FAILURES_TO_OPEN: u32 = 5;
+/// How long it stays open the first time; twice as long after each probe that fails.
+const FIRST_OPEN: Duration = Duration::from_secs(1);
+/// How long it stays open at most.
+const LONGEST_OPEN: Duration = Duration::from_secs(30);
+
+/// The breaker. A call that it lets through holds a [`Passage`], by which it reports how connecting went.
+#[derive(Debug)]
+pub(super) struct Breaker(Mutex<State>);
+
+#[derive(Debug)]
+enum State {
+    /// Calls pass; so many have failed to connect since the last that did not.
+    Closed { failures: u32 },
+    /// Nothing passes before then.
+    Open { until: Instant, open_for: Duration },
+    /// One probe is on its way, and decides.
+    HalfOpen { open_for: Duration },
+}
+
+/// A call that was let through.
+#[derive(Debug)]
+pub(super) struct Passage<'a> {
+    breaker: &'a Breaker,
+    is_probe: bool,
+}
+
+impl Breaker {
+    pub(super) fn new() -> Self {
+        Self(Mutex::new(State::Closed { failures: 0 }))
+    }
+
+    /// Lets a call through, or says how long to stay away.
+    pub(super) fn enter(&self) -> Result<Passage<'_>, Duration> {
+        let mut state = self.state();
+        let is_probe = match *state {
+            State::Closed { .. } => false,
+            State::Open { until, open_for } => {
+                let left = until.saturating_duration_since(Instant::now());
+                if !left.is_zero() {
+                    return Err(left);
+                }
+                *state = State::HalfOpen { open_for };
+                true
+            }
+            State::HalfOpen { .. } => return Err(FIRST_OPEN),
+        };
+        Ok(Passage { breaker: self, is_probe })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Passage<'_> {
+    /// A connection came about, whatever was answered on it.
+    pub(super) fn connected(self) {
+        let mut state = self.breaker.state();
+        match *state {
+            State::Closed { ref mut failures } => *failures = 0,
+            State::HalfOpen { .. } if self.is_probe => {
+                info!("Graph can be reached again");
+                *state = State::Closed { failures: 0 };
+            }
+            // The answer to a call from before it opened says nothing of new connections.
+            State::Open { .. } | State::HalfOpen { .. } => {}
+        }
+    }
+
+    /// No connection came about.
+    pub(super) fn failed(self) {
+        let mut state = self.breaker.state();
+        let open_for = match *state {
+            State::Closed { ref mut failures } => {
+                *failures += 1;
+                if *failures < FAILURES_TO_OPEN {
+                    return;
+                }
+                FIRST_OPEN
+            }
+            State::HalfOpen { open_for } if self.is_probe => (open_for * 2).min(LONGEST_OPEN),
+            State::Open { .. } | State::HalfOpen { .. } => return,
+        };
+        *state = State::Open { until: Instant::now() + open_for, open_for };
+        drop(state);
+        metrics::breaker_opened();
+        warn!(open_for_ms = open_for.as_millis(), "Graph cannot be reached; calls are refused for a while");
+    }
+}
+
+/// A probe that was given up decides nothing: the next call is the next probe.
+impl Drop for Passage<'_> {
+    fn drop(&mut self) {
+        if self.is_probe {
+            let mut state = self.breaker.state();
+            if let State::HalfOpen { open_for } = *state {
+                *state = State::Open { until: Instant::now(), open_for };
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+    use tokio::time::{Instant, advance};
+
+    use super::{Breaker, FAILURES_TO_OPEN, FIRST_OPEN, LONGEST_OPEN};
+
+    async fn opened() -> Breaker {
+        let breaker = Breaker::new();
+        for _ in 0..FAILURES_TO_OPEN {
+            breaker.enter().unwrap().failed();
+        }
+        assert_eq!(breaker.enter().unwrap_err(), FIRST_OPEN);
+        breaker
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_opens_after_failures_in_a_row_only() {
+        let breaker = Breaker::new();
+        for _ in 0..10 {
+            for _ in 1..FAILURES_TO_OPEN {
+                breaker.enter().unwrap().failed();
+            }
+            breaker.enter().unwrap().connected();
+        }
+        opened().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_probe_at_a_time_decides() {
+        let breaker = opened().await;
+        advance(FIRST_OPEN).await;
+        let probe = breaker.enter().unwrap();
+        assert!(breaker.enter().is_err(), "a second one waits");
+        probe.failed();
+        assert_eq!(breaker.enter().unwrap_err(), FIRST_OPEN * 2);
+        advance(FIRST_OPEN * 2).await;
+        drop(breaker.enter().unwrap());
+        breaker.enter().unwrap().connected();
+        let (_a, _b) = (breaker.enter().unwrap(), breaker.enter().unwrap());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn late_answers_of_calls_from_before_decide_nothing() {
+        let breaker = Breaker::new();
+        let (early, late) = (breaker.enter().unwrap(), breaker.enter().unwrap());
+        for _ in 0..FAILURES_TO_OPEN {
+            breaker.enter().unwrap().failed();
+        }
+        early.connected();
+        late.failed();
+        assert_eq!(breaker.enter().unwrap_err(), FIRST_OPEN);
+    }
+
+    proptest! {
+        /// Whatever calls do, it never stays shut: some time within the longest opening a call passes.
+        #[test]
+        fn it_never_locks_up(steps in prop::collection::vec((0..4_u8, 0..40_u64), 0..200)) {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+            runtime.block_on(async {
+                let breaker = Breaker::new();
+                let mut under_way = Vec::new();
+                for (step, seconds) in steps {
+                    match (step, breaker.enter()) {
+                        (0, Ok(passage)) => passage.connected(),
+                        (1, Ok(passage)) => passage.failed(),
+                        (2, Ok(passage)) => under_way.push(passage),
+                        (_, Ok(passage)) => drop(passage),
+                        (_, Err(wait)) => {
+                            prop_assert!(wait <= LONGEST_OPEN);
+                            advance(Duration::from_secs(seconds)).await;
+                        }
+                    }
+                }
+                under_way.clear();
+                let start = Instant::now();
+                while let Err(wait) = breaker.enter() {
+                    advance(wait).await;
+                    prop_assert!(start.elapsed() <= LONGEST_OPEN);
+                }
+                Ok(())
+            })?;
+        }
+    }
+}

@@ -1,0 +1,417 @@
+//! Creates: one by a plain POST, many by `POST /$batch`, each sent again only where Graph surely did nothing, or where
+//! its key tells that it did not.
+//!
+//! The work runs in a task of its own, since neither a hang-up nor a deadline may cut off what has been sent. The caller
+//! waits until the deadline, and is then told of each create how far it has come.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::future::join_all;
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use http::{Method, StatusCode};
+use tokio::time::Instant;
+use tower::retry::budget::Budget as _;
+
+use super::collection::{Collection, Created};
+use crate::graph::answer::Answer;
+use crate::graph::batch::MOST_ITEMS;
+use crate::graph::error::{Error, Outcome, WriteError, WriteKind};
+use crate::graph::exchange::Exchange;
+use crate::graph::key::Key;
+use crate::graph::models::{Entity, NewEntity};
+use crate::graph::retry::{Delay, Repeating, Retries};
+use crate::graph::throttle::Direction;
+use crate::graph::writes::{to_body, within_bounds};
+use crate::telemetry::metrics;
+
+/// Most batches that one call has under way at once; fewer while Graph throttles.
+const MOST_UNDER_WAY: usize = 4;
+/// When to come back for what the deadline left over, where Graph named no time.
+const COME_BACK: Duration = Duration::from_secs(1);
+
+/// Is told what becomes of the creates of one call, which it knows by their index.
+#[async_trait]
+pub trait Journal: Send + Sync {
+    /// These are about to be sent. They are only where this succeeds.
+    async fn about_to_send(&self, creates: &[usize]) -> Result<(), Arc<dyn std::error::Error + Send + Sync>>;
+
+    /// This is what the attempt at each came to.
+    async fn ended(&self, creates: &[(usize, Fate)]);
+
+    /// Nothing more is going to happen.
+    async fn close(&self);
+}
+
+/// What an attempt at a create came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fate {
+    /// The object of this key is there.
+    Created(Key),
+    /// It failed, and this is known of it. With [`Outcome::NotSent`] and [`Outcome::Rejected`] it may be tried again.
+    Failed(Outcome),
+}
+
+/// Keeps nothing: for creates that nobody will ask about again.
+#[derive(Debug, Clone, Copy)]
+pub struct NoJournal;
+
+#[async_trait]
+impl Journal for NoJournal {
+    async fn about_to_send(&self, _: &[usize]) -> Result<(), Arc<dyn std::error::Error + Send + Sync>> {
+        Ok(())
+    }
+
+    async fn ended(&self, _: &[(usize, Fate)]) {}
+
+    async fn close(&self) {}
+}
+
+/// What a create gave.
+pub type CreateResult<T> = Result<Created<T>, WriteError>;
+
+/// Creates entities in a collection, by POST to `path`. Gives one result each, in order.
+pub(super) async fn create<N: NewEntity>(
+    collection: &Collection<N::Entity>,
+    path: String,
+    new: Vec<N>,
+    journal: Arc<dyn Journal>,
+) -> Vec<CreateResult<N::Entity>> {
+    let count = new.len();
+    let exchange = Arc::clone(&collection.session.exchange);
+    let bodies = new.iter().map(to_body).collect::<Result<Vec<_>, _>>();
+    let (bodies, deadline) = match (bodies, exchange.deadline()) {
+        (Ok(bodies), Ok(deadline)) => (bodies, deadline),
+        (Err(error), _) | (_, Err(error)) => {
+            journal.close().await;
+            return vec![error; count]
+                .into_iter()
+                .map(|error| Err(WriteError::new(WriteKind::Create, error)))
+                .collect();
+        }
+    };
+
+    let progress = Arc::new(Progress(Mutex::new(
+        (0..count).map(|_| Stage::Waiting { earlier: Outcome::NotSent }).collect(),
+    )));
+    let creates = Creates {
+        exchange: Arc::clone(&exchange),
+        collection: collection.clone(),
+        path,
+        new,
+        bodies,
+        journal,
+        progress: Arc::clone(&progress),
+        deadline,
+    };
+    let task = exchange.client.writes.spawn(creates.run());
+    let unfinished = match tokio::time::timeout_at(deadline, task).await {
+        Ok(Ok(())) | Err(_) => Error::Timeout,
+        Ok(Err(_panicked)) => Error::Internal("the creates' task ended early"),
+    };
+    let stages = std::mem::take(&mut *progress.lock());
+    let result = |stage| match stage {
+        Stage::Ended(result) => result,
+        Stage::Sent { earlier } => Err(WriteError::after(WriteKind::Create, earlier, unfinished.clone())),
+        Stage::Waiting { earlier } => {
+            Err(WriteError::after(WriteKind::Create, earlier, Error::Throttled { retry_after: COME_BACK }))
+        }
+    };
+    stages.into_iter().map(result).collect()
+}
+
+/// How far each create has come, as the caller sees it at the deadline.
+struct Progress<T>(Mutex<Vec<Stage<T>>>);
+
+enum Stage<T> {
+    /// It is not under way; the attempts so far left this known.
+    Waiting {
+        earlier: Outcome,
+    },
+    Sent {
+        earlier: Outcome,
+    },
+    Ended(CreateResult<T>),
+}
+
+impl<T> Progress<T> {
+    fn lock(&self) -> MutexGuard<'_, Vec<Stage<T>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Nobody looks any more once the caller has taken what there was.
+    fn set(&self, index: usize, stage: Stage<T>) {
+        if let Some(place) = self.lock().get_mut(index) {
+            *place = stage;
+        }
+    }
+}
+
+struct Creates<N: NewEntity> {
+    exchange: Arc<Exchange>,
+    collection: Collection<N::Entity>,
+    path: String,
+    new: Vec<N>,
+    bodies: Vec<Bytes>,
+    journal: Arc<dyn Journal>,
+    progress: Arc<Progress<N::Entity>>,
+    deadline: Instant,
+}
+
+/// A create that has not ended.
+struct Pending {
+    index: usize,
+    retries: Retries,
+    /// What the attempts so far left known.
+    earlier: Outcome,
+    /// What the last attempt met.
+    error: Option<Error>,
+    /// Whether it was sent again after an attempt that Graph may have done.
+    is_resent: bool,
+    not_before: Instant,
+}
+
+impl Pending {
+    /// Whether Graph asked to come back later.
+    fn is_throttled(&self) -> bool {
+        self.error.as_ref().is_some_and(|error| error.is_throttled() || error.retry_after().is_some())
+    }
+}
+
+/// What follows an attempt.
+enum Step<T> {
+    Ended(CreateResult<T>),
+    Again { error: Error, delay: Delay },
+}
+
+impl<N: NewEntity> Creates<N> {
+    async fn run(self) {
+        let start = Instant::now();
+        let pending = |index| Pending {
+            index,
+            retries: Retries::new(Repeating::DoesMore),
+            earlier: Outcome::NotSent,
+            error: None,
+            is_resent: false,
+            not_before: start,
+        };
+        let mut waiting: VecDeque<Pending> = (0..self.new.len()).map(pending).collect();
+        let mut under_way = FuturesUnordered::new();
+        let mut width = MOST_UNDER_WAY;
+        // Where Graph throttles one create, it throttles them all.
+        let mut hold = start;
+        loop {
+            if let Some(wait) = self.exchange.told_to_wait(Direction::Write) {
+                hold = hold.max(Instant::now() + wait);
+            }
+            if hold >= self.deadline || self.exchange.caller.gone.is_cancelled() {
+                self.give_up(waiting.drain(..), hold).await;
+            }
+            while under_way.len() < width
+                && let Some(group) = due(&mut waiting, hold)
+            {
+                under_way.push(self.attempt(group));
+            }
+            let Some(attempted) = under_way.next().await else {
+                let Some(next) = waiting.iter().map(|pending| pending.not_before).min() else { break };
+                if !self.exchange.wait_until(next.max(hold)).await {
+                    self.give_up(waiting.drain(..), hold).await;
+                }
+                continue;
+            };
+            let throttled_until = attempted
+                .iter()
+                .filter(|pending| pending.is_throttled())
+                .map(|pending| pending.not_before)
+                .max();
+            width = match throttled_until {
+                Some(until) => {
+                    hold = hold.max(until);
+                    (width / 2).max(1)
+                }
+                None => (width + 1).min(MOST_UNDER_WAY),
+            };
+            waiting.extend(attempted);
+        }
+        self.journal.close().await;
+    }
+
+    /// One attempt at each of a group. Gives those that are to be sent again.
+    async fn attempt(&self, mut group: Vec<Pending>) -> Vec<Pending> {
+        let indices: Vec<usize> = group.iter().map(|pending| pending.index).collect();
+        if let Err(source) = self.journal.about_to_send(&indices).await {
+            let error = Error::NotNoted(source);
+            for pending in group {
+                let error = WriteError::after(WriteKind::Create, pending.earlier, error.clone());
+                self.progress.set(pending.index, Stage::Ended(Err(error)));
+            }
+            return Vec::new();
+        }
+        for pending in &group {
+            self.progress.set(pending.index, Stage::Sent { earlier: pending.earlier });
+        }
+        let answers = self.send(&indices).await;
+        self.collection.session.forget();
+        let steps =
+            join_all(group.iter_mut().zip(answers).map(|(pending, answer)| self.judge(pending, answer)));
+        let mut steps = steps.await;
+        self.charge(&group, &mut steps);
+
+        let fates: Vec<(usize, Fate)> =
+            group.iter().zip(&steps).map(|(pending, step)| (pending.index, step.fate(pending))).collect();
+        self.journal.ended(&fates).await;
+        let mut again = Vec::new();
+        for (mut pending, step) in group.into_iter().zip(steps) {
+            match step {
+                Step::Ended(result) => self.progress.set(pending.index, Stage::Ended(result)),
+                Step::Again { error, delay } => {
+                    self.progress.set(pending.index, Stage::Waiting { earlier: pending.earlier });
+                    pending.not_before = Instant::now() + delay.wait;
+                    pending.error = Some(error);
+                    again.push(pending);
+                }
+            }
+        }
+        again
+    }
+
+    /// A single one by a plain POST.
+    async fn send(&self, indices: &[usize]) -> Vec<Result<Answer, Error>> {
+        if let [index] = indices {
+            let body = self.bodies[*index].clone();
+            let answer = within_bounds(self.exchange.write(Method::POST, &self.path, Some(body))).await;
+            return vec![answer];
+        }
+        let bodies: Vec<&Bytes> = indices.iter().map(|index| &self.bodies[*index]).collect();
+        match within_bounds(self.exchange.post_batch(&self.path, &bodies)).await {
+            Ok(answers) => answers,
+            Err(error) => indices.iter().map(|_| Err(error.clone())).collect(),
+        }
+    }
+
+    /// What the answer to an attempt means, and what follows.
+    async fn judge(&self, pending: &mut Pending, answer: Result<Answer, Error>) -> Step<N::Entity> {
+        let error = match answer.and_then(|answer| self.collection.created(&answer)) {
+            Ok(created) => return Step::Ended(Ok(created)),
+            Err(error) => error,
+        };
+        let outcome = Outcome::of_write(&error);
+        // What is in the way of a create that was sent again is most likely the first.
+        let is_in_its_own_way = pending.is_resent && is_conflict(&error);
+        pending.earlier = pending.earlier.max(outcome);
+        let mut again = pending.retries.after(&error);
+        if outcome >= Outcome::Unknown || is_in_its_own_way {
+            match self.read_back(pending.index).await {
+                ReadBack::Created(entity) => return Step::Ended(Ok(Created::Entity(entity))),
+                ReadBack::Absent if self.exchange.client.keeps_ids => {
+                    pending.is_resent = true;
+                    again = Some(pending.retries.resend());
+                }
+                ReadBack::Absent | ReadBack::NotKnown => {}
+            }
+        }
+        match again {
+            Some(delay) if self.exchange.is_in_time(delay) => Step::Again { error, delay },
+            Some(delay) => Step::failed(pending, error.with_retry_after(delay.wait)),
+            None => Step::failed(pending, error),
+        }
+    }
+
+    /// Looks whether what was sent is there. The key alone does not tell: somebody else may have used it.
+    async fn read_back(&self, index: usize) -> ReadBack<N::Entity> {
+        let new = &self.new[index];
+        let Some(key) = new.key().and_then(|key| Key::new(key).ok()) else { return ReadBack::NotKnown };
+        if self.exchange.caller.gone.is_cancelled() {
+            return ReadBack::NotKnown;
+        }
+        match self.collection.get_or_find(&key, &N::properties()).await {
+            Ok(Some(entity)) if new.is_what(&entity) => ReadBack::Created(entity),
+            Ok(Some(_)) | Err(_) => ReadBack::NotKnown,
+            Ok(None) => ReadBack::Absent,
+        }
+    }
+
+    /// Pays for sending a group again where Graph named no wait; where the budget is spent, it is not sent again.
+    fn charge(&self, group: &[Pending], steps: &mut [Step<N::Entity>]) {
+        let is_charged =
+            |step: &Step<N::Entity>| matches!(step, Step::Again { delay, .. } if !delay.is_graphs);
+        if !steps.iter().any(is_charged) || self.exchange.client.budget.withdraw() {
+            return;
+        }
+        metrics::retry_budget_spent();
+        for (pending, step) in group.iter().zip(steps) {
+            if is_charged(step)
+                && let Step::Again { error, .. } = step
+            {
+                *step = Step::failed(pending, error.clone());
+            }
+        }
+    }
+
+    /// Ends what is not going to be sent any more.
+    async fn give_up(&self, waiting: impl Iterator<Item = Pending>, hold: Instant) {
+        let left = hold.saturating_duration_since(Instant::now()).max(COME_BACK);
+        for pending in waiting {
+            let error = match pending.error {
+                Some(error) => error.with_retry_after(left),
+                None => Error::Throttled { retry_after: left },
+            };
+            let error = WriteError::after(WriteKind::Create, pending.earlier, error);
+            self.progress.set(pending.index, Stage::Ended(Err(error)));
+        }
+    }
+}
+
+/// What became of looking for a create by its key.
+enum ReadBack<T> {
+    /// It is there.
+    Created(T),
+    /// There is nothing of that key.
+    Absent,
+    /// There is something else, no key to look for, or no answer.
+    NotKnown,
+}
+
+impl<T: Entity> Step<T> {
+    fn failed(pending: &Pending, error: Error) -> Self {
+        Self::Ended(Err(WriteError::after(WriteKind::Create, pending.earlier, error)))
+    }
+
+    fn fate(&self, pending: &Pending) -> Fate {
+        match self {
+            Self::Ended(Ok(Created::Key(key))) => Fate::Created(key.clone()),
+            // Its key was looked at when it was taken for created.
+            Self::Ended(Ok(Created::Entity(entity))) => {
+                Key::new(entity.key()).map_or(Fate::Failed(Outcome::Applied), Fate::Created)
+            }
+            Self::Ended(Err(error)) => Fate::Failed(error.outcome),
+            Self::Again { .. } => Fate::Failed(pending.earlier),
+        }
+    }
+}
+
+/// The next that may be sent, at most as many as a batch takes.
+fn due(waiting: &mut VecDeque<Pending>, hold: Instant) -> Option<Vec<Pending>> {
+    let now = Instant::now();
+    if hold > now {
+        return None;
+    }
+    let mut group = Vec::new();
+    let mut later = VecDeque::with_capacity(waiting.len());
+    while let Some(pending) = waiting.pop_front() {
+        if group.len() < MOST_ITEMS && pending.not_before <= now {
+            group.push(pending);
+        } else {
+            later.push_back(pending);
+        }
+    }
+    *waiting = later;
+    (!group.is_empty()).then_some(group)
+}
+
+fn is_conflict(error: &Error) -> bool {
+    matches!(error, Error::Api(api) if api.status == StatusCode::CONFLICT)
+}

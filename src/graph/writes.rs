@@ -1,0 +1,115 @@
+//! Writes by key, and actions: sent until their kind forbids it, in a task of their own, since neither a hang-up nor a
+//! deadline may cut off what has been sent. Creates have an engine of their own.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, StatusCode};
+use serde::Serialize;
+
+use super::answer::Answer;
+use super::error::{Error, Outcome, WriteError, WriteKind};
+use super::exchange::Exchange;
+use super::retry::{Repeating, Retries};
+
+/// Longest wait for the answer to a write that nobody waits for any more. Intune gives its own backend 15 s.
+const LONGEST_WRITE: Duration = Duration::from_secs(120);
+
+/// Sends a write, and again where that does the same, or where Graph surely did nothing.
+pub(super) async fn write(
+    exchange: &Arc<Exchange>,
+    kind: WriteKind,
+    method: Method,
+    path: &str,
+    body: Option<&impl Serialize>,
+) -> Result<Answer, WriteError> {
+    let body = body.map(to_body).transpose().map_err(|error| WriteError::new(kind, error))?;
+    let attempts = Attempts { exchange: Arc::clone(exchange), kind, method, path: path.to_owned(), body };
+    let deadline = exchange.deadline().map_err(|error| WriteError::new(kind, error))?;
+    let task = exchange.client.writes.spawn(attempts.run());
+    match tokio::time::timeout_at(deadline, task).await {
+        Ok(Ok(result)) => result,
+        Ok(Err(_panicked)) => Err(WriteError::new(kind, Error::Internal("the write's task ended early"))),
+        Err(_elapsed) => Err(WriteError::new(kind, Error::Timeout)),
+    }
+}
+
+/// The body of a write.
+pub(super) fn to_body(body: &impl Serialize) -> Result<Bytes, Error> {
+    serde_json::to_vec(body).map(Bytes::from).map_err(|_| Error::Unsendable("the body could not be written"))
+}
+
+/// Waits for the answer to one attempt, no longer than the longest write takes.
+pub(super) async fn within_bounds<T>(attempt: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    tokio::time::timeout(LONGEST_WRITE, attempt).await.unwrap_or(Err(Error::Timeout))
+}
+
+struct Attempts {
+    exchange: Arc<Exchange>,
+    kind: WriteKind,
+    method: Method,
+    path: String,
+    body: Option<Bytes>,
+}
+
+impl Attempts {
+    async fn run(self) -> Result<Answer, WriteError> {
+        let mut retries = Retries::new(match self.kind {
+            WriteKind::ByKey => Repeating::DoesTheSame,
+            WriteKind::Create | WriteKind::Action => Repeating::DoesMore,
+        });
+        // What the attempts so far leave open.
+        let mut earlier = Outcome::NotSent;
+        loop {
+            let error = match self.attempt().await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            let failed = |error| Err(WriteError::after(self.kind, earlier, error));
+            match retries.after(&error) {
+                None => return failed(error),
+                Some(delay) if !self.exchange.is_in_time(delay) => {
+                    return failed(error.with_retry_after(delay.wait));
+                }
+                Some(delay) => {
+                    if !self.exchange.pause(delay).await {
+                        return failed(error);
+                    }
+                }
+            }
+            earlier = earlier.max(Outcome::of_write(&error));
+        }
+    }
+
+    /// Sends it once. Where it may be sent again, it is waited for no longer than the attempt's time, and finished all the
+    /// same.
+    async fn attempt(&self) -> Result<Answer, Error> {
+        let Self { kind, method, path, body, .. } = self;
+        let exchange = Arc::clone(&self.exchange);
+        let (method, path, body) = (method.clone(), path.clone(), body.clone());
+        let sent = async move { within_bounds(exchange.write(method, &path, body)).await };
+        if *kind != WriteKind::ByKey {
+            return sent.await;
+        }
+        let client = &self.exchange.client;
+        match tokio::time::timeout(client.attempt_timeout, client.writes.spawn(sent)).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_panicked)) => Err(Error::Internal("the attempt's task ended early")),
+            Err(_elapsed) => Err(Error::Timeout),
+        }
+    }
+}
+
+/// Whether a deletion has done what it should: an object that is gone after an attempt whose answer was lost is one that
+/// it deleted.
+pub(super) fn is_deleted(error: &WriteError) -> bool {
+    match &error.error {
+        Error::Api(api) => {
+            error.outcome == Outcome::Unknown
+                && matches!(api.status, StatusCode::NOT_FOUND | StatusCode::GONE)
+                && !api.is_not_supported()
+        }
+        _ => false,
+    }
+}

@@ -2,17 +2,19 @@
 //! and for a write what is known of it.
 
 mod code;
+mod operation_error;
 mod upstream;
 
 use std::time::Duration;
 
-use async_graphql::{ErrorExtensionValues, Name, PathSegment, Pos, ServerError, Value};
+use async_graphql::{ErrorExtensionValues, Name, PathSegment, Pos, ServerError, SimpleObject, Value};
 use indexmap::IndexMap;
 use serde::{Serialize, Serializer};
 use tracing::{error, warn};
 
 pub use self::code::ErrorCode;
 pub(super) use self::code::WriteOutcome;
+pub(super) use self::operation_error::OperationError;
 use super::operation::RequestError;
 use crate::graph::{Answered, ApiError, Outcome};
 
@@ -33,12 +35,16 @@ struct Details {
 }
 
 /// Where in Graph an error came from: what Microsoft's support asks for.
-#[derive(Debug, Clone)]
-struct GraphErrorDetail {
+#[derive(Debug, Clone, SimpleObject)]
+pub(super) struct GraphErrorDetail {
+    /// The HTTP status that Graph answered with.
     status: u16,
+    /// Graph's own code, as in `Forbidden`.
     code: Option<String>,
+    /// Graph's `request-id`.
     request_id: Option<String>,
-    client_request_id: String,
+    /// The `client-request-id` that was sent.
+    client_request_id: Option<String>,
 }
 
 impl FieldError {
@@ -105,7 +111,7 @@ impl FieldError {
             status: api.status.as_u16(),
             code: api.code,
             request_id: api.request_id,
-            client_request_id: api.client_request_id,
+            client_request_id: Some(api.client_request_id),
         });
         self
     }
@@ -115,7 +121,7 @@ impl FieldError {
             status: answered.status.as_u16(),
             code: None,
             request_id: answered.request_id,
-            client_request_id: answered.client_request_id,
+            client_request_id: Some(answered.client_request_id),
         });
         self
     }
@@ -163,7 +169,7 @@ impl GraphErrorDetail {
             (Name::new("status"), Value::from(self.status)),
             (Name::new("code"), text(self.code)),
             (Name::new("requestId"), text(self.request_id)),
-            (Name::new("clientRequestId"), Value::String(self.client_request_id)),
+            (Name::new("clientRequestId"), text(self.client_request_id)),
         ]))
     }
 }

@@ -1,16 +1,19 @@
 //! The writes.
 
 mod add_device_status;
+mod add_device_statuses;
 mod assign_configuration;
 mod create_configuration;
 mod delete_configuration;
 mod delete_device_status;
+mod made;
 mod update_configuration;
 mod update_device_status;
 
 use async_graphql::{Context, Object};
 
 use self::add_device_status::{AddDeviceStatusInput, AddDeviceStatusPayload};
+use self::add_device_statuses::{AddDeviceStatusesInput, AddDeviceStatusesPayload};
 use self::assign_configuration::{
     AssignIosLobAppProvisioningConfigurationInput, AssignIosLobAppProvisioningConfigurationPayload,
 };
@@ -42,6 +45,16 @@ impl Mutation {
         input: AddDeviceStatusInput,
     ) -> Option<Result<AddDeviceStatusPayload, FieldError>> {
         Some(add_device_status::resolve(ctx, input).await)
+    }
+
+    /// Adds up to 1000 device statuses to a configuration, carried by `POST /$batch` requests of 20. One result per
+    /// status, in order: one that fails leaves the others.
+    async fn add_device_statuses(
+        &self,
+        ctx: &Context<'_>,
+        input: AddDeviceStatusesInput,
+    ) -> Option<Result<AddDeviceStatusesPayload, FieldError>> {
+        Some(add_device_statuses::resolve(ctx, input).await)
     }
 
     /// Changes a device status: `PATCH

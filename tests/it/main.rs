@@ -10,6 +10,7 @@ mod add_device_status;
 mod assignments;
 mod auth;
 mod batch_faults;
+mod bulk;
 mod commands;
 mod counts;
 mod coverage;

@@ -1,0 +1,115 @@
+//! `addDeviceStatuses`.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
+
+use crate::graph::{Key, NoJournal, Outcome};
+use crate::schema::error::{FieldError, OperationError};
+use crate::schema::mutation::made::{Made, keep_status};
+use crate::schema::node::{self, GlobalId};
+use crate::schema::request::session;
+use crate::schema::selection::Selected;
+use crate::schema::types::{DeviceStatus, DeviceStatusInput};
+
+/// Most statuses that one call takes.
+const MOST: usize = 1000;
+
+/// What `addDeviceStatuses` takes.
+#[derive(Debug, InputObject)]
+pub(super) struct AddDeviceStatusesInput {
+    /// The configuration's global id, or Graph's own key.
+    configuration_id: ID,
+    /// The device statuses to add, 1000 at most.
+    device_statuses: Vec<DeviceStatusInput>,
+    /// Returned in the payload as it came.
+    client_mutation_id: Option<String>,
+}
+
+/// What `addDeviceStatuses` gives.
+#[derive(Debug, SimpleObject)]
+pub(super) struct AddDeviceStatusesPayload {
+    /// One for each status of the input, in order.
+    results: Vec<AddDeviceStatusResult>,
+    /// How many of the statuses are there.
+    created_count: usize,
+    /// How many have an error.
+    failed_count: usize,
+    /// As it came in the input.
+    client_mutation_id: Option<String>,
+}
+
+/// Either the object's id (and the object), or an error.
+#[derive(Debug)]
+pub(super) struct AddDeviceStatusResult {
+    index: usize,
+    configuration: Key,
+    result: Result<Made, OperationError>,
+}
+
+/// Creates the statuses in Graph, by `POST /$batch`.
+pub(super) async fn resolve(
+    ctx: &Context<'_>,
+    input: AddDeviceStatusesInput,
+) -> Result<AddDeviceStatusesPayload, FieldError> {
+    let not_sent = |error: FieldError| error.with_outcome(Outcome::NotSent);
+    let configuration =
+        node::configuration_key(&input.configuration_id, "input.configurationId").map_err(not_sent)?;
+    let count = input.device_statuses.len();
+    if count > MOST {
+        let message =
+            format!("`input.deviceStatuses` must not have more than {MOST} items, and has {count}.");
+        return Err(not_sent(FieldError::bad_user_input(message)));
+    }
+    let configurations = session(ctx).map_err(not_sent)?.ios_lob_app_provisioning_configurations();
+    let statuses = input.device_statuses.into_iter().map(Into::into).collect();
+    let created = configurations.device_statuses(&configuration).create(statuses, Arc::new(NoJournal)).await;
+
+    let results = created.into_iter().enumerate().map(|(index, created)| {
+        let made =
+            created.map_err(FieldError::from).and_then(|created| keep_status(ctx, &configuration, created));
+        let result = made.map_err(OperationError::from);
+        AddDeviceStatusResult { index, configuration: configuration.clone(), result }
+    });
+    let results: Vec<_> = results.collect();
+    let created_count = results.iter().filter(|result| result.result.is_ok()).count();
+    Ok(AddDeviceStatusesPayload {
+        created_count,
+        failed_count: results.len() - created_count,
+        results,
+        client_mutation_id: input.client_mutation_id,
+    })
+}
+
+/// Either the object's id (and the object), or an error.
+#[Object]
+#[expect(clippy::disallowed_types, reason = "the macro names it")]
+impl AddDeviceStatusResult {
+    /// The place of the status in the input, from 0.
+    async fn index(&self) -> usize {
+        self.index
+    }
+
+    /// The object's global id, known even where the object could not be read.
+    async fn device_status_id(&self) -> Option<ID> {
+        let key = self.result.as_ref().ok()?.key.clone();
+        let id = GlobalId::DeviceStatus { configuration: self.configuration.clone(), key };
+        Some(ID(id.encode()))
+    }
+
+    /// The object.
+    async fn device_status(&self, ctx: &Context<'_>) -> Option<Result<DeviceStatus, FieldError>> {
+        let made = self.result.as_ref().ok()?;
+        Some(made.device_status(ctx, &self.configuration, Selected::of(ctx, "DeviceStatus")).await)
+    }
+
+    /// True when `idempotencyKey` had been seen, and this is the object of an earlier call.
+    async fn replayed(&self) -> bool {
+        self.result.as_ref().is_ok_and(|made| made.replayed)
+    }
+
+    /// Why there is no object.
+    async fn error(&self) -> Option<&OperationError> {
+        self.result.as_ref().err()
+    }
+}

@@ -1,0 +1,54 @@
+//! What a create made: an object that Graph answered with, or that is read when it is asked for.
+
+use std::sync::Arc;
+
+use async_graphql::Context;
+
+use crate::graph::{Created, Key, Outcome, models};
+use crate::schema::error::FieldError;
+use crate::schema::request::{Properties, request};
+use crate::schema::selection::Selected;
+use crate::schema::types::DeviceStatus;
+
+/// An object that is there.
+#[derive(Debug)]
+pub(super) struct Made {
+    /// Graph's key of it.
+    pub(super) key: Key,
+    /// Whether an earlier call with the same idempotency key made it.
+    pub(super) replayed: bool,
+}
+
+/// Keeps a status that Graph answered a create with, so that it is not read again.
+pub(super) fn keep_status(
+    ctx: &Context<'_>,
+    configuration: &Key,
+    created: Created<models::DeviceStatus>,
+) -> Result<Made, FieldError> {
+    let key = match created {
+        Created::Entity(entity) => {
+            let entity = Arc::new(entity);
+            let status = DeviceStatus::new(configuration.clone(), Arc::clone(&entity))?;
+            let place = (configuration.clone(), status.key().clone());
+            request(ctx)?.device_statuses.keep(place, Properties::All, Some(entity));
+            status.key().clone()
+        }
+        Created::Key(key) => key,
+    };
+    Ok(Made { key, replayed: false })
+}
+
+impl Made {
+    /// The status, read with the present caller's token where Graph did not answer with it.
+    pub(super) async fn device_status(
+        &self,
+        ctx: &Context<'_>,
+        configuration: &Key,
+        selected: Selected<'_>,
+    ) -> Result<DeviceStatus, FieldError> {
+        let found = DeviceStatus::load(ctx, selected, configuration, &self.key).await;
+        let status =
+            found.and_then(|found| found.ok_or_else(|| FieldError::not_shown("created the device status")));
+        status.map_err(|error| error.with_outcome(Outcome::Applied))
+    }
+}

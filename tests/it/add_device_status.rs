@@ -11,7 +11,7 @@ pub(crate) const MUTATION: &str = "
     mutation Add($input: AddDeviceStatusInput!) {
       addDeviceStatus(input: $input) {
         clientMutationId
-        deviceStatusId
+        deviceStatusId replayed
         deviceStatus { ...all }
         deviceStatusEdge { cursor node { ...all } }
       }
@@ -84,6 +84,7 @@ async fn the_input_becomes_one_post_and_its_answer_a_node() {
 
     let payload = &reply.data()["addDeviceStatus"];
     assert_eq!(payload["clientMutationId"], "m-1");
+    assert_eq!(payload["replayed"], false);
     assert_eq!(payload["deviceStatusId"], payload["deviceStatus"]["id"]);
     assert_eq!(payload["deviceStatus"], payload["deviceStatusEdge"]["node"]);
     let mut status = payload["deviceStatus"].clone();

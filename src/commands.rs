@@ -7,6 +7,7 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use base64::Engine as _;
@@ -14,10 +15,11 @@ use base64::engine::general_purpose::STANDARD;
 use tokio::net::TcpListener;
 use tracing::{error, info, warn};
 
-use crate::config::{Command, GatewayConfig, GraphConfig, SandboxConfig};
+use crate::config::{Command, GatewayConfig, GraphConfig, SandboxConfig, StateConfig};
 use crate::graph::{Client, ClientSettings, ServiceRoot};
 use crate::sandbox::{self, Sandbox};
 use crate::schema::{ApiSettings, CursorKey};
+use crate::state::{FileStore, Ledger, MemoryStore, Store};
 use crate::{schema, server};
 
 /// A health check that failed: whoever is asked is not ready.
@@ -54,6 +56,7 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
 async fn serve(config: GatewayConfig) -> anyhow::Result<ExitCode> {
     let graph = graph_client(&config.graph)?;
     info!(graph.root = %graph.root(), "speaking to Microsoft Graph");
+    let ledger = ledger(&config.state)?;
     let listener = bind(config.listen, "--listen").await?;
     let admin = bind(config.admin_listen, "--admin-listen").await?;
     let stop = stop_signal()?;
@@ -63,6 +66,7 @@ async fn serve(config: GatewayConfig) -> anyhow::Result<ExitCode> {
         introspection: config.introspection,
         default_page_size: config.default_page_size,
         cursor_key: cursor_key(config.cursor_key_file.as_deref())?,
+        ledger,
     };
     let settings = server::Settings {
         deadline: config.http.deadline,
@@ -86,6 +90,24 @@ async fn sandbox(config: SandboxConfig) -> anyhow::Result<()> {
     let stop = stop_signal()?;
     print(&format!("sandbox listening on http://{}/beta", listener.local_addr()?))?;
     sandbox::run(listener, sandbox, stop).await.context("the sandbox failed")
+}
+
+/// The ledger of idempotency keys that a configuration describes.
+fn ledger(config: &StateConfig) -> anyhow::Result<Ledger> {
+    let store: Arc<dyn Store> = match &config.state_file {
+        Some(file) => Arc::new(FileStore::open(file, config.state_capacity).context("--state-file")?),
+        None => {
+            warn!(
+                "idempotency keys are kept in memory, and forgotten when the gateway ends: see --state-file"
+            );
+            Arc::new(memory_store(config.state_capacity)?)
+        }
+    };
+    Ok(Ledger::new(store, config.state_retention))
+}
+
+fn memory_store(capacity: usize) -> anyhow::Result<MemoryStore> {
+    MemoryStore::new(capacity).map_err(|_| anyhow::anyhow!("no random numbers can be had"))
 }
 
 /// The client that a configuration describes.

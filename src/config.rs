@@ -87,6 +87,9 @@ pub struct GatewayConfig {
     /// share. Without it the key is random, and cursors hold until the gateway ends.
     #[arg(long, env = "INTUNE_GRAPHQL_CURSOR_KEY_FILE", value_name = "FILE")]
     pub cursor_key_file: Option<PathBuf>,
+    /// Where idempotency keys are kept.
+    #[command(flatten)]
+    pub state: StateConfig,
     /// How long requests are still taken after SIGTERM, so that load balancers notice first, as in `5s`.
     #[arg(long, env = "INTUNE_GRAPHQL_DRAIN_DELAY", value_name = "DURATION", default_value = "0s",
           value_parser = humantime::parse_duration)]
@@ -142,6 +145,22 @@ pub struct GraphConfig {
     /// Largest answer that is read from Graph, in bytes, after decompression.
     #[arg(long, env = "INTUNE_GRAPHQL_MAX_GRAPH_RESPONSE", value_name = "BYTES", default_value_t = 16 * 1024 * 1024)]
     pub max_graph_response: usize,
+}
+
+/// Where idempotency keys are kept, and for how long.
+#[derive(Debug, Clone, Args)]
+pub struct StateConfig {
+    /// File that keeps idempotency keys, made where there is none; each gateway needs one of its own. Without it they are
+    /// kept in memory, and forgotten when the gateway ends.
+    #[arg(long, env = "INTUNE_GRAPHQL_STATE_FILE", value_name = "FILE")]
+    pub state_file: Option<PathBuf>,
+    /// How long an idempotency key is known after its last write, as in `24h`.
+    #[arg(long, env = "INTUNE_GRAPHQL_STATE_RETENTION", value_name = "DURATION", default_value = "24h",
+          value_parser = retention)]
+    pub state_retention: Duration,
+    /// Most writes whose keys are known at once; each item of a bulk call is one. Beyond it new keys are refused.
+    #[arg(long, env = "INTUNE_GRAPHQL_STATE_CAPACITY", value_name = "COUNT", default_value_t = 500_000)]
+    pub state_capacity: usize,
 }
 
 /// Limits of one GraphQL request.
@@ -200,6 +219,13 @@ impl Default for GraphConfig {
 }
 
 /// The defaults of `--help`, for what is started without a command line of its own.
+impl Default for StateConfig {
+    fn default() -> Self {
+        defaults()
+    }
+}
+
+/// The defaults of `--help`, for what is started without a command line of its own.
 impl Default for HttpConfig {
     fn default() -> Self {
         defaults()
@@ -217,6 +243,16 @@ fn page_size(text: &str) -> Result<usize, String> {
         .ok()
         .filter(|size| (1..=1000).contains(size))
         .ok_or_else(|| "must be from 1 to 1000".to_owned())
+}
+
+/// At least a second, since keys expire by the second.
+fn retention(text: &str) -> Result<Duration, String> {
+    let retention = humantime::parse_duration(text)
+        .map_err(|error| format!("{error}; write a number and a unit, as in 30m or 24h"))?;
+    if retention < Duration::from_secs(1) {
+        return Err("must be at least one second".to_owned());
+    }
+    Ok(retention)
 }
 
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);

@@ -22,4 +22,5 @@ pub mod graph;
 pub mod sandbox;
 pub mod schema;
 pub mod server;
+pub mod state;
 pub mod telemetry;

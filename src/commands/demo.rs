@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use tracing::info;
 
 use super::{bind, graph_client, print, stop_signal};
-use crate::config::{DemoConfig, GraphConfig, HttpConfig};
+use crate::config::{DemoConfig, GraphConfig, HttpConfig, StateConfig};
 use crate::graph::Key;
 use crate::sandbox::{self, Sandbox};
 use crate::schema::{ApiSettings, CursorKey};
@@ -24,7 +24,12 @@ pub(super) async fn run(config: DemoConfig) -> anyhow::Result<()> {
     let gateway = format!("http://{}", listener.local_addr()?);
 
     let graph = graph_client(&GraphConfig { graph_url: Some(root.clone()), ..GraphConfig::default() })?;
-    let api = ApiSettings { introspection: true, default_page_size: 50, cursor_key: CursorKey::random()? };
+    let api = ApiSettings {
+        introspection: true,
+        default_page_size: 50,
+        cursor_key: CursorKey::random()?,
+        ledger: super::ledger(&StateConfig::default())?,
+    };
     let http = HttpConfig::default();
     let configuration = Key::new(sandbox::DEMO_CONFIGURATION_ID)?;
     let graphiql = server::PageSettings::demo(

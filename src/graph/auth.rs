@@ -2,8 +2,12 @@
 
 use std::fmt;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::HeaderValue;
 use ring::hmac;
+use serde::Deserialize;
+use uuid::Uuid;
 
 /// The caller's `Authorization` header, exactly as it came. Its `Debug` form shows nothing of it, and the header value
 /// is marked sensitive, so that no HTTP library logs or indexes it.
@@ -46,6 +50,20 @@ impl Authorization {
         hash
     }
 
+    /// The tenant that the token names, where it is a JWT (RFC 7519) with a `tid` claim (Microsoft identity platform:
+    /// "Access token claims reference"). Nothing of the token is verified.
+    pub(super) fn tenant_hint(&self) -> Option<String> {
+        #[derive(Deserialize)]
+        struct Claims {
+            tid: String,
+        }
+        let token = self.0.to_str().ok()?.rsplit(' ').next()?;
+        let payload = token.split('.').nth(1)?;
+        let claims = URL_SAFE_NO_PAD.decode(payload).ok()?;
+        let Claims { tid } = serde_json::from_slice(&claims).ok()?;
+        Some(Uuid::try_parse(&tid).ok()?.hyphenated().to_string())
+    }
+
     /// Takes the token out of text that came from elsewhere, in case Graph or a proxy echoed it.
     pub(super) fn redact(&self, text: &mut String) {
         let header = self.0.as_bytes();
@@ -75,6 +93,8 @@ fn is_b64token(token: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     use http::HeaderValue;
 
     use super::{Authorization, NotABearerToken};
@@ -87,6 +107,23 @@ mod tests {
     fn bearer_tokens_are_taken_as_they_came() {
         for text in ["Bearer abc", "bearer abc", "BEARER  a-b.c_d~e+f/g==", "Bearer x"] {
             assert_eq!(parse(text).unwrap().header().to_str().unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn the_tenant_is_told_by_a_jwt_and_by_nothing_else() {
+        let payload = |claims: &str| URL_SAFE_NO_PAD.encode(claims);
+        let tenant = |token: &str| parse(&format!("Bearer {token}")).unwrap().tenant_hint();
+        let jwt = format!("h.{}.s", payload(r#"{"aud":"x","tid":"72F988BF-86F1-41AF-91AB-2D7CD011DB47"}"#));
+        assert_eq!(tenant(&jwt).as_deref(), Some("72f988bf-86f1-41af-91ab-2d7cd011db47"));
+        for token in [
+            "opaque".to_owned(),
+            "a.b.c".to_owned(),
+            format!("h.{}.s", payload("[]")),
+            format!("h.{}.s", payload(r#"{"tid":7}"#)),
+            format!("h.{}.s", payload(r#"{"tid":"contoso"}"#)),
+        ] {
+            assert_eq!(tenant(&token), None, "{token}");
         }
     }
 

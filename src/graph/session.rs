@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Instant;
 
 use http::Method;
 use serde::Serialize;
@@ -37,6 +38,19 @@ impl Session {
     #[must_use]
     pub fn ios_lob_app_provisioning_configurations(&self) -> IosLobAppProvisioningConfigurations {
         IosLobAppProvisioningConfigurations::new(self.clone())
+    }
+
+    /// When the caller stops waiting.
+    #[must_use]
+    pub fn deadline(&self) -> Instant {
+        self.exchange.caller.deadline
+    }
+
+    /// The caller's tenant, as the token says: not verified, and never a reason to allow anything. `None` where the
+    /// token is opaque.
+    #[must_use]
+    pub fn tenant_hint(&self) -> Option<String> {
+        self.exchange.caller.authorization.tenant_hint()
     }
 
     pub(super) fn create_path(&self) -> CreatePath {

@@ -10,6 +10,7 @@ use super::request::{RequestData, Services};
 use super::types::input_rules;
 use super::{CursorKey, GatewaySchema, build, error, sdl};
 use crate::graph::Session;
+use crate::state::Ledger;
 
 /// What a client asks for, by whatever transport.
 #[derive(Debug, Clone)]
@@ -39,6 +40,8 @@ pub struct ApiSettings {
     pub default_page_size: usize,
     /// What cursors are sealed with.
     pub cursor_key: CursorKey,
+    /// Which idempotency keys have been used.
+    pub ledger: Ledger,
 }
 
 impl Api {
@@ -49,13 +52,15 @@ impl Api {
     /// Where our own SDL cannot be read, which a test would show.
     #[must_use]
     pub fn new(settings: ApiSettings) -> Self {
-        let ApiSettings { introspection, default_page_size, cursor_key } = settings;
+        let ApiSettings { introspection, default_page_size, cursor_key, ledger } = settings;
         let types =
             TypeSystem::new(&sdl(), input_rules(InputRules::default())).expect("our own SDL is valid");
         Self {
             preparer: Preparer::new(types, Limits::default()),
             documents: Documents::new(),
-            executing: build(ValidationMode::Fast).data(Services { cursor_key, default_page_size }).finish(),
+            executing: build(ValidationMode::Fast)
+                .data(Services { cursor_key, default_page_size, ledger })
+                .finish(),
             introspection,
         }
     }

@@ -84,6 +84,20 @@ impl FieldError {
         Self::new(ErrorCode::UpstreamError, "Microsoft Graph gave the object an id that cannot be used.")
     }
 
+    /// Graph created an object without saying which.
+    #[must_use]
+    pub fn created_without_key() -> Self {
+        let message =
+            "Microsoft Graph created the object, but did not say which: do not send the create again.";
+        Self::new(ErrorCode::UpstreamError, message)
+    }
+
+    /// What went wrong.
+    #[must_use]
+    pub fn code(&self) -> ErrorCode {
+        self.0.code
+    }
+
     /// Graph did a write, and does not show the object.
     #[must_use]
     pub fn not_shown(done: &str) -> Self {
@@ -131,7 +145,9 @@ impl FieldError {
         self
     }
 
-    fn retryable(mut self) -> Self {
+    /// The same error, of a request that may be sent again without doing anything twice.
+    #[must_use]
+    pub fn retryable(mut self) -> Self {
         self.0.retryable = true;
         self
     }

@@ -6,6 +6,7 @@ mod assign_configuration;
 mod create_configuration;
 mod delete_configuration;
 mod delete_device_status;
+mod keyed;
 mod made;
 mod update_configuration;
 mod update_device_status;

@@ -12,6 +12,7 @@ use super::cursor::CursorKey;
 use super::error::FieldError;
 use crate::graph::odata::Select;
 use crate::graph::{Key, Session, models};
+use crate::state::Ledger;
 
 /// What the whole process' resolvers share.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub(super) struct Services {
     pub(super) cursor_key: CursorKey,
     /// How many objects a page has where the caller does not say.
     pub(super) default_page_size: usize,
+    /// Which idempotency keys have been used.
+    pub(super) ledger: Ledger,
 }
 
 /// What one request's resolvers share.

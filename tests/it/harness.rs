@@ -2,6 +2,7 @@
 //! started through the same `run` as `main`.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use intune_graphql::graph::{Client, ClientSettings, CreatePath, ServiceRoot};
 use intune_graphql::sandbox::{self, RecordedRequest, Sandbox};
 use intune_graphql::schema::{ApiSettings, CursorKey};
 use intune_graphql::server;
+use intune_graphql::state::{Ledger, MemoryStore};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -27,6 +29,11 @@ pub(crate) fn fresh_token() -> String {
 pub(crate) fn http_client() -> reqwest::ClientBuilder {
     intune_graphql::graph::install_tls_provider();
     reqwest::Client::builder().no_proxy()
+}
+
+/// An empty ledger of idempotency keys, in memory.
+pub(crate) fn ledger() -> Ledger {
+    Ledger::new(Arc::new(MemoryStore::new(10_000).unwrap()), Duration::from_secs(3600))
 }
 
 /// A gateway, its sandbox, and a client for both. Both stop when it is dropped.
@@ -152,6 +159,7 @@ impl Gateway {
                 introspection: true,
                 default_page_size: 50,
                 cursor_key: CursorKey::new(&[7; 32]).unwrap(),
+                ledger: ledger(),
             },
             max_response: 16 * 1024 * 1024,
             attempt_timeout: Duration::from_secs(10),

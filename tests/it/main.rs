@@ -20,6 +20,7 @@ mod errors;
 mod execution;
 mod graphiql;
 mod http;
+mod idempotency;
 mod ignored;
 mod node;
 mod page_faults;

@@ -1,15 +1,17 @@
 //! A collection: the operations that all of them have alike.
 
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use http::{Method, StatusCode};
 use serde::Serialize;
 
 use super::absent_is_none;
+use super::creates::{self, CreateResult, Journal, ReadBack, read_back};
 use crate::graph::answer::Answer;
 use crate::graph::error::{Error, WriteError, WriteKind};
 use crate::graph::key::Key;
-use crate::graph::models::Entity;
+use crate::graph::models::{Entity, NewEntity};
 use crate::graph::odata::{Comparison, Filter, ListOptions, Literal, Select};
 use crate::graph::page::Page;
 use crate::graph::session::Session;
@@ -34,18 +36,25 @@ pub struct Collection<T> {
     pub(super) session: Session,
     /// Percent-encoded, below the service root.
     pub(super) path: String,
+    /// Where entities are created, as `path`; most often the same.
+    pub(super) create_path: String,
     entities: PhantomData<fn() -> T>,
 }
 
 impl<T> Clone for Collection<T> {
     fn clone(&self) -> Self {
-        Self { session: self.session.clone(), path: self.path.clone(), entities: PhantomData }
+        Self {
+            session: self.session.clone(),
+            path: self.path.clone(),
+            create_path: self.create_path.clone(),
+            entities: PhantomData,
+        }
     }
 }
 
 impl<T: Entity> Collection<T> {
     pub(super) fn new(session: Session, path: String) -> Self {
-        Self { session, path, entities: PhantomData }
+        Self { session, create_path: path.clone(), path, entities: PhantomData }
     }
 
     /// The collection's path below the service root.
@@ -125,6 +134,26 @@ impl<T: Entity> Collection<T> {
         let text = std::str::from_utf8(answer.body()).unwrap_or_default();
         let digits = text.trim_matches(|c: char| c.is_whitespace() || c == '"' || c == '\u{feff}');
         digits.parse().map_err(|_| answer.out_of_contract("the count is no number"))
+    }
+
+    /// `POST …`, many in `POST /$batch`. Each is sent again only where Graph surely did nothing; `journal` is told what
+    /// becomes of it.
+    ///
+    /// Gives one result each, in order; [`WriteError`] says what is known of whether Graph created it.
+    pub async fn create<N: NewEntity<Entity = T>>(
+        &self,
+        new: Vec<N>,
+        journal: Arc<dyn Journal>,
+    ) -> Vec<CreateResult<T>> {
+        creates::create(self, new, journal).await
+    }
+
+    /// What an earlier create of `new` made, told by its key and by its properties; `None` where that cannot be told.
+    pub async fn created_before<N: NewEntity<Entity = T>>(&self, new: &N) -> Option<T> {
+        match read_back(self, new).await {
+            ReadBack::Created(entity) => Some(entity),
+            ReadBack::Absent | ReadBack::NotKnown => None,
+        }
     }
 
     /// `PATCH …/{id}`. `None` where Graph did it without answering with the entity.

@@ -73,10 +73,9 @@ impl Journal for NoJournal {
 /// What a create gave.
 pub type CreateResult<T> = Result<Created<T>, WriteError>;
 
-/// Creates entities in a collection, by POST to `path`. Gives one result each, in order.
+/// Creates entities in a collection. Gives one result each, in order.
 pub(super) async fn create<N: NewEntity>(
     collection: &Collection<N::Entity>,
-    path: String,
     new: Vec<N>,
     journal: Arc<dyn Journal>,
 ) -> Vec<CreateResult<N::Entity>> {
@@ -100,7 +99,6 @@ pub(super) async fn create<N: NewEntity>(
     let creates = Creates {
         exchange: Arc::clone(&exchange),
         collection: collection.clone(),
-        path,
         new,
         bodies,
         journal,
@@ -153,7 +151,6 @@ impl<T> Progress<T> {
 struct Creates<N: NewEntity> {
     exchange: Arc<Exchange>,
     collection: Collection<N::Entity>,
-    path: String,
     new: Vec<N>,
     bodies: Vec<Bytes>,
     journal: Arc<dyn Journal>,
@@ -282,11 +279,13 @@ impl<N: NewEntity> Creates<N> {
     async fn send(&self, indices: &[usize]) -> Vec<Result<Answer, Error>> {
         if let [index] = indices {
             let body = self.bodies[*index].clone();
-            let answer = within_bounds(self.exchange.write(Method::POST, &self.path, Some(body))).await;
+            let answer =
+                within_bounds(self.exchange.write(Method::POST, &self.collection.create_path, Some(body)))
+                    .await;
             return vec![answer];
         }
         let bodies: Vec<&Bytes> = indices.iter().map(|index| &self.bodies[*index]).collect();
-        match within_bounds(self.exchange.post_batch(&self.path, &bodies)).await {
+        match within_bounds(self.exchange.post_batch(&self.collection.create_path, &bodies)).await {
             Ok(answers) => answers,
             Err(error) => indices.iter().map(|_| Err(error.clone())).collect(),
         }
@@ -320,18 +319,12 @@ impl<N: NewEntity> Creates<N> {
         }
     }
 
-    /// Looks whether what was sent is there. The key alone does not tell: somebody else may have used it.
+    /// Looks whether what was sent is there.
     async fn read_back(&self, index: usize) -> ReadBack<N::Entity> {
-        let new = &self.new[index];
-        let Some(key) = new.key().and_then(|key| Key::new(key).ok()) else { return ReadBack::NotKnown };
         if self.exchange.caller.gone.is_cancelled() {
             return ReadBack::NotKnown;
         }
-        match self.collection.get_or_find(&key, &N::properties()).await {
-            Ok(Some(entity)) if new.is_what(&entity) => ReadBack::Created(entity),
-            Ok(Some(_)) | Err(_) => ReadBack::NotKnown,
-            Ok(None) => ReadBack::Absent,
-        }
+        read_back(&self.collection, &self.new[index]).await
     }
 
     /// Pays for sending a group again where Graph named no wait; where the budget is spent, it is not sent again.
@@ -365,8 +358,21 @@ impl<N: NewEntity> Creates<N> {
     }
 }
 
+/// Looks whether what was sent is there. The key alone does not tell: somebody else may have used it.
+pub(super) async fn read_back<N: NewEntity>(
+    collection: &Collection<N::Entity>,
+    new: &N,
+) -> ReadBack<N::Entity> {
+    let Some(key) = new.key().and_then(|key| Key::new(key).ok()) else { return ReadBack::NotKnown };
+    match collection.get_or_find(&key, &N::properties()).await {
+        Ok(Some(entity)) if new.is_what(&entity) => ReadBack::Created(entity),
+        Ok(Some(_)) | Err(_) => ReadBack::NotKnown,
+        Ok(None) => ReadBack::Absent,
+    }
+}
+
 /// What became of looking for a create by its key.
-enum ReadBack<T> {
+pub(super) enum ReadBack<T> {
     /// It is there.
     Created(T),
     /// There is nothing of that key.

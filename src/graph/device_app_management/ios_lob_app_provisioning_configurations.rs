@@ -1,17 +1,15 @@
 //! `/deviceAppManagement/iosLobAppProvisioningConfigurations` (beta only).
 
-use std::sync::Arc;
-
 use http::{Method, StatusCode};
 
 use super::collection::Collection;
-use super::creates::{self, CreateResult, Journal};
 use super::device_statuses::DeviceStatuses;
-use crate::graph::error::{Error, WriteError, WriteKind};
+use crate::graph::client::CreatePath;
+use crate::graph::error::{WriteError, WriteKind};
 use crate::graph::key::Key;
 use crate::graph::models::{
     Assign, Assignment, GroupAssignment, IosLobAppProvisioningConfiguration,
-    IosLobAppProvisioningConfigurationPatch, NewIosLobAppProvisioningConfiguration, UserStatus,
+    IosLobAppProvisioningConfigurationPatch, UserStatus,
 };
 use crate::graph::session::Session;
 
@@ -28,29 +26,12 @@ impl IosLobAppProvisioningConfigurations {
         Self { session }
     }
 
-    /// Its reads: `GET /deviceAppManagement/iosLobAppProvisioningConfigurations` and `…/{id}`. Microsoft Graph: 'List
-    /// iosLobAppProvisioningConfigurations' and 'Get iosLobAppProvisioningConfiguration'.
+    /// Its reads and creates: `GET` and `POST /deviceAppManagement/iosLobAppProvisioningConfigurations`, `GET …/{id}`.
+    /// Microsoft Graph: 'List iosLobAppProvisioningConfigurations', 'Get' and 'Create
+    /// iosLobAppProvisioningConfiguration'.
     #[must_use]
     pub fn collection(&self) -> Collection<IosLobAppProvisioningConfiguration> {
         Collection::new(self.session.clone(), PATH.to_owned())
-    }
-
-    /// `POST /deviceAppManagement/iosLobAppProvisioningConfigurations`. Microsoft Graph: 'Create
-    /// iosLobAppProvisioningConfiguration'.
-    ///
-    /// # Errors
-    ///
-    /// [`WriteError`], which says what is known of whether Graph created it.
-    pub async fn create(
-        &self,
-        configuration: NewIosLobAppProvisioningConfiguration,
-        journal: Arc<dyn Journal>,
-    ) -> CreateResult<IosLobAppProvisioningConfiguration> {
-        let results =
-            creates::create(&self.collection(), PATH.to_owned(), vec![configuration], journal).await;
-        results.into_iter().next().unwrap_or_else(|| {
-            Err(WriteError::new(WriteKind::Create, Error::Internal("the create gave no result")))
-        })
     }
 
     /// `PATCH …/{id}`. Microsoft Graph: 'Update iosLobAppProvisioningConfiguration'. `None` where Graph did it without
@@ -84,10 +65,16 @@ impl IosLobAppProvisioningConfigurations {
         }
     }
 
-    /// The device statuses that the configuration contains.
+    /// The device statuses that the configuration contains. With [`CreatePath::Ref`] they are created by `POST
+    /// …/deviceStatuses/$ref`, as the page 'Add deviceStatuses' has it.
     #[must_use]
     pub fn device_statuses(&self, id: &Key) -> DeviceStatuses {
-        Collection::new(self.session.clone(), format!("{PATH}/{}/deviceStatuses", id.segment()))
+        let path = format!("{PATH}/{}/deviceStatuses", id.segment());
+        let mut statuses = Collection::new(self.session.clone(), path);
+        if self.session.create_path() == CreatePath::Ref {
+            statuses.create_path.push_str("/$ref");
+        }
+        statuses
     }
 
     /// The user statuses that the configuration contains. Microsoft Graph: 'List

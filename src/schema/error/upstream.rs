@@ -71,9 +71,7 @@ fn not_repeatable(error: graph::Error, outcome: Outcome) -> FieldError {
         graph::Error::Transport(_) | graph::Error::Timeout => lost(),
         graph::Error::Unsendable(_) | graph::Error::Internal(_) => internal(),
         graph::Error::OutOfContract { answer, .. } if outcome == Outcome::Applied => {
-            let message =
-                "Microsoft Graph created the object, but did not say which: do not send the create again.";
-            FieldError::new(ErrorCode::UpstreamError, message).with_answered(*answer)
+            FieldError::created_without_key().with_answered(*answer)
         }
         graph::Error::OutOfContract { answer, .. } => lost().with_answered(*answer),
         // A refusal is one of the last attempt: what it leaves unknown of an earlier one weighs more.

@@ -1,13 +1,12 @@
 //! `addDeviceStatus`.
 
-use std::sync::Arc;
-
 use async_graphql::{Context, ID, InputObject, Object};
 
-use crate::graph::{Key, NoJournal, Outcome};
+use crate::graph::{Key, Outcome, models};
 use crate::schema::connection::Edge;
 use crate::schema::error::FieldError;
-use crate::schema::mutation::made::{Made, keep_status};
+use crate::schema::mutation::keyed::{self, Call};
+use crate::schema::mutation::made::Made;
 use crate::schema::node::{self, GlobalId};
 use crate::schema::request::session;
 use crate::schema::selection::Selected;
@@ -20,6 +19,9 @@ pub(super) struct AddDeviceStatusInput {
     configuration_id: ID,
     /// The device status to add.
     device_status: DeviceStatusInput,
+    /// Repeating a call with the same key and the same input returns the first call's object and creates nothing. Holds
+    /// 24 h, while the gateway's state store lasts (the default one forgets on restart). Use a UUID.
+    idempotency_key: Option<String>,
     /// Returned in the payload as it came.
     client_mutation_id: Option<String>,
 }
@@ -40,10 +42,18 @@ pub(super) async fn resolve(
     let configuration =
         node::configuration_key(&input.configuration_id, "input.configurationId").map_err(not_sent)?;
     let configurations = session(ctx).map_err(not_sent)?.ios_lob_app_provisioning_configurations();
-    let statuses = vec![input.device_status.into()];
-    let created =
-        configurations.device_statuses(&configuration).create(statuses, Arc::new(NoJournal)).await.remove(0);
-    let made = keep_status(ctx, &configuration, created?)?;
+    let statuses = configurations.device_statuses(&configuration);
+    let call = Call {
+        mutation: "addDeviceStatus",
+        configuration: Some(&configuration),
+        idempotency_key: input.idempotency_key.as_deref(),
+    };
+    let new = vec![models::NewDeviceStatus::from(input.device_status)];
+    let created = keyed::create(ctx, call, &statuses, new);
+    let Some(creation) = created.await?.pop() else {
+        return Err(FieldError::internal("no result of a create"));
+    };
+    let made = Made::new(ctx, &configuration, creation?)?;
     Ok(AddDeviceStatusPayload { configuration, made, client_mutation_id: input.client_mutation_id })
 }
 

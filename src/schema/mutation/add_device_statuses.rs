@@ -1,12 +1,11 @@
 //! `addDeviceStatuses`.
 
-use std::sync::Arc;
-
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 
-use crate::graph::{Key, NoJournal, Outcome};
+use crate::graph::{Key, Outcome, models};
 use crate::schema::error::{FieldError, OperationError};
-use crate::schema::mutation::made::{Made, keep_status};
+use crate::schema::mutation::keyed::{self, Call};
+use crate::schema::mutation::made::Made;
 use crate::schema::node::{self, GlobalId};
 use crate::schema::request::session;
 use crate::schema::selection::Selected;
@@ -22,6 +21,10 @@ pub(super) struct AddDeviceStatusesInput {
     configuration_id: ID,
     /// The device statuses to add, 1000 at most.
     device_statuses: Vec<DeviceStatusInput>,
+    /// Repeating a call with the same key and the same input returns the first call's objects, and creates those alone
+    /// that are known not to be there: it goes on where the first stopped. Holds 24 h, while the gateway's state store
+    /// lasts (the default one forgets on restart). Use a UUID.
+    idempotency_key: Option<String>,
     /// Returned in the payload as it came.
     client_mutation_id: Option<String>,
 }
@@ -62,12 +65,17 @@ pub(super) async fn resolve(
         return Err(not_sent(FieldError::bad_user_input(message)));
     }
     let configurations = session(ctx).map_err(not_sent)?.ios_lob_app_provisioning_configurations();
-    let statuses = input.device_statuses.into_iter().map(Into::into).collect();
-    let created = configurations.device_statuses(&configuration).create(statuses, Arc::new(NoJournal)).await;
+    let statuses = configurations.device_statuses(&configuration);
+    let call = Call {
+        mutation: "addDeviceStatuses",
+        configuration: Some(&configuration),
+        idempotency_key: input.idempotency_key.as_deref(),
+    };
+    let new = input.device_statuses.into_iter().map(models::NewDeviceStatus::from).collect();
+    let created = keyed::create(ctx, call, &statuses, new);
 
-    let results = created.into_iter().enumerate().map(|(index, created)| {
-        let made =
-            created.map_err(FieldError::from).and_then(|created| keep_status(ctx, &configuration, created));
+    let results = created.await?.into_iter().enumerate().map(|(index, creation)| {
+        let made = creation.and_then(|creation| Made::new(ctx, &configuration, creation));
         let result = made.map_err(OperationError::from);
         AddDeviceStatusResult { index, configuration: configuration.clone(), result }
     });

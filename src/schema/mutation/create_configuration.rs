@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use async_graphql::{Context, ID, InputObject, Object};
 
-use crate::graph::{Created, Key, NoJournal, Outcome};
+use crate::graph::{Created, Key, Outcome};
 use crate::schema::connection::{Edge, Listed as _};
 use crate::schema::error::FieldError;
+use crate::schema::mutation::keyed::{self, Call, Creation};
 use crate::schema::node::GlobalId;
 use crate::schema::request::{Properties, request, session};
 use crate::schema::selection::Selected;
@@ -17,6 +18,9 @@ use crate::schema::types::{IosLobAppProvisioningConfiguration, IosLobAppProvisio
 pub(super) struct CreateIosLobAppProvisioningConfigurationInput {
     /// The configuration to create.
     configuration: IosLobAppProvisioningConfigurationInput,
+    /// Repeating a call with the same key and the same input returns the first call's object and creates nothing. Holds
+    /// 24 h, while the gateway's state store lasts (the default one forgets on restart). Use a UUID.
+    idempotency_key: Option<String>,
     /// Returned in the payload as it came.
     client_mutation_id: Option<String>,
 }
@@ -24,6 +28,7 @@ pub(super) struct CreateIosLobAppProvisioningConfigurationInput {
 /// What `createIosLobAppProvisioningConfiguration` gives.
 pub(super) struct CreateIosLobAppProvisioningConfigurationPayload {
     key: Key,
+    replayed: bool,
     client_mutation_id: Option<String>,
 }
 
@@ -35,7 +40,16 @@ pub(super) async fn resolve(
     let not_sent = |error: FieldError| error.with_outcome(Outcome::NotSent);
     let configuration = input.configuration.into_model("input.configuration").map_err(not_sent)?;
     let configurations = session(ctx).map_err(not_sent)?.ios_lob_app_provisioning_configurations();
-    let key = match configurations.create(configuration, Arc::new(NoJournal)).await? {
+    let call = Call {
+        mutation: "createIosLobAppProvisioningConfiguration",
+        configuration: None,
+        idempotency_key: input.idempotency_key.as_deref(),
+    };
+    let collection = configurations.collection();
+    let created = keyed::create(ctx, call, &collection, vec![configuration]).await?.pop();
+    let Some(creation) = created else { return Err(FieldError::internal("no result of a create")) };
+    let Creation { created, replayed } = creation?;
+    let key = match created {
         Created::Entity(entity) => {
             let entity = Arc::new(entity);
             let node = IosLobAppProvisioningConfiguration::new(Arc::clone(&entity))?;
@@ -44,7 +58,11 @@ pub(super) async fn resolve(
         }
         Created::Key(key) => key,
     };
-    Ok(CreateIosLobAppProvisioningConfigurationPayload { key, client_mutation_id: input.client_mutation_id })
+    Ok(CreateIosLobAppProvisioningConfigurationPayload {
+        key,
+        replayed,
+        client_mutation_id: input.client_mutation_id,
+    })
 }
 
 impl CreateIosLobAppProvisioningConfigurationPayload {
@@ -86,6 +104,11 @@ impl CreateIosLobAppProvisioningConfigurationPayload {
         let edge = Selected::of(ctx, "IosLobAppProvisioningConfigurationEdge");
         let node = edge.within("node", IosLobAppProvisioningConfiguration::NAME).next().unwrap_or(edge);
         Some(self.created(ctx, node).await.map(IosLobAppProvisioningConfiguration::into_edge))
+    }
+
+    /// True when `idempotencyKey` had been seen, and this is the first call's object.
+    async fn replayed(&self) -> bool {
+        self.replayed
     }
 
     /// As it came in the input.

@@ -1,16 +1,17 @@
-//! What a create made: an object that Graph answered with, or that is read when it is asked for.
+//! What a create of a device status made: an object that Graph answered with, or that is read when it is asked for.
 
 use std::sync::Arc;
 
 use async_graphql::Context;
 
+use super::keyed::Creation;
 use crate::graph::{Created, Key, Outcome, models};
 use crate::schema::error::FieldError;
 use crate::schema::request::{Properties, request};
 use crate::schema::selection::Selected;
 use crate::schema::types::DeviceStatus;
 
-/// An object that is there.
+/// A device status that is there.
 #[derive(Debug)]
 pub(super) struct Made {
     /// Graph's key of it.
@@ -19,26 +20,27 @@ pub(super) struct Made {
     pub(super) replayed: bool,
 }
 
-/// Keeps a status that Graph answered a create with, so that it is not read again.
-pub(super) fn keep_status(
-    ctx: &Context<'_>,
-    configuration: &Key,
-    created: Created<models::DeviceStatus>,
-) -> Result<Made, FieldError> {
-    let key = match created {
-        Created::Entity(entity) => {
-            let entity = Arc::new(entity);
-            let status = DeviceStatus::new(configuration.clone(), Arc::clone(&entity))?;
-            let place = (configuration.clone(), status.key().clone());
-            request(ctx)?.device_statuses.keep(place, Properties::All, Some(entity));
-            status.key().clone()
-        }
-        Created::Key(key) => key,
-    };
-    Ok(Made { key, replayed: false })
-}
-
 impl Made {
+    /// Keeps what Graph answered with, so that it is not read again.
+    pub(super) fn new(
+        ctx: &Context<'_>,
+        configuration: &Key,
+        creation: Creation<models::DeviceStatus>,
+    ) -> Result<Self, FieldError> {
+        let Creation { created, replayed } = creation;
+        let key = match created {
+            Created::Entity(entity) => {
+                let entity = Arc::new(entity);
+                let status = DeviceStatus::new(configuration.clone(), Arc::clone(&entity))?;
+                let place = (configuration.clone(), status.key().clone());
+                request(ctx)?.device_statuses.keep(place, Properties::All, Some(entity));
+                status.key().clone()
+            }
+            Created::Key(key) => key,
+        };
+        Ok(Self { key, replayed })
+    }
+
     /// The status, read with the present caller's token where Graph did not answer with it.
     pub(super) async fn device_status(
         &self,

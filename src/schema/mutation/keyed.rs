@@ -1,0 +1,249 @@
+//! Creates with an idempotency key: what an earlier call with it made is given again, and made once.
+
+use std::sync::Arc;
+
+use async_graphql::Context;
+use async_trait::async_trait;
+use futures_util::future::join_all;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+use tracing::{error, warn};
+
+use crate::graph::models::NewEntity;
+use crate::graph::odata::{ListOptions, Select};
+use crate::graph::{Collection, Created, Fate, Journal, Key, NoJournal, Outcome};
+use crate::schema::error::{ErrorCode, FieldError};
+use crate::schema::request::{services, session};
+use crate::state::{Claim, Entry, ItemState, Scope, StateError};
+
+/// Longest key, in characters.
+const LONGEST_KEY: usize = 255;
+
+/// The call that creates.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Call<'a> {
+    /// The mutation's field.
+    pub(super) mutation: &'static str,
+    /// The configuration that is written to; `None` where one is created.
+    pub(super) configuration: Option<&'a Key>,
+    pub(super) idempotency_key: Option<&'a str>,
+}
+
+/// What a call has of a create.
+pub(super) struct Creation<T> {
+    pub(super) created: Created<T>,
+    /// Whether an earlier call with the same key made it.
+    pub(super) replayed: bool,
+}
+
+/// A result for each of what is to be created, in order.
+type Creations<T> = Vec<Result<Creation<T>, FieldError>>;
+
+/// Creates what no earlier call with the key has created, and gives the rest as it is.
+///
+/// # Errors
+///
+/// Where nothing is sent: a key that cannot be used, that came with other input, or whose first call is under way until
+/// the deadline; and where the present caller may not read the configuration.
+pub(super) async fn create<N: NewEntity + Clone>(
+    ctx: &Context<'_>,
+    call: Call<'_>,
+    collection: &Collection<N::Entity>,
+    new: Vec<N>,
+) -> Result<Creations<N::Entity>, FieldError> {
+    let Some(key) = call.idempotency_key else {
+        let results = collection.create(new, Arc::new(NoJournal)).await;
+        return Ok(results.into_iter().map(|result| Ok(fresh(result?))).collect());
+    };
+    let not_sent = |error: FieldError| error.with_outcome(Outcome::NotSent);
+    check(key).map_err(not_sent)?;
+    let session = session(ctx).map_err(not_sent)?;
+    let ledger = &services(ctx).map_err(not_sent)?.ledger;
+    let tenant = session.tenant_hint();
+    let scope = Scope {
+        tenant: tenant.as_deref(),
+        mutation: call.mutation,
+        configuration: call.configuration.map(Key::as_str),
+        key,
+    };
+    let deadline = Instant::from_std(session.deadline());
+
+    let mut is_allowed = false;
+    let claim = loop {
+        let entry =
+            ledger.enter(scope, &new, new.len()).await.map_err(|error| not_sent(state_error(&error)))?;
+        if let Entry::Ours(claim) = &entry
+            && claim.items().iter().all(|item| *item == ItemState::Free)
+        {
+            break entry.into_claim();
+        }
+        // What earlier calls did is told only to those whom Graph lets read the configuration.
+        if !is_allowed {
+            allow(ctx, call.configuration).await.map_err(not_sent)?;
+            is_allowed = true;
+        }
+        match entry {
+            Entry::Ours(claim) => break Some(claim),
+            Entry::Known(items) => {
+                return Ok(
+                    join_all(items.iter().zip(&new).map(|(item, new)| recall(collection, item, new))).await
+                );
+            }
+            Entry::Reused => {
+                let message =
+                    "The idempotency key came with other input before: use a new key for a new request.";
+                return Err(not_sent(FieldError::new(ErrorCode::IdempotencyKeyReused, message)));
+            }
+            Entry::UnderWay(waiting) => match tokio::time::timeout_at(deadline, waiting.changed()).await {
+                Ok(changed) => changed.map_err(|error| not_sent(state_error(&error)))?,
+                Err(_elapsed) => {
+                    return Err(unknown("The first call with this idempotency key is still under way"));
+                }
+            },
+        }
+    };
+    let Some(claim) = claim else { return Err(FieldError::internal("a claim went astray")) };
+
+    let known = claim.items().to_vec();
+    let free: Vec<usize> = known
+        .iter()
+        .enumerate()
+        .filter(|(_, item)| **item == ItemState::Free)
+        .map(|(index, _)| index)
+        .collect();
+    let to_create = free.iter().map(|index| new[*index].clone()).collect();
+    let journal = Arc::new(LedgerJournal { claim: Mutex::new(Some(claim)), items: free });
+    let mut results = collection.create(to_create, journal).await.into_iter();
+    let creations = known.iter().zip(&new).map(|(item, new)| {
+        let fresh = (*item == ItemState::Free).then(|| results.next()).flatten();
+        async move {
+            match fresh {
+                Some(result) => result.map(self::fresh).map_err(|error| keyed(error.into())),
+                None => recall(collection, item, new).await,
+            }
+        }
+    });
+    Ok(join_all(creations).await)
+}
+
+fn fresh<T>(created: Created<T>) -> Creation<T> {
+    Creation { created, replayed: false }
+}
+
+/// 1 to 255 visible ASCII characters.
+fn check(key: &str) -> Result<(), FieldError> {
+    if (1..=LONGEST_KEY).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Ok(());
+    }
+    Err(FieldError::bad_user_input(format!(
+        "`input.idempotencyKey` must have 1 to {LONGEST_KEY} visible ASCII characters, as a UUID has."
+    )))
+}
+
+/// Whether the present caller may know what earlier calls did: Graph lets the token read the configuration, or where
+/// there is none yet, configurations.
+async fn allow(ctx: &Context<'_>, configuration: Option<&Key>) -> Result<(), FieldError> {
+    let configurations = session(ctx)?.ios_lob_app_provisioning_configurations().collection();
+    let select = Select::from(["id"]);
+    match configuration {
+        Some(key) => match configurations.get_opt(key, &select).await? {
+            Some(_) => Ok(()),
+            None => Err(FieldError::new(ErrorCode::NotFound, "Microsoft Graph has no such configuration.")),
+        },
+        None => {
+            let first = ListOptions { top: Some(1), ..ListOptions::default() };
+            configurations.list(first.to_query(), &select).await?;
+            Ok(())
+        }
+    }
+}
+
+/// What an earlier call made, without making it again.
+async fn recall<N: NewEntity>(
+    collection: &Collection<N::Entity>,
+    item: &ItemState,
+    new: &N,
+) -> Result<Creation<N::Entity>, FieldError> {
+    if let ItemState::Created(key) = item {
+        let key = Key::new(key.as_str()).map_err(|_| FieldError::unusable_key())?;
+        return Ok(Creation { created: Created::Key(key), replayed: true });
+    }
+    if let Some(entity) = collection.created_before(new).await {
+        return Ok(Creation { created: Created::Entity(entity), replayed: true });
+    }
+    Err(match item {
+        ItemState::Applied => FieldError::created_without_key().with_outcome(Outcome::Applied),
+        _ => unknown(
+            "An earlier call with this idempotency key was sent to Microsoft Graph and its answer was lost",
+        ),
+    })
+}
+
+fn unknown(what: &str) -> FieldError {
+    let message =
+        format!("{what}: it may have happened. Repeating the call with its key creates nothing twice.");
+    keyed(FieldError::new(ErrorCode::OutcomeUnknown, message).with_outcome(Outcome::Unknown))
+}
+
+/// With a key, a create of which nothing is known may be sent again: it is not made twice.
+fn keyed(error: FieldError) -> FieldError {
+    if error.code() == ErrorCode::OutcomeUnknown { error.retryable() } else { error }
+}
+
+fn state_error(error: &StateError) -> FieldError {
+    warn!(%error, cause = std::error::Error::source(error).map(tracing::field::display), "an idempotency key could not be used");
+    let message = "The gateway cannot keep idempotency keys at present, so that nothing was sent: send the request again after a \
+         while.";
+    FieldError::new(ErrorCode::StateUnavailable, message).retryable()
+}
+
+/// Notes in the ledger what becomes of creates.
+struct LedgerJournal {
+    claim: Mutex<Option<Claim>>,
+    /// Which of the record's items each create is.
+    items: Vec<usize>,
+}
+
+impl LedgerJournal {
+    fn item(&self, create: usize) -> usize {
+        self.items.get(create).copied().unwrap_or(usize::MAX)
+    }
+}
+
+#[async_trait]
+impl Journal for LedgerJournal {
+    async fn about_to_send(&self, creates: &[usize]) -> Result<(), Arc<dyn std::error::Error + Send + Sync>> {
+        let items: Vec<usize> = creates.iter().map(|create| self.item(*create)).collect();
+        let mut claim = self.claim.lock().await;
+        let noted = match claim.as_mut() {
+            Some(claim) => claim.intend(&items).await,
+            None => Err(StateError::Lost),
+        };
+        noted.map_err(|error| Arc::new(error) as Arc<dyn std::error::Error + Send + Sync>)
+    }
+
+    async fn ended(&self, creates: &[(usize, Fate)]) {
+        let state = |fate: &Fate| match fate {
+            Fate::Created(key) => ItemState::Created(key.as_str().to_owned()),
+            Fate::Failed(Outcome::NotSent | Outcome::Rejected) => ItemState::Free,
+            Fate::Failed(Outcome::Applied) => ItemState::Applied,
+            Fate::Failed(Outcome::Unknown) => ItemState::Unknown,
+        };
+        let changes: Vec<_> =
+            creates.iter().map(|(create, fate)| (self.item(*create), state(fate))).collect();
+        if let Some(claim) = self.claim.lock().await.as_mut()
+            && let Err(error) = claim.note(&changes).await
+        {
+            // The record says that it is under way, so that nobody sends it again.
+            error!(%error, "what became of a write could not be noted");
+        }
+    }
+
+    async fn close(&self) {
+        if let Some(claim) = self.claim.lock().await.take()
+            && let Err(error) = claim.finish().await
+        {
+            error!(%error, "a call's end could not be noted");
+        }
+    }
+}

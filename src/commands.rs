@@ -56,9 +56,9 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
 async fn serve(config: GatewayConfig) -> anyhow::Result<ExitCode> {
     let graph = graph_client(&config.graph)?;
     info!(graph.root = %graph.root(), "speaking to Microsoft Graph");
-    let ledger = ledger(&config.state)?;
     let listener = bind(config.listen, "--listen").await?;
     let admin = bind(config.admin_listen, "--admin-listen").await?;
+    let ledger = ledger(&config.state)?;
     let stop = stop_signal()?;
     print(&format!("listening on http://{}", listener.local_addr()?))?;
     print(&format!("admin listening on http://{}", admin.local_addr()?))?;

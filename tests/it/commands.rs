@@ -11,7 +11,7 @@ use crate::harness::http_client;
 pub(crate) struct Program {
     child: Child,
     stdout: BufReader<std::process::ChildStdout>,
-    stderr: std::thread::JoinHandle<String>,
+    stderr: Option<std::thread::JoinHandle<String>>,
 }
 
 fn program(arguments: &[&str]) -> Command {
@@ -46,7 +46,7 @@ impl Program {
             stderr.read_to_string(&mut text).unwrap();
             text
         });
-        Self { child, stdout, stderr }
+        Self { child, stdout, stderr: Some(stderr) }
     }
 
     /// The rest of the next line that starts so.
@@ -80,7 +80,22 @@ impl Program {
         let mut said = String::new();
         self.stdout.read_to_string(&mut said).unwrap();
         let code = self.child.wait().unwrap().code();
-        (code, said + &self.stderr.join().unwrap())
+        let stderr = self.stderr.take().map(|stderr| stderr.join().unwrap());
+        (code, said + &stderr.unwrap_or_default())
+    }
+
+    /// Ends it at once, as a machine that fails does.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // It has ended already, but where a test failed.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -183,6 +198,23 @@ fn a_bad_setting_stops_the_start_with_one_line_that_names_it() {
         (&["serve", "--log", "a=b=c"][..], "--log"),
         (&["serve", "--unheard-of"][..], "--unheard-of"),
         (&["serve", "--listen", "192.0.2.1:1"][..], "--listen"),
+        (
+            &["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--state-file", "/"][..],
+            "--state-file",
+        ),
+        (
+            &[
+                "serve",
+                "--listen",
+                "127.0.0.1:0",
+                "--admin-listen",
+                "127.0.0.1:0",
+                "--state-file",
+                concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"),
+            ][..],
+            "--state-file",
+        ),
+        (&["serve", "--state-retention", "0s"][..], "--state-retention"),
         (&["sandbox", "--profile", "x"][..], "--profile"),
         (&["unheard-of"][..], "unheard-of"),
     ] {

@@ -39,11 +39,20 @@ fn client() -> reqwest::Client {
 
 /// What the gateway answers to a create.
 pub(crate) async fn post(url: String) -> Value {
-    let body = json!({"query": MUTATION, "variables": input(device_status())}).to_string();
+    send(url, json!({"query": MUTATION, "variables": input(device_status())})).await
+}
+
+/// What the gateway answers to a request; nothing where it ends before it answers.
+pub(crate) async fn try_send(url: String, request: Value) -> Option<Value> {
+    let body = request.to_string();
     let request =
         client().post(format!("{url}/graphql")).header("content-type", "application/json").body(body);
-    let response = request.bearer_auth(TOKEN).send().await.unwrap();
-    serde_json::from_str(&response.text().await.unwrap()).unwrap()
+    let response = request.bearer_auth(TOKEN).send().await.ok()?;
+    serde_json::from_str(&response.text().await.ok()?).ok()
+}
+
+async fn send(url: String, request: Value) -> Value {
+    try_send(url, request).await.expect("an answer")
 }
 
 /// Waits until the sandbox has been asked so often.
@@ -105,4 +114,18 @@ fn readiness_goes_first_and_requests_are_taken_until_the_delay_is_over() {
     });
     // The second signal ends it at once.
     assert_eq!(gateway.stop().0, Some(1));
+}
+
+#[test]
+fn a_back_off_ends_at_once_and_what_is_known_is_told() {
+    let upstream = upstream();
+    let (gateway, url, _) = gateway(&upstream.root, &["--drain-delay", "60s"]);
+    upstream.sandbox.inject(FaultRule::always("429;retry-after=20".parse().unwrap()));
+    let answer = upstream.runtime.spawn(post(url));
+    upstream.runtime.block_on(asked(&upstream.sandbox, 1));
+    gateway.terminate();
+    let answer = upstream.runtime.block_on(answer).unwrap();
+    let extensions = &answer["errors"][0]["extensions"];
+    assert_eq!((&extensions["code"], &extensions["outcome"]), (&json!("THROTTLED"), &json!("REJECTED")));
+    assert_eq!(gateway.stop().0, Some(1), "the second signal");
 }

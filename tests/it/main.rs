@@ -33,6 +33,7 @@ mod sandbox;
 mod sdl;
 mod select;
 mod shutdown;
+mod state_file;
 mod tls;
 mod token;
 mod wire;

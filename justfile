@@ -33,6 +33,15 @@ check: _fmt-check lint doc test deny
 _fmt-check:
     cargo fmt --check
 
+# Prove that nothing is lost and nothing doubled: 20 000 calls each, then 2000 statuses under Intune's windows (20 minutes)
+nothing-lost:
+    cargo build --release --example nothing_lost
+    cargo run --release --example nothing_lost -- storm --ids keep
+    cargo run --release --example nothing_lost -- storm --ids ignore
+    cargo run --release --example nothing_lost -- storm --ids keep --broken-word
+    cargo run --release --example nothing_lost -- storm --ids ignore --broken-word
+    cargo run --release --example nothing_lost -- windows
+
 # Run the gateway and the sandbox on this machine
 demo:
     cargo run --release -- demo

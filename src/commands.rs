@@ -66,6 +66,7 @@ async fn serve(config: GatewayConfig) -> anyhow::Result<ExitCode> {
         introspection: config.introspection,
         default_page_size: config.default_page_size,
         cursor_key: cursor_key(config.cursor_key_file.as_deref())?,
+        max_payload: config.http.max_payload,
         ledger,
     };
     let settings = server::Settings {

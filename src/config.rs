@@ -159,7 +159,7 @@ pub struct StateConfig {
           value_parser = retention)]
     pub state_retention: Duration,
     /// Most writes whose keys are known at once; each item of a bulk call is one. Beyond it new keys are refused.
-    #[arg(long, env = "INTUNE_GRAPHQL_STATE_CAPACITY", value_name = "COUNT", default_value_t = 500_000)]
+    #[arg(long, env = "INTUNE_GRAPHQL_STATE_CAPACITY", value_name = "COUNT", default_value_t = 250_000)]
     pub state_capacity: usize,
 }
 
@@ -173,6 +173,10 @@ pub struct HttpConfig {
     /// Largest request body, in bytes.
     #[arg(long, env = "INTUNE_GRAPHQL_MAX_BODY", value_name = "BYTES", default_value_t = 1024 * 1024)]
     pub max_body: usize,
+    /// Largest payload of a configuration, in bytes before base64, which makes it a third longer: a payload of this size
+    /// needs a larger `--max-body` than the default.
+    #[arg(long, env = "INTUNE_GRAPHQL_MAX_PAYLOAD", value_name = "BYTES", default_value_t = 1024 * 1024)]
+    pub max_payload: usize,
 }
 
 /// The demo's settings.

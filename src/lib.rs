@@ -11,8 +11,9 @@
 //!    the selections, so that nothing executes before all of it is known to be good, and nothing twice.
 //! 3. [`schema::Api::execute`] runs the resolvers. They are thin: a resolver maps its input and asks the caller's
 //!    [`graph::Session`].
-//! 4. The session gathers reads that become ready together into one `$batch`, and sends writes once, each with the
-//!    caller's token, to the service root and nowhere else.
+//! 4. The session gathers reads that become ready together into one `$batch`, and sends writes as often as is safe, each
+//!    with the caller's token, to the service root and nowhere else. What a create's idempotency key stands for is in
+//!    the [`state::Ledger`].
 //! 5. What comes back is an entity of [`graph::models`], or a [`graph::Error`] that says what the caller can do; the
 //!    schema turns it into a node, or into an error with a code.
 

@@ -24,13 +24,14 @@ pub(super) async fn run(config: DemoConfig) -> anyhow::Result<()> {
     let gateway = format!("http://{}", listener.local_addr()?);
 
     let graph = graph_client(&GraphConfig { graph_url: Some(root.clone()), ..GraphConfig::default() })?;
+    let http = HttpConfig::default();
     let api = ApiSettings {
         introspection: true,
         default_page_size: 50,
         cursor_key: CursorKey::random()?,
+        max_payload: http.max_payload,
         ledger: super::ledger(&StateConfig::default())?,
     };
-    let http = HttpConfig::default();
     let configuration = Key::new(sandbox::DEMO_CONFIGURATION_ID)?;
     let graphiql = server::PageSettings::demo(
         graph.root(),

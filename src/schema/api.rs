@@ -40,6 +40,8 @@ pub struct ApiSettings {
     pub default_page_size: usize,
     /// What cursors are sealed with.
     pub cursor_key: CursorKey,
+    /// Largest payload of a configuration, in bytes before base64.
+    pub max_payload: usize,
     /// Which idempotency keys have been used.
     pub ledger: Ledger,
 }
@@ -52,14 +54,14 @@ impl Api {
     /// Where our own SDL cannot be read, which a test would show.
     #[must_use]
     pub fn new(settings: ApiSettings) -> Self {
-        let ApiSettings { introspection, default_page_size, cursor_key, ledger } = settings;
+        let ApiSettings { introspection, default_page_size, cursor_key, max_payload, ledger } = settings;
         let types =
             TypeSystem::new(&sdl(), input_rules(InputRules::default())).expect("our own SDL is valid");
         Self {
             preparer: Preparer::new(types, Limits::default()),
             documents: Documents::new(),
             executing: build(ValidationMode::Fast)
-                .data(Services { cursor_key, default_page_size, ledger })
+                .data(Services { cursor_key, default_page_size, max_payload, ledger })
                 .finish(),
             introspection,
         }

@@ -21,6 +21,8 @@ pub(super) struct Services {
     pub(super) cursor_key: CursorKey,
     /// How many objects a page has where the caller does not say.
     pub(super) default_page_size: usize,
+    /// Largest payload of a configuration, in bytes before base64.
+    pub(super) max_payload: usize,
     /// Which idempotency keys have been used.
     pub(super) ledger: Ledger,
 }

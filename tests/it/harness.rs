@@ -159,6 +159,7 @@ impl Gateway {
                 introspection: true,
                 default_page_size: 50,
                 cursor_key: CursorKey::new(&[7; 32]).unwrap(),
+                max_payload: 1024 * 1024,
                 ledger: ledger(),
             },
             max_response: 16 * 1024 * 1024,

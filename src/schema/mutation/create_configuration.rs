@@ -9,7 +9,7 @@ use crate::schema::connection::{Edge, Listed as _};
 use crate::schema::error::FieldError;
 use crate::schema::mutation::keyed::{self, Call, Creation};
 use crate::schema::node::GlobalId;
-use crate::schema::request::{Properties, request, session};
+use crate::schema::request::{Properties, request, services, session};
 use crate::schema::selection::Selected;
 use crate::schema::types::{IosLobAppProvisioningConfiguration, IosLobAppProvisioningConfigurationInput};
 
@@ -38,7 +38,9 @@ pub(super) async fn resolve(
     input: CreateIosLobAppProvisioningConfigurationInput,
 ) -> Result<CreateIosLobAppProvisioningConfigurationPayload, FieldError> {
     let not_sent = |error: FieldError| error.with_outcome(Outcome::NotSent);
-    let configuration = input.configuration.into_model("input.configuration").map_err(not_sent)?;
+    let max_payload = services(ctx).map_err(not_sent)?.max_payload;
+    let configuration =
+        input.configuration.into_model("input.configuration", max_payload).map_err(not_sent)?;
     let configurations = session(ctx).map_err(not_sent)?.ios_lob_app_provisioning_configurations();
     let call = Call {
         mutation: "createIosLobAppProvisioningConfiguration",

@@ -14,7 +14,7 @@ use crate::graph::odata::{ListOptions, Select};
 use crate::graph::{Collection, Created, Fate, Journal, Key, NoJournal, Outcome};
 use crate::schema::error::{ErrorCode, FieldError};
 use crate::schema::request::{services, session};
-use crate::state::{Claim, Entry, ItemState, Scope, StateError};
+use crate::state::{Claim, Entry, ItemState, Scope, StateError, StoreError};
 
 /// Longest key, in characters.
 const LONGEST_KEY: usize = 255;
@@ -79,7 +79,9 @@ pub(super) async fn create<N: NewEntity + Clone>(
         }
         // What earlier calls did is told only to those whom Graph lets read the configuration.
         if !is_allowed {
-            allow(ctx, call.configuration).await.map_err(not_sent)?;
+            // An earlier call may have written: to this one that is neither told nor denied.
+            let untold = |error: FieldError| error.with_outcome(Outcome::Unknown);
+            allow(ctx, call.configuration).await.map_err(untold)?;
             is_allowed = true;
         }
         match entry {
@@ -95,7 +97,7 @@ pub(super) async fn create<N: NewEntity + Clone>(
                 return Err(not_sent(FieldError::new(ErrorCode::IdempotencyKeyReused, message)));
             }
             Entry::UnderWay(waiting) => match tokio::time::timeout_at(deadline, waiting.changed()).await {
-                Ok(changed) => changed.map_err(|error| not_sent(state_error(&error)))?,
+                Ok(changed) => changed.map_err(|error| state_error(&error))?,
                 Err(_elapsed) => {
                     return Err(unknown("The first call with this idempotency key is still under way"));
                 }
@@ -190,11 +192,16 @@ fn keyed(error: FieldError) -> FieldError {
     if error.code() == ErrorCode::OutcomeUnknown { error.retryable() } else { error }
 }
 
+/// A full store knows that the key is new. Where it cannot be asked, an earlier call may have written.
 fn state_error(error: &StateError) -> FieldError {
     warn!(%error, cause = std::error::Error::source(error).map(tracing::field::display), "an idempotency key could not be used");
-    let message = "The gateway cannot keep idempotency keys at present, so that nothing was sent: send the request again after a \
-         while.";
-    FieldError::new(ErrorCode::StateUnavailable, message).retryable()
+    let outcome = match error {
+        StateError::Store(StoreError::Full) | StateError::Input => Outcome::NotSent,
+        StateError::Store(StoreError::Unavailable(_)) | StateError::Lost => Outcome::Unknown,
+    };
+    let message = "The gateway cannot keep idempotency keys at present, so that this call sent nothing: send it again after \
+                   a while.";
+    FieldError::new(ErrorCode::StateUnavailable, message).retryable().with_outcome(outcome)
 }
 
 /// Notes in the ledger what becomes of creates.

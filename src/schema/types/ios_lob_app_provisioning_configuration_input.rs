@@ -9,9 +9,6 @@ use super::patch::patch;
 use crate::graph::models;
 use crate::schema::error::FieldError;
 
-/// Largest payload, in bytes before base64.
-const LARGEST_PAYLOAD: usize = 1024 * 1024;
-
 /// A new configuration.
 #[derive(Debug, InputObject)]
 pub(crate) struct IosLobAppProvisioningConfigurationInput {
@@ -19,7 +16,7 @@ pub(crate) struct IosLobAppProvisioningConfigurationInput {
     display_name: String,
     /// File name of the payload: `*.mobileprovision` or `*.xml`.
     payload_file_name: String,
-    /// The payload in base64 with padding; 1 MiB at most before base64.
+    /// The payload in base64 with padding; 1 MiB at most before base64, unless the gateway is set otherwise.
     payload: String,
     /// Free text.
     description: Option<String>,
@@ -36,7 +33,7 @@ pub(crate) struct IosLobAppProvisioningConfigurationPatch {
     display_name: MaybeUndefined<String>,
     /// File name of the payload: `*.mobileprovision` or `*.xml`.
     payload_file_name: MaybeUndefined<String>,
-    /// The payload in base64 with padding; 1 MiB at most before base64.
+    /// The payload in base64 with padding; 1 MiB at most before base64, unless the gateway is set otherwise.
     payload: MaybeUndefined<String>,
     /// Free text.
     description: MaybeUndefined<String>,
@@ -47,7 +44,7 @@ pub(crate) struct IosLobAppProvisioningConfigurationPatch {
 }
 
 impl IosLobAppProvisioningConfigurationInput {
-    /// The body that Graph is sent.
+    /// The body that Graph is sent. `max_payload` is in bytes before base64.
     ///
     /// # Errors
     ///
@@ -55,8 +52,9 @@ impl IosLobAppProvisioningConfigurationInput {
     pub(crate) fn into_model(
         self,
         argument: &str,
+        max_payload: usize,
     ) -> Result<models::NewIosLobAppProvisioningConfiguration, FieldError> {
-        check_payload(&self.payload, argument)?;
+        check_payload(&self.payload, argument, max_payload)?;
         Ok(models::NewIosLobAppProvisioningConfiguration {
             display_name: self.display_name,
             payload_file_name: self.payload_file_name,
@@ -69,7 +67,7 @@ impl IosLobAppProvisioningConfigurationInput {
 }
 
 impl IosLobAppProvisioningConfigurationPatch {
-    /// The body that Graph is sent.
+    /// The body that Graph is sent. `max_payload` is in bytes before base64.
     ///
     /// # Errors
     ///
@@ -77,9 +75,10 @@ impl IosLobAppProvisioningConfigurationPatch {
     pub(crate) fn into_model(
         self,
         argument: &str,
+        max_payload: usize,
     ) -> Result<models::IosLobAppProvisioningConfigurationPatch, FieldError> {
         if let MaybeUndefined::Value(payload) = &self.payload {
-            check_payload(payload, argument)?;
+            check_payload(payload, argument, max_payload)?;
         }
         Ok(models::IosLobAppProvisioningConfigurationPatch {
             display_name: patch(self.display_name),
@@ -93,15 +92,14 @@ impl IosLobAppProvisioningConfigurationPatch {
 }
 
 /// Sent as it came: base64 that is none would be a 500 of Intune's rather than a sentence.
-fn check_payload(payload: &str, argument: &str) -> Result<(), FieldError> {
+fn check_payload(payload: &str, argument: &str, max: usize) -> Result<(), FieldError> {
     let bytes = STANDARD.decode(payload).map_err(|_| {
         FieldError::bad_user_input(format!(
             "{argument}.payload must be base64 with padding (RFC 4648, section 4)."
         ))
     })?;
-    if bytes.len() > LARGEST_PAYLOAD {
-        let message =
-            format!("{argument}.payload must not be larger than {LARGEST_PAYLOAD} bytes before base64.");
+    if bytes.len() > max {
+        let message = format!("{argument}.payload must not be larger than {max} bytes before base64.");
         return Err(FieldError::bad_user_input(message));
     }
     Ok(())

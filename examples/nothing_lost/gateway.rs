@@ -1,0 +1,90 @@
+//! The gateway as a process, and the sandbox behind it.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+use anyhow::{Context as _, bail};
+use intune_graphql::sandbox::{self, Sandbox, Settings};
+use tokio::net::TcpListener;
+
+/// Serves a sandbox on a free port; gives its service root.
+pub(crate) async fn start_sandbox(settings: Settings) -> anyhow::Result<(Sandbox, String)> {
+    let sandbox = Sandbox::new(settings);
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let root = format!("http://{}/beta", listener.local_addr()?);
+    tokio::spawn(sandbox::run(listener, sandbox.clone(), std::future::pending()));
+    Ok((sandbox, root))
+}
+
+/// A file for the gateway's state, which goes with this.
+pub(crate) struct StateFile(PathBuf);
+
+impl StateFile {
+    pub(crate) fn new() -> Self {
+        Self(std::env::temp_dir().join(format!("nothing-lost-{}.state", std::process::id())))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for StateFile {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// A running gateway; killed when it is dropped.
+pub(crate) struct Gateway {
+    child: Child,
+    /// Held open, since the program ends where it cannot say where it listens.
+    _stdout: BufReader<ChildStdout>,
+    /// `127.0.0.1:PORT`
+    pub(crate) address: String,
+}
+
+impl Gateway {
+    /// Starts this program as a gateway in front of `root`.
+    pub(crate) fn start(root: &str, address: &str, state: &Path, more: &[&str]) -> anyhow::Result<Self> {
+        let mut command = Command::new(std::env::current_exe()?);
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("INTUNE_GRAPHQL_")) {
+            command.env_remove(name);
+        }
+        command.args(["serve", "--listen", address, "--admin-listen", "127.0.0.1:0", "--graph-url", root]);
+        command.arg("--state-file").arg(state).args(more).stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut child = command.spawn().context("the gateway does not start")?;
+        let mut stdout = BufReader::new(child.stdout.take().context("the gateway has no output")?);
+        let mut line = String::new();
+        while stdout.read_line(&mut line)? > 0 {
+            if let Some(address) = line.trim_end().strip_prefix("listening on http://") {
+                return Ok(Self { address: address.to_owned(), child, _stdout: stdout });
+            }
+            line.clear();
+        }
+        bail!("the gateway ended at its start")
+    }
+
+    /// Asks it to stop, as an operator does, and gives its exit code.
+    pub(crate) async fn drain(mut self) -> anyhow::Result<Option<i32>> {
+        let id = self.child.id().to_string();
+        Command::new("kill").args(["-TERM", &id]).status().context("kill")?;
+        tokio::task::spawn_blocking(move || Ok(self.child.wait()?.code())).await?
+    }
+
+    /// Resident memory in MiB; `None` where the system does not say.
+    pub(crate) fn memory(&self) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+        let kib: u64 = line.trim().trim_end_matches(" kB").parse().ok()?;
+        Some(kib / 1024)
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

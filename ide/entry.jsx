@@ -8,12 +8,13 @@ import './style.css';
 import { createGraphiQLFetcher } from '@graphiql/toolkit';
 import { ToolbarButton, ToolbarMenu, useGraphiQL, useGraphiQLActions } from '@graphiql/react';
 import { GraphiQL, HISTORY_PLUGIN } from 'graphiql';
+import { Kind, parse } from 'graphql';
 import { createClient } from 'graphql-ws';
 import { useState } from 'react';
 import { createRoot } from 'react-dom/client';
 
 import { exampleIds, offeredExamples } from './examples.js';
-import { storage } from './storage.js';
+import { restoreTabs, storage } from './storage.js';
 
 // Relative to `/graphiql`, so that a proxy may serve the gateway under a path of its own.
 const ENDPOINT = new URL('graphql', document.baseURI);
@@ -47,7 +48,7 @@ async function send(query, variables) {
   return response.json();
 }
 
-const fetcher = createGraphiQLFetcher({
+const fetcherOfText = createGraphiQLFetcher({
   url: ENDPOINT.href,
   fetch: fetchWithToken,
   enableIncrementalDelivery: false,
@@ -57,6 +58,24 @@ const fetcher = createGraphiQLFetcher({
     retryAttempts: 0,
   }),
 });
+
+/**
+ * GraphiQL works out which operation it runs, and of what kind, a moment after a tab is shown. Whoever is faster would
+ * run an operation of the tab before, so it is read from the text that is sent.
+ */
+function fetcher(params, options) {
+  let documentAST;
+  try {
+    documentAST = parse(params.query);
+  } catch {
+    return fetcherOfText(params, options);
+  }
+  const names = documentAST.definitions
+    .filter(({ kind }) => kind === Kind.OPERATION_DEFINITION)
+    .map(({ name }) => name?.value);
+  const operationName = names.length === 1 ? names[0] : params.operationName;
+  return fetcherOfText({ ...params, operationName }, { ...options, documentAST });
+}
 
 const UPSTREAMS = {
   sandbox: ['Sandbox.', (host) => `Requests go to an in-memory stand-in at ${host}. Nothing reaches Microsoft.`],
@@ -134,11 +153,12 @@ function Page({ settings, examples, ids }) {
       <main>
         <GraphiQL
           fetcher={fetcher}
-          storage={storage()}
+          storage={store}
           shouldPersistHeaders={false}
           showPersistHeadersSettings={false}
           plugins={[HISTORY_PLUGIN]}
           defaultEditorToolsVisibility="variables"
+          initialVariables={hasTabs || examples.length === 0 ? undefined : variablesText(examples[0], ids)}
           defaultTabs={examples.map((example) => ({ query: example.operation, variables: variablesText(example, ids) }))}
         >
           <GraphiQL.Logo><span className="name">intune-graphql</span></GraphiQL.Logo>
@@ -161,6 +181,8 @@ function Page({ settings, examples, ids }) {
   );
 }
 
+const store = storage();
+const hasTabs = restoreTabs(store);
 const settings = await fetch(SETTINGS, { cache: 'no-store' })
   .then((response) => response.json())
   .catch(() => ({ upstream: { kind: 'unknown' } }));

@@ -38,3 +38,23 @@ function memory() {
     clear: () => entries.clear(),
   };
 }
+
+/**
+ * Makes GraphiQL show the tab that was active, with its variables: it restores those from entries of their own, which it
+ * does not write before something is edited. Gives whether there were tabs.
+ */
+export function restoreTabs(store) {
+  let tab;
+  try {
+    const state = JSON.parse(store.getItem('graphiql:tabState'));
+    tab = state.tabs[state.activeTabIndex];
+  } catch {
+    return false;
+  }
+  if (!tab) return false;
+  for (const part of ['query', 'variables']) {
+    if (tab[part] == null) store.removeItem(`graphiql:${part}`);
+    else store.setItem(`graphiql:${part}`, tab[part]);
+  }
+  return true;
+}

@@ -50,8 +50,12 @@ const TABS = [
 const WHOLE = {
   ready: (page) => page.locator('.graphiql-query-editor .view-line', { hasText: 'addDeviceStatus' }).first().waitFor(PATIENCE),
   run: (page) => page.getByRole('button', { name: 'Execute query' }).click(),
-  response: (page) => page.locator('.result-window .view-lines').innerText()
-    .then((text) => text.replaceAll('\u00a0', ' ')),
+  // The editor's own text: on the page long lines are wrapped. It must be on the page too.
+  async response(page) {
+    const shown = await page.locator('.result-window .view-lines').innerText();
+    if (!shown.includes('{')) return '';
+    return page.evaluate(() => globalThis.__MONACO.editor.getModels().find(({ uri }) => uri.path.includes('response')).getValue());
+  },
   async docs(page) {
     await page.getByRole('button', { name: 'Show Documentation Explorer' }).click();
     await page.locator('.graphiql-doc-explorer-content').getByText('Mutation', { exact: true }).click(PATIENCE);

@@ -23,6 +23,7 @@ mod http;
 mod idempotency;
 mod ignored;
 mod node;
+mod operations;
 mod page_faults;
 mod pagination;
 mod proxy;

@@ -204,6 +204,10 @@ try {
       const overflow = await view.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
       assert.ok(overflow <= 0, `${colorScheme} ${width}: ${overflow} pixels are cut off`);
       await view.screenshot({ path: path.join(artefacts, `${name}-${colorScheme}-${width}.png`) });
+      if (width < 700) {
+        await kind.docs(view);
+        await view.screenshot({ path: path.join(artefacts, `${name}-${colorScheme}-${width}-docs.png`) });
+      }
       await view.context().close();
     }
   }

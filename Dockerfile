@@ -3,10 +3,21 @@
 #   docker build -t intune-graphql .
 #   docker run --rm -p 127.0.0.1:4000:4000 intune-graphql
 #
+# NODE_IMAGE needs npm and Node.js 18 or later, to build GraphiQL.
 # RUST_IMAGE needs cargo, rustc and a linker; its version is the channel of rust-toolchain.toml. RUNTIME_IMAGE needs
 # glibc and libgcc, at least as new as those of the builder, and nothing else: no shell, no package manager.
+ARG NODE_IMAGE=docker.io/library/node:22-bookworm-slim
 ARG RUST_IMAGE=docker.io/library/rust:1.95.0-slim-bookworm
 ARG RUNTIME_IMAGE=docker.io/library/debian:bookworm-slim
+
+FROM ${NODE_IMAGE} AS ide
+WORKDIR /ide
+COPY ide/package.json ide/package-lock.json ./
+# Where npm goes and how it trusts it: set on machines that have a registry of their own.
+ARG NPM_CONFIG_REGISTRY
+RUN npm ci --ignore-scripts --no-audit --no-fund
+COPY ide ./
+RUN npm run build
 
 FROM ${RUST_IMAGE} AS build
 WORKDIR /build
@@ -15,11 +26,13 @@ COPY Cargo.toml Cargo.lock ./
 RUN mkdir src \
  && echo 'fn main() {}' > src/main.rs \
  && touch src/lib.rs \
+ && echo 'fn main() {}' > build.rs \
  && cargo build --release --locked \
- && rm -r src
+ && rm -r src build.rs
 COPY . .
+COPY --from=ide /ide/dist ide/dist
 # Newer than the stand-ins above, or cargo would take those for the program.
-RUN touch src/main.rs src/lib.rs \
+RUN touch build.rs src/main.rs src/lib.rs \
  && cargo build --release --locked --bin intune-graphql
 
 FROM ${RUNTIME_IMAGE}

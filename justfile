@@ -42,6 +42,14 @@ nothing-lost:
     cargo run --release --example nothing_lost -- storm --ids ignore --broken-word
     cargo run --release --example nothing_lost -- windows
 
+# Build GraphiQL into ide/dist, for the next cargo build to embed (needs npm)
+ide:
+    npm ci --prefix ide --ignore-scripts --no-audit --no-fund && npm run --prefix ide build
+
+# Try the page that target/debug/intune-graphql embeds in a browser (needs npm and Chromium)
+browser:
+    npm ci --prefix tests/clients/browser --ignore-scripts --no-audit --no-fund && npm test --prefix tests/clients/browser
+
 # Run the gateway and the sandbox on this machine
 demo:
     cargo run --release -- demo

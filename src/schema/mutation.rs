@@ -43,7 +43,7 @@ impl Mutation {
     async fn add_device_status(
         &self,
         ctx: &Context<'_>,
-        input: AddDeviceStatusInput,
+        #[graphql(desc = "The status to add, and to which configuration.")] input: AddDeviceStatusInput,
     ) -> Option<Result<AddDeviceStatusPayload, FieldError>> {
         Some(add_device_status::resolve(ctx, input).await)
     }
@@ -53,7 +53,7 @@ impl Mutation {
     async fn add_device_statuses(
         &self,
         ctx: &Context<'_>,
-        input: AddDeviceStatusesInput,
+        #[graphql(desc = "The statuses to add, and to which configuration.")] input: AddDeviceStatusesInput,
     ) -> Option<Result<AddDeviceStatusesPayload, FieldError>> {
         Some(add_device_statuses::resolve(ctx, input).await)
     }
@@ -63,7 +63,7 @@ impl Mutation {
     async fn update_device_status(
         &self,
         ctx: &Context<'_>,
-        input: UpdateDeviceStatusInput,
+        #[graphql(desc = "Which status to change, and what of it.")] input: UpdateDeviceStatusInput,
     ) -> Option<Result<UpdateDeviceStatusPayload, FieldError>> {
         Some(update_device_status::resolve(ctx, input).await)
     }
@@ -73,7 +73,7 @@ impl Mutation {
     async fn delete_device_status(
         &self,
         ctx: &Context<'_>,
-        input: DeleteDeviceStatusInput,
+        #[graphql(desc = "Which status to delete.")] input: DeleteDeviceStatusInput,
     ) -> Option<Result<DeleteDeviceStatusPayload, FieldError>> {
         Some(delete_device_status::resolve(ctx, input).await)
     }
@@ -82,6 +82,7 @@ impl Mutation {
     async fn create_ios_lob_app_provisioning_configuration(
         &self,
         ctx: &Context<'_>,
+        #[graphql(desc = "The configuration to create.")]
         input: CreateIosLobAppProvisioningConfigurationInput,
     ) -> Option<Result<CreateIosLobAppProvisioningConfigurationPayload, FieldError>> {
         Some(create_configuration::resolve(ctx, input).await)
@@ -91,6 +92,7 @@ impl Mutation {
     async fn update_ios_lob_app_provisioning_configuration(
         &self,
         ctx: &Context<'_>,
+        #[graphql(desc = "Which configuration to change, and what of it.")]
         input: UpdateIosLobAppProvisioningConfigurationInput,
     ) -> Option<Result<UpdateIosLobAppProvisioningConfigurationPayload, FieldError>> {
         Some(update_configuration::resolve(ctx, input).await)
@@ -101,6 +103,7 @@ impl Mutation {
     async fn delete_ios_lob_app_provisioning_configuration(
         &self,
         ctx: &Context<'_>,
+        #[graphql(desc = "Which configuration to delete.")]
         input: DeleteIosLobAppProvisioningConfigurationInput,
     ) -> Option<Result<DeleteIosLobAppProvisioningConfigurationPayload, FieldError>> {
         Some(delete_configuration::resolve(ctx, input).await)
@@ -111,6 +114,7 @@ impl Mutation {
     async fn assign_ios_lob_app_provisioning_configuration(
         &self,
         ctx: &Context<'_>,
+        #[graphql(desc = "Which configuration to assign, and to whom.")]
         input: AssignIosLobAppProvisioningConfigurationInput,
     ) -> Option<Result<AssignIosLobAppProvisioningConfigurationPayload, FieldError>> {
         Some(assign_configuration::resolve(ctx, input).await)

@@ -1,14 +1,18 @@
-//! The fallback GraphiQL page: our own, without dependencies, compiled into the binary whole.
+//! The GraphiQL page, in the binary whole: GraphiQL where `ide/dist` was built, else a small page of our own.
 //!
-//! This file owns its routes, headers and settings; the page itself is `graphiql/{index.html,app.js,style.css}`. The
-//! page talks to `/graphql` on its own origin like any other client, and nothing here knows of GraphQL.
+//! This file owns its routes, headers and settings, and [`assets`] its files, whose sources are in `ide/`. The page talks
+//! to `/graphql` on its own origin like any other client, and nothing here knows of GraphQL.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+mod assets;
 
-use axum::response::{Html, Redirect, Response};
+use std::sync::Arc;
+
+use axum::extract::Path;
+use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::get;
 use axum::{Router, middleware};
 use clap::ValueEnum;
+use http::StatusCode;
 use http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
     REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
@@ -18,14 +22,15 @@ use url::{Position, Url};
 
 use crate::graph::{Cloud, ServiceRoot};
 
-const INDEX: &str = include_str!("graphiql/index.html");
-const SCRIPT: &str = include_str!("graphiql/app.js");
-const STYLE: &str = include_str!("graphiql/style.css");
-
-/// Nothing inline, nothing from another origin, no form, no frame.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
-                      font-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; \
-                      frame-ancestors 'none'";
+/// Nothing from another origin, no inline script, no form, no frame. GraphiQL's editor writes style elements, so that
+/// inline style has to be allowed to it; the small page needs none.
+const POLICY: &str = if cfg!(graphiql_whole) {
+    "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
+     font-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+} else {
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self' data:; \
+     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+};
 
 /// On every answer of these routes, whatever its status.
 const ALWAYS: [(HeaderName, HeaderValue); 5] = [
@@ -36,12 +41,17 @@ const ALWAYS: [(HeaderName, HeaderValue); 5] = [
     (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
 ];
 
-/// An asset's URL changes with its content, so that a copy of it never goes stale.
+/// An asset's URL changes with its content (all but the licences'), so that a copy of it never goes stale.
 const FOREVER: &str = "public, max-age=31536000, immutable";
 /// The page names its assets, so it is asked for again each time.
 const REVALIDATE: &str = "no-cache";
 /// The settings may hold the demo's token.
 const NOT_KEPT: &str = "no-store";
+
+/// The page itself, among the files.
+const PAGE: &str = "index.html";
+/// The notices of what GraphiQL is made of, under a name that stays.
+const LICENCES: &str = "licences.txt";
 
 /// What the server tells the page, at `/graphiql/config.json`.
 #[derive(Debug, Clone, Serialize)]
@@ -107,45 +117,42 @@ pub(super) fn router<S>(page: &PageSettings) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
 {
-    let script = format!("graphiql/app.{}.js", fingerprint(SCRIPT));
-    let style = format!("graphiql/style.{}.css", fingerprint(STYLE));
-    // The page's links are relative, so that a proxy may serve the gateway under a path of its own.
-    let index = INDEX.replace("{{app.js}}", &script).replace("{{style.css}}", &style);
+    let files = Arc::new(assets::all());
+    let pages = Arc::clone(&files);
     let settings = serde_json::to_string(page).expect("plain strings always become JSON");
     Router::new()
         .route("/", get(async || Redirect::temporary("/graphiql")))
         .route("/graphiql/", get(async || Redirect::temporary("/graphiql")))
-        .route("/graphiql", get(async move || ([(CACHE_CONTROL, REVALIDATE)], Html(index))))
+        .route(
+            "/graphiql",
+            get(async move |headers: HeaderMap| {
+                ([(CACHE_CONTROL, REVALIDATE)], pages[PAGE].answer(&headers))
+            }),
+        )
         .route(
             "/graphiql/config.json",
             get(async move || ([(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, NOT_KEPT)], settings)),
         )
-        .route(&format!("/{script}"), get(async || asset("text/javascript; charset=utf-8", SCRIPT)))
-        .route(&format!("/{style}"), get(async || asset("text/css; charset=utf-8", STYLE)))
+        .route(
+            "/graphiql/{file}",
+            get(async move |Path(name): Path<String>, headers: HeaderMap| match files.get(&name) {
+                Some(file) if name != PAGE => {
+                    let kept = if name == LICENCES { REVALIDATE } else { FOREVER };
+                    ([(CACHE_CONTROL, kept)], file.answer(&headers)).into_response()
+                }
+                _ => StatusCode::NOT_FOUND.into_response(),
+            }),
+        )
         .route_layer(middleware::map_response(async |mut response: Response| {
             add_headers(response.headers_mut());
             response
         }))
 }
 
-fn asset(
-    content_type: &'static str,
-    content: &'static str,
-) -> ([(HeaderName, &'static str); 2], &'static str) {
-    ([(CONTENT_TYPE, content_type), (CACHE_CONTROL, FOREVER)], content)
-}
-
 fn add_headers(headers: &mut HeaderMap) {
     for (name, value) in ALWAYS {
         headers.insert(name, value);
     }
-}
-
-/// Sixteen hex digits that change with the content. Not a cryptographic hash: nobody else writes these assets.
-fn fingerprint(content: &str) -> String {
-    let mut hasher = DefaultHasher::new();
-    content.hash(&mut hasher);
-    format!("{:016x}", hasher.finish())
 }
 
 #[cfg(test)]
@@ -159,7 +166,7 @@ mod tests {
     use serde_json::{Value, json};
     use tower::ServiceExt;
 
-    use super::{INDEX, PageSettings, SCRIPT, STYLE, router};
+    use super::{PageSettings, assets, router};
     use crate::graph::ServiceRoot;
 
     fn root(text: &str) -> ServiceRoot {
@@ -241,13 +248,22 @@ mod tests {
         {
             let response = send(method.clone(), path, &page).await;
             let headers = response.headers();
+            let policy = headers[CONTENT_SECURITY_POLICY].to_str().unwrap();
+            let of = |directive: &str| {
+                let rule = policy.split(';').find_map(|rule| rule.trim().strip_prefix(directive));
+                rule.unwrap_or_else(|| panic!("{method} {path}: {policy}")).trim()
+            };
             assert_eq!(
-                headers[CONTENT_SECURITY_POLICY],
-                "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
-                 font-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; \
-                 frame-ancestors 'none'",
-                "{method} {path}"
+                (of("default-src"), of("script-src"), of("connect-src")),
+                ("'none'", "'self'", "'self'")
             );
+            assert_eq!(
+                (of("form-action"), of("frame-ancestors"), of("base-uri")),
+                ("'none'", "'none'", "'none'")
+            );
+            let style = if cfg!(graphiql_whole) { "'self' 'unsafe-inline'" } else { "'self'" };
+            assert_eq!(of("style-src"), style, "{method} {path}");
+            assert!(!policy.contains("unsafe-eval") && !policy.contains("http"), "{method} {path}: {policy}");
             assert_eq!(headers["x-content-type-options"], "nosniff", "{method} {path}");
             assert_eq!(headers[REFERRER_POLICY], "no-referrer", "{method} {path}");
             if method == Method::POST {
@@ -304,9 +320,81 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn every_file_that_a_script_or_style_names_is_served() {
+        let page = demo();
+        let names: Vec<String> = assets::all().into_keys().collect();
+        // A name that is put together at run time stands nowhere, so it is looked for from the other side too.
+        let mut unnamed: Vec<&String> = names.iter().filter(|name| *name != "index.html").collect();
+        for name in &names {
+            let path =
+                if name == "index.html" { "/graphiql".to_owned() } else { format!("/graphiql/{name}") };
+            let response = get(&path, &page).await;
+            assert_eq!(response.status(), StatusCode::OK, "{name}");
+            let content = response.into_body().collect().await.unwrap().to_bytes();
+            let content = String::from_utf8_lossy(&content);
+            unnamed.retain(|other| *other == name || !content.contains(other.as_str()));
+            for marker in ["\"./", "'./", "(./"] {
+                for rest in content.split(marker).skip(1) {
+                    let end = rest.find(['"', '\'', ')']).unwrap_or(0);
+                    let link = &rest[..end];
+                    let is_file = [".js", ".css", ".ttf"].iter().any(|extension| link.ends_with(extension));
+                    if is_file && link.matches('.').count() >= 2 {
+                        assert!(names.iter().any(|name| name == link), "{name} names {link}");
+                    }
+                }
+            }
+        }
+        // Styles that came with scripts which are loaded on demand stand in the page's own style already.
+        unnamed.retain(|name| !name.ends_with(".css"));
+        assert!(unnamed.is_empty(), "nothing names {unnamed:?}");
+        for path in ["/graphiql/index.html", "/graphiql/none.js", "/graphiql/..%2fconfig.json"] {
+            assert_eq!(get(path, &page).await.status(), StatusCode::NOT_FOUND, "{path}");
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_that_is_embedded_fetches_from_another_host() {
+        let page = demo();
+        for name in assets::all().into_keys().filter(|name| name != "licences.txt") {
+            let path =
+                if name == "index.html" { "/graphiql".to_owned() } else { format!("/graphiql/{name}") };
+            let content = get(&path, &page).await.into_body().collect().await.unwrap().to_bytes();
+            let content = String::from_utf8_lossy(&content);
+            for host in ["jsdelivr", "unpkg.com", "esm.sh", "cdnjs", "fonts.googleapis", "googletagmanager"] {
+                assert!(!content.contains(host), "{name} names {host}");
+            }
+            for scheme in ["http://", "https://", "//"] {
+                for before in [
+                    "src=\"",
+                    "src='",
+                    "url(",
+                    "url(\"",
+                    "@import \"",
+                    "import(\"",
+                    "from\"",
+                    "importScripts(\"",
+                    "fetch(\"",
+                    "new Worker(\"",
+                    "rel=\"stylesheet\" href=\"",
+                ] {
+                    let fetching = format!("{before}{scheme}");
+                    assert!(!content.contains(&fetching), "{name} has {fetching}");
+                }
+            }
+        }
+    }
+
     #[test]
-    fn the_page_fetches_nothing_from_another_host_and_keeps_nothing() {
-        for (name, content) in [("index.html", INDEX), ("app.js", SCRIPT), ("style.css", STYLE)] {
+    fn the_small_page_keeps_nothing_and_has_nothing_inline() {
+        const INDEX: &str = include_str!("../../ide/small/index.html");
+        let files = [
+            ("index.html", INDEX),
+            ("app.js", include_str!("../../ide/small/app.js")),
+            ("examples.js", include_str!("../../ide/examples.js")),
+            ("style.css", include_str!("../../ide/small/style.css")),
+        ];
+        for (name, content) in files {
             let content = content.replace("http://www.w3.org/2000/svg", "");
             for taboo in ["http:", "https:", "src=\"//", "url(", "@import", "localStorage", "sessionStorage"]
             {

@@ -24,6 +24,7 @@ mod idempotency;
 mod ignored;
 mod limits;
 mod node;
+mod operations;
 mod page_faults;
 mod pagination;
 mod persisted;

@@ -2,7 +2,7 @@
 //
 // It talks to its own origin only, and keeps what is typed (the token above all) in memory only: nothing is written to
 // a URL, a cookie or the browser's storage. Text from the server reaches the page as text nodes, never as markup.
-'use strict';
+import { EXAMPLES, exampleIds } from './{{examples.js}}';
 
 // Relative to `/graphiql`, so that a proxy may serve the gateway under a path of its own.
 const SETTINGS_URL = 'graphiql/config.json';
@@ -19,91 +19,6 @@ function element(tag, properties = {}, ...children) {
   node.append(...children);
   return node;
 }
-
-// --- Examples -----------------------------------------------------------------------------------------------------
-
-// Stands where an id belongs that the server could not name.
-const NO_CONFIGURATION = 'put the id of a configuration here';
-const NO_NODE = 'put a global id here (the `id` of any object)';
-
-/** One working example for each operation; `variables` is called with the ids that are known when it is first shown. */
-const EXAMPLES = [
-  {
-    name: 'addDeviceStatus',
-    type: 'Mutation',
-    operation: `mutation AddDeviceStatus($input: AddDeviceStatusInput!) {
-  addDeviceStatus(input: $input) {
-    deviceStatusId
-    deviceStatus {
-      id
-      graphId
-      deviceDisplayName
-      userPrincipalName
-      platform
-      status
-      lastReportedDateTime
-    }
-    clientMutationId
-  }
-}
-`,
-    variables: (ids) => ({
-      input: {
-        configurationId: ids.configuration ?? NO_CONFIGURATION,
-        deviceStatus: {
-          deviceDisplayName: 'iPad-0042',
-          userName: 'Adele Vance',
-          deviceModel: 'iPad Pro (11-inch)',
-          platform: 5,
-          complianceGracePeriodExpirationDateTime: '2027-01-31T23:59:59.9999999Z',
-          status: 'COMPLIANT',
-          lastReportedDateTime: '2026-11-23T09:30:00+01:00',
-          userPrincipalName: 'adelev@contoso.example',
-        },
-        clientMutationId: 'from-graphiql',
-      },
-    }),
-  },
-  {
-    name: 'iosLobAppProvisioningConfiguration',
-    type: 'Query',
-    operation: `query Configuration($id: ID!) {
-  iosLobAppProvisioningConfiguration(id: $id) {
-    id
-    graphId
-    displayName
-    description
-    version
-    payloadFileName
-    expirationDateTime
-    lastModifiedDateTime
-  }
-}
-`,
-    variables: (ids) => ({ id: ids.configuration ?? NO_CONFIGURATION }),
-  },
-  {
-    name: 'node',
-    type: 'Query',
-    operation: `query Node($id: ID!) {
-  node(id: $id) {
-    __typename
-    id
-    ... on DeviceStatus {
-      deviceDisplayName
-      status
-      lastReportedDateTime
-    }
-    ... on IosLobAppProvisioningConfiguration {
-      displayName
-      version
-    }
-  }
-}
-`,
-    variables: (ids) => ({ id: ids.node ?? NO_NODE }),
-  },
-];
 
 // --- Colouring ----------------------------------------------------------------------------------------------------
 
@@ -550,7 +465,7 @@ const headers = new Editor(byId('headers'));
 const schemaView = new SchemaView();
 
 /** Ids to put into examples: from the server, then from the answers seen. */
-const ids = { configuration: undefined, node: undefined };
+const ids = {};
 /** What was typed into each example, so that changing to another loses nothing. */
 const drafts = new Map();
 let shownExample;
@@ -579,7 +494,8 @@ function resetExample() {
 }
 
 function offerExamples(available) {
-  const offered = EXAMPLES.filter((example) => available(example));
+  // This page runs requests, and holds no connection open.
+  const offered = EXAMPLES.filter((example) => example.type !== 'Subscription' && available(example));
   const groups = ['Mutation', 'Query'].map((type) => {
     const options = offered.filter((example) => example.type === type)
       .map((example) => element('option', { value: example.name }, example.name));
@@ -728,13 +644,19 @@ function toggleSchema(isShown) {
   byId('main').classList.toggle('without-schema', !isShown);
 }
 
+async function send(query, variables) {
+  const response = await fetch(ENDPOINT, {
+    method: 'POST', headers: requestHeaders('', byId('token').value), body: JSON.stringify({ query, variables }),
+  });
+  return response.json();
+}
+
 async function loadSettings() {
   try {
     const settings = await (await fetch(SETTINGS_URL, { cache: 'no-store' })).json();
-    ids.configuration = settings.exampleConfigurationId ?? undefined;
-    ids.node = settings.exampleNodeId ?? undefined;
     if (settings.demoToken) byId('token').value = settings.demoToken;
     describeUpstream(settings.upstream);
+    Object.assign(ids, await exampleIds(settings, send));
   } catch {
     showBanner('failed', 'Unknown.', 'The page could not read its settings, so it cannot say where requests go.');
   }

@@ -1,0 +1,193 @@
+//! The page's files, as `build.rs` laid them out: embedded compressed, and sent so to whoever takes it.
+
+use std::collections::BTreeMap;
+use std::io::Read as _;
+use std::sync::OnceLock;
+
+use axum::response::{IntoResponse as _, Response};
+use bytes::Bytes;
+use flate2::read::GzDecoder;
+use http::header::{
+    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH, VARY,
+};
+use http::{HeaderName, StatusCode};
+use rust_embed::{Embed, EmbeddedFile};
+
+#[derive(Embed)]
+#[folder = "$OUT_DIR/ide"]
+struct Files;
+
+/// A file in its codings.
+pub(super) struct Asset {
+    content_type: HeaderValue,
+    gzip: Representation,
+    brotli: Option<Representation>,
+    /// For the few that take no coding, made when the first of them asks.
+    plain: OnceLock<Representation>,
+}
+
+#[derive(Clone)]
+struct Representation {
+    coding: Option<&'static str>,
+    bytes: Bytes,
+    /// Differs between the codings of one file, as their bytes do.
+    etag: HeaderValue,
+}
+
+impl Representation {
+    fn embedded(coding: &'static str, file: EmbeddedFile) -> Self {
+        let hash = file.metadata.sha256_hash();
+        let digits: String = hash[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+        let bytes = match file.data {
+            std::borrow::Cow::Borrowed(bytes) => Bytes::from_static(bytes),
+            std::borrow::Cow::Owned(bytes) => Bytes::from(bytes),
+        };
+        let etag = HeaderValue::try_from(format!("\"{digits}\"")).expect("hex digits fit a header");
+        Self { coding: Some(coding), bytes, etag }
+    }
+}
+
+/// All files, by name.
+pub(super) fn all() -> BTreeMap<String, Asset> {
+    let names = Files::iter().filter_map(|file| file.strip_suffix(".gz").map(str::to_owned));
+    names
+        .map(|name| {
+            let gzip = Files::get(&format!("{name}.gz")).expect("the file was just listed");
+            let brotli = Files::get(&format!("{name}.br"));
+            let asset = Asset {
+                content_type: content_type(&name),
+                gzip: Representation::embedded("gzip", gzip),
+                brotli: brotli.map(|file| Representation::embedded("br", file)),
+                plain: OnceLock::new(),
+            };
+            (name, asset)
+        })
+        .collect()
+}
+
+fn content_type(name: &str) -> HeaderValue {
+    HeaderValue::from_static(match name.rsplit_once('.').map_or("", |(_, extension)| extension) {
+        "html" => "text/html; charset=utf-8",
+        "js" => "text/javascript; charset=utf-8",
+        "css" => "text/css; charset=utf-8",
+        "txt" => "text/plain; charset=utf-8",
+        "ttf" => "font/ttf",
+        _ => "application/octet-stream",
+    })
+}
+
+impl Asset {
+    /// The answer to a GET with these headers: the file in a coding that the caller takes, or 304 where they have it.
+    pub(super) fn answer(&self, request: &HeaderMap) -> Response {
+        let chosen = self.chosen(request);
+        let headers = [(VARY, HeaderValue::from_static("accept-encoding")), (ETAG, chosen.etag.clone())];
+        if has(request, &chosen.etag) {
+            return (StatusCode::NOT_MODIFIED, headers).into_response();
+        }
+        let coding: Option<[(HeaderName, &str); 1]> =
+            chosen.coding.map(|coding| [(CONTENT_ENCODING, coding)]);
+        let content_type = [(CONTENT_TYPE, self.content_type.clone())];
+        let mut response = (headers, content_type, chosen.bytes.clone()).into_response();
+        for (name, coding) in coding.into_iter().flatten() {
+            response.headers_mut().insert(name, HeaderValue::from_static(coding));
+        }
+        response
+    }
+
+    fn chosen(&self, request: &HeaderMap) -> &Representation {
+        match &self.brotli {
+            Some(brotli) if takes(request, "br") => brotli,
+            _ if takes(request, "gzip") => &self.gzip,
+            _ => self.plain(),
+        }
+    }
+
+    fn plain(&self) -> &Representation {
+        self.plain.get_or_init(|| {
+            let mut bytes = Vec::new();
+            GzDecoder::new(self.gzip.bytes.as_ref())
+                .read_to_end(&mut bytes)
+                .expect("what the build compressed can be read");
+            let etag = self.gzip.etag.to_str().expect("it was made of hex digits");
+            let etag = HeaderValue::try_from(format!("\"{}-plain\"", etag.trim_matches('"')));
+            Representation { coding: None, bytes: bytes.into(), etag: etag.expect("hex digits fit a header") }
+        })
+    }
+}
+
+/// Whether `Accept-Encoding` allows a coding (RFC 9110, section 12.5.3); one that is absent allows none here.
+fn takes(request: &HeaderMap, coding: &str) -> bool {
+    let values = request.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    let mut any = false;
+    for member in values.flat_map(|value| value.split(',')) {
+        let (name, parameters) = member.split_once(';').unwrap_or((member, ""));
+        let weight = parameters.trim().strip_prefix("q=").map_or(Ok(1.0), str::parse::<f32>);
+        let allowed = weight.is_ok_and(|weight| weight > 0.0);
+        let name = name.trim();
+        if name.eq_ignore_ascii_case(coding) {
+            return allowed;
+        }
+        any |= name == "*" && allowed;
+    }
+    any
+}
+
+/// Whether `If-None-Match` names the tag (RFC 9110, section 13.1.2), by the weak comparison that it asks for.
+fn has(request: &HeaderMap, etag: &HeaderValue) -> bool {
+    let Ok(etag) = etag.to_str() else { return false };
+    let values = request.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).map(str::trim).any(|tag| {
+        // A proxy that changes the coding makes the tag weak.
+        tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderMap;
+    use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, ETAG, IF_NONE_MATCH};
+
+    use super::{all, takes};
+
+    fn accepting(value: &str) -> HeaderMap {
+        HeaderMap::from_iter([(ACCEPT_ENCODING, value.parse().unwrap())])
+    }
+
+    #[test]
+    fn a_coding_is_sent_only_to_who_takes_it() {
+        for (header, br, gzip) in [
+            ("gzip, deflate, br, zstd", true, true),
+            ("GZIP;q=0.5", false, true),
+            ("br;q=0, *", false, true),
+            ("br; q=0.001,gzip;q=0.0", true, false),
+            ("identity", false, false),
+            ("*;q=0", false, false),
+            ("br;q=x", false, false),
+            ("", false, false),
+        ] {
+            let headers = accepting(header);
+            assert_eq!((takes(&headers, "br"), takes(&headers, "gzip")), (br, gzip), "{header}");
+        }
+        assert!(!takes(&HeaderMap::new(), "gzip"));
+    }
+
+    #[test]
+    fn a_tag_is_good_for_its_own_coding() {
+        let files = all();
+        let page = &files["index.html"];
+        let gzip = page.answer(&accepting("gzip"));
+        assert_eq!(gzip.headers()[CONTENT_ENCODING], "gzip");
+        let plain = page.answer(&HeaderMap::new());
+        assert!(!plain.headers().contains_key(CONTENT_ENCODING));
+        assert_ne!(gzip.headers()[ETAG], plain.headers()[ETAG]);
+
+        let mut again = accepting("gzip");
+        again.insert(IF_NONE_MATCH, plain.headers()[ETAG].clone());
+        assert_eq!(page.answer(&again).status(), 200);
+        let weak = format!("\"other\", W/{}", gzip.headers()[ETAG].to_str().unwrap());
+        again.insert(IF_NONE_MATCH, weak.parse().unwrap());
+        assert_eq!(page.answer(&again).status(), 304);
+        again.insert(IF_NONE_MATCH, "*".parse().unwrap());
+        assert_eq!(page.answer(&again).status(), 304);
+    }
+}

@@ -1,0 +1,233 @@
+// GraphiQL as a person uses it, in Chromium without a window, against a demo of its own on ports of the system's choosing.
+// Checks the page that the given program embeds, GraphiQL whole or the small one; `--whole` insists on the first.
+//
+//   node run.mjs [--whole] [PROGRAM]     default: target/debug/intune-graphql
+//   CHROMIUM     the browser (/usr/bin/chromium)
+//   ARTEFACTS    where screenshots go (artefacts/browser)
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { mkdir } from 'node:fs/promises';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+import { chromium } from 'playwright-core';
+
+const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../..');
+const insistsOnWhole = process.argv.includes('--whole');
+const program = process.argv.slice(2).find((argument) => !argument.startsWith('--'))
+  ?? path.join(root, 'target/debug/intune-graphql');
+const artefacts = path.resolve(root, process.env.ARTEFACTS ?? 'artefacts/browser');
+const PATIENCE = { timeout: 60_000 };
+
+/** Starts the demo; gives its address, and what stops it. */
+async function demo() {
+  const any = '127.0.0.1:0';
+  const child = spawn(program, ['demo', '--listen', any, '--admin-listen', any, '--sandbox-listen', any], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const ended = new Promise((resolve) => child.once('exit', resolve));
+  const stop = async () => {
+    child.kill('SIGTERM');
+    await ended;
+  };
+  for await (const line of createInterface({ input: child.stdout })) {
+    if (line.startsWith('listening on ')) {
+      child.stdout.resume();
+      return { url: line.slice('listening on '.length).trim(), stop };
+    }
+  }
+  throw new Error('the demo ended before it listened');
+}
+
+const TABS = [
+  'AddDeviceStatus', 'AddDeviceStatuses', 'UpdateDeviceStatus', 'DeleteDeviceStatus', 'CreateConfiguration',
+  'UpdateConfiguration', 'AssignConfiguration', 'DeleteConfiguration', 'Configurations', 'Configuration', 'Node', 'Nodes',
+];
+
+/** What the pages differ in. */
+const WHOLE = {
+  ready: (page) => page.locator('.graphiql-query-editor .view-line', { hasText: 'addDeviceStatus' }).first().waitFor(PATIENCE),
+  run: (page) => page.getByRole('button', { name: 'Execute query' }).click(),
+  // The editor's own text: on the page long lines are wrapped. It must be on the page too.
+  async response(page) {
+    const shown = await page.locator('.result-window .view-lines').innerText();
+    if (!shown.includes('{')) return '';
+    return page.evaluate(() => globalThis.__MONACO.editor.getModels().find(({ uri }) => uri.path.includes('response')).getValue());
+  },
+  async docs(page) {
+    await page.getByRole('button', { name: 'Show Documentation Explorer' }).click();
+    await page.locator('.graphiql-doc-explorer-content').getByText('Mutation', { exact: true }).click(PATIENCE);
+    await page.getByText('Adds a device status to a configuration', { exact: false }).first().waitFor(PATIENCE);
+  },
+  hideDocs: (page) => page.getByRole('button', { name: 'Hide Documentation Explorer' }).click(),
+};
+const SMALL = {
+  ready: (page) => page.locator('#schema-count', { hasText: 'types' }).waitFor({ ...PATIENCE, state: 'attached' }),
+  run: (page) => page.locator('#run').click(),
+  response: (page) => page.locator('#response').innerText(),
+  async docs(page) {
+    if (!await page.locator('#schema').isVisible()) await page.locator('#schema-toggle').click();
+    await page.locator('#search').fill('Adds a device status');
+    await page.locator('#types mark', { hasText: 'Adds a device status' }).first().waitFor(PATIENCE);
+  },
+  hideDocs: (page) => page.locator('#schema-toggle').click(),
+};
+
+const asked = new Map();
+const complaints = [];
+
+/** A page whose every request and complaint is noted. */
+async function open(browser, url, options) {
+  const context = await browser.newContext(options);
+  const page = await context.newPage();
+  page.on('request', (request) => {
+    const { protocol, host } = new URL(request.url());
+    if (protocol === 'data:' || protocol === 'blob:') return;
+    asked.set(host, (asked.get(host) ?? 0) + 1);
+    assert.ok(!request.url().includes('demo-token'), 'the token is in a URL');
+  });
+  page.on('websocket', (socket) => asked.set(new URL(socket.url()).host, 1));
+  page.on('console', (message) => {
+    if (['error', 'warning'].includes(message.type())) complaints.push(`${message.type()}: ${message.text()}`);
+  });
+  page.on('pageerror', (error) => complaints.push(`uncaught: ${error.stack}`));
+  await page.goto(`${url}/graphiql`);
+  return page;
+}
+
+async function until(description, check) {
+  const end = Date.now() + PATIENCE.timeout;
+  for (;;) {
+    const found = await check();
+    if (found) return found;
+    assert.ok(Date.now() < end, `not within ${PATIENCE.timeout} ms: ${description}`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+const stored = (page) => page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie]));
+
+const { url, stop } = await demo();
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+  args: ['--no-sandbox', '--disable-background-networking', '--disable-component-update'],
+});
+try {
+  await mkdir(artefacts, { recursive: true });
+  const page = await open(browser, url, { viewport: { width: 1280, height: 800 } });
+  await page.locator('#token').waitFor(PATIENCE);
+  const isWhole = await page.locator('.graphiql-container').count() > 0;
+  assert.ok(isWhole || !insistsOnWhole, 'the program embeds the small page: build ide/ first');
+  const kind = isWhole ? WHOLE : SMALL;
+  const name = isWhole ? 'graphiql' : 'small';
+  await kind.ready(page);
+  await page.getByText('in-memory stand-in', { exact: false }).waitFor(PATIENCE);
+  console.log(`ok: ${name}: it says that it talks to the sandbox`);
+
+  // The created object is a row that the sandbox then has, not just what the page shows.
+  await kind.run(page);
+  const answer = await until('the created object is shown', async () => {
+    const text = await kind.response(page);
+    return text.includes('"graphId"') && text.includes('iPad-0042') ? text : undefined;
+  });
+  const [, graphId] = answer.match(/"graphId":\s*"([^"]+)"/) ?? [];
+  assert.ok(graphId, answer);
+  const { exampleConfigurationId } = await (await fetch(`${url}/graphiql/config.json`)).json();
+  const created = await (await fetch(`${url}/graphql`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', Authorization: 'Bearer demo-token' },
+    body: JSON.stringify({
+      query: 'query ($id: ID!, $status: ID!) { iosLobAppProvisioningConfiguration(id: $id) { deviceStatus(id: $status) { deviceDisplayName } } }',
+      variables: { id: exampleConfigurationId, status: graphId },
+    }),
+  })).json();
+  assert.equal(created.data?.iosLobAppProvisioningConfiguration?.deviceStatus?.deviceDisplayName, 'iPad-0042', JSON.stringify(created));
+  console.log(`ok: ${name}: the button created ${graphId}`);
+
+  await kind.docs(page);
+  await page.screenshot({ path: path.join(artefacts, `${name}-docs.png`) });
+  console.log(`ok: ${name}: the documentation shows our descriptions`);
+  await kind.hideDocs(page);
+
+  if (isWhole) {
+    // One tab for each operation, and each works as it stands.
+    const titles = await page.locator('.graphiql-tab-button').allInnerTexts();
+    for (const title of TABS) assert.ok(titles.includes(title), `no tab ${title}: ${titles}`);
+    for (const title of TABS) {
+      await page.locator('.graphiql-tab-button', { hasText: new RegExp(`^${title}$`) }).click();
+      await kind.run(page);
+      const text = await until(`${title} is answered`, async () => {
+        const shown = await kind.response(page);
+        return shown.includes('"data"') || shown.includes('"errors"') ? shown : undefined;
+      });
+      assert.ok(!text.includes('"errors"'), `${title}: ${text}`);
+    }
+    console.log(`ok: ${name}: ${TABS.length} example operations in tabs, each answered without an error`);
+
+    // A token that is typed, and one in the headers editor, are sent and not kept.
+    await page.locator('#token').fill('typed-secret');
+    await page.getByRole('button', { name: 'Headers' }).click();
+    await page.locator('.graphiql-editor-tool .graphiql-editor:not(.hidden) .view-lines').last().click();
+    await page.keyboard.type('{"X-Secret": "header-secret"');
+    const [sent] = await Promise.all([
+      page.waitForRequest((request) => request.method() === 'POST'),
+      kind.run(page),
+    ]);
+    const headers = await sent.allHeaders();
+    assert.equal(headers.authorization, 'Bearer typed-secret');
+    assert.equal(headers['x-secret'], 'header-secret');
+    // GraphiQL writes what it keeps half a second later.
+    await until('the history is kept', async () => (await stored(page)).includes('graphiql:queries'));
+    await page.waitForTimeout(1500);
+  } else {
+    await page.locator('#token').fill('typed-secret');
+  }
+  const kept = await stored(page);
+  assert.ok(!kept.includes('secret') && !kept.includes('demo-token'), kept);
+  console.log(`ok: ${name}: no token and no header is kept (${kept.length} characters are)`);
+
+  await page.reload();
+  await page.locator('#token').waitFor(PATIENCE);
+  assert.equal(await page.locator('#token').inputValue(), 'demo-token');
+  await kind.response(page);
+  if (isWhole) assert.ok((await page.locator('.graphiql-tab-button').allInnerTexts()).length >= TABS.length);
+  console.log(`ok: ${name}: it comes back after a reload, without what was typed as the token`);
+
+  for (const colorScheme of ['light', 'dark']) {
+    for (const width of [1280, 480]) {
+      const view = await open(browser, url, { viewport: { width, height: 800 }, colorScheme });
+      await kind.ready(view);
+      await kind.run(view);
+      await until('the answer is shown', async () => (await kind.response(view)).includes('iPad-0042'));
+      const overflow = await view.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+      assert.ok(overflow <= 0, `${colorScheme} ${width}: ${overflow} pixels are cut off`);
+      await view.screenshot({ path: path.join(artefacts, `${name}-${colorScheme}-${width}.png`) });
+      if (width < 700) {
+        await kind.docs(view);
+        await view.screenshot({ path: path.join(artefacts, `${name}-${colorScheme}-${width}-docs.png`) });
+      }
+      await view.context().close();
+    }
+  }
+  console.log(`ok: ${name}: screenshots in ${path.relative(root, artefacts)}`);
+
+  // Keys alone: run from the editor, and leave it.
+  const keyed = await open(browser, url, { viewport: { width: 1280, height: 800 } });
+  await kind.ready(keyed);
+  if (isWhole) await keyed.locator('.graphiql-query-editor .view-lines').first().click();
+  else await keyed.locator('#operation').focus();
+  await keyed.keyboard.press('Control+Enter');
+  await until('the answer is shown', async () => (await kind.response(keyed)).includes('iPad-0042'));
+  console.log(`ok: ${name}: Ctrl+Enter runs the operation`);
+
+  assert.deepEqual(complaints, [], 'the console has no error and no warning');
+  console.log(`ok: ${name}: no error and no warning on the console`);
+  console.log(`hosts asked: ${[...asked].map(([host, count]) => `${host} (${count} requests)`).join(', ')}`);
+  assert.deepEqual([...asked.keys()], [new URL(url).host]);
+} finally {
+  if (complaints.length > 0) console.log(complaints.join('\n'));
+  await browser.close();
+  await stop();
+}

@@ -1,0 +1,90 @@
+//! `docs/operations.md`: every operation in it works as it is printed, one after another.
+
+use intune_graphql::sandbox::DEMO_CONFIGURATION_ID;
+use serde_json::{Value, json};
+
+use crate::harness::Gateway;
+
+const PAGE: &str = include_str!("../../docs/operations.md");
+
+/// The page's operations, each with its title and variables.
+fn operations() -> Vec<(&'static str, &'static str, Value)> {
+    let sections = PAGE.split("\n## ").skip(1);
+    let block = |section: &'static str, language: &str| -> &'static str {
+        let (_, rest) = section.split_once(&format!("```{language}\n")).expect(section);
+        rest.split_once("```").unwrap().0
+    };
+    sections
+        .map(|section| {
+            let variables = serde_json::from_str(block(section, "json")).expect(section);
+            (section.lines().next().unwrap(), block(section, "graphql"), variables)
+        })
+        .collect()
+}
+
+/// Puts ids and cursors where the page has words for them.
+fn fill(value: &mut Value, words: &[(&str, String)]) {
+    match value {
+        Value::String(text) => {
+            if let Some((_, known)) = words.iter().find(|(word, _)| word == text) {
+                *text = known.clone();
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(|value| fill(value, words)),
+        Value::Object(members) => members.values_mut().for_each(|value| fill(value, words)),
+        _ => {}
+    }
+}
+
+#[tokio::test]
+async fn every_operation_of_the_page_works_as_it_is_printed() {
+    let gateway = Gateway::start().await;
+    let operations = operations();
+    assert_eq!(PAGE.matches("```graphql").count(), operations.len(), "one operation for each heading");
+    let mut words = vec![("configuration", DEMO_CONFIGURATION_ID.to_owned())];
+    let mut answers = Vec::new();
+    for (title, document, mut variables) in operations {
+        if variables.get("after").is_some() {
+            let mut first = variables.clone();
+            first.as_object_mut().unwrap().remove("after");
+            fill(&mut first, &words);
+            let page = gateway.graphql(document, first).await;
+            let list = &page.data()["iosLobAppProvisioningConfiguration"]["deviceStatuses"];
+            words.push(("cursor", list["pageInfo"]["endCursor"].as_str().unwrap().to_owned()));
+        }
+        fill(&mut variables, &words);
+        let reply = gateway.graphql(document, variables).await;
+        let data = reply.data();
+        // Nothing asked for at the top is null: an operation that finds nothing shows nothing.
+        for (field, value) in data.as_object().unwrap() {
+            assert!(!value.is_null(), "{title}: {field} is null");
+        }
+        if let Some(id) = data["addDeviceStatus"]["deviceStatusId"].as_str() {
+            words.push(("status", id.to_owned()));
+        }
+        answers.push((title, data.clone()));
+    }
+
+    let answer = |title: &str| &answers.iter().find(|(other, _)| *other == title).expect(title).1;
+    let node = &answer("Add a device status")["addDeviceStatus"]["deviceStatusEdge"]["node"];
+    assert_eq!(node["lastReportedDateTime"], "2026-11-23T09:30:00+01:00");
+    assert_eq!(answer("Add many")["addDeviceStatuses"]["createdCount"], 1);
+    let configurations =
+        &answer("List configurations with their counts")["iosLobAppProvisioningConfigurations"];
+    assert_eq!(configurations["nodes"].as_array().unwrap().len(), 3);
+    let page = &answer("Filter, order and page device statuses")["iosLobAppProvisioningConfiguration"];
+    assert_eq!(page["deviceStatuses"]["nodes"].as_array().unwrap().len(), 2);
+    assert_eq!(answer("Refetch objects by their global ids")["nodes"][0]["deviceDisplayName"], "iPad-0042");
+    let changed = &answer("Change a device status")["updateDeviceStatus"]["deviceStatus"];
+    assert_eq!(
+        (&changed["status"], &changed["deviceModel"]),
+        (&json!("NON_COMPLIANT"), &json!("iPad Pro (11-inch)"))
+    );
+    assert_eq!(answer("Delete a device status")["deleteDeviceStatus"]["deletedId"], node["id"]);
+    let targets =
+        &answer("Assign a configuration")["assignIosLobAppProvisioningConfiguration"]["configuration"];
+    assert_eq!(
+        targets["assignments"]["nodes"],
+        json!([{"target": {"__typename": "AllLicensedUsersAssignmentTarget"}}])
+    );
+}

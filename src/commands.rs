@@ -74,6 +74,8 @@ async fn serve(config: GatewayConfig) -> anyhow::Result<ExitCode> {
     let settings = server::Settings {
         deadline: config.http.deadline,
         max_body: config.http.max_body,
+        admission: (&config.load).into(),
+        connections: (&config.load).into(),
         drain_delay: config.drain_delay,
         drain_timeout: config.drain_timeout,
         cors_origins: config.cors_origins,

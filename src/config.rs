@@ -15,6 +15,7 @@ use http::HeaderValue;
 pub use self::sandbox::SandboxConfig;
 use crate::graph::{Cloud, CreatePath};
 use crate::schema::operation::Limits;
+use crate::server::{AdmissionLimits, ConnectionLimits};
 
 /// A typed GraphQL façade over Microsoft Graph's Intune app provisioning endpoints.
 ///
@@ -84,6 +85,9 @@ pub struct GatewayConfig {
     /// What a document may ask for.
     #[command(flatten)]
     pub limits: LimitsConfig,
+    /// How much is taken on at a time.
+    #[command(flatten)]
+    pub load: LoadConfig,
     /// File with the documents that are trusted, by their ids: the manifest that Relay, graphql-codegen or Apollo writes.
     #[arg(long, env = "INTUNE_GRAPHQL_TRUSTED_DOCUMENTS", value_name = "FILE")]
     pub trusted_documents: Option<PathBuf>,
@@ -194,6 +198,56 @@ pub struct HttpConfig {
     /// needs a larger `--max-body` than the default.
     #[arg(long, env = "INTUNE_GRAPHQL_MAX_PAYLOAD", value_name = "BYTES", default_value_t = 1024 * 1024)]
     pub max_payload: usize,
+}
+
+/// How much the gateway takes on at a time.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Load")]
+pub struct LoadConfig {
+    /// Most requests in flight.
+    #[arg(long, env = "INTUNE_GRAPHQL_MAX_IN_FLIGHT", value_name = "COUNT",
+          default_value_t = AdmissionLimits::default().in_flight)]
+    pub max_in_flight: usize,
+    /// Most requests that wait until one of those is done; more are refused with 503.
+    #[arg(long, env = "INTUNE_GRAPHQL_MAX_WAITING", value_name = "COUNT",
+          default_value_t = AdmissionLimits::default().waiting)]
+    pub max_waiting: usize,
+    /// Most of both that one token may have, in hundredths, 1 to 100.
+    #[arg(long, env = "INTUNE_GRAPHQL_MAX_TOKEN_SHARE", value_name = "PERCENT",
+          default_value_t = AdmissionLimits::default().token_share, value_parser = percent)]
+    pub max_token_share: usize,
+    /// Most connections; more wait to be taken.
+    #[arg(long, env = "INTUNE_GRAPHQL_MAX_CONNECTIONS", value_name = "COUNT",
+          default_value_t = ConnectionLimits::default().connections)]
+    pub max_connections: usize,
+    /// Longest wait for the head of a request, as in `10s`.
+    #[arg(long, env = "INTUNE_GRAPHQL_HEADER_TIMEOUT", value_name = "DURATION", default_value = "10s",
+          value_parser = duration)]
+    pub header_timeout: Duration,
+    /// How long nothing may move on a connection, as in `75s`; longer than the deadline.
+    #[arg(long, env = "INTUNE_GRAPHQL_IDLE_TIMEOUT", value_name = "DURATION", default_value = "75s",
+          value_parser = duration)]
+    pub idle_timeout: Duration,
+}
+
+impl From<&LoadConfig> for AdmissionLimits {
+    fn from(config: &LoadConfig) -> Self {
+        Self {
+            in_flight: config.max_in_flight,
+            waiting: config.max_waiting,
+            token_share: config.max_token_share,
+        }
+    }
+}
+
+impl From<&LoadConfig> for ConnectionLimits {
+    fn from(config: &LoadConfig) -> Self {
+        Self {
+            connections: config.max_connections,
+            header_timeout: config.header_timeout,
+            idle_timeout: config.idle_timeout,
+        }
+    }
 }
 
 /// Limits of one GraphQL document. A request that passes one is `QUERY_TOO_LARGE`, and Graph is not asked.
@@ -335,6 +389,13 @@ fn page_size(text: &str) -> Result<usize, String> {
         .ok()
         .filter(|size| (1..=1000).contains(size))
         .ok_or_else(|| "must be from 1 to 1000".to_owned())
+}
+
+fn percent(text: &str) -> Result<usize, String> {
+    text.parse()
+        .ok()
+        .filter(|share| (1..=100).contains(share))
+        .ok_or_else(|| "must be from 1 to 100".to_owned())
 }
 
 /// More would need more of the stack than a thread has.

@@ -1,9 +1,11 @@
 //! HTTP: the listeners, the routes, and GraphQL over HTTP. What a request means is the schema's business.
 
+mod admission;
 mod auth;
 mod graphiql;
 mod graphql;
 mod health;
+mod idle;
 mod listener;
 mod media_type;
 mod router;
@@ -18,8 +20,11 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 
+use self::admission::Admission;
+pub use self::admission::AdmissionLimits;
 pub use self::graphiql::PageSettings;
 use self::health::Readiness;
+pub use self::listener::ConnectionLimits;
 use crate::graph;
 use crate::schema::{Api, ApiSettings};
 
@@ -30,6 +35,10 @@ pub struct Settings {
     pub deadline: Duration,
     /// Largest request body, in bytes.
     pub max_body: usize,
+    /// How many requests are taken at a time.
+    pub admission: AdmissionLimits,
+    /// What connections may do.
+    pub connections: ConnectionLimits,
     /// How long requests are still taken after readiness is gone, so that load balancers notice first.
     pub drain_delay: Duration,
     /// How long what is under way may take to finish after that.
@@ -44,6 +53,7 @@ pub struct Settings {
 struct App {
     api: Api,
     graph: graph::Client,
+    admission: Admission,
     settings: Settings,
 }
 
@@ -63,8 +73,9 @@ pub async fn run(
 ) -> usize {
     let readiness = Readiness::ready();
     let api = Api::new(api);
-    let Settings { deadline, drain_delay, drain_timeout, .. } = settings;
-    let app = Arc::new(App { api, graph: graph.clone(), settings });
+    let Settings { deadline, drain_delay, drain_timeout, admission, connections, .. } = settings;
+    let admission = Admission::new(admission);
+    let app = Arc::new(App { api, graph: graph.clone(), admission, settings });
 
     let (draining, drain_begins) = oneshot::channel::<()>();
     let stopping = {
@@ -79,8 +90,11 @@ pub async fn run(
         }
     };
     let drained = async {
-        listener::serve(public, router::public(&app), stopping, (deadline + TO_ANSWER).min(drain_timeout))
-            .await;
+        // What Graph takes its time for is not idle.
+        let idle_timeout = connections.idle_timeout.max(deadline + TO_ANSWER);
+        let connections = ConnectionLimits { idle_timeout, ..connections };
+        let drain = (deadline + TO_ANSWER).min(drain_timeout);
+        listener::serve(public, router::public(&app), connections, stopping, drain).await;
         graph.written().await;
     };
     let overdue = async {
@@ -96,7 +110,9 @@ pub async fn run(
         }
         drop(served);
     };
-    let admin = listener::serve(admin, health::router(readiness), until_served.map(|_| ()), TO_ANSWER);
+    let health = health::router(readiness);
+    let limits = ConnectionLimits::default();
+    let admin = listener::serve(admin, health, limits, until_served.map(|_| ()), TO_ANSWER);
     future::join(public, admin).await;
     graph.writes_under_way()
 }

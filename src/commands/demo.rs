@@ -45,6 +45,8 @@ pub(super) async fn run(config: DemoConfig) -> anyhow::Result<()> {
     let settings = server::Settings {
         deadline: http.deadline,
         max_body: http.max_body,
+        admission: server::AdmissionLimits::default(),
+        connections: server::ConnectionLimits::default(),
         drain_delay: Duration::ZERO,
         drain_timeout: Duration::from_secs(30),
         cors_origins: Vec::new(),

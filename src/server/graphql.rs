@@ -18,6 +18,7 @@ use tracing::error;
 use uuid::Uuid;
 
 use self::answer::{Answer, Refusal};
+use super::admission::Overloaded;
 use super::media_type::ResponseType;
 use super::{App, auth};
 use crate::graph::Caller;
@@ -35,6 +36,9 @@ pub(super) async fn handle(State(app): State<Arc<App>>, request: Request<Body>) 
         return Refusal::http(StatusCode::NOT_ACCEPTABLE, message).respond(ResponseType::Json);
     };
     let answer = async {
+        // Taken before its body is read, so that slow bodies count.
+        let admitted = app.admission.admit(request.headers(), deadline.into()).await;
+        let _admitted = admitted.map_err(|Overloaded| Refusal::overloaded())?;
         let (parts, body) = request.into_parts();
         let request = parameters::read(&parts, body, app.settings.max_body, deadline).await?;
         execute(&app, &parts.headers, request, deadline).await

@@ -22,6 +22,9 @@ const BREAKER_OPENED: &str = "intune_graphql_graph_breaker_opened_total";
 /// Resolvers that panicked.
 const PANICS: &str = "intune_graphql_panics_total";
 
+/// Requests that were refused since the gateway was full, by `reason`.
+const REFUSED: &str = "intune_graphql_refused_total";
+
 /// Counts into a registry that `/metrics` shows; one for the process.
 ///
 /// # Panics
@@ -49,6 +52,10 @@ pub fn install() -> PrometheusHandle {
             describe_counter!(
                 BREAKER_OPENED,
                 "How often calls to Graph began to be refused since no connection came about"
+            );
+            describe_counter!(
+                REFUSED,
+                "Requests refused since the gateway was full, or a token had its share"
             );
             describe_counter!(PANICS, "Resolvers that panicked; each failed one request");
             // Shown from the start, so that a first occurrence is a change.
@@ -96,4 +103,9 @@ pub(crate) fn breaker_opened() {
 /// A resolver panicked.
 pub(crate) fn panicked() {
     counter!(PANICS).increment(1);
+}
+
+/// A request was refused since the gateway was full.
+pub(crate) fn refused(reason: &'static str) {
+    counter!(REFUSED, "reason" => reason).increment(1);
 }

@@ -152,6 +152,8 @@ impl Gateway {
             settings: server::Settings {
                 deadline: Duration::from_secs(20),
                 max_body: 1024 * 1024,
+                admission: server::AdmissionLimits::default(),
+                connections: server::ConnectionLimits::default(),
                 drain_delay: Duration::ZERO,
                 drain_timeout: Duration::from_secs(20),
                 cors_origins: Vec::new(),

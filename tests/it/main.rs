@@ -23,6 +23,7 @@ mod http;
 mod idempotency;
 mod ignored;
 mod limits;
+mod load;
 mod node;
 mod operations;
 mod page_faults;

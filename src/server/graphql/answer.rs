@@ -1,7 +1,7 @@
 //! Answers: what executed, and why something did not.
 
 use axum::response::{IntoResponse as _, Response};
-use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE};
+use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 use tracing::error;
@@ -9,6 +9,9 @@ use tracing::error;
 use crate::schema::operation::RequestError;
 use crate::schema::{ErrorCode, PrepareError};
 use crate::server::media_type::ResponseType;
+
+/// Seconds after which it is worth coming back to a gateway that is full.
+const COME_BACK: u64 = 1;
 
 /// The answer to a request that executed. A request error has no `data` (GraphQL, section 7.1), and is another type.
 #[derive(Serialize)]
@@ -35,6 +38,8 @@ pub(super) enum Refusal {
         /// The methods that are allowed, where the method is at fault.
         allow: Option<&'static str>,
     },
+    /// The gateway is full.
+    Overloaded,
     /// It is one, and its document, operation or variables are wrong.
     Graphql(Vec<RequestError>),
 }
@@ -54,6 +59,8 @@ struct PlainError<'a> {
 struct PlainExtensions {
     code: &'static str,
     retryable: bool,
+    #[serde(rename = "retryAfter", skip_serializing_if = "Option::is_none")]
+    retry_after: Option<u64>,
 }
 
 impl Refusal {
@@ -77,10 +84,28 @@ impl Refusal {
         Self::Http { status, code: ErrorCode::QueryTooLarge, message, allow: None }
     }
 
+    /// One that comes when the gateway is full.
+    pub(super) fn overloaded() -> Self {
+        Self::Overloaded
+    }
+
     pub(super) fn respond(self, media_type: ResponseType) -> Response {
         match self {
+            Self::Overloaded => {
+                let extensions = PlainExtensions {
+                    code: ErrorCode::Overloaded.as_str(),
+                    retryable: true,
+                    retry_after: Some(COME_BACK),
+                };
+                let message = "The gateway is full, and did nothing: send the request again after a while.";
+                let error = PlainError { message, extensions };
+                let errors = Errors { errors: &[error] };
+                let mut response = respond(StatusCode::SERVICE_UNAVAILABLE, media_type, &errors);
+                response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(COME_BACK));
+                response
+            }
             Self::Http { status, code, message, allow } => {
-                let extensions = PlainExtensions { code: code.as_str(), retryable: false };
+                let extensions = PlainExtensions { code: code.as_str(), retryable: false, retry_after: None };
                 let error = PlainError { message: &message, extensions };
                 let mut response = respond(status, media_type, &Errors { errors: &[error] });
                 if let Some(allow) = allow {

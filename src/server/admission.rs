@@ -1,0 +1,171 @@
+//! How many requests are taken at a time: so many in flight, some more that wait for their turn, and of both no more than
+//! a share for any one token. Past it a request is refused at once, so that those that were taken are served.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+use ring::hmac;
+use ring::rand::SystemRandom;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
+
+use crate::telemetry::metrics;
+
+/// How many requests are taken at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AdmissionLimits {
+    /// Requests in flight.
+    pub in_flight: usize,
+    /// Requests that wait until one of those is done.
+    pub waiting: usize,
+    /// The most of both, in hundredths, that one token may have; those without a token are as one.
+    pub token_share: usize,
+}
+
+impl Default for AdmissionLimits {
+    fn default() -> Self {
+        Self { in_flight: 8192, waiting: 1024, token_share: 25 }
+    }
+}
+
+/// Takes requests in.
+pub(super) struct Admission {
+    in_flight: Arc<Semaphore>,
+    /// Room for those in flight and those that wait.
+    taken: Arc<Semaphore>,
+    most_of_a_token: usize,
+    key: hmac::Key,
+    by_token: Arc<ByToken>,
+}
+
+/// How many requests each token has, by its keyed hash; one that has none is not there.
+type ByToken = Mutex<HashMap<[u8; 32], usize>>;
+
+/// The gateway is full, or the caller has its share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Overloaded;
+
+/// A request that was taken, until this is dropped.
+pub(super) struct Admitted {
+    _taken: OwnedSemaphorePermit,
+    _in_flight: OwnedSemaphorePermit,
+    _of_a_token: OfAToken,
+}
+
+struct OfAToken {
+    by_token: Arc<ByToken>,
+    token: [u8; 32],
+}
+
+impl Admission {
+    /// # Panics
+    ///
+    /// Where the machine gives no random numbers.
+    pub(super) fn new(limits: AdmissionLimits) -> Self {
+        let AdmissionLimits { in_flight, waiting, token_share } = limits;
+        let most = in_flight.saturating_add(waiting).min(Semaphore::MAX_PERMITS);
+        Self {
+            in_flight: Arc::new(Semaphore::new(in_flight.min(Semaphore::MAX_PERMITS))),
+            taken: Arc::new(Semaphore::new(most)),
+            most_of_a_token: (most.saturating_mul(token_share) / 100).max(1),
+            key: hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new()).expect("random numbers"),
+            by_token: Arc::default(),
+        }
+    }
+
+    /// Takes a request, at once or when its turn comes before `deadline`.
+    pub(super) async fn admit(&self, headers: &HeaderMap, deadline: Instant) -> Result<Admitted, Overloaded> {
+        let refuse = |reason| {
+            metrics::refused(reason);
+            Overloaded
+        };
+        let of_a_token = self.of_a_token(headers).ok_or_else(|| refuse("token_share"))?;
+        let taken = Arc::clone(&self.taken).try_acquire_owned().map_err(|_| refuse("full"))?;
+        let turn = Arc::clone(&self.in_flight).acquire_owned();
+        match tokio::time::timeout_at(deadline, turn).await {
+            Ok(Ok(in_flight)) => {
+                Ok(Admitted { _taken: taken, _in_flight: in_flight, _of_a_token: of_a_token })
+            }
+            Ok(Err(_)) | Err(_) => Err(refuse("waited_too_long")),
+        }
+    }
+
+    fn of_a_token(&self, headers: &HeaderMap) -> Option<OfAToken> {
+        let header = headers.get(AUTHORIZATION).map_or(&b""[..], |header| header.as_bytes());
+        let mut token = [0; 32];
+        token.copy_from_slice(hmac::sign(&self.key, header).as_ref());
+        let mut by_token = self.by_token.lock().unwrap_or_else(PoisonError::into_inner);
+        let requests = by_token.entry(token).or_default();
+        if *requests >= self.most_of_a_token {
+            return None;
+        }
+        *requests += 1;
+        drop(by_token);
+        Some(OfAToken { by_token: Arc::clone(&self.by_token), token })
+    }
+}
+
+impl Drop for OfAToken {
+    fn drop(&mut self) {
+        let mut by_token = self.by_token.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(requests) = by_token.get_mut(&self.token) {
+            *requests -= 1;
+            if *requests == 0 {
+                by_token.remove(&self.token);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use http::header::AUTHORIZATION;
+    use http::{HeaderMap, HeaderValue};
+    use tokio::time::Instant;
+
+    use super::{Admission, AdmissionLimits};
+
+    fn of(token: &'static str) -> HeaderMap {
+        HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_static(token))])
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn so_many_are_in_flight_some_wait_and_the_rest_is_refused_at_once() {
+        let admission = Admission::new(AdmissionLimits { in_flight: 2, waiting: 1, token_share: 100 });
+        let deadline = Instant::now() + Duration::from_secs(5);
+        let headers = HeaderMap::new();
+        let admit = || admission.admit(&headers, deadline);
+        let (first, _second) = (admit().await.unwrap(), admit().await.unwrap());
+        let waiting = tokio::spawn({
+            let turn = std::sync::Arc::clone(&admission.in_flight);
+            async move { turn.acquire_owned().await.is_ok() }
+        });
+        tokio::task::yield_now().await;
+        drop(first);
+        assert!(waiting.await.unwrap());
+        let _third = admit().await.unwrap();
+        // Two in flight; a third waits until its deadline, and a fourth has no room to wait.
+        let start = Instant::now();
+        let (waited, refused) = tokio::join!(admit(), admit());
+        assert!(waited.is_err() && refused.is_err());
+        assert_eq!(start.elapsed(), Duration::from_secs(5));
+    }
+
+    #[tokio::test]
+    async fn one_token_has_its_share_and_no_more() {
+        let admission = Admission::new(AdmissionLimits { in_flight: 8, waiting: 0, token_share: 25 });
+        let deadline = Instant::now() + Duration::from_secs(5);
+        let (a, b) = (of("Bearer a"), of("Bearer b"));
+        let first = admission.admit(&a, deadline).await.unwrap();
+        let _second = admission.admit(&a, deadline).await.unwrap();
+        assert!(admission.admit(&a, deadline).await.is_err());
+        let _other = admission.admit(&b, deadline).await.unwrap();
+        drop(first);
+        let _again = admission.admit(&a, deadline).await.unwrap();
+        assert_eq!(admission.by_token.lock().unwrap().len(), 2, "known only while they have requests");
+    }
+}

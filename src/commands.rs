@@ -18,7 +18,7 @@ use tracing::{error, info, warn};
 use crate::config::{Command, GatewayConfig, GraphConfig, SandboxConfig, StateConfig};
 use crate::graph::{Client, ClientSettings, ServiceRoot};
 use crate::sandbox::{self, Sandbox};
-use crate::schema::{ApiSettings, CursorKey};
+use crate::schema::{ApiSettings, CursorKey, TrustedDocuments};
 use crate::state::{FileStore, Ledger, MemoryStore, Store};
 use crate::{schema, server};
 
@@ -41,7 +41,7 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
     let ended = runtime.block_on(async {
         match command {
             Command::Demo(config) => demo::run(config).await?,
-            Command::Serve(config) => return serve(config).await,
+            Command::Serve(config) => return serve(*config).await,
             Command::Sandbox(config) => sandbox(config).await?,
             Command::Healthcheck(config) => healthcheck::run(&config).await.context(NotReady)?,
             Command::Schema => {}
@@ -64,6 +64,8 @@ async fn serve(config: GatewayConfig) -> anyhow::Result<ExitCode> {
     print(&format!("admin listening on http://{}", admin.local_addr()?))?;
     let api = ApiSettings {
         introspection: config.introspection,
+        limits: (&config.limits).into(),
+        trusted_documents: trusted_documents(&config)?,
         default_page_size: config.default_page_size,
         cursor_key: cursor_key(config.cursor_key_file.as_deref())?,
         max_payload: config.http.max_payload,
@@ -74,6 +76,7 @@ async fn serve(config: GatewayConfig) -> anyhow::Result<ExitCode> {
         max_body: config.http.max_body,
         drain_delay: config.drain_delay,
         drain_timeout: config.drain_timeout,
+        cors_origins: config.cors_origins,
         graphiql: config.graphiql.then(|| server::PageSettings::serve(graph.root())),
     };
     match server::run(listener, admin, graph, api, settings, stop).await {
@@ -91,6 +94,15 @@ async fn sandbox(config: SandboxConfig) -> anyhow::Result<()> {
     let stop = stop_signal()?;
     print(&format!("sandbox listening on http://{}/beta", listener.local_addr()?))?;
     sandbox::run(listener, sandbox, stop).await.context("the sandbox failed")
+}
+
+/// The documents that a configuration trusts, each of which must be good.
+fn trusted_documents(config: &GatewayConfig) -> anyhow::Result<TrustedDocuments> {
+    let Some(file) = &config.trusted_documents else { return Ok(TrustedDocuments::default()) };
+    let mut documents = TrustedDocuments::read(file).context("--trusted-documents")?;
+    documents.only = config.trusted_documents_only;
+    info!(documents = documents.iter().count(), only = documents.only, "trusting documents");
+    Ok(documents)
 }
 
 /// The ledger of idempotency keys that a configuration describes.

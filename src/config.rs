@@ -10,9 +10,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use http::HeaderValue;
 
 pub use self::sandbox::SandboxConfig;
 use crate::graph::{Cloud, CreatePath};
+use crate::schema::operation::Limits;
 
 /// A typed GraphQL façade over Microsoft Graph's Intune app provisioning endpoints.
 ///
@@ -34,7 +36,7 @@ pub enum Command {
     /// Run a gateway and a sandbox on this machine: nothing to set up, a mutation to paste.
     Demo(DemoConfig),
     /// Run the gateway in front of Microsoft Graph.
-    Serve(GatewayConfig),
+    Serve(Box<GatewayConfig>),
     /// Run an in-memory stand-in for Microsoft Graph, spoken to over HTTP.
     Sandbox(SandboxConfig),
     /// Print the GraphQL schema (SDL).
@@ -79,6 +81,21 @@ pub struct GatewayConfig {
     /// What a GraphQL request may cost and see.
     #[command(flatten)]
     pub http: HttpConfig,
+    /// What a document may ask for.
+    #[command(flatten)]
+    pub limits: LimitsConfig,
+    /// File with the documents that are trusted, by their ids: the manifest that Relay, graphql-codegen or Apollo writes.
+    #[arg(long, env = "INTUNE_GRAPHQL_TRUSTED_DOCUMENTS", value_name = "FILE")]
+    pub trusted_documents: Option<PathBuf>,
+    /// Take no other documents than the trusted ones.
+    #[arg(long, env = "INTUNE_GRAPHQL_TRUSTED_DOCUMENTS_ONLY", value_name = "BOOL", default_value_t = false,
+          num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set, requires = "trusted_documents")]
+    pub trusted_documents_only: bool,
+    /// Origins whose pages may send requests from a browser, as in `https://app.example.org`; may be repeated, or given
+    /// with commas between. Without it none but the gateway's own may.
+    #[arg(long = "cors-origin", env = "INTUNE_GRAPHQL_CORS_ORIGIN", value_name = "ORIGIN", value_delimiter = ',',
+          value_parser = origin)]
+    pub cors_origins: Vec<HeaderValue>,
     /// How many objects a page has where the caller does not say, 1 to 1000.
     #[arg(long, env = "INTUNE_GRAPHQL_DEFAULT_PAGE_SIZE", value_name = "COUNT", default_value_t = 50,
           value_parser = page_size)]
@@ -179,6 +196,65 @@ pub struct HttpConfig {
     pub max_payload: usize,
 }
 
+/// Limits of one GraphQL document. A request that passes one is `QUERY_TOO_LARGE`, and Graph is not asked.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Limits of a document")]
+pub struct LimitsConfig {
+    /// Longest document, in bytes.
+    #[arg(long, env = "INTUNE_GRAPHQL_MAX_DOCUMENT", value_name = "BYTES", default_value_t = Limits::default().document)]
+    pub max_document: usize,
+    /// Most tokens.
+    #[arg(long, env = "INTUNE_GRAPHQL_MAX_TOKENS", value_name = "COUNT", default_value_t = Limits::default().tokens)]
+    pub max_tokens: usize,
+    /// How deep brackets of any kind may nest, 1 to 64.
+    #[arg(long, env = "INTUNE_GRAPHQL_MAX_NESTING", value_name = "COUNT", default_value_t = Limits::default().nesting,
+          value_parser = nesting)]
+    pub max_nesting: usize,
+    /// Most directives.
+    #[arg(long, env = "INTUNE_GRAPHQL_MAX_DIRECTIVES", value_name = "COUNT",
+          default_value_t = Limits::default().directives)]
+    pub max_directives: usize,
+    /// Most selections once fragments are expanded.
+    #[arg(long, env = "INTUNE_GRAPHQL_MAX_SELECTIONS", value_name = "COUNT",
+          default_value_t = Limits::default().expanded_selections)]
+    pub max_selections: usize,
+    /// How deep fields may nest, introspection left out.
+    #[arg(long, env = "INTUNE_GRAPHQL_MAX_DEPTH", value_name = "COUNT", default_value_t = Limits::default().depth)]
+    pub max_depth: usize,
+    /// Most aliases.
+    #[arg(long, env = "INTUNE_GRAPHQL_MAX_ALIASES", value_name = "COUNT", default_value_t = Limits::default().aliases)]
+    pub max_aliases: usize,
+    /// Most fields of a query itself.
+    #[arg(long, env = "INTUNE_GRAPHQL_MAX_ROOT_FIELDS", value_name = "COUNT",
+          default_value_t = Limits::default().root_fields)]
+    pub max_root_fields: usize,
+    /// Most fields of a mutation itself.
+    #[arg(long, env = "INTUNE_GRAPHQL_MAX_ROOT_MUTATIONS", value_name = "COUNT",
+          default_value_t = Limits::default().root_mutations)]
+    pub max_root_mutations: usize,
+    /// Most calls to Graph that an operation may cause; items of a batch count one each. Intune takes 1000 of an app in a
+    /// tenant in 20 s.
+    #[arg(long, env = "INTUNE_GRAPHQL_MAX_COST", value_name = "CALLS", default_value_t = Limits::default().cost)]
+    pub max_cost: usize,
+}
+
+impl From<&LimitsConfig> for Limits {
+    fn from(config: &LimitsConfig) -> Self {
+        Self {
+            document: config.max_document,
+            tokens: config.max_tokens,
+            nesting: config.max_nesting,
+            directives: config.max_directives,
+            expanded_selections: config.max_selections,
+            depth: config.max_depth,
+            aliases: config.max_aliases,
+            root_fields: config.max_root_fields,
+            root_mutations: config.max_root_mutations,
+            cost: config.max_cost,
+        }
+    }
+}
+
 /// The demo's settings.
 #[derive(Debug, Clone, Args)]
 pub struct DemoConfig {
@@ -242,11 +318,31 @@ fn defaults<T: Args>() -> T {
     T::from_arg_matches(&matches).expect("every setting has a default")
 }
 
+/// A scheme, a host and perhaps a port, as browsers send it in `Origin`.
+fn origin(text: &str) -> Result<HeaderValue, String> {
+    let url = url::Url::parse(text).map_err(|error| format!("{error}; write https://app.example.org"))?;
+    if !matches!(url.scheme(), "http" | "https") || url.origin().ascii_serialization() != text {
+        return Err(format!(
+            "an origin is a scheme, a host and perhaps a port, as in {}",
+            url.origin().ascii_serialization()
+        ));
+    }
+    HeaderValue::from_str(text).map_err(|error| error.to_string())
+}
+
 fn page_size(text: &str) -> Result<usize, String> {
     text.parse()
         .ok()
         .filter(|size| (1..=1000).contains(size))
         .ok_or_else(|| "must be from 1 to 1000".to_owned())
+}
+
+/// More would need more of the stack than a thread has.
+fn nesting(text: &str) -> Result<usize, String> {
+    text.parse()
+        .ok()
+        .filter(|depth| (1..=64).contains(depth))
+        .ok_or_else(|| "must be from 1 to 64".to_owned())
 }
 
 /// At least a second, since keys expire by the second.

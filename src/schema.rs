@@ -11,6 +11,7 @@ mod list;
 mod mutation;
 mod node;
 pub mod operation;
+mod persisted;
 mod query;
 mod request;
 mod selection;
@@ -22,9 +23,10 @@ use self::mutation::Mutation;
 use self::query::Query;
 use crate::graph::Key;
 
-pub use self::api::{Api, ApiSettings, GraphqlRequest};
+pub use self::api::{Api, ApiSettings, GraphqlRequest, PrepareError};
 pub use self::cursor::{CursorKey, CursorKeyError};
 pub use self::error::ErrorCode;
+pub use self::persisted::{PersistedQuery, TrustedDocuments, TrustedDocumentsError};
 
 type GatewaySchema = Schema<Query, Mutation, EmptySubscription>;
 

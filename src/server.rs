@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{self, FutureExt as _};
+use http::HeaderValue;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tracing::{info, warn};
@@ -33,6 +34,8 @@ pub struct Settings {
     pub drain_delay: Duration,
     /// How long what is under way may take to finish after that.
     pub drain_timeout: Duration,
+    /// Origins whose pages may send requests from a browser.
+    pub cors_origins: Vec<HeaderValue>,
     /// The GraphiQL page, where it is served.
     pub graphiql: Option<PageSettings>,
 }

@@ -9,7 +9,8 @@ use super::{bind, graph_client, print, stop_signal};
 use crate::config::{DemoConfig, GraphConfig, HttpConfig, StateConfig};
 use crate::graph::Key;
 use crate::sandbox::{self, Sandbox};
-use crate::schema::{ApiSettings, CursorKey};
+use crate::schema::operation::Limits;
+use crate::schema::{ApiSettings, CursorKey, TrustedDocuments};
 use crate::{schema, server};
 
 /// The token that `demo` prints; the sandbox takes any.
@@ -27,6 +28,8 @@ pub(super) async fn run(config: DemoConfig) -> anyhow::Result<()> {
     let http = HttpConfig::default();
     let api = ApiSettings {
         introspection: true,
+        limits: Limits::default(),
+        trusted_documents: TrustedDocuments::default(),
         default_page_size: 50,
         cursor_key: CursorKey::random()?,
         max_payload: http.max_payload,
@@ -44,6 +47,7 @@ pub(super) async fn run(config: DemoConfig) -> anyhow::Result<()> {
         max_body: http.max_body,
         drain_delay: Duration::ZERO,
         drain_timeout: Duration::from_secs(30),
+        cors_origins: Vec::new(),
         graphiql: Some(graphiql),
     };
 

@@ -1,13 +1,15 @@
 //! A request, from its text to its answer: prepared by [`operation`](super::operation), executed by the library.
 
+use async_graphql::parser::types::OperationType;
 use async_graphql::{Response, ValidationMode};
 
 use super::documents::Documents;
 use super::operation::{
     InputRules, JsonVariables, Limits, Prepared, Preparer, RequestError, RequestErrorCode, TypeSystem,
 };
+use super::persisted::{Persisted, PersistedQuery, TrustedDocuments};
 use super::request::{RequestData, Services};
-use super::types::input_rules;
+use super::types::{costs, input_rules};
 use super::{CursorKey, GatewaySchema, build, error, sdl};
 use crate::graph::Session;
 use crate::state::Ledger;
@@ -15,18 +17,46 @@ use crate::state::Ledger;
 /// What a client asks for, by whatever transport.
 #[derive(Debug, Clone)]
 pub struct GraphqlRequest {
-    /// The document.
-    pub query: String,
+    /// The document, where it came as text.
+    pub query: Option<String>,
+    /// The id of a trusted document.
+    pub document_id: Option<String>,
+    /// The hash of the document, where it came.
+    pub persisted_query: Option<PersistedQuery>,
     /// Which of its operations to execute; may be left out where there is one.
     pub operation_name: Option<String>,
     /// Values for the operation's variables.
     pub variables: JsonVariables,
+    /// Whether it came in a way in which nothing may be written: by GET.
+    pub is_read_only: bool,
+}
+
+/// Why a request is not executed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PrepareError {
+    /// Its document, operation or variables are wrong.
+    Request(Vec<RequestError>),
+    /// It would write, and came in a way in which nothing may be written.
+    WriteByGet,
+}
+
+impl From<Vec<RequestError>> for PrepareError {
+    fn from(errors: Vec<RequestError>) -> Self {
+        Self::Request(errors)
+    }
+}
+
+impl From<RequestError> for PrepareError {
+    fn from(error: RequestError) -> Self {
+        Self::Request(vec![error])
+    }
 }
 
 /// The GraphQL API.
 pub struct Api {
     preparer: Preparer,
     documents: Documents,
+    persisted: Persisted,
     executing: GatewaySchema,
     introspection: bool,
 }
@@ -36,6 +66,10 @@ pub struct Api {
 pub struct ApiSettings {
     /// Whether introspection is answered.
     pub introspection: bool,
+    /// What a document may ask for.
+    pub limits: Limits,
+    /// The documents that the operator trusts.
+    pub trusted_documents: TrustedDocuments,
     /// How many objects a page has where the caller does not say; 1 to 1000.
     pub default_page_size: usize,
     /// What cursors are sealed with.
@@ -54,12 +88,21 @@ impl Api {
     /// Where our own SDL cannot be read, which a test would show.
     #[must_use]
     pub fn new(settings: ApiSettings) -> Self {
-        let ApiSettings { introspection, default_page_size, cursor_key, max_payload, ledger } = settings;
+        let ApiSettings {
+            introspection,
+            limits,
+            trusted_documents,
+            default_page_size,
+            cursor_key,
+            max_payload,
+            ledger,
+        } = settings;
         let types =
             TypeSystem::new(&sdl(), input_rules(InputRules::default())).expect("our own SDL is valid");
         Self {
-            preparer: Preparer::new(types, Limits::default()),
+            preparer: Preparer::new(types, costs(default_page_size), limits),
             documents: Documents::new(),
+            persisted: Persisted::new(trusted_documents),
             executing: build(ValidationMode::Fast)
                 .data(Services { cursor_key, default_page_size, max_payload, ledger })
                 .finish(),
@@ -71,18 +114,24 @@ impl Api {
     ///
     /// # Errors
     ///
-    /// What is wrong with the document, the choice of the operation, or the variables.
-    pub fn prepare(&self, request: GraphqlRequest) -> Result<Prepared, Vec<RequestError>> {
-        let document = self.documents.get(&self.preparer, &request.query)?;
-        let selected = document.operation(request.operation_name.as_deref()).map_err(|error| vec![error])?;
+    /// What is wrong with the document, the choice of the operation, or the variables; [`PrepareError::WriteByGet`] for a
+    /// mutation in a request that is read-only.
+    pub fn prepare(&self, mut request: GraphqlRequest) -> Result<Prepared, PrepareError> {
+        let found = self.persisted.find(&mut request)?;
+        let document = self.documents.get(&self.preparer, &found.text)?;
+        self.persisted.learn(found);
+        let selected = document.operation(request.operation_name.as_deref())?;
+        if request.is_read_only && selected.operation_type() == OperationType::Mutation {
+            return Err(PrepareError::WriteByGet);
+        }
         let prepared = self.preparer.prepare(selected, Some(request.variables))?;
         if prepared.introspects() && !self.introspection {
-            return Err(vec![RequestError {
+            return Err(PrepareError::from(RequestError {
                 code: RequestErrorCode::IntrospectionDisabled,
                 message: "Introspection is turned off here.".to_owned(),
                 locations: Vec::new(),
                 variable: None,
-            }]);
+            }));
         }
         Ok(prepared)
     }

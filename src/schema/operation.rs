@@ -16,8 +16,10 @@
 //! Variables stay in the prepared operation, rather than being written into it: the library copies an argument each
 //! time that it reads it, and a coerced variable is cheaper to copy than a literal, which it also converts.
 
+mod analysis;
 mod coerce;
 mod collect;
+mod costs;
 mod document;
 mod error;
 mod expansion;
@@ -38,7 +40,7 @@ mod tests;
 use std::{collections::HashMap, fmt, sync::OnceLock};
 
 use async_graphql::{
-    Positioned, Request, Variables,
+    Pos, Positioned, Request, Variables,
     parser::types::{
         DocumentOperations, ExecutableDocument, OperationDefinition, OperationType, Selection, SelectionSet,
     },
@@ -46,6 +48,7 @@ use async_graphql::{
 
 use self::{coerce::coerce_variables, collect::Collector, document::Operation};
 pub use self::{
+    costs::{Cost, Costs, Objects},
     document::{Document, SelectedOperation},
     error::{RequestError, RequestErrorCode},
     input_rules::{InputRules, ScalarRule},
@@ -60,6 +63,7 @@ pub type JsonVariables = serde_json::Map<String, serde_json::Value>;
 #[derive(Debug)]
 pub struct Preparer {
     types: TypeSystem,
+    costs: Costs,
     limits: Limits,
 }
 
@@ -82,9 +86,9 @@ impl fmt::Debug for Prepared {
 }
 
 impl Preparer {
-    /// Prepares for the schema that `types` describes.
-    pub fn new(types: TypeSystem, limits: Limits) -> Self {
-        Self { types, limits }
+    /// Prepares for the schema that `types` describes, whose fields cost what `costs` says.
+    pub fn new(types: TypeSystem, costs: Costs, limits: Limits) -> Self {
+        Self { types, costs, limits }
     }
 
     /// Parses and validates a document.
@@ -93,6 +97,10 @@ impl Preparer {
     ///
     /// One `ParseFailed`, up to ten `ValidationFailed`, or a `TooLarge`.
     pub fn document(&self, source: &str) -> Result<Document, Vec<RequestError>> {
+        if source.len() > self.limits.document {
+            let message = format!("The document is longer than {} bytes.", self.limits.document);
+            return Err(vec![RequestError::too_large(Pos::default(), message)]);
+        }
         let parsed = parser::parse(source, &self.limits).map_err(|error| vec![error])?;
         let facts = validation::validate(&self.types, &parsed, self.limits)?;
         let operations = parsed.operations.into_iter().zip(facts).map(|(operation, facts)| Operation {
@@ -122,6 +130,9 @@ impl Preparer {
         let variables = coerce_variables(&self.types, &operation.variables, variables.unwrap_or_default())?;
         let selection_set =
             self.selection_set(document, operation, &variables).map_err(|error| vec![error])?;
+        let ty = operation.shell.node.ty;
+        analysis::check(&self.types, &self.costs, &self.limits, ty, &selection_set, &variables)
+            .map_err(|error| vec![error])?;
         let definition = OperationDefinition { selection_set, ..operation.shell.node.clone() };
         let definition = Positioned::new(definition, operation.shell.pos);
         Ok(Prepared {

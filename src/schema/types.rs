@@ -31,7 +31,41 @@ pub(super) use self::ios_lob_app_provisioning_configuration_list::{
 };
 pub(super) use self::user_status::UserStatus;
 
-use super::operation::InputRules;
+use super::connection::Listed as _;
+use super::operation::{Cost, Costs, InputRules, Objects};
+
+/// The calls to Graph that fields cause, by what they can: a page of a list is one, each object read by itself is one,
+/// and counts by status are one each and one of all. Not counted is what is read again after a write or a failure, and a
+/// status' configuration: within a list it has been read, and beyond one it doubles a status' own call at most.
+pub(super) fn costs(default_page_size: usize) -> Costs {
+    let one = Cost { calls: 1, objects: Objects::One };
+    let list = Cost { calls: 1, objects: Objects::Argument("first", default_page_size) };
+    let each = Cost { calls: 1, objects: Objects::Items("ids") };
+    let counts = Cost { calls: 9, objects: Objects::One };
+    let configuration = IosLobAppProvisioningConfiguration::NAME;
+    let mut costs = Costs::default()
+        .field("Query", "node", one)
+        .field("Query", "nodes", each)
+        .field("Query", "iosLobAppProvisioningConfiguration", one)
+        .field("Query", "iosLobAppProvisioningConfigurations", list)
+        .field(configuration, "deviceStatus", one)
+        .field(configuration, "deviceStatusCounts", counts);
+    for field in ["deviceStatuses", "userStatuses", "assignments", "groupAssignments"] {
+        costs = costs.field(configuration, field, list);
+    }
+    for field in [
+        "addDeviceStatus",
+        "updateDeviceStatus",
+        "deleteDeviceStatus",
+        "createIosLobAppProvisioningConfiguration",
+        "updateIosLobAppProvisioningConfiguration",
+        "deleteIosLobAppProvisioningConfiguration",
+        "assignIosLobAppProvisioningConfiguration",
+    ] {
+        costs = costs.field("Mutation", field, one);
+    }
+    costs
+}
 
 /// What the types ask of inputs beyond what SDL can say.
 pub(super) fn input_rules(rules: InputRules) -> InputRules {

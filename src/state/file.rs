@@ -29,7 +29,7 @@ const MOST_TOGETHER: usize = 512;
 /// Most records that are forgotten for one that is new, so that no call waits for a long clean-up.
 const MOST_FORGOTTEN: usize = 1000;
 /// Memory for pages of the file, in bytes.
-const CACHE: usize = 16 * 1024 * 1024;
+const CACHE: usize = 4 * 1024 * 1024;
 
 /// A store in a file that this process has to itself.
 #[derive(Debug)]

@@ -19,6 +19,9 @@ const RETRY_BUDGET_SPENT: &str = "intune_graphql_graph_retry_budget_spent_total"
 /// How often calls to Graph began to be refused since no connection came about.
 const BREAKER_OPENED: &str = "intune_graphql_graph_breaker_opened_total";
 
+/// Resolvers that panicked.
+const PANICS: &str = "intune_graphql_panics_total";
+
 /// Counts into a registry that `/metrics` shows; one for the process.
 ///
 /// # Panics
@@ -47,12 +50,14 @@ pub fn install() -> PrometheusHandle {
                 BREAKER_OPENED,
                 "How often calls to Graph began to be refused since no connection came about"
             );
+            describe_counter!(PANICS, "Resolvers that panicked; each failed one request");
             // Shown from the start, so that a first occurrence is a change.
             counter!(FILTER_IGNORED_ROWS).absolute(0);
             counter!(FILTER_IGNORED_COUNTS).absolute(0);
             counter!(ORDER_IGNORED_PAGES).absolute(0);
             counter!(RETRY_BUDGET_SPENT).absolute(0);
             counter!(BREAKER_OPENED).absolute(0);
+            counter!(PANICS).absolute(0);
             handle
         })
         .clone()
@@ -86,4 +91,9 @@ pub(crate) fn retry_budget_spent() {
 /// Calls to Graph begin to be refused.
 pub(crate) fn breaker_opened() {
     counter!(BREAKER_OPENED).increment(1);
+}
+
+/// A resolver panicked.
+pub(crate) fn panicked() {
+    counter!(PANICS).increment(1);
 }

@@ -9,7 +9,8 @@ use std::time::Duration;
 use http::{HeaderMap, StatusCode};
 use intune_graphql::graph::{Client, ClientSettings, CreatePath, ServiceRoot};
 use intune_graphql::sandbox::{self, RecordedRequest, Sandbox};
-use intune_graphql::schema::{ApiSettings, CursorKey};
+use intune_graphql::schema::operation::Limits;
+use intune_graphql::schema::{ApiSettings, CursorKey, TrustedDocuments};
 use intune_graphql::server;
 use intune_graphql::state::{Ledger, MemoryStore};
 use serde_json::{Value, json};
@@ -153,10 +154,13 @@ impl Gateway {
                 max_body: 1024 * 1024,
                 drain_delay: Duration::ZERO,
                 drain_timeout: Duration::from_secs(20),
+                cors_origins: Vec::new(),
                 graphiql: None,
             },
             api: ApiSettings {
                 introspection: true,
+                limits: Limits::default(),
+                trusted_documents: TrustedDocuments::default(),
                 default_page_size: 50,
                 cursor_key: CursorKey::new(&[7; 32]).unwrap(),
                 max_payload: 1024 * 1024,

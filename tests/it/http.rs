@@ -107,13 +107,169 @@ async fn null_parameters_are_as_good_as_none() {
 }
 
 #[tokio::test]
-async fn other_methods_are_405_and_say_which_is_allowed() {
+async fn other_methods_are_405_and_say_which_are_allowed() {
     let gateway = Gateway::start().await;
-    for method in [Method::GET, Method::PUT, Method::DELETE, Method::PATCH] {
+    for method in [Method::PUT, Method::DELETE, Method::PATCH] {
         let response = gateway.request(method, "/graphql").send().await.unwrap();
-        assert_eq!(response.headers()["allow"], "POST");
+        assert_eq!(response.headers()["allow"], "GET, POST");
         let reply = Reply::read(response).await;
         assert_eq!((reply.status, reply.code()), (StatusCode::METHOD_NOT_ALLOWED, "BAD_REQUEST"));
+    }
+}
+
+fn get(gateway: &Gateway, parameters: &[(&str, &str)]) -> reqwest::RequestBuilder {
+    let mut url = url::Url::parse("http://x/graphql").unwrap();
+    url.query_pairs_mut().extend_pairs(parameters);
+    gateway.request(Method::GET, &format!("/graphql?{}", url.query().unwrap_or_default()))
+}
+
+#[tokio::test]
+async fn queries_come_by_get_too() {
+    let gateway = Gateway::start().await;
+    let query = "query A($id: ID!) { node(id: $id) { id } } query B { __typename }";
+    let variables = format!(r#"{{"id":"{}"}}"#, "ig~1.c.ZTJhMjM2MzEtMzYzMS1lMmEyLTMxMzYtYTJlMjMxMzZhMmUy");
+    let request = get(&gateway, &[("query", query), ("operationName", "A"), ("variables", &variables)]);
+    let reply = Reply::read(request.bearer_auth(crate::harness::TOKEN).send().await.unwrap()).await;
+    assert!(reply.data()["node"]["id"].is_string());
+    let request =
+        get(&gateway, &[("query", query), ("operationName", "B"), ("extensions", "{}"), ("other", "1")]);
+    let reply = Reply::read(request.header("content-type", "application/json").send().await.unwrap()).await;
+    assert_eq!(reply.data(), &json!({"__typename": "Query"}));
+}
+
+#[tokio::test]
+async fn a_mutation_by_get_is_405_and_nothing_is_sent() {
+    let gateway = Gateway::start().await;
+    let mutation =
+        "query Q { __typename } mutation M { deleteDeviceStatus(input: {id: \"x\"}) { deletedId } }";
+    for variables in ["", "{}"] {
+        let request = get(&gateway, &[("query", mutation), ("operationName", "M"), ("variables", variables)]);
+        let response = request.bearer_auth(crate::harness::TOKEN).send().await.unwrap();
+        assert_eq!(response.headers()["allow"], "POST");
+        assert_eq!(Reply::read(response).await.status, StatusCode::METHOD_NOT_ALLOWED);
+    }
+    assert!(gateway.sent().is_empty());
+    let request = get(&gateway, &[("query", mutation), ("operationName", "Q")]);
+    Reply::read(request.send().await.unwrap()).await.data();
+}
+
+#[tokio::test]
+async fn what_is_no_graphql_request_by_get_is_refused() {
+    let gateway = Gateway::start().await;
+    let query = ("query", "{ __typename }");
+    for (parameters, status) in [
+        (&[][..], 400),
+        (&[query, query][..], 400),
+        (&[query, ("variables", "{}"), ("variables", "{}")][..], 400),
+        (&[query, ("variables", "[]")][..], 400),
+        (&[query, ("variables", "{")][..], 400),
+        (&[query, ("extensions", "1")][..], 400),
+        (&[("query", "{")][..], 400),
+    ] {
+        let reply = Reply::read(
+            get(&gateway, parameters)
+                .header("accept", "application/graphql-response+json")
+                .send()
+                .await
+                .unwrap(),
+        )
+        .await;
+        assert_eq!(reply.status.as_u16(), status, "{parameters:?}");
+    }
+    for content_type in ["message/rfc822", "text/plain", "application/x-www-form-urlencoded"] {
+        let request = get(&gateway, &[query]).header("content-type", content_type);
+        assert_eq!(
+            request.send().await.unwrap().status(),
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "{content_type}"
+        );
+    }
+    let reply =
+        Reply::read(get(&gateway, &[query]).header("accept", "text/html").send().await.unwrap()).await;
+    assert_eq!(reply.status, StatusCode::NOT_ACCEPTABLE);
+}
+
+#[tokio::test]
+async fn pages_of_other_origins_may_ask_only_where_they_are_allowed() {
+    let closed = Gateway::start().await;
+    let preflight = |gateway: &Gateway, origin: &str| {
+        gateway
+            .request(Method::OPTIONS, "/graphql")
+            .header("origin", origin)
+            .header("access-control-request-method", "POST")
+            .header("access-control-request-headers", "authorization,content-type")
+            .send()
+    };
+    let answer = preflight(&closed, "https://app.example.org").await.unwrap();
+    assert!(!answer.headers().keys().any(|name| name.as_str().starts_with("access-control")));
+
+    let origins = vec![http::HeaderValue::from_static("https://app.example.org")];
+    let gateway = Gateway::builder().settings(|settings| settings.cors_origins = origins).start().await;
+    let answer = preflight(&gateway, "https://app.example.org").await.unwrap();
+    assert!(answer.status().is_success());
+    assert_eq!(answer.headers()["access-control-allow-origin"], "https://app.example.org");
+    assert_eq!(answer.headers()["access-control-max-age"], "7200");
+    assert!(answer.headers()["access-control-allow-headers"].to_str().unwrap().contains("authorization"));
+    assert!(!answer.headers().contains_key("access-control-allow-credentials"));
+    for (origin, is_allowed) in
+        [("https://app.example.org", true), ("https://evil.example", false), ("null", false)]
+    {
+        let request = gateway.post().header("content-type", "application/json").header("origin", origin);
+        let answer = request.body(r#"{"query": "{ __typename }"}"#).send().await.unwrap();
+        let allowed = answer.headers().get("access-control-allow-origin");
+        assert_eq!(allowed.is_some_and(|allowed| allowed == origin), is_allowed, "{origin}");
+        assert!(answer.headers()["vary"].to_str().unwrap().contains("origin"));
+    }
+}
+
+#[tokio::test]
+async fn answers_are_compressed_as_the_client_likes() {
+    let gateway = Gateway::start().await;
+    // This client would undo the compression that it knows.
+    let client = crate::harness::http_client().no_gzip().build().unwrap();
+    let post = || client.post(format!("{}/graphql", gateway.url));
+    let body = r#"{"query": "{ __schema { types { name description fields { name description } } } }"}"#;
+    for (accept, coding) in [
+        ("br", Some("br")),
+        ("zstd", Some("zstd")),
+        ("gzip", Some("gzip")),
+        ("gzip;q=0.5, br", Some("br")),
+        ("identity", None),
+        ("deflate", None),
+    ] {
+        let request = post().header("content-type", "application/json").header("accept-encoding", accept);
+        let answer = request.body(body).send().await.unwrap();
+        let found =
+            answer.headers().get("content-encoding").map(|coding| coding.to_str().unwrap().to_owned());
+        assert_eq!(found.as_deref(), coding, "{accept}");
+        assert!(answer.headers()["vary"].to_str().unwrap().contains("accept-encoding"), "{accept}");
+        let length = answer.bytes().await.unwrap().len();
+        assert_eq!(length < 10_000, coding.is_some(), "{accept}: {length}");
+    }
+    // Small ones are not worth it.
+    let request = post().header("content-type", "application/json").header("accept-encoding", "gzip");
+    let answer = request.body(r#"{"query": "{ __typename }"}"#).send().await.unwrap();
+    assert!(!answer.headers().contains_key("content-encoding"));
+}
+
+#[tokio::test]
+async fn every_answer_carries_security_headers() {
+    let gateway = Gateway::start().await;
+    let answers = [
+        gateway.request(Method::GET, "/nothing").send().await.unwrap(),
+        gateway.request(Method::PUT, "/graphql").send().await.unwrap(),
+        gateway.post().header("content-type", "application/json").body("{").send().await.unwrap(),
+        gateway.request(Method::GET, "/graphql?query={__typename}").send().await.unwrap(),
+    ];
+    for answer in answers {
+        let header = |name: &str| answer.headers()[name].to_str().unwrap().to_owned();
+        assert_eq!(header("x-content-type-options"), "nosniff");
+        assert_eq!(header("referrer-policy"), "no-referrer");
+        assert_eq!(header("x-frame-options"), "DENY");
+        assert!(header("content-security-policy").contains("default-src 'none'"));
+        if answer.url().path() == "/graphql" {
+            assert_eq!(header("cache-control"), "no-store");
+        }
     }
 }
 

@@ -29,6 +29,10 @@ pub enum RequestErrorCode {
     TooLarge,
     /// The document asks about the schema where that is turned off.
     IntrospectionDisabled,
+    /// The document that a hash or id stands for is not known, or no other than trusted ones are taken.
+    PersistedQueryNotFound,
+    /// The request speaks another protocol of persisted documents.
+    PersistedQueryNotSupported,
 }
 
 impl RequestErrorCode {
@@ -41,6 +45,8 @@ impl RequestErrorCode {
             Self::BadRequest => "BAD_REQUEST",
             Self::TooLarge => "QUERY_TOO_LARGE",
             Self::IntrospectionDisabled => "INTROSPECTION_DISABLED",
+            Self::PersistedQueryNotFound => "PERSISTED_QUERY_NOT_FOUND",
+            Self::PersistedQueryNotSupported => "PERSISTED_QUERY_NOT_SUPPORTED",
         }
     }
 }

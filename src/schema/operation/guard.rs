@@ -14,16 +14,40 @@ use super::{
 pub(super) struct Guard {
     open_brackets: usize,
     most_open_brackets: usize,
+    tokens: usize,
+    most_tokens: usize,
+    directives: usize,
+    most_directives: usize,
 }
 
 impl Guard {
     pub(super) fn new(limits: &Limits) -> Self {
-        Self { open_brackets: 0, most_open_brackets: limits.nesting }
+        Self {
+            open_brackets: 0,
+            most_open_brackets: limits.nesting,
+            tokens: 0,
+            most_tokens: limits.tokens,
+            directives: 0,
+            most_directives: limits.directives,
+        }
     }
 
     /// Lets a token through, or refuses the document because of it.
     pub(super) fn admit(&mut self, token: &Token<'_>) -> Result<(), RequestError> {
+        self.tokens += 1;
+        if self.tokens > self.most_tokens {
+            let message = format!("The document has more than {} tokens.", self.most_tokens);
+            return Err(RequestError::too_large(token.pos, message));
+        }
         match token.kind {
+            // Nothing but a directive begins so in an executable document.
+            TokenKind::Punctuator('@') => {
+                self.directives += 1;
+                if self.directives > self.most_directives {
+                    let message = format!("The document has more than {} directives.", self.most_directives);
+                    return Err(RequestError::too_large(token.pos, message));
+                }
+            }
             TokenKind::Punctuator('(' | '[' | '{') => {
                 self.open_brackets += 1;
                 if self.open_brackets > self.most_open_brackets {

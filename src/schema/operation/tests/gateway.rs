@@ -9,7 +9,7 @@ use async_graphql::{
 use futures_util::{FutureExt, Stream, StreamExt, stream};
 use serde_json::Value as JsonValue;
 
-use super::super::{InputRules, Limits, Prepared, Preparer, RequestError, TypeSystem};
+use super::super::{Costs, InputRules, Limits, Prepared, Preparer, RequestError, TypeSystem};
 
 #[derive(Clone, Default)]
 struct Calls(Arc<Mutex<Vec<String>>>);
@@ -247,7 +247,7 @@ impl Gateway {
             })
             .refuse_member("Colour", "LATER", "It is read only.");
         let types = TypeSystem::new(&schema.sdl(), rules).unwrap();
-        Self { preparer: Preparer::new(types, Limits::default()), schema }
+        Self { preparer: Preparer::new(types, Costs::default(), Limits::of_work_only()), schema }
     }
 
     pub(super) fn prepare(&self, source: &str, variables: JsonValue) -> Result<Prepared, Vec<RequestError>> {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::schema::operation::{Document, InputRules, Prepared, Preparer, RequestErrorCode};
+use crate::schema::operation::{Costs, Document, InputRules, Prepared, Preparer, RequestErrorCode};
 
 const SDL: &str = r#"
 type Query {
@@ -34,7 +34,7 @@ fn preparer() -> Preparer {
             _ => Err("expected a date".to_owned()),
         })
         .refuse_member("Colour", "LATER", "It is read only.");
-    Preparer::new(TypeSystem::new(SDL, rules).unwrap(), Limits::default())
+    Preparer::new(TypeSystem::new(SDL, rules).unwrap(), Costs::default(), Limits::of_work_only())
 }
 
 fn check(source: &str) -> Result<Document, Vec<RequestError>> {
@@ -85,7 +85,7 @@ fn an_anonymous_operation_is_alone() {
 #[test]
 fn the_schema_has_the_kind_of_operation() {
     let types = TypeSystem::new("type Query {a:Int}", InputRules::default()).unwrap();
-    let preparer = Preparer::new(types, Limits::default());
+    let preparer = Preparer::new(types, Costs::default(), Limits::of_work_only());
     assert!(preparer.document("{a}").is_ok());
     for (source, message) in [
         ("mutation {a}", "The schema has no mutations."),

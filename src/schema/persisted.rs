@@ -1,0 +1,199 @@
+//! Persisted documents: those that callers send once and then name by their hash (Apollo's automatic persisted queries),
+//! and those that the operator trusts, by a manifest that front-end tools write.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+use ring::digest::{SHA256, digest};
+use serde::Deserialize;
+
+use super::api::GraphqlRequest;
+use super::operation::{RequestError, RequestErrorCode};
+
+/// Bytes of text that callers' documents may take, of all together.
+const MOST_TEXT: u64 = 4 * 1024 * 1024;
+/// A guess at how many there are, for the cache's first size.
+const DOCUMENTS: usize = 512;
+
+/// What a request says of a document that it has sent before (`extensions.persistedQuery`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PersistedQuery {
+    /// The version of the protocol; 1 is the one that there is.
+    pub version: u32,
+    /// SHA-256 of the document's text, in hexadecimal digits; or the id of a trusted document.
+    pub sha256_hash: String,
+}
+
+/// The documents that an operator trusts, by their ids.
+#[derive(Debug, Clone, Default)]
+pub struct TrustedDocuments {
+    by_id: HashMap<String, Arc<str>>,
+    /// Whether no other document is taken.
+    pub only: bool,
+}
+
+/// Why a manifest cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TrustedDocumentsError {
+    /// The file cannot be read.
+    #[error("cannot read {path}")]
+    Unreadable {
+        /// The file.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It is none of the forms that are known.
+    #[error("{path} is neither a map of ids to documents nor Apollo's manifest")]
+    Unknown {
+        /// The file.
+        path: String,
+    },
+}
+
+impl TrustedDocuments {
+    /// Reads a manifest: Relay's and graphql-codegen's map of ids to documents, or Apollo's
+    /// `apollo-persisted-query-manifest`.
+    ///
+    /// # Errors
+    ///
+    /// [`TrustedDocumentsError`].
+    pub fn read(file: &Path) -> Result<Self, TrustedDocumentsError> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Manifest {
+            Apollo { format: String, operations: Vec<Operation> },
+            Map(HashMap<String, String>),
+        }
+        #[derive(Deserialize)]
+        struct Operation {
+            id: String,
+            body: String,
+        }
+        let path = || file.display().to_string();
+        let text = std::fs::read(file)
+            .map_err(|source| TrustedDocumentsError::Unreadable { path: path(), source })?;
+        let by_id = match serde_json::from_slice(&text) {
+            Ok(Manifest::Apollo { format, operations }) if format == "apollo-persisted-query-manifest" => {
+                operations.into_iter().map(|Operation { id, body }| (id, body.into())).collect()
+            }
+            Ok(Manifest::Map(map)) => map.into_iter().map(|(id, text)| (id, text.into())).collect(),
+            Ok(Manifest::Apollo { .. }) | Err(_) => {
+                return Err(TrustedDocumentsError::Unknown { path: path() });
+            }
+        };
+        Ok(Self { by_id, only: false })
+    }
+
+    /// The documents' ids and texts.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.by_id.iter().map(|(id, text)| (id.as_str(), &**text))
+    }
+}
+
+/// Finds the text that a request means.
+pub(super) struct Persisted {
+    trusted: TrustedDocuments,
+    /// Trusted texts, for callers that send them whole.
+    trusted_hashes: std::collections::HashSet<[u8; 32]>,
+    /// What callers have sent.
+    sent: Cache<[u8; 32], Arc<str>, TextLength>,
+}
+
+#[derive(Clone)]
+struct TextLength;
+
+impl Weighter<[u8; 32], Arc<str>> for TextLength {
+    fn weight(&self, _: &[u8; 32], text: &Arc<str>) -> u64 {
+        u64::try_from(text.len()).unwrap_or(MOST_TEXT).max(64)
+    }
+}
+
+/// A document's text, and the hash by which it is to be known once it has proved to be good.
+pub(super) struct Found {
+    pub(super) text: Arc<str>,
+    pub(super) learn: Option<[u8; 32]>,
+}
+
+impl Persisted {
+    pub(super) fn new(trusted: TrustedDocuments) -> Self {
+        let trusted_hashes = trusted.iter().map(|(_, text)| sha256(text)).collect();
+        Self { trusted, trusted_hashes, sent: Cache::with_weighter(DOCUMENTS, MOST_TEXT, TextLength) }
+    }
+
+    /// The text that a request means, before anything is parsed.
+    ///
+    /// # Errors
+    ///
+    /// `PERSISTED_QUERY_NOT_FOUND` for one that is not known or not trusted, `PERSISTED_QUERY_NOT_SUPPORTED` for another
+    /// protocol, `BAD_REQUEST` for a hash that is not the text's.
+    pub(super) fn find(&self, request: &mut GraphqlRequest) -> Result<Found, RequestError> {
+        if let Some(PersistedQuery { version, .. }) = &request.persisted_query
+            && *version != 1
+        {
+            let message = "This gateway takes persisted queries of version 1.";
+            return Err(error(RequestErrorCode::PersistedQueryNotSupported, message));
+        }
+        let hash = request.persisted_query.as_ref().map(|query| query.sha256_hash.as_str());
+        let id = request.document_id.as_deref().or(hash);
+        if let Some(text) = id.and_then(|id| self.trusted.by_id.get(id)) {
+            return Ok(Found { text: Arc::clone(text), learn: None });
+        }
+        let Some(query) = request.query.take() else {
+            let known =
+                hash.and_then(digits).filter(|_| !self.trusted.only).and_then(|hash| self.sent.get(&hash));
+            return known.map(|text| Found { text, learn: None }).ok_or_else(not_found);
+        };
+        if self.trusted.only && !self.trusted_hashes.contains(&sha256(&query)) {
+            return Err(not_found());
+        }
+        let learn = match hash {
+            None => None,
+            Some(hash) if digits(hash) == Some(sha256(&query)) => digits(hash),
+            Some(_) => {
+                let message = "\"extensions.persistedQuery.sha256Hash\" is not the hash of \"query\".";
+                return Err(error(RequestErrorCode::BadRequest, message));
+            }
+        };
+        Ok(Found { text: query.into(), learn })
+    }
+
+    /// Keeps a document that has proved to be good.
+    pub(super) fn learn(&self, Found { text, learn }: Found) {
+        if let Some(hash) = learn {
+            self.sent.insert(hash, text);
+        }
+    }
+}
+
+/// The message is the one that Apollo's clients look for, some of them by it.
+fn not_found() -> RequestError {
+    error(RequestErrorCode::PersistedQueryNotFound, "PersistedQueryNotFound")
+}
+
+fn error(code: RequestErrorCode, message: &str) -> RequestError {
+    RequestError { code, message: message.to_owned(), locations: Vec::new(), variable: None }
+}
+
+fn sha256(text: &str) -> [u8; 32] {
+    let mut hash = [0; 32];
+    hash.copy_from_slice(digest(&SHA256, text.as_bytes()).as_ref());
+    hash
+}
+
+/// 64 hexadecimal digits.
+fn digits(hash: &str) -> Option<[u8; 32]> {
+    let digits = hash.as_bytes();
+    if digits.len() != 64 {
+        return None;
+    }
+    let mut bytes = [0; 32];
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+        let digit = |digit: u8| u8::try_from(char::from(digit).to_digit(16)?).ok();
+        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
+    }
+    Some(bytes)
+}

@@ -1,0 +1,140 @@
+//! Persisted documents: sent once and named by their hash, or trusted by the operator.
+
+use std::fmt::Write as _;
+
+use http::{Method, StatusCode};
+use intune_graphql::schema::TrustedDocuments;
+use ring::digest::{SHA256, digest};
+use serde_json::{Value, json};
+
+use crate::harness::{Gateway, Reply};
+
+const QUERY: &str = "query A { __typename }";
+
+fn hash(text: &str) -> String {
+    let mut digits = String::new();
+    for byte in digest(&SHA256, text.as_bytes()).as_ref() {
+        write!(digits, "{byte:02x}").unwrap();
+    }
+    digits
+}
+
+async fn send(gateway: &Gateway, body: Value) -> Reply {
+    let request = gateway.post().header("content-type", "application/json");
+    let request = request.header("accept", "application/graphql-response+json").body(body.to_string());
+    Reply::read(request.send().await.unwrap()).await
+}
+
+fn by_hash(text: &str) -> Value {
+    json!({"extensions": {"persistedQuery": {"version": 1, "sha256Hash": hash(text)}}})
+}
+
+fn with_text(text: &str) -> Value {
+    let mut body = by_hash(text);
+    body["query"] = json!(text);
+    body
+}
+
+fn is_answered(reply: &Reply) {
+    assert_eq!(reply.data(), &json!({"__typename": "Query"}));
+}
+
+#[tokio::test]
+async fn a_document_is_known_by_its_hash_once_it_was_sent() {
+    let gateway = Gateway::start().await;
+    let reply = send(&gateway, by_hash(QUERY)).await;
+    assert_eq!(reply.code(), "PERSISTED_QUERY_NOT_FOUND");
+    assert_eq!(reply.error()["message"], "PersistedQueryNotFound", "some clients look for it");
+    is_answered(&send(&gateway, with_text(QUERY)).await);
+    is_answered(&send(&gateway, by_hash(QUERY)).await);
+    // By GET too, as clients send hashes to caches.
+    let extensions = by_hash(QUERY)["extensions"].to_string();
+    let path = format!(
+        "/graphql?{}",
+        url::form_urlencoded::Serializer::new(String::new()).append_pair("extensions", &extensions).finish()
+    );
+    is_answered(&Reply::read(gateway.request(Method::GET, &path).send().await.unwrap()).await);
+}
+
+#[tokio::test]
+async fn a_hash_that_is_not_the_texts_teaches_nothing() {
+    let gateway = Gateway::start().await;
+    let mut body = with_text(QUERY);
+    body["query"] = json!("query B { __typename }");
+    let reply = send(&gateway, body).await;
+    assert_eq!((reply.status, reply.code()), (StatusCode::BAD_REQUEST, "BAD_REQUEST"));
+    assert_eq!(send(&gateway, by_hash(QUERY)).await.code(), "PERSISTED_QUERY_NOT_FOUND");
+    // Nor does a document that is no good.
+    for bad in ["{", "{ nothing }"] {
+        send(&gateway, with_text(bad)).await.error();
+        assert_eq!(send(&gateway, by_hash(bad)).await.code(), "PERSISTED_QUERY_NOT_FOUND");
+    }
+    for extension in [json!(1), json!({}), json!({"version": "1", "sha256Hash": ""}), json!({"version": 1})] {
+        let reply =
+            send(&gateway, json!({"query": QUERY, "extensions": {"persistedQuery": extension}})).await;
+        assert_eq!(reply.code(), "BAD_REQUEST");
+    }
+    let version = json!({"extensions": {"persistedQuery": {"version": 2, "sha256Hash": hash(QUERY)}}});
+    assert_eq!(send(&gateway, version).await.code(), "PERSISTED_QUERY_NOT_SUPPORTED");
+}
+
+/// The manifest, as the tools of front ends write it.
+fn trusted(manifest: &Value) -> TrustedDocuments {
+    let file = std::env::temp_dir().join(format!(
+        "intune-graphql-trusted-{}-{}",
+        std::process::id(),
+        hash(&manifest.to_string())
+    ));
+    std::fs::write(&file, manifest.to_string()).unwrap();
+    let documents = TrustedDocuments::read(&file).unwrap();
+    std::fs::remove_file(file).unwrap();
+    documents
+}
+
+#[tokio::test]
+async fn trusted_documents_are_known_from_the_start_by_each_kind_of_client() {
+    let relay = json!({"abc": QUERY});
+    let apollo = json!({"format": "apollo-persisted-query-manifest", "version": 1,
+        "operations": [{"id": "abc", "name": "A", "type": "query", "body": QUERY}]});
+    for manifest in [relay, apollo] {
+        let documents = trusted(&manifest);
+        let gateway = Gateway::builder().api(|api| api.trusted_documents = documents).start().await;
+        for body in [
+            json!({"documentId": "abc"}),
+            json!({"doc_id": "abc"}),
+            json!({"extensions": {"persistedQuery": {"version": 1, "sha256Hash": "abc"}}}),
+        ] {
+            is_answered(&send(&gateway, body).await);
+        }
+        is_answered(
+            &Reply::read(gateway.request(Method::GET, "/graphql?documentId=abc").send().await.unwrap()).await,
+        );
+        assert_eq!(send(&gateway, json!({"documentId": "other"})).await.code(), "PERSISTED_QUERY_NOT_FOUND");
+        send(&gateway, json!({"query": "{ __typename }"})).await.data();
+    }
+}
+
+#[tokio::test]
+async fn where_only_trusted_documents_are_taken_nothing_else_is_even_parsed() {
+    let mut documents = trusted(&json!({hash(QUERY): QUERY}));
+    documents.only = true;
+    let gateway = Gateway::builder().api(|api| api.trusted_documents = documents).start().await;
+    is_answered(&send(&gateway, by_hash(QUERY)).await);
+    is_answered(&send(&gateway, json!({"query": QUERY})).await);
+    for query in ["{ __typename }", "{", "{ __schema { queryType { name } } }", "query A { __typename } "] {
+        for body in [json!({"query": query}), with_text(query), by_hash(query)] {
+            assert_eq!(send(&gateway, body).await.code(), "PERSISTED_QUERY_NOT_FOUND", "{query}");
+        }
+    }
+}
+
+#[test]
+fn a_manifest_that_is_none_is_refused() {
+    let file = std::env::temp_dir().join(format!("intune-graphql-no-manifest-{}", std::process::id()));
+    for text in ["", "[]", "{\"a\": 1}", "{\"format\": \"other\", \"operations\": []}"] {
+        std::fs::write(&file, text).unwrap();
+        assert!(TrustedDocuments::read(&file).is_err(), "{text}");
+    }
+    std::fs::remove_file(&file).unwrap();
+    assert!(TrustedDocuments::read(&file).is_err());
+}

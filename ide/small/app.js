@@ -553,6 +553,9 @@ function showText(text, isJson = false) {
   else byId('response').textContent = text;
   byId('response').closest('.scroll').scrollTo(0, 0);
   byId('copy').disabled = text === '';
+  // In a narrow window the answer stands below what was asked.
+  const pane = document.querySelector('.pane-response');
+  if (pane.getBoundingClientRect().top > window.innerHeight * 0.8) pane.scrollIntoView({ block: 'start' });
 }
 
 async function showResponse(response, startedAt) {

@@ -22,6 +22,7 @@ mod graphiql;
 mod http;
 mod idempotency;
 mod ignored;
+mod incidents;
 mod limits;
 mod load;
 mod node;

@@ -50,6 +50,10 @@ ide:
 browser:
     npm ci --prefix tests/clients/browser --ignore-scripts --no-audit --no-fund && npm test --prefix tests/clients/browser
 
+# Ten minutes of hostile and honest load at the same time
+hostile-load:
+    cargo run --release --example hostile_load
+
 # Run the gateway and the sandbox on this machine
 demo:
     cargo run --release -- demo

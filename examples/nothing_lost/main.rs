@@ -5,6 +5,7 @@
 //! `cargo run --release --example nothing_lost -- --help`
 
 mod call;
+#[path = "../support/gateway.rs"]
 mod gateway;
 mod storm;
 mod tally;

@@ -124,11 +124,12 @@ pub(crate) async fn run(args: &StormArgs) -> anyhow::Result<bool> {
         while next.load(Ordering::Relaxed) < args.calls * tenth / 10 {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        let memory = gateway.memory().map_or_else(|| "?".to_owned(), |mib| mib.to_string());
+        let (memory, files) =
+            (gateway.memory().unwrap_or_default() / 1024, gateway.files().unwrap_or_default());
+        let seconds = start.elapsed().as_secs();
         println!(
-            "{:>3} % of the calls begun, {:>4} s, gateway {memory} MiB",
-            tenth * 10,
-            start.elapsed().as_secs()
+            "{:>3} % of the calls begun, {seconds:>4} s, gateway {memory} MiB, {files} files",
+            tenth * 10
         );
         if tenth == 5 {
             let code = gateway.drain().await?;

@@ -22,7 +22,7 @@ pub(crate) struct StateFile(PathBuf);
 
 impl StateFile {
     pub(crate) fn new() -> Self {
-        Self(std::env::temp_dir().join(format!("nothing-lost-{}.state", std::process::id())))
+        Self(std::env::temp_dir().join(format!("intune-graphql-example-{}.state", std::process::id())))
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -73,12 +73,16 @@ impl Gateway {
         tokio::task::spawn_blocking(move || Ok(self.child.wait()?.code())).await?
     }
 
-    /// Resident memory in MiB; `None` where the system does not say.
+    /// Resident memory in KiB; `None` where the system does not say.
     pub(crate) fn memory(&self) -> Option<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-        let kib: u64 = line.trim().trim_end_matches(" kB").parse().ok()?;
-        Some(kib / 1024)
+        line.trim().trim_end_matches(" kB").parse().ok()
+    }
+
+    /// How many files it has open, connections among them; `None` where the system does not say.
+    pub(crate) fn files(&self) -> Option<usize> {
+        Some(std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).ok()?.count())
     }
 }
 

@@ -1,0 +1,199 @@
+//! Hostile and honest load at the same time, against a gateway that is a process of its own: it must not fall over, honest
+//! requests must all succeed, and memory and file descriptors must come back to where they were.
+//!
+//! `cargo run --release --example hostile_load -- --help`
+
+mod attacks;
+#[path = "../support/gateway.rs"]
+mod gateway;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
+use clap::Parser;
+use intune_graphql::commands;
+use intune_graphql::config::Cli;
+use intune_graphql::sandbox::{DEMO_CONFIGURATION_ID, Settings};
+use serde_json::{Value, json};
+
+use self::gateway::{Gateway, StateFile, start_sandbox};
+
+/// Memory at the end over memory after the first tenth.
+const MOST_GROWTH: f64 = 1.1;
+
+/// Hostile and honest load at the same time.
+#[derive(Debug, Parser)]
+#[command(max_term_width = 110)]
+struct Load {
+    /// How long it goes on, as in `10m`.
+    #[arg(long, default_value = "10m", value_parser = humantime::parse_duration)]
+    duration: Duration,
+    /// Clients that behave.
+    #[arg(long, default_value_t = 8)]
+    honest: usize,
+    /// Clients that do not.
+    #[arg(long, default_value_t = 16)]
+    hostile: usize,
+}
+
+/// What has been counted so far.
+#[derive(Debug, Default)]
+struct Counts {
+    honest: AtomicU64,
+    failed: AtomicU64,
+    hostile: AtomicU64,
+    is_over: AtomicBool,
+}
+
+fn main() -> ExitCode {
+    // The gateway is a process of its own: this program again.
+    let result = if std::env::args().nth(1).as_deref() == Some("serve") {
+        return commands::run(Cli::parse().command).unwrap_or(ExitCode::FAILURE);
+    } else {
+        let load = Load::parse();
+        intune_graphql::graph::install_tls_provider();
+        tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .map_err(Into::into)
+            .and_then(|runtime| runtime.block_on(run(&load)))
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            fail(&format!("{error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "the one line that says why it failed")]
+fn fail(message: &str) {
+    eprintln!("error: {message}");
+}
+
+#[expect(clippy::print_stdout, reason = "the figures are the program's purpose")]
+async fn run(load: &Load) -> anyhow::Result<()> {
+    let (_sandbox, root) = start_sandbox(Settings { record: 1, ..Settings::default() }).await?;
+    let state = StateFile::new();
+    let settings = ["--log", "error", "--deadline", "5s", "--header-timeout", "1s", "--idle-timeout", "7s"];
+    let gateway = Gateway::start(&root, "127.0.0.1:0", state.path(), &settings)?;
+    let files_at_start = gateway.files().context("this system does not say how many files are open")?;
+    println!("{} honest and {} hostile clients for {} s", load.honest, load.hostile, load.duration.as_secs());
+
+    let counts = Arc::new(Counts::default());
+    let mut clients = Vec::new();
+    for number in 0..load.honest {
+        clients.push(tokio::spawn(behave(gateway.address.clone(), number, Arc::clone(&counts))));
+    }
+    for number in 0..load.hostile {
+        let (address, counts) = (gateway.address.clone(), Arc::clone(&counts));
+        clients.push(tokio::spawn(async move {
+            let mut turn = number;
+            while !counts.is_over.load(Ordering::Relaxed) {
+                attacks::attack(&address, turn).await;
+                counts.hostile.fetch_add(1, Ordering::Relaxed);
+                turn += 1;
+            }
+        }));
+    }
+
+    let start = Instant::now();
+    let mut warm = None;
+    for tenth in 1..=10 {
+        tokio::time::sleep_until((start + load.duration * tenth / 10).into()).await;
+        let memory = gateway.memory().context("the gateway has ended")?;
+        let files = gateway.files().context("the gateway has ended")?;
+        warm.get_or_insert(memory);
+        println!(
+            "{:>4} s  honest {:>8}, of which failed {}; hostile {:>8}; {memory} KiB, {files} files",
+            start.elapsed().as_secs(),
+            counts.honest.load(Ordering::Relaxed),
+            counts.failed.load(Ordering::Relaxed),
+            counts.hostile.load(Ordering::Relaxed),
+        );
+    }
+    counts.is_over.store(true, Ordering::Relaxed);
+    let memory = gateway.memory().context("the gateway has ended")?;
+    for client in clients {
+        client.await?;
+    }
+    // What the last attackers left open is closed by the gateway's own time-outs.
+    let patience = Instant::now() + Duration::from_secs(30);
+    let mut files = gateway.files().context("the gateway has ended")?;
+    while files > files_at_start + POOL && Instant::now() < patience {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        files = gateway.files().context("the gateway has ended")?;
+    }
+    let growth = memory as f64 / warm.unwrap_or(memory) as f64;
+    let code = gateway.drain().await?;
+    let failed = counts.failed.load(Ordering::Relaxed);
+    println!("memory at the end over that after the first tenth: {growth:.3}; {MOST_GROWTH} at most");
+    println!(
+        "files at the start {files_at_start}, at the end {files}; exit code {code:?}; honest failures {failed}"
+    );
+    ensure!(failed == 0, "honest requests failed");
+    ensure!(growth <= MOST_GROWTH, "memory grew");
+    ensure!(files <= files_at_start + POOL, "files are left open");
+    ensure!(code == Some(0), "the gateway did not end well");
+    Ok(())
+}
+
+/// Connections to Graph that the gateway keeps for later, which are not what attackers left.
+const POOL: usize = 64;
+
+/// A client that behaves: it reads, lists, and writes with a key, and expects each to succeed.
+async fn behave(address: String, number: usize, counts: Arc<Counts>) {
+    let url = format!("http://{address}/graphql");
+    let Ok(http) = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(10)).build() else {
+        return;
+    };
+    let mut turn = 0;
+    while !counts.is_over.load(Ordering::Relaxed) {
+        turn += 1;
+        let request = http
+            .post(&url)
+            .bearer_auth(format!("honest-{number}"))
+            .header("content-type", "application/json");
+        let answer = async { request.body(honest(number, turn)).send().await?.text().await };
+        let answer = answer.await.ok().and_then(|answer| serde_json::from_str::<Value>(&answer).ok());
+        counts.honest.fetch_add(1, Ordering::Relaxed);
+        if answer.is_none_or(|answer| answer.get("errors").is_some() || answer["data"].is_null()) {
+            counts.failed.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+fn honest(number: usize, turn: usize) -> String {
+    let (query, variables) = match turn % 3 {
+        0 => (
+            "query($id: ID!) { iosLobAppProvisioningConfiguration(id: $id) { displayName version } }",
+            json!({}),
+        ),
+        1 => (
+            "query($id: ID!) { iosLobAppProvisioningConfiguration(id: $id) {
+                deviceStatuses(first: 20, filter: {status: {eq: ERROR}}) { nodes { userName status } } } }",
+            json!({}),
+        ),
+        _ => (
+            "mutation($status: DeviceStatusInput!, $key: String, $id: ID!) { addDeviceStatus(input: {
+                configurationId: $id, idempotencyKey: $key, deviceStatus: $status}) { deviceStatusId } }",
+            json!({
+                // Few keys, so that what is kept does not grow.
+                "key": format!("{number}-{}", turn % 60),
+                "status": {
+                    "deviceDisplayName": "honest", "userName": "honest", "deviceModel": "iPad", "platform": 8,
+                    "status": "COMPLIANT", "userPrincipalName": "honest@example.org",
+                    "complianceGracePeriodExpirationDateTime": "9999-12-31T23:59:59.9999999Z",
+                    "lastReportedDateTime": "2016-12-31T23:57:41.6559639+03:00",
+                },
+            }),
+        ),
+    };
+    let mut variables = variables;
+    variables["id"] = json!(DEMO_CONFIGURATION_ID);
+    json!({"query": query, "variables": variables}).to_string()
+}

@@ -50,6 +50,10 @@ ide:
 browser:
     npm ci --prefix tests/clients/browser --ignore-scripts --no-audit --no-fund && npm test --prefix tests/clients/browser
 
+# Count the instructions that hostile documents of n and 2n bytes take (needs valgrind)
+linear:
+    tests/linear/run
+
 # Ten minutes of hostile and honest load at the same time
 hostile-load:
     cargo run --release --example hostile_load

@@ -8,7 +8,8 @@ use intune_graphql::schema::sdl;
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
-    let (Some(kind), Some(size)) = (arguments.next(), arguments.next().and_then(|size| size.parse().ok())) else {
+    let (Some(kind), Some(size)) = (arguments.next(), arguments.next().and_then(|size| size.parse().ok()))
+    else {
         return ExitCode::from(2);
     };
     let Some(document) = document(&kind, size) else { return ExitCode::from(2) };

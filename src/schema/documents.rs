@@ -1,6 +1,9 @@
 //! Documents that have been parsed and validated, kept by their text: front ends send the same few over and over. What
 //! is kept depends on the text alone, never on a caller, a variable or a token.
+//!
+//! A document is kept when it comes a second time, so that those that come once, each another, take no room.
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
 use quick_cache::Weighter;
@@ -8,29 +11,38 @@ use quick_cache::sync::Cache;
 
 use super::operation::{Document, Preparer, RequestError};
 
-/// Bytes of document text that are kept, of all documents together; what is parsed from it takes some ten times more.
-const MOST_TEXT: u64 = 2 * 1024 * 1024;
-/// Longest document that is kept, in bytes: one caller's long ones must not push out everybody's.
-const LONGEST: usize = 32 * 1024;
+/// Bytes that all documents together may take, by [`Memory`]'s estimate.
+const MOST: u64 = 16 * 1024 * 1024;
 /// A guess at how many documents there are, for the cache's first size.
 const DOCUMENTS: usize = 512;
+/// Documents that are remembered to have come once.
+const CAME_ONCE: usize = 4096;
 
-/// A cache of documents, bounded by the length of their texts.
-pub(super) struct Documents(Cache<String, Arc<Document>, TextLength>);
+/// A cache of documents, bounded by the memory that they take.
+pub(super) struct Documents {
+    kept: Cache<String, Arc<Document>, Memory>,
+    /// Hashes of the texts that have come once.
+    came_once: Cache<u64, ()>,
+    hasher: RandomState,
+}
 
+/// What a document takes: what is parsed from a text is some ten times as long, and not small where the text is.
 #[derive(Clone)]
-struct TextLength;
+struct Memory;
 
-impl Weighter<String, Arc<Document>> for TextLength {
+impl Weighter<String, Arc<Document>> for Memory {
     fn weight(&self, text: &String, _: &Arc<Document>) -> u64 {
-        // An empty one would count for nothing.
-        u64::try_from(text.len()).unwrap_or(MOST_TEXT).max(64)
+        u64::try_from(text.len()).unwrap_or(MOST).saturating_mul(10).saturating_add(2048)
     }
 }
 
 impl Documents {
     pub(super) fn new() -> Self {
-        Self(Cache::with_weighter(DOCUMENTS, MOST_TEXT, TextLength))
+        Self {
+            kept: Cache::with_weighter(DOCUMENTS, MOST, Memory),
+            came_once: Cache::new(CAME_ONCE),
+            hasher: RandomState::new(),
+        }
     }
 
     /// The document of this text; parsed and validated where it is not there.
@@ -39,13 +51,41 @@ impl Documents {
     ///
     /// What is wrong with it. Errors are not kept: whoever repeats a bad document pays for it.
     pub(super) fn get(&self, preparer: &Preparer, text: &str) -> Result<Arc<Document>, Vec<RequestError>> {
-        if let Some(document) = self.0.get(text) {
+        if let Some(document) = self.kept.get(text) {
             return Ok(document);
         }
         let document = Arc::new(preparer.document(text)?);
-        if text.len() <= LONGEST {
-            self.0.insert(text.to_owned(), Arc::clone(&document));
+        let hash = self.hasher.hash_one(text);
+        if self.came_once.remove(&hash).is_some() {
+            self.kept.insert(text.to_owned(), Arc::clone(&document));
+        } else {
+            self.came_once.insert(hash, ());
         }
         Ok(document)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::Documents;
+    use crate::schema::operation::{Costs, InputRules, Limits, Preparer, TypeSystem};
+
+    #[test]
+    fn what_comes_a_second_time_is_kept() {
+        let types = TypeSystem::new(&crate::schema::sdl(), InputRules::default()).unwrap();
+        let preparer = Preparer::new(types, Costs::default(), Limits::default());
+        let documents = Documents::new();
+        let get = |text: &str| documents.get(&preparer, text).unwrap();
+        let (first, second, third) = (get("{__typename}"), get("{__typename}"), get("{__typename}"));
+        assert!(!Arc::ptr_eq(&first, &second), "the first is not kept");
+        assert!(Arc::ptr_eq(&second, &third));
+        // However many come once, none of them is kept, and nothing that is goes.
+        for number in 0..20_000 {
+            get(&format!("{{a{number}:__typename}}"));
+        }
+        assert_eq!(documents.kept.len(), 1);
+        assert!(Arc::ptr_eq(&third, &get("{__typename}")));
     }
 }

@@ -41,17 +41,6 @@ pub enum Entry {
     Known(Vec<ItemState>),
 }
 
-impl Entry {
-    /// The claim, where the record is this call's.
-    #[must_use]
-    pub fn into_claim(self) -> Option<Claim> {
-        match self {
-            Self::Ours(claim) => Some(claim),
-            Self::UnderWay(_) | Self::Reused | Self::Known(_) => None,
-        }
-    }
-}
-
 /// Why a key cannot be used.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StateError {

@@ -1,6 +1,7 @@
 //! `idempotencyKey`: a repeated call gives the first call's object and creates nothing.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -8,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::Method;
 use intune_graphql::sandbox::settings::{IdPolicy, Switch};
 use intune_graphql::sandbox::{DEMO_CONFIGURATION_ID, Settings};
-use intune_graphql::state::{Ledger, MemoryStore};
+use intune_graphql::state::{Ledger, MemoryStore, Record, RecordId, Store, StoreError};
 use serde_json::{Value, json};
 
 use crate::add_device_status::{MUTATION, device_status, input};
@@ -383,4 +384,81 @@ async fn a_bulk_call_cut_short_by_its_caller_is_finished_by_the_repeat() {
     assert_eq!(fates(results(&reply)), expected);
     assert!(results(&reply).iter().any(|result| result["replayed"] == true), "some had been made");
     assert_eq!(statuses(&gateway), before + 200);
+}
+
+/// A store that fails, from its second replacement on or altogether.
+#[derive(Debug)]
+struct Failing {
+    inner: MemoryStore,
+    replacements_left: AtomicUsize,
+    is_readable: bool,
+}
+
+fn failure() -> StoreError {
+    StoreError::Unavailable(Arc::new(std::io::Error::other("the disk is gone")))
+}
+
+#[async_trait::async_trait]
+impl Store for Failing {
+    fn hash_key(&self) -> [u8; 32] {
+        self.inner.hash_key()
+    }
+
+    async fn get(&self, id: RecordId) -> Result<Option<Record>, StoreError> {
+        if self.is_readable { self.inner.get(id).await } else { Err(failure()) }
+    }
+
+    async fn replace(
+        &self,
+        id: RecordId,
+        expected: Option<u64>,
+        new: Option<Record>,
+        now: u64,
+    ) -> Result<bool, StoreError> {
+        let left = self.replacements_left.load(Ordering::Relaxed);
+        self.replacements_left.store(left.checked_sub(1).ok_or_else(failure)?, Ordering::Relaxed);
+        self.inner.replace(id, expected, new, now).await
+    }
+
+    async fn changed(&self, id: RecordId, version: u64) -> Result<(), StoreError> {
+        self.inner.changed(id, version).await
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_sent_that_could_not_be_noted_first() {
+    for (is_readable, replacements, outcome) in [
+        // Whether an earlier call wrote cannot be asked.
+        (false, 9, "UNKNOWN"),
+        (true, 0, "UNKNOWN"),
+        // The claim was noted, and the intent was not.
+        (true, 1, "NOT_SENT"),
+    ] {
+        let inner = MemoryStore::new(10).unwrap();
+        let store = Failing { inner, replacements_left: AtomicUsize::new(replacements), is_readable };
+        let ledger = Ledger::new(Arc::new(store), Duration::from_secs(3600));
+        let gateway = Gateway::builder().api(|api| api.ledger = ledger).start().await;
+        let reply = add(&gateway, "k").await;
+        assert_eq!(failed(&reply), ("STATE_UNAVAILABLE", outcome, true), "{is_readable} {replacements}");
+        assert!(!reply.json.to_string().contains("disk"), "inner words stay inside");
+        assert!(gateway.sent().is_empty());
+        // Without a key nothing needs to be noted.
+        gateway.graphql(MUTATION, input(device_status())).await.data();
+    }
+}
+
+#[tokio::test]
+async fn a_result_that_cannot_be_noted_is_told_all_the_same() {
+    let inner = MemoryStore::new(10).unwrap();
+    let store = Failing { inner, replacements_left: AtomicUsize::new(2), is_readable: true };
+    let ledger = Ledger::new(Arc::new(store), Duration::from_secs(3600));
+    let gateway = Gateway::builder()
+        .api(|api| api.ledger = ledger)
+        .settings(|settings| settings.deadline = Duration::from_secs(2))
+        .start()
+        .await;
+    assert!(!made(&add(&gateway, "k").await).1);
+    // The record says that it is under way, so that nobody sends it again.
+    assert_eq!(failed(&add(&gateway, "k").await), ("OUTCOME_UNKNOWN", "UNKNOWN", true));
+    assert_eq!(posts(&gateway), 1);
 }

@@ -70,13 +70,10 @@ pub(super) async fn create<N: NewEntity + Clone>(
 
     let mut is_allowed = false;
     let claim = loop {
-        let entry =
-            ledger.enter(scope, &new, new.len()).await.map_err(|error| not_sent(state_error(&error)))?;
-        if let Entry::Ours(claim) = &entry
-            && claim.items().iter().all(|item| *item == ItemState::Free)
-        {
-            break entry.into_claim();
-        }
+        let entry = match ledger.enter(scope, &new, new.len()).await.map_err(|error| state_error(&error))? {
+            Entry::Ours(claim) if claim.items().iter().all(|item| *item == ItemState::Free) => break claim,
+            entry => entry,
+        };
         // What earlier calls did is told only to those whom Graph lets read the configuration.
         if !is_allowed {
             // An earlier call may have written: to this one that is neither told nor denied.
@@ -85,11 +82,10 @@ pub(super) async fn create<N: NewEntity + Clone>(
             is_allowed = true;
         }
         match entry {
-            Entry::Ours(claim) => break Some(claim),
+            Entry::Ours(claim) => break claim,
             Entry::Known(items) => {
-                return Ok(
-                    join_all(items.iter().zip(&new).map(|(item, new)| recall(collection, item, new))).await
-                );
+                let recalled = items.iter().zip(&new).map(|(item, new)| recall(collection, item, new));
+                return Ok(join_all(recalled).await);
             }
             Entry::Reused => {
                 let message =
@@ -104,7 +100,6 @@ pub(super) async fn create<N: NewEntity + Clone>(
             },
         }
     };
-    let Some(claim) = claim else { return Err(FieldError::internal("a claim went astray")) };
 
     let known = claim.items().to_vec();
     let free: Vec<usize> = known

@@ -1,58 +1,195 @@
-//! Prepares one hostile document of a given size, without executing it: run under an instruction counter, it shows that
-//! the work grows as the document does. See `tests/linear/run`.
+//! Prepares hostile documents and variables, and large honest ones, of each of the sizes given (in bytes), without executing
+//! any: run under an instruction counter, it shows how the work grows with the size. See `tests/linear/run`.
 
-use std::process::ExitCode;
+use std::hint::black_box;
+use std::io::Write as _;
 
-use intune_graphql::schema::operation::{Costs, InputRules, Limits, Preparer, TypeSystem};
+use anyhow::Context as _;
+use intune_graphql::schema::operation::{Costs, InputRules, Limits, Preparer, TypeSystem, json_nests_deeper};
 use intune_graphql::schema::sdl;
 
-fn main() -> ExitCode {
-    let mut arguments = std::env::args().skip(1);
-    let (Some(kind), Some(size)) = (arguments.next(), arguments.next().and_then(|size| size.parse().ok()))
-    else {
-        return ExitCode::from(2);
-    };
-    let Some(document) = document(&kind, size) else { return ExitCode::from(2) };
-    let Ok(types) = TypeSystem::new(&sdl(), InputRules::default()) else { return ExitCode::FAILURE };
-    // Without the limits that refuse a text by its length alone, so that the work itself is seen.
-    let limits = Limits {
-        document: usize::MAX,
-        tokens: usize::MAX,
-        directives: usize::MAX,
-        depth: usize::MAX,
-        aliases: usize::MAX,
-        ..Limits::default()
-    };
-    let preparer = Preparer::new(types, Costs::default(), limits);
-    let prepared = preparer.document(&document).and_then(|document| {
-        let operation = document.operation(None).map_err(|error| vec![error])?;
-        preparer.prepare(operation, None).map(drop)
-    });
-    // Refused or not: what counts is the work.
-    drop(prepared);
-    ExitCode::SUCCESS
+/// Without limits of length, so that length is seen to cost no more than its share. Nesting bounds the stack as well, and
+/// is never lifted.
+const ANY_LENGTH: Limits = Limits {
+    document: usize::MAX,
+    tokens: usize::MAX,
+    nesting: 64,
+    directives: usize::MAX,
+    expanded_selections: 2000,
+    depth: usize::MAX,
+    aliases: usize::MAX,
+    root_fields: 20,
+    root_mutations: 10,
+    cost: 2000,
+    introspection: 50_000,
+};
+
+const UNLIMITED: Limits =
+    Limits { expanded_selections: usize::MAX, root_fields: usize::MAX, cost: usize::MAX, ..ANY_LENGTH };
+
+/// How the work may grow with the size.
+#[derive(Clone, Copy)]
+enum Growth {
+    /// Not at all: it ends at a bracket near the start.
+    Constant,
+    /// In proportion.
+    Linear,
 }
 
-/// A document of about `size` bytes.
-fn document(kind: &str, size: usize) -> Option<String> {
-    Some(match kind {
-        "lists" => format!("{{node(id:{}{}){{id}}}}", "[".repeat(size / 2), "]".repeat(size / 2)),
-        "objects" => format!("{{node(id:{}1{}){{id}}}}", "{a:".repeat(size / 4), "}".repeat(size / 4)),
-        "selections" => format!("{}{}", "{a".repeat(size / 3), "}".repeat(size / 3)),
-        "directives" => format!("{{__typename {}}}", "@skip(if:false)".repeat(size / 15)),
-        "fields" => format!("{{{}}}", "__typename ".repeat(size / 11)),
-        "unknown" => format!("{{{}}}", "nothing ".repeat(size / 8)),
-        "comment" => format!("{{__typename}}#{}", "x".repeat(size)),
-        "string" => format!("{{node(id:\"{}\"){{id}}}}", "x".repeat(size)),
-        "fragments" => {
-            let levels = size / 40;
-            let mut document = "query{node(id:\"x\"){...F0}}".to_owned();
-            for level in 0..levels {
-                document += &format!("fragment F{level} on Node{{...F{0} ...F{0}}}", level + 1);
-            }
-            document + &format!("fragment F{levels} on Node{{id}}")
+/// What a document is prepared within.
+#[derive(Clone, Copy, PartialEq)]
+enum Within {
+    /// Limits but those of length: it may be refused.
+    AnyLength,
+    /// None: it is gone through to its end.
+    Unlimited,
+}
+
+use Growth::{Constant, Linear};
+use Within::{AnyLength, Unlimited};
+
+/// A document or a body of about so many bytes.
+type Text = fn(usize) -> String;
+
+const DOCUMENTS: [(&str, Growth, Within, Text); 14] = [
+    ("nested lists", Constant, AnyLength, |size| {
+        format!("{{node(id:{}{}){{id}}}}", "[".repeat(size / 2), "]".repeat(size / 2))
+    }),
+    ("nested objects", Constant, AnyLength, |size| {
+        format!("{{node(id:{}1{}){{id}}}}", "{a:".repeat(size / 4), "}".repeat(size / 4))
+    }),
+    ("nested selections", Constant, AnyLength, |size| {
+        format!("{}{}", "{a".repeat(size / 3), "}".repeat(size / 3))
+    }),
+    ("directives", Linear, AnyLength, |size| {
+        format!("{{__typename {}}}", "@skip(if:false)".repeat(size / 15))
+    }),
+    ("one field again and again", Linear, AnyLength, |size| {
+        format!("{{{}}}", "__typename ".repeat(size / 11))
+    }),
+    ("unknown fields", Linear, AnyLength, |size| format!("{{{}}}", "nothing ".repeat(size / 8))),
+    ("a comment", Linear, AnyLength, |size| format!("{{__typename}}#{}", "x".repeat(size))),
+    ("a string", Linear, AnyLength, |size| format!("{{node(id:\"{}\"){{id}}}}", "x".repeat(size))),
+    ("doubling fragments", Linear, AnyLength, doubling_fragments),
+    ("doubling fragments, no limits", Linear, Unlimited, doubling_fragments),
+    ("doubling fields", Linear, AnyLength, |size| {
+        let levels = size / 90;
+        let fragments = (0..levels).map(|level| {
+            let below = level + 1;
+            format!("fragment F{level} on DeviceStatus{{a:configuration{{...G{below}}} b:configuration{{...G{below}}}}}")
+                + &format!("fragment G{below} on IosLobAppProvisioningConfiguration{{deviceStatus(id:\"x\"){{...F{below}}}}}")
+        });
+        "query{node(id:\"x\"){...F0}}".to_owned()
+            + &fragments.collect::<String>()
+            + &format!("fragment F{levels} on DeviceStatus{{id}}")
+    }),
+    ("aliases, no limits", Linear, Unlimited, |size| {
+        let fields = (0..size / 32).map(|index| format!("a{index:06}:node(id:\"x\"){{id __typename}} "));
+        format!("{{{}}}", fields.collect::<String>())
+    }),
+    ("operations, no limits", Linear, Unlimited, |size| {
+        let operations = (0..size / 60).map(|index| {
+            format!("query Q{index:06}($id:ID!){{node(id:$id){{id ...on DeviceStatus{{userName}}}}}}\n")
+        });
+        operations.collect()
+    }),
+    ("a list of ids, no limits", Linear, Unlimited, |size| {
+        format!("{{nodes(ids:[{}]){{id}}}}", "\"ig~1.c.YQ\",".repeat(size / 12))
+    }),
+];
+
+/// What is looked at before JSON is read: a body, or a parameter of a URL.
+const VARIABLES: [(&str, Growth, Text); 3] = [
+    ("variables of nested lists", Constant, |size| body(&"[".repeat(size / 2), &"]".repeat(size / 2))),
+    ("variables of nested objects", Constant, |size| {
+        body(&"{\"a\":".repeat(size / 6), &format!("1{}", "}".repeat(size / 6)))
+    }),
+    ("variables of many values", Linear, |size| {
+        body("[", &format!("{}1]", "[],{},\"x\",".repeat(size / 10)))
+    }),
+];
+
+fn main() -> anyhow::Result<()> {
+    let sizes = std::env::args().skip(1).map(|size| size.parse()).collect::<Result<Vec<usize>, _>>();
+    let sizes = sizes.context("sizes in bytes are wanted")?;
+    let mut stdout = std::io::stdout().lock();
+    let mut say = |growth, size, kind| {
+        let growth = match growth {
+            Constant => "constant",
+            Linear => "linear",
+        };
+        writeln!(stdout, "{growth} {size} {kind}")
+    };
+    let preparer = |limits| {
+        let types = TypeSystem::new(&sdl(), InputRules::default())?;
+        anyhow::Ok(Preparer::new(types, Costs::default(), limits))
+    };
+    let (any_length, unlimited) = (preparer(ANY_LENGTH)?, preparer(UNLIMITED)?);
+    for (kind, growth, within, text) in DOCUMENTS {
+        let preparer = match within {
+            AnyLength => &any_length,
+            Unlimited => &unlimited,
+        };
+        for &size in &sizes {
+            let text = text(size);
+            let mut is_good = false;
+            measure(|| is_good = prepare(preparer, &text));
+            // Else it was not gone through to its end.
+            anyhow::ensure!(within == AnyLength || is_good, "{kind}: refused");
+            say(growth, size, kind)?;
         }
-        "none" => "{__typename}".to_owned(),
-        _ => return None,
-    })
+    }
+    for (kind, growth, text) in VARIABLES {
+        for &size in &sizes {
+            let text = text(size);
+            measure(|| read(&text));
+            say(growth, size, kind)?;
+        }
+    }
+    Ok(())
+}
+
+/// What is counted, and then written down: the counter knows both by their names.
+fn measure(work: impl FnOnce()) {
+    counted(work);
+    written_down();
+}
+
+#[inline(never)]
+fn counted(work: impl FnOnce()) {
+    work();
+}
+
+#[inline(never)]
+fn written_down() {
+    black_box(());
+}
+
+/// Whether it can be executed.
+fn prepare(preparer: &Preparer, text: &str) -> bool {
+    let prepared = preparer.document(text).and_then(|document| {
+        let first = document.operation(None).or_else(|_| document.operation(Some("Q000000")));
+        let variables = serde_json::Map::from_iter([("id".to_owned(), "x".into())]);
+        preparer.prepare(first.map_err(|error| vec![error])?, Some(variables))
+    });
+    black_box(prepared).is_ok()
+}
+
+fn read(text: &str) {
+    if !json_nests_deeper(text.as_bytes(), ANY_LENGTH.nesting + 2) {
+        drop(black_box(serde_json::from_str::<serde_json::Value>(text)));
+    }
+}
+
+fn doubling_fragments(size: usize) -> String {
+    let levels = size / 40;
+    let fragments =
+        (0..levels).map(|level| format!("fragment F{level} on Node{{...F{0} ...F{0}}}", level + 1));
+    "query{node(id:\"x\"){...F0}}".to_owned()
+        + &fragments.collect::<String>()
+        + &format!("fragment F{levels} on Node{{id}}")
+}
+
+fn body(opening: &str, closing: &str) -> String {
+    format!(r#"{{"query":"{{__typename}}","variables":{{"x":{opening}{closing}}}}}"#)
 }

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use base64::Engine as _;
@@ -15,10 +16,13 @@ use base64::engine::general_purpose::STANDARD;
 use tokio::net::TcpListener;
 use tracing::{error, info, warn};
 
-use crate::config::{Command, GatewayConfig, GraphConfig, SandboxConfig, StateConfig};
+use crate::config::{
+    Command, GatewayConfig, GraphConfig, HttpConfig, LoadConfig, SandboxConfig, StateConfig,
+};
 use crate::graph::{Client, ClientSettings, ServiceRoot};
 use crate::sandbox::{self, Sandbox};
-use crate::schema::{ApiSettings, CursorKey, TrustedDocuments};
+use crate::schema::{Api, ApiSettings, CursorKey, TrustedDocuments};
+use crate::server::ConnectionLimits;
 use crate::state::{FileStore, Ledger, MemoryStore, Store};
 use crate::{schema, server};
 
@@ -26,6 +30,9 @@ use crate::{schema, server};
 #[derive(Debug, thiserror::Error)]
 #[error("not ready")]
 pub struct NotReady;
+
+/// Open files that are no connection, and those of the admin listener.
+const OTHER_FILES: u64 = 64;
 
 /// Runs a command to its end: its exit code is 1 where the gateway had to cut writes off when it stopped.
 ///
@@ -56,31 +63,33 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
 async fn serve(config: GatewayConfig) -> anyhow::Result<ExitCode> {
     let graph = graph_client(&config.graph)?;
     info!(graph.root = %graph.root(), "speaking to Microsoft Graph");
-    let listener = bind(config.listen, "--listen").await?;
-    let admin = bind(config.admin_listen, "--admin-listen").await?;
-    let ledger = ledger(&config.state)?;
-    let stop = stop_signal()?;
-    print(&format!("listening on http://{}", listener.local_addr()?))?;
-    print(&format!("admin listening on http://{}", admin.local_addr()?))?;
-    let api = ApiSettings {
+    // Before an address is said: whoever waits for it is not to find a gateway that ends at once.
+    let api = Api::new(ApiSettings {
         introspection: config.introspection,
         limits: (&config.limits).into(),
         trusted_documents: trusted_documents(&config)?,
         default_page_size: config.default_page_size,
         cursor_key: cursor_key(config.cursor_key_file.as_deref())?,
         max_payload: config.http.max_payload,
-        ledger,
-    };
+        ledger: ledger(&config.state)?,
+    })
+    .context("--trusted-documents")?;
     let settings = server::Settings {
-        deadline: config.http.deadline,
-        max_body: config.http.max_body,
-        admission: (&config.load).into(),
-        connections: (&config.load).into(),
         drain_delay: config.drain_delay,
         drain_timeout: config.drain_timeout,
         cors_origins: config.cors_origins,
         graphiql: config.graphiql.then(|| server::PageSettings::serve(graph.root())),
+        ..server_settings(&config.http, &config.load)
     };
+    anyhow::ensure!(
+        settings.max_buffered >= settings.max_body,
+        "--max-buffered: must be no less than --max-body"
+    );
+    let listener = bind(config.listen, "--listen").await?;
+    let admin = bind(config.admin_listen, "--admin-listen").await?;
+    let stop = stop_signal()?;
+    print(&format!("listening on http://{}", listener.local_addr()?))?;
+    print(&format!("admin listening on http://{}", admin.local_addr()?))?;
     match server::run(listener, admin, graph, api, settings, stop).await {
         0 => Ok(ExitCode::SUCCESS),
         writes => {
@@ -88,6 +97,38 @@ async fn serve(config: GatewayConfig) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::FAILURE)
         }
     }
+}
+
+/// How requests are served that have these limits, and nothing special besides.
+fn server_settings(http: &HttpConfig, load: &LoadConfig) -> server::Settings {
+    let connections = ConnectionLimits::from(load);
+    server::Settings {
+        deadline: http.deadline,
+        max_body: http.max_body,
+        body_timeout: http.body_timeout,
+        max_buffered: load.max_buffered,
+        admission: load.into(),
+        connections: ConnectionLimits { connections: room_for(connections.connections), ..connections },
+        drain_delay: Duration::ZERO,
+        drain_timeout: Duration::from_secs(30),
+        cors_origins: Vec::new(),
+        graphiql: None,
+    }
+}
+
+/// As many connections as there can be: each is an open file, and may need another one towards Graph.
+fn room_for(connections: usize) -> usize {
+    // As many files as the system lets the process have without asking anybody.
+    let Ok(files) = rlimit::increase_nofile_limit(u64::MAX) else { return connections };
+    let most = usize::try_from(files.saturating_sub(OTHER_FILES) / 2).unwrap_or(usize::MAX).max(1);
+    if connections > most {
+        warn!(
+            files,
+            connections = most,
+            "the system's limit of open files leaves room for fewer connections"
+        );
+    }
+    connections.min(most)
 }
 
 async fn sandbox(config: SandboxConfig) -> anyhow::Result<()> {
@@ -98,7 +139,7 @@ async fn sandbox(config: SandboxConfig) -> anyhow::Result<()> {
     sandbox::run(listener, sandbox, stop).await.context("the sandbox failed")
 }
 
-/// The documents that a configuration trusts, each of which must be good.
+/// The documents that a configuration trusts.
 fn trusted_documents(config: &GatewayConfig) -> anyhow::Result<TrustedDocuments> {
     let Some(file) = &config.trusted_documents else { return Ok(TrustedDocuments::default()) };
     let mut documents = TrustedDocuments::read(file).context("--trusted-documents")?;

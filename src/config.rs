@@ -96,7 +96,7 @@ pub struct GatewayConfig {
           num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set, requires = "trusted_documents")]
     pub trusted_documents_only: bool,
     /// Origins whose pages may send requests from a browser, as in `https://app.example.org`; may be repeated, or given
-    /// with commas between. Without it none but the gateway's own may.
+    /// with commas between. Without it none but the gateway's own may; `*` is not offered.
     #[arg(long = "cors-origin", env = "INTUNE_GRAPHQL_CORS_ORIGIN", value_name = "ORIGIN", value_delimiter = ',',
           value_parser = origin)]
     pub cors_origins: Vec<HeaderValue>,
@@ -164,7 +164,8 @@ pub struct GraphConfig {
           num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
     pub graph_keeps_ids: bool,
     /// Largest answer that is read from Graph, in bytes, after decompression.
-    #[arg(long, env = "INTUNE_GRAPHQL_MAX_GRAPH_RESPONSE", value_name = "BYTES", default_value_t = 16 * 1024 * 1024)]
+    #[arg(long, env = "INTUNE_GRAPHQL_MAX_GRAPH_RESPONSE", value_name = "BYTES", default_value_t = 16 * 1024 * 1024,
+          value_parser = positive)]
     pub max_graph_response: usize,
 }
 
@@ -180,7 +181,8 @@ pub struct StateConfig {
           value_parser = retention)]
     pub state_retention: Duration,
     /// Most writes whose keys are known at once; each item of a bulk call is one. Beyond it new keys are refused.
-    #[arg(long, env = "INTUNE_GRAPHQL_STATE_CAPACITY", value_name = "COUNT", default_value_t = 250_000)]
+    #[arg(long, env = "INTUNE_GRAPHQL_STATE_CAPACITY", value_name = "COUNT", default_value_t = 250_000,
+          value_parser = positive)]
     pub state_capacity: usize,
 }
 
@@ -192,11 +194,17 @@ pub struct HttpConfig {
           value_parser = duration)]
     pub deadline: Duration,
     /// Largest request body, in bytes.
-    #[arg(long, env = "INTUNE_GRAPHQL_MAX_BODY", value_name = "BYTES", default_value_t = 1024 * 1024)]
+    #[arg(long, env = "INTUNE_GRAPHQL_MAX_BODY", value_name = "BYTES", default_value_t = 1024 * 1024,
+          value_parser = positive)]
     pub max_body: usize,
+    /// Time for a request's body to come, as in `10s`.
+    #[arg(long, env = "INTUNE_GRAPHQL_BODY_TIMEOUT", value_name = "DURATION", default_value = "10s",
+          value_parser = duration)]
+    pub body_timeout: Duration,
     /// Largest payload of a configuration, in bytes before base64, which makes it a third longer: a payload of this size
     /// needs a larger `--max-body` than the default.
-    #[arg(long, env = "INTUNE_GRAPHQL_MAX_PAYLOAD", value_name = "BYTES", default_value_t = 1024 * 1024)]
+    #[arg(long, env = "INTUNE_GRAPHQL_MAX_PAYLOAD", value_name = "BYTES", default_value_t = 1024 * 1024,
+          value_parser = positive)]
     pub max_payload: usize,
 }
 
@@ -206,7 +214,8 @@ pub struct HttpConfig {
 pub struct LoadConfig {
     /// Most requests in flight.
     #[arg(long, env = "INTUNE_GRAPHQL_MAX_IN_FLIGHT", value_name = "COUNT",
-          default_value_t = AdmissionLimits::default().in_flight)]
+          default_value_t = AdmissionLimits::default().in_flight,
+          value_parser = positive)]
     pub max_in_flight: usize,
     /// Most requests that wait until one of those is done; more are refused with 503.
     #[arg(long, env = "INTUNE_GRAPHQL_MAX_WAITING", value_name = "COUNT",
@@ -216,18 +225,28 @@ pub struct LoadConfig {
     #[arg(long, env = "INTUNE_GRAPHQL_MAX_TOKEN_SHARE", value_name = "PERCENT",
           default_value_t = AdmissionLimits::default().token_share, value_parser = percent)]
     pub max_token_share: usize,
-    /// Most connections; more wait to be taken.
+    /// Most bytes of all bodies together, and as many of all answers that have not been taken; no less than a body may have.
+    /// Beyond it, larger bodies are refused with 503, and requests of clients that have answers to take.
+    #[arg(long, env = "INTUNE_GRAPHQL_MAX_BUFFERED", value_name = "BYTES", default_value_t = 256 * 1024 * 1024)]
+    pub max_buffered: usize,
+    /// Most connections; more wait to be taken. No more than half of the files that the system lets the process open.
     #[arg(long, env = "INTUNE_GRAPHQL_MAX_CONNECTIONS", value_name = "COUNT",
-          default_value_t = ConnectionLimits::default().connections)]
+          default_value_t = ConnectionLimits::default().connections,
+          value_parser = positive)]
     pub max_connections: usize,
-    /// Longest wait for the head of a request, as in `10s`.
+    /// Longest wait for the head of a request from its first byte on, and for the first request of a connection, as in
+    /// `10s`.
     #[arg(long, env = "INTUNE_GRAPHQL_HEADER_TIMEOUT", value_name = "DURATION", default_value = "10s",
           value_parser = duration)]
     pub header_timeout: Duration,
-    /// How long nothing may move on a connection, as in `75s`; longer than the deadline.
+    /// How long a connection may stay open without a request, as in `75s`.
     #[arg(long, env = "INTUNE_GRAPHQL_IDLE_TIMEOUT", value_name = "DURATION", default_value = "75s",
           value_parser = duration)]
     pub idle_timeout: Duration,
+    /// How long a client may take to take an answer, as in `60s`.
+    #[arg(long, env = "INTUNE_GRAPHQL_SEND_TIMEOUT", value_name = "DURATION", default_value = "60s",
+          value_parser = duration)]
+    pub send_timeout: Duration,
 }
 
 impl From<&LoadConfig> for AdmissionLimits {
@@ -246,6 +265,7 @@ impl From<&LoadConfig> for ConnectionLimits {
             connections: config.max_connections,
             header_timeout: config.header_timeout,
             idle_timeout: config.idle_timeout,
+            send_timeout: config.send_timeout,
         }
     }
 }
@@ -255,12 +275,14 @@ impl From<&LoadConfig> for ConnectionLimits {
 #[command(next_help_heading = "Limits of a document")]
 pub struct LimitsConfig {
     /// Longest document, in bytes.
-    #[arg(long, env = "INTUNE_GRAPHQL_MAX_DOCUMENT", value_name = "BYTES", default_value_t = Limits::default().document)]
+    #[arg(long, env = "INTUNE_GRAPHQL_MAX_DOCUMENT", value_name = "BYTES", default_value_t = Limits::default().document,
+          value_parser = positive)]
     pub max_document: usize,
     /// Most tokens.
-    #[arg(long, env = "INTUNE_GRAPHQL_MAX_TOKENS", value_name = "COUNT", default_value_t = Limits::default().tokens)]
+    #[arg(long, env = "INTUNE_GRAPHQL_MAX_TOKENS", value_name = "COUNT", default_value_t = Limits::default().tokens,
+          value_parser = positive)]
     pub max_tokens: usize,
-    /// How deep brackets of any kind may nest, 1 to 64.
+    /// How deep brackets of any kind may nest in a document, and in a variable's value, 1 to 64.
     #[arg(long, env = "INTUNE_GRAPHQL_MAX_NESTING", value_name = "COUNT", default_value_t = Limits::default().nesting,
           value_parser = nesting)]
     pub max_nesting: usize,
@@ -270,17 +292,20 @@ pub struct LimitsConfig {
     pub max_directives: usize,
     /// Most selections once fragments are expanded.
     #[arg(long, env = "INTUNE_GRAPHQL_MAX_SELECTIONS", value_name = "COUNT",
-          default_value_t = Limits::default().expanded_selections)]
+          default_value_t = Limits::default().expanded_selections,
+          value_parser = positive)]
     pub max_selections: usize,
     /// How deep fields may nest, introspection left out.
-    #[arg(long, env = "INTUNE_GRAPHQL_MAX_DEPTH", value_name = "COUNT", default_value_t = Limits::default().depth)]
+    #[arg(long, env = "INTUNE_GRAPHQL_MAX_DEPTH", value_name = "COUNT", default_value_t = Limits::default().depth,
+          value_parser = positive)]
     pub max_depth: usize,
     /// Most aliases.
     #[arg(long, env = "INTUNE_GRAPHQL_MAX_ALIASES", value_name = "COUNT", default_value_t = Limits::default().aliases)]
     pub max_aliases: usize,
     /// Most fields of a query itself.
     #[arg(long, env = "INTUNE_GRAPHQL_MAX_ROOT_FIELDS", value_name = "COUNT",
-          default_value_t = Limits::default().root_fields)]
+          default_value_t = Limits::default().root_fields,
+          value_parser = positive)]
     pub max_root_fields: usize,
     /// Most fields of a mutation itself.
     #[arg(long, env = "INTUNE_GRAPHQL_MAX_ROOT_MUTATIONS", value_name = "COUNT",
@@ -288,8 +313,13 @@ pub struct LimitsConfig {
     pub max_root_mutations: usize,
     /// Most calls to Graph that an operation may cause; items of a batch count one each. Intune takes 1000 of an app in a
     /// tenant in 20 s.
-    #[arg(long, env = "INTUNE_GRAPHQL_MAX_COST", value_name = "CALLS", default_value_t = Limits::default().cost)]
+    #[arg(long, env = "INTUNE_GRAPHQL_MAX_COST", value_name = "CALLS", default_value_t = Limits::default().cost,
+          value_parser = positive)]
     pub max_cost: usize,
+    /// Most values that introspection may give; to ask for the whole schema takes a tenth of the default.
+    #[arg(long, env = "INTUNE_GRAPHQL_MAX_INTROSPECTION", value_name = "COUNT",
+          default_value_t = Limits::default().introspection)]
+    pub max_introspection: usize,
 }
 
 impl From<&LimitsConfig> for Limits {
@@ -305,6 +335,7 @@ impl From<&LimitsConfig> for Limits {
             root_fields: config.max_root_fields,
             root_mutations: config.max_root_mutations,
             cost: config.max_cost,
+            introspection: config.max_introspection,
         }
     }
 }
@@ -366,6 +397,13 @@ impl Default for HttpConfig {
     }
 }
 
+/// The defaults of `--help`, for what is started without a command line of its own.
+impl Default for LoadConfig {
+    fn default() -> Self {
+        defaults()
+    }
+}
+
 fn defaults<T: Args>() -> T {
     let command = T::augment_args(clap::Command::new("defaults")).mut_args(|arg| arg.env(None::<&str>));
     let matches = command.get_matches_from(["defaults"]);
@@ -374,6 +412,11 @@ fn defaults<T: Args>() -> T {
 
 /// A scheme, a host and perhaps a port, as browsers send it in `Origin`.
 fn origin(text: &str) -> Result<HeaderValue, String> {
+    if text == "*" {
+        return Err("`*` is not offered: any page that a user opens could then reach the gateway; name each origin, as in \
+                    https://app.example.org"
+            .to_owned());
+    }
     let url = url::Url::parse(text).map_err(|error| format!("{error}; write https://app.example.org"))?;
     if !matches!(url.scheme(), "http" | "https") || url.origin().ascii_serialization() != text {
         return Err(format!(
@@ -382,6 +425,10 @@ fn origin(text: &str) -> Result<HeaderValue, String> {
         ));
     }
     HeaderValue::from_str(text).map_err(|error| error.to_string())
+}
+
+fn positive(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|count| *count > 0).ok_or_else(|| "must be a number from 1 on".to_owned())
 }
 
 fn page_size(text: &str) -> Result<usize, String> {

@@ -19,6 +19,8 @@ mod key;
 pub mod models;
 pub mod odata;
 mod page;
+#[cfg(any(test, fuzzing))]
+pub mod properties;
 mod reads;
 mod retry;
 mod retry_after;

@@ -19,6 +19,8 @@
 
 pub mod commands;
 pub mod config;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod graph;
 pub mod sandbox;
 pub mod schema;

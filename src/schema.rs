@@ -12,6 +12,8 @@ mod mutation;
 mod node;
 pub mod operation;
 mod persisted;
+#[cfg(any(test, fuzzing))]
+pub mod properties;
 mod query;
 mod request;
 mod selection;
@@ -26,6 +28,7 @@ use crate::graph::Key;
 pub use self::api::{Api, ApiSettings, GraphqlRequest, PrepareError};
 pub use self::cursor::{CursorKey, CursorKeyError};
 pub use self::error::ErrorCode;
+pub(crate) use self::error::WriteOutcome;
 pub use self::persisted::{PersistedQuery, TrustedDocuments, TrustedDocumentsError};
 
 type GatewaySchema = Schema<Query, Mutation, EmptySubscription>;

@@ -2,12 +2,14 @@
 
 mod admission;
 mod auth;
+mod connection;
 mod graphiql;
 mod graphql;
 mod health;
-mod idle;
+mod kept;
 mod listener;
 mod media_type;
+mod memory;
 mod router;
 
 use std::future::Future;
@@ -23,10 +25,13 @@ use tracing::{info, warn};
 use self::admission::Admission;
 pub use self::admission::AdmissionLimits;
 pub use self::graphiql::PageSettings;
+#[cfg(any(test, fuzzing))]
+pub use self::graphql::properties::request_body;
 use self::health::Readiness;
 pub use self::listener::ConnectionLimits;
+use self::memory::Memory;
 use crate::graph;
-use crate::schema::{Api, ApiSettings};
+use crate::schema::Api;
 
 /// What the gateway is started with.
 #[derive(Debug, Clone)]
@@ -35,6 +40,10 @@ pub struct Settings {
     pub deadline: Duration,
     /// Largest request body, in bytes.
     pub max_body: usize,
+    /// Time for a request's body to come.
+    pub body_timeout: Duration,
+    /// Most bytes of all bodies together, and of all answers that have not been taken.
+    pub max_buffered: usize,
     /// How many requests are taken at a time.
     pub admission: AdmissionLimits,
     /// What connections may do.
@@ -54,6 +63,8 @@ struct App {
     api: Api,
     graph: graph::Client,
     admission: Admission,
+    bodies: Arc<Memory>,
+    answers: Arc<Memory>,
     settings: Settings,
 }
 
@@ -67,15 +78,15 @@ pub async fn run(
     public: TcpListener,
     admin: TcpListener,
     graph: graph::Client,
-    api: ApiSettings,
+    api: Api,
     settings: Settings,
     shutdown: impl Future<Output = ()> + Send,
 ) -> usize {
     let readiness = Readiness::ready();
-    let api = Api::new(api);
     let Settings { deadline, drain_delay, drain_timeout, admission, connections, .. } = settings;
     let admission = Admission::new(admission);
-    let app = Arc::new(App { api, graph: graph.clone(), admission, settings });
+    let (bodies, answers) = (Memory::new(settings.max_buffered), Memory::new(settings.max_buffered));
+    let app = Arc::new(App { api, graph: graph.clone(), admission, bodies, answers, settings });
 
     let (draining, drain_begins) = oneshot::channel::<()>();
     let stopping = {
@@ -90,11 +101,9 @@ pub async fn run(
         }
     };
     let drained = async {
-        // What Graph takes its time for is not idle.
-        let idle_timeout = connections.idle_timeout.max(deadline + TO_ANSWER);
-        let connections = ConnectionLimits { idle_timeout, ..connections };
-        let drain = (deadline + TO_ANSWER).min(drain_timeout);
-        listener::serve(public, router::public(&app), connections, stopping, drain).await;
+        let longest_request = deadline + TO_ANSWER;
+        let drain = longest_request.min(drain_timeout);
+        listener::serve(public, router::public(&app), connections, longest_request, stopping, drain).await;
         graph.written().await;
     };
     let overdue = async {
@@ -112,7 +121,7 @@ pub async fn run(
     };
     let health = health::router(readiness);
     let limits = ConnectionLimits::default();
-    let admin = listener::serve(admin, health, limits, until_served.map(|_| ()), TO_ANSWER);
+    let admin = listener::serve(admin, health, limits, TO_ANSWER, until_served.map(|_| ()), TO_ANSWER);
     future::join(public, admin).await;
     graph.writes_under_way()
 }

@@ -3,7 +3,9 @@
 pub mod metrics;
 
 use std::io::IsTerminal as _;
+use std::panic::PanicHookInfo;
 
+use tracing::error;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -22,7 +24,7 @@ pub enum TelemetryError {
     Installed(#[from] TryInitError),
 }
 
-/// Installs the process-wide subscriber.
+/// Installs the process-wide subscriber, and has panics logged by it.
 ///
 /// # Errors
 ///
@@ -38,5 +40,11 @@ pub fn init(config: &LogConfig) -> Result<(), TelemetryError> {
             registry.with(fmt::layer().json().flatten_event(true).with_writer(std::io::stderr)).try_init()?
         }
     }
+    std::panic::set_hook(Box::new(log_panic));
     Ok(())
+}
+
+/// Says where, and not what: a panic's text may hold anything that was at hand, a token too.
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    error!(location = panic.location().map(tracing::field::display), "a panic");
 }

@@ -45,9 +45,11 @@ async fn attempt(address: &str, number: usize) -> std::io::Result<()> {
 }
 
 fn bytes(number: usize) -> Vec<u8> {
-    let deep = 60 + number % 20_000;
+    // Sizes on both sides of the bounds from the first second on: a load that grows would look like a leak.
+    let size = number.wrapping_mul(7919);
+    let deep = 60 + size % if number.is_multiple_of(2) { 700 } else { 20_000 };
     let query = |query: String| post(&json!({"query": query}).to_string());
-    match number % 23 {
+    match number % 26 {
         0 => query(format!("{{node(id:{}{}){{id}}}}", "[".repeat(deep), "]".repeat(deep))),
         1 => query(format!("{{node(id:{}1{}){{id}}}}", "{a:".repeat(deep), "}".repeat(deep))),
         2 => query(format!("{}{}", "{a".repeat(deep), "}".repeat(deep))),
@@ -58,10 +60,10 @@ fn bytes(number: usize) -> Vec<u8> {
         7 => post(&format!(r#"{{"query":"{{__typename}}","variables":{{"x":{}{}}}}}"#, "[".repeat(deep), "]".repeat(deep))),
         8 => post(&format!("[{}]", vec![r#"{"query":"{__typename}"}"#; 500].join(","))),
         9 => query("{__schema{types{fields{type{ofType{fields{name}}}}}}}".to_owned()),
-        10 => query(format!("{{node(id:\"ig~1.s.{number:x}.%2e%2e%2f\"){{id}}}}")),
+        10 => query(format!("{{node(id:\"ig~1.s.{size:x}.%2e%2e%2f\"){{id}}}}")),
         11 => query(format!(
             "{{iosLobAppProvisioningConfigurations(first:1000,after:\"{}\"){{nodes{{id}}}}}}",
-            "x".repeat(number % 3000)
+            "x".repeat(size % 3000)
         )),
         12 => b"POST /graphql HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n".to_vec(),
         13 => b"POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 99999999\r\n\r\n{".to_vec(),
@@ -69,21 +71,58 @@ fn bytes(number: usize) -> Vec<u8> {
         15 => format!("GET / HTTP/1.1\r\n{}\r\n", "X-Many: x\r\n".repeat(5000)).into_bytes(),
         16 => {
             // A flood of streams that are opened and reset (HTTP/2).
-            let mut flood = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0".to_vec();
-            for stream in (1_u32..2001).step_by(2) {
-                let id = stream.to_be_bytes();
-                flood.extend([0, 0, 1, 1, 4, id[0], id[1], id[2], id[3], 0x82]);
-                flood.extend([0, 0, 4, 3, 0, id[0], id[1], id[2], id[3], 0, 0, 0, 8]);
-            }
-            flood
+            let flood = (1..2001).step_by(2).flat_map(|stream| [frame(1, 4, stream, &[0x82]), frame(3, 0, stream, &[0, 0, 0, 8])]);
+            [PREFACE.to_vec(), frame(4, 0, 0, &[])].into_iter().chain(flood).flatten().collect()
         }
         17 => (0..4096_usize).map(|index| (index.wrapping_mul(number + 31) % 251).to_le_bytes()[0]).collect(),
-        18 => post(&format!("{{\"query\":\"{}\"}}", "\\u0000".repeat(number % 5000))),
-        19 => query(format!("{{node(id:\"\"\"{}\"\"\"){{id}}}}", "\\n".repeat(number % 10_000))),
+        18 => post(&format!("{{\"query\":\"{}\"}}", "\\u0000".repeat(size % 5000))),
+        19 => query(format!("{{node(id:\"\"\"{}\"\"\"){{id}}}}", "\\n".repeat(size % 10_000))),
         20 => query("mutation{addDeviceStatus(input:{}){replayed}}".to_owned()),
         21 => query("#".repeat(deep)),
+        22 => large_documents(number),
+        // Requests whose bodies never come, as many as a connection may have, each with another token (HTTP/2).
+        23 => {
+            let head = |stream: u32| {
+                let token = format!("Bearer {number}.{stream}");
+                let length = u8::try_from(token.len()).unwrap_or_default();
+                let post = b"\x83\x86\x44\x08/graphql\x5f\x10application/json\x0f\x08";
+                frame(1, 4, stream, &[&post[..], &[length], token.as_bytes()].concat())
+            };
+            let heads = (1..257).step_by(2).map(head);
+            [PREFACE.to_vec(), frame(4, 0, 0, &[])].into_iter().chain(heads).flatten().collect()
+        }
+        // Answers that nobody takes: the window has no room for a byte (HTTP/2).
+        24 => {
+            let ask = |stream: u32| frame(1, 5, stream, b"\x82\x86\x44\x1b/graphql?query={__typename}");
+            let asked = (1..257).step_by(2).map(ask);
+            [PREFACE.to_vec(), frame(4, 0, 0, &[0, 4, 0, 0, 0, 0])].into_iter().chain(asked).flatten().collect()
+        }
         _ => post(&"x".repeat(deep)),
     }
+}
+
+/// How HTTP/2 begins.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// A frame of HTTP/2's.
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap_or_default().to_be_bytes();
+    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
+
+/// Good documents of as many tokens as may be, each another and each sent twice, on one connection: what a gateway keeps
+/// them in is full within seconds, and has to stay within its bound from then on.
+fn large_documents(number: usize) -> Vec<u8> {
+    let fields = |id: usize| format!("{{node(id:\"{id}\"){{{}}}}}", "id ".repeat(1980));
+    let ids = |id: usize| {
+        let ids: String = (0..980).map(|index| format!("\"{:x}\"", id + index)).collect();
+        format!("{{nodes(ids:[{ids}]){{id}}}}")
+    };
+    let documents = (0..4).flat_map(|index| [fields(number * 4 + index), ids(number * 4 + index)]);
+    let bodies: Vec<String> = documents.map(|document| json!({"query": document}).to_string()).collect();
+    let twice: String =
+        bodies.iter().flat_map(|body| [request(body, "keep-alive"), request(body, "keep-alive")]).collect();
+    (twice + &request("{}", "close")).into_bytes()
 }
 
 /// Fragments that spread the next one twice each.
@@ -96,8 +135,14 @@ fn doubling(levels: usize) -> String {
 }
 
 fn post(body: &str) -> Vec<u8> {
+    request(body, "close").into_bytes()
+}
+
+/// A request that asks for its connection to be kept or closed.
+fn request(body: &str, connection: &str) -> String {
     let length = body.len();
-    let head = "POST /graphql HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer hostile\r\n\
-                Content-Type: application/json\r\nContent-Length: ";
-    format!("{head}{length}\r\n\r\n{body}").into_bytes()
+    format!(
+        "POST /graphql HTTP/1.1\r\nHost: x\r\nConnection: {connection}\r\nAuthorization: Bearer hostile\r\n\
+         Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+    )
 }

@@ -34,7 +34,10 @@ struct Load {
     /// Clients that do not.
     #[arg(long, default_value_t = 16)]
     hostile: usize,
-    /// Most memory at the end, as a multiple of that after the first tenth.
+    /// After how long memory is what it is to be at the end: what the gateway keeps has filled up by then.
+    #[arg(long, default_value = "1m", value_parser = humantime::parse_duration)]
+    warm_up: Duration,
+    /// Most memory at the end, as a multiple of that after the warm-up.
     #[arg(long, default_value_t = 1.1)]
     most_growth: f64,
 }
@@ -77,9 +80,23 @@ fn fail(message: &str) {
 
 #[expect(clippy::print_stdout, reason = "the figures are the program's purpose")]
 async fn run(load: &Load) -> anyhow::Result<()> {
+    ensure!(load.warm_up < load.duration, "the warm-up is a part of the duration");
     let (_sandbox, root) = start_sandbox(Settings { record: 1, ..Settings::default() }).await?;
     let state = StateFile::new();
-    let settings = ["--log", "error", "--deadline", "5s", "--header-timeout", "1s", "--idle-timeout", "7s"];
+    let settings = [
+        "--log",
+        "error",
+        "--deadline",
+        "5s",
+        "--header-timeout",
+        "1s",
+        "--body-timeout",
+        "1s",
+        "--idle-timeout",
+        "7s",
+        "--send-timeout",
+        "2s",
+    ];
     let gateway = Gateway::start(&root, "127.0.0.1:0", state.path(), &settings)?;
     let files_at_start = gateway.files().context("this system does not say how many files are open")?;
     println!("{} honest and {} hostile clients for {} s", load.honest, load.hostile, load.duration.as_secs());
@@ -103,11 +120,17 @@ async fn run(load: &Load) -> anyhow::Result<()> {
 
     let start = Instant::now();
     let mut warm = None;
-    for tenth in 1..=10 {
-        tokio::time::sleep_until((start + load.duration * tenth / 10).into()).await;
+    let mut looks: Vec<Duration> = (1..=10).map(|tenth| load.duration * tenth / 10).collect();
+    looks.push(load.warm_up);
+    looks.sort_unstable();
+    looks.dedup();
+    for look in looks {
+        tokio::time::sleep_until((start + look).into()).await;
         let memory = gateway.memory().context("the gateway has ended")?;
         let files = gateway.files().context("the gateway has ended")?;
-        warm.get_or_insert(memory);
+        if look >= load.warm_up {
+            warm.get_or_insert(memory);
+        }
         println!(
             "{:>4} s  honest {:>8}, of which failed {}; hostile {:>8}; {memory} KiB, {files} files",
             start.elapsed().as_secs(),
@@ -131,7 +154,7 @@ async fn run(load: &Load) -> anyhow::Result<()> {
     let growth = memory as f64 / warm.unwrap_or(memory) as f64;
     let code = gateway.drain().await?;
     let failed = counts.failed.load(Ordering::Relaxed);
-    println!("memory at the end over that after the first tenth: {growth:.3}; {} at most", load.most_growth);
+    println!("memory at the end over that after the warm-up: {growth:.3}; {} at most", load.most_growth);
     println!(
         "files at the start {files_at_start}, at the end {files}; exit code {code:?}; honest failures {failed}"
     );

@@ -1,16 +1,14 @@
 //! `demo`: the whole system on one machine, with something to paste.
 
-use std::time::Duration;
-
 use anyhow::Context as _;
 use tracing::info;
 
 use super::{bind, graph_client, print, stop_signal};
-use crate::config::{DemoConfig, GraphConfig, HttpConfig, StateConfig};
+use crate::config::{DemoConfig, GraphConfig, HttpConfig, LoadConfig, StateConfig};
 use crate::graph::Key;
 use crate::sandbox::{self, Sandbox};
 use crate::schema::operation::Limits;
-use crate::schema::{ApiSettings, CursorKey, TrustedDocuments};
+use crate::schema::{Api, ApiSettings, CursorKey, TrustedDocuments};
 use crate::{schema, server};
 
 /// The token that `demo` prints; the sandbox takes any.
@@ -26,7 +24,7 @@ pub(super) async fn run(config: DemoConfig) -> anyhow::Result<()> {
 
     let graph = graph_client(&GraphConfig { graph_url: Some(root.clone()), ..GraphConfig::default() })?;
     let http = HttpConfig::default();
-    let api = ApiSettings {
+    let api = Api::new(ApiSettings {
         introspection: true,
         limits: Limits::default(),
         trusted_documents: TrustedDocuments::default(),
@@ -34,7 +32,7 @@ pub(super) async fn run(config: DemoConfig) -> anyhow::Result<()> {
         cursor_key: CursorKey::random()?,
         max_payload: http.max_payload,
         ledger: super::ledger(&StateConfig::default())?,
-    };
+    })?;
     let configuration = Key::new(sandbox::DEMO_CONFIGURATION_ID)?;
     let graphiql = server::PageSettings::demo(
         graph.root(),
@@ -43,14 +41,8 @@ pub(super) async fn run(config: DemoConfig) -> anyhow::Result<()> {
         schema::configuration_id(&configuration),
     );
     let settings = server::Settings {
-        deadline: http.deadline,
-        max_body: http.max_body,
-        admission: server::AdmissionLimits::default(),
-        connections: server::ConnectionLimits::default(),
-        drain_delay: Duration::ZERO,
-        drain_timeout: Duration::from_secs(30),
-        cors_origins: Vec::new(),
         graphiql: Some(graphiql),
+        ..super::server_settings(&http, &LoadConfig::default())
     };
 
     let stop = stop_signal()?;

@@ -12,7 +12,7 @@ use url::Url;
 use super::address::key_of;
 use super::batch::ItemAnswer;
 use super::caller::Caller;
-use super::envelope::ErrorEnvelope;
+use super::envelope::{ErrorEnvelope, MAX_CODE, one_line};
 use super::error::{Answered, ApiError, Error};
 use super::key::Key;
 use super::retry_after;
@@ -41,7 +41,7 @@ impl Answer {
     ) -> Result<Self, Error> {
         let status = response.status();
         let headers = std::mem::take(response.headers_mut());
-        let request_id = redacted(&headers, &REQUEST_ID, caller);
+        let request_id = request_id(&headers, caller);
         let client_request_id = caller.client_request_id.to_string();
         let answered = Answered { status, request_id, client_request_id };
 
@@ -66,7 +66,7 @@ impl Answer {
         caller: &Caller,
     ) -> Result<Self, Error> {
         let ItemAnswer { status, headers, body } = item;
-        let request_id = redacted(&headers, &REQUEST_ID, caller).or_else(|| self.answered.request_id.clone());
+        let request_id = request_id(&headers, caller).or_else(|| self.answered.request_id.clone());
         let client_request_id = self.answered.client_request_id.clone();
         Self::judge(Answered { status, request_id, client_request_id }, headers, body, request_line, caller)
     }
@@ -94,7 +94,7 @@ impl Answer {
             client_request_id: answered.client_request_id,
             retry_after: wait.and_then(|value| retry_after::parse(&value, SystemTime::now())),
             www_authenticate: (status == StatusCode::UNAUTHORIZED)
-                .then(|| redacted(&headers, &WWW_AUTHENTICATE, caller))
+                .then(|| challenge(&headers, caller))
                 .flatten(),
             request_line,
         })))
@@ -162,9 +162,37 @@ fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     (!text.is_empty() && text.len() <= MAX_HEADER).then_some(text)
 }
 
-/// A header's text without the caller's token.
-fn redacted(headers: &HeaderMap, name: &HeaderName, caller: &Caller) -> Option<String> {
-    let mut text = text(headers, name)?;
+/// Graph's `request-id`, as short as an envelope's.
+fn request_id(headers: &HeaderMap, caller: &Caller) -> Option<String> {
+    one_line(&text(headers, &REQUEST_ID)?, MAX_CODE, &|text| caller.authorization.redact(text))
+}
+
+/// `WWW-Authenticate` without the caller's token.
+fn challenge(headers: &HeaderMap, caller: &Caller) -> Option<String> {
+    let mut text = text(headers, &WWW_AUTHENTICATE)?;
     caller.authorization.redact(&mut text);
     Some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::auth::Authorization;
+    use super::*;
+
+    #[tokio::test]
+    async fn a_request_id_is_short_and_on_one_line() {
+        let mut response = http::Response::new(Bytes::new());
+        *response.status_mut() = StatusCode::NOT_FOUND;
+        let id = format!("a\tb{}", "c".repeat(8000));
+        response.headers_mut().insert(REQUEST_ID, id.parse().unwrap());
+        let caller = Caller {
+            authorization: Authorization::parse(&"Bearer canary-token-1".parse().unwrap()).unwrap(),
+            client_request_id: uuid::Uuid::nil(),
+            deadline: std::time::Instant::now(),
+            gone: tokio_util::sync::CancellationToken::new(),
+        };
+        let answer = Answer::read(response.into(), 0, String::new(), &caller).await;
+        let Err(Error::Api(api)) = answer else { panic!("{answer:?}") };
+        assert_eq!(api.request_id, Some(format!("a b{}", "c".repeat(97))));
+    }
 }

@@ -42,9 +42,15 @@ impl Authorization {
         self.0.clone()
     }
 
+    /// The token, without the scheme, whose case and distance are the caller's to choose.
+    fn token(&self) -> &[u8] {
+        let header = self.0.as_bytes();
+        header.rsplit(|byte| *byte == b' ').next().unwrap_or(header)
+    }
+
     /// By what a caller is told from others, without keeping the token.
-    pub(super) fn keyed_hash(&self, key: &hmac::Key) -> [u8; 32] {
-        let tag = hmac::sign(key, self.0.as_bytes());
+    pub(crate) fn keyed_hash(&self, key: &hmac::Key) -> [u8; 32] {
+        let tag = hmac::sign(key, self.token());
         let mut hash = [0; 32];
         hash.copy_from_slice(tag.as_ref());
         hash
@@ -57,8 +63,7 @@ impl Authorization {
         struct Claims {
             tid: String,
         }
-        let token = self.0.to_str().ok()?.rsplit(' ').next()?;
-        let payload = token.split('.').nth(1)?;
+        let payload = self.token().split(|byte| *byte == b'.').nth(1)?;
         let claims = URL_SAFE_NO_PAD.decode(payload).ok()?;
         let Claims { tid } = serde_json::from_slice(&claims).ok()?;
         Some(Uuid::try_parse(&tid).ok()?.hyphenated().to_string())
@@ -66,10 +71,8 @@ impl Authorization {
 
     /// Takes the token out of text that came from elsewhere, in case Graph or a proxy echoed it.
     pub(super) fn redact(&self, text: &mut String) {
-        let header = self.0.as_bytes();
-        let token = header.rsplit(|byte| *byte == b' ').next().unwrap_or(header);
         // A short token would take ordinary words apart; no real one is shorter, and it would protect nothing.
-        if let Ok(token) = std::str::from_utf8(token)
+        if let Ok(token) = std::str::from_utf8(self.token())
             && token.len() >= 8
             && text.contains(token)
         {
@@ -108,6 +111,15 @@ mod tests {
         for text in ["Bearer abc", "bearer abc", "BEARER  a-b.c_d~e+f/g==", "Bearer x"] {
             assert_eq!(parse(text).unwrap().header().to_str().unwrap(), text);
         }
+    }
+
+    #[test]
+    fn a_caller_is_told_by_the_token_alone() {
+        let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &[7; 32]);
+        let hash = |text: &str| parse(text).unwrap().keyed_hash(&key);
+        assert_eq!(hash("Bearer abc"), hash("bearer abc"));
+        assert_eq!(hash("Bearer abc"), hash("BEARER   abc"));
+        assert_ne!(hash("Bearer abc"), hash("Bearer abC"));
     }
 
     #[test]

@@ -1,15 +1,13 @@
 //! Graph's JSON batching on the wire (Microsoft Graph: "Combine multiple HTTP requests using JSON batching"): the
 //! envelope, and the items of its answer, which come in any order and are told apart by id.
 
-use std::collections::HashMap;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 /// Most items that Graph takes in one batch.
 pub(super) const MOST_ITEMS: usize = 20;
@@ -99,7 +97,8 @@ fn index(response: &RawValue) -> Option<usize> {
     }
     let Id { id } = serde_json::from_str(response.get()).ok()?;
     match id {
-        Value::String(id) => id.parse().ok(),
+        // `02` would be read as well, and is no id of ours.
+        Value::String(id) => id.parse().ok().filter(|index: &usize| index.to_string() == id),
         Value::Number(id) => usize::try_from(id.as_u64()?).ok(),
         _ => None,
     }
@@ -110,7 +109,7 @@ fn item(response: &RawValue) -> Option<ItemAnswer> {
     struct Item<'a> {
         status: Value,
         #[serde(default)]
-        headers: HashMap<String, Value>,
+        headers: Map<String, Value>,
         #[serde(borrow, default)]
         body: Option<&'a RawValue>,
     }
@@ -126,7 +125,8 @@ fn item(response: &RawValue) -> Option<ItemAnswer> {
         let name = HeaderName::from_bytes(name.as_bytes());
         let value = value.as_str().map(HeaderValue::from_str);
         if let (Ok(name), Some(Ok(value))) = (name, value) {
-            headers.append(name, value);
+            // A map holds some 24 000, and would panic at one more.
+            headers.try_append(name, value).ok()?;
         }
     }
     let body = body.map_or_else(Bytes::new, |body| content(body, &headers));
@@ -145,9 +145,8 @@ fn content(body: &RawValue, headers: &HeaderMap) -> Bytes {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use bytes::Bytes;
+    use serde_json::{Map, json};
 
     use super::{Item, answers, envelope};
 
@@ -183,6 +182,30 @@ mod tests {
         for body in ["", "[]", "{}", "<html>", "{\"responses\":{}}"] {
             assert!(answers(body.as_bytes(), 1).is_none(), "{body}");
         }
+    }
+
+    #[test]
+    fn an_id_is_an_items_only_as_it_was_given() {
+        let ids = ["+0", "00", " 0", "0.0", "-0"].map(|id| json!({"id": id, "status": 200}));
+        let read = answers(json!({ "responses": ids }).to_string().as_bytes(), 1).unwrap();
+        assert_eq!(read[0].as_ref().unwrap_err(), &"the batch's answer lacks this item");
+    }
+
+    #[test]
+    fn values_of_one_header_stay_in_order() {
+        let names = ["x", "y", "X", "Y"].map(str::to_owned);
+        let headers: Map<_, _> = names.into_iter().map(|name| (name.clone(), json!(name))).collect();
+        let body = json!({"responses": [{"id": "0", "status": 200, "headers": headers}]}).to_string();
+        let read = answers(body.as_bytes(), 1).unwrap().pop().unwrap().unwrap();
+        let read: Vec<_> = read.headers.values().map(|value| value.to_str().unwrap()).collect();
+        assert_eq!(read, ["x", "X", "y", "Y"]);
+    }
+
+    #[test]
+    fn an_item_with_more_headers_than_can_be_held_is_damaged() {
+        let headers: Map<_, _> = (0..40_000).map(|n| (format!("x{n}"), json!(""))).collect();
+        let body = json!({"responses": [{"id": "0", "status": 200, "headers": headers}]}).to_string();
+        assert!(answers(body.as_bytes(), 1).unwrap()[0].is_err());
     }
 
     #[test]

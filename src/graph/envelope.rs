@@ -6,8 +6,8 @@ use serde_json::Value;
 const MAX_UNFOLDS: usize = 3;
 /// Longest message that is passed on, in characters.
 const MAX_MESSAGE: usize = 1000;
-/// Longest code that is passed on, in characters.
-const MAX_CODE: usize = 100;
+/// Longest code or id that is passed on, in characters.
+pub(super) const MAX_CODE: usize = 100;
 
 /// What an error answer says of itself.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -65,7 +65,7 @@ fn unfold(message: &str, redact: &impl Fn(&mut String)) -> (Option<String>, Opti
 
 /// The text without secrets, on one line, without control characters, cut to `max` characters; `None` where nothing is
 /// left.
-fn one_line(text: &str, max: usize, redact: &impl Fn(&mut String)) -> Option<String> {
+pub(super) fn one_line(text: &str, max: usize, redact: &impl Fn(&mut String)) -> Option<String> {
     let mut text = text.to_owned();
     redact(&mut text);
     let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(max).collect();

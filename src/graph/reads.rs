@@ -5,8 +5,10 @@
 //! others have their turn until a turn passes in which nobody has asked for more, and then sends what has gathered.
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use futures_util::FutureExt as _;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
@@ -16,6 +18,7 @@ use super::error::Error;
 use super::exchange::Exchange;
 use super::odata::{Select, push_select};
 use super::retry::{Delay, Repeating, Retries};
+use crate::telemetry::metrics;
 
 /// Most requests to Graph that one request's reads have under way at once.
 const MOST_UNDER_WAY: usize = 4;
@@ -160,7 +163,13 @@ impl Reads {
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         while !reads.is_empty() {
             let rest = reads.split_off(reads.len().min(MOST_ITEMS));
-            tasks.spawn(answer(Arc::clone(&self.exchange), Arc::clone(&self.under_way), reads));
+            let answer = answer(Arc::clone(&self.exchange), Arc::clone(&self.under_way), reads);
+            tasks.spawn(async {
+                // Those who wait for the reads are told that they were given up.
+                if AssertUnwindSafe(answer).catch_unwind().await.is_err() {
+                    metrics::panicked();
+                }
+            });
             reads = rest;
         }
     }

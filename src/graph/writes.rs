@@ -7,11 +7,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Method, StatusCode};
 use serde::Serialize;
+use tokio::task::JoinError;
 
 use super::answer::Answer;
 use super::error::{Error, Outcome, WriteError, WriteKind};
 use super::exchange::Exchange;
 use super::retry::{Repeating, Retries};
+use crate::telemetry::metrics;
 
 /// Longest wait for the answer to a write that nobody waits for any more. Intune gives its own backend 15 s.
 const LONGEST_WRITE: Duration = Duration::from_secs(120);
@@ -30,9 +32,17 @@ pub(super) async fn write(
     let task = exchange.client.writes.spawn(attempts.run());
     match tokio::time::timeout_at(deadline, task).await {
         Ok(Ok(result)) => result,
-        Ok(Err(_panicked)) => Err(WriteError::new(kind, Error::Internal("the write's task ended early"))),
+        Ok(Err(ended)) => Err(WriteError::new(kind, ended_early(&ended))),
         Err(_elapsed) => Err(WriteError::new(kind, Error::Timeout)),
     }
+}
+
+/// What a write meets whose task panicked, or was cut off with the process.
+pub(super) fn ended_early(ended: &JoinError) -> Error {
+    if ended.is_panic() {
+        metrics::panicked();
+    }
+    Error::Internal("a write's task ended early")
 }
 
 /// The body of a write.
@@ -95,7 +105,7 @@ impl Attempts {
         let client = &self.exchange.client;
         match tokio::time::timeout(client.attempt_timeout, client.writes.spawn(sent)).await {
             Ok(Ok(answer)) => answer,
-            Ok(Err(_panicked)) => Err(Error::Internal("the attempt's task ended early")),
+            Ok(Err(ended)) => Err(ended_early(&ended)),
             Err(_elapsed) => Err(Error::Timeout),
         }
     }

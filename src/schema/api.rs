@@ -7,7 +7,7 @@ use super::documents::Documents;
 use super::operation::{
     InputRules, JsonVariables, Limits, Prepared, Preparer, RequestError, RequestErrorCode, TypeSystem,
 };
-use super::persisted::{Persisted, PersistedQuery, TrustedDocuments};
+use super::persisted::{Persisted, PersistedQuery, TrustedDocuments, TrustedDocumentsError};
 use super::request::{RequestData, Services};
 use super::types::{costs, input_rules};
 use super::{CursorKey, GatewaySchema, build, error, sdl};
@@ -83,11 +83,14 @@ pub struct ApiSettings {
 impl Api {
     /// Builds the schema.
     ///
+    /// # Errors
+    ///
+    /// Where a trusted document is no good.
+    ///
     /// # Panics
     ///
     /// Where our own SDL cannot be read, which a test would show.
-    #[must_use]
-    pub fn new(settings: ApiSettings) -> Self {
+    pub fn new(settings: ApiSettings) -> Result<Self, TrustedDocumentsError> {
         let ApiSettings {
             introspection,
             limits,
@@ -99,15 +102,21 @@ impl Api {
         } = settings;
         let types =
             TypeSystem::new(&sdl(), input_rules(InputRules::default())).expect("our own SDL is valid");
-        Self {
-            preparer: Preparer::new(types, costs(default_page_size), limits),
+        let preparer = Preparer::new(types, costs(default_page_size), limits);
+        Ok(Self {
+            persisted: Persisted::new(trusted_documents, &preparer)?,
+            preparer,
             documents: Documents::new(),
-            persisted: Persisted::new(trusted_documents),
             executing: build(ValidationMode::Fast)
                 .data(Services { cursor_key, default_page_size, max_payload, ledger })
                 .finish(),
             introspection,
-        }
+        })
+    }
+
+    /// What a document may ask for.
+    pub(crate) fn limits(&self) -> &Limits {
+        self.preparer.limits()
     }
 
     /// Checks a request, all of it, before anything executes.

@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use super::error::FieldError;
 
-/// Longest cursor that is opened, in bytes.
-const LONGEST: usize = 16 * 1024;
+/// Longest cursor that is made and opened, in bytes: room for a link's query of 8 KiB and a key of 1 KiB, with every
+/// character escaped.
+const LONGEST: usize = 32 * 1024;
 const VERSION: u8 = 1;
 
 /// The key that cursors are sealed with.
@@ -92,7 +93,11 @@ impl CursorKey {
         bytes.push(VERSION);
         bytes.extend_from_slice(&nonce);
         bytes.append(&mut sealed);
-        Ok(URL_SAFE_NO_PAD.encode(bytes))
+        let cursor = URL_SAFE_NO_PAD.encode(bytes);
+        if cursor.len() > LONGEST {
+            return Err(FieldError::internal("a cursor is too long to be opened again"));
+        }
+        Ok(cursor)
     }
 
     /// The position that a cursor of this list stands for.
@@ -157,6 +162,19 @@ mod tests {
         assert!(key.open(&cursor, &Binding::new("/rows", "platform eq 2")).is_err());
         assert!(key.open(&cursor, &Binding::new("/other", "platform eq 1")).is_err());
         assert!(CursorKey::random().unwrap().open(&cursor, &here).is_err());
+    }
+
+    #[test]
+    fn every_cursor_that_is_handed_out_opens() {
+        let key = CursorKey::random().unwrap();
+        let here = Binding::new("/rows", "");
+        // The longest query and the longest key, of the characters that JSON makes the most of.
+        let page = Some("\\".repeat(8 * 1024).into());
+        let longest = Position { page, after: "\u{1}".repeat(1024), ..position() };
+        let cursor = key.seal(&longest, &here).unwrap();
+        assert_eq!(key.open(&cursor, &here).unwrap(), longest);
+        let too_long = Position { after: "a".repeat(16 * 1024), ..longest };
+        assert!(key.seal(&too_long, &here).is_err());
     }
 
     proptest! {

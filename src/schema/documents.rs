@@ -12,7 +12,7 @@ use quick_cache::sync::Cache;
 use super::operation::{Document, Preparer, RequestError};
 
 /// Bytes that all documents together may take, by [`Memory`]'s estimate.
-const MOST: u64 = 16 * 1024 * 1024;
+const MOST: u64 = 32 * 1024 * 1024;
 /// A guess at how many documents there are, for the cache's first size.
 const DOCUMENTS: usize = 512;
 /// Documents that are remembered to have come once.
@@ -26,13 +26,17 @@ pub(super) struct Documents {
     hasher: RandomState,
 }
 
-/// What a document takes: what is parsed from a text is some ten times as long, and not small where the text is.
+/// The most that a document takes: with its text and the strings out of it, which stand in it and in its collected fields.
 #[derive(Clone)]
 struct Memory;
 
+/// What a document takes however short it is.
+const LEAST: usize = 2048;
+
 impl Weighter<String, Arc<Document>> for Memory {
-    fn weight(&self, text: &String, _: &Arc<Document>) -> u64 {
-        u64::try_from(text.len()).unwrap_or(MOST).saturating_mul(10).saturating_add(2048)
+    fn weight(&self, text: &String, document: &Arc<Document>) -> u64 {
+        let bytes = text.len().saturating_mul(3).saturating_add(document.most_memory()).saturating_add(LEAST);
+        u64::try_from(bytes).unwrap_or(u64::MAX)
     }
 }
 

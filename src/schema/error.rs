@@ -13,7 +13,7 @@ use serde::{Serialize, Serializer};
 use tracing::{error, warn};
 
 pub use self::code::ErrorCode;
-pub(super) use self::code::WriteOutcome;
+pub(crate) use self::code::WriteOutcome;
 pub(super) use self::operation_error::OperationError;
 use super::operation::RequestError;
 use crate::graph::{Answered, ApiError, Outcome};
@@ -142,6 +142,13 @@ impl FieldError {
 
     fn with_retry_after(mut self, wait: Duration) -> Self {
         self.0.retry_after = Some(wait);
+        self
+    }
+
+    /// The same error, told in other words.
+    #[must_use]
+    pub fn with_message(mut self, message: String) -> Self {
+        self.0.message = message;
         self
     }
 

@@ -11,7 +11,10 @@ mod made;
 mod update_configuration;
 mod update_device_status;
 
+use std::panic::AssertUnwindSafe;
+
 use async_graphql::{Context, Object};
+use futures_util::FutureExt as _;
 
 use self::add_device_status::{AddDeviceStatusInput, AddDeviceStatusPayload};
 use self::add_device_statuses::{AddDeviceStatusesInput, AddDeviceStatusesPayload};
@@ -30,9 +33,20 @@ use self::update_configuration::{
 };
 use self::update_device_status::{UpdateDeviceStatusInput, UpdateDeviceStatusPayload};
 use super::error::FieldError;
+use crate::graph::Outcome;
+use crate::telemetry::metrics;
 
 /// Writes to Microsoft Graph. Fields run one after another; one that fails is null and leaves the others standing.
 pub(super) struct Mutation;
+
+/// What a field's resolver gives, also where it panics: the fields before it may have written, and keep their results.
+async fn caught<T>(resolver: impl Future<Output = Result<T, FieldError>>) -> Result<T, FieldError> {
+    AssertUnwindSafe(resolver).catch_unwind().await.unwrap_or_else(|_panic| {
+        metrics::panicked();
+        // How far it came is not known.
+        Err(FieldError::internal("a mutation panicked").with_outcome(Outcome::Unknown))
+    })
+}
 
 /// Writes to Microsoft Graph. Fields run one after another; one that fails is null and leaves the others standing.
 #[Object]
@@ -45,7 +59,7 @@ impl Mutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The status to add, and to which configuration.")] input: AddDeviceStatusInput,
     ) -> Option<Result<AddDeviceStatusPayload, FieldError>> {
-        Some(add_device_status::resolve(ctx, input).await)
+        Some(caught(add_device_status::resolve(ctx, input)).await)
     }
 
     /// Adds up to 1000 device statuses to a configuration, carried by `POST /$batch` requests of 20. One result per
@@ -55,7 +69,7 @@ impl Mutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The statuses to add, and to which configuration.")] input: AddDeviceStatusesInput,
     ) -> Option<Result<AddDeviceStatusesPayload, FieldError>> {
-        Some(add_device_statuses::resolve(ctx, input).await)
+        Some(caught(add_device_statuses::resolve(ctx, input)).await)
     }
 
     /// Changes a device status: `PATCH
@@ -65,7 +79,7 @@ impl Mutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Which status to change, and what of it.")] input: UpdateDeviceStatusInput,
     ) -> Option<Result<UpdateDeviceStatusPayload, FieldError>> {
-        Some(update_device_status::resolve(ctx, input).await)
+        Some(caught(update_device_status::resolve(ctx, input)).await)
     }
 
     /// Deletes a device status: `DELETE
@@ -75,7 +89,7 @@ impl Mutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Which status to delete.")] input: DeleteDeviceStatusInput,
     ) -> Option<Result<DeleteDeviceStatusPayload, FieldError>> {
-        Some(delete_device_status::resolve(ctx, input).await)
+        Some(caught(delete_device_status::resolve(ctx, input)).await)
     }
 
     /// Creates a configuration: `POST /deviceAppManagement/iosLobAppProvisioningConfigurations`.
@@ -85,7 +99,7 @@ impl Mutation {
         #[graphql(desc = "The configuration to create.")]
         input: CreateIosLobAppProvisioningConfigurationInput,
     ) -> Option<Result<CreateIosLobAppProvisioningConfigurationPayload, FieldError>> {
-        Some(create_configuration::resolve(ctx, input).await)
+        Some(caught(create_configuration::resolve(ctx, input)).await)
     }
 
     /// Changes a configuration: `PATCH /deviceAppManagement/iosLobAppProvisioningConfigurations/{id}`.
@@ -95,7 +109,7 @@ impl Mutation {
         #[graphql(desc = "Which configuration to change, and what of it.")]
         input: UpdateIosLobAppProvisioningConfigurationInput,
     ) -> Option<Result<UpdateIosLobAppProvisioningConfigurationPayload, FieldError>> {
-        Some(update_configuration::resolve(ctx, input).await)
+        Some(caught(update_configuration::resolve(ctx, input)).await)
     }
 
     /// Deletes a configuration, and with it what it contains: `DELETE
@@ -106,7 +120,7 @@ impl Mutation {
         #[graphql(desc = "Which configuration to delete.")]
         input: DeleteIosLobAppProvisioningConfigurationInput,
     ) -> Option<Result<DeleteIosLobAppProvisioningConfigurationPayload, FieldError>> {
-        Some(delete_configuration::resolve(ctx, input).await)
+        Some(caught(delete_configuration::resolve(ctx, input)).await)
     }
 
     /// Replaces a configuration's assignments: `POST
@@ -117,6 +131,6 @@ impl Mutation {
         #[graphql(desc = "Which configuration to assign, and to whom.")]
         input: AssignIosLobAppProvisioningConfigurationInput,
     ) -> Option<Result<AssignIosLobAppProvisioningConfigurationPayload, FieldError>> {
-        Some(assign_configuration::resolve(ctx, input).await)
+        Some(caught(assign_configuration::resolve(ctx, input)).await)
     }
 }

@@ -25,11 +25,14 @@ mod error;
 mod expansion;
 mod guard;
 mod input_rules;
+mod introspection;
 mod lexer;
 mod limits;
 mod literal;
 mod parser;
 mod path;
+#[cfg(any(test, fuzzing))]
+pub(super) mod properties;
 mod string_value;
 mod type_system;
 mod validation;
@@ -40,17 +43,18 @@ mod tests;
 use std::{collections::HashMap, fmt, sync::OnceLock};
 
 use async_graphql::{
-    Pos, Positioned, Request, Variables,
+    Positioned, Request, Variables,
     parser::types::{
         DocumentOperations, ExecutableDocument, OperationDefinition, OperationType, Selection, SelectionSet,
     },
 };
 
-use self::{coerce::coerce_variables, collect::Collector, document::Operation};
+use self::{coerce::coerce_variables, collect::Collector, document::Operation, error::counted};
 pub use self::{
     costs::{Cost, Costs, Objects},
     document::{Document, SelectedOperation},
     error::{RequestError, RequestErrorCode},
+    guard::json_nests_deeper,
     input_rules::{InputRules, ScalarRule},
     limits::Limits,
     type_system::{TypeSystem, TypeSystemError},
@@ -91,6 +95,11 @@ impl Preparer {
         Self { types, costs, limits }
     }
 
+    /// What a document may ask for.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
     /// Parses and validates a document.
     ///
     /// # Errors
@@ -98,21 +107,42 @@ impl Preparer {
     /// One `ParseFailed`, up to ten `ValidationFailed`, or a `TooLarge`.
     pub fn document(&self, source: &str) -> Result<Document, Vec<RequestError>> {
         if source.len() > self.limits.document {
-            let message = format!("The document is longer than {} bytes.", self.limits.document);
-            return Err(vec![RequestError::too_large(Pos::default(), message)]);
+            let bytes = counted(self.limits.document, "byte", "bytes");
+            let message = format!("The document is longer than {bytes}.");
+            let code = RequestErrorCode::TooLarge;
+            return Err(vec![RequestError { code, message, locations: Vec::new(), variable: None }]);
         }
         let parsed = parser::parse(source, &self.limits).map_err(|error| vec![error])?;
         let facts = validation::validate(&self.types, &parsed, self.limits)?;
         let operations = parsed.operations.into_iter().zip(facts).map(|(operation, facts)| Operation {
             name: operation.name.map(|name| name.node),
             variables: facts.variables,
-            collected: OnceLock::new(),
             is_conditional: facts.is_conditional,
             replaced_by_defaults: facts.replaced_by_defaults,
             shell: document::shell(&operation.definition),
             selection_set: operation.definition.node.selection_set,
         });
-        Ok(Document { operations: operations.collect(), fragments: parsed.fragments })
+        Ok(Document {
+            operations: operations.collect(),
+            fragments: parsed.fragments,
+            tokens: parsed.tokens,
+            collected: OnceLock::new(),
+        })
+    }
+
+    /// Checks a document ahead of the requests for it: each operation that takes no variables as a request would, the others
+    /// but for what their values decide.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Preparer::document`] and [`Preparer::prepare`].
+    pub fn check(&self, source: &str) -> Result<(), Vec<RequestError>> {
+        let document = self.document(source)?;
+        let operations = document.operations.iter().enumerate();
+        for (index, operation) in operations.filter(|(_, operation)| operation.variables.is_empty()) {
+            self.prepare(SelectedOperation { document: &document, operation, index }, None)?;
+        }
+        Ok(())
     }
 
     /// Makes a request's operation ready to execute.
@@ -126,10 +156,9 @@ impl Preparer {
         selected: SelectedOperation<'_>,
         variables: Option<JsonVariables>,
     ) -> Result<Prepared, Vec<RequestError>> {
-        let SelectedOperation { document, operation } = selected;
+        let operation = selected.operation;
         let variables = coerce_variables(&self.types, &operation.variables, variables.unwrap_or_default())?;
-        let selection_set =
-            self.selection_set(document, operation, &variables).map_err(|error| vec![error])?;
+        let selection_set = self.selection_set(selected, &variables).map_err(|error| vec![error])?;
         let ty = operation.shell.node.ty;
         analysis::check(&self.types, &self.costs, &self.limits, ty, &selection_set, &variables)
             .map_err(|error| vec![error])?;
@@ -148,21 +177,28 @@ impl Preparer {
     /// The operation's collected fields; a copy, if they are the same as for an earlier request.
     fn selection_set(
         &self,
-        document: &Document,
-        operation: &Operation,
+        selected: SelectedOperation<'_>,
         variables: &Variables,
     ) -> Result<Positioned<SelectionSet>, RequestError> {
+        let SelectedOperation { document, operation, index } = selected;
         let collector =
             Collector { types: &self.types, fragments: &document.fragments, variables, limits: self.limits };
         let collect = || collector.collect(operation.shell.node.ty, &operation.selection_set);
         if operation.depends_on(variables) {
             return collect();
         }
-        if let Some(collected) = operation.collected.get() {
-            return Ok(collected.clone());
+        match document.collected.get() {
+            Some((of, collected)) if *of == index => Ok(collected.clone()),
+            Some(_) => collect(),
+            None => {
+                let collected = collect()?;
+                if collect::size(&collected.node) <= document.tokens {
+                    // Where another request was faster, its copy is as good.
+                    let _ = document.collected.set((index, collected.clone()));
+                }
+                Ok(collected)
+            }
         }
-        let collected = collect()?;
-        Ok(operation.collected.get_or_init(|| collected).clone())
     }
 }
 

@@ -11,10 +11,12 @@ use ring::digest::{SHA256, digest};
 use serde::Deserialize;
 
 use super::api::GraphqlRequest;
-use super::operation::{RequestError, RequestErrorCode};
+use super::operation::{Preparer, RequestError, RequestErrorCode};
 
-/// Bytes of text that callers' documents may take, of all together.
-const MOST_TEXT: u64 = 4 * 1024 * 1024;
+/// Bytes that callers' documents may take, of all together.
+const MOST: u64 = 4 * 1024 * 1024;
+/// What one takes besides its text: its hash, and its place in the cache.
+const PER_DOCUMENT: usize = 128;
 /// A guess at how many there are, for the cache's first size.
 const DOCUMENTS: usize = 512;
 
@@ -51,6 +53,14 @@ pub enum TrustedDocumentsError {
     Unknown {
         /// The file.
         path: String,
+    },
+    /// A document of it would be refused.
+    #[error("the document {id:?} is refused: {why}")]
+    Refused {
+        /// Its id.
+        id: String,
+        /// The first reason.
+        why: String,
     },
 }
 
@@ -100,15 +110,15 @@ pub(super) struct Persisted {
     /// Trusted texts, for callers that send them whole.
     trusted_hashes: std::collections::HashSet<[u8; 32]>,
     /// What callers have sent.
-    sent: Cache<[u8; 32], Arc<str>, TextLength>,
+    sent: Cache<[u8; 32], Arc<str>, Memory>,
 }
 
 #[derive(Clone)]
-struct TextLength;
+struct Memory;
 
-impl Weighter<[u8; 32], Arc<str>> for TextLength {
+impl Weighter<[u8; 32], Arc<str>> for Memory {
     fn weight(&self, _: &[u8; 32], text: &Arc<str>) -> u64 {
-        u64::try_from(text.len()).unwrap_or(MOST_TEXT).max(64)
+        u64::try_from(text.len() + PER_DOCUMENT).unwrap_or(u64::MAX)
     }
 }
 
@@ -119,9 +129,20 @@ pub(super) struct Found {
 }
 
 impl Persisted {
-    pub(super) fn new(trusted: TrustedDocuments) -> Self {
+    /// Checks the trusted documents, and begins without any that was sent.
+    ///
+    /// # Errors
+    ///
+    /// [`TrustedDocumentsError::Refused`].
+    pub(super) fn new(trusted: TrustedDocuments, preparer: &Preparer) -> Result<Self, TrustedDocumentsError> {
+        for (id, text) in trusted.iter() {
+            preparer.check(text).map_err(|errors| TrustedDocumentsError::Refused {
+                id: id.to_owned(),
+                why: errors.into_iter().map(|error| error.message).next().unwrap_or_default(),
+            })?;
+        }
         let trusted_hashes = trusted.iter().map(|(_, text)| sha256(text)).collect();
-        Self { trusted, trusted_hashes, sent: Cache::with_weighter(DOCUMENTS, MOST_TEXT, TextLength) }
+        Ok(Self { trusted, trusted_hashes, sent: Cache::with_weighter(DOCUMENTS, MOST, Memory) })
     }
 
     /// The text that a request means, before anything is parsed.
@@ -129,7 +150,7 @@ impl Persisted {
     /// # Errors
     ///
     /// `PERSISTED_QUERY_NOT_FOUND` for one that is not known or not trusted, `PERSISTED_QUERY_NOT_SUPPORTED` for another
-    /// protocol, `BAD_REQUEST` for a hash that is not the text's.
+    /// protocol, `BAD_REQUEST` where id, hash and text are not of one document.
     pub(super) fn find(&self, request: &mut GraphqlRequest) -> Result<Found, RequestError> {
         if let Some(PersistedQuery { version, .. }) = &request.persisted_query
             && *version != 1
@@ -138,11 +159,21 @@ impl Persisted {
             return Err(error(RequestErrorCode::PersistedQueryNotSupported, message));
         }
         let hash = request.persisted_query.as_ref().map(|query| query.sha256_hash.as_str());
-        let id = request.document_id.as_deref().or(hash);
-        if let Some(text) = id.and_then(|id| self.trusted.by_id.get(id)) {
+        let query = request.query.take();
+        // An id that is not known is not passed over for the text or hash beside it: that may be of another document.
+        let by_id = match &request.document_id {
+            Some(id) => Some(self.trusted.by_id.get(id).ok_or_else(not_found)?),
+            None => None,
+        };
+        if let Some(text) = by_id.or_else(|| self.trusted.by_id.get(hash?)) {
+            let is_other = |other: &str| *other != **text;
+            if query.as_deref().is_some_and(is_other) || hash.is_some_and(|hash| !self.names(hash, text)) {
+                let message = "The request's id, hash and text are not of one document.";
+                return Err(error(RequestErrorCode::BadRequest, message));
+            }
             return Ok(Found { text: Arc::clone(text), learn: None });
         }
-        let Some(query) = request.query.take() else {
+        let Some(query) = query else {
             let known =
                 hash.and_then(digits).filter(|_| !self.trusted.only).and_then(|hash| self.sent.get(&hash));
             return known.map(|text| Found { text, learn: None }).ok_or_else(not_found);
@@ -159,6 +190,14 @@ impl Persisted {
             }
         };
         Ok(Found { text: query.into(), learn })
+    }
+
+    /// Whether a hash stands for a trusted document, as its id or as its text's hash.
+    fn names(&self, hash: &str, text: &str) -> bool {
+        match self.trusted.by_id.get(hash) {
+            Some(trusted) => **trusted == *text,
+            None => digits(hash) == Some(sha256(text)),
+        }
     }
 
     /// Keeps a document that has proved to be good.

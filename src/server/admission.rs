@@ -5,13 +5,13 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use http::HeaderMap;
-use http::header::AUTHORIZATION;
 use ring::hmac;
 use ring::rand::SystemRandom;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-use crate::telemetry::metrics;
+use super::auth;
+use crate::telemetry::metrics::{self, Overloaded};
 
 /// How many requests are taken at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,14 +43,11 @@ pub(super) struct Admission {
 /// How many requests each token has, by its keyed hash; one that has none is not there.
 type ByToken = Mutex<HashMap<[u8; 32], usize>>;
 
-/// The gateway is full, or the caller has its share.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Overloaded;
-
 /// A request that was taken, until this is dropped.
 pub(super) struct Admitted {
     _taken: OwnedSemaphorePermit,
     _in_flight: OwnedSemaphorePermit,
+    _counted: metrics::Counted,
     _of_a_token: OfAToken,
 }
 
@@ -79,23 +76,29 @@ impl Admission {
     pub(super) async fn admit(&self, headers: &HeaderMap, deadline: Instant) -> Result<Admitted, Overloaded> {
         let refuse = |reason| {
             metrics::refused(reason);
-            Overloaded
+            reason
         };
-        let of_a_token = self.of_a_token(headers).ok_or_else(|| refuse("token_share"))?;
-        let taken = Arc::clone(&self.taken).try_acquire_owned().map_err(|_| refuse("full"))?;
+        let of_a_token = self.of_a_token(headers).ok_or_else(|| refuse(Overloaded::TokenShare))?;
+        let taken = Arc::clone(&self.taken).try_acquire_owned().map_err(|_| refuse(Overloaded::Full))?;
+        let waiting = metrics::waiting();
         let turn = Arc::clone(&self.in_flight).acquire_owned();
-        match tokio::time::timeout_at(deadline, turn).await {
-            Ok(Ok(in_flight)) => {
-                Ok(Admitted { _taken: taken, _in_flight: in_flight, _of_a_token: of_a_token })
-            }
-            Ok(Err(_)) | Err(_) => Err(refuse("waited_too_long")),
+        let turn = tokio::time::timeout_at(deadline, turn).await;
+        drop(waiting);
+        match turn {
+            Ok(Ok(in_flight)) => Ok(Admitted {
+                _taken: taken,
+                _in_flight: in_flight,
+                _counted: metrics::in_flight(),
+                _of_a_token: of_a_token,
+            }),
+            Ok(Err(_)) | Err(_) => Err(refuse(Overloaded::WaitedTooLong)),
         }
     }
 
     fn of_a_token(&self, headers: &HeaderMap) -> Option<OfAToken> {
-        let header = headers.get(AUTHORIZATION).map_or(&b""[..], |header| header.as_bytes());
-        let mut token = [0; 32];
-        token.copy_from_slice(hmac::sign(&self.key, header).as_ref());
+        // What cannot be used as a token is none.
+        let token = auth::authorization(headers);
+        let token = token.as_ref().map_or([0; 32], |token| token.keyed_hash(&self.key));
         let mut by_token = self.by_token.lock().unwrap_or_else(PoisonError::into_inner);
         let requests = by_token.entry(token).or_default();
         if *requests >= self.most_of_a_token {
@@ -123,11 +126,12 @@ impl Drop for OfAToken {
 mod tests {
     use std::time::Duration;
 
+    use futures_util::FutureExt as _;
     use http::header::AUTHORIZATION;
     use http::{HeaderMap, HeaderValue};
     use tokio::time::Instant;
 
-    use super::{Admission, AdmissionLimits};
+    use super::{Admission, AdmissionLimits, Overloaded};
 
     fn of(token: &'static str) -> HeaderMap {
         HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_static(token))])
@@ -150,8 +154,12 @@ mod tests {
         let _third = admit().await.unwrap();
         // Two in flight; a third waits until its deadline, and a fourth has no room to wait.
         let start = Instant::now();
-        let (waited, refused) = tokio::join!(admit(), admit());
-        assert!(waited.is_err() && refused.is_err());
+        let mut waits = std::pin::pin!(admit());
+        assert!(futures_util::poll!(&mut waits).is_pending());
+        let another = of("Bearer a");
+        let refused = admission.admit(&another, deadline).now_or_never().expect("it is refused at once");
+        assert_eq!(refused.err(), Some(Overloaded::Full));
+        assert_eq!(waits.await.err(), Some(Overloaded::WaitedTooLong));
         assert_eq!(start.elapsed(), Duration::from_secs(5));
     }
 
@@ -162,7 +170,9 @@ mod tests {
         let (a, b) = (of("Bearer a"), of("Bearer b"));
         let first = admission.admit(&a, deadline).await.unwrap();
         let _second = admission.admit(&a, deadline).await.unwrap();
-        assert!(admission.admit(&a, deadline).await.is_err());
+        for refused in [&a, &of("bearer a"), &of("BEARER   a")] {
+            assert_eq!(admission.admit(refused, deadline).await.err(), Some(Overloaded::TokenShare));
+        }
         let _other = admission.admit(&b, deadline).await.unwrap();
         drop(first);
         let _again = admission.admit(&a, deadline).await.unwrap();

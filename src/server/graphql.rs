@@ -2,13 +2,17 @@
 //! HTTP specification.
 
 mod answer;
+mod body;
 mod parameters;
+#[cfg(any(test, fuzzing))]
+pub(super) mod properties;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::body::Body;
+use async_graphql::parser::types::OperationType;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::State;
 use axum::response::Response;
 use futures_util::FutureExt as _;
@@ -18,36 +22,64 @@ use tracing::error;
 use uuid::Uuid;
 
 use self::answer::{Answer, Refusal};
-use super::admission::Overloaded;
+use self::body::RequestBody;
+use super::connection::Client;
+use super::kept::Kept;
 use super::media_type::ResponseType;
 use super::{App, auth};
 use crate::graph::Caller;
-use crate::schema::{ErrorCode, GraphqlRequest};
-use crate::telemetry::metrics;
+use crate::schema::GraphqlRequest;
+use crate::telemetry::metrics::{self, Overloaded};
 
 const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");
 
 /// `/graphql`.
 pub(super) async fn handle(State(app): State<Arc<App>>, request: Request<Body>) -> Response {
     let deadline = Instant::now() + app.settings.deadline;
-    let Some(media_type) = ResponseType::negotiate(request.headers()) else {
-        let message =
-            "The answer is application/graphql-response+json or application/json; Accept allows neither.";
-        return Refusal::http(StatusCode::NOT_ACCEPTABLE, message).respond(ResponseType::Json);
+    let (parts, body) = request.into_parts();
+    let mut body = RequestBody::new(&parts, body, &app.settings, app.bodies.hold());
+    let negotiated = ResponseType::negotiate(&parts.headers);
+    let mut is_write = false;
+    let answer = AssertUnwindSafe(async {
+        if negotiated.is_none() {
+            let message =
+                "The answer is application/graphql-response+json or application/json; Accept allows neither.";
+            return Err(Refusal::http(StatusCode::NOT_ACCEPTABLE, message));
+        }
+        if app.answers.is_full() && parts.extensions.get::<Client>().is_some_and(Client::is_behind) {
+            // Whoever takes answers has no part in it.
+            metrics::refused(Overloaded::Memory);
+            return Err(Refusal::Overloaded(Overloaded::Memory));
+        }
+        let request = parameters::read(&parts, &mut body, app.api.limits().nesting).await?;
+        // Admitted when it is there: a body that does not come takes nobody's place.
+        let admitted = app.admission.admit(&parts.headers, deadline.into()).await;
+        let _admitted = admitted.map_err(Refusal::Overloaded)?;
+        execute(&app, &parts.headers, request, deadline, &mut is_write).await
+    });
+    let answer = answer.catch_unwind().await;
+    let media_type = negotiated.unwrap_or(ResponseType::Json);
+    let response = match answer {
+        Ok(Ok(answer)) => answer.respond(media_type),
+        Ok(Err(refusal)) => {
+            body.discard().await;
+            refusal.respond(media_type)
+        }
+        Err(_panic) => {
+            metrics::panicked();
+            error!("a request panicked");
+            Refusal::Failed { is_write }.respond(media_type)
+        }
     };
-    let answer = async {
-        // Taken before its body is read, so that slow bodies count.
-        let admitted = app.admission.admit(request.headers(), deadline.into()).await;
-        let _admitted = admitted.map_err(|Overloaded| Refusal::overloaded())?;
-        let (parts, body) = request.into_parts();
-        let request = parameters::read(&parts, body, app.settings.max_body, deadline).await?;
-        execute(&app, &parts.headers, request, deadline).await
-    }
-    .await;
-    match answer {
-        Ok(answer) => answer.respond(media_type),
-        Err(refusal) => refusal.respond(media_type),
-    }
+    let size = response.body().size_hint().exact().and_then(|size| size.try_into().ok());
+    let mut held = app.answers.hold();
+    held.must_grow(size.unwrap_or_default());
+    response.map(|body| Body::new(Kept::new(body, held)))
+}
+
+/// Refuses a request of which no more was read than its head.
+pub(super) fn refuse(status: StatusCode, message: &str) -> Response {
+    Refusal::http(status, message).respond(ResponseType::Json)
 }
 
 /// Prepares the request, and executes it where nothing is wrong with it.
@@ -56,8 +88,10 @@ async fn execute(
     headers: &HeaderMap,
     request: GraphqlRequest,
     deadline: Instant,
+    is_write: &mut bool,
 ) -> Result<Answer, Refusal> {
     let prepared = app.api.prepare(request).map_err(Refusal::from)?;
+    *is_write = prepared.operation_type == OperationType::Mutation;
     let gone = CancellationToken::new();
     // Where the caller hangs up, this is dropped with all that answers it.
     let _present = gone.clone().drop_guard();
@@ -65,17 +99,7 @@ async fn execute(
         let client_request_id = client_request_id(headers);
         app.graph.session(Caller { authorization, client_request_id, deadline, gone })
     });
-    let execution = AssertUnwindSafe(app.api.execute(prepared, session)).catch_unwind();
-    let response = execution.await.map_err(|_panic| {
-        metrics::panicked();
-        error!("a resolver panicked");
-        Refusal::Http {
-            status: StatusCode::INTERNAL_SERVER_ERROR,
-            code: ErrorCode::InternalServerError,
-            message: "The gateway failed.".to_owned(),
-            allow: None,
-        }
-    })?;
+    let response = app.api.execute(prepared, session).await;
     Ok(Answer { errors: response.errors, data: response.data })
 }
 

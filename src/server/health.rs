@@ -37,8 +37,9 @@ pub(super) fn router(readiness: Readiness) -> Router {
     let handle = metrics::install();
     let metrics =
         async move || ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], handle.render());
-    Router::new()
+    let routes = Router::new()
         .route("/livez", get(async || "alive\n"))
         .route("/readyz", get(readyz))
-        .route("/metrics", get(metrics))
+        .route("/metrics", get(metrics));
+    super::router::guarded(routes)
 }

@@ -7,25 +7,28 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
-use super::idle::IdleTimeout;
+use super::connection::{self, Patience};
+use crate::telemetry::metrics;
 
 /// What connections may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConnectionLimits {
     /// Connections at a time; more wait in the system's queue.
     pub connections: usize,
-    /// Longest wait for the head of a request.
+    /// Longest wait for the head of a request, from its first byte on; for the first one, from the start.
     pub header_timeout: Duration,
-    /// How long nothing may move on a connection; longer than any request takes.
+    /// How long a connection may stay open without a request.
     pub idle_timeout: Duration,
+    /// How long a client may take to take an answer.
+    pub send_timeout: Duration,
 }
 
 impl Default for ConnectionLimits {
@@ -34,6 +37,7 @@ impl Default for ConnectionLimits {
             connections: 10_000,
             header_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(75),
+            send_timeout: Duration::from_secs(60),
         }
     }
 }
@@ -45,32 +49,33 @@ const MOST_STREAMS: u32 = 128;
 /// Most streams that a client has reset before they were looked at: more of them is an attack.
 const MOST_RESETS: usize = 20;
 
-/// Serves `router` on every connection to `listener`. When `shutdown` resolves, no further connection is taken, those
+/// Serves `router`, which takes no longer than `longest_request` for an answer, on every connection to `listener`. When `shutdown` resolves, no further connection is taken, those
 /// that are open finish the request that they are at, and then this returns; at the latest after `drain`, since a client
 /// that stops sending or reading would never finish.
 pub(super) async fn serve(
     listener: TcpListener,
     router: Router,
     limits: ConnectionLimits,
+    longest_request: Duration,
     shutdown: impl Future<Output = ()>,
     drain: Duration,
 ) {
+    let ConnectionLimits { connections, header_timeout, idle_timeout, send_timeout } = limits;
+    let patience = Patience { header_timeout, idle_timeout, send_timeout, longest_request };
     let mut shutdown = pin!(shutdown);
-    let graceful = GracefulShutdown::new();
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.header_timeout)
-        .max_buf_size(MOST_HEAD as usize);
-    builder
-        .http2()
+    let mut http = auto::Builder::new(TokioExecutor::new());
+    // Each connection keeps its own time-outs: the library's for a head would also end connections between two requests.
+    http.http1().timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(MOST_HEAD as usize);
+    http.http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(MOST_STREAMS)
         .max_header_list_size(MOST_HEAD)
         .max_pending_accept_reset_streams(MOST_RESETS)
         .max_local_error_reset_streams(MOST_RESETS);
-    let room = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
+    let http = Arc::new(http);
+    let room = Arc::new(Semaphore::new(connections.min(Semaphore::MAX_PERMITS)));
+    let (open, stopping) = (TaskTracker::new(), CancellationToken::new());
+    let mut is_short = false;
 
     loop {
         let accept = async {
@@ -82,42 +87,42 @@ pub(super) async fn serve(
             (accepted, place) = accept => match accepted {
                 Ok((stream, _peer)) => (stream, place),
                 Err(error) => {
-                    refused(&error).await;
+                    refused(&error, &mut is_short).await;
                     continue;
                 }
             },
             () = &mut shutdown => break,
         };
+        is_short = false;
         if let Err(error) = stream.set_nodelay(true) {
             debug!(%error, "a connection was gone at once");
             continue;
         }
-        let service = TowerToHyperService::new(router.clone());
-        let stream = IdleTimeout::new(stream, limits.idle_timeout);
-        let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
-        let connection = graceful.watch(connection);
-        tokio::spawn(async move {
-            let _place = place;
-            if let Err(error) = connection.await {
-                debug!(error, "a connection ended with an error");
-            }
+        let (http, router, stopping) = (Arc::clone(&http), router.clone(), stopping.clone());
+        open.spawn(async move {
+            let (_place, _counted) = (place, metrics::connection());
+            connection::serve(stream, &http, router, patience, stopping).await;
         });
     }
     drop(listener);
-    if tokio::time::timeout(drain, graceful.shutdown()).await.is_err() {
+    stopping.cancel();
+    open.close();
+    if tokio::time::timeout(drain, open.wait()).await.is_err() {
         warn!("connections are cut that did not end in time");
     }
 }
 
-/// Running out of file descriptors passes when connections close; anything else that fails an accept concerns that
-/// one connection.
-async fn refused(error: &io::Error) {
+/// Running out of file descriptors passes when connections close, and is told once until then; anything else that fails
+/// an accept concerns that one connection.
+async fn refused(error: &io::Error, is_short: &mut bool) {
     let of_the_connection = matches!(
         error.kind(),
         io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused
     );
     if !of_the_connection {
-        warn!(%error, "no connection can be accepted");
+        if !std::mem::replace(is_short, true) {
+            warn!(%error, "no connection can be accepted");
+        }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }

@@ -60,7 +60,8 @@ impl Range {
         let (main, subtype) = parts.next()?.trim().split_once('/')?;
         let mut quality = 1000;
         let mut utf8 = true;
-        for parameter in parts {
+        // A parameter may be empty (RFC 9110, section 5.6.6).
+        for parameter in parts.filter(|parameter| !parameter.trim().is_empty()) {
             let (name, value) = parameter.split_once('=')?;
             let value = value.trim().trim_matches('"');
             match name.trim().to_ascii_lowercase().as_str() {
@@ -150,6 +151,8 @@ mod tests {
             ("text/html", None),
             ("application/json;q=0", None),
             ("application/json; charset=utf-7", None),
+            ("application/graphql-response+json;, text/html", Some(GraphqlResponse)),
+            ("application/json;; q=0.5; ", Some(Json)),
         ] {
             let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(accept))]);
             assert_eq!(ResponseType::negotiate(&headers), expected, "{accept}");

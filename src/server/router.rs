@@ -3,18 +3,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use axum::extract::Request;
+use axum::middleware::Next;
 use axum::response::Response;
 use axum::routing::any;
+use axum::{Router, middleware};
 use http::header::{
-    ACCEPT, AUTHORIZATION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, RETRY_AFTER,
+    CONNECTION, CONTENT_SECURITY_POLICY, HOST, REFERRER_POLICY, RETRY_AFTER, TRANSFER_ENCODING,
     X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
-use http::{HeaderName, HeaderValue, Method};
+use http::uri::Authority;
+use http::{HeaderName, HeaderValue, Method, StatusCode, Version};
 use tower_http::CompressionLevel;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{DefaultPredicate, Predicate as _, SizeAbove};
-use tower_http::cors::{AllowOrigin, CorsLayer};
+use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 use super::{App, graphiql, graphql};
 
@@ -23,7 +26,8 @@ const PREFLIGHT_KEPT: Duration = Duration::from_secs(2 * 60 * 60);
 /// Smallest answer that is worth compressing, in bytes.
 const WORTH_COMPRESSING: u16 = 1024;
 
-/// On every answer that has no others of its own: nothing here is a page, to be framed, or to be guessed at.
+/// On every answer that has no others of its own: nothing here is a page, to be framed, or to be guessed at. Only what
+/// hyper answers itself has none, since it gets no request: 400 and 431 for a head that cannot be read.
 const ALWAYS: [(HeaderName, HeaderValue); 4] = [
     (CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'")),
     (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
@@ -41,7 +45,12 @@ pub(super) fn public(app: &Arc<App>) -> Router {
     if !app.settings.cors_origins.is_empty() {
         router = router.layer(cors(app.settings.cors_origins.clone()));
     }
-    router.layer(compression()).layer(axum::middleware::map_response(add_headers))
+    guarded(router.layer(compression()))
+}
+
+/// What holds for every route of a listener.
+pub(super) fn guarded(router: Router) -> Router {
+    router.layer(middleware::from_fn(check_head)).layer(middleware::map_response(add_headers))
 }
 
 /// Lets pages of these origins send requests with a token, and read what they need of the answer. No cookie is ever
@@ -50,7 +59,9 @@ fn cors(origins: Vec<HeaderValue>) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins))
         .allow_methods([Method::GET, Method::POST])
-        .allow_headers([ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName::from_static("client-request-id")])
+        // Clients send headers of their own, to trace or to count, and the gateway passes over those that it does not
+        // know. Who may send any is said by the origins.
+        .allow_headers(AllowHeaders::mirror_request())
         .expose_headers([RETRY_AFTER])
         .max_age(PREFLIGHT_KEPT)
 }
@@ -59,6 +70,39 @@ fn cors(origins: Vec<HeaderValue>) -> CorsLayer {
 fn compression() -> CompressionLayer<impl tower_http::compression::Predicate> {
     let worth = DefaultPredicate::new().and(SizeAbove::new(WORTH_COMPRESSING));
     CompressionLayer::new().quality(CompressionLevel::Fastest).compress_when(worth)
+}
+
+/// Refuses what a proxy in front may have read otherwise: a request without one host (RFC 9112, section 3.2), or with a
+/// transfer coding besides chunks, which is not undone (section 6.1).
+async fn check_head(request: Request, next: Next) -> Response {
+    let mut codings = request.headers().get_all(TRANSFER_ENCODING).iter();
+    let is_chunked = codings.next().is_none_or(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked"));
+    if !is_chunked || codings.next().is_some() {
+        let message = "A request's body is sent in no transfer coding but chunked.";
+        let mut refusal = graphql::refuse(StatusCode::NOT_IMPLEMENTED, message);
+        // Where the body ends, and another request begins, is not known either.
+        refusal.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        return refusal;
+    }
+    if !has_one_host(&request) {
+        let message = "A request by HTTP/1.1 has one Host header, with a host and perhaps a port.";
+        return graphql::refuse(StatusCode::BAD_REQUEST, message);
+    }
+    next.run(request).await
+}
+
+/// HTTP/1.0 knows no `Host`, and HTTP/2 has it in another place.
+fn has_one_host(request: &Request) -> bool {
+    let mut hosts = request.headers().get_all(HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (None, _) => request.version() != Version::HTTP_11,
+        (Some(host), None) => {
+            let is_host =
+                |host| matches!(Authority::try_from(host), Ok(host) if !host.as_str().contains('@'));
+            host.is_empty() || is_host(host.as_bytes())
+        }
+        (Some(_), Some(_)) => false,
+    }
 }
 
 async fn add_headers(mut response: Response) -> Response {

@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use metrics::{counter, describe_counter};
+use metrics::{counter, describe_counter, describe_gauge, gauge};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
 /// Rows that a list withheld since Graph answered them in spite of the filter.
@@ -19,11 +19,17 @@ const RETRY_BUDGET_SPENT: &str = "intune_graphql_graph_retry_budget_spent_total"
 /// How often calls to Graph began to be refused since no connection came about.
 const BREAKER_OPENED: &str = "intune_graphql_graph_breaker_opened_total";
 
-/// Resolvers that panicked.
+/// Panics, of which each failed one request or one write.
 const PANICS: &str = "intune_graphql_panics_total";
 
-/// Requests that were refused since the gateway was full, by `reason`.
+/// Requests that were refused since there was no room for them, by `reason`.
 const REFUSED: &str = "intune_graphql_refused_total";
+/// Requests that are under way.
+const IN_FLIGHT: &str = "intune_graphql_requests_in_flight";
+/// Requests that wait until one of those is done.
+const WAITING: &str = "intune_graphql_requests_waiting";
+/// Connections to the public listener.
+const CONNECTIONS: &str = "intune_graphql_connections";
 
 /// Counts into a registry that `/metrics` shows; one for the process.
 ///
@@ -57,7 +63,10 @@ pub fn install() -> PrometheusHandle {
                 REFUSED,
                 "Requests refused since the gateway was full, or a token had its share"
             );
-            describe_counter!(PANICS, "Resolvers that panicked; each failed one request");
+            describe_counter!(PANICS, "Panics; each failed one request or one write");
+            describe_gauge!(IN_FLIGHT, "Requests under way");
+            describe_gauge!(WAITING, "Requests that wait until one of those under way is done");
+            describe_gauge!(CONNECTIONS, "Open connections, those to the admin listener too");
             // Shown from the start, so that a first occurrence is a change.
             counter!(FILTER_IGNORED_ROWS).absolute(0);
             counter!(FILTER_IGNORED_COUNTS).absolute(0);
@@ -65,6 +74,12 @@ pub fn install() -> PrometheusHandle {
             counter!(RETRY_BUDGET_SPENT).absolute(0);
             counter!(BREAKER_OPENED).absolute(0);
             counter!(PANICS).absolute(0);
+            for reason in Overloaded::ALL {
+                counter!(REFUSED, "reason" => reason.label()).absolute(0);
+            }
+            for level in [IN_FLIGHT, WAITING, CONNECTIONS] {
+                gauge!(level).set(0.0);
+            }
             handle
         })
         .clone()
@@ -100,12 +115,69 @@ pub(crate) fn breaker_opened() {
     counter!(BREAKER_OPENED).increment(1);
 }
 
-/// A resolver panicked.
+/// Something panicked, and its request or write was answered with an error.
 pub(crate) fn panicked() {
     counter!(PANICS).increment(1);
 }
 
-/// A request was refused since the gateway was full.
-pub(crate) fn refused(reason: &'static str) {
-    counter!(REFUSED, "reason" => reason).increment(1);
+/// Why there is no room for a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Overloaded {
+    /// As many are under way and wait as may.
+    Full,
+    /// It waited for its turn until its deadline.
+    WaitedTooLong,
+    /// The caller has its share.
+    TokenShare,
+    /// Bodies and answers that have not been taken hold as much memory as they may.
+    Memory,
+}
+
+impl Overloaded {
+    const ALL: [Self; 4] = [Self::Full, Self::WaitedTooLong, Self::TokenShare, Self::Memory];
+
+    fn label(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::WaitedTooLong => "waited_too_long",
+            Self::TokenShare => "token_share",
+            Self::Memory => "memory",
+        }
+    }
+}
+
+/// There is no room for a request.
+pub(crate) fn refused(reason: Overloaded) {
+    counter!(REFUSED, "reason" => reason.label()).increment(1);
+}
+
+/// One of those that a gauge shows, until it is dropped.
+pub(crate) struct Counted(&'static str);
+
+impl Counted {
+    fn new(level: &'static str) -> Self {
+        gauge!(level).increment(1.0);
+        Self(level)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        gauge!(self.0).decrement(1.0);
+    }
+}
+
+/// A request is under way.
+pub(crate) fn in_flight() -> Counted {
+    Counted::new(IN_FLIGHT)
+}
+
+/// A connection is open.
+pub(crate) fn connection() -> Counted {
+    Counted::new(CONNECTIONS)
+}
+
+/// A request waits for its turn.
+pub(crate) fn waiting() -> Counted {
+    Counted::new(WAITING)
 }

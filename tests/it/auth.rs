@@ -3,10 +3,10 @@
 use serde_json::json;
 
 use crate::add_device_status::{MUTATION, device_status, input};
-use crate::harness::{Gateway, Reply};
+use crate::harness::{Gateway, Reply, fresh_token};
 
 #[tokio::test]
-async fn without_a_usable_token_graph_is_not_asked() {
+async fn row_13_without_a_usable_token_graph_is_not_asked() {
     let gateway = Gateway::start().await;
     let headers: [&[&str]; 9] = [
         &[],
@@ -17,6 +17,8 @@ async fn without_a_usable_token_graph_is_not_asked() {
         &["Bearer a b"],
         &["Bearer a,b"],
         &["Bearer ä"],
+        // No 400, as other gateways answer: a token that cannot be used is one that is missing, and the contract makes that
+        // a field error under 200.
         &["Bearer one", "Bearer two"],
     ];
     for values in headers {
@@ -67,4 +69,19 @@ async fn a_callers_token_serves_that_caller_alone() {
         gateway.sent().iter().map(|sent| sent.header("authorization").unwrap().to_owned()).collect();
     tokens.sort_unstable();
     assert_eq!(tokens, ["Bearer token-of-one", "Bearer token-of-two"]);
+}
+
+#[tokio::test]
+async fn a_caller_is_known_by_the_token_however_the_header_is_written() {
+    let gateway = Gateway::start().await;
+    let token = fresh_token();
+    gateway.sandbox.inject("429;retry-after=600;times=1".parse().unwrap());
+    for header in [format!("Bearer {token}"), format!("bearer {token}"), format!("BEARER   {token}")] {
+        let body = json!({"query": MUTATION, "variables": input(device_status())}).to_string();
+        let request =
+            gateway.post().header("content-type", "application/json").header("authorization", &header);
+        let reply = Reply::read(request.body(body).send().await.unwrap()).await;
+        assert_eq!(reply.code(), "THROTTLED", "{header}");
+    }
+    assert_eq!(gateway.sent().len(), 1, "Graph told the caller to wait, and is not asked until then");
 }

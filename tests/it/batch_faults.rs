@@ -45,7 +45,7 @@ fn errors(reply: &Reply) -> Vec<(u64, String)> {
 }
 
 #[tokio::test]
-async fn a_fault_of_one_item_is_null_and_an_error_there_and_nowhere_else() {
+async fn row_16_a_fault_of_one_item_is_null_and_an_error_there_and_nowhere_else() {
     let gateway = Gateway::impatient().start().await;
     let ids = ids(&gateway, 3).await;
     for (fault, code, retryable) in [
@@ -76,7 +76,7 @@ async fn a_fault_of_one_item_is_null_and_an_error_there_and_nowhere_else() {
 }
 
 #[tokio::test]
-async fn an_object_that_is_not_there_is_null_without_an_error() {
+async fn row_16_an_object_that_is_not_there_is_null_without_an_error() {
     let gateway = Gateway::start().await;
     let ids = ids(&gateway, 3).await;
     for fault in ["batch-item;item=2;status=404", "batch-item;item=2;status=410;body=empty"] {
@@ -87,7 +87,7 @@ async fn an_object_that_is_not_there_is_null_without_an_error() {
 }
 
 #[tokio::test]
-async fn disorder_and_surplus_change_nothing() {
+async fn row_16_disorder_and_surplus_change_nothing() {
     let gateway = Gateway::start().await;
     let ids = ids(&gateway, 20).await;
     for fault in ["batch-shuffled", "batch-surplus", "slow-body;piece=100;pause=1ms"] {
@@ -100,7 +100,7 @@ async fn disorder_and_surplus_change_nothing() {
 }
 
 #[tokio::test]
-async fn only_throttled_items_are_asked_again() {
+async fn row_16_only_throttled_items_are_asked_again() {
     let gateway = Gateway::start().await;
     let ids = ids(&gateway, 4).await;
     for (faults, sizes) in [
@@ -129,7 +129,7 @@ async fn only_throttled_items_are_asked_again() {
 }
 
 #[tokio::test]
-async fn a_wait_beyond_the_deadline_is_not_waited_for_and_keeps_no_one_else_waiting() {
+async fn row_16_a_wait_beyond_the_deadline_is_not_waited_for_and_keeps_no_one_else_waiting() {
     let gateway = Gateway::start().await;
     let ids = ids(&gateway, 3).await;
     let faults = [
@@ -143,7 +143,7 @@ async fn a_wait_beyond_the_deadline_is_not_waited_for_and_keeps_no_one_else_wait
 }
 
 #[tokio::test]
-async fn what_is_unavailable_or_lost_is_asked_again() {
+async fn row_16_what_is_unavailable_or_lost_is_asked_again() {
     let gateway = Gateway::start().await;
     let ids = ids(&gateway, 3).await;
     for (fault, sizes) in [
@@ -161,7 +161,7 @@ async fn what_is_unavailable_or_lost_is_asked_again() {
 }
 
 #[tokio::test]
-async fn throttling_without_end_ends_at_the_deadline() {
+async fn row_16_throttling_without_end_ends_at_the_deadline() {
     let short = |settings: &mut intune_graphql::server::Settings| settings.deadline = Duration::from_secs(2);
     let gateway = Gateway::builder().settings(short).start().await;
     let ids = ids(&gateway, 2).await;
@@ -174,7 +174,7 @@ async fn throttling_without_end_ends_at_the_deadline() {
 }
 
 #[tokio::test]
-async fn a_batch_that_fails_whole_is_an_error_of_each_of_its_nodes() {
+async fn row_16_a_batch_that_fails_whole_is_an_error_of_each_of_its_nodes() {
     let gateway = Gateway::impatient().start().await;
     let ids = ids(&gateway, 3).await;
     for (fault, code) in [
@@ -206,7 +206,7 @@ async fn a_batch_that_fails_whole_is_an_error_of_each_of_its_nodes() {
 }
 
 #[tokio::test]
-async fn one_batch_of_several_that_fails_leaves_the_others_standing() {
+async fn row_16_one_batch_of_several_that_fails_leaves_the_others_standing() {
     let gateway = Gateway::impatient().start().await;
     let ids = ids(&gateway, 40).await;
     let reply = read(&gateway, &ids, &["503;path=$batch;times=1"]).await;
@@ -217,7 +217,7 @@ async fn one_batch_of_several_that_fails_leaves_the_others_standing() {
 }
 
 #[tokio::test]
-async fn a_list_and_a_count_in_a_batch_fail_alone_too() {
+async fn row_16_a_list_and_a_count_in_a_batch_fail_alone_too() {
     let gateway = Gateway::start().await;
     let query = "{ iosLobAppProvisioningConfigurations(first: 3) { nodes { id
         deviceStatuses(first: 1) { nodes { id configuration { id } } } } } }";

@@ -14,6 +14,8 @@ pub(crate) struct Program {
     stderr: Option<std::thread::JoinHandle<String>>,
 }
 
+const ANY_PORTS: [&str; 4] = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
+
 fn program(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_intune-graphql"));
     command.args(arguments).stdin(Stdio::null());
@@ -38,6 +40,20 @@ impl Program {
     pub(crate) fn start_with(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut command = program(arguments);
         command.envs(variables.iter().copied());
+        Self::spawn(command)
+    }
+
+    /// Starts it where it may open so many files and no more.
+    #[cfg(unix)]
+    pub(crate) fn start_with_open_files(files: usize, arguments: &[&str]) -> Self {
+        let of_program = program(arguments);
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(format!("ulimit -n {files} && exec \"$0\" \"$@\""));
+        command.arg(of_program.get_program()).args(of_program.get_args()).stdin(Stdio::null());
+        Self::spawn(command)
+    }
+
+    fn spawn(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         let mut stderr = child.stderr.take().unwrap();
@@ -198,10 +214,7 @@ fn a_bad_setting_stops_the_start_with_one_line_that_names_it() {
         (&["serve", "--log", "a=b=c"][..], "--log"),
         (&["serve", "--unheard-of"][..], "--unheard-of"),
         (&["serve", "--listen", "192.0.2.1:1"][..], "--listen"),
-        (
-            &["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--state-file", "/"][..],
-            "--state-file",
-        ),
+        (&[&["serve", "--state-file", "/"][..], &ANY_PORTS].concat(), "--state-file"),
         (
             &[
                 "serve",
@@ -215,14 +228,40 @@ fn a_bad_setting_stops_the_start_with_one_line_that_names_it() {
             "--state-file",
         ),
         (&["serve", "--state-retention", "0s"][..], "--state-retention"),
+        // Read before the addresses are said, so that whoever waits for them is not led on.
+        (
+            &[&["serve", "--trusted-documents", "/nonexistent.json"][..], &ANY_PORTS].concat(),
+            "--trusted-documents",
+        ),
+        (
+            &[&["serve", "--cursor-key-file", "/nonexistent.key"][..], &ANY_PORTS].concat(),
+            "--cursor-key-file",
+        ),
+        // A gateway that could take nothing.
+        (&["serve", "--max-connections", "0"][..], "--max-connections"),
+        (&["serve", "--max-in-flight", "0"][..], "--max-in-flight"),
+        (&["serve", "--max-body", "0"][..], "--max-body"),
+        (&["serve", "--max-payload", "0"][..], "--max-payload"),
+        (&["serve", "--max-document", "0"][..], "--max-document"),
+        (&["serve", "--max-tokens", "0"][..], "--max-tokens"),
+        (&["serve", "--max-selections", "0"][..], "--max-selections"),
+        (&["serve", "--max-depth", "0"][..], "--max-depth"),
+        (&["serve", "--max-root-fields", "0"][..], "--max-root-fields"),
+        (&["serve", "--max-cost", "0"][..], "--max-cost"),
+        (&["serve", "--max-graph-response", "0"][..], "--max-graph-response"),
+        (&["serve", "--state-capacity", "0"][..], "--state-capacity"),
+        (&["serve", "--cors-origin", "*"][..], "--cors-origin"),
+        (&["serve", "--cors-origin", "*"][..], "is not offered"),
         (&["sandbox", "--profile", "x"][..], "--profile"),
         (&["unheard-of"][..], "unheard-of"),
     ] {
         let output = run(arguments);
         let stderr = String::from_utf8(output.stderr).unwrap();
-        let errors: Vec<&str> = stderr.lines().filter(|line| !line.contains(" INFO ")).collect();
+        let is_log = |line: &str| line.contains(" INFO ") || line.contains(" WARN ");
+        let errors: Vec<&str> = stderr.lines().filter(|line| !is_log(line)).collect();
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         assert_eq!(errors.len(), 1, "{arguments:?}: {stderr}");
+        assert!(output.stdout.is_empty(), "{arguments:?}: an address was said");
         assert!(errors[0].starts_with("error: ") && errors[0].contains(named), "{arguments:?}: {stderr}");
     }
 }

@@ -76,7 +76,7 @@ fn codes(reply: &Reply) -> Vec<(usize, String)> {
 }
 
 #[tokio::test]
-async fn forged_cursors_are_bad_input_and_ask_graph_for_nothing() {
+async fn row_10_forged_cursors_are_bad_input_and_ask_graph_for_nothing() {
     let gateway = of_many_fields().await;
     let mut real = Listed::read(&gateway, json!({"first": 20})).await.cursors;
     let query =

@@ -10,7 +10,7 @@ use http::{HeaderMap, StatusCode};
 use intune_graphql::graph::{Client, ClientSettings, CreatePath, ServiceRoot};
 use intune_graphql::sandbox::{self, RecordedRequest, Sandbox};
 use intune_graphql::schema::operation::Limits;
-use intune_graphql::schema::{ApiSettings, CursorKey, TrustedDocuments};
+use intune_graphql::schema::{Api, ApiSettings, CursorKey, TrustedDocuments};
 use intune_graphql::server;
 use intune_graphql::state::{Ledger, MemoryStore};
 use serde_json::{Value, json};
@@ -134,7 +134,8 @@ impl Builder {
         let (stop_sandbox, sandbox_stopped) = oneshot::channel::<()>();
         let (stop_gateway, gateway_stopped) = oneshot::channel::<()>();
         tokio::spawn(sandbox::run(upstream, sandbox.clone(), async { drop(sandbox_stopped.await) }));
-        tokio::spawn(server::run(public, admin, graph, self.api, self.settings, async {
+        let api = Api::new(self.api).unwrap();
+        tokio::spawn(server::run(public, admin, graph, api, self.settings, async {
             drop(gateway_stopped.await)
         }));
         let client = http_client().build().unwrap();
@@ -152,6 +153,8 @@ impl Gateway {
             settings: server::Settings {
                 deadline: Duration::from_secs(20),
                 max_body: 1024 * 1024,
+                body_timeout: Duration::from_secs(10),
+                max_buffered: 64 * 1024 * 1024,
                 admission: server::AdmissionLimits::default(),
                 connections: server::ConnectionLimits::default(),
                 drain_delay: Duration::ZERO,
@@ -218,15 +221,19 @@ impl Gateway {
         self.client.request(method, format!("{}{path}", self.url))
     }
 
+    /// What the admin listener answers.
+    pub(crate) async fn ask_admin(&self, path: &str) -> reqwest::Response {
+        self.client.get(format!("{}{path}", self.admin_url)).send().await.unwrap()
+    }
+
     /// The status that the admin listener answers with.
     pub(crate) async fn admin(&self, path: &str) -> StatusCode {
-        self.client.get(format!("{}{path}", self.admin_url)).send().await.unwrap().status()
+        self.ask_admin(path).await.status()
     }
 
     /// The value of a counter on the admin listener, which counts for the whole process, other tests included.
     pub(crate) async fn counter(&self, name: &str) -> u64 {
-        let answer = self.client.get(format!("{}/metrics", self.admin_url)).send().await.unwrap();
-        let text = answer.text().await.unwrap();
+        let text = self.ask_admin("/metrics").await.text().await.unwrap();
         let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         line.unwrap_or_else(|| panic!("no {name}: {text}")).parse().unwrap()
     }

@@ -1,6 +1,8 @@
 //! GraphQL over HTTP.
 
 use http::{Method, StatusCode};
+use intune_graphql::graph::ServiceRoot;
+use intune_graphql::server::{AdmissionLimits, PageSettings};
 use serde_json::json;
 
 use crate::harness::{Gateway, Reply};
@@ -23,6 +25,9 @@ async fn both_media_types_are_answered_and_nothing_else() {
         ("application/json", "application/json; charset=utf-8"),
         ("application/graphql-response+json", "application/graphql-response+json; charset=utf-8"),
         ("*/*", "application/json; charset=utf-8"),
+        // A parameter may be empty (RFC 9110, section 5.6.6).
+        ("application/graphql-response+json;, text/html", "application/graphql-response+json; charset=utf-8"),
+        ("application/json;;charset=utf-8; ;q=0.9", "application/json; charset=utf-8"),
     ] {
         let reply = send(&gateway, &[JSON, ("accept", accept)], body).await;
         assert_eq!(reply.headers["content-type"], content_type);
@@ -83,6 +88,13 @@ async fn what_is_no_graphql_request_is_400_and_says_why() {
         (r#"{"query": "{ __typename }", "variables": []}"#, "\"variables\""),
         (r#"{"query": "{ __typename }", "variables": "{}"}"#, "\"variables\""),
         (r#"{"query": "{ __typename }", "extensions": 1}"#, "\"extensions\""),
+        (r#"{"query": "{ __typename }", "variables": {"a": 1, "a": 1}}"#, "twice"),
+        (r#"{"query": "{ __typename }", "extensions": {"a": {"b": 1, "b": null}}}"#, "twice"),
+        (
+            r#"{"query": "{ __typename }", "extensions": {"persistedQuery": null, "persistedQuery": {}}}"#,
+            "twice",
+        ),
+        (r#"{"documentId": "a", "doc_id": "b"}"#, "\"documentId\" and \"doc_id\""),
         ("\u{feff}{}", "JSON object"),
     ] {
         let reply = send(&gateway, &[JSON], body).await;
@@ -109,11 +121,28 @@ async fn null_parameters_are_as_good_as_none() {
 #[tokio::test]
 async fn other_methods_are_405_and_say_which_are_allowed() {
     let gateway = Gateway::start().await;
-    for method in [Method::PUT, Method::DELETE, Method::PATCH] {
+    for method in [Method::PUT, Method::DELETE, Method::PATCH, Method::OPTIONS, Method::TRACE] {
         let response = gateway.request(method, "/graphql").send().await.unwrap();
         assert_eq!(response.headers()["allow"], "GET, POST");
         let reply = Reply::read(response).await;
         assert_eq!((reply.status, reply.code()), (StatusCode::METHOD_NOT_ALLOWED, "BAD_REQUEST"));
+    }
+    // Not served although GET is, which would ask Graph for an answer that nobody gets.
+    let answer = gateway.request(Method::HEAD, "/graphql?query={__typename}").send().await.unwrap();
+    assert_eq!(
+        (answer.status(), answer.headers()["allow"].to_str().unwrap()),
+        (StatusCode::METHOD_NOT_ALLOWED, "GET, POST")
+    );
+}
+
+#[tokio::test]
+async fn an_empty_operation_name_is_none_by_post_as_by_get() {
+    let gateway = Gateway::start().await;
+    let query = "query A { __typename }";
+    let posted = send(&gateway, &[JSON], json!({"query": query, "operationName": ""}).to_string()).await;
+    let got = get(&gateway, &[("query", query), ("operationName", "")]).send().await.unwrap();
+    for reply in [posted, Reply::read(got).await] {
+        assert_eq!(reply.data(), &json!({"__typename": "Query"}));
     }
 }
 
@@ -164,6 +193,8 @@ async fn what_is_no_graphql_request_by_get_is_refused() {
         (&[query, ("variables", "[]")][..], 400),
         (&[query, ("variables", "{")][..], 400),
         (&[query, ("extensions", "1")][..], 400),
+        (&[query, ("extensions", r#"{"a": 1, "a": 1}"#)][..], 400),
+        (&[query, ("documentId", "a"), ("doc_id", "b")][..], 400),
         (&[("query", "{")][..], 400),
     ] {
         let reply = Reply::read(
@@ -175,6 +206,12 @@ async fn what_is_no_graphql_request_by_get_is_refused() {
         )
         .await;
         assert_eq!(reply.status.as_u16(), status, "{parameters:?}");
+        if let [.., (a, _), (b, _)] = parameters
+            && a == b
+        {
+            let message = reply.error()["message"].as_str().unwrap();
+            assert_eq!(message, format!("The parameter \"{a}\" stands in the URL twice."));
+        }
     }
     for content_type in ["message/rfc822", "text/plain", "application/x-www-form-urlencoded"] {
         let request = get(&gateway, &[query]).header("content-type", content_type);
@@ -187,6 +224,18 @@ async fn what_is_no_graphql_request_by_get_is_refused() {
     let reply =
         Reply::read(get(&gateway, &[query]).header("accept", "text/html").send().await.unwrap()).await;
     assert_eq!(reply.status, StatusCode::NOT_ACCEPTABLE);
+}
+
+#[tokio::test]
+async fn unknown_parameters_are_passed_over_however_many_they_are() {
+    let gateway = Gateway::start().await;
+    let query = ("query", "{ __typename }");
+    let names: Vec<String> = (0..10_000).map(|index| format!("{index:x}")).collect();
+    let many: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "")).collect();
+    for parameters in [vec![query, ("x", "1"), ("x", "2")], [vec![query], many].concat()] {
+        let reply = Reply::read(get(&gateway, &parameters).send().await.unwrap()).await;
+        assert_eq!(reply.data(), &json!({"__typename": "Query"}));
+    }
 }
 
 #[tokio::test]
@@ -210,6 +259,13 @@ async fn pages_of_other_origins_may_ask_only_where_they_are_allowed() {
     assert_eq!(answer.headers()["access-control-allow-origin"], "https://app.example.org");
     assert_eq!(answer.headers()["access-control-max-age"], "7200");
     assert!(answer.headers()["access-control-allow-headers"].to_str().unwrap().contains("authorization"));
+    assert!(!answer.headers().contains_key("access-control-allow-credentials"));
+    // Clients send headers of their own, which the gateway passes over.
+    let own = "traceparent,apollographql-client-name,apollo-require-preflight,x-apollo-operation-name";
+    let request = gateway.request(Method::OPTIONS, "/graphql").header("origin", "https://app.example.org");
+    let request = request.header("access-control-request-method", "POST");
+    let answer = request.header("access-control-request-headers", own).send().await.unwrap();
+    assert_eq!(answer.headers()["access-control-allow-headers"], own);
     assert!(!answer.headers().contains_key("access-control-allow-credentials"));
     for (origin, is_allowed) in
         [("https://app.example.org", true), ("https://evil.example", false), ("null", false)]
@@ -254,21 +310,61 @@ async fn answers_are_compressed_as_the_client_likes() {
 
 #[tokio::test]
 async fn every_answer_carries_security_headers() {
-    let gateway = Gateway::start().await;
-    let answers = [
-        gateway.request(Method::GET, "/nothing").send().await.unwrap(),
-        gateway.request(Method::PUT, "/graphql").send().await.unwrap(),
-        gateway.post().header("content-type", "application/json").body("{").send().await.unwrap(),
-        gateway.request(Method::GET, "/graphql?query={__typename}").send().await.unwrap(),
-    ];
+    let page = PageSettings::serve(&ServiceRoot::parse("http://127.0.0.1:1/beta", false).unwrap());
+    let gateway = Gateway::builder()
+        .settings(|settings| {
+            settings.max_body = 1000;
+            settings.graphiql = Some(page);
+        })
+        .start()
+        .await;
+    let full = AdmissionLimits { in_flight: 0, waiting: 0, token_share: 100 };
+    let full = Gateway::builder().settings(|settings| settings.admission = full).start().await;
+    let post = |gateway: &Gateway, content_type: &str, body: &str| {
+        gateway.post().header("content-type", content_type).body(body.to_owned())
+    };
+    let request = |method: Method, path: &str| gateway.request(method, path);
+    let json = JSON.1;
+    let typename = r#"{"query": "{ __typename }"}"#;
+    let mut answers = Vec::new();
+    for (request, status) in [
+        (request(Method::GET, "/graphql?query={__typename}"), 200),
+        (post(&gateway, json, typename), 200),
+        (post(&gateway, json, "{"), 400),
+        (request(Method::GET, "/nothing"), 404),
+        (request(Method::PUT, "/graphql"), 405),
+        (request(Method::OPTIONS, "/graphql"), 405),
+        (request(Method::HEAD, "/graphql"), 405),
+        (post(&gateway, json, typename).header("accept", "text/html"), 406),
+        (post(&gateway, json, &"x".repeat(2000)), 413),
+        (post(&gateway, "text/plain", typename), 415),
+        (post(&full, json, typename), 503),
+        (request(Method::GET, "/graphiql"), 200),
+        (request(Method::HEAD, "/graphiql"), 200),
+        (request(Method::POST, "/graphiql"), 405),
+        (request(Method::GET, "/graphiql/nothing"), 404),
+    ] {
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), status, "{}", answer.url());
+        answers.push(answer);
+    }
+    for path in ["/livez", "/readyz", "/metrics", "/nothing"] {
+        answers.push(gateway.ask_admin(path).await);
+    }
     for answer in answers {
-        let header = |name: &str| answer.headers()[name].to_str().unwrap().to_owned();
-        assert_eq!(header("x-content-type-options"), "nosniff");
-        assert_eq!(header("referrer-policy"), "no-referrer");
-        assert_eq!(header("x-frame-options"), "DENY");
-        assert!(header("content-security-policy").contains("default-src 'none'"));
+        let named = format!("{} {}", answer.status(), answer.url());
+        let header = |name: &str| {
+            let value = answer.headers().get(name).unwrap_or_else(|| panic!("{named} has no {name}"));
+            value.to_str().unwrap().to_owned()
+        };
+        assert_eq!(header("x-content-type-options"), "nosniff", "{named}");
+        assert_eq!(header("referrer-policy"), "no-referrer", "{named}");
+        assert_eq!(header("x-frame-options"), "DENY", "{named}");
+        let policy = header("content-security-policy");
+        assert!(policy.contains("default-src 'none'"), "{named}: {policy}");
+        assert!(policy.contains("frame-ancestors 'none'"), "{named}: {policy}");
         if answer.url().path() == "/graphql" {
-            assert_eq!(header("cache-control"), "no-store");
+            assert_eq!(header("cache-control"), "no-store", "{named}");
         }
     }
 }

@@ -39,6 +39,8 @@ async fn each_limit_has_a_request_that_just_passes_and_one_that_does_not() {
     };
     ask(&gateway, &padded(32 * 1024)).await.data();
     refused(&gateway, &padded(32 * 1024 + 1), "32768 bytes").await;
+    let reply = ask(&gateway, &padded(32 * 1024 + 1)).await;
+    assert_eq!(reply.error().get("locations"), None, "all of it is too long, and no one place");
 
     // Three tokens around, and one for each selection, which merge into one field.
     let tokens = |count: usize| format!("{{ {} }}", "__typename ".repeat(count - 3));
@@ -54,14 +56,14 @@ async fn each_limit_has_a_request_that_just_passes_and_one_that_does_not() {
         format!("{{ {} {{ {fields} }} }}", "node(id: \"ig~1.c.YQ\")")
     };
     ask(&gateway, &aliases(30)).await.data();
-    refused(&gateway, &aliases(31), "aliases").await;
+    refused(&gateway, &aliases(31), "more than 30 aliases").await;
 
     let root_fields = |count: usize| -> String {
         let fields: String = (0..count).map(|index| node(&format!("a{index}:"))).collect();
         format!("{{ {fields} }}")
     };
     ask(&gateway, &root_fields(20)).await.data();
-    refused(&gateway, &root_fields(21), "fields at its root").await;
+    refused(&gateway, &root_fields(21), "more than 20 fields at its root").await;
 
     let root_mutations = |count: usize| -> String {
         let fields: String = (0..count).map(|index| add(&format!("a{index}:"))).collect();
@@ -69,8 +71,8 @@ async fn each_limit_has_a_request_that_just_passes_and_one_that_does_not() {
     };
     let reply = gateway.graphql(&root_mutations(10), json!({})).await;
     assert_eq!(reply.json["errors"].as_array().unwrap().len(), 10, "each is executed");
-    refused(&gateway, &root_mutations(11), "fields of a mutation").await;
-    refused(&gateway, &root_mutations(130), "fields of a mutation").await;
+    refused(&gateway, &root_mutations(11), "more than 10 fields at its root").await;
+    refused(&gateway, &root_mutations(130), "more than 10 fields at its root").await;
 
     let deep = |depth: usize| {
         let opening = "nodes { configuration { deviceStatuses(first: 1) { ".repeat(depth / 3);
@@ -103,14 +105,91 @@ async fn cost_is_the_calls_that_lists_within_lists_can_cause() {
     assert!(reply.error()["message"].as_str().unwrap().contains("2000 calls"));
 }
 
+/// What graphql-js makes of `getIntrospectionQuery` with every option, as GraphiQL, code generators and Apollo's tools do,
+/// with `levels` of `ofType`; nine are its own.
+fn whole_schema(levels: usize) -> String {
+    let of_type = "ofType { kind name ".repeat(levels) + &"}".repeat(levels);
+    format!(
+        "query IntrospectionQuery {{ __schema {{
+           description queryType {{ name kind }} mutationType {{ name kind }} subscriptionType {{ name kind }}
+           types {{ ...FullType }}
+           directives {{ name description isRepeatable locations args(includeDeprecated: true) {{ ...InputValue }} }} }} }}
+         fragment FullType on __Type {{
+           kind name description specifiedByURL isOneOf
+           fields(includeDeprecated: true) {{
+             name description args(includeDeprecated: true) {{ ...InputValue }} type {{ ...TypeRef }}
+             isDeprecated deprecationReason }}
+           inputFields(includeDeprecated: true) {{ ...InputValue }}
+           interfaces {{ ...TypeRef }}
+           enumValues(includeDeprecated: true) {{ name description isDeprecated deprecationReason }}
+           possibleTypes {{ ...TypeRef }} }}
+         fragment InputValue on __InputValue {{
+           name description type {{ ...TypeRef }} defaultValue isDeprecated deprecationReason }}
+         fragment TypeRef on __Type {{ kind name {of_type} }}"
+    )
+}
+
+/// How many values an answer holds: objects, and scalars and nulls of them.
+fn values(answer: &Value) -> usize {
+    match answer {
+        Value::Array(items) => items.iter().map(values).sum::<usize>().max(1),
+        Value::Object(fields) => 1 + fields.values().map(values).sum::<usize>(),
+        _ => 1,
+    }
+}
+
 #[tokio::test]
-async fn introspection_has_a_limit_of_its_own() {
+async fn the_answer_about_the_schema_is_counted_before_it_is_made() {
+    for query in [
+        whole_schema(9),
+        whole_schema(16),
+        "query ($t: String! = \"Node\") { __type(name: $t) { possibleTypes { fields { name args { name } } } } }"
+            .to_owned(),
+        "{ a: __type(name: \"Node\") { name } b: __type(name: \"Nothing\") { name } __typename }".to_owned(),
+        "{ __schema { types { interfaces { possibleTypes { interfaces { name } } } } } }".to_owned(),
+    ] {
+        let gateway = Gateway::start().await;
+        let reply = gateway.graphql(&query, json!({})).await;
+        let answer = reply.data().as_object().unwrap();
+        let about_it = answer.iter().filter(|(key, _)| *key != "__typename");
+        // What is in the root's fields, and not those themselves.
+        let introspection: usize =
+            about_it.map(|(_, value)| if value.is_null() { 0 } else { values(value) - 1 }).sum();
+        assert!(introspection < Limits::default().introspection / 5, "generous: {introspection}");
+        for (most, passes) in [(introspection, true), (introspection - 1, false)] {
+            let limits = Limits { introspection: most, ..Limits::default() };
+            let gateway = Gateway::builder().api(|api| api.limits = limits).start().await;
+            if passes {
+                assert_eq!(gateway.graphql(&query, json!({})).await.json, reply.json);
+            } else {
+                refused(&gateway, &query, &format!("more than {most} value")).await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_question_about_the_schema_takes_longer_than_its_answer_is_worth() {
     let gateway = Gateway::start().await;
-    let of_type = "ofType { kind name ".repeat(12);
-    let closing = "}".repeat(12);
-    let query = format!("{{ __schema {{ types {{ fields {{ type {{ {of_type} {closing} }} }} }} }} }}");
-    let reply = gateway.graphql(&query, json!({})).await;
-    assert!(reply.data()["__schema"]["types"].is_array());
+    let nested = |open: &str, times: usize, close: &str| {
+        let (opening, closing) = (open.repeat(times), close.repeat(times));
+        format!("{{ __schema {{ types {{ {opening} name {closing} }} }} }}")
+    };
+    let aliased: String = (0..20).map(|index| format!("a{index}: __schema {{ ...S }} ")).collect();
+    for query in [
+        nested("interfaces { possibleTypes {", 8, "}}"),
+        nested("interfaces { possibleTypes {", 29, "}}"),
+        nested("inputFields { type { ofType { ofType {", 14, "}}}}"),
+        format!(
+            "{{ {aliased} }}
+             fragment S on __Schema {{ types {{ kind name description
+               fields {{ name description isDeprecated args {{ ...I }} type {{ ...T }} }} inputFields {{ ...I }} }} }}
+             fragment I on __InputValue {{ name description defaultValue type {{ ...T }} }}
+             fragment T on __Type {{ kind name description ofType {{ kind name ofType {{ kind name ofType {{ kind }} }} }} }}"
+        ),
+    ] {
+        refused(&gateway, &query, "the schema has more than 50000 values").await;
+    }
 }
 
 #[tokio::test]
@@ -118,14 +197,16 @@ async fn limits_are_settings() {
     let limits = Limits { aliases: 1, depth: 2, cost: 1, root_fields: 2, ..Limits::default() };
     let gateway = Gateway::builder().api(|api| api.limits = limits).start().await;
     ask(&gateway, &format!("{{ {} }}", node("a:"))).await.data();
-    refused(&gateway, &format!("{{ {} {} }}", node("a:"), node("b:")), "aliases").await;
+    refused(&gateway, &format!("{{ {} {} }}", node("a:"), node("b:")), "more than 1 alias.").await;
+    let deep = "{ iosLobAppProvisioningConfigurations(first: 1) { nodes { id } } }";
+    refused(&gateway, deep, "deeper than 2").await;
     refused(
         &gateway,
         &format!(
             "{{ {} iosLobAppProvisioningConfiguration(id: \"{DEMO_CONFIGURATION_ID}\") {{ id }} }}",
             node("")
         ),
-        "1 calls",
+        "more than 1 call ",
     )
     .await;
 }
@@ -145,9 +226,34 @@ async fn brackets_of_variables_are_counted_before_anything_is_read() {
     for depth in [65, 1000, 400_000] {
         let reply = send(body(depth)).await;
         assert_eq!((reply.status.as_u16(), reply.code()), (400, "QUERY_TOO_LARGE"), "{depth}");
+        assert_eq!(reply.error()["message"], "The brackets of the body nest deeper than 66.");
     }
+    let get = async |gateway: &Gateway, depth: usize| {
+        let variables = format!("{{\"x\":{}{}}}", "[".repeat(depth), "]".repeat(depth));
+        let mut parameters = url::form_urlencoded::Serializer::new(String::new());
+        parameters.append_pair("query", "{ __typename }").append_pair("variables", &variables);
+        let path = format!("/graphql?{}", parameters.finish());
+        Reply::read(gateway.request(http::Method::GET, &path).send().await.unwrap()).await
+    };
+    get(&gateway, 64).await.data();
+    let reply = get(&gateway, 65).await;
+    assert_eq!((reply.status.as_u16(), reply.code()), (400, "QUERY_TOO_LARGE"));
+    let message = "The brackets of the parameter \"variables\" nest deeper than 65.";
+    assert_eq!(reply.error()["message"], message);
     // Brackets in strings are text.
     let text =
         format!(r#"{{"query": "{{ __typename }}", "variables": {{"x": "\\\"{}"}}}}"#, "[".repeat(1000));
     send(text).await.data();
+
+    let limits = Limits { nesting: 3, ..Limits::default() };
+    let strict = Gateway::builder().api(|api| api.limits = limits).start().await;
+    let variables = |depth: usize| {
+        let value: Value =
+            serde_json::from_str(&format!("{}{}", "[".repeat(depth), "]".repeat(depth))).unwrap();
+        json!({ "x": value })
+    };
+    strict.graphql("{ __typename }", variables(3)).await.data();
+    get(&strict, 3).await.data();
+    assert_eq!(strict.graphql("{ __typename }", variables(4)).await.code(), "QUERY_TOO_LARGE");
+    assert_eq!(get(&strict, 4).await.code(), "QUERY_TOO_LARGE");
 }

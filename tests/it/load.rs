@@ -1,125 +1,202 @@
 //! A gateway that is asked for more than it takes, and clients that take their time.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use futures_util::future::join_all;
+use axum::Router;
 use http::StatusCode;
 use intune_graphql::sandbox::DEMO_CONFIGURATION_ID;
 use intune_graphql::server::{AdmissionLimits, ConnectionLimits};
 use serde_json::json;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
 
-use crate::harness::{Gateway, Reply, fresh_token};
+use crate::commands::Program;
+use crate::harness::{Gateway, Reply, fresh_token, http_client};
+use crate::slow_clients::{connect, head};
 
 async fn read(gateway: &Gateway, token: &str) -> Reply {
+    read_with(gateway, &format!("Bearer {token}")).await
+}
+
+async fn read_with(gateway: &Gateway, authorization: &str) -> Reply {
     let query = format!("{{ iosLobAppProvisioningConfiguration(id: \"{DEMO_CONFIGURATION_ID}\") {{ id }} }}");
     let request = gateway
         .post()
         .header("content-type", "application/json")
         .header("accept", "application/graphql-response+json")
-        .bearer_auth(token)
+        .header("authorization", authorization)
         .body(json!({"query": query}).to_string());
     Reply::read(request.send().await.unwrap()).await
 }
 
-#[tokio::test]
-async fn at_twice_the_bound_those_taken_succeed_and_the_rest_is_told_at_once() {
-    let limits = AdmissionLimits { in_flight: 4, waiting: 0, token_share: 100 };
-    let gateway = Gateway::builder().settings(|settings| settings.admission = limits).start().await;
-    gateway.sandbox.inject("slow-first-byte;wait=2s".parse().unwrap());
-    let start = Instant::now();
-    let calls = (0..8).map(|_| async {
-        let reply = read(&gateway, &fresh_token()).await;
-        (reply, start.elapsed())
-    });
-    let health = async {
-        while gateway.sent().len() < 4 {
+fn refusal(reply: &Reply) -> &str {
+    assert_eq!((reply.status, reply.code()), (StatusCode::SERVICE_UNAVAILABLE, "OVERLOADED"));
+    assert_eq!(reply.headers["retry-after"], "1");
+    let extensions = &reply.error()["extensions"];
+    assert_eq!((&extensions["retryable"], &extensions["retryAfter"]), (&json!(true), &json!(1)));
+    reply.error()["message"].as_str().unwrap()
+}
+
+/// A Graph that has nothing, and says so only when it is let.
+struct Held {
+    root: String,
+    asked: Arc<AtomicUsize>,
+    answers: Arc<Semaphore>,
+}
+
+impl Held {
+    async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let root = format!("http://{}/beta", listener.local_addr().unwrap());
+        let (asked, answers) = (Arc::<AtomicUsize>::default(), Arc::new(Semaphore::new(0)));
+        let held = Self { root, asked: Arc::clone(&asked), answers: Arc::clone(&answers) };
+        let router = Router::new().fallback(async move || {
+            asked.fetch_add(1, Ordering::SeqCst);
+            let _answer = answers.acquire().await;
+            StatusCode::NOT_FOUND
+        });
+        tokio::spawn(async { axum::serve(listener, router).await });
+        held
+    }
+
+    async fn gateway(&self, admission: AdmissionLimits) -> Arc<Gateway> {
+        let long = Duration::from_secs(300);
+        let gateway = Gateway::builder().graph_root(&self.root).attempt_timeout(long);
+        let gateway = gateway.settings(|settings| {
+            settings.admission = admission;
+            settings.deadline = long;
+        });
+        Arc::new(gateway.start().await)
+    }
+
+    async fn is_asked(&self, times: usize) {
+        while self.asked.load(Ordering::SeqCst) < times {
             tokio::task::yield_now().await;
         }
-        for path in ["/livez", "/readyz"] {
-            assert_eq!(gateway.admin(path).await, StatusCode::OK);
-        }
-    };
-    let (replies, ()) = tokio::join!(join_all(calls), health);
-    let (taken, refused): (Vec<_>, Vec<_>) =
-        replies.into_iter().partition(|(reply, _)| reply.status == StatusCode::OK);
-    assert_eq!((taken.len(), refused.len()), (4, 4));
-    for (reply, _) in &taken {
-        reply.data();
     }
-    for (reply, elapsed) in &refused {
-        assert_eq!((reply.status, reply.code()), (StatusCode::SERVICE_UNAVAILABLE, "OVERLOADED"));
-        assert_eq!(reply.headers["retry-after"], "1");
-        let extensions = &reply.error()["extensions"];
-        assert_eq!((&extensions["retryable"], &extensions["retryAfter"]), (&json!(true), &json!(1)));
-        assert!(*elapsed < Duration::from_secs(2), "it did not wait for the others: {elapsed:?}");
+
+    fn answer(&self) {
+        self.answers.add_permits(1);
+    }
+}
+
+fn reading(gateway: &Arc<Gateway>, authorization: String) -> JoinHandle<Reply> {
+    let gateway = Arc::clone(gateway);
+    tokio::spawn(async move { read_with(&gateway, &authorization).await })
+}
+
+#[tokio::test]
+async fn at_twice_the_bound_those_taken_succeed_and_the_rest_is_told_at_once() {
+    let upstream = Held::start().await;
+    let limits = AdmissionLimits { in_flight: 4, waiting: 0, token_share: 100 };
+    let gateway = upstream.gateway(limits).await;
+    let taken: Vec<_> = (0..4).map(|_| reading(&gateway, format!("Bearer {}", fresh_token()))).collect();
+    upstream.is_asked(4).await;
+    for _ in 0..4 {
+        assert!(refusal(&read(&gateway, &fresh_token()).await).starts_with("The gateway is full"));
+    }
+    for path in ["/livez", "/readyz"] {
+        assert_eq!(gateway.admin(path).await, StatusCode::OK);
+    }
+    assert!(taken.iter().all(|taken| !taken.is_finished()), "the refused waited for nobody");
+    upstream.answer();
+    for taken in taken {
+        taken.await.unwrap().data();
     }
     // It recovers by itself.
-    gateway.sandbox.clear_faults();
     read(&gateway, &fresh_token()).await.data();
 }
 
 #[tokio::test]
 async fn one_caller_leaves_room_for_the_others() {
+    let upstream = Held::start().await;
+    // A quarter of eight.
     let limits = AdmissionLimits { in_flight: 4, waiting: 4, token_share: 25 };
-    let gateway = Gateway::builder().settings(|settings| settings.admission = limits).start().await;
-    gateway.sandbox.inject("slow-first-byte;wait=1s".parse().unwrap());
+    let gateway = upstream.gateway(limits).await;
     let (greedy, other) = (fresh_token(), fresh_token());
-    let storm = join_all((0..6).map(|_| read(&gateway, &greedy)));
-    let modest = async {
-        while gateway.sent().len() < 2 {
+    // One caller, however the header is written.
+    let first = reading(&gateway, format!("Bearer {greedy}"));
+    let second = reading(&gateway, format!("bearer {greedy}"));
+    upstream.is_asked(2).await;
+    for header in [format!("Bearer {greedy}"), format!("BEARER  {greedy}")] {
+        let refused = read_with(&gateway, &header).await;
+        assert!(refusal(&refused).starts_with("This caller has its share"), "{refused:?}");
+    }
+    let modest = reading(&gateway, format!("Bearer {other}"));
+    upstream.is_asked(3).await;
+    upstream.answer();
+    for taken in [first, second, modest] {
+        taken.await.unwrap().data();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn how_full_it_is_can_be_read_in_the_metrics() {
+    let upstream = Held::start().await;
+    let mut gateway = Program::start(&[
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--admin-listen",
+        "127.0.0.1:0",
+        "--graph-url",
+        &upstream.root,
+        "--attempt-timeout",
+        "5m",
+        "--deadline",
+        "5m",
+        "--max-in-flight",
+        "2",
+        "--max-waiting",
+        "1",
+        "--max-token-share",
+        "100",
+    ]);
+    let (url, admin) = (gateway.line("listening on "), gateway.line("admin listening on "));
+    let client = http_client().build().unwrap();
+    let metrics = async || {
+        let answer = client.get(format!("{admin}/metrics")).send().await.unwrap();
+        answer.text().await.unwrap()
+    };
+    let show = async |lines: &[&str]| {
+        loop {
+            let text = metrics().await;
+            if lines.iter().all(|line| text.lines().any(|found| found == *line)) {
+                break;
+            }
             tokio::task::yield_now().await;
         }
-        read(&gateway, &other).await
     };
-    let (replies, modest) = tokio::join!(storm, modest);
-    assert_eq!(
-        replies.iter().filter(|reply| reply.status == StatusCode::OK).count(),
-        2,
-        "a quarter of eight"
-    );
-    modest.data();
-}
-
-async fn connect(gateway: &Gateway) -> TcpStream {
-    TcpStream::connect(gateway.url.strip_prefix("http://").unwrap()).await.unwrap()
-}
-
-/// Whether the gateway closes the connection, whatever it says before.
-async fn is_closed(mut stream: TcpStream) -> bool {
-    let mut said = Vec::new();
-    tokio::time::timeout(Duration::from_secs(20), stream.read_to_end(&mut said)).await.is_ok()
-}
-
-#[tokio::test]
-async fn clients_that_take_their_time_are_let_go() {
-    let limits = ConnectionLimits {
-        connections: 100,
-        header_timeout: Duration::from_millis(300),
-        idle_timeout: Duration::from_millis(600),
+    show(&[
+        "intune_graphql_requests_in_flight 0",
+        "intune_graphql_requests_waiting 0",
+        "intune_graphql_refused_total{reason=\"full\"} 0",
+        "intune_graphql_refused_total{reason=\"waited_too_long\"} 0",
+        "intune_graphql_refused_total{reason=\"token_share\"} 0",
+    ])
+    .await;
+    let query = format!("{{ iosLobAppProvisioningConfiguration(id: \"{DEMO_CONFIGURATION_ID}\") {{ id }} }}");
+    let body = json!({"query": query}).to_string();
+    let send = || {
+        let request = client.post(format!("{url}/graphql")).header("content-type", "application/json");
+        request.bearer_auth(fresh_token()).body(body.clone()).send()
     };
-    let gateway = Gateway::builder()
-        .settings(|settings| {
-            settings.connections = limits;
-            settings.deadline = Duration::from_millis(500);
-        })
-        .start()
-        .await;
-    for begun in [
-        "",
-        "P",
-        "PRI * HTT",
-        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-        "POST /graphql HTTP/1.1\r\nHost: x\r\nX-Slow: ",
-        "POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{",
-        "GET /graphql?query={__typename} HTTP/1.1\r\nHost: x\r\n\r\n",
-    ] {
-        let mut stream = connect(&gateway).await;
-        stream.write_all(begun.as_bytes()).await.unwrap();
-        assert!(is_closed(stream).await, "{begun:?}");
+    let mut taken: Vec<_> = (0..2).map(|_| tokio::spawn(send())).collect();
+    upstream.is_asked(2).await;
+    taken.push(tokio::spawn(send()));
+    show(&["intune_graphql_requests_in_flight 2", "intune_graphql_requests_waiting 1"]).await;
+    assert_eq!(send().await.unwrap().status(), StatusCode::SERVICE_UNAVAILABLE);
+    show(&["intune_graphql_refused_total{reason=\"full\"} 1"]).await;
+    upstream.answer();
+    for taken in taken {
+        assert_eq!(taken.await.unwrap().unwrap().status(), StatusCode::OK);
     }
-    gateway.graphql("{ __typename }", json!({})).await.data();
+    show(&["intune_graphql_requests_in_flight 0", "intune_graphql_requests_waiting 0"]).await;
+    assert_eq!(gateway.stop().0, Some(0));
 }
 
 #[tokio::test]
@@ -146,4 +223,41 @@ async fn an_upstream_that_answers_drop_by_drop_is_given_up() {
     let reply = read(&gateway, &fresh_token()).await;
     assert_eq!(reply.code(), "UPSTREAM_TIMEOUT");
     assert!(start.elapsed() < Duration::from_secs(10));
+}
+
+#[tokio::test]
+async fn bodies_that_do_not_come_take_nobodys_place() {
+    let limits = AdmissionLimits { in_flight: 2, waiting: 0, token_share: 100 };
+    let gateway = Gateway::builder().settings(|settings| settings.admission = limits).start().await;
+    let mut silent = Vec::new();
+    for _ in 0..20 {
+        let mut stream = connect(&gateway).await;
+        stream.write_all(head(&fresh_token(), 100).as_bytes()).await.unwrap();
+        silent.push(stream);
+    }
+    for _ in 0..20 {
+        read(&gateway, &fresh_token()).await.data();
+    }
+}
+
+#[tokio::test]
+async fn what_all_bodies_take_together_is_bounded() {
+    let gateway = Gateway::builder().settings(|settings| settings.max_buffered = 300_000).start().await;
+    let large = json!({"query": "{ __typename }", "variables": {"x": "x".repeat(200_000)}}).to_string();
+    let post = async || {
+        let request = gateway.post().header("content-type", "application/json");
+        let request = request.header("accept", "application/graphql-response+json");
+        Reply::read(request.body(large.clone()).send().await.unwrap()).await
+    };
+    post().await.data();
+    // One that has sent all but its last byte leaves no room for another large one, and enough for small ones.
+    let mut slow = connect(&gateway).await;
+    slow.write_all(head("slow", large.len()).as_bytes()).await.unwrap();
+    slow.write_all(&large.as_bytes()[..large.len() - 1]).await.unwrap();
+    while post().await.status != StatusCode::SERVICE_UNAVAILABLE {}
+    let reply = post().await;
+    assert_eq!((reply.status, reply.code()), (StatusCode::SERVICE_UNAVAILABLE, "OVERLOADED"));
+    read(&gateway, &fresh_token()).await.data();
+    drop(slow);
+    while post().await.status != StatusCode::OK {}
 }

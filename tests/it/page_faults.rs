@@ -92,7 +92,7 @@ async fn a_page_that_fails_is_an_error_and_can_be_asked_for_again() {
 }
 
 #[tokio::test]
-async fn a_link_that_leads_elsewhere_is_never_followed() {
+async fn row_10_a_link_that_leads_elsewhere_is_never_followed() {
     let elsewhere = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = elsewhere.local_addr().unwrap();
     let gateway = gateway_of(120).await;

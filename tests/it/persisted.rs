@@ -1,12 +1,14 @@
 //! Persisted documents: sent once and named by their hash, or trusted by the operator.
 
 use std::fmt::Write as _;
+use std::path::PathBuf;
 
 use http::{Method, StatusCode};
 use intune_graphql::schema::TrustedDocuments;
 use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
 
+use crate::commands::Program;
 use crate::harness::{Gateway, Reply};
 
 const QUERY: &str = "query A { __typename }";
@@ -78,14 +80,19 @@ async fn a_hash_that_is_not_the_texts_teaches_nothing() {
     assert_eq!(send(&gateway, version).await.code(), "PERSISTED_QUERY_NOT_SUPPORTED");
 }
 
-/// The manifest, as the tools of front ends write it.
-fn trusted(manifest: &Value) -> TrustedDocuments {
+/// A manifest's file, as the tools of front ends write it.
+fn manifest(manifest: &Value) -> PathBuf {
     let file = std::env::temp_dir().join(format!(
         "intune-graphql-trusted-{}-{}",
         std::process::id(),
         hash(&manifest.to_string())
     ));
     std::fs::write(&file, manifest.to_string()).unwrap();
+    file
+}
+
+fn trusted(documents: &Value) -> TrustedDocuments {
+    let file = manifest(documents);
     let documents = TrustedDocuments::read(&file).unwrap();
     std::fs::remove_file(file).unwrap();
     documents
@@ -109,9 +116,102 @@ async fn trusted_documents_are_known_from_the_start_by_each_kind_of_client() {
         is_answered(
             &Reply::read(gateway.request(Method::GET, "/graphql?documentId=abc").send().await.unwrap()).await,
         );
+        is_answered(&send(&gateway, json!({"documentId": "abc", "doc_id": "abc"})).await);
         assert_eq!(send(&gateway, json!({"documentId": "other"})).await.code(), "PERSISTED_QUERY_NOT_FOUND");
         send(&gateway, json!({"query": "{ __typename }"})).await.data();
     }
+}
+
+#[tokio::test]
+async fn what_names_a_document_names_one() {
+    let other = "query B { b: __typename }";
+    let documents = trusted(&json!({"abc": QUERY, "def": other, hash(QUERY): QUERY}));
+    let gateway = Gateway::builder().api(|api| api.trusted_documents = documents).start().await;
+    let by_id = |id: &str| json!({"extensions": {"persistedQuery": {"version": 1, "sha256Hash": id}}});
+    let and = |mut body: Value, member: &str, value: &str| {
+        body[member] = json!(value);
+        body
+    };
+    for body in [
+        and(by_hash(QUERY), "query", QUERY),
+        and(by_id("abc"), "query", QUERY),
+        and(by_id("abc"), "documentId", "abc"),
+        and(by_hash(QUERY), "documentId", "abc"),
+        and(with_text(QUERY), "documentId", "abc"),
+    ] {
+        is_answered(&send(&gateway, body).await);
+    }
+    for body in [
+        and(by_hash(QUERY), "query", other),
+        and(by_id("abc"), "query", other),
+        and(by_id("def"), "query", QUERY),
+        json!({"documentId": "abc", "query": other}),
+        and(by_id("def"), "documentId", "abc"),
+        and(by_hash(other), "documentId", "abc"),
+        and(with_text(other), "documentId", "abc"),
+        json!({"documentId": "abc", "doc_id": "def"}),
+    ] {
+        let reply = send(&gateway, body.clone()).await;
+        assert_eq!((reply.status, reply.code()), (StatusCode::BAD_REQUEST, "BAD_REQUEST"), "{body}");
+    }
+    // Nothing else is executed in place of a document that is asked for.
+    for body in [
+        json!({"documentId": "other", "query": QUERY}),
+        and(with_text(QUERY), "documentId", "other"),
+        json!({"documentId": hash(other)}),
+    ] {
+        assert_eq!(send(&gateway, body.clone()).await.code(), "PERSISTED_QUERY_NOT_FOUND", "{body}");
+    }
+}
+
+#[test]
+fn a_trusted_document_that_is_no_good_stops_the_start() {
+    let list = "iosLobAppProvisioningConfigurations";
+    for (text, why) in [
+        ("{", "the end of the document"),
+        ("{ nothing }", "`nothing`"),
+        ("query ($n: Int) { __typename }", "`n`"),
+        (&"{ __typename }".repeat(3000), "32768 bytes"),
+        (
+            &format!(
+                "{{ {list}(first: 1000) {{ nodes {{ deviceStatuses(first: 1000) {{ nodes {{ id configuration {{ deviceStatusCounts {{ count }} }} }} }} }} }} }}"
+            ),
+            "calls",
+        ),
+    ] {
+        let file = manifest(&json!({"good": QUERY, "no\ngood": text}));
+        let manifest = file.to_str().unwrap();
+        let free = "127.0.0.1:0";
+        let (code, said) = Program::start(&[
+            "serve",
+            "--listen",
+            free,
+            "--admin-listen",
+            free,
+            "--trusted-documents",
+            manifest,
+        ])
+        .ended();
+        std::fs::remove_file(&file).unwrap();
+        assert_eq!(code, Some(2), "{said}");
+        let errors: Vec<&str> = said.lines().filter(|line| line.starts_with("error: ")).collect();
+        let [error] = errors[..] else { panic!("one line: {said}") };
+        let start = "error: --trusted-documents: the document \"no\\ngood\" is refused: ";
+        assert!(error.starts_with(start) && error.contains(why), "{error}");
+        assert!(!said.contains("listening on"), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn a_trusted_document_may_need_its_variables_to_be_good() {
+    let lists = "query ($n: Int!, $yes: Boolean!) { iosLobAppProvisioningConfigurations(first: $n) { nodes {
+        deviceStatuses(first: $n) { nodes { configuration { deviceStatuses(first: $n) @include(if: $yes) { totalCount } } } }
+        } } }";
+    let documents = trusted(&json!({"lists": lists}));
+    let gateway = Gateway::builder().api(|api| api.trusted_documents = documents).start().await;
+    let body = |n: usize, yes: bool| json!({"documentId": "lists", "variables": {"n": n, "yes": yes}});
+    assert_eq!(send(&gateway, body(1000, true)).await.code(), "QUERY_TOO_LARGE");
+    assert_eq!(send(&gateway, body(5, true)).await.code(), "UNAUTHENTICATED", "it is executed");
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use crate::harness::{Gateway, http_client};
 const CANARY: &str = "canary-0385114b-b48f-4800-a046-f249eaba24b1";
 
 #[test]
-fn the_token_shows_in_no_log_output_or_answer() {
+fn row_13_the_token_shows_in_no_log_output_or_answer() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let sandbox = Sandbox::new(intune_graphql::sandbox::Settings::default());
     let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
@@ -83,7 +83,7 @@ fn the_token_shows_in_no_log_output_or_answer() {
 }
 
 #[tokio::test]
-async fn a_long_token_that_graph_echoes_is_not_cut_in_two_before_it_is_known_for_one() {
+async fn row_13_a_long_token_that_graph_echoes_is_not_cut_in_two_before_it_is_known_for_one() {
     let gateway = Gateway::start().await;
     let token = format!("{CANARY}.{}", "a1B2-c3D4_".repeat(150));
     for fault in
@@ -97,7 +97,7 @@ async fn a_long_token_that_graph_echoes_is_not_cut_in_two_before_it_is_known_for
 }
 
 #[test]
-fn no_debug_form_shows_the_token() {
+fn row_13_no_debug_form_shows_the_token() {
     let authorization = Authorization::parse(&format!("Bearer {CANARY}").parse().unwrap()).unwrap();
     let caller = Caller {
         authorization,

@@ -25,7 +25,7 @@ use crate::graph::key::Key;
 use crate::graph::models::{Entity, NewEntity};
 use crate::graph::retry::{Delay, Repeating, Retries};
 use crate::graph::throttle::Direction;
-use crate::graph::writes::{to_body, within_bounds};
+use crate::graph::writes::{ended_early, to_body, within_bounds};
 use crate::telemetry::metrics;
 
 /// Most batches that one call has under way at once; fewer while Graph throttles.
@@ -106,16 +106,21 @@ pub(super) async fn create<N: NewEntity>(
         deadline,
     };
     let task = exchange.client.writes.spawn(creates.run());
-    let unfinished = match tokio::time::timeout_at(deadline, task).await {
-        Ok(Ok(())) | Err(_) => Error::Timeout,
-        Ok(Err(_panicked)) => Error::Internal("the creates' task ended early"),
+    let failure = match tokio::time::timeout_at(deadline, task).await {
+        Ok(Ok(())) | Err(_) => None,
+        Ok(Err(ended)) => Some(ended_early(&ended)),
     };
     let stages = std::mem::take(&mut *progress.lock());
     let result = |stage| match stage {
         Stage::Ended(result) => result,
-        Stage::Sent { earlier } => Err(WriteError::after(WriteKind::Create, earlier, unfinished.clone())),
+        Stage::Sent { earlier } => {
+            let error = failure.clone().unwrap_or(Error::Timeout);
+            Err(WriteError::after(WriteKind::Create, earlier, error))
+        }
         Stage::Waiting { earlier } => {
-            Err(WriteError::after(WriteKind::Create, earlier, Error::Throttled { retry_after: COME_BACK }))
+            let error = failure.clone().unwrap_or(Error::Throttled { retry_after: COME_BACK });
+            // It was not under way, so that whatever ended the task did not send it.
+            Err(WriteError { kind: WriteKind::Create, outcome: earlier, error })
         }
     };
     stages.into_iter().map(result).collect()

@@ -98,7 +98,7 @@ pub(crate) enum WriteOutcome {
 }
 
 impl WriteOutcome {
-    pub(super) fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::NotSent => "NOT_SENT",
             Self::Rejected => "REJECTED",

@@ -177,14 +177,21 @@ async fn recall<N: NewEntity>(
 }
 
 fn unknown(what: &str) -> FieldError {
-    let message =
-        format!("{what}: it may have happened. Repeating the call with its key creates nothing twice.");
-    keyed(FieldError::new(ErrorCode::OutcomeUnknown, message).with_outcome(Outcome::Unknown))
+    let error = FieldError::new(ErrorCode::OutcomeUnknown, may_be_repeated(what));
+    error.with_outcome(Outcome::Unknown).retryable()
 }
 
 /// With a key, a create of which nothing is known may be sent again: it is not made twice.
 fn keyed(error: FieldError) -> FieldError {
-    if error.code() == ErrorCode::OutcomeUnknown { error.retryable() } else { error }
+    if error.code() != ErrorCode::OutcomeUnknown {
+        return error;
+    }
+    let what = "The request was sent to Microsoft Graph and its answer was lost";
+    error.with_message(may_be_repeated(what)).retryable()
+}
+
+fn may_be_repeated(what: &str) -> String {
+    format!("{what}: it may have happened. Repeating the call with its key creates nothing twice.")
 }
 
 /// A full store knows that the key is new. Where it cannot be asked, an earlier call may have written.

@@ -1,14 +1,15 @@
-//! What an operation comes to, once its fields are collected: its depth, aliases, fields and cost, in one walk over at
-//! most as many selections as [`Limits::expanded_selections`] allows.
+//! What an operation comes to, once its fields are collected: its depth, aliases, fields, cost and introspection, in one
+//! walk over at most as many selections as [`Limits::expanded_selections`] allows.
 
 use async_graphql::{
-    Pos, Positioned, Variables,
+    Positioned, Variables,
     parser::types::{OperationType, SelectionSet},
 };
 
 use super::{
     costs::{Costs, fields},
-    error::RequestError,
+    error::{RequestError, counted},
+    introspection::Introspection,
     limits::Limits,
     type_system::TypeSystem,
 };
@@ -27,15 +28,17 @@ pub(super) fn check(
     variables: &Variables,
 ) -> Result<(), RequestError> {
     let Some(root) = types.root(ty) else { return Ok(()) };
-    let (most, kind) = match ty {
-        OperationType::Mutation => (limits.root_mutations, "fields of a mutation"),
-        _ => (limits.root_fields, "fields at its root"),
+    let most = match ty {
+        OperationType::Mutation => limits.root_mutations,
+        _ => limits.root_fields,
     };
-    let root_fields = selection_set.node.items.len();
-    if root_fields > most {
-        return Err(too_many(selection_set.pos, root_fields, kind, most));
+    if selection_set.node.items.len() > most {
+        let fields = counted(most, "field", "fields");
+        let message = format!("The operation has more than {fields} at its root.");
+        return Err(RequestError::too_large(selection_set.pos, message));
     }
-    let mut walk = Walk { types, costs, limits, variables, aliases: 0, cost: 0 };
+    let introspection = Introspection::new(types, limits.introspection);
+    let mut walk = Walk { types, costs, limits, variables, aliases: 0, cost: 0, introspection };
     walk.selections(&selection_set.node, types.get(root).name.as_str(), 1, 1, false)
 }
 
@@ -46,6 +49,7 @@ struct Walk<'a> {
     variables: &'a Variables,
     aliases: usize,
     cost: usize,
+    introspection: Introspection<'a>,
 }
 
 impl Walk<'_> {
@@ -63,10 +67,16 @@ impl Walk<'_> {
             if field.node.alias.is_some() {
                 self.aliases += 1;
                 if self.aliases > self.limits.aliases {
-                    return Err(too_many(field.pos, self.aliases, "aliases", self.limits.aliases));
+                    let aliases = counted(self.limits.aliases, "alias", "aliases");
+                    let message = format!("The operation has more than {aliases}.");
+                    return Err(RequestError::too_large(field.pos, message));
                 }
             }
-            let introspects = introspects || (depth == 1 && matches!(name, "__schema" | "__type"));
+            let is_meta_field = depth == 1 && matches!(name, "__schema" | "__type");
+            if is_meta_field {
+                self.introspection.add(field, self.variables)?;
+            }
+            let introspects = introspects || is_meta_field;
             if depth > self.limits.depth && !introspects {
                 let message = format!("The operation's fields nest deeper than {}.", self.limits.depth);
                 return Err(RequestError::too_large(field.pos, message));
@@ -75,9 +85,8 @@ impl Walk<'_> {
             self.cost = self.cost.saturating_add(cost);
             if self.cost > self.limits.cost {
                 let message = format!(
-                    "The operation may cause more than {} calls to Microsoft Graph: ask for smaller pages, or for less at \
-                     once.",
-                    self.limits.cost
+                    "The operation may cause more than {} to Microsoft Graph: ask for smaller pages, or for less at once.",
+                    counted(self.limits.cost, "call", "calls")
                 );
                 return Err(RequestError::too_large(field.pos, message));
             }
@@ -96,8 +105,4 @@ impl Walk<'_> {
         let field = parent.and_then(|parent| self.types.field(parent, field));
         field.map(|field| self.types.get(field.ty.named()).name.to_string()).unwrap_or_default()
     }
-}
-
-fn too_many(pos: Pos, found: usize, what: &str, most: usize) -> RequestError {
-    RequestError::too_large(pos, format!("The operation has {found} or more {what}, and may have {most}."))
 }

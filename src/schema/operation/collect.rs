@@ -21,6 +21,28 @@ use super::{
     type_system::{TypeId, TypeSystem},
 };
 
+/// How many selections and values there are, those inside others too.
+pub(super) fn size(set: &SelectionSet) -> usize {
+    let values = |value: &Positioned<Value>| values(&value.node);
+    let sizes = set.items.iter().map(|selection| match &selection.node {
+        Selection::Field(field) => {
+            let arguments = field.node.arguments.iter().map(|(_, value)| values(value));
+            1 + arguments.sum::<usize>() + size(&field.node.selection_set.node)
+        }
+        Selection::InlineFragment(fragment) => 1 + size(&fragment.node.selection_set.node),
+        Selection::FragmentSpread(_) => 1,
+    });
+    sizes.sum()
+}
+
+fn values(value: &Value) -> usize {
+    match value {
+        Value::List(items) => 1 + items.iter().map(values).sum::<usize>(),
+        Value::Object(fields) => 1 + fields.values().map(values).sum::<usize>(),
+        _ => 1,
+    }
+}
+
 /// Collects fields of a valid document.
 pub(super) struct Collector<'d> {
     pub(super) types: &'d TypeSystem,

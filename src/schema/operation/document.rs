@@ -18,7 +18,15 @@ use super::{
 pub struct Document {
     pub(super) fragments: Fragments,
     pub(super) operations: Vec<Operation>,
+    /// How many tokens it was made from.
+    pub(super) tokens: usize,
+    /// The fields of one of its operations, collected for the first request whose variables had no say in them: front
+    /// ends send documents of one operation. Not kept where it is larger than the document, which fragments can make it.
+    pub(super) collected: OnceLock<(usize, Positioned<SelectionSet>)>,
 }
+
+/// Most bytes that one token of a document takes: a field without arguments is one, and no other takes more.
+const PER_TOKEN: usize = 256;
 
 /// Without its contents: literals may hold what no log should.
 impl fmt::Debug for Document {
@@ -32,9 +40,6 @@ pub(super) struct Operation {
     pub(super) name: Option<Name>,
     pub(super) variables: Vec<Variable>,
     pub(super) selection_set: Positioned<SelectionSet>,
-    /// Its fields, collected for the first request whose variables had no say in them. Not sooner: a document may
-    /// hold hundreds of operations, and a request executes one.
-    pub(super) collected: OnceLock<Positioned<SelectionSet>>,
     /// Some `@skip` or `@include` depends on a variable.
     pub(super) is_conditional: bool,
     /// Variables that change the operation when they are left out: an argument's default stands in for them.
@@ -55,17 +60,25 @@ impl Operation {
 pub struct SelectedOperation<'d> {
     pub(super) document: &'d Document,
     pub(super) operation: &'d Operation,
+    /// Which of the document's it is.
+    pub(super) index: usize,
 }
 
 impl Document {
+    /// The most memory that it takes as long as it is kept, its text left out, in bytes: its own and that of the fields
+    /// that are collected from it.
+    pub fn most_memory(&self) -> usize {
+        self.tokens.saturating_mul(2 * PER_TOKEN)
+    }
+
     /// The operation that a request means: `GetOperation` of the specification's section 6.1.
     ///
     /// # Errors
     ///
     /// `BadRequest` when no operation has the name, or none is given and there are several.
     pub fn operation(&self, name: Option<&str>) -> Result<SelectedOperation<'_>, RequestError> {
-        let operation = match (name, self.operations.as_slice()) {
-            (None, [operation]) => operation,
+        let (index, operation) = match (name, self.operations.as_slice()) {
+            (None, [operation]) => (0, operation),
             (None, _) => {
                 let message =
                     "The document holds several operations, and `operationName` says which one to execute.";
@@ -73,10 +86,11 @@ impl Document {
             }
             (Some(name), operations) => operations
                 .iter()
-                .find(|operation| operation.name.as_ref().is_some_and(|own| own == name))
+                .enumerate()
+                .find(|(_, operation)| operation.name.as_ref().is_some_and(|own| own == name))
                 .ok_or_else(|| RequestError::bad_request(unknown_operation(name)))?,
         };
-        Ok(SelectedOperation { document: self, operation })
+        Ok(SelectedOperation { document: self, operation, index })
     }
 }
 

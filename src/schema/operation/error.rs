@@ -129,6 +129,11 @@ impl Errors {
     }
 }
 
+/// A count as a message says it, with the word for what is counted.
+pub(super) fn counted(count: usize, one: &str, more: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { more })
+}
+
 /// A name as a message shows it: in backticks, and cut short, so that a long one is not sent back ten times.
 pub(super) struct Quoted<'a>(pub(super) &'a str);
 

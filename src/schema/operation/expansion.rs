@@ -3,11 +3,14 @@
 use std::{collections::HashSet, slice};
 
 use async_graphql::{
-    Name, Positioned,
+    Name, Pos, Positioned,
     parser::types::{Directive, Field, Selection, SelectionSet},
 };
 
-use super::{error::RequestError, parser::Fragments};
+use super::{
+    error::{RequestError, counted},
+    parser::Fragments,
+};
 
 /// How many more selections may be looked at.
 #[derive(Debug, Clone, Copy)]
@@ -22,15 +25,16 @@ impl Budget {
     }
 
     fn spend(&mut self, selection: &Positioned<Selection>) -> Result<(), RequestError> {
-        self.left = self.left.checked_sub(1).ok_or_else(|| {
-            let message = format!(
-                "With its fragments expanded, the operation has more than {} selections.",
-                self.whole
-            );
-            RequestError::too_large(selection.pos, message)
-        })?;
+        self.left = self.left.checked_sub(1).ok_or_else(|| too_many(selection.pos, self.whole))?;
         Ok(())
     }
+}
+
+/// The error of an operation that comes to more selections than it may.
+pub(super) fn too_many(pos: Pos, most: usize) -> RequestError {
+    let selections = counted(most, "selection", "selections");
+    let message = format!("With its fragments expanded, the operation has more than {selections}.");
+    RequestError::too_large(pos, message)
 }
 
 /// Walks through selection sets as if they were one, and into their fragments. A named fragment is entered once, as

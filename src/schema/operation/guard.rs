@@ -4,7 +4,7 @@
 //! the guard, so that no document can use up the stack.
 
 use super::{
-    error::RequestError,
+    error::{RequestError, counted},
     lexer::{Token, TokenKind},
     limits::Limits,
 };
@@ -32,11 +32,17 @@ impl Guard {
         }
     }
 
+    /// How many tokens it has let through.
+    pub(super) fn tokens(&self) -> usize {
+        self.tokens
+    }
+
     /// Lets a token through, or refuses the document because of it.
     pub(super) fn admit(&mut self, token: &Token<'_>) -> Result<(), RequestError> {
         self.tokens += 1;
         if self.tokens > self.most_tokens {
-            let message = format!("The document has more than {} tokens.", self.most_tokens);
+            let tokens = counted(self.most_tokens, "token", "tokens");
+            let message = format!("The document has more than {tokens}.");
             return Err(RequestError::too_large(token.pos, message));
         }
         match token.kind {
@@ -44,7 +50,8 @@ impl Guard {
             TokenKind::Punctuator('@') => {
                 self.directives += 1;
                 if self.directives > self.most_directives {
-                    let message = format!("The document has more than {} directives.", self.most_directives);
+                    let directives = counted(self.most_directives, "directive", "directives");
+                    let message = format!("The document has more than {directives}.");
                     return Err(RequestError::too_large(token.pos, message));
                 }
             }
@@ -65,6 +72,29 @@ impl Guard {
         }
         Ok(())
     }
+}
+
+/// Whether brackets of a JSON text nest deeper than `most`, found in one pass over its bytes: JSON too is looked at before
+/// anything is built from it.
+pub fn json_nests_deeper(json: &[u8], most: usize) -> bool {
+    let mut open = 0_usize;
+    let mut is_text = false;
+    let mut bytes = json.iter();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' => is_text = !is_text,
+            b'\\' if is_text => drop(bytes.next()),
+            b'[' | b'{' if !is_text => {
+                open += 1;
+                if open > most {
+                    return true;
+                }
+            }
+            b']' | b'}' if !is_text => open = open.saturating_sub(1),
+            _ => {}
+        }
+    }
+    false
 }
 
 #[cfg(test)]

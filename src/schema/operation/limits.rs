@@ -26,6 +26,9 @@ pub struct Limits {
     pub root_mutations: usize,
     /// What the operation may cost, by the costs that its fields were given. Default: 2000.
     pub cost: usize,
+    /// Values that introspection may give: objects, and scalars or nulls of them. Default: 50 000, ten times what tools ask
+    /// for to know the whole schema.
+    pub introspection: usize,
 }
 
 impl Default for Limits {
@@ -41,6 +44,7 @@ impl Default for Limits {
             root_fields: 20,
             root_mutations: 10,
             cost: 2000,
+            introspection: 50_000,
         }
     }
 }

@@ -31,6 +31,8 @@ pub(super) struct ParsedDocument {
     pub(super) repeated_fragments: Vec<Positioned<Name>>,
     /// Input fields named twice in one object, which keeps the second.
     pub(super) repeated_input_fields: Vec<Positioned<Name>>,
+    /// How many tokens it was made from.
+    pub(super) tokens: usize,
 }
 
 /// A document's fragments by name, in order.
@@ -57,7 +59,7 @@ pub(super) struct ParsedFragment {
 pub(super) fn parse(source: &str, limits: &Limits) -> Result<ParsedDocument, RequestError> {
     let mut parser = Parser::new(source, limits)?;
     parser.document()?;
-    Ok(parser.document)
+    Ok(ParsedDocument { tokens: parser.guard.tokens(), ..parser.document })
 }
 
 type Parsed<T> = Result<T, RequestError>;

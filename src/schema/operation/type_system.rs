@@ -116,6 +116,8 @@ pub(super) struct Composite {
     pub(super) is_abstract: bool,
     /// None for a union.
     pub(super) fields: IndexMap<Name, FieldDefinition>,
+    /// The interfaces that it implements.
+    pub(super) interfaces: Vec<TypeId>,
     /// The object types that can stand where it is used (`GetPossibleTypes`), in order.
     pub(super) possible_types: Vec<TypeId>,
 }
@@ -163,6 +165,14 @@ impl TypeSystem {
 
     pub(super) fn composite(&self, id: TypeId) -> Option<&Composite> {
         self.get(id).kind.composite()
+    }
+
+    pub(super) fn ids(&self) -> impl Iterator<Item = TypeId> {
+        (0..self.types.len()).map(TypeId)
+    }
+
+    pub(super) fn directives(&self) -> impl Iterator<Item = &DirectiveDefinition> {
+        self.directives.values()
     }
 
     pub(super) fn directive(&self, name: &str) -> Option<&DirectiveDefinition> {

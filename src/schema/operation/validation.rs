@@ -41,7 +41,9 @@ pub(super) struct OperationFacts {
 #[derive(Debug, Default)]
 struct Definition<'t, 'd> {
     usages: VariableUsages<'t, 'd>,
-    /// The fragments spread, as indices into the document's.
+    /// How many selections it holds itself.
+    selections: usize,
+    /// The fragments spread, as indices into the document's; one as often as it is spread.
     spreads: Vec<usize>,
     is_conditional: bool,
 }
@@ -50,7 +52,8 @@ struct Definition<'t, 'd> {
 ///
 /// # Errors
 ///
-/// The first ten breaches of a rule; `TooLarge` where comparing fields would take too long.
+/// The first ten breaches of a rule; `TooLarge` where an operation comes to too many selections, or comparing fields would
+/// take too long.
 pub(super) fn validate(
     types: &TypeSystem,
     document: &ParsedDocument,
@@ -78,7 +81,7 @@ pub(super) fn validate(
         return errors.or_ok(Vec::new());
     }
 
-    let reachable = fragments::check_spreads(document, &operations, &fragments, &mut errors);
+    let reachable = fragments::check_spreads(document, &operations, &fragments, limits, &mut errors);
     if !errors.is_empty() {
         return errors.or_ok(Vec::new());
     }

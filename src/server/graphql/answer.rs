@@ -1,14 +1,15 @@
 //! Answers: what executed, and why something did not.
 
 use axum::response::{IntoResponse as _, Response};
-use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderValue, StatusCode};
+use http::header::{ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
 use tracing::error;
 
 use crate::schema::operation::RequestError;
-use crate::schema::{ErrorCode, PrepareError};
+use crate::schema::{ErrorCode, PrepareError, WriteOutcome};
 use crate::server::media_type::ResponseType;
+use crate::telemetry::metrics::Overloaded;
 
 /// Seconds after which it is worth coming back to a gateway that is full.
 const COME_BACK: u64 = 1;
@@ -35,11 +36,16 @@ pub(super) enum Refusal {
         status: StatusCode,
         code: ErrorCode,
         message: String,
-        /// The methods that are allowed, where the method is at fault.
-        allow: Option<&'static str>,
+        /// What would be taken instead, where a header says that.
+        instead: Option<(HeaderName, &'static str)>,
     },
-    /// The gateway is full.
-    Overloaded,
+    /// There is no room for it.
+    Overloaded(Overloaded),
+    /// The gateway failed at it, by a panic.
+    Failed {
+        /// Of an operation that writes, how far it came is not known.
+        is_write: bool,
+    },
     /// It is one, and its document, operation or variables are wrong.
     Graphql(Vec<RequestError>),
 }
@@ -59,14 +65,23 @@ struct PlainError<'a> {
 struct PlainExtensions {
     code: &'static str,
     retryable: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outcome: Option<&'static str>,
     #[serde(rename = "retryAfter", skip_serializing_if = "Option::is_none")]
     retry_after: Option<u64>,
+}
+
+impl PlainExtensions {
+    /// Of what no repetition mends.
+    fn of(code: ErrorCode) -> Self {
+        Self { code: code.as_str(), retryable: false, outcome: None, retry_after: None }
+    }
 }
 
 impl Refusal {
     /// No GraphQL request.
     pub(super) fn http(status: StatusCode, message: impl Into<String>) -> Self {
-        Self::Http { status, code: ErrorCode::BadRequest, message: message.into(), allow: None }
+        Self::Http { status, code: ErrorCode::BadRequest, message: message.into(), instead: None }
     }
 
     /// One whose method is not allowed.
@@ -75,41 +90,62 @@ impl Refusal {
             status: StatusCode::METHOD_NOT_ALLOWED,
             code: ErrorCode::BadRequest,
             message: message.to_owned(),
-            allow: Some(allow),
+            instead: Some((ALLOW, allow)),
+        }
+    }
+
+    /// One whose body is coded (RFC 9110, section 15.5.16).
+    pub(super) fn coded(message: &str) -> Self {
+        Self::Http {
+            status: StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            code: ErrorCode::BadRequest,
+            message: message.to_owned(),
+            instead: Some((ACCEPT_ENCODING, "identity")),
         }
     }
 
     /// One that is too large before anything is read of it.
     pub(super) fn too_large(status: StatusCode, message: String) -> Self {
-        Self::Http { status, code: ErrorCode::QueryTooLarge, message, allow: None }
-    }
-
-    /// One that comes when the gateway is full.
-    pub(super) fn overloaded() -> Self {
-        Self::Overloaded
+        Self::Http { status, code: ErrorCode::QueryTooLarge, message, instead: None }
     }
 
     pub(super) fn respond(self, media_type: ResponseType) -> Response {
         match self {
-            Self::Overloaded => {
+            Self::Overloaded(why) => {
                 let extensions = PlainExtensions {
-                    code: ErrorCode::Overloaded.as_str(),
                     retryable: true,
                     retry_after: Some(COME_BACK),
+                    ..PlainExtensions::of(ErrorCode::Overloaded)
                 };
-                let message = "The gateway is full, and did nothing: send the request again after a while.";
+                let message = match why {
+                    Overloaded::Full | Overloaded::WaitedTooLong | Overloaded::Memory => {
+                        "The gateway is full, and did nothing: send the request again after a while."
+                    }
+                    Overloaded::TokenShare => {
+                        "This caller has its share of what the gateway takes at a time, and this request did nothing: \
+                         send it again when others are answered."
+                    }
+                };
                 let error = PlainError { message, extensions };
                 let errors = Errors { errors: &[error] };
                 let mut response = respond(StatusCode::SERVICE_UNAVAILABLE, media_type, &errors);
                 response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(COME_BACK));
                 response
             }
-            Self::Http { status, code, message, allow } => {
-                let extensions = PlainExtensions { code: code.as_str(), retryable: false, retry_after: None };
+            Self::Failed { is_write } => {
+                let extensions = PlainExtensions {
+                    outcome: is_write.then(|| WriteOutcome::Unknown.as_str()),
+                    ..PlainExtensions::of(ErrorCode::InternalServerError)
+                };
+                let error = PlainError { message: "The gateway failed.", extensions };
+                respond(StatusCode::INTERNAL_SERVER_ERROR, media_type, &Errors { errors: &[error] })
+            }
+            Self::Http { status, code, message, instead } => {
+                let extensions = PlainExtensions::of(code);
                 let error = PlainError { message: &message, extensions };
                 let mut response = respond(status, media_type, &Errors { errors: &[error] });
-                if let Some(allow) = allow {
-                    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+                if let Some((header, value)) = instead {
+                    response.headers_mut().insert(header, HeaderValue::from_static(value));
                 }
                 if status == StatusCode::REQUEST_TIMEOUT {
                     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
@@ -148,6 +184,28 @@ fn respond(status: StatusCode, media_type: ResponseType, body: &impl Serialize) 
         Err(error) => {
             error!(%error, "an answer could not be written");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+    use http_body_util::BodyExt as _;
+    use serde_json::{Value, json};
+
+    use super::{Refusal, ResponseType};
+
+    #[tokio::test]
+    async fn of_a_mutation_that_panicked_nothing_is_claimed() {
+        for (is_write, outcome) in [(true, json!("UNKNOWN")), (false, Value::Null)] {
+            let answer = Refusal::Failed { is_write }.respond(ResponseType::GraphqlResponse);
+            assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+            let body = answer.into_body().collect().await.unwrap().to_bytes();
+            let body: Value = serde_json::from_slice(&body).unwrap();
+            let extensions = &body["errors"][0]["extensions"];
+            assert_eq!(extensions["code"], "INTERNAL_SERVER_ERROR");
+            assert_eq!((&extensions["outcome"], &extensions["retryable"]), (&outcome, &json!(false)));
         }
     }
 }

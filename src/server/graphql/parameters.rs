@@ -1,141 +1,109 @@
 //! The parameters of a GraphQL request: out of a JSON body by POST, out of the URL by GET (GraphQL over HTTP, "Request").
 
-use std::time::Instant;
+use std::fmt;
 
-use axum::body::Body;
-use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::request::Parts;
-use http::{HeaderMap, Method, StatusCode};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use serde::Deserialize;
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use serde::de::{self, DeserializeOwned, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::answer::Refusal;
+use super::body::RequestBody;
+use crate::schema::operation::json_nests_deeper;
 use crate::schema::{GraphqlRequest, PersistedQuery};
 use crate::server::media_type;
 
-/// How deep the brackets of a body may nest: those of a document's limit, within the body and its `variables`.
-const DEEPEST: usize = 66;
-
-/// Reads a request. By GET it may only read.
+/// Reads a request, whose variables may nest as deep as a document. By GET it may only read.
 pub(super) async fn read(
     parts: &Parts,
-    body: Body,
-    max_body: usize,
-    deadline: Instant,
+    body: &mut RequestBody,
+    nesting: usize,
 ) -> Result<GraphqlRequest, Refusal> {
     match parts.method {
-        Method::GET => by_get(parts),
-        Method::POST => by_post(&parts.headers, body, max_body, deadline).await,
+        Method::GET => by_get(parts, nesting),
+        Method::POST => by_post(&parts.headers, body, nesting).await,
         _ => Err(Refusal::method("GET, POST", "GraphQL requests are sent by POST, and queries also by GET.")),
     }
 }
 
 async fn by_post(
     headers: &HeaderMap,
-    body: Body,
-    max: usize,
-    deadline: Instant,
+    body: &mut RequestBody,
+    nesting: usize,
 ) -> Result<GraphqlRequest, Refusal> {
     if !media_type::is_json(headers) {
         let message = "A request is sent with Content-Type: application/json, in UTF-8.";
         return Err(Refusal::http(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
     }
-    if headers.get_all(CONTENT_ENCODING).iter().any(|coding| coding != "identity") {
-        let message = "A request is sent without Content-Encoding.";
-        return Err(Refusal::http(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
+    let is_coded = |coding: &HeaderValue| !coding.as_bytes().eq_ignore_ascii_case(b"identity");
+    if headers.get_all(CONTENT_ENCODING).iter().any(is_coded) {
+        return Err(Refusal::coded("A request is sent without Content-Encoding."));
     }
-    // A body that comes drop by drop would otherwise hold its connection, and a shutdown, for as long as it likes.
-    let body = read_body(headers, body, max);
-    let Ok(body) = tokio::time::timeout_at(deadline.into(), body).await else {
-        return Err(Refusal::http(StatusCode::REQUEST_TIMEOUT, "The request's body did not come in time."));
-    };
-    let body = body?;
+    parse(&body.read().await?, nesting)
+}
+
+/// Reads the body of a request by POST.
+pub(super) fn parse(body: &[u8], nesting: usize) -> Result<GraphqlRequest, Refusal> {
     // A derived struct would also be read from an array.
     if body.trim_ascii_start().first() != Some(&b'{') {
         return Err(bad("The body must be a JSON object with the member \"query\"."));
     }
-    check_nesting(&body)?;
-    let parameters: Parameters = serde_json::from_slice(&body).map_err(|error| {
+    // Of a member that nobody knows, the JSON reader would not ask it.
+    let body = std::str::from_utf8(body).map_err(|_| bad("The body is not UTF-8."))?;
+    // A value stands within `variables`, and those within the body.
+    let parameters: Parameters = read_json("the body", body, nesting.saturating_add(2))?;
+    parameters.into_request(false)
+}
+
+/// JSON that nests no deeper than `deepest`, which is looked at before anything is built from it.
+fn read_json<T: DeserializeOwned>(what: &str, json: &str, deepest: usize) -> Result<T, Refusal> {
+    if json_nests_deeper(json.as_bytes(), deepest) {
+        let message = format!("The brackets of {what} nest deeper than {deepest}.");
+        return Err(Refusal::too_large(StatusCode::BAD_REQUEST, message));
+    }
+    serde_json::from_str(json).map_err(|error| {
         let problem = match error.classify() {
             serde_json::error::Category::Data => error.to_string(),
             _ => format!("not valid JSON at line {}, column {}", error.line(), error.column()),
         };
-        bad(format!("The body cannot be read: {problem}."))
-    })?;
-    parameters.into_request(false)
+        bad(format!("Reading {what} failed: {problem}."))
+    })
 }
 
-async fn read_body(headers: &HeaderMap, body: Body, max: usize) -> Result<Bytes, Refusal> {
-    let too_large = || {
-        let message = format!("The request's body is larger than {max} bytes.");
-        Refusal::too_large(StatusCode::PAYLOAD_TOO_LARGE, message)
-    };
-    let declared = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-    if declared.is_some_and(|length| length > max) {
-        return Err(too_large());
-    }
-    match Limited::new(body, max).collect().await {
-        Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
-        Err(_) => Err(bad("The request's body was cut short.")),
-    }
-}
+/// What a URL's parameters may be called.
+const NAMES: [&str; 6] = ["query", "operationName", "documentId", "doc_id", "variables", "extensions"];
 
-/// Refuses a body that nests too deep in one pass over its bytes, before anything is built from it.
-fn check_nesting(body: &[u8]) -> Result<(), Refusal> {
-    let mut open = 0_usize;
-    let mut is_text = false;
-    let mut bytes = body.iter();
-    while let Some(byte) = bytes.next() {
-        match byte {
-            b'"' => is_text = !is_text,
-            b'\\' if is_text => drop(bytes.next()),
-            b'[' | b'{' if !is_text => {
-                open += 1;
-                if open > DEEPEST {
-                    let message = format!("The body's brackets nest deeper than {DEEPEST}.");
-                    return Err(Refusal::too_large(StatusCode::BAD_REQUEST, message));
-                }
-            }
-            b']' | b'}' if !is_text => open = open.saturating_sub(1),
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-/// The URL's parameters, of which each may come once. A body has no meaning by GET, so that one of another kind than JSON
+/// The URL's parameters, of which each may come once; others are passed over, as members of a body are. A body has no meaning by GET, so that one of another kind than JSON
 /// is refused rather than passed over.
-fn by_get(parts: &Parts) -> Result<GraphqlRequest, Refusal> {
+fn by_get(parts: &Parts, nesting: usize) -> Result<GraphqlRequest, Refusal> {
     if parts.headers.contains_key(CONTENT_TYPE) && !media_type::is_json(&parts.headers) {
         let message = "A request by GET has no body, and no Content-Type but application/json.";
         return Err(Refusal::http(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
     }
     let mut parameters = Parameters::default();
-    let mut seen = Vec::new();
+    let mut seen = [false; NAMES.len()];
     for (name, value) in url::form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()) {
-        if seen.contains(&name) {
-            return Err(bad("A parameter stands in the URL twice."));
+        let Some(index) = NAMES.iter().position(|known| *known == name) else { continue };
+        if std::mem::replace(&mut seen[index], true) {
+            return Err(bad(format!("The parameter \"{name}\" stands in the URL twice.")));
         }
         let json = || {
-            check_nesting(value.as_bytes())?;
-            serde_json::from_str(&value)
-                .map_err(|_| bad(format!("The parameter \"{name}\" is not valid JSON.")))
+            let what = format!("the parameter \"{name}\"");
+            read_json(&what, &value, nesting.saturating_add(1))
         };
         let text = || Value::String(value.clone().into_owned());
         match &*name {
             "query" => parameters.query = text(),
-            // Empty is how some clients say that there is none.
-            "operationName" if !value.is_empty() => parameters.operation_name = text(),
+            "operationName" => parameters.operation_name = text(),
             "documentId" => parameters.document_id = text(),
             "doc_id" => parameters.doc_id = text(),
+            // Empty is how some clients say that there is none.
             "variables" if !value.is_empty() => parameters.variables = json()?,
             "extensions" if !value.is_empty() => parameters.extensions = json()?,
             _ => {}
         }
-        seen.push(name);
     }
     parameters.into_request(true)
 }
@@ -147,8 +115,8 @@ struct Parameters {
     query: Value,
     #[serde(rename = "operationName")]
     operation_name: Value,
-    variables: Value,
-    extensions: Value,
+    variables: UniqueKeys,
+    extensions: UniqueKeys,
     #[serde(rename = "documentId")]
     document_id: Value,
     /// Relay's name for the same.
@@ -158,16 +126,19 @@ struct Parameters {
 impl Parameters {
     fn into_request(self, is_read_only: bool) -> Result<GraphqlRequest, Refusal> {
         let query = optional_text(self.query, "query")?;
-        let document_id = match optional_text(self.document_id, "documentId")? {
-            None => optional_text(self.doc_id, "doc_id")?,
-            id => id,
-        };
-        let variables = match self.variables {
+        let document_id =
+            match (optional_text(self.document_id, "documentId")?, optional_text(self.doc_id, "doc_id")?) {
+                (Some(one), Some(other)) if one != other => {
+                    return Err(bad("\"documentId\" and \"doc_id\" name different documents."));
+                }
+                (one, other) => one.or(other),
+            };
+        let variables = match self.variables.0 {
             Value::Object(variables) => variables,
             Value::Null => serde_json::Map::new(),
             _ => return Err(bad("\"variables\" must be an object or null.")),
         };
-        let persisted_query = match self.extensions {
+        let persisted_query = match self.extensions.0 {
             Value::Object(mut extensions) => extensions.remove("persistedQuery"),
             Value::Null => None,
             _ => return Err(bad("\"extensions\" must be an object or null.")),
@@ -177,14 +148,76 @@ impl Parameters {
         if query.is_none() && document_id.is_none() && persisted_query.is_none() {
             return Err(bad("The member \"query\" is missing."));
         }
-        Ok(GraphqlRequest {
-            query,
-            document_id,
-            persisted_query,
-            operation_name: optional_text(self.operation_name, "operationName")?,
-            variables,
-            is_read_only,
-        })
+        // No operation has an empty name: it is how some clients say that there is none (GraphQL over HTTP, "GET").
+        let operation_name =
+            optional_text(self.operation_name, "operationName")?.filter(|name| !name.is_empty());
+        Ok(GraphqlRequest { query, document_id, persisted_query, operation_name, variables, is_read_only })
+    }
+}
+
+/// JSON in which no object has a key twice: whoever else reads it may take the other value.
+#[derive(Default)]
+struct UniqueKeys(Value);
+
+impl<'de> Deserialize<'de> for UniqueKeys {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(UniqueKeysVisitor).map(Self)
+    }
+}
+
+struct UniqueKeysVisitor;
+
+impl<'de> Visitor<'de> for UniqueKeysVisitor {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut array = Vec::new();
+        while let Some(UniqueKeys(item)) = items.next_element()? {
+            array.push(item);
+        }
+        Ok(Value::Array(array))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+        let mut object = serde_json::Map::new();
+        while let Some((key, UniqueKeys(value))) = members.next_entry()? {
+            if object.insert(key, value).is_some() {
+                return Err(de::Error::custom("an object has a key twice"));
+            }
+        }
+        Ok(Value::Object(object))
     }
 }
 

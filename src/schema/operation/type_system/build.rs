@@ -195,17 +195,16 @@ impl Builder {
                 fields: self.input_values(name, &object.fields)?,
                 one_of: has_directive(&ty.directives, "oneOf"),
             }),
-            ParsedKind::Object(object) => self.composite(name, &object.fields, false, vec![id])?,
+            ParsedKind::Object(object) => {
+                let interfaces = self.named(name, &object.implements)?;
+                self.composite(name, &object.fields, interfaces, false, vec![id])?
+            }
             ParsedKind::Interface(interface) => {
-                self.composite(name, &interface.fields, true, self.implementations(name))?
+                let interfaces = self.named(name, &interface.implements)?;
+                self.composite(name, &interface.fields, interfaces, true, self.implementations(name))?
             }
             ParsedKind::Union(union) => {
-                let members = union
-                    .members
-                    .iter()
-                    .map(|member| self.type_named(name, &member.node))
-                    .collect::<Built<_>>()?;
-                self.composite(name, &[], true, members)?
+                self.composite(name, &[], Vec::new(), true, self.named(name, &union.members)?)?
             }
         })
     }
@@ -214,6 +213,7 @@ impl Builder {
         &self,
         name: &str,
         fields: &[Positioned<ParsedField>],
+        interfaces: Vec<TypeId>,
         is_abstract: bool,
         possible_types: Vec<TypeId>,
     ) -> Built<TypeKind> {
@@ -227,7 +227,7 @@ impl Builder {
                 Ok((field.name.node.clone(), FieldDefinition { ty, arguments }))
             })
             .collect::<Built<_>>()?;
-        Ok(TypeKind::Composite(Composite { is_abstract, fields, possible_types }))
+        Ok(TypeKind::Composite(Composite { is_abstract, fields, interfaces, possible_types }))
     }
 
     /// The object types that implement an interface.
@@ -270,6 +270,10 @@ impl Builder {
             BaseType::List(item) => Base::List(Box::new(self.type_ref(place, item)?)),
         };
         Ok(TypeRef { base, nullable: ty.nullable })
+    }
+
+    fn named(&self, place: &str, names: &[Positioned<Name>]) -> Built<Vec<TypeId>> {
+        names.iter().map(|name| self.type_named(place, &name.node)).collect()
     }
 
     fn type_named(&self, place: &str, name: &str) -> Built<TypeId> {

@@ -73,6 +73,7 @@ impl<'t, 'd> Walk<'_, 't, 'd> {
             if self.errors.is_full() {
                 return;
             }
+            self.definition.selections += 1;
             match &selection.node {
                 Selection::Field(field) => self.field(parent, field),
                 Selection::FragmentSpread(spread) => {

@@ -1,0 +1,32 @@
+//! What must hold of Graph's answers, and of what is sent to Graph, whatever comes: see [`crate::fuzzing`].
+
+mod batch_answer;
+mod date_time_offset;
+mod graph_error;
+mod odata;
+
+use std::time::Instant;
+
+use http::HeaderValue;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+pub use self::batch_answer::batch_answer;
+pub use self::date_time_offset::date_time_offset;
+pub(crate) use self::graph_error::answered;
+pub use self::odata::odata;
+use super::auth::Authorization;
+use super::caller::Caller;
+
+/// The caller's token, which no answer may bring back.
+pub(crate) const TOKEN: &str = "canary-token.0123456789";
+
+fn caller() -> Caller {
+    let header = HeaderValue::from_str(&format!("Bearer {TOKEN}")).expect("it is plain text");
+    Caller {
+        authorization: Authorization::parse(&header).expect("it is a bearer token"),
+        client_request_id: Uuid::nil(),
+        deadline: Instant::now(),
+        gone: CancellationToken::new(),
+    }
+}

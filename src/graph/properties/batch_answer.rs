@@ -1,0 +1,104 @@
+//! A batch's answer gives each of its requests exactly one answer, whatever stands in it.
+
+use bytes::Bytes;
+use futures_util::FutureExt as _;
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use super::super::answer::Answer;
+use super::super::batch::{ItemAnswer, MOST_ITEMS, answers};
+use super::super::error::Error;
+use super::caller;
+use super::graph_error::check;
+
+/// Takes an answer as it may come: a first line with the number of requests, and then the body. What follows from
+/// the body's bytes is built as well: an answer of which all is known.
+pub fn batch_answer(data: &[u8]) {
+    let end = data.iter().position(|byte| *byte == b'\n').unwrap_or(data.len());
+    let (first, rest) = data.split_at(end);
+    let count = std::str::from_utf8(first).ok().and_then(|line| line.parse().ok()).unwrap_or(MOST_ITEMS);
+    let count = count.clamp(1, MOST_ITEMS);
+    let body = rest.strip_prefix(b"\n").unwrap_or(rest);
+    as_it_comes(body, count);
+    built(body, count);
+}
+
+fn as_it_comes(body: &[u8], count: usize) {
+    let Some(read) = answers(body, count) else { return };
+    assert_eq!(read.len(), count);
+    // By another way of reading JSON, which gives up where objects nest deep.
+    let whole: Option<Value> = serde_json::from_slice(body).ok();
+    let again = answers(body, count).expect("it was read before");
+    for (index, (answer, again)) in read.into_iter().zip(again).enumerate() {
+        assert_eq!(shown(&answer), shown(&again), "it is read in one way only");
+        if let (Ok(_), Some(whole)) = (&answer, &whole) {
+            let is_own = |response: &&Value| is_id(&response["id"], index);
+            let named = whole["responses"].as_array().into_iter().flatten().filter(is_own).count();
+            assert!(named > 0, "{index} has an answer that is none of its own");
+        }
+        if let Ok(answer) = answer {
+            judged(answer);
+        }
+    }
+}
+
+fn is_id(id: &Value, index: usize) -> bool {
+    *id == json!(index) || *id == json!(index.to_string())
+}
+
+fn shown(answer: &Result<ItemAnswer, &'static str>) -> String {
+    format!("{answer:?}")
+}
+
+/// An item ends as a success, or as an error that can be passed on.
+fn judged(answer: ItemAnswer) {
+    let status = answer.status;
+    let outer = http::Response::new(Bytes::new());
+    let outer = Answer::read(outer.into(), 0, String::new(), &caller()).now_or_never();
+    let outer = outer.and_then(Result::ok).expect("the answer around the items is a success");
+    match outer.item(answer, "GET /beta/x".to_owned(), &caller()) {
+        Ok(answer) => assert!(status.is_success() && answer.status() == status),
+        Err(Error::Api(api)) => {
+            assert!(!status.is_success() && api.status == status);
+            check(&api);
+        }
+        Err(error) => panic!("{error:?} is no answer of Graph's"),
+    }
+}
+
+/// Each byte is a response: its id by the low bits, three of which nobody asked for, and what it is by the high ones.
+fn built(data: &[u8], count: usize) {
+    let mut responses = Vec::new();
+    let mut expected: Vec<Option<Result<(u16, Bytes), ()>>> = vec![None; count];
+    for (place, byte) in data.iter().take(2 * MOST_ITEMS).enumerate() {
+        let index = usize::from(byte & 31) % (count + 3);
+        let id = if place % 2 == 0 { json!(index) } else { json!(index.to_string()) };
+        let (response, answer) = match byte >> 5 {
+            0 => (json!({"id": id}), Err(())),
+            1 => (json!({"id": id, "status": 1000}), Err(())),
+            2 => (json!({"id": id, "status": 204}), Ok((204, Bytes::new()))),
+            3 => (json!({"id": id, "status": "503", "body": null}), Ok((503, Bytes::new()))),
+            4 => {
+                let response = json!({"id": id, "status": 200, "headers": {"content-type": "text/plain"}, "body": "MTI="});
+                (response, Ok((200, Bytes::from_static(b"12"))))
+            }
+            _ => {
+                let body = json!({"place": place});
+                let text = Bytes::from(body.to_string());
+                (json!({"body": body, "headers": {"x": place}, "status": 201, "id": id}), Ok((201, text)))
+            }
+        };
+        responses.push(response);
+        if let Some(expected) = expected.get_mut(index) {
+            *expected = Some(if expected.is_some() { Err(()) } else { answer });
+        }
+    }
+    let body = json!({"responses": responses}).to_string();
+    let read = answers(body.as_bytes(), count).expect("it is a batch's answer");
+    let read = read.into_iter().map(|answer| answer.map(|answer| (answer.status, answer.body)));
+    let expected = expected.into_iter().map(|answer| {
+        let (status, body) = answer.unwrap_or(Err(()))?;
+        Ok((StatusCode::from_u16(status).expect("it is a status"), body))
+    });
+    assert!(read.map(|answer| answer.map_err(drop)).eq(expected), "{body}");
+}

@@ -1,0 +1,11 @@
+//! What must hold of documents, ids and cursors, and of what callers are told, whatever comes: see [`crate::fuzzing`].
+
+mod cursor;
+mod global_id;
+mod graph_error;
+mod guard;
+
+pub use self::cursor::cursor;
+pub use self::global_id::global_id;
+pub use self::graph_error::graph_error;
+pub use self::guard::guard;

@@ -1,0 +1,28 @@
+//! What callers are told of an error of Graph's has a code, is bounded, and holds no token.
+
+use async_graphql::Pos;
+
+use super::super::error::FieldError;
+use crate::graph::properties::{TOKEN, answered};
+use crate::graph::{Error, WriteError, WriteKind};
+
+/// Takes an answer of Graph's: a line with its status, a line for each header, an empty line, and its body.
+pub fn graph_error(data: &[u8]) {
+    let Err(error) = answered(data) else { return };
+    told(FieldError::from(error.clone()), false);
+    for kind in [WriteKind::Create, WriteKind::ByKey, WriteKind::Action] {
+        told(FieldError::from(WriteError::new(kind, Error::clone(&error))), true);
+    }
+}
+
+fn told(error: FieldError, is_write: bool) {
+    let error = async_graphql::Error::from(error).into_server_error(Pos::default());
+    assert!(error.message.chars().count() <= 1200 && !error.message.contains(char::is_control), "{error:?}");
+    let extension = |name| error.extensions.as_ref().and_then(|extensions| extensions.get(name));
+    assert!(extension("code").is_some());
+    assert_eq!(extension("outcome").is_some(), is_write);
+    let json = serde_json::to_string(&error).expect("it is an answer");
+    assert!(!json.contains(TOKEN), "{json}");
+    // The challenge of a 401 is most of it, with every character escaped.
+    assert!(json.len() <= 24 * 1024, "{} bytes", json.len());
+}

@@ -1,0 +1,281 @@
+//! One connection, from when it is accepted to when it is closed: by its client, because its client is too slow, or
+//! because the gateway stops. How long a request may take to execute is not decided here.
+
+use std::future::{Future as _, poll_fn};
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use axum::Router;
+use http::{Request, Version};
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+use tower::Service as _;
+use tracing::debug;
+
+use super::kept::Kept;
+
+/// How long a client may take over what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Patience {
+    /// For the head of a request, from its first byte; of the first request, from when the connection was accepted.
+    pub(super) header_timeout: Duration,
+    /// Without a request.
+    pub(super) idle_timeout: Duration,
+    /// To take an answer, all of it.
+    pub(super) send_timeout: Duration,
+    /// What the gateway itself takes to make an answer, at most.
+    pub(super) longest_request: Duration,
+}
+
+/// Serves requests on a connection until it ends.
+pub(super) async fn serve(
+    stream: TcpStream,
+    http: &auto::Builder<TokioExecutor>,
+    router: Router,
+    patience: Patience,
+    stopping: CancellationToken,
+) {
+    let activity = Arc::new(Activity::new());
+    let stream = Observed { stream, activity: Arc::clone(&activity) };
+    let service = tower::service_fn({
+        let activity = Arc::clone(&activity);
+        move |mut request: Request<Incoming>| {
+            let under_way = UnderWay::begin(&activity, request.version());
+            request.extensions_mut().insert(Client(Arc::clone(&activity)));
+            let answer = router.clone().call(request);
+            async move {
+                let answer = answer.await?;
+                under_way.answered();
+                Ok::<_, std::convert::Infallible>(answer.map(|body| Kept::new(body, under_way)))
+            }
+        }
+    });
+    let service = TowerToHyperService::new(service);
+    let mut connection = pin!(http.serve_connection_with_upgrades(TokioIo::new(stream), service));
+    let mut stopping = pin!(stopping.cancelled());
+    let mut ending_since = None;
+    let mut look = pin!(sleep_until(Instant::now() + patience.header_timeout));
+    poll_fn(|context| {
+        loop {
+            if let Poll::Ready(ended) = connection.as_mut().poll(context) {
+                if let Err(error) = ended {
+                    debug!(error, "a connection ended with an error");
+                }
+                return Poll::Ready(());
+            }
+            if ending_since.is_none() && stopping.as_mut().poll(context).is_ready() {
+                ending_since = Some(Instant::now());
+                connection.as_mut().graceful_shutdown();
+                continue;
+            }
+            // Looked at from time to time rather than at each byte that moves: a client that is too slow is found out
+            // after one more `header_timeout` at the latest.
+            ready!(look.as_mut().poll(context));
+            let now = Instant::now();
+            let state = activity.state();
+            let due = match ending_since {
+                None => state.due(patience),
+                Some(since) => Some(state.ends(since, patience)),
+            };
+            if due.is_some_and(|due| due <= now) {
+                if ending_since.is_some() || state.may_be_cut() {
+                    debug!("a connection is closed whose client is too slow");
+                    return Poll::Ready(());
+                }
+                // Told to the client first, so that it asks for nothing more, and what it has asked for is answered.
+                ending_since = Some(now);
+                connection.as_mut().graceful_shutdown();
+            }
+            let next = now + patience.header_timeout;
+            look.as_mut().reset(due.filter(|due| *due > now).map_or(next, |due| due.min(next)));
+        }
+    })
+    .await;
+}
+
+/// What a connection is at: its stream and its requests tell, and whoever watches it asks.
+#[derive(Debug)]
+struct Activity(Mutex<State>);
+
+#[derive(Debug)]
+struct State {
+    /// Since when there has been no request.
+    idle_since: Instant,
+    /// When the first byte of a request came after that.
+    head_begun: Option<Instant>,
+    /// The HTTP version of the first request; `None` until it has come.
+    version: Option<Version>,
+    /// Requests whose heads have come, and whose answers have not been sent in full.
+    requests: usize,
+    /// Those of them whose answers are ready, by their numbers, and since when: the oldest first.
+    answers: Vec<(u64, Instant)>,
+    /// The number of the next request.
+    next: u64,
+}
+
+/// The client of a request, as the connection knows it.
+#[derive(Debug, Clone)]
+pub(super) struct Client(Arc<Activity>);
+
+impl Client {
+    /// Whether it has answers yet to take.
+    pub(super) fn is_behind(&self) -> bool {
+        !self.0.state().answers.is_empty()
+    }
+}
+
+impl Activity {
+    fn new() -> Self {
+        let now = Instant::now();
+        Self(Mutex::new(State {
+            idle_since: now,
+            head_begun: None,
+            version: None,
+            requests: 0,
+            answers: Vec::new(),
+            next: 0,
+        }))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// When the connection is to be closed if nothing changes; `None` while the gateway is what is waited for.
+    fn due(&self, patience: Patience) -> Option<Instant> {
+        if let Some((_, since)) = self.answers.first() {
+            return Some(*since + patience.send_timeout);
+        }
+        if self.requests > 0 {
+            return None;
+        }
+        Some(match (self.version, self.head_begun) {
+            // A client that has not asked for anything yet is a stranger.
+            (None, _) => self.idle_since + patience.header_timeout,
+            // By HTTP/2 the first bytes may as well be a ping's, so that a slow head is as good as none.
+            (Some(version), Some(begun)) if version < Version::HTTP_2 => begun + patience.header_timeout,
+            (Some(_), _) => self.idle_since + patience.idle_timeout,
+        })
+    }
+
+    /// When a connection is to be closed that has been ending since then: its requests are answered, and what is not taken
+    /// soon after that is cut. At the latest when all must have been, since a client may go on asking.
+    fn ends(&self, since: Instant, patience: Patience) -> Instant {
+        let last = since + patience.longest_request + patience.send_timeout;
+        if self.requests > self.answers.len() {
+            return last;
+        }
+        let ready = self.answers.last().map_or(since, |(_, ready)| *ready);
+        last.min(ready.max(since) + patience.header_timeout)
+    }
+
+    /// Whether nothing that the client waits for is lost when the connection is cut: it has not asked for anything, or asks too
+    /// slowly, or does not take the one answer that there is.
+    fn may_be_cut(&self) -> bool {
+        match self.requests {
+            0 => self.version.is_none_or(|version| version < Version::HTTP_2 && self.head_begun.is_some()),
+            requests => requests == 1 && self.answers.len() == 1,
+        }
+    }
+}
+
+/// A request, until its answer has been sent in full or given up.
+struct UnderWay {
+    activity: Arc<Activity>,
+    number: u64,
+}
+
+impl UnderWay {
+    fn begin(activity: &Arc<Activity>, version: Version) -> Self {
+        let mut state = activity.state();
+        let number = state.next;
+        state.next += 1;
+        state.requests += 1;
+        state.version.get_or_insert(version);
+        state.head_begun = None;
+        drop(state);
+        Self { activity: Arc::clone(activity), number }
+    }
+
+    fn answered(&self) {
+        let mut state = self.activity.state();
+        state.answers.push((self.number, Instant::now()));
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let now = Instant::now();
+        let mut state = self.activity.state();
+        state.requests -= 1;
+        state.answers.retain(|(number, _)| *number != self.number);
+        if state.requests == 0 {
+            state.idle_since = now;
+        }
+    }
+}
+
+/// A stream that tells when bytes come.
+struct Observed<S> {
+    stream: S,
+    activity: Arc<Activity>,
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Observed<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        if buffer.filled().len() > before {
+            let mut state = self.activity.state();
+            if state.requests == 0 && state.head_begun.is_none() {
+                state.head_begun = Some(Instant::now());
+            }
+        }
+        read
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Observed<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, buffer)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffers: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(context, buffers)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}

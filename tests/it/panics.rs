@@ -1,0 +1,159 @@
+//! A panic, which is our own mistake: it fails one write, whose outcome is told truly, and nothing else; and its text, which
+//! may hold anything, shows nowhere.
+
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use http::Method;
+use intune_graphql::config::{LogConfig, LogFormat};
+use intune_graphql::sandbox::DEMO_CONFIGURATION_ID;
+use intune_graphql::state::{Ledger, MemoryStore, Record, RecordId, Store, StoreError};
+use intune_graphql::telemetry;
+use serde_json::{Value, json};
+
+use crate::add_device_status::{MUTATION, device_status, input};
+use crate::bulk::{BULK, numbered};
+use crate::harness::{Gateway, Reply};
+
+const CANARY: &str = "canary-6b1f0c1e-9a53-4c86-8d3b-3c1f7cf3d0aa";
+
+/// When a store panics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum When {
+    /// It is read, which resolvers do.
+    Read,
+    /// It is written to for the nth time. The first is the claim, of a resolver; the intent and the result are noted by
+    /// the task that creates.
+    Replaced(usize),
+}
+
+#[derive(Debug)]
+struct Panicking {
+    inner: MemoryStore,
+    when: When,
+    replaced: AtomicUsize,
+}
+
+#[async_trait::async_trait]
+impl Store for Panicking {
+    fn hash_key(&self) -> [u8; 32] {
+        self.inner.hash_key()
+    }
+
+    async fn get(&self, id: RecordId) -> Result<Option<Record>, StoreError> {
+        assert_ne!(self.when, When::Read, "{CANARY}");
+        self.inner.get(id).await
+    }
+
+    async fn replace(
+        &self,
+        id: RecordId,
+        expected: Option<u64>,
+        new: Option<Record>,
+        now: u64,
+    ) -> Result<bool, StoreError> {
+        let nth = self.replaced.fetch_add(1, Ordering::SeqCst) + 1;
+        assert_ne!(self.when, When::Replaced(nth), "{CANARY}");
+        self.inner.replace(id, expected, new, now).await
+    }
+
+    async fn changed(&self, id: RecordId, version: u64) -> Result<(), StoreError> {
+        self.inner.changed(id, version).await
+    }
+}
+
+async fn gateway(when: When) -> Gateway {
+    let store = Panicking { inner: MemoryStore::new(1000).unwrap(), when, replaced: AtomicUsize::new(0) };
+    let ledger = Ledger::new(Arc::new(store), Duration::from_secs(3600));
+    Gateway::builder().api(|api| api.ledger = ledger).start().await
+}
+
+fn keyed() -> Value {
+    let mut input = input(device_status());
+    input["input"]["idempotencyKey"] = json!("k");
+    input
+}
+
+/// The reply to a call that meets the panic, which is counted once, while others are served.
+async fn panicking(gateway: &Gateway, query: &str, variables: Value) -> Reply {
+    const PANICS: &str = "intune_graphql_panics_total";
+    let before = gateway.counter(PANICS).await;
+    let others =
+        futures_util::future::join_all((0..10).map(|_| gateway.graphql(MUTATION, input(device_status()))));
+    let (reply, others) = tokio::join!(gateway.graphql(query, variables), others);
+    for other in others {
+        other.data();
+    }
+    assert_eq!(gateway.counter(PANICS).await, before + 1);
+    assert!(!reply.json.to_string().contains(CANARY), "{reply:?}");
+    reply
+}
+
+/// POSTs of single statuses that are not those of the ten others.
+fn posts(gateway: &Gateway) -> usize {
+    gateway.sent().iter().filter(|sent| sent.method == Method::POST).count() - 10
+}
+
+async fn each_panic_fails_one_write() {
+    for (when, outcome, sent) in [
+        // An earlier call may have written: that cannot be asked.
+        (When::Read, "UNKNOWN", 0),
+        (When::Replaced(1), "UNKNOWN", 0),
+        // Nothing is sent before the intent is noted.
+        (When::Replaced(2), "NOT_SENT", 0),
+        (When::Replaced(3), "UNKNOWN", 1),
+    ] {
+        let gateway = gateway(when).await;
+        let reply = panicking(&gateway, MUTATION, keyed()).await;
+        assert_eq!((reply.status.as_u16(), reply.code()), (200, "INTERNAL_SERVER_ERROR"), "{when:?}");
+        let extensions = &reply.error()["extensions"];
+        assert_eq!((&extensions["outcome"], &extensions["retryable"]), (&json!(outcome), &json!(false)));
+        assert_eq!(posts(&gateway), sent, "{when:?}");
+    }
+
+    // What was created before in the same request is told.
+    let reply = panicking(
+        &gateway(When::Read).await,
+        "mutation($first: AddDeviceStatusInput!, $second: AddDeviceStatusInput!) {
+            first: addDeviceStatus(input: $first) { deviceStatusId }
+            second: addDeviceStatus(input: $second) { deviceStatusId } }",
+        json!({"first": input(device_status())["input"], "second": keyed()["input"]}),
+    )
+    .await;
+    assert!(reply.json["data"]["first"]["deviceStatusId"].is_string(), "{reply:?}");
+    assert_eq!((reply.code(), &reply.error()["path"]), ("INTERNAL_SERVER_ERROR", &json!(["second"])));
+
+    // The first batch is under way when the second cannot be noted.
+    let bulk = json!({"input": {"configurationId": DEMO_CONFIGURATION_ID, "deviceStatuses": numbered(50),
+        "idempotencyKey": "k"}});
+    let reply = panicking(&gateway(When::Replaced(3)).await, BULK, bulk).await;
+    let results = reply.data()["addDeviceStatuses"]["results"].as_array().unwrap();
+    for (index, result) in results.iter().enumerate() {
+        let outcome = if index < 20 { "UNKNOWN" } else { "NOT_SENT" };
+        assert_eq!(result["error"]["code"], "INTERNAL_SERVER_ERROR", "{index}: {result}");
+        assert_eq!(result["error"]["outcome"], outcome, "{index}: {result}");
+    }
+}
+
+/// In a process of its own, with the log that `main` sets up: it is one for the whole process.
+#[test]
+fn a_panic_fails_one_write_and_its_text_shows_nowhere() {
+    const ALONE: &str = "INTUNE_GRAPHQL_TEST_OF_PANICS";
+    if std::env::var_os(ALONE).is_some() {
+        telemetry::init(&LogConfig { log: "trace".to_owned(), log_format: LogFormat::Text }).unwrap();
+        tokio::runtime::Runtime::new().unwrap().block_on(each_panic_fails_one_write());
+        return;
+    }
+    let mut alone = Command::new(std::env::current_exe().unwrap());
+    alone.args(["--exact", "panics::a_panic_fails_one_write_and_its_text_shows_nowhere", "--nocapture"]);
+    let output = alone.env(ALONE, "1").output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    let told: Vec<&str> = said.lines().filter(|line| line.contains("panics.rs:")).collect();
+    assert!(output.status.success() && said.contains("1 passed"), "{told:#?}");
+    assert!(!said.contains(CANARY), "{:?}", said.lines().find(|line| line.contains(CANARY)));
+    assert_eq!(told.len(), 6, "one line each, which says where: {told:#?}");
+    assert!(told.iter().all(|line| line.contains("ERROR")), "{told:#?}");
+}

@@ -1,0 +1,270 @@
+//! Clients that take their time: to ask, to go on asking, and to take an answer.
+
+use std::time::Duration;
+
+use intune_graphql::sandbox::DEMO_CONFIGURATION_ID;
+use intune_graphql::server::ConnectionLimits;
+use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::net::tcp::ReadHalf;
+
+use crate::commands::Program;
+use crate::harness::{Gateway, TOKEN};
+
+/// HTTP/2's preface, and settings that change nothing.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+const PING: &[u8] = b"\0\0\x08\x06\0\0\0\0\0ABCDEFGH";
+
+/// A GET of HTTP/2's, without the frame around it: method, scheme and path, none of them compressed further.
+const QUERY: &[u8] = b"\x82\x86\x44\x1b/graphql?query={__typename}";
+
+pub(crate) async fn connect(gateway: &Gateway) -> TcpStream {
+    TcpStream::connect(gateway.url.strip_prefix("http://").unwrap()).await.unwrap()
+}
+
+/// The head of a POST whose body is so long.
+pub(crate) fn head(token: &str, length: usize) -> String {
+    format!(
+        "POST /graphql HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n\
+         Content-Length: {length}\r\n\r\n"
+    )
+}
+
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    let head = [&length[1..], &[kind, flags][..], &stream.to_be_bytes()[..]].concat();
+    [&head, payload].concat()
+}
+
+async fn impatient() -> Gateway {
+    let limits = ConnectionLimits {
+        header_timeout: Duration::from_millis(300),
+        idle_timeout: Duration::from_millis(600),
+        send_timeout: Duration::from_millis(600),
+        ..ConnectionLimits::default()
+    };
+    Gateway::builder()
+        .settings(|settings| {
+            settings.connections = limits;
+            settings.body_timeout = Duration::from_millis(300);
+        })
+        .start()
+        .await
+}
+
+/// Sends `first`, then the bytes of `rest` one by one, then `last` again and again. Asserts that the gateway closes the
+/// connection all the same.
+async fn is_let_go(gateway: &Gateway, first: &[u8], rest: &[u8], last: &[u8]) {
+    let mut stream = connect(gateway).await;
+    stream.write_all(first).await.unwrap();
+    let (mut from, mut to) = stream.split();
+    let drip = async {
+        for piece in rest.chunks(1).chain(std::iter::repeat(last)) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            if to.write_all(piece).await.is_err() {
+                break;
+            }
+        }
+    };
+    is_closed_during(drip, &mut from, &[first, rest, last].concat().escape_ascii().to_string()).await;
+}
+
+/// Asserts that the gateway closes the connection while `sending` goes on, and not because of what is sent.
+async fn is_closed_during(sending: impl Future<Output = ()>, from: &mut ReadHalf<'_>, what: &str) {
+    let mut said = Vec::new();
+    let closed = async {
+        tokio::select! {
+            // In good order or not.
+            _ = from.read_to_end(&mut said) => {}
+            () = sending => {}
+        }
+    };
+    assert!(tokio::time::timeout(Duration::from_secs(30), closed).await.is_ok(), "{what}");
+    // HTTP/2's GOAWAY says by a number that is not 0 that the client broke the protocol.
+    let blames = |frame: &[u8]| frame.starts_with(b"\0\0\x08\x07\0\0\0\0\0") && frame[13..] != [0; 4];
+    assert!(!said.windows(17).any(blames), "{what}: {}", said.escape_ascii());
+}
+
+#[tokio::test]
+async fn row_19_whoever_does_not_ask_is_let_go() {
+    let gateway = impatient().await;
+    let headers = frame(1, 5, 1, &[QUERY, b"\x00\x01a\x7f\x50", "x".repeat(127 + 0x50).as_bytes()].concat());
+    for (first, rest, last) in [
+        // Nothing at all, a part of what tells the protocol, and all of it.
+        (&b""[..], &b""[..], &b""[..]),
+        (b"P", b"", b""),
+        (b"PRI * HTT", b"", b""),
+        (PREFACE, b"", b""),
+        // Byte by byte.
+        (b"", b"POST /graphql HTTP/1.1\r\nHost: x\r\nX-Slow: ", b"x"),
+        (b"", PREFACE, b""),
+        (PREFACE, &headers[..], b""),
+        (PREFACE, b"", PING),
+        // After a request that was answered: another that does not come, or comes byte by byte.
+        (b"GET /graphql?query={__typename} HTTP/1.1\r\nHost: x\r\n\r\n", b"", b""),
+        (
+            b"GET /graphql?query={__typename} HTTP/1.1\r\nHost: x\r\n\r\n",
+            b"GET /graphql HTTP/1.1\r\nX: ",
+            b"x",
+        ),
+    ] {
+        is_let_go(&gateway, first, rest, last).await;
+    }
+    let asked = [PREFACE, &frame(1, 5, 1, QUERY)].concat();
+    is_let_go(&gateway, &asked, b"", PING).await;
+    gateway.graphql("{ __typename }", json!({})).await.data();
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_is_not_waited_for() {
+    let gateway = impatient().await;
+    let mut stream = connect(&gateway).await;
+    stream.write_all([head("t", 100), "{".to_owned()].concat().as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+}
+
+#[tokio::test]
+async fn an_answer_that_is_not_taken_is_given_up() {
+    let gateway = impatient().await;
+    // A window of no bytes: the answer's head can be sent, and nothing of its body.
+    is_let_go(&gateway, &asked_with_window(0), b"", PING).await;
+    // By HTTP/1, more than the system takes off the gateway's hands.
+    let body = json!({"query": "{ __schema { types { name description fields { name description } } } }"});
+    let body = body.to_string();
+    let pipelined = [head("t", body.len()), body].concat().repeat(300);
+    is_let_go(&gateway, pipelined.as_bytes(), b"", b"").await;
+}
+
+/// A gateway that lets nobody take long over an answer, and anybody be idle.
+async fn waiting_for_nobodys_answer() -> Gateway {
+    let limits = ConnectionLimits {
+        header_timeout: Duration::from_millis(300),
+        idle_timeout: Duration::from_secs(300),
+        send_timeout: Duration::from_millis(600),
+        ..ConnectionLimits::default()
+    };
+    Gateway::builder().settings(|settings| settings.connections = limits).start().await
+}
+
+/// HTTP/2 with a window of so many bytes for each stream, and a query on the first.
+fn asked_with_window(bytes: u8) -> Vec<u8> {
+    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    [preface, frame(4, 0, 0, &[0, 4, 0, 0, 0, bytes]), frame(1, 5, 1, QUERY)].concat()
+}
+
+fn window(stream: u32, bytes: u16) -> Vec<u8> {
+    frame(8, 0, stream, &u32::from(bytes).to_be_bytes())
+}
+
+#[tokio::test]
+async fn an_answer_of_which_a_byte_was_taken_is_given_up_too() {
+    let gateway = waiting_for_nobodys_answer().await;
+    is_let_go(&gateway, &asked_with_window(1), b"", PING).await;
+}
+
+#[tokio::test]
+async fn answers_that_are_taken_excuse_none_that_is_not() {
+    let gateway = waiting_for_nobodys_answer().await;
+    let mut stream = connect(&gateway).await;
+    stream.write_all(&asked_with_window(0)).await.unwrap();
+    let (mut from, mut to) = stream.split();
+    let go_on = async {
+        for stream in (3..).step_by(2) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            if to.write_all(&[frame(1, 5, stream, QUERY), window(stream, 1000)].concat()).await.is_err() {
+                break;
+            }
+        }
+    };
+    is_closed_during(go_on, &mut from, "one answer is never taken").await;
+}
+
+#[tokio::test]
+async fn a_request_under_way_is_answered_beside_an_answer_that_is_not_taken() {
+    let gateway = waiting_for_nobodys_answer().await;
+    gateway.sandbox.inject("slow-first-byte;wait=3s".parse().unwrap());
+    let path = format!(
+        "/graphql?query=%7BiosLobAppProvisioningConfiguration(id:%22{DEMO_CONFIGURATION_ID}%22)%7BgraphId%7D%7D"
+    );
+    let token = format!("Bearer {TOKEN}");
+    let read = [
+        &b"\x82\x86\x44"[..],
+        &[u8::try_from(path.len()).unwrap()],
+        path.as_bytes(),
+        b"\x0f\x08",
+        &[u8::try_from(token.len()).unwrap()],
+        token.as_bytes(),
+    ]
+    .concat();
+    assert!(path.len() < 127, "a length of one byte");
+    let mut stream = connect(&gateway).await;
+    stream.write_all(&asked_with_window(0)).await.unwrap();
+    stream.write_all(&[frame(1, 5, 3, &read), window(3, 10_000)].concat()).await.unwrap();
+    let mut said = Vec::new();
+    let closed = tokio::time::timeout(Duration::from_secs(20), stream.read_to_end(&mut said)).await;
+    assert!(closed.is_ok(), "it is closed after that");
+    let answer = format!("\"graphId\":\"{DEMO_CONFIGURATION_ID}\"");
+    assert!(said.windows(answer.len()).any(|part| part == answer.as_bytes()), "{}", said.escape_ascii());
+}
+
+#[tokio::test]
+async fn between_two_requests_a_client_may_take_longer_than_for_a_head() {
+    let limits =
+        ConnectionLimits { header_timeout: Duration::from_millis(100), ..ConnectionLimits::default() };
+    let gateway = Gateway::builder().settings(|settings| settings.connections = limits).start().await;
+    let mut stream = connect(&gateway).await;
+    for pause in [0, 500, 500] {
+        tokio::time::sleep(Duration::from_millis(pause)).await;
+        stream.write_all(b"GET /graphql?query={__typename} HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"\"Query\"}}") {
+            answer.push(stream.read_u8().await.expect("the connection is open"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_reaches_a_client_that_is_still_sending() {
+    let gateway = Gateway::start().await;
+    let large = "x".repeat(4 << 20);
+    for (head, status) in [
+        (head("t", large.len()), "413"),
+        (head("t", large.len()).replace("application/json", "text/plain"), "415"),
+        (head("t", large.len()).replace("Host: x", "Host: x\r\nAccept: image/png"), "406"),
+        (head("t", large.len()).replace("POST", "PUT"), "405"),
+    ] {
+        let mut stream = connect(&gateway).await;
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.write_all(large.as_bytes()).await.unwrap();
+        let mut answer = vec![0; 12];
+        stream.read_exact(&mut answer).await.unwrap();
+        assert_eq!(String::from_utf8(answer).unwrap(), format!("HTTP/1.1 {status}"));
+    }
+}
+
+/// Where the system allows few open files, strangers cannot take the last one.
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn silent_clients_cannot_use_up_the_open_files() {
+    let serve = ["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
+    let mut gateway = Program::start_with_open_files(200, &serve);
+    let url = gateway.line("listening on ");
+    let admin = gateway.line("admin listening on ");
+    let mut silent = Vec::new();
+    for _ in 0..150 {
+        silent.push(TcpStream::connect(url.strip_prefix("http://").unwrap()).await.unwrap());
+    }
+    let client = crate::harness::http_client().build().unwrap();
+    for path in ["/livez", "/readyz"] {
+        assert!(client.get(format!("{admin}{path}")).send().await.unwrap().status().is_success());
+    }
+    drop(silent);
+    let query = client.get(format!("{url}/graphql?query={{__typename}}")).send().await.unwrap();
+    assert!(query.status().is_success());
+    let (code, said) = gateway.stop();
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("leaves room for fewer connections"), "{said}");
+}

@@ -10,7 +10,7 @@ import { ToolbarButton, ToolbarMenu, useGraphiQL, useGraphiQLActions } from '@gr
 import { GraphiQL, HISTORY_PLUGIN } from 'graphiql';
 import { Kind, parse } from 'graphql';
 import { createClient } from 'graphql-ws';
-import { useState } from 'react';
+import { useEffect, useState } from 'react';
 import { createRoot } from 'react-dom/client';
 
 import { exampleIds, offeredExamples } from './examples.js';
@@ -32,24 +32,27 @@ const authorization = () => (token === '' ? {} : { Authorization: `Bearer ${toke
 /** A header of the headers editor wins over the token's field. */
 function fetchWithToken(url, init) {
   const headers = new Headers(init.headers);
-  headers.set('Accept', 'application/graphql-response+json, application/json;q=0.9');
   if (!headers.has('Authorization')) {
     for (const [name, value] of Object.entries(authorization())) headers.set(name, value);
   }
   return fetch(url, { ...init, headers, cache: 'no-store', redirect: 'error' });
 }
 
+/** What the page asks for itself. By this type a refusal is a 200, which the console does not call an error. */
 async function send(query, variables) {
   const response = await fetchWithToken(ENDPOINT, {
     method: 'POST',
-    headers: { 'Content-Type': 'application/json' },
+    headers: { Accept: 'application/json', 'Content-Type': 'application/json' },
     body: JSON.stringify({ query, variables }),
   });
   return response.json();
 }
 
+const ROOTS = '{ __schema { queryType { fields { name } } mutationType { fields { name } } subscriptionType { fields { name } } } }';
+
 const fetcherOfText = createGraphiQLFetcher({
   url: ENDPOINT.href,
+  headers: { Accept: 'application/graphql-response+json, application/json;q=0.9' },
   fetch: fetchWithToken,
   enableIncrementalDelivery: false,
   wsClient: createClient({
@@ -83,14 +86,17 @@ const UPSTREAMS = {
   custom: ['Custom Graph root.', (host) => `Requests go to ${host} with your token. The gateway does not know what stands behind it.`],
 };
 
-function Bar({ upstream }) {
+function Bar({ upstream, isIntrospectionOff }) {
   const [shown, setShown] = useState(false);
   const [strong, sentence] = UPSTREAMS[upstream.kind] ?? ['Unknown.', () => 'The page could not read its settings, so it cannot say where requests go.'];
   return (
     <header className="bar" data-kind={upstream.kind}>
       <p className="upstream" role="status">
         <span className="dot" aria-hidden="true" />
-        <span><strong>{strong}</strong> {sentence(upstream.host)}</span>
+        <span>
+          <strong>{strong}</strong> {sentence(upstream.host)}
+          {isIntrospectionOff && ' Introspection is off: no documentation, no completion (--introspection turns it on).'}
+        </span>
       </p>
       <div className="token">
         <label htmlFor="token">Token</label>
@@ -146,13 +152,82 @@ function ExamplesMenu({ examples, ids }) {
   );
 }
 
-function Page({ settings, examples, ids }) {
+/** Ctrl+Enter (⌘+Enter) runs the operation wherever the focus is. Held down, or before the answer is there, it does not run it twice. */
+function useRunKey() {
+  const { run } = useGraphiQLActions();
+  const isFetching = useGraphiQL((state) => state.isFetching);
+  useEffect(() => {
+    const press = (event) => {
+      if (event.key !== 'Enter' || !(event.ctrlKey || event.metaKey) || event.target.closest('[role=dialog], [role=menu]')) return;
+      // The editors have the key too, and a button takes Enter as a click.
+      event.preventDefault();
+      event.stopPropagation();
+      if (!event.repeat && !isFetching) run();
+    };
+    document.addEventListener('keydown', press, { capture: true });
+    return () => document.removeEventListener('keydown', press, { capture: true });
+  }, [run, isFetching]);
+}
+
+/** Tab indents in an editor. After Escape it moves the focus on, so that nobody who has only keys is caught there. */
+function useWayOut() {
+  useEffect(() => {
+    let leaves = false;
+    const press = (event) => {
+      // The editor does not see the key, and the browser does what it does elsewhere.
+      if (event.key === 'Tab' && leaves) event.stopPropagation();
+      if (event.key !== 'Shift') leaves = event.key === 'Escape' && event.target.closest('.monaco-editor') !== null;
+    };
+    document.addEventListener('keydown', press, { capture: true });
+    return () => document.removeEventListener('keydown', press, { capture: true });
+  }, []);
+}
+
+/** Takes the focus back to where it was before a dialog, which leaves it nowhere when it closes. */
+function useFocusAfterDialogs() {
+  useEffect(() => {
+    let last;
+    const remember = ({ target }) => {
+      if (!target.closest('[role=dialog]')) last = target;
+    };
+    const closed = new MutationObserver((changes) => {
+      const isDialog = (node) => node.getAttribute?.('role') === 'dialog';
+      if (changes.some(({ removedNodes }) => [...removedNodes].some(isDialog)) && document.activeElement === document.body) last?.focus();
+    });
+    document.addEventListener('focusin', remember);
+    closed.observe(document.body, { childList: true });
+    return () => {
+      document.removeEventListener('focusin', remember);
+      closed.disconnect();
+    };
+  }, []);
+}
+
+/** Scrolls the row of tabs to the one that is shown, whose title follows what is written in it. */
+function useTabInView() {
+  const shown = useGraphiQL(({ activeTabIndex, tabs }) => `${activeTabIndex} ${tabs[activeTabIndex]?.title}`);
+  useEffect(() => {
+    document.querySelector('.graphiql-tab-active')?.scrollIntoView({ block: 'nearest', inline: 'nearest' });
+  }, [shown]);
+}
+
+/** What GraphiQL leaves out. It shows nothing itself, and stands where GraphiQL's state can be read. */
+function Additions() {
+  useTabInView();
+  useRunKey();
+  useWayOut();
+  useFocusAfterDialogs();
+  return null;
+}
+
+function Page({ settings, examples, ids, isIntrospectionOff }) {
   return (
     <>
-      <Bar upstream={settings.upstream} />
+      <Bar upstream={settings.upstream} isIntrospectionOff={isIntrospectionOff} />
       <main>
         <GraphiQL
           fetcher={fetcher}
+          schema={isIntrospectionOff ? null : undefined}
           storage={store}
           shouldPersistHeaders={false}
           showPersistHeadersSettings={false}
@@ -169,11 +244,15 @@ function Page({ settings, examples, ids }) {
                 {merge}
                 {copy}
                 <ExamplesMenu examples={examples} ids={ids} />
+                <Additions />
               </>
             )}
           </GraphiQL.Toolbar>
           <GraphiQL.Footer>
-            <p className="notices"><a href="graphiql/licences.txt" target="_blank" rel="noopener">Licences</a> of what this page is made of</p>
+            <p className="notices">
+              <span className="keys">Esc, then Tab, leaves an editor</span>
+              <span><a href="graphiql/licences.txt" target="_blank" rel="noopener">Licences</a> of what this page is made of</span>
+            </p>
           </GraphiQL.Footer>
         </GraphiQL>
       </main>
@@ -187,5 +266,12 @@ const settings = await fetch(SETTINGS, { cache: 'no-store' })
   .then((response) => response.json())
   .catch(() => ({ upstream: { kind: 'unknown' } }));
 token = settings.demoToken ?? '';
-const [examples, ids] = await Promise.all([offeredExamples(send), exampleIds(settings, send)]);
-createRoot(document.getElementById('page')).render(<Page settings={settings} examples={examples} ids={ids} />);
+const [roots, ids] = await Promise.all([send(ROOTS).catch(() => undefined), exampleIds(settings, send)]);
+createRoot(document.getElementById('page')).render(
+  <Page
+    settings={settings}
+    examples={offeredExamples(roots?.data?.__schema)}
+    ids={ids}
+    isIntrospectionOff={roots?.errors?.[0]?.extensions?.code === 'INTROSPECTION_DISABLED'}
+  />,
+);

@@ -669,7 +669,8 @@ async function loadSchema() {
   try {
     const response = await fetch(ENDPOINT, {
       method: 'POST',
-      headers: { Accept: JSON_ANSWER, 'Content-Type': 'application/json' },
+      // By this type a refusal is a 200, which the console does not call an error.
+      headers: { Accept: 'application/json', 'Content-Type': 'application/json' },
       body: JSON.stringify({ query: INTROSPECTION }),
     });
     const answer = await response.json();

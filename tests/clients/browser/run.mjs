@@ -21,12 +21,11 @@ const program = process.argv.slice(2).find((argument) => !argument.startsWith('-
 const artefacts = path.resolve(root, process.env.ARTEFACTS ?? 'artefacts/browser');
 const PATIENCE = { timeout: 60_000 };
 
-/** Starts the demo; gives its address, and what stops it. */
-async function demo() {
-  const any = '127.0.0.1:0';
-  const child = spawn(program, ['demo', '--listen', any, '--admin-listen', any, '--sandbox-listen', any], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+const any = '127.0.0.1:0';
+
+/** Starts the program on ports of the system's choosing; gives its address, and what stops it. */
+async function start(...args) {
+  const child = spawn(program, [...args, '--listen', any, '--admin-listen', any], { stdio: ['ignore', 'pipe', 'inherit'] });
   const ended = new Promise((resolve) => child.once('exit', resolve));
   const stop = async () => {
     child.kill('SIGTERM');
@@ -38,7 +37,7 @@ async function demo() {
       return { url: line.slice('listening on '.length).trim(), stop };
     }
   }
-  throw new Error('the demo ended before it listened');
+  throw new Error(`it ended before it listened: ${args}`);
 }
 
 const TABS = [
@@ -62,6 +61,11 @@ const WHOLE = {
     await page.getByText('Adds a device status to a configuration', { exact: false }).first().waitFor(PATIENCE);
   },
   hideDocs: (page) => page.getByRole('button', { name: 'Hide Documentation Explorer' }).click(),
+  editor: (page) => page.locator('.graphiql-query-editor .view-lines').first().click(),
+  async noIntrospection(page) {
+    await page.locator('.upstream', { hasText: 'Introspection is off' }).waitFor(PATIENCE);
+    await WHOLE.ready(page);
+  },
 };
 const SMALL = {
   ready: (page) => page.locator('#schema-count', { hasText: 'types' }).waitFor({ ...PATIENCE, state: 'attached' }),
@@ -73,6 +77,8 @@ const SMALL = {
     await page.locator('#types mark', { hasText: 'Adds a device status' }).first().waitFor(PATIENCE);
   },
   hideDocs: (page) => page.locator('#schema-toggle').click(),
+  editor: (page) => page.locator('#operation').focus(),
+  noIntrospection: (page) => page.locator('#schema-message', { hasText: 'Introspection is off' }).waitFor(PATIENCE),
 };
 
 const asked = new Map();
@@ -109,7 +115,7 @@ async function until(description, check) {
 
 const stored = (page) => page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie]));
 
-const { url, stop } = await demo();
+const { url, stop } = await start('demo', '--sandbox-listen', any);
 const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
   args: ['--no-sandbox', '--disable-background-networking', '--disable-component-update'],
@@ -213,14 +219,45 @@ try {
   }
   console.log(`ok: ${name}: screenshots in ${path.relative(root, artefacts)}`);
 
-  // Keys alone: run from the editor, and leave it.
+  // Keys alone: run from wherever the focus is, and leave an editor. A key that is held down runs nothing twice.
   const keyed = await open(browser, url, { viewport: { width: 1280, height: 800 } });
   await kind.ready(keyed);
-  if (isWhole) await keyed.locator('.graphiql-query-editor .view-lines').first().click();
-  else await keyed.locator('#operation').focus();
-  await keyed.keyboard.press('Control+Enter');
-  await until('the answer is shown', async () => (await kind.response(keyed)).includes('iPad-0042'));
-  console.log(`ok: ${name}: Ctrl+Enter runs the operation`);
+  let sentByKeys = 0;
+  keyed.on('request', (request) => { if (request.postData()?.includes('AddDeviceStatus(')) sentByKeys += 1; });
+  for (const focus of [kind.editor, (view) => view.locator('#token').focus()]) {
+    sentByKeys = 0;
+    await focus(keyed);
+    await keyed.keyboard.down('Control');
+    for (let held = 0; held < 5; held += 1) await keyed.keyboard.down('Enter');
+    await keyed.keyboard.up('Enter');
+    await keyed.keyboard.up('Control');
+    await until('the answer is shown', async () => (await kind.response(keyed)).includes('iPad-0042'));
+    await keyed.waitForTimeout(500);
+    assert.equal(sentByKeys, 1);
+  }
+  console.log(`ok: ${name}: Ctrl+Enter runs the operation, once`);
+  const isInEditor = () => keyed.evaluate(() => document.activeElement.tagName === 'TEXTAREA');
+  await kind.editor(keyed);
+  await keyed.keyboard.press('Tab');
+  assert.ok(await isInEditor(), 'Tab indents');
+  await keyed.keyboard.press('Escape');
+  await keyed.keyboard.press('Tab');
+  assert.ok(!await isInEditor(), 'Tab after Escape leaves the editor');
+  console.log(`ok: ${name}: Esc, then Tab, leaves the editor`);
+
+  // In front of Microsoft Graph, which nothing is sent to here, and without introspection.
+  const graph = await start('serve', '--graphiql');
+  try {
+    const view = await open(browser, graph.url, { viewport: { width: 1280, height: 800 } });
+    await view.getByText('Real Microsoft Graph.').waitFor(PATIENCE);
+    await kind.noIntrospection(view);
+    assert.equal(await view.locator('#token').inputValue(), '');
+    await view.screenshot({ path: path.join(artefacts, `${name}-graph.png`) });
+    asked.delete(new URL(graph.url).host);
+  } finally {
+    await graph.stop();
+  }
+  console.log(`ok: ${name}: it says that it talks to Microsoft Graph, and that introspection is off`);
 
   assert.deepEqual(complaints, [], 'the console has no error and no warning');
   console.log(`ok: ${name}: no error and no warning on the console`);

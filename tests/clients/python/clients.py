@@ -55,6 +55,7 @@ with client(authorization="Bearer demo-token") as session:
         PAGE.variable_values = {"id": CONFIGURATION, "after": after}
         page = session.execute(PAGE)["iosLobAppProvisioningConfiguration"]["deviceStatuses"]
         met += [node["id"] for node in page["nodes"]]
+        assert len(met) < 10_000, "the pages do not end"
         if not page["pageInfo"]["hasNextPage"]:
             break
         after = page["pageInfo"]["endCursor"]

@@ -1,0 +1,98 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { test } from "node:test";
+import { ApolloClient, CombinedGraphQLErrors, HttpLink, InMemoryCache, gql } from "@apollo/client";
+import { PersistedQueryLink } from "@apollo/client/link/persisted-queries";
+import { relayStylePagination } from "@apollo/client/utilities";
+import { add, change, configuration, eachOnce, headers, input, one, page, url } from "./shared.mjs";
+
+/** A client whose lists are Relay's connections: one list for each filter and order, however many pages were read. */
+function open({ link = new HttpLink({ uri: url, headers }) } = {}) {
+  const lists = { deviceStatuses: relayStylePagination(["filter", "orderBy"]) };
+  const cache = new InMemoryCache({ typePolicies: { IosLobAppProvisioningConfiguration: { fields: lists } } });
+  return new ApolloClient({ link, cache });
+}
+
+test("Apollo Client reads back what it added, and a change reaches the cache through the id", async () => {
+  const client = open();
+  const { data } = await client.mutate({ mutation: gql(add), variables: { input: input("by Apollo") } });
+  const id = data.addDeviceStatus.deviceStatusId;
+  const ask = { query: gql(one), variables: { id } };
+  assert.deepEqual((await client.query(ask)).data.node, data.addDeviceStatus.deviceStatus);
+  assert.equal(client.readQuery(ask).node.deviceDisplayName, "by Apollo");
+
+  await client.mutate({ mutation: gql(change), variables: { input: { id, deviceStatus: { status: "ERROR" } } } });
+  assert.equal(client.readQuery(ask).node.status, "ERROR", "without another read");
+  assert.equal(client.cache.extract()[`DeviceStatus:${id}`].status, "ERROR");
+  assert.equal((await client.query({ ...ask, fetchPolicy: "network-only" })).data.node.status, "ERROR");
+});
+
+test("Apollo Client fetches more into one list, to which a mutation adds its edge", async () => {
+  const client = open();
+  const ask = { query: gql(page), variables: { id: configuration } };
+  const list = () => client.readQuery(ask).iosLobAppProvisioningConfiguration.deviceStatuses;
+  const ids = () => list().edges.map(({ node }) => node.id);
+  const query = client.watchQuery(ask);
+  const { data } = await query.refetch();
+  assert.equal(ids().length, 100);
+
+  const added = await client.mutate({
+    mutation: gql(add),
+    variables: { input: input("by Apollo, in a list") },
+    update(cache, { data: { addDeviceStatus } }) {
+      const append = (held) => ({ ...held, edges: [...held.edges, addDeviceStatus.deviceStatusEdge] });
+      const id = cache.identify(data.iosLobAppProvisioningConfiguration);
+      cache.modify({ id, fields: { deviceStatuses: append } });
+    },
+  });
+  const id = added.data.addDeviceStatus.deviceStatusId;
+  assert.equal(ids().at(-1), id);
+
+  for (let pages = 1; list().pageInfo.hasNextPage; pages += 1) {
+    assert.ok(pages < 100, "the pages end");
+    await query.fetchMore({ variables: { after: list().pageInfo.endCursor } });
+  }
+  assert.ok(ids().length > 300);
+  eachOnce(ids(), id);
+});
+
+test("Apollo Client meets an error as its policy says, and reads its code", async () => {
+  const ask = { query: gql(page), variables: { id: configuration } };
+  // A client for each: `all` writes the null of the field that failed to the cache, which answers with it from then on.
+  const stranger = () => open({ link: new HttpLink({ uri: url }) });
+
+  const all = await stranger().query({ ...ask, errorPolicy: "all" });
+  assert.equal(all.data.iosLobAppProvisioningConfiguration, null);
+  assert.equal(all.error.errors[0].extensions.code, "UNAUTHENTICATED");
+
+  await assert.rejects(stranger().query({ ...ask, errorPolicy: "none" }), (error) => {
+    assert.ok(CombinedGraphQLErrors.is(error));
+    assert.equal(error.errors[0].extensions.code, "UNAUTHENTICATED");
+    return true;
+  });
+
+  const ignored = await stranger().query({ ...ask, errorPolicy: "ignore" });
+  assert.equal(ignored.data.iosLobAppProvisioningConfiguration, null);
+  assert.equal(ignored.error, undefined);
+});
+
+test("Apollo Client persists queries automatically", async () => {
+  const bodies = [];
+  const http = new HttpLink({
+    uri: url,
+    headers,
+    fetch: (uri, options) => {
+      bodies.push(JSON.parse(options.body));
+      return fetch(uri, options);
+    },
+  });
+  const sha256 = async (text) => createHash("sha256").update(text).digest("hex");
+  const client = open({ link: new PersistedQueryLink({ sha256 }).concat(http) });
+  const ask = { query: gql(page), variables: { id: configuration }, fetchPolicy: "network-only" };
+  for (const turn of [1, 2]) {
+    const { data } = await client.query(ask);
+    assert.equal(data.iosLobAppProvisioningConfiguration.deviceStatuses.edges.length, 100, `turn ${turn}`);
+  }
+  // By its hash alone, then with its text since it was not known, then by its hash alone.
+  assert.deepEqual(bodies.map((body) => body.query !== undefined), [false, true, false]);
+});

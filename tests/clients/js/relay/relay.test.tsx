@@ -1,0 +1,103 @@
+// Relay's own hooks in React, with what relay-compiler made of the schema. Run by `run` twice: with documents that go by
+// their text, and with documents that go by their ids to a gateway that takes no others.
+import "./browser";
+import assert from "node:assert/strict";
+import { afterEach, test } from "node:test";
+import { cleanup, configure, fireEvent, render, waitFor, within } from "@testing-library/react";
+import { type ReactNode, Suspense } from "react";
+import { RelayEnvironmentProvider } from "react-relay";
+import { AddDeviceStatus } from "./AddDeviceStatus";
+import { ConfigurationPage } from "./ConfigurationPage";
+import { environment } from "./environment";
+
+const configuration = "e2a23631-3631-e2a2-3136-a2e23136a2e2";
+const token = { authorization: "Bearer demo-token" };
+
+// What is waited for is a state; this is how long a broken test takes to say so.
+configure({ asyncUtilTimeout: 20_000 });
+afterEach(cleanup);
+
+/** Opens a page in a browser of its own. */
+function open(page: ReactNode, headers: Record<string, string> = token) {
+  const { container } = render(
+    <RelayEnvironmentProvider environment={environment(headers)}>
+      <Suspense fallback="loading">{page}</Suspense>
+    </RelayEnvironmentProvider>,
+  );
+  const rows = () => [...container.querySelectorAll("li")];
+  return {
+    rows,
+    ids: () => rows().map((row) => row.id),
+    byRelay: () => rows().filter((row) => row.querySelector("b")!.textContent === "by Relay"),
+    press: (name: string, where: HTMLElement = container) => fireEvent.click(within(where).getByText(name)),
+    has: (name: string) => within(container).queryByText(name) !== null,
+    alert: async () => (await within(container).findByRole("alert")).textContent,
+  };
+}
+
+type Page = ReturnType<typeof open>;
+
+/** Opens the list of the configuration's device statuses, and waits for its first page. */
+async function openList(): Promise<Page> {
+  const page = open(<ConfigurationPage id={configuration} />);
+  await waitFor(() => assert.equal(page.rows().length, 100));
+  return page;
+}
+
+/** Loads page after page to the end of the list. */
+async function loadAll(page: Page) {
+  while (page.has("More")) {
+    const before = page.rows().length;
+    page.press("More");
+    await waitFor(() => assert.ok(page.rows().length > before));
+  }
+}
+
+test("Relay appends what it added, pages to the end, reads again by global id, and deletes", async () => {
+  const mine = await openList();
+  mine.press("Add");
+  await waitFor(() => assert.equal(mine.byRelay().length, 1));
+  const added = mine.byRelay()[0]!;
+  assert.equal(mine.ids().at(-1), added.id, "the edge was appended to the connection");
+  assert.equal(added.querySelector("time")!.textContent, "2016-12-31T23:57:41.6559639+03:00");
+
+  // Another browser meets it in the list, where Graph has it, and changes it.
+  const other = await openList();
+  await loadAll(other);
+  assert.ok(other.rows().length > 300);
+  assert.deepEqual(other.byRelay().map((row) => row.id), [added.id]);
+  other.press("Fail", other.byRelay()[0]);
+  await waitFor(() => assert.equal(other.byRelay()[0]!.querySelector("i")!.textContent, "ERROR"));
+
+  assert.equal(added.querySelector("i")!.textContent, "COMPLIANT");
+  mine.press("Refresh", added);
+  await waitFor(() => assert.equal(mine.byRelay()[0]!.querySelector("i")!.textContent, "ERROR"));
+
+  // The page on which the added object comes from Graph does not show it twice.
+  await loadAll(mine);
+  assert.deepEqual(mine.ids().toSorted(), other.ids().toSorted());
+  for (const page of [mine, other]) {
+    assert.equal(new Set(page.ids()).size, page.rows().length, "no object is met twice");
+  }
+
+  mine.press("Delete", mine.byRelay()[0]);
+  await waitFor(() => assert.equal(mine.byRelay().length, 0));
+  assert.equal(mine.rows().length, other.rows().length - 1);
+});
+
+test("Relay catches the code of a field's error", async () => {
+  const stranger = open(<ConfigurationPage id={configuration} />, {});
+  assert.equal(await stranger.alert(), "UNAUTHENTICATED");
+});
+
+test("Relay gives a mutation's onCompleted the code of a field's error", async () => {
+  const stranger = open(<AddDeviceStatus configurationId={configuration} connections={[]} />, {});
+  stranger.press("Add");
+  assert.equal(await stranger.alert(), "UNAUTHENTICATED");
+});
+
+test("Relay gives a mutation's onError the code of what refused the request", async () => {
+  const page = open(<AddDeviceStatus configurationId={configuration} connections={[]} lastReportedDateTime="yesterday" />);
+  page.press("Add");
+  assert.equal(await page.alert(), "BAD_USER_INPUT");
+});

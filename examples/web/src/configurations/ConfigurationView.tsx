@@ -1,0 +1,91 @@
+import './ConfigurationView.css';
+
+import { useState } from 'react';
+import { graphql, useLazyLoadQuery } from 'react-relay';
+
+import { Region } from '../errors/Region';
+import { useVersion } from '../gateway/useVersion';
+import { Instant } from '../Instant';
+import { StatusChart } from '../statuses/StatusChart';
+import { Statuses } from '../statuses/Statuses';
+import { FIRST_VIEW, type View } from '../statuses/view';
+import type { ConfigurationViewQuery } from './__generated__/ConfigurationViewQuery.graphql';
+
+/** A configuration: what it is, how many devices stand where, and what each reported. */
+export function ConfigurationView({ id }: { id: string }) {
+  const [view, setView] = useState(FIRST_VIEW);
+  const { version, isStale, reload } = useVersion();
+  return (
+    <main>
+      <Region
+        subject={version}
+        isStale={isStale}
+        onRetry={reload}
+        placeholder={<p className="card placeholder">Loading the configuration…</p>}
+      >
+        <Overview id={id} version={version} isStale={isStale} onReload={reload} view={view} onView={setView} />
+      </Region>
+      <Statuses configuration={id} view={view} onView={setView} />
+    </main>
+  );
+}
+
+interface OverviewProps {
+  id: string;
+  version: number;
+  isStale: boolean;
+  onReload: () => void;
+  view: View;
+  onView: (view: View) => void;
+}
+
+function Overview({ id, version, isStale, onReload, view, onView }: OverviewProps) {
+  const { iosLobAppProvisioningConfiguration: configuration } = useLazyLoadQuery<ConfigurationViewQuery>(
+    graphql`
+      query ConfigurationViewQuery($id: ID!) @throwOnFieldError {
+        iosLobAppProvisioningConfiguration(id: $id) {
+          displayName
+          description
+          version
+          expirationDateTime
+          lastModifiedDateTime
+          ...StatusChart_configuration
+        }
+      }
+    `,
+    { id },
+    { fetchKey: version },
+  );
+  if (!configuration) return <p className="card placeholder">This configuration was deleted.</p>;
+
+  return (
+    <section className="card overview">
+      <header>
+        <h2>{configuration.displayName ?? 'Without a name'}</h2>
+        {configuration.description && <p>{configuration.description}</p>}
+        <dl>
+          <div>
+            <dt>Version</dt>
+            <dd>{configuration.version ?? '–'}</dd>
+          </div>
+          <div>
+            <dt>Expires</dt>
+            <dd>
+              <Instant of={configuration.expirationDateTime} />
+            </dd>
+          </div>
+          <div>
+            <dt>Changed</dt>
+            <dd>
+              <Instant of={configuration.lastModifiedDateTime} />
+            </dd>
+          </div>
+        </dl>
+      </header>
+      {/* Counts that cannot be read leave the rest standing. */}
+      <Region subject={version} isStale={isStale} onRetry={onReload} placeholder={null}>
+        <StatusChart configuration={configuration} view={view} onView={onView} />
+      </Region>
+    </section>
+  );
+}

@@ -1,0 +1,153 @@
+import './AddStatus.css';
+
+import { type FormEvent, useEffect, useRef, useState } from 'react';
+
+import { ErrorNotice } from '../errors/ErrorNotice';
+import { useCountdown } from '../errors/useCountdown';
+import { INPUT_STATUSES, isComplianceStatus, STATUS_NAMES } from './complianceStatus';
+import { type DeviceStatusInput, useAddStatus } from './useAddStatus';
+import type { View } from './view';
+
+interface Props {
+  configuration: string;
+  /** The store's id of the list on the page, which the new status is put into. */
+  list: string | undefined;
+  view: View;
+  onLookInList: () => void;
+}
+
+/** The form for a new status. It keeps its content until that was added. */
+export function AddStatus({ configuration, list, view, onLookInList }: Props) {
+  const { progress, add, repeat, startOver } = useAddStatus({ configuration, list, view });
+  const form = useRef<HTMLFormElement>(null);
+  // Stands still while the form is filled in: other content would be another status.
+  const [startedAt, setStartedAt] = useState(now);
+  const isSending = progress.is === 'sent';
+  const isUnknown = progress.is === 'failed' && progress.error.outcome === 'UNKNOWN';
+  // Until Graph takes requests again it can be filled in, and not be sent.
+  const isWaiting = useCountdown(progress.is === 'failed' ? progress.error.retryAt : undefined) > 0;
+
+  useEffect(() => {
+    if (progress.is !== 'added') return;
+    form.current?.reset();
+    setStartedAt(now());
+    form.current?.querySelector('input')?.focus();
+  }, [progress]);
+
+  const submit = (event: FormEvent<HTMLFormElement>) => {
+    event.preventDefault();
+    add(read(new FormData(event.currentTarget)));
+  };
+
+  return (
+    <form className="add" ref={form} onSubmit={submit} aria-label="Add a status">
+      {/* While it is not known whether the content was added, it can only be sent as it was. */}
+      <fieldset disabled={isSending || isUnknown}>
+        <Field name="deviceDisplayName" label="Device name" />
+        <Field name="deviceModel" label="Model" />
+        <Field name="userName" label="User" />
+        <Field name="userPrincipalName" label="User principal name" type="email" />
+        <label>
+          Status
+          <select name="status">
+            {INPUT_STATUSES.map((status) => (
+              <option key={status} value={status}>
+                {STATUS_NAMES[status]}
+              </option>
+            ))}
+          </select>
+        </label>
+        <Field name="platform" label="Platform code" type="number" initial="8" />
+        <Field name="lastReportedDateTime" label="Last reported" type="datetime-local" initial={startedAt} />
+        <Field
+          name="complianceGracePeriodExpirationDateTime"
+          label="Grace period ends (optional)"
+          type="datetime-local"
+          isOptional
+        />
+      </fieldset>
+
+      {progress.is === 'failed' && (
+        <ErrorNotice
+          error={progress.error}
+          onRetry={isUnknown ? repeat : () => form.current?.requestSubmit()}
+          retryLabel={isUnknown ? 'Try again safely' : undefined}
+          onStartOver={() => {
+            startOver();
+            form.current?.requestSubmit();
+          }}
+        >
+          {isUnknown && (
+            <>
+              <button type="button" onClick={onLookInList}>
+                Look in the list
+              </button>
+              <button type="button" onClick={startOver}>
+                Back to the form
+              </button>
+            </>
+          )}
+        </ErrorNotice>
+      )}
+
+      <div className="actions">
+        <button type="submit" className="primary" disabled={isSending || isUnknown || isWaiting}>
+          {isSending ? 'Adding…' : 'Add'}
+        </button>
+        <p role="status">{progress.is === 'added' && <Added {...progress} />}</p>
+      </div>
+    </form>
+  );
+}
+
+function Added({ name, isListed }: { name: string; isListed: boolean }) {
+  return (
+    <>
+      <strong>{name}</strong> was added.
+      {!isListed && ' This list does not show it: clear the filter, or reload.'}
+    </>
+  );
+}
+
+interface FieldProps {
+  name: keyof DeviceStatusInput;
+  label: string;
+  type?: string;
+  initial?: string;
+  isOptional?: boolean;
+}
+
+function Field({ name, label, type = 'text', initial, isOptional = false }: FieldProps) {
+  return (
+    <label>
+      {label}
+      <input name={name} type={type} defaultValue={initial} required={!isOptional} autoComplete="off" />
+    </label>
+  );
+}
+
+/** The form's content, as the schema wants it. */
+function read(data: FormData): DeviceStatusInput {
+  const text = (name: keyof DeviceStatusInput) => String(data.get(name)).trim();
+  const instant = (local: string) => new Date(local).toISOString();
+  const status = data.get('status');
+  const grace = text('complianceGracePeriodExpirationDateTime');
+  return {
+    deviceDisplayName: text('deviceDisplayName'),
+    deviceModel: text('deviceModel'),
+    userName: text('userName'),
+    userPrincipalName: text('userPrincipalName'),
+    status: isComplianceStatus(status) ? status : 'UNKNOWN',
+    platform: Number(text('platform')),
+    lastReportedDateTime: instant(text('lastReportedDateTime')),
+    // Intune's way to say that there is none.
+    complianceGracePeriodExpirationDateTime: grace ? instant(grace) : '9999-12-31T23:59:59.9999999Z',
+  };
+}
+
+/** This minute, as an input of local date and time takes it. */
+function now(): string {
+  const date = new Date();
+  date.setMinutes(date.getMinutes() - date.getTimezoneOffset());
+  return date.toISOString().slice(0, 16);
+}

@@ -1,0 +1,104 @@
+import './StatusTable.css';
+
+import { useEffect } from 'react';
+import { graphql, useLazyLoadQuery } from 'react-relay';
+
+import type { StatusTableQuery } from './__generated__/StatusTableQuery.graphql';
+import { StatusRow } from './StatusRow';
+import { filterOf, type View } from './view';
+
+interface Props {
+  configuration: string;
+  view: View;
+  version: number;
+  onView: (view: View) => void;
+  /** Told the store's id of the list that is shown, for a new status to be put into. */
+  onShown: (list: string | undefined) => void;
+}
+
+/** One page of the list. */
+export function StatusTable({ configuration, view, version, onView, onShown }: Props) {
+  const data = useLazyLoadQuery<StatusTableQuery>(
+    graphql`
+      query StatusTableQuery($configuration: ID!, $after: String, $filter: DeviceStatusFilter!) @throwOnFieldError {
+        iosLobAppProvisioningConfiguration(id: $configuration) {
+          deviceStatuses(
+            first: 20
+            after: $after
+            filter: $filter
+            orderBy: { field: LAST_REPORTED_DATE_TIME, direction: DESC }
+          ) {
+            __id
+            totalCount
+            edges {
+              node {
+                id
+                ...StatusRow_status
+              }
+            }
+            pageInfo {
+              hasNextPage
+              endCursor
+            }
+          }
+        }
+      }
+    `,
+    { configuration, after: view.cursors.at(-1), filter: filterOf(view) },
+    { fetchKey: version },
+  );
+  const list = data.iosLobAppProvisioningConfiguration?.deviceStatuses;
+  const id = list?.__id;
+  useEffect(() => onShown(id), [onShown, id]);
+  if (!list) return <p className="placeholder">This configuration was deleted.</p>;
+
+  const { edges, totalCount, pageInfo } = list;
+  const { cursors } = view;
+  const next = pageInfo.hasNextPage ? pageInfo.endCursor : null;
+  return (
+    <>
+      {edges.length === 0 ? (
+        <p className="placeholder">No device status is like that.</p>
+      ) : (
+        <table>
+          <thead>
+            <tr>
+              <th scope="col">Device</th>
+              <th scope="col" className="wide-only">
+                User
+              </th>
+              <th scope="col">Status</th>
+              <th scope="col">Last reported</th>
+            </tr>
+          </thead>
+          <tbody>
+            {edges.map(({ node }) => (
+              <StatusRow key={node.id} status={node} />
+            ))}
+          </tbody>
+        </table>
+      )}
+      <nav className="pages" aria-label="Pages">
+        <p role="status">
+          Page {cursors.length + 1}
+          {/* Null where Graph does not say. */}
+          {totalCount != null && ` · ${totalCount.toLocaleString()} in all`}
+        </p>
+        <button
+          type="button"
+          disabled={cursors.length === 0}
+          onClick={() => onView({ ...view, cursors: cursors.slice(0, -1) })}
+        >
+          Previous page
+        </button>
+        <button
+          type="button"
+          disabled={!next}
+          onClick={() => next && onView({ ...view, cursors: [...cursors, next] })}
+        >
+          Next page
+        </button>
+      </nav>
+    </>
+  );
+}

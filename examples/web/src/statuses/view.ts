@@ -1,0 +1,32 @@
+import type { AddDeviceStatusInput } from './__generated__/AddStatusMutation.graphql';
+import type { DeviceStatusFilter } from './__generated__/StatusTableQuery.graphql';
+import type { ComplianceStatus } from './complianceStatus';
+
+/** Which device statuses the table shows. */
+export interface View {
+  status: ComplianceStatus | null;
+  /** What the device's name contains. */
+  name: string;
+  /** The cursors of the pages behind this one, its own last. Lists go forward only, so the way back is kept here. */
+  cursors: readonly string[];
+}
+
+export const FIRST_VIEW: View = { status: null, name: '', cursors: [] };
+
+/** Another filter is another list, and starts at its first page. */
+export function withFilter(view: View, filter: Partial<Pick<View, 'status' | 'name'>>): View {
+  return { ...view, ...filter, cursors: [] };
+}
+
+export function filterOf({ status, name }: View): DeviceStatusFilter {
+  return {
+    ...(status && { status: { eq: status } }),
+    ...(name && { deviceDisplayName: { contains: name } }),
+  };
+}
+
+/** Whether a new status belongs in the list. */
+export function includes({ status, name }: View, added: AddDeviceStatusInput['deviceStatus']): boolean {
+  const hasName = added.deviceDisplayName.toLowerCase().includes(name.toLowerCase());
+  return hasName && (status === null || added.status === status);
+}

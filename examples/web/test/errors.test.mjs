@@ -1,0 +1,231 @@
+// Each error by its code: staged by the sandbox and the gateway where they can, else answered in the gateway's place.
+
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { after, before, beforeEach, test } from 'node:test';
+
+import { add, artefacts, fillForm, folder, form, notice, open, raise, row, table } from './stage.mjs';
+
+let stage;
+before(async () => {
+  // So short that a wait that Graph asks for is told to the caller rather than sat out.
+  stage = await raise({ gateway: ['--deadline', '2s'] });
+});
+after(() => stage.stop());
+beforeEach(() => stage.faults());
+
+const LIST = 'method=GET;path=iosLobAppProvisioningConfigurations';
+const CREATE = 'method=POST;path=deviceStatuses;times=1';
+
+/** Waits until the notice with this code and title is there. */
+async function tells(page, code, title) {
+  await page.locator(`.notice[data-code="${code}"]`).getByRole('heading', { name: title, exact: true }).waitFor();
+}
+
+const READS = [
+  ['claims-challenge', 'UNAUTHENTICATED', 'Sign in again'],
+  ['403', 'FORBIDDEN', 'You have no permission for this'],
+  ['500', 'UPSTREAM_ERROR', 'Microsoft Graph failed'],
+  ['503', 'UPSTREAM_UNAVAILABLE', 'Microsoft Graph cannot be reached'],
+  ['slow-first-byte;wait=20s', 'UPSTREAM_TIMEOUT', 'Microsoft Graph took too long'],
+  ['missing-route', 'UPSTREAM_NOT_SUPPORTED', 'Not available in this tenant'],
+];
+for (const [fault, code, title] of READS) {
+  test(`a list that fails with ${code} says so, and is there when it is tried again`, async () => {
+    await stage.faults(`${fault};${LIST}`);
+    const { page, close } = await open(stage);
+    await tells(page, code, title);
+    await stage.faults();
+    await notice(page).getByRole('button', { name: 'Try again' }).click();
+    await table(page).waitFor();
+    await notice(page).waitFor({ state: 'detached' });
+    await close();
+  });
+}
+
+test('a list that is throttled counts down, and can then be tried again', async () => {
+  await stage.faults(`429;retry-after=4;${LIST};times=1`);
+  const { page, close } = await open(stage);
+  await tells(page, 'THROTTLED', 'Slow down');
+  const button = notice(page).getByRole('button', { name: 'Try again' });
+  assert.ok(await button.isDisabled());
+  const seconds = await page.getByRole('timer').evaluate((timer) => new Promise((resolve) => {
+    const seen = [];
+    const look = () => {
+      if (timer.hidden) resolve(seen);
+      else seen.push(Number(timer.querySelector('strong').textContent.match(/\d+/)[0]));
+    };
+    look();
+    new MutationObserver(look).observe(timer, { attributes: true, characterData: true, subtree: true });
+  }));
+  assert.ok(seconds[0] <= 4 && seconds.length > 1, seconds.join());
+  assert.ok(seconds.every((second, index) => index === 0 || second < seconds[index - 1]), seconds.join());
+  await notice(page).getByRole('status').getByText('You can try again now.').waitFor();
+  await button.click();
+  await table(page).waitFor();
+  await close();
+});
+
+const WRITES = [
+  ['claims-challenge', 'UNAUTHENTICATED', 'Sign in again'],
+  ['403', 'FORBIDDEN', 'You have no permission for this'],
+  ['404', 'NOT_FOUND', 'It is not there'],
+  ['409', 'CONFLICT', 'It clashes with what is there'],
+  ['429;retry-after=3', 'THROTTLED', 'Slow down'],
+  ['503;retry-after=3', 'UPSTREAM_UNAVAILABLE', 'Microsoft Graph cannot be reached'],
+  ['missing-route', 'UPSTREAM_NOT_SUPPORTED', 'Not available in this tenant'],
+];
+for (const [fault, code, title] of WRITES) {
+  test(`a status that fails with ${code} is not there, and is added when it is tried again`, async () => {
+    const name = `ipad-${code.toLowerCase()}-test`;
+    const { page, close } = await open(stage);
+    await table(page).waitFor();
+    await stage.faults(`${fault};${CREATE}`);
+    await fillForm(page, name);
+    await add(page);
+    await tells(page, code, title);
+    await notice(page).getByText('Nothing was added.').waitFor();
+    assert.equal(await row(page, name).count(), 0);
+    assert.equal(await stage.countOf(name), 0);
+    assert.equal(await form(page).getByLabel('Device name').inputValue(), name);
+
+    const button = notice(page).getByRole('button', { name: 'Try again' });
+    if (fault.includes('retry-after')) {
+      assert.ok(await button.isDisabled());
+      assert.ok(await form(page).getByRole('button', { name: 'Add', exact: true }).isDisabled());
+      await page.getByRole('timer').getByText(/You can try again in \d s\./).waitFor();
+      await page.getByRole('timer').waitFor({ state: 'hidden' });
+    }
+    await button.click();
+    await form(page).getByText(`${name} was added.`).waitFor();
+    await row(page, name).waitFor();
+    assert.equal(await stage.countOf(name), 1);
+    await close();
+  });
+}
+
+test('the permissions that are missing are named', async () => {
+  const { page, close } = await open(stage);
+  await table(page).waitFor();
+  // As a caller who may only read.
+  await page.route('**/graphql', (route) =>
+    route.continue({ headers: { ...route.request().headers(), authorization: 'Bearer read-only-token' } }));
+  await fillForm(page, 'not-allowed');
+  await add(page);
+  await tells(page, 'FORBIDDEN', 'You have no permission for this');
+  await notice(page).locator('.notice-quote').getByText('DeviceManagementApps.ReadWrite.All').waitFor();
+  await close();
+});
+
+test('a count that fails leaves the others standing', async () => {
+  await stage.faults('400;method=GET;path=conflict');
+  const { page, close } = await open(stage);
+  const chart = page.getByRole('figure');
+  await chart.getByRole('button', { name: 'Conflict –' }).waitFor();
+  await chart.getByRole('button', { name: 'Compliant 135' }).waitFor();
+  await table(page).waitFor();
+  assert.equal(await notice(page).count(), 0);
+  await close();
+});
+
+test('a list that fails leaves the chart and the form standing', async () => {
+  const { page, close } = await open(stage);
+  await table(page).waitFor();
+  await fillForm(page, 'half-typed');
+  await stage.faults('403;method=GET;path=deviceStatuses?');
+  await page.getByRole('button', { name: 'Reload' }).click();
+  await tells(page, 'FORBIDDEN', 'You have no permission for this');
+  await page.getByRole('figure').getByRole('button', { name: /^Compliant/ }).waitFor();
+  assert.equal(await form(page).getByLabel('Device name').inputValue(), 'half-typed');
+  await stage.faults();
+  await page.getByRole('button', { name: 'Reload' }).click();
+  await table(page).waitFor();
+  await close();
+});
+
+test('a gateway that is full, and one that does not answer', async () => {
+  const full = await raise({ gateway: ['--max-in-flight', '1', '--max-waiting', '0'] });
+  try {
+    await full.faults(`slow-first-byte;wait=3s;path=deviceStatuses;times=1`);
+    const { page, close } = await open(full);
+    await tells(page, 'OVERLOADED', 'The gateway is busy');
+    await page.getByRole('timer').waitFor();
+    await page.route('**/graphql', (route) => route.abort());
+    await page.reload();
+    await tells(page, 'NO_ANSWER', 'The gateway cannot be reached');
+    await close({ complaint: /^error: Failed to load resource/ });
+  } finally {
+    await full.stop();
+  }
+});
+
+test('a write that the gateway does not answer may have happened', async () => {
+  const { page, close } = await open(stage);
+  await table(page).waitFor();
+  // The gateway does it, and its answer does not come through.
+  await page.route('**/graphql', async (route) => {
+    await route.fetch();
+    await route.abort();
+  }, { times: 1 });
+  await fillForm(page, 'cut-off');
+  await add(page);
+  await tells(page, 'NO_ANSWER', 'The gateway cannot be reached');
+  await notice(page).getByText('It may have been added all the same.').waitFor();
+  await notice(page).getByRole('button', { name: 'Try again safely' }).click();
+  await form(page).getByText('cut-off was added.').waitFor();
+  assert.equal(await stage.countOf('cut-off'), 1);
+  await close({ complaint: /^error: Failed to load resource/ });
+});
+
+test('a key that came with other content before: the form can be sent as a new status', async () => {
+  const { page, close } = await open(stage);
+  await table(page).waitFor();
+  const keys = [];
+  // What the form cannot do by itself: the first call goes under a key that stands for something else.
+  await page.route('**/graphql', async (route) => {
+    const body = route.request().postDataJSON();
+    if (body.operationName !== 'AddStatusMutation') return route.continue();
+    keys.push(body.variables.input.idempotencyKey);
+    if (keys.length === 1) {
+      const other = structuredClone(body);
+      other.variables.input.deviceStatus.deviceDisplayName = 'something-else';
+      await route.fetch({ postData: JSON.stringify(other) });
+    }
+    return route.continue();
+  });
+  await fillForm(page, 'clashing-key');
+  await add(page);
+  await tells(page, 'IDEMPOTENCY_KEY_REUSED', 'This form was sent before with other content');
+  await notice(page).getByRole('button', { name: 'Send as a new status' }).click();
+  await form(page).getByText('clashing-key was added.').waitFor();
+  assert.notEqual(keys[1], keys[0]);
+  assert.equal(await stage.countOf('clashing-key'), 1);
+  await close();
+});
+
+test('every code of the schema has words of its own', async () => {
+  const schema = await readFile(path.join(folder, '../../schema.graphql'), 'utf8');
+  const codes = schema.match(/^enum ErrorCode \{([^}]*)\}/m)[1].match(/^\t[A-Z_]+$/gm).map((line) => line.trim());
+  assert.ok(codes.length > 20, codes.join());
+  const { page, close } = await open(stage);
+  let code;
+  await page.route('**/graphql', (route) => route.fulfill({
+    json: {
+      data: { iosLobAppProvisioningConfigurations: null },
+      errors: [{ message: 'as the gateway says', path: ['iosLobAppProvisioningConfigurations'], extensions: { code, retryable: false } }],
+    },
+  }));
+  const titles = new Map();
+  for (code of [...codes, 'A_CODE_THAT_IS_NEWER']) {
+    await page.reload();
+    const shown = page.locator(`.notice[data-code="${code}"]`);
+    await shown.waitFor();
+    titles.set(code, await shown.getByRole('heading').innerText());
+  }
+  const otherwise = titles.get('A_CODE_THAT_IS_NEWER');
+  assert.equal(otherwise, 'Something went wrong');
+  for (const known of codes) assert.notEqual(titles.get(known), otherwise, known);
+  await page.screenshot({ path: path.join(artefacts, 'newer-code.png') });
+  await close();
+});

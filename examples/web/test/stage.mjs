@@ -1,0 +1,173 @@
+// What the tests stand on: a sandbox and a gateway of their own, the built page in front of them, and Chromium. Ports
+// are of the system's choosing.
+//
+//   PROGRAM      the gateway's binary (target/debug/intune-graphql)
+//   CHROMIUM     the browser (/usr/bin/chromium)
+//   ARTEFACTS    where screenshots go (artefacts, here)
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { mkdir } from 'node:fs/promises';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+import { chromium } from 'playwright-core';
+import { preview } from 'vite';
+
+export const folder = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
+const program = path.resolve(folder, process.env.PROGRAM ?? '../../target/debug/intune-graphql');
+export const artefacts = path.resolve(folder, process.env.ARTEFACTS ?? 'artefacts');
+
+/** The configuration that the sandbox always has, and nine in ten statuses belong to. */
+export const CONFIGURATION = 'e2a23631-3631-e2a2-3136-a2e23136a2e2';
+const ANY = '127.0.0.1:0';
+
+/**
+ * Everything that a test needs, with `stop` to end it.
+ *
+ * @param {object} options
+ * @param {string[]} [options.sandbox] settings of the sandbox
+ * @param {string[]} [options.gateway] settings of the gateway
+ * @param {string} [options.site] the folder of the built page
+ */
+export async function raise({ sandbox: sandboxArguments = [], gateway: gatewayArguments = [], site = 'dist' } = {}) {
+  const sandbox = await start('sandbox listening on ', ['sandbox', '--listen', ANY, ...sandboxArguments]);
+  const gateway = await start('listening on ', [
+    'serve', '--listen', ANY, '--admin-listen', ANY, '--graph-url', sandbox.address, ...gatewayArguments,
+  ]);
+  const server = await preview({
+    root: folder,
+    logLevel: 'error',
+    build: { outDir: path.resolve(folder, site) },
+    preview: { host: '127.0.0.1', port: 0, proxy: { '/graphql': gateway.address } },
+  });
+  const browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    args: [
+      '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+      '--disable-component-update', '--disable-sync',
+    ],
+  });
+  await mkdir(artefacts, { recursive: true });
+  const control = new URL('/_sandbox/', sandbox.address);
+
+  return {
+    url: `http://127.0.0.1:${server.httpServer.address().port}/`,
+    browser,
+
+    /** Has the sandbox do this from now on, and nothing of what it did wrong before. */
+    async faults(...rules) {
+      await fetch(new URL('faults', control), { method: 'DELETE' });
+      const answer = await fetch(new URL('faults', control), { method: 'POST', body: JSON.stringify(rules) });
+      assert.equal(answer.status, 204, await answer.text());
+    },
+
+    /** What the gateway answers to somebody else. */
+    async graphql(query, variables = {}) {
+      const answer = await fetch(`${gateway.address}/graphql`, {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/json', Authorization: 'Bearer the-tests-own' },
+        body: JSON.stringify({ query, variables }),
+      });
+      const { data, errors } = await answer.json();
+      assert.equal(errors, undefined, JSON.stringify(errors));
+      return data;
+    },
+
+    /** How many statuses the sandbox has of a device. */
+    async countOf(deviceDisplayName) {
+      const data = await this.graphql(
+        `query ($id: ID!, $name: String!) {
+          iosLobAppProvisioningConfiguration(id: $id) {
+            deviceStatuses(filter: { deviceDisplayName: { eq: $name } }) { totalCount }
+          }
+        }`,
+        { id: CONFIGURATION, name: deviceDisplayName },
+      );
+      return data.iosLobAppProvisioningConfiguration.deviceStatuses.totalCount;
+    },
+
+    async stop() {
+      await browser.close();
+      await server.close();
+      await gateway.stop();
+      await sandbox.stop();
+    },
+  };
+}
+
+/** Starts the program; gives the address that it prints, and what stops it. */
+async function start(announcement, parameters) {
+  const child = spawn(program, [...parameters, '--log', 'error'], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const ended = new Promise((resolve) => child.once('exit', resolve));
+  const stop = async () => {
+    child.kill('SIGTERM');
+    await ended;
+  };
+  for await (const line of createInterface({ input: child.stdout })) {
+    if (line.startsWith(announcement)) {
+      child.stdout.resume();
+      return { address: line.slice(announcement.length).trim(), stop };
+    }
+  }
+  throw new Error(`${program} ${parameters[0]} ended before it listened`);
+}
+
+/**
+ * A page that notes which hosts it asks, and what it complains of; `close` fails if it asked another host than its own,
+ * complained, or kept anything.
+ */
+export async function open(stage, options = {}) {
+  const context = await stage.browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
+  const page = await context.newPage();
+  const hosts = new Set();
+  const complaints = [];
+  context.on('request', (request) => {
+    const { protocol, host } = new URL(request.url());
+    if (protocol !== 'data:' && protocol !== 'blob:') hosts.add(host);
+    assert.ok(!request.url().includes('demo-token'), 'the token is in a URL');
+  });
+  context.on('console', (message) => {
+    if (['error', 'warning'].includes(message.type())) complaints.push(`${message.type()}: ${message.text()}`);
+  });
+  context.on('weberror', (error) => complaints.push(`uncaught: ${error.error().stack}`));
+  await page.goto(stage.url);
+
+  return {
+    page,
+    /**
+     * @param {object} [expected]
+     * @param {string[]} [expected.alsoAsked] other hosts that had to be asked
+     * @param {RegExp} [expected.complaint] what the browser itself says on the console of an answer that is staged
+     */
+    async close({ alsoAsked = [], complaint } = {}) {
+      const stored = await page.evaluate(() => JSON.stringify([{ ...localStorage }, document.cookie]));
+      assert.equal(stored, '[{},""]', 'nothing is kept in the browser');
+      await context.close();
+      const unexpected = complaints.filter((text) => !complaint?.test(text));
+      assert.deepEqual(unexpected, [], 'the console has no error and no warning');
+      assert.deepEqual([...hosts].sort(), [new URL(stage.url).host, ...alsoAsked].sort());
+    },
+  };
+}
+
+/** Parts of the page, as a user would name them. */
+export const table = (page) => page.getByRole('table');
+export const rows = (page) => table(page).locator('tbody tr');
+export const row = (page, name) => rows(page).filter({ hasText: name });
+export const notice = (page) => page.locator('.notice');
+export const form = (page) => page.getByRole('form', { name: 'Add a status' });
+
+/** Opens the form where it is closed, and fills it. */
+export async function fillForm(page, name) {
+  const opener = page.getByRole('button', { name: 'Add a status' });
+  if (await opener.isVisible()) await opener.click();
+  await form(page).getByLabel('Device name').fill(name);
+  await form(page).getByLabel('Model').fill('iPad Pro (11-inch)');
+  await form(page).getByLabel('User', { exact: true }).fill('Adele Vance');
+  await form(page).getByLabel('User principal name').fill('adelev@contoso.example');
+  await form(page).getByLabel('Status').selectOption('COMPLIANT');
+}
+
+export const add = (page) => form(page).getByRole('button', { name: 'Add', exact: true }).click();

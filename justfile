@@ -5,7 +5,7 @@ _list:
 
 # Format the code
 fmt:
-    cargo fmt
+    cargo fmt && cargo fmt --manifest-path fuzz/Cargo.toml
 
 # Lint as CI does
 lint:
@@ -31,7 +31,7 @@ deny:
 check: _fmt-check lint doc test deny
 
 _fmt-check:
-    cargo fmt --check
+    cargo fmt --check && cargo fmt --check --manifest-path fuzz/Cargo.toml
 
 # Prove that nothing is lost and nothing doubled: 20 000 calls each, then 2000 statuses under Intune's windows (20 minutes)
 nothing-lost:
@@ -46,13 +46,21 @@ nothing-lost:
 ide:
     npm ci --prefix ide --ignore-scripts --no-audit --no-fund && npm run --prefix ide build
 
+# Build the program as it is released: with GraphiQL whole (needs npm)
+release: ide
+    cargo build --release --locked --bin intune-graphql
+
 # Try the page that target/debug/intune-graphql embeds in a browser (needs npm and Chromium)
 browser:
     npm ci --prefix tests/clients/browser --ignore-scripts --no-audit --no-fund && npm test --prefix tests/clients/browser
 
-# Count the instructions that hostile documents of n and 2n bytes take (needs valgrind)
+# Count the instructions that documents and variables of n and 2n bytes take, hostile ones and large ones (needs valgrind)
 linear:
     tests/linear/run
+
+# Fuzz each target for ten minutes (needs cargo-fuzz and a C++ compiler; tries changed seeds without)
+fuzz:
+    fuzz/run 600
 
 # Ten minutes of hostile and honest load at the same time
 hostile-load:

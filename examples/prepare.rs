@@ -5,7 +5,8 @@ use std::hint::black_box;
 use std::io::Write as _;
 
 use anyhow::Context as _;
-use intune_graphql::schema::operation::{Costs, InputRules, Limits, Preparer, TypeSystem, json_nests_deeper};
+use intune_graphql::json;
+use intune_graphql::schema::operation::{Costs, InputRules, Limits, Preparer, TypeSystem};
 use intune_graphql::schema::sdl;
 
 /// Without limits of length, so that length is seen to cost no more than its share. Nesting bounds the stack as well, and
@@ -176,7 +177,7 @@ fn prepare(preparer: &Preparer, text: &str) -> bool {
 }
 
 fn read(text: &str) {
-    if !json_nests_deeper(text.as_bytes(), ANY_LENGTH.nesting + 2) {
+    if !json::nests_deeper(text.as_bytes(), ANY_LENGTH.nesting + 2) {
         drop(black_box(serde_json::from_str::<serde_json::Value>(text)));
     }
 }

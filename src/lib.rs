@@ -1,7 +1,7 @@
 //! A typed GraphQL façade over Microsoft Graph's Intune app provisioning endpoints.
 //!
 //! Dependencies point one way: [`server`] (HTTP) -> [`schema`] (GraphQL) -> [`graph`] (Microsoft Graph). [`config`] and
-//! [`commands`] feed them; [`telemetry`] is what they tell operators. [`sandbox`] is an in-memory Microsoft Graph that
+//! [`commands`] feed them; [`telemetry`] is what they tell operators; [`json`] is how both ends look at what comes. [`sandbox`] is an in-memory Microsoft Graph that
 //! shares no type with them and is spoken to over HTTP.
 //!
 //! One request, followed through them:
@@ -22,6 +22,7 @@ pub mod config;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 pub mod graph;
+pub mod json;
 pub mod sandbox;
 pub mod schema;
 pub mod server;

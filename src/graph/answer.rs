@@ -16,12 +16,18 @@ use super::envelope::{ErrorEnvelope, MAX_CODE, one_line};
 use super::error::{Answered, ApiError, Error};
 use super::key::Key;
 use super::retry_after;
+use crate::json;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 const ODATA_ENTITY_ID: HeaderName = HeaderName::from_static("odata-entityid");
 
 /// Longest header text that is passed on, in bytes; a claims challenge has a few hundred.
 const MAX_HEADER: usize = 8 * 1024;
+
+/// Deepest that brackets may nest in an answer, members that nobody reads included; Graph's own nest four deep.
+pub(super) const MOST_NESTING: usize = 64;
+/// What is wrong with an answer that nests deeper.
+pub(super) const NESTS_TOO_DEEP: &str = "the answer's brackets nest too deep";
 
 /// A success answer of Graph's, read whole.
 #[derive(Debug)]
@@ -112,6 +118,9 @@ impl Answer {
 
     /// The entity in the body.
     pub(super) fn entity<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        if json::nests_deeper(&self.body, MOST_NESTING) {
+            return Err(self.out_of_contract(NESTS_TOO_DEEP));
+        }
         serde_json::from_slice(&self.body)
             .map_err(|_| self.out_of_contract("no entity can be read from the body"))
     }

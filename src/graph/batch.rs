@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use super::answer::{MOST_NESTING, NESTS_TOO_DEEP};
+use crate::json;
+
 /// Most items that Graph takes in one batch.
 pub(super) const MOST_ITEMS: usize = 20;
 
@@ -66,7 +69,7 @@ pub(super) struct ItemAnswer {
 }
 
 /// Reads the answer to an envelope of `count` items: for each, its answer, or why there is none that can be used. Ids
-/// that nobody asked for are passed over. `None` where the body is no batch answer at all.
+/// that nobody asked for are passed over. `None` where the body is no batch answer at all. One that succeeded and nests too deep is none.
 pub(super) fn answers(body: &[u8], count: usize) -> Option<Vec<Result<ItemAnswer, &'static str>>> {
     #[derive(Deserialize)]
     struct Envelope<'a> {
@@ -77,16 +80,25 @@ pub(super) fn answers(body: &[u8], count: usize) -> Option<Vec<Result<ItemAnswer
     let mut answers: Vec<Result<ItemAnswer, &'static str>> =
         (0..count).map(|_| Err("the batch's answer lacks this item")).collect();
     let mut seen = vec![false; count];
+    let is_deep = json::nests_deeper(body, MOST_NESTING);
+    let mut has_deep_items = false;
     for response in envelope.responses {
+        let is_deep = is_deep && json::nests_deeper(response.get().as_bytes(), MOST_NESTING);
+        has_deep_items |= is_deep;
         let Some(index) = index(response) else { continue };
         let Some(answer) = answers.get_mut(index) else { continue };
         *answer = if std::mem::replace(&mut seen[index], true) {
             Err("the batch's answer has this item twice")
         } else {
-            item(response).ok_or("the batch's answer has this item damaged")
+            match item(response) {
+                Some(item) if is_deep && item.status.is_success() => Err(NESTS_TOO_DEEP),
+                Some(item) => Ok(item),
+                None => Err("the batch's answer has this item damaged"),
+            }
         };
     }
-    Some(answers)
+    // Where none of them does it, a member around them nests too deep.
+    (!is_deep || has_deep_items).then_some(answers)
 }
 
 /// The id of an item, whatever else is wrong with it.

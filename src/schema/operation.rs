@@ -54,7 +54,6 @@ pub use self::{
     costs::{Cost, Costs, Objects},
     document::{Document, SelectedOperation},
     error::{RequestError, RequestErrorCode},
-    guard::json_nests_deeper,
     input_rules::{InputRules, ScalarRule},
     limits::Limits,
     type_system::{TypeSystem, TypeSystemError},

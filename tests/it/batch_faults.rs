@@ -236,3 +236,34 @@ async fn row_16_a_list_and_a_count_in_a_batch_fail_alone_too() {
         assert_eq!(shapes(&gateway), [vec![""], vec!["*/deviceStatuses"; 3]]);
     }
 }
+
+#[tokio::test]
+async fn row_16_an_item_that_nests_without_end_is_an_error_there_and_nowhere_else() {
+    let gateway = Gateway::start().await;
+    let ids = ids(&gateway, 3).await;
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    let item = |id: usize, status: u16, body: &str, member: &str| {
+        format!(r#"{{"id":"{id}","status":{status},"body":{body},"x":{member}}}"#)
+    };
+    let entity = |member: &str| format!(r#"{{"id":"a","userName":"b","x":{member}}}"#);
+    let read = async |items: [String; 3], around: &str| {
+        gateway.sandbox.clear_faults();
+        let answer = format!(r#"{{"responses":[{}],"x":{around}}}"#, items.join(","));
+        gateway.sandbox.inject(format!("canned;text={answer};path=$batch").parse().unwrap());
+        gateway.graphql_as(Some(&fresh_token()), NODES, json!({"ids": ids})).await
+    };
+    let fine = |id| item(id, 200, &entity("1"), "1");
+    let is_failed = |at: u64, code: &str| (at, code.to_owned());
+    for (damaged, code) in [
+        (item(1, 200, &entity(&deep), "1"), "UPSTREAM_ERROR"),
+        (item(1, 200, &entity("1"), &deep), "UPSTREAM_ERROR"),
+        (item(1, 403, &deep, "1"), "FORBIDDEN"),
+    ] {
+        let reply = read([fine(0), damaged, fine(2)], "1").await;
+        assert_eq!(errors(&reply), [is_failed(1, code)]);
+        assert_eq!(reply.json["data"]["nodes"][2]["userName"], "b");
+    }
+    let reply = read([fine(0), fine(1), fine(2)], &deep).await;
+    assert_eq!(errors(&reply), [0, 1, 2].map(|at| is_failed(at, "UPSTREAM_ERROR")));
+    assert_eq!(errors(&read([fine(0), fine(1), fine(2)], "1").await), []);
+}

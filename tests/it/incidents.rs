@@ -607,3 +607,33 @@ async fn row_21_uploads_are_refused() {
     assert!(gateway.sent().is_empty());
     lives(&gateway).await;
 }
+
+/// Members that nobody reads nest without end: the JSON reader passes over them without a bound.
+#[tokio::test]
+async fn row_01_an_answer_of_graphs_that_nests_without_end_is_an_error() {
+    const ONE: &str = "query($id: ID!) { iosLobAppProvisioningConfiguration(id: $id) { displayName } }";
+    let gateway = Gateway::start().await;
+    let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+    let read = async |answer: String| {
+        gateway.sandbox.clear_faults();
+        gateway.sandbox.inject(format!("canned;text={answer}").parse().unwrap());
+        let variables = json!({"id": DEMO_CONFIGURATION_ID});
+        gateway.graphql_as(Some(&fresh_token()), ONE, variables).await
+    };
+    let entity =
+        |depth| format!(r#"{{"id":"{DEMO_CONFIGURATION_ID}","displayName":"a [{{","x":{}}}"#, nested(depth));
+    let reply = read(entity(63)).await;
+    assert_eq!(reply.json["data"]["iosLobAppProvisioningConfiguration"]["displayName"], "a [{");
+    for depth in [64, 1_000_000] {
+        let reply = read(entity(depth)).await;
+        assert_eq!(reply.code(), "UPSTREAM_ERROR", "{depth}");
+    }
+    // A refusal is one, whatever else it says.
+    let refusal = format!(r#"{{"error":{{"code":"Forbidden"}},"x":{}}}"#, nested(1_000_000));
+    gateway.sandbox.clear_faults();
+    gateway.sandbox.inject(format!("canned;status=403;text={refusal}").parse().unwrap());
+    let reply = gateway.graphql(ONE, json!({"id": DEMO_CONFIGURATION_ID})).await;
+    assert_eq!(reply.code(), "FORBIDDEN");
+    gateway.sandbox.clear_faults();
+    gateway.graphql(ONE, json!({"id": DEMO_CONFIGURATION_ID})).await.data();
+}

@@ -74,29 +74,6 @@ impl Guard {
     }
 }
 
-/// Whether brackets of a JSON text nest deeper than `most`, found in one pass over its bytes: JSON too is looked at before
-/// anything is built from it.
-pub fn json_nests_deeper(json: &[u8], most: usize) -> bool {
-    let mut open = 0_usize;
-    let mut is_text = false;
-    let mut bytes = json.iter();
-    while let Some(byte) = bytes.next() {
-        match byte {
-            b'"' => is_text = !is_text,
-            b'\\' if is_text => drop(bytes.next()),
-            b'[' | b'{' if !is_text => {
-                open += 1;
-                if open > most {
-                    return true;
-                }
-            }
-            b']' | b'}' if !is_text => open = open.saturating_sub(1),
-            _ => {}
-        }
-    }
-    false
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::answer::Refusal;
 use super::body::RequestBody;
-use crate::schema::operation::json_nests_deeper;
+use crate::json;
 use crate::schema::{GraphqlRequest, PersistedQuery};
 use crate::server::media_type;
 
@@ -58,12 +58,12 @@ pub(super) fn parse(body: &[u8], nesting: usize) -> Result<GraphqlRequest, Refus
 }
 
 /// JSON that nests no deeper than `deepest`, which is looked at before anything is built from it.
-fn read_json<T: DeserializeOwned>(what: &str, json: &str, deepest: usize) -> Result<T, Refusal> {
-    if json_nests_deeper(json.as_bytes(), deepest) {
+fn read_json<T: DeserializeOwned>(what: &str, text: &str, deepest: usize) -> Result<T, Refusal> {
+    if json::nests_deeper(text.as_bytes(), deepest) {
         let message = format!("The brackets of {what} nest deeper than {deepest}.");
         return Err(Refusal::too_large(StatusCode::BAD_REQUEST, message));
     }
-    serde_json::from_str(json).map_err(|error| {
+    serde_json::from_str(text).map_err(|error| {
         let problem = match error.classify() {
             serde_json::error::Category::Data => error.to_string(),
             _ => format!("not valid JSON at line {}, column {}", error.line(), error.column()),

@@ -1,0 +1,100 @@
+//! JSON from strangers, looked at before anything is made of it: callers' bodies, and Graph's answers.
+
+/// Whether brackets of a JSON text nest deeper than `most`, found in one pass over its bytes. The JSON reader itself
+/// bounds only what it builds, not the members that it passes over.
+#[must_use]
+pub fn nests_deeper(json: &[u8], most: usize) -> bool {
+    let mut open = 0_usize;
+    let mut rest = json;
+    while let [byte, after @ ..] = rest {
+        rest = after;
+        match byte {
+            b'"' => rest = after_string(after),
+            b'[' | b'{' => {
+                open += 1;
+                if open > most {
+                    return true;
+                }
+            }
+            b']' | b'}' => open = open.saturating_sub(1),
+            _ => {}
+        }
+    }
+    false
+}
+
+/// What follows a string whose opening quote was before `text`. Most of an answer's bytes stand in strings.
+fn after_string(mut text: &[u8]) -> &[u8] {
+    while let Some(at) = memchr::memchr2(b'"', b'\\', text) {
+        let is_escape = text[at] == b'\\';
+        text = text.get(at + 1 + usize::from(is_escape)..).unwrap_or_default();
+        if !is_escape {
+            return text;
+        }
+    }
+    &[]
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    use super::nests_deeper;
+
+    #[test]
+    fn brackets_outside_of_strings_count() {
+        for (json, depth) in [
+            ("", 0),
+            ("0", 0),
+            (r#""[[[[""#, 0),
+            (r#""\"[[""#, 0),
+            (r#""\\"[["#, 2),
+            (r#"{"a\\":[{"[":1}]}"#, 3),
+            ("[[],[],[[]]]", 3),
+            ("]]][", 1),
+            (r#"["\"#, 1),
+            (r#"["unended [[["#, 1),
+        ] {
+            assert!(!nests_deeper(json.as_bytes(), depth), "{json}");
+            assert!(depth == 0 || nests_deeper(json.as_bytes(), depth - 1), "{json}");
+        }
+    }
+
+    fn depth(value: &Value) -> usize {
+        match value {
+            Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or_default(),
+            Value::Object(members) => 1 + members.values().map(depth).max().unwrap_or_default(),
+            _ => 0,
+        }
+    }
+
+    fn any_value() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<i32>().prop_map(Value::from),
+            "[\\[\\]{}\"\\\\a]*".prop_map(Value::from)
+        ];
+        leaf.prop_recursive(6, 40, 4, |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                proptest::collection::vec(("[\\[\\]{}\"\\\\a]*", inner), 0..4)
+                    .prop_map(|members| Value::Object(members.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn it_is_the_depth_of_what_is_built(value in any_value()) {
+            let (json, depth) = (value.to_string(), depth(&value));
+            prop_assert!(!nests_deeper(json.as_bytes(), depth));
+            prop_assert!(depth == 0 || nests_deeper(json.as_bytes(), depth - 1));
+        }
+
+        #[test]
+        fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..100), most in 0_usize..3) {
+            nests_deeper(&bytes, most);
+        }
+    }
+}

@@ -108,6 +108,7 @@ fn server_settings(http: &HttpConfig, load: &LoadConfig) -> server::Settings {
         body_timeout: http.body_timeout,
         max_buffered: load.max_buffered,
         admission: load.into(),
+        max_streams: load.max_streams,
         connections: ConnectionLimits { connections: room_for(connections.connections), ..connections },
         drain_delay: Duration::ZERO,
         drain_timeout: Duration::from_secs(30),

@@ -225,6 +225,9 @@ pub struct LoadConfig {
     #[arg(long, env = "INTUNE_GRAPHQL_MAX_TOKEN_SHARE", value_name = "PERCENT",
           default_value_t = AdmissionLimits::default().token_share, value_parser = percent)]
     pub max_token_share: usize,
+    /// Most streams of live updates that are open, which are no requests in flight; one token may have its share of them.
+    #[arg(long, env = "INTUNE_GRAPHQL_MAX_STREAMS", value_name = "COUNT", default_value_t = 4096)]
+    pub max_streams: usize,
     /// Most bytes of all bodies together, and as many of all answers that have not been taken; no less than a body may have.
     /// Beyond it, larger bodies are refused with 503, and requests of clients that have answers to take.
     #[arg(long, env = "INTUNE_GRAPHQL_MAX_BUFFERED", value_name = "BYTES", default_value_t = 256 * 1024 * 1024)]

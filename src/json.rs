@@ -94,7 +94,7 @@ mod tests {
 
         #[test]
         fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..100), most in 0_usize..3) {
-            nests_deeper(&bytes, most);
+            let _ = nests_deeper(&bytes, most);
         }
     }
 }

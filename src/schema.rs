@@ -1,6 +1,7 @@
 //! The GraphQL schema: what callers see of Graph. Resolvers are thin: check and map the input, make one call of the
 //! Graph client, map the output.
 
+mod announcements;
 mod api;
 mod connection;
 mod cursor;
@@ -17,12 +18,14 @@ pub mod properties;
 mod query;
 mod request;
 mod selection;
+mod subscription;
 mod types;
 
-use async_graphql::{EmptySubscription, SDLExportOptions, Schema, SchemaBuilder, ValidationMode};
+use async_graphql::{SDLExportOptions, Schema, SchemaBuilder, ValidationMode};
 
 use self::mutation::Mutation;
 use self::query::Query;
+use self::subscription::Subscription;
 use crate::graph::Key;
 
 pub use self::api::{Api, ApiSettings, GraphqlRequest, PrepareError};
@@ -31,10 +34,10 @@ pub use self::error::ErrorCode;
 pub(crate) use self::error::WriteOutcome;
 pub use self::persisted::{PersistedQuery, TrustedDocuments, TrustedDocumentsError};
 
-type GatewaySchema = Schema<Query, Mutation, EmptySubscription>;
+type GatewaySchema = Schema<Query, Mutation, Subscription>;
 
-fn build(mode: ValidationMode) -> SchemaBuilder<Query, Mutation, EmptySubscription> {
-    Schema::build(Query, Mutation, EmptySubscription)
+fn build(mode: ValidationMode) -> SchemaBuilder<Query, Mutation, Subscription> {
+    Schema::build(Query, Mutation, Subscription)
         .register_output_type::<ErrorCode>()
         .register_output_type::<error::WriteOutcome>()
         .validation_mode(mode)

@@ -20,6 +20,7 @@ use futures_util::future::{self, FutureExt as _};
 use http::HeaderValue;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use self::admission::Admission;
@@ -32,6 +33,7 @@ pub use self::listener::ConnectionLimits;
 use self::memory::Memory;
 use crate::graph;
 use crate::schema::Api;
+use crate::telemetry::metrics;
 
 /// What the gateway is started with.
 #[derive(Debug, Clone)]
@@ -46,6 +48,8 @@ pub struct Settings {
     pub max_buffered: usize,
     /// How many requests are taken at a time.
     pub admission: AdmissionLimits,
+    /// How many streams of live updates may be open; a token has its share of them as of requests.
+    pub max_streams: usize,
     /// What connections may do.
     pub connections: ConnectionLimits,
     /// How long requests are still taken after readiness is gone, so that load balancers notice first.
@@ -63,6 +67,9 @@ struct App {
     api: Api,
     graph: graph::Client,
     admission: Admission,
+    streams: Admission,
+    /// Cancelled when no more is begun: streams end then.
+    stopping: CancellationToken,
     bodies: Arc<Memory>,
     answers: Arc<Memory>,
     settings: Settings,
@@ -84,9 +91,14 @@ pub async fn run(
 ) -> usize {
     let readiness = Readiness::ready();
     let Settings { deadline, drain_delay, drain_timeout, admission, connections, .. } = settings;
-    let admission = Admission::new(admission);
+    let streams = AdmissionLimits { in_flight: settings.max_streams, waiting: 0, ..admission };
+    let streams = Admission::new(streams, metrics::stream);
+    let admission = Admission::new(admission, metrics::in_flight);
+    let stopping_streams = CancellationToken::new();
     let (bodies, answers) = (Memory::new(settings.max_buffered), Memory::new(settings.max_buffered));
-    let app = Arc::new(App { api, graph: graph.clone(), admission, bodies, answers, settings });
+    let stopping = stopping_streams.clone();
+    let app =
+        Arc::new(App { api, graph: graph.clone(), admission, streams, stopping, bodies, answers, settings });
 
     let (draining, drain_begins) = oneshot::channel::<()>();
     let stopping = {
@@ -97,6 +109,7 @@ pub async fn run(
             graph.stop_waiting();
             info!(delay_ms = drain_delay.as_millis(), "shutting down");
             tokio::time::sleep(drain_delay).await;
+            stopping_streams.cancel();
             drop(draining);
         }
     };

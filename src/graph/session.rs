@@ -34,6 +34,13 @@ impl Session {
         Self { reads: Arc::new(Reads::new(Arc::clone(&exchange))), exchange }
     }
 
+    /// The same caller's session until another deadline, in which nothing has been read yet.
+    #[must_use]
+    pub fn renewed(&self, deadline: Instant) -> Self {
+        let Exchange { client, caller } = &*self.exchange;
+        Self::new(Arc::clone(client), Caller { deadline, ..caller.clone() })
+    }
+
     /// `/deviceAppManagement/iosLobAppProvisioningConfigurations`.
     #[must_use]
     pub fn ios_lob_app_provisioning_configurations(&self) -> IosLobAppProvisioningConfigurations {

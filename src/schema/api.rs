@@ -1,18 +1,26 @@
 //! A request, from its text to its answer: prepared by [`operation`](super::operation), executed by the library.
 
 use async_graphql::parser::types::OperationType;
-use async_graphql::{Response, ValidationMode};
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
 
+use async_graphql::{Response, ServerError, ValidationMode};
+use futures_util::{Stream, StreamExt as _};
+
+use super::announcements::Announcements;
 use super::documents::Documents;
 use super::operation::{
     InputRules, JsonVariables, Limits, Prepared, Preparer, RequestError, RequestErrorCode, TypeSystem,
 };
 use super::persisted::{Persisted, PersistedQuery, TrustedDocuments, TrustedDocumentsError};
 use super::request::{RequestData, Services};
+use super::subscription::{EachEvent, Subscriber};
 use super::types::{costs, input_rules};
 use super::{CursorKey, GatewaySchema, build, error, sdl};
 use crate::graph::Session;
 use crate::state::Ledger;
+use crate::telemetry::metrics;
 
 /// What a client asks for, by whatever transport.
 #[derive(Debug, Clone)]
@@ -58,6 +66,8 @@ pub struct Api {
     documents: Documents,
     persisted: Persisted,
     executing: GatewaySchema,
+    /// The same, for subscriptions: what each event needs slows a large page down.
+    streaming: GatewaySchema,
     introspection: bool,
 }
 
@@ -102,14 +112,17 @@ impl Api {
         } = settings;
         let types =
             TypeSystem::new(&sdl(), input_rules(InputRules::default())).expect("our own SDL is valid");
+        let announcements = Announcements::default();
+        let services =
+            Arc::new(Services { cursor_key, default_page_size, max_payload, ledger, announcements });
+        let build = || build(ValidationMode::Fast).data(Arc::clone(&services));
         let preparer = Preparer::new(types, costs(default_page_size), limits);
         Ok(Self {
             persisted: Persisted::new(trusted_documents, &preparer)?,
             preparer,
             documents: Documents::new(),
-            executing: build(ValidationMode::Fast)
-                .data(Services { cursor_key, default_page_size, max_payload, ledger })
-                .finish(),
+            executing: build().finish(),
+            streaming: build().extension(EachEvent).finish(),
             introspection,
         })
     }
@@ -145,11 +158,32 @@ impl Api {
         Ok(prepared)
     }
 
-    /// Executes a prepared request as the caller of `session`; without one, what needs Graph is `UNAUTHENTICATED`.
+    /// Executes a prepared subscription as the caller of `session`: a response for each event, for which `time_for_event` is
+    /// given. Where it cannot begin, one response says why. Nothing is done until the stream is asked.
+    pub fn subscribe(
+        &self,
+        prepared: Prepared,
+        session: Option<Session>,
+        time_for_event: Duration,
+    ) -> impl Stream<Item = Response> + Send + use<> {
+        let request = prepared.into_request().data(Subscriber { session, time_for_event });
+        let responses = AssertUnwindSafe(self.streaming.execute_stream(request)).catch_unwind();
+        responses.map(|response| {
+            coded(response.unwrap_or_else(|_panic| {
+                metrics::panicked();
+                Response::from_errors(vec![ServerError::new("a subscription panicked", None)])
+            }))
+        })
+    }
+
+    /// Executes a prepared query or mutation as the caller of `session`; without one, what needs Graph is `UNAUTHENTICATED`.
     pub async fn execute(&self, prepared: Prepared, session: Option<Session>) -> Response {
         let request = prepared.into_request().data(RequestData::new(session));
-        let mut response = self.executing.execute(request).await;
-        response.errors.iter_mut().for_each(error::with_code);
-        response
+        coded(self.executing.execute(request).await)
     }
+}
+
+fn coded(mut response: Response) -> Response {
+    response.errors.iter_mut().for_each(error::with_code);
+    response
 }

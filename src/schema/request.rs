@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_graphql::Context;
 
+use super::announcements::Announcements;
 use super::cursor::CursorKey;
 use super::error::FieldError;
 use crate::graph::odata::Select;
@@ -25,6 +26,8 @@ pub(super) struct Services {
     pub(super) max_payload: usize,
     /// Which idempotency keys have been used.
     pub(super) ledger: Ledger,
+    /// Who is told of statuses that are added.
+    pub(super) announcements: Announcements,
 }
 
 /// What one request's resolvers share.
@@ -71,7 +74,10 @@ pub(super) fn request<'a>(ctx: &Context<'a>) -> Result<&'a RequestData, FieldErr
 
 /// What the whole process' resolvers share.
 pub(super) fn services<'a>(ctx: &Context<'a>) -> Result<&'a Services, FieldError> {
-    ctx.data_opt().ok_or_else(|| FieldError::internal("the schema was built without its services"))
+    let services = ctx.data_opt::<Arc<Services>>();
+    services
+        .map(|services| &**services)
+        .ok_or_else(|| FieldError::internal("the schema was built without its services"))
 }
 
 /// Entities that have been read, each with the properties that were asked for.

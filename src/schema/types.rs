@@ -36,7 +36,8 @@ use super::operation::{Cost, Costs, InputRules, Objects};
 
 /// The calls to Graph that fields cause, by what they can: a page of a list is one, each object read by itself is one,
 /// and counts by status are one each and one of all. Not counted is what is read again after a write or a failure, and a
-/// status' configuration: within a list it has been read, and beyond one it doubles a status' own call at most.
+/// status' configuration: within a list it has been read, and beyond one it doubles a status' own call at most. What a
+/// subscription causes is what its start or one of its events can.
 pub(super) fn costs(default_page_size: usize) -> Costs {
     let one = Cost { calls: 1, objects: Objects::One };
     let list = Cost { calls: 1, objects: Objects::Argument("first", default_page_size) };
@@ -50,6 +51,8 @@ pub(super) fn costs(default_page_size: usize) -> Costs {
         .field("Query", "iosLobAppProvisioningConfigurations", list)
         .field(configuration, "deviceStatus", one)
         .field(configuration, "deviceStatusCounts", counts);
+    costs =
+        costs.field("Subscription", "deviceStatusAdded", one).field("DeviceStatusAdded", "deviceStatus", one);
     for field in ["deviceStatuses", "userStatuses", "assignments", "groupAssignments"] {
         costs = costs.field(configuration, field, list);
     }

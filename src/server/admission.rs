@@ -1,16 +1,16 @@
 //! How many requests are taken at a time: so many in flight, some more that wait for their turn, and of both no more than
-//! a share for any one token. Past it a request is refused at once, so that those that were taken are served.
+//! a share for any one token. Past it a request is refused at once, so that those that were taken are served. Streams are
+//! taken likewise, and counted apart.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use http::HeaderMap;
 use ring::hmac;
 use ring::rand::SystemRandom;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-use super::auth;
+use crate::graph::Authorization;
 use crate::telemetry::metrics::{self, Overloaded};
 
 /// How many requests are taken at a time.
@@ -36,6 +36,7 @@ pub(super) struct Admission {
     /// Room for those in flight and those that wait.
     taken: Arc<Semaphore>,
     most_of_a_token: usize,
+    counted: fn() -> metrics::Counted,
     key: hmac::Key,
     by_token: Arc<ByToken>,
 }
@@ -60,25 +61,30 @@ impl Admission {
     /// # Panics
     ///
     /// Where the machine gives no random numbers.
-    pub(super) fn new(limits: AdmissionLimits) -> Self {
+    pub(super) fn new(limits: AdmissionLimits, counted: fn() -> metrics::Counted) -> Self {
         let AdmissionLimits { in_flight, waiting, token_share } = limits;
         let most = in_flight.saturating_add(waiting).min(Semaphore::MAX_PERMITS);
         Self {
             in_flight: Arc::new(Semaphore::new(in_flight.min(Semaphore::MAX_PERMITS))),
             taken: Arc::new(Semaphore::new(most)),
             most_of_a_token: (most.saturating_mul(token_share) / 100).max(1),
+            counted,
             key: hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new()).expect("random numbers"),
             by_token: Arc::default(),
         }
     }
 
-    /// Takes a request, at once or when its turn comes before `deadline`.
-    pub(super) async fn admit(&self, headers: &HeaderMap, deadline: Instant) -> Result<Admitted, Overloaded> {
+    /// Takes a request that comes with `token`, at once or when its turn comes before `deadline`.
+    pub(super) async fn admit(
+        &self,
+        token: Option<&Authorization>,
+        deadline: Instant,
+    ) -> Result<Admitted, Overloaded> {
         let refuse = |reason| {
             metrics::refused(reason);
             reason
         };
-        let of_a_token = self.of_a_token(headers).ok_or_else(|| refuse(Overloaded::TokenShare))?;
+        let of_a_token = self.of_a_token(token).ok_or_else(|| refuse(Overloaded::TokenShare))?;
         let taken = Arc::clone(&self.taken).try_acquire_owned().map_err(|_| refuse(Overloaded::Full))?;
         let waiting = metrics::waiting();
         let turn = Arc::clone(&self.in_flight).acquire_owned();
@@ -88,17 +94,15 @@ impl Admission {
             Ok(Ok(in_flight)) => Ok(Admitted {
                 _taken: taken,
                 _in_flight: in_flight,
-                _counted: metrics::in_flight(),
+                _counted: (self.counted)(),
                 _of_a_token: of_a_token,
             }),
             Ok(Err(_)) | Err(_) => Err(refuse(Overloaded::WaitedTooLong)),
         }
     }
 
-    fn of_a_token(&self, headers: &HeaderMap) -> Option<OfAToken> {
-        // What cannot be used as a token is none.
-        let token = auth::authorization(headers);
-        let token = token.as_ref().map_or([0; 32], |token| token.keyed_hash(&self.key));
+    fn of_a_token(&self, token: Option<&Authorization>) -> Option<OfAToken> {
+        let token = token.map_or([0; 32], |token| token.keyed_hash(&self.key));
         let mut by_token = self.by_token.lock().unwrap_or_else(PoisonError::into_inner);
         let requests = by_token.entry(token).or_default();
         if *requests >= self.most_of_a_token {
@@ -127,22 +131,25 @@ mod tests {
     use std::time::Duration;
 
     use futures_util::FutureExt as _;
-    use http::header::AUTHORIZATION;
-    use http::{HeaderMap, HeaderValue};
+    use http::HeaderValue;
     use tokio::time::Instant;
 
-    use super::{Admission, AdmissionLimits, Overloaded};
+    use super::{Admission, AdmissionLimits, Authorization, Overloaded};
+    use crate::telemetry::metrics;
 
-    fn of(token: &'static str) -> HeaderMap {
-        HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_static(token))])
+    fn of(token: &'static str) -> Authorization {
+        Authorization::parse(&HeaderValue::from_static(token)).unwrap()
+    }
+
+    fn admission(in_flight: usize, waiting: usize, token_share: usize) -> Admission {
+        Admission::new(AdmissionLimits { in_flight, waiting, token_share }, metrics::in_flight)
     }
 
     #[tokio::test(start_paused = true)]
     async fn so_many_are_in_flight_some_wait_and_the_rest_is_refused_at_once() {
-        let admission = Admission::new(AdmissionLimits { in_flight: 2, waiting: 1, token_share: 100 });
+        let admission = admission(2, 1, 100);
         let deadline = Instant::now() + Duration::from_secs(5);
-        let headers = HeaderMap::new();
-        let admit = || admission.admit(&headers, deadline);
+        let admit = || admission.admit(None, deadline);
         let (first, _second) = (admit().await.unwrap(), admit().await.unwrap());
         let waiting = tokio::spawn({
             let turn = std::sync::Arc::clone(&admission.in_flight);
@@ -157,7 +164,8 @@ mod tests {
         let mut waits = std::pin::pin!(admit());
         assert!(futures_util::poll!(&mut waits).is_pending());
         let another = of("Bearer a");
-        let refused = admission.admit(&another, deadline).now_or_never().expect("it is refused at once");
+        let refused =
+            admission.admit(Some(&another), deadline).now_or_never().expect("it is refused at once");
         assert_eq!(refused.err(), Some(Overloaded::Full));
         assert_eq!(waits.await.err(), Some(Overloaded::WaitedTooLong));
         assert_eq!(start.elapsed(), Duration::from_secs(5));
@@ -165,17 +173,17 @@ mod tests {
 
     #[tokio::test]
     async fn one_token_has_its_share_and_no_more() {
-        let admission = Admission::new(AdmissionLimits { in_flight: 8, waiting: 0, token_share: 25 });
+        let admission = admission(8, 0, 25);
         let deadline = Instant::now() + Duration::from_secs(5);
         let (a, b) = (of("Bearer a"), of("Bearer b"));
-        let first = admission.admit(&a, deadline).await.unwrap();
-        let _second = admission.admit(&a, deadline).await.unwrap();
+        let first = admission.admit(Some(&a), deadline).await.unwrap();
+        let _second = admission.admit(Some(&a), deadline).await.unwrap();
         for refused in [&a, &of("bearer a"), &of("BEARER   a")] {
-            assert_eq!(admission.admit(refused, deadline).await.err(), Some(Overloaded::TokenShare));
+            assert_eq!(admission.admit(Some(refused), deadline).await.err(), Some(Overloaded::TokenShare));
         }
-        let _other = admission.admit(&b, deadline).await.unwrap();
+        let _other = admission.admit(Some(&b), deadline).await.unwrap();
         drop(first);
-        let _again = admission.admit(&a, deadline).await.unwrap();
+        let _again = admission.admit(Some(&a), deadline).await.unwrap();
         assert_eq!(admission.by_token.lock().unwrap().len(), 2, "known only while they have requests");
     }
 }

@@ -9,8 +9,10 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::{Body, HttpBody};
+use bytes::Bytes;
 use http::{Request, Version};
-use hyper::body::Incoming;
+use hyper::body::{Frame, Incoming};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
@@ -30,7 +32,7 @@ pub(super) struct Patience {
     pub(super) header_timeout: Duration,
     /// Without a request.
     pub(super) idle_timeout: Duration,
-    /// To take an answer, all of it.
+    /// To take an answer, all of it; of an endless one, each piece.
     pub(super) send_timeout: Duration,
     /// What the gateway itself takes to make an answer, at most.
     pub(super) longest_request: Duration,
@@ -54,8 +56,12 @@ pub(super) async fn serve(
             let answer = router.clone().call(request);
             async move {
                 let answer = answer.await?;
-                under_way.answered();
-                Ok::<_, std::convert::Infallible>(answer.map(|body| Kept::new(body, under_way)))
+                let is_endless = answer.extensions().get::<Endless>().is_some();
+                under_way.answered(is_endless);
+                Ok::<_, std::convert::Infallible>(answer.map(|body| match is_endless {
+                    true => Body::new(Streamed { body, under_way }),
+                    false => Body::new(Kept::new(body, under_way)),
+                }))
             }
         }
     });
@@ -116,11 +122,24 @@ struct State {
     version: Option<Version>,
     /// Requests whose heads have come, and whose answers have not been sent in full.
     requests: usize,
-    /// Those of them whose answers are ready, by their numbers, and since when: the oldest first.
-    answers: Vec<(u64, Instant)>,
+    /// Those of them whose answers are ready: those that have been ready for longest first.
+    answers: Vec<Ready>,
     /// The number of the next request.
     next: u64,
 }
+
+/// An answer that is ready, or of which a piece is.
+#[derive(Debug)]
+struct Ready {
+    /// The request's.
+    number: u64,
+    since: Instant,
+    is_endless: bool,
+}
+
+/// Marks an answer that goes on for as long as its client likes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Endless;
 
 /// The client of a request, as the connection knows it.
 #[derive(Debug, Clone)]
@@ -129,7 +148,7 @@ pub(super) struct Client(Arc<Activity>);
 impl Client {
     /// Whether it has answers yet to take.
     pub(super) fn is_behind(&self) -> bool {
-        !self.0.state().answers.is_empty()
+        self.0.state().answers.iter().any(|answer| !answer.is_endless)
     }
 }
 
@@ -154,8 +173,8 @@ impl Activity {
 impl State {
     /// When the connection is to be closed if nothing changes; `None` while the gateway is what is waited for.
     fn due(&self, patience: Patience) -> Option<Instant> {
-        if let Some((_, since)) = self.answers.first() {
-            return Some(*since + patience.send_timeout);
+        if let Some(oldest) = self.answers.first() {
+            return Some(oldest.since + patience.send_timeout);
         }
         if self.requests > 0 {
             return None;
@@ -176,7 +195,7 @@ impl State {
         if self.requests > self.answers.len() {
             return last;
         }
-        let ready = self.answers.last().map_or(since, |(_, ready)| *ready);
+        let ready = self.answers.last().map_or(since, |newest| newest.since);
         last.min(ready.max(since) + patience.header_timeout)
     }
 
@@ -208,9 +227,16 @@ impl UnderWay {
         Self { activity: Arc::clone(activity), number }
     }
 
-    fn answered(&self) {
+    fn answered(&self, is_endless: bool) {
+        let ready = Ready { number: self.number, since: Instant::now(), is_endless };
+        self.activity.state().answers.push(ready);
+    }
+
+    /// A piece of an endless answer has been taken.
+    fn goes_on(&self) {
         let mut state = self.activity.state();
-        state.answers.push((self.number, Instant::now()));
+        state.answers.retain(|answer| answer.number != self.number);
+        state.answers.push(Ready { number: self.number, since: Instant::now(), is_endless: true });
     }
 }
 
@@ -219,10 +245,30 @@ impl Drop for UnderWay {
         let now = Instant::now();
         let mut state = self.activity.state();
         state.requests -= 1;
-        state.answers.retain(|(number, _)| *number != self.number);
+        state.answers.retain(|answer| answer.number != self.number);
         if state.requests == 0 {
             state.idle_since = now;
         }
+    }
+}
+
+/// An endless answer, each piece of which is given its time.
+struct Streamed {
+    body: Body,
+    under_way: UnderWay,
+}
+
+impl HttpBody for Streamed {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let piece = ready!(Pin::new(&mut self.body).poll_frame(context));
+        self.under_way.goes_on();
+        Poll::Ready(piece)
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod answer;
 mod body;
+mod events;
 mod parameters;
 #[cfg(any(test, fuzzing))]
 pub(super) mod properties;
@@ -15,7 +16,8 @@ use async_graphql::parser::types::OperationType;
 use axum::body::{Body, HttpBody as _};
 use axum::extract::State;
 use axum::response::Response;
-use futures_util::FutureExt as _;
+use futures_util::{FutureExt as _, StreamExt as _};
+use http::request::Parts;
 use http::{HeaderMap, HeaderName, Request, StatusCode};
 use tokio_util::sync::CancellationToken;
 use tracing::error;
@@ -25,10 +27,9 @@ use self::answer::{Answer, Refusal};
 use self::body::RequestBody;
 use super::connection::Client;
 use super::kept::Kept;
-use super::media_type::ResponseType;
+use super::media_type::Accepted;
 use super::{App, auth};
 use crate::graph::Caller;
-use crate::schema::GraphqlRequest;
 use crate::telemetry::metrics::{self, Overloaded};
 
 const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");
@@ -38,37 +39,20 @@ pub(super) async fn handle(State(app): State<Arc<App>>, request: Request<Body>) 
     let deadline = Instant::now() + app.settings.deadline;
     let (parts, body) = request.into_parts();
     let mut body = RequestBody::new(&parts, body, &app.settings, app.bodies.hold());
-    let negotiated = ResponseType::negotiate(&parts.headers);
+    let accepted = Accepted::of(&parts.headers);
     let mut is_write = false;
-    let answer = AssertUnwindSafe(async {
-        if negotiated.is_none() {
-            let message =
-                "The answer is application/graphql-response+json or application/json; Accept allows neither.";
-            return Err(Refusal::http(StatusCode::NOT_ACCEPTABLE, message));
-        }
-        if app.answers.is_full() && parts.extensions.get::<Client>().is_some_and(Client::is_behind) {
-            // Whoever takes answers has no part in it.
-            metrics::refused(Overloaded::Memory);
-            return Err(Refusal::Overloaded(Overloaded::Memory));
-        }
-        let request = parameters::read(&parts, &mut body, app.api.limits().nesting).await?;
-        // Admitted when it is there: a body that does not come takes nobody's place.
-        let admitted = app.admission.admit(&parts.headers, deadline.into()).await;
-        let _admitted = admitted.map_err(Refusal::Overloaded)?;
-        execute(&app, &parts.headers, request, deadline, &mut is_write).await
-    });
-    let answer = answer.catch_unwind().await;
-    let media_type = negotiated.unwrap_or(ResponseType::Json);
-    let response = match answer {
-        Ok(Ok(answer)) => answer.respond(media_type),
+    let answer = answer(&app, &parts, &mut body, accepted, deadline, &mut is_write);
+    let response = match AssertUnwindSafe(answer).catch_unwind().await {
+        Ok(Ok(Reply::Whole(answer))) => answer.respond(accepted),
+        Ok(Ok(Reply::Live(response))) => return response,
         Ok(Err(refusal)) => {
             body.discard().await;
-            refusal.respond(media_type)
+            refusal.respond(accepted)
         }
         Err(_panic) => {
             metrics::panicked();
             error!("a request panicked");
-            Refusal::Failed { is_write }.respond(media_type)
+            Refusal::Failed { is_write }.respond(accepted)
         }
     };
     let size = response.body().size_hint().exact().and_then(|size| size.try_into().ok());
@@ -79,28 +63,62 @@ pub(super) async fn handle(State(app): State<Arc<App>>, request: Request<Body>) 
 
 /// Refuses a request of which no more was read than its head.
 pub(super) fn refuse(status: StatusCode, message: &str) -> Response {
-    Refusal::http(status, message).respond(ResponseType::Json)
+    Refusal::http(status, message).respond(Accepted::JSON)
 }
 
-/// Prepares the request, and executes it where nothing is wrong with it.
-async fn execute(
+/// How a request is answered.
+enum Reply {
+    Whole(Answer),
+    /// By events, for as long as the client likes.
+    Live(Response),
+}
+
+async fn answer(
     app: &App,
-    headers: &HeaderMap,
-    request: GraphqlRequest,
+    parts: &Parts,
+    body: &mut RequestBody,
+    accepted: Accepted,
     deadline: Instant,
     is_write: &mut bool,
-) -> Result<Answer, Refusal> {
-    let prepared = app.api.prepare(request).map_err(Refusal::from)?;
-    *is_write = prepared.operation_type == OperationType::Mutation;
+) -> Result<Reply, Refusal> {
+    if accepted.whole.is_none() && !accepted.events {
+        let message = "The answer is application/graphql-response+json, application/json or text/event-stream; Accept \
+                       allows none of them.";
+        return Err(Refusal::http(StatusCode::NOT_ACCEPTABLE, message));
+    }
+    if app.answers.is_full() && parts.extensions.get::<Client>().is_some_and(Client::is_behind) {
+        // Whoever takes answers has no part in it.
+        metrics::refused(Overloaded::Memory);
+        return Err(Refusal::Overloaded(Overloaded::Memory));
+    }
+    let request = parameters::read(parts, body, app.api.limits().nesting).await?;
+    let token = auth::authorization(&parts.headers);
+    // Admitted when it is there: a body that does not come takes nobody's place.
+    let admitted = app.admission.admit(token.as_ref(), deadline.into()).await;
+    let _admitted = admitted.map_err(Refusal::Overloaded)?;
+    let prepared = app.api.prepare(request)?;
     let gone = CancellationToken::new();
     // Where the caller hangs up, this is dropped with all that answers it.
-    let _present = gone.clone().drop_guard();
-    let session = auth::authorization(headers).map(|authorization| {
-        let client_request_id = client_request_id(headers);
+    let present = gone.clone().drop_guard();
+    let session = token.clone().map(|authorization| {
+        let client_request_id = client_request_id(&parts.headers);
         app.graph.session(Caller { authorization, client_request_id, deadline, gone })
     });
+    if prepared.operation_type == OperationType::Subscription {
+        if !accepted.events {
+            let message = "A subscription is answered as text/event-stream, which Accept must name, or over a WebSocket.";
+            return Err(Refusal::http(StatusCode::NOT_ACCEPTABLE, message));
+        }
+        let admitted =
+            app.streams.admit(token.as_ref(), deadline.into()).await.map_err(Refusal::Overloaded)?;
+        let answers = app.api.subscribe(prepared, session, app.settings.deadline).map(Answer::live);
+        let still = events::still(app.settings.connections.send_timeout);
+        let kept = (admitted, present);
+        return Ok(Reply::Live(events::respond(answers, still, app.stopping.clone(), kept)));
+    }
+    *is_write = prepared.operation_type == OperationType::Mutation;
     let response = app.api.execute(prepared, session).await;
-    Ok(Answer { errors: response.errors, data: response.data })
+    Ok(Reply::Whole(Answer::whole(response)))
 }
 
 /// The caller's `client-request-id` where it is a GUID, else a fresh one.

@@ -22,18 +22,13 @@ impl ResponseType {
         }
     }
 
-    /// The type that the `Accept` headers like best; without one, `application/json`. `None` where neither type is
-    /// acceptable.
-    pub(super) fn negotiate(headers: &HeaderMap) -> Option<Self> {
-        let mut ranges = Vec::new();
-        for value in headers.get_all(ACCEPT) {
-            ranges.extend(value.to_str().ok()?.split(',').filter_map(Range::parse));
-        }
+    /// The type that is liked best; where nothing is said, `application/json`. `None` where neither type is acceptable.
+    fn liked(ranges: &[Range]) -> Option<Self> {
         if ranges.is_empty() {
             return Some(Self::Json);
         }
-        let json = quality(&ranges, "json");
-        let graphql = quality(&ranges, "graphql-response+json");
+        let json = quality(ranges, "json");
+        let graphql = quality(ranges, "graphql-response+json");
         // Where a client says that it likes both the same, the newer type tells it more.
         let graphql_is_named = ranges.iter().any(|range| range.subtype == "graphql-response+json");
         match (graphql, json) {
@@ -43,6 +38,32 @@ impl ResponseType {
             }
             _ => Some(Self::Json),
         }
+    }
+}
+
+/// What an answer may be sent as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Accepted {
+    /// As one document, of this type.
+    pub(super) whole: Option<ResponseType>,
+    /// As Server-Sent Events: only where the client names them, since one that does not know them would wait for the end.
+    pub(super) events: bool,
+}
+
+impl Accepted {
+    /// One document, of the type that every client knows.
+    pub(super) const JSON: Self = Self { whole: Some(ResponseType::Json), events: false };
+
+    /// What the `Accept` headers say.
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        let mut ranges = Vec::new();
+        for value in headers.get_all(ACCEPT) {
+            let Ok(value) = value.to_str() else { return Self { whole: None, events: false } };
+            ranges.extend(value.split(',').filter_map(Range::parse));
+        }
+        let is_events = |range: &Range| range.main == "text" && range.subtype == "event-stream";
+        let events = ranges.iter().any(|range| is_events(range) && range.quality > 0);
+        Self { whole: ResponseType::liked(&ranges), events }
     }
 }
 
@@ -130,7 +151,7 @@ mod tests {
     use http::header::{ACCEPT, CONTENT_TYPE};
     use http::{HeaderMap, HeaderValue};
 
-    use super::{ResponseType, is_json};
+    use super::{Accepted, ResponseType, is_json};
 
     #[test]
     fn the_answer_is_of_the_type_that_is_liked_best() {
@@ -155,9 +176,30 @@ mod tests {
             ("application/json;; q=0.5; ", Some(Json)),
         ] {
             let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(accept))]);
-            assert_eq!(ResponseType::negotiate(&headers), expected, "{accept}");
+            assert_eq!(Accepted::of(&headers).whole, expected, "{accept}");
         }
-        assert_eq!(ResponseType::negotiate(&HeaderMap::new()), Some(Json));
+        assert_eq!(Accepted::of(&HeaderMap::new()).whole, Some(Json));
+    }
+
+    #[test]
+    fn events_are_sent_to_whoever_names_them() {
+        for (accept, events, whole) in [
+            ("text/event-stream", true, None),
+            ("Text/Event-Stream; charset=utf-8", true, None),
+            (
+                "application/graphql-response+json, application/json, text/event-stream",
+                true,
+                Some(ResponseType::GraphqlResponse),
+            ),
+            ("text/event-stream;q=0, application/json", false, Some(ResponseType::Json)),
+            ("text/event-stream;charset=utf-7", false, None),
+            ("*/*", false, Some(ResponseType::Json)),
+            ("text/*", false, None),
+        ] {
+            let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(accept))]);
+            assert_eq!(Accepted::of(&headers), Accepted { whole, events }, "{accept}");
+        }
+        assert!(!Accepted::of(&HeaderMap::new()).events);
     }
 
     #[test]

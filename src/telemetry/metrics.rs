@@ -28,6 +28,10 @@ const REFUSED: &str = "intune_graphql_refused_total";
 const IN_FLIGHT: &str = "intune_graphql_requests_in_flight";
 /// Requests that wait until one of those is done.
 const WAITING: &str = "intune_graphql_requests_waiting";
+/// Streams of live updates that are open.
+const STREAMS: &str = "intune_graphql_streams";
+/// Added statuses that listeners were too slow to hear of.
+const ANNOUNCEMENTS_MISSED: &str = "intune_graphql_announcements_missed_total";
 /// Connections to the public listener.
 const CONNECTIONS: &str = "intune_graphql_connections";
 
@@ -66,6 +70,11 @@ pub fn install() -> PrometheusHandle {
             describe_counter!(PANICS, "Panics; each failed one request or one write");
             describe_gauge!(IN_FLIGHT, "Requests under way");
             describe_gauge!(WAITING, "Requests that wait until one of those under way is done");
+            describe_gauge!(STREAMS, "Open streams of live updates, which are no requests under way");
+            describe_counter!(
+                ANNOUNCEMENTS_MISSED,
+                "Added statuses that subscribers were too slow to hear of"
+            );
             describe_gauge!(CONNECTIONS, "Open connections, those to the admin listener too");
             // Shown from the start, so that a first occurrence is a change.
             counter!(FILTER_IGNORED_ROWS).absolute(0);
@@ -74,10 +83,11 @@ pub fn install() -> PrometheusHandle {
             counter!(RETRY_BUDGET_SPENT).absolute(0);
             counter!(BREAKER_OPENED).absolute(0);
             counter!(PANICS).absolute(0);
+            counter!(ANNOUNCEMENTS_MISSED).absolute(0);
             for reason in Overloaded::ALL {
                 counter!(REFUSED, "reason" => reason.label()).absolute(0);
             }
-            for level in [IN_FLIGHT, WAITING, CONNECTIONS] {
+            for level in [IN_FLIGHT, WAITING, STREAMS, CONNECTIONS] {
                 gauge!(level).set(0.0);
             }
             handle
@@ -170,6 +180,16 @@ impl Drop for Counted {
 /// A request is under way.
 pub(crate) fn in_flight() -> Counted {
     Counted::new(IN_FLIGHT)
+}
+
+/// A stream of live updates is open.
+pub(crate) fn stream() -> Counted {
+    Counted::new(STREAMS)
+}
+
+/// A listener was too slow to hear of so many added statuses.
+pub(crate) fn announcements_missed(statuses: u64) {
+    counter!(ANNOUNCEMENTS_MISSED).increment(statuses);
 }
 
 /// A connection is open.

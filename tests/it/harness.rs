@@ -156,6 +156,7 @@ impl Gateway {
                 body_timeout: Duration::from_secs(10),
                 max_buffered: 64 * 1024 * 1024,
                 admission: server::AdmissionLimits::default(),
+                max_streams: 1000,
                 connections: server::ConnectionLimits::default(),
                 drain_delay: Duration::ZERO,
                 drain_timeout: Duration::from_secs(20),

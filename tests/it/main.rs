@@ -25,6 +25,7 @@ mod idempotency;
 mod ignored;
 mod incidents;
 mod limits;
+mod live;
 mod load;
 mod node;
 mod operations;

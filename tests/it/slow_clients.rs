@@ -130,7 +130,7 @@ async fn a_body_that_does_not_come_is_not_waited_for() {
 async fn an_answer_that_is_not_taken_is_given_up() {
     let gateway = impatient().await;
     // A window of no bytes: the answer's head can be sent, and nothing of its body.
-    is_let_go(&gateway, &asked_with_window(0), b"", PING).await;
+    is_let_go(&gateway, &asked_with_window(QUERY, 0), b"", PING).await;
     // By HTTP/1, more than the system takes off the gateway's hands.
     let body = json!({"query": "{ __schema { types { name description fields { name description } } } }"});
     let body = body.to_string();
@@ -149,10 +149,10 @@ async fn waiting_for_nobodys_answer() -> Gateway {
     Gateway::builder().settings(|settings| settings.connections = limits).start().await
 }
 
-/// HTTP/2 with a window of so many bytes for each stream, and a query on the first.
-fn asked_with_window(bytes: u8) -> Vec<u8> {
+/// HTTP/2 with a window of so many bytes for each stream, and this query on the first.
+pub(crate) fn asked_with_window(query: &[u8], bytes: u8) -> Vec<u8> {
     let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
-    [preface, frame(4, 0, 0, &[0, 4, 0, 0, 0, bytes]), frame(1, 5, 1, QUERY)].concat()
+    [preface, frame(4, 0, 0, &[0, 4, 0, 0, 0, bytes]), frame(1, 5, 1, query)].concat()
 }
 
 fn window(stream: u32, bytes: u16) -> Vec<u8> {
@@ -162,14 +162,14 @@ fn window(stream: u32, bytes: u16) -> Vec<u8> {
 #[tokio::test]
 async fn an_answer_of_which_a_byte_was_taken_is_given_up_too() {
     let gateway = waiting_for_nobodys_answer().await;
-    is_let_go(&gateway, &asked_with_window(1), b"", PING).await;
+    is_let_go(&gateway, &asked_with_window(QUERY, 1), b"", PING).await;
 }
 
 #[tokio::test]
 async fn answers_that_are_taken_excuse_none_that_is_not() {
     let gateway = waiting_for_nobodys_answer().await;
     let mut stream = connect(&gateway).await;
-    stream.write_all(&asked_with_window(0)).await.unwrap();
+    stream.write_all(&asked_with_window(QUERY, 0)).await.unwrap();
     let (mut from, mut to) = stream.split();
     let go_on = async {
         for stream in (3..).step_by(2) {
@@ -201,7 +201,7 @@ async fn a_request_under_way_is_answered_beside_an_answer_that_is_not_taken() {
     .concat();
     assert!(path.len() < 127, "a length of one byte");
     let mut stream = connect(&gateway).await;
-    stream.write_all(&asked_with_window(0)).await.unwrap();
+    stream.write_all(&asked_with_window(QUERY, 0)).await.unwrap();
     stream.write_all(&[frame(1, 5, 3, &read), window(3, 10_000)].concat()).await.unwrap();
     let mut said = Vec::new();
     let closed = tokio::time::timeout(Duration::from_secs(20), stream.read_to_end(&mut said)).await;

@@ -12,6 +12,7 @@ use tracing::{error, warn};
 use crate::graph::models::NewEntity;
 use crate::graph::odata::{ListOptions, Select};
 use crate::graph::{Collection, Created, Fate, Journal, Key, NoJournal, Outcome};
+use crate::schema::announcements::Announcing;
 use crate::schema::error::{ErrorCode, FieldError};
 use crate::schema::request::{services, session};
 use crate::state::{Claim, Entry, ItemState, Scope, StateError, StoreError};
@@ -24,7 +25,7 @@ const LONGEST_KEY: usize = 255;
 pub(super) struct Call<'a> {
     /// The mutation's field.
     pub(super) mutation: &'static str,
-    /// The configuration that is written to; `None` where one is created.
+    /// The configuration that statuses are added to; `None` where one is created.
     pub(super) configuration: Option<&'a Key>,
     pub(super) idempotency_key: Option<&'a str>,
 }
@@ -51,11 +52,19 @@ pub(super) async fn create<N: NewEntity + Clone>(
     collection: &Collection<N::Entity>,
     new: Vec<N>,
 ) -> Result<Creations<N::Entity>, FieldError> {
+    let not_sent = |error: FieldError| error.with_outcome(Outcome::NotSent);
+    let announcements = &services(ctx).map_err(not_sent)?.announcements;
+    let announced = |journal: Arc<dyn Journal>| match call.configuration.cloned() {
+        Some(configuration) => {
+            let announcements = announcements.clone();
+            Arc::new(Announcing { journal, announcements, configuration })
+        }
+        None => journal,
+    };
     let Some(key) = call.idempotency_key else {
-        let results = collection.create(new, Arc::new(NoJournal)).await;
+        let results = collection.create(new, announced(Arc::new(NoJournal))).await;
         return Ok(results.into_iter().map(|result| Ok(fresh(result?))).collect());
     };
-    let not_sent = |error: FieldError| error.with_outcome(Outcome::NotSent);
     check(key).map_err(not_sent)?;
     let session = session(ctx).map_err(not_sent)?;
     let ledger = &services(ctx).map_err(not_sent)?.ledger;
@@ -110,7 +119,7 @@ pub(super) async fn create<N: NewEntity + Clone>(
         .collect();
     let to_create = free.iter().map(|index| new[*index].clone()).collect();
     let journal = Arc::new(LedgerJournal { claim: Mutex::new(Some(claim)), items: free });
-    let mut results = collection.create(to_create, journal).await.into_iter();
+    let mut results = collection.create(to_create, announced(journal)).await.into_iter();
     let creations = known.iter().zip(&new).map(|(item, new)| {
         let fresh = (*item == ItemState::Free).then(|| results.next()).flatten();
         async move {

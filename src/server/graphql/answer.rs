@@ -6,9 +6,10 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
 use tracing::error;
 
+use super::events;
 use crate::schema::operation::RequestError;
 use crate::schema::{ErrorCode, PrepareError, WriteOutcome};
-use crate::server::media_type::ResponseType;
+use crate::server::media_type::{Accepted, ResponseType};
 use crate::telemetry::metrics::Overloaded;
 
 /// Seconds after which it is worth coming back to a gateway that is full.
@@ -18,14 +19,29 @@ const COME_BACK: u64 = 1;
 #[derive(Serialize)]
 pub(super) struct Answer {
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) errors: Vec<async_graphql::ServerError>,
-    pub(super) data: async_graphql::Value,
+    errors: Vec<async_graphql::ServerError>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<async_graphql::Value>,
 }
 
 impl Answer {
+    /// That to a query or a mutation.
+    pub(super) fn whole(response: async_graphql::Response) -> Self {
+        Self { errors: response.errors, data: Some(response.data) }
+    }
+
+    /// One of those to a subscription. Where it could not begin, that is a request error (GraphQL, section 6.2.3).
+    pub(super) fn live(response: async_graphql::Response) -> Self {
+        let has_begun = response.errors.is_empty() || response.data != async_graphql::Value::Null;
+        Self { errors: response.errors, data: has_begun.then_some(response.data) }
+    }
+
     /// 200 whatever fields failed.
-    pub(super) fn respond(&self, media_type: ResponseType) -> Response {
-        respond(StatusCode::OK, media_type, self)
+    pub(super) fn respond(&self, accepted: Accepted) -> Response {
+        match accepted.whole {
+            Some(media_type) => respond(StatusCode::OK, media_type, self),
+            None => events::one(self),
+        }
     }
 }
 
@@ -109,8 +125,13 @@ impl Refusal {
         Self::Http { status, code: ErrorCode::QueryTooLarge, message, instead: None }
     }
 
-    pub(super) fn respond(self, media_type: ResponseType) -> Response {
+    pub(super) fn respond(self, accepted: Accepted) -> Response {
+        let media_type = accepted.whole.unwrap_or(ResponseType::Json);
         match self {
+            // A browser's reader of events would give up at a status that is no success.
+            Self::Graphql(errors) if accepted.whole.is_none() && accepted.events => {
+                events::one(&Errors { errors: &errors })
+            }
             Self::Overloaded(why) => {
                 let extensions = PlainExtensions {
                     retryable: true,
@@ -194,12 +215,12 @@ mod tests {
     use http_body_util::BodyExt as _;
     use serde_json::{Value, json};
 
-    use super::{Refusal, ResponseType};
+    use super::{Accepted, Refusal};
 
     #[tokio::test]
     async fn of_a_mutation_that_panicked_nothing_is_claimed() {
         for (is_write, outcome) in [(true, json!("UNKNOWN")), (false, Value::Null)] {
-            let answer = Refusal::Failed { is_write }.respond(ResponseType::GraphqlResponse);
+            let answer = Refusal::Failed { is_write }.respond(Accepted::JSON);
             assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
             let body = answer.into_body().collect().await.unwrap().to_bytes();
             let body: Value = serde_json::from_slice(&body).unwrap();

@@ -1,0 +1,153 @@
+//! Live updates: a stream for each subscription, whose events are executed one by one as a query is, each with the
+//! subscriber's own token, a time of its own, and nothing that an earlier one has read.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_graphql::extensions::{Extension, ExtensionContext, ExtensionFactory, NextExecute};
+use async_graphql::{Context, Data, ID, Object, Response, Subscription as GraphqlSubscription};
+use async_trait::async_trait;
+use futures_util::Stream;
+use futures_util::stream;
+
+use super::announcements::Listener;
+use super::error::{ErrorCode, FieldError};
+use super::node::{self, GlobalId};
+use super::request::{RequestData, services};
+use super::selection::Selected;
+use super::types::DeviceStatus;
+use crate::graph::odata::Select;
+use crate::graph::{Key, Session};
+
+/// How long Graph's word is taken that a subscriber may read a configuration.
+const ALLOWED_FOR: Duration = Duration::from_secs(60);
+
+/// Whose subscription it is, and how long an event of it may take.
+#[derive(Debug, Clone)]
+pub(super) struct Subscriber {
+    pub(super) session: Option<Session>,
+    pub(super) time_for_event: Duration,
+}
+
+impl Subscriber {
+    /// Graph on behalf of the subscriber, for one event.
+    fn session(&self) -> Option<Session> {
+        let deadline = Instant::now() + self.time_for_event;
+        self.session.as_ref().map(|session| session.renewed(deadline))
+    }
+}
+
+/// Live updates.
+pub(super) struct Subscription;
+
+/// Live updates, over a WebSocket (`graphql-transport-ws`) or as Server-Sent Events (`graphql-sse`).
+#[GraphqlSubscription]
+impl Subscription {
+    /// Statuses that this gateway adds to the configuration, to callers whom Graph lets read it. A hint to refetch: at most
+    /// once.
+    async fn device_status_added(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The configuration's global id, or Graph's own key.")] configuration_id: ID,
+    ) -> Result<impl Stream<Item = Option<Result<DeviceStatusAdded, FieldError>>> + use<>, FieldError> {
+        let configuration = node::configuration_key(&configuration_id, "configurationId")?;
+        let subscriber: &Subscriber = ctx
+            .data_opt()
+            .ok_or_else(|| FieldError::internal("a subscription was executed without its subscriber"))?;
+        // Before Graph is asked, so that nothing is missed in between.
+        let listener = services(ctx)?.announcements.listen(&configuration);
+        let mut added = Added { subscriber: subscriber.clone(), configuration, listener, allowed_at: None };
+        added.check_allowed().await?;
+        Ok(stream::unfold(Some(added), |added| async {
+            let mut added = added?;
+            let key = added.listener.next().await?;
+            let configuration = added.configuration.clone();
+            match added.check_allowed().await {
+                Ok(()) => Some((Some(Ok(DeviceStatusAdded { configuration, key })), Some(added))),
+                Err(error) => {
+                    let is_final = matches!(
+                        error.code(),
+                        ErrorCode::Unauthenticated | ErrorCode::Forbidden | ErrorCode::NotFound
+                    );
+                    Some((Some(Err(error)), (!is_final).then_some(added)))
+                }
+            }
+        }))
+    }
+}
+
+/// What one subscription waits for.
+struct Added {
+    subscriber: Subscriber,
+    configuration: Key,
+    listener: Listener,
+    /// When Graph last let the subscriber read the configuration.
+    allowed_at: Option<Instant>,
+}
+
+impl Added {
+    /// Asks Graph whether the subscriber may read the configuration, unless it has said so not long ago.
+    async fn check_allowed(&mut self) -> Result<(), FieldError> {
+        if self.allowed_at.is_some_and(|at| at.elapsed() < ALLOWED_FOR) {
+            return Ok(());
+        }
+        let session = self.subscriber.session().ok_or_else(FieldError::unauthenticated)?;
+        let configurations = session.ios_lob_app_provisioning_configurations().collection();
+        match configurations.get_opt(&self.configuration, &Select::from(["id"])).await? {
+            Some(_) => self.allowed_at = Some(Instant::now()),
+            None => {
+                let message = "Microsoft Graph has no such configuration.";
+                return Err(FieldError::new(ErrorCode::NotFound, message));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A status that was added to a configuration.
+pub(super) struct DeviceStatusAdded {
+    configuration: Key,
+    key: Key,
+}
+
+/// A status that was added to a configuration.
+#[Object]
+#[expect(clippy::disallowed_types, reason = "the macro names it")]
+impl DeviceStatusAdded {
+    /// The status' global id.
+    async fn device_status_id(&self) -> ID {
+        let (configuration, key) = (self.configuration.clone(), self.key.clone());
+        ID(GlobalId::DeviceStatus { configuration, key }.encode())
+    }
+
+    /// The status, read from Graph with the subscriber's own token, and only if selected; null where Graph does not show
+    /// it.
+    async fn device_status(&self, ctx: &Context<'_>) -> Option<Result<DeviceStatus, FieldError>> {
+        let selected = Selected::of(ctx, "DeviceStatus");
+        DeviceStatus::load(ctx, selected, &self.configuration, &self.key).await.transpose()
+    }
+}
+
+/// Gives each event what a request has: a session of its own, whose deadline is the event's.
+pub(super) struct EachEvent;
+
+impl ExtensionFactory for EachEvent {
+    fn create(&self) -> Arc<dyn Extension> {
+        Arc::new(Self)
+    }
+}
+
+#[async_trait]
+impl Extension for EachEvent {
+    async fn execute(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        operation_name: Option<&str>,
+        next: NextExecute<'_>,
+    ) -> Response {
+        let session = ctx.data_opt::<Subscriber>().and_then(Subscriber::session);
+        let mut data = Data::default();
+        data.insert(RequestData::new(session));
+        next.run_with_data(ctx, operation_name, data).await
+    }
+}

@@ -1,0 +1,393 @@
+//! Live updates: statuses that callers add are told to subscribers, as Server-Sent Events.
+
+use std::time::Duration;
+
+use http::{HeaderMap, StatusCode};
+use intune_graphql::sandbox::DEMO_CONFIGURATION_ID;
+use intune_graphql::server::{AdmissionLimits, ConnectionLimits};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use crate::add_device_status::{MUTATION, device_status, input};
+use crate::commands::Program;
+use crate::harness::{Gateway, Reply, TOKEN, fresh_token, http_client};
+use crate::slow_clients::{asked_with_window, connect};
+
+/// What subscribers ask for.
+pub(crate) const ADDED: &str = "subscription($id: ID!) { deviceStatusAdded(configurationId: $id) {
+    deviceStatusId deviceStatus { id graphId userName configuration { displayName } } } }";
+const HINT: &str = "subscription($id: ID!) { deviceStatusAdded(configurationId: $id) { deviceStatusId } }";
+
+/// What a stream of events says next.
+#[derive(Debug, PartialEq)]
+enum Event {
+    Alive,
+    Next(Value),
+    Complete,
+    /// The stream is over.
+    End,
+}
+
+/// A stream of events.
+struct Events {
+    response: reqwest::Response,
+    text: String,
+}
+
+impl Events {
+    /// Asks for events; the answer is a stream of them.
+    async fn ask(request: reqwest::RequestBuilder, token: Option<&str>, query: &str) -> Self {
+        let response = ask(request, token, query, DEMO_CONFIGURATION_ID).await;
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(response.headers()["content-type"], "text/event-stream; charset=utf-8");
+        assert_eq!(response.headers()["cache-control"], "no-store");
+        assert_eq!(response.headers()["x-content-type-options"], "nosniff");
+        Self { response, text: String::new() }
+    }
+
+    async fn event(&mut self) -> Event {
+        loop {
+            if let Some((event, rest)) = self.text.split_once("\n\n") {
+                let (event, rest) = (event.to_owned(), rest.to_owned());
+                self.text = rest;
+                return match event.split_once('\n') {
+                    None if event == ":" => Event::Alive,
+                    Some(("event: complete", "data:")) => Event::Complete,
+                    Some(("event: next", data)) => {
+                        let data = data.strip_prefix("data: ").unwrap();
+                        Event::Next(serde_json::from_str(data).unwrap())
+                    }
+                    _ => panic!("{event:?}"),
+                };
+            }
+            match self.response.chunk().await {
+                Ok(Some(chunk)) => self.text += std::str::from_utf8(&chunk).unwrap(),
+                _ => {
+                    assert_eq!(self.text, "", "no event is cut");
+                    return Event::End;
+                }
+            }
+        }
+    }
+
+    /// The next event that is no sign of life.
+    async fn next(&mut self) -> Event {
+        loop {
+            match self.event().await {
+                Event::Alive => {}
+                event => return event,
+            }
+        }
+    }
+
+    /// The next answer.
+    async fn answer(&mut self) -> Value {
+        match self.next().await {
+            Event::Next(answer) => answer,
+            event => panic!("{event:?}"),
+        }
+    }
+}
+
+async fn ask(
+    request: reqwest::RequestBuilder,
+    token: Option<&str>,
+    query: &str,
+    configuration: &str,
+) -> reqwest::Response {
+    let body = json!({"query": query, "variables": {"id": configuration}});
+    let mut request =
+        request.header("content-type", "application/json").header("accept", "text/event-stream");
+    if let Some(token) = token {
+        request = request.bearer_auth(token);
+    }
+    request.body(body.to_string()).send().await.unwrap()
+}
+
+/// How many requests Graph was sent with a token.
+fn asked_with(gateway: &Gateway, token: &str) -> usize {
+    let bearer = format!("Bearer {token}");
+    gateway.sent().iter().filter(|sent| sent.header("authorization") == Some(&bearer)).count()
+}
+
+/// Subscribes, and waits until Graph has been asked whether the subscriber may.
+async fn subscribe(gateway: &Gateway, token: &str, query: &str) -> Events {
+    let before = asked_with(gateway, token);
+    let events = Events::ask(gateway.post(), Some(token), query).await;
+    while asked_with(gateway, token) == before {
+        tokio::task::yield_now().await;
+    }
+    events
+}
+
+/// Adds a status, and gives its global id.
+async fn add(gateway: &Gateway) -> Value {
+    let reply = gateway.graphql(MUTATION, input(device_status())).await;
+    reply.data()["addDeviceStatus"]["deviceStatusId"].clone()
+}
+
+fn code(answer: &Value) -> &str {
+    answer["errors"][0]["extensions"]["code"].as_str().unwrap()
+}
+
+#[tokio::test]
+async fn a_status_that_is_added_is_told_to_those_who_subscribed() {
+    let gateway = Gateway::start().await;
+    let (one, other) = (fresh_token(), fresh_token());
+    let mut hints = subscribe(&gateway, &one, HINT).await;
+    let mut whole = subscribe(&gateway, &other, ADDED).await;
+    assert_eq!(hints.event().await, Event::Alive, "the stream shows that it is open");
+    gateway.forget();
+    for _ in 0..3 {
+        let id = add(&gateway).await;
+        assert_eq!(hints.answer().await, json!({"data": {"deviceStatusAdded": {"deviceStatusId": id}}}));
+        let answer = whole.answer().await;
+        let added = &answer["data"]["deviceStatusAdded"];
+        assert_eq!((&added["deviceStatusId"], &added["deviceStatus"]["id"]), (&id, &id), "{answer}");
+        assert!(added["deviceStatus"]["configuration"]["displayName"].is_string(), "{answer}");
+    }
+    // Whoever selects no more than the id causes no call; the others read with their own tokens, each event anew.
+    assert_eq!(asked_with(&gateway, &one), 0);
+    assert!(asked_with(&gateway, &other) >= 3);
+}
+
+#[tokio::test]
+async fn statuses_of_a_bulk_are_told_and_replays_are_not() {
+    const BULK: &str = "mutation($input: AddDeviceStatusesInput!) { addDeviceStatuses(input: $input) {
+        results { deviceStatusId } } }";
+    let gateway = Gateway::start().await;
+    let mut events = subscribe(&gateway, &fresh_token(), HINT).await;
+    let mut keyed = input(device_status());
+    keyed["input"]["idempotencyKey"] = json!("k-1");
+    let first = gateway.graphql(MUTATION, keyed.clone()).await.data()["addDeviceStatus"].clone();
+    let again = gateway.graphql(MUTATION, keyed).await.data()["addDeviceStatus"].clone();
+    assert_eq!((&first["replayed"], &again["replayed"]), (&json!(false), &json!(true)));
+    let statuses: Vec<Value> = (0..25).map(|_| device_status()).collect();
+    let bulk = json!({"input": {"configurationId": DEMO_CONFIGURATION_ID, "deviceStatuses": statuses}});
+    let reply = gateway.graphql(BULK, bulk).await;
+    let results = reply.data()["addDeviceStatuses"]["results"].as_array().unwrap();
+    let mut expected: Vec<Value> = results.iter().map(|result| result["deviceStatusId"].clone()).collect();
+    assert_eq!(expected.len(), 25);
+    assert_eq!(events.answer().await["data"]["deviceStatusAdded"]["deviceStatusId"], first["deviceStatusId"]);
+    let mut told = Vec::new();
+    for _ in 0..25 {
+        told.push(events.answer().await["data"]["deviceStatusAdded"]["deviceStatusId"].clone());
+    }
+    // Batches end in any order.
+    told.sort_by_key(Value::to_string);
+    expected.sort_by_key(Value::to_string);
+    assert_eq!(told, expected);
+}
+
+#[tokio::test]
+async fn whoever_may_not_read_the_configuration_is_told_so_and_nothing_else() {
+    let gateway = Gateway::start().await;
+    for (token, fault, expected) in [
+        (None, "", "UNAUTHENTICATED"),
+        (Some(TOKEN), "401", "UNAUTHENTICATED"),
+        (Some(TOKEN), "403", "FORBIDDEN"),
+        (Some(TOKEN), "404", "NOT_FOUND"),
+    ] {
+        gateway.sandbox.clear_faults();
+        if !fault.is_empty() {
+            gateway.sandbox.inject(fault.parse().unwrap());
+        }
+        let mut events = Events::ask(gateway.post(), token, HINT).await;
+        let answer = events.answer().await;
+        assert_eq!(code(&answer), expected);
+        // It did not begin: a request error, which has no data.
+        assert!(answer.get("data").is_none(), "{answer}");
+        assert_eq!(answer["errors"][0]["path"], json!(["deviceStatusAdded"]));
+        assert_eq!(events.next().await, Event::Complete);
+        assert_eq!(events.next().await, Event::End);
+    }
+}
+
+#[tokio::test]
+async fn an_event_whose_status_cannot_be_read_is_an_error_and_the_stream_goes_on() {
+    let gateway = Gateway::impatient().start().await;
+    let mut events = subscribe(&gateway, &fresh_token(), ADDED).await;
+    gateway.sandbox.inject("403;method=GET;path=deviceStatuses;times=1".parse().unwrap());
+    let id = add(&gateway).await;
+    let answer = events.answer().await;
+    assert_eq!(code(&answer), "FORBIDDEN");
+    let added = &answer["data"]["deviceStatusAdded"];
+    assert_eq!(added, &json!({"deviceStatusId": id, "deviceStatus": null}));
+    gateway.sandbox.clear_faults();
+    let id = add(&gateway).await;
+    assert_eq!(events.answer().await["data"]["deviceStatusAdded"]["deviceStatus"]["id"], id);
+}
+
+#[tokio::test]
+async fn queries_and_mutations_are_answered_as_events_to_whoever_takes_nothing_else() {
+    let gateway = Gateway::start().await;
+    for (query, expected) in [
+        ("{ __typename }", json!({"data": {"__typename": "Query"}})),
+        ("mutation { __typename }", json!({"data": {"__typename": "Mutation"}})),
+    ] {
+        let mut events = Events::ask(gateway.post(), Some(TOKEN), query).await;
+        assert_eq!(events.event().await, Event::Next(expected));
+        assert_eq!(events.event().await, Event::Complete);
+        assert_eq!(events.event().await, Event::End);
+    }
+    // What is wrong with an operation is told by an event too: a browser would not show another status.
+    let mut events = Events::ask(gateway.post(), Some(TOKEN), "subscription { nothing }").await;
+    assert_eq!(code(&events.answer().await), "GRAPHQL_VALIDATION_FAILED");
+    assert_eq!(events.next().await, Event::Complete);
+    // What is no operation at all is not.
+    let response = gateway.post().header("accept", "text/event-stream").body("{}").send().await.unwrap();
+    assert_eq!(response.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
+}
+
+#[tokio::test]
+async fn a_subscription_needs_a_client_that_takes_events() {
+    let gateway = Gateway::start().await;
+    let reply = gateway.graphql(HINT, json!({"id": DEMO_CONFIGURATION_ID})).await;
+    assert_eq!((reply.status, reply.code()), (StatusCode::NOT_ACCEPTABLE, "BAD_REQUEST"));
+    assert!(reply.error()["message"].as_str().unwrap().contains("text/event-stream"));
+    // A client that takes either gets a stream where there is one, and else a document.
+    let both = |query: &str| {
+        let body = json!({"query": query, "variables": {"id": DEMO_CONFIGURATION_ID}}).to_string();
+        let request = gateway.post().bearer_auth(TOKEN).header("content-type", "application/json");
+        request.header("accept", "application/json, text/event-stream").body(body).send()
+    };
+    Reply::read(both("{ __typename }").await.unwrap()).await.data();
+    let is_stream = |headers: &HeaderMap| headers["content-type"] == "text/event-stream; charset=utf-8";
+    assert!(is_stream(both(HINT).await.unwrap().headers()));
+}
+
+/// Waits until the program's metrics have this line.
+async fn shows(admin: &str, line: &str) {
+    let client = http_client().build().unwrap();
+    let has = async || {
+        let text = client.get(format!("{admin}/metrics")).send().await.unwrap().text().await.unwrap();
+        text.lines().any(|shown| shown == line)
+    };
+    while !has().await {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn streams_are_counted_apart_from_requests() {
+    let upstream = Gateway::start().await;
+    let mut program = Program::start(&[
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--admin-listen",
+        "127.0.0.1:0",
+        "--graph-url",
+        &upstream.sandbox_url,
+        "--max-in-flight",
+        "1",
+        "--max-waiting",
+        "0",
+        "--max-token-share",
+        "100",
+        "--max-streams",
+        "3",
+    ]);
+    let url = format!("{}/graphql", program.line("listening on "));
+    let admin = program.line("admin listening on ");
+    let client = http_client().build().unwrap();
+    shows(&admin, "intune_graphql_streams 0").await;
+    let mut streams = Vec::new();
+    for _ in 0..3 {
+        streams.push(Events::ask(client.post(&url), Some(TOKEN), HINT).await);
+    }
+    shows(&admin, "intune_graphql_streams 3").await;
+    shows(&admin, "intune_graphql_requests_in_flight 0").await;
+    // They take no request's place, and there is none for a fourth of them.
+    let query = json!({"query": "{ __typename }"}).to_string();
+    let query = client.post(&url).header("content-type", "application/json").body(query);
+    Reply::read(query.send().await.unwrap()).await.data();
+    let refused = Reply::read(ask(client.post(&url), Some(TOKEN), HINT, DEMO_CONFIGURATION_ID).await).await;
+    assert_eq!((refused.status, refused.code()), (StatusCode::SERVICE_UNAVAILABLE, "OVERLOADED"));
+    assert_eq!(refused.headers["retry-after"], "1");
+    // A client that goes makes room.
+    streams.pop();
+    shows(&admin, "intune_graphql_streams 2").await;
+    streams.push(Events::ask(client.post(&url), Some(TOKEN), HINT).await);
+    shows(&admin, "intune_graphql_streams 3").await;
+    // At the end they are let go without a word, so that their clients come again to another gateway.
+    program.terminate();
+    for mut stream in streams {
+        assert_eq!(stream.next().await, Event::End);
+    }
+    let (code, said) = program.ended();
+    assert_eq!(code, Some(0), "{said}");
+    assert!(!said.contains("cut"), "{said}");
+}
+
+#[tokio::test]
+async fn one_caller_has_its_share_of_streams() {
+    let gateway = Gateway::builder().settings(|settings| {
+        settings.max_streams = 8;
+        settings.admission = AdmissionLimits { token_share: 25, ..settings.admission };
+    });
+    let gateway = gateway.start().await;
+    let token = fresh_token();
+    let _streams =
+        [subscribe(&gateway, &token, HINT).await, Events::ask(gateway.post(), Some(&token), HINT).await];
+    let refused = Reply::read(ask(gateway.post(), Some(&token), HINT, DEMO_CONFIGURATION_ID).await).await;
+    assert!(refused.error()["message"].as_str().unwrap().starts_with("This caller has its share"));
+    subscribe(&gateway, &fresh_token(), HINT).await;
+}
+
+/// A gateway that gives a request little time, and a client that takes an answer too.
+async fn hasty() -> Gateway {
+    let gateway = Gateway::builder().settings(|settings| {
+        settings.deadline = Duration::from_millis(500);
+        settings.connections = ConnectionLimits {
+            header_timeout: Duration::from_millis(300),
+            idle_timeout: Duration::from_millis(400),
+            send_timeout: Duration::from_millis(400),
+            ..ConnectionLimits::default()
+        };
+    });
+    gateway.start().await
+}
+
+#[tokio::test]
+async fn a_stream_outlives_the_deadline_and_every_other_time_out() {
+    let gateway = hasty().await;
+    for version in ["HTTP/1.1", "HTTP/2.0"] {
+        let client = match version {
+            "HTTP/2.0" => http_client().http2_prior_knowledge(),
+            _ => http_client(),
+        };
+        let client = client.build().unwrap();
+        let url = format!("{}/graphql", gateway.url);
+        let mut events = Events::ask(client.post(url), Some(TOKEN), ADDED).await;
+        assert_eq!(format!("{:?}", events.response.version()), version);
+        // A sign of life each 200 ms, so that this takes four deadlines.
+        for _ in 0..10 {
+            assert_eq!(events.event().await, Event::Alive);
+        }
+        for _ in 0..2 {
+            let id = add(&gateway).await;
+            assert_eq!(events.answer().await["data"]["deviceStatusAdded"]["deviceStatus"]["id"], id);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_is_not_taken_is_given_up() {
+    let gateway = hasty().await;
+    let path = "/graphql?query=subscription{deviceStatusAdded(configurationId:%22x%22){deviceStatusId}}";
+    let query = [
+        &b"\x82\x86\x44"[..],
+        &[u8::try_from(path.len()).unwrap()],
+        path.as_bytes(),
+        // accept: text/event-stream
+        b"\x0f\x04\x11text/event-stream",
+    ]
+    .concat();
+    // A window of no bytes: not even a sign of life can be sent.
+    let mut stream = connect(&gateway).await;
+    stream.write_all(&asked_with_window(&query, 0)).await.unwrap();
+    let mut said = Vec::new();
+    let closed = tokio::time::timeout(Duration::from_secs(30), stream.read_to_end(&mut said)).await;
+    assert!(closed.is_ok(), "it is closed");
+}

@@ -1,6 +1,7 @@
 //! One connection, from when it is accepted to when it is closed: by its client, because its client is too slow, or
 //! because the gateway stops. How long a request may take to execute is not decided here.
 
+use std::any::Any;
 use std::future::{Future as _, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
@@ -38,9 +39,23 @@ pub(super) struct Patience {
     pub(super) longest_request: Duration,
 }
 
-/// Serves requests on a connection until it ends.
+/// Keeps a connection's place taken: by it, and by the WebSocket that it may become.
+#[derive(Clone)]
+pub(super) struct Place {
+    _taken: Arc<dyn Any + Send + Sync>,
+}
+
+impl Place {
+    /// The place is free when `taken` is dropped.
+    pub(super) fn new(taken: impl Send + Sync + 'static) -> Self {
+        Self { _taken: Arc::new(taken) }
+    }
+}
+
+/// Serves requests on a connection until it ends, or becomes a WebSocket.
 pub(super) async fn serve(
     stream: TcpStream,
+    place: Place,
     http: &auto::Builder<TokioExecutor>,
     router: Router,
     patience: Patience,
@@ -53,6 +68,7 @@ pub(super) async fn serve(
         move |mut request: Request<Incoming>| {
             let under_way = UnderWay::begin(&activity, request.version());
             request.extensions_mut().insert(Client(Arc::clone(&activity)));
+            request.extensions_mut().insert(place.clone());
             let answer = router.clone().call(request);
             async move {
                 let answer = answer.await?;

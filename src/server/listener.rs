@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
-use super::connection::{self, Patience};
+use super::connection::{self, Patience, Place};
 use crate::telemetry::metrics;
 
 /// What connections may do.
@@ -99,9 +99,9 @@ pub(super) async fn serve(
             continue;
         }
         let (http, router, stopping) = (Arc::clone(&http), router.clone(), stopping.clone());
+        let place = Place::new((place, metrics::connection(), open.token()));
         open.spawn(async move {
-            let (_place, _counted) = (place, metrics::connection());
-            connection::serve(stream, &http, router, patience, stopping).await;
+            connection::serve(stream, place, &http, router, patience, stopping).await;
         });
     }
     drop(listener);

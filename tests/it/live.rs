@@ -16,7 +16,8 @@ use crate::slow_clients::{asked_with_window, connect};
 /// What subscribers ask for.
 pub(crate) const ADDED: &str = "subscription($id: ID!) { deviceStatusAdded(configurationId: $id) {
     deviceStatusId deviceStatus { id graphId userName configuration { displayName } } } }";
-const HINT: &str = "subscription($id: ID!) { deviceStatusAdded(configurationId: $id) { deviceStatusId } }";
+pub(crate) const HINT: &str =
+    "subscription($id: ID!) { deviceStatusAdded(configurationId: $id) { deviceStatusId } }";
 
 /// What a stream of events says next.
 #[derive(Debug, PartialEq)]
@@ -105,7 +106,7 @@ async fn ask(
 }
 
 /// How many requests Graph was sent with a token.
-fn asked_with(gateway: &Gateway, token: &str) -> usize {
+pub(crate) fn asked_with(gateway: &Gateway, token: &str) -> usize {
     let bearer = format!("Bearer {token}");
     gateway.sent().iter().filter(|sent| sent.header("authorization") == Some(&bearer)).count()
 }

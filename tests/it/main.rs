@@ -45,5 +45,6 @@ mod slow_clients;
 mod state_file;
 mod tls;
 mod token;
+mod websocket;
 mod wire;
 mod writes;

@@ -2,7 +2,7 @@
 
 use axum::response::{IntoResponse as _, Response};
 use http::header::{ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
 use tracing::error;
 
@@ -67,13 +67,21 @@ pub(super) enum Refusal {
 }
 
 #[derive(Serialize)]
-struct Errors<'a, T> {
-    errors: &'a [T],
+struct Errors<'a> {
+    errors: &'a [RefusalError],
+}
+
+/// One of the errors of a request that did not execute.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(super) enum RefusalError {
+    Plain(PlainError),
+    Request(RequestError),
 }
 
 #[derive(Serialize)]
-struct PlainError<'a> {
-    message: &'a str,
+pub(super) struct PlainError {
+    message: String,
     extensions: PlainExtensions,
 }
 
@@ -125,13 +133,12 @@ impl Refusal {
         Self::Http { status, code: ErrorCode::QueryTooLarge, message, instead: None }
     }
 
-    pub(super) fn respond(self, accepted: Accepted) -> Response {
-        let media_type = accepted.whole.unwrap_or(ResponseType::Json);
+    /// What is wrong, for `errors`.
+    pub(super) fn errors(self) -> Vec<RefusalError> {
+        let plain = |message: &str, extensions| {
+            vec![RefusalError::Plain(PlainError { message: message.to_owned(), extensions })]
+        };
         match self {
-            // A browser's reader of events would give up at a status that is no success.
-            Self::Graphql(errors) if accepted.whole.is_none() && accepted.events => {
-                events::one(&Errors { errors: &errors })
-            }
             Self::Overloaded(why) => {
                 let extensions = PlainExtensions {
                     retryable: true,
@@ -147,41 +154,51 @@ impl Refusal {
                          send it again when others are answered."
                     }
                 };
-                let error = PlainError { message, extensions };
-                let errors = Errors { errors: &[error] };
-                let mut response = respond(StatusCode::SERVICE_UNAVAILABLE, media_type, &errors);
-                response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(COME_BACK));
-                response
+                plain(message, extensions)
             }
             Self::Failed { is_write } => {
                 let extensions = PlainExtensions {
                     outcome: is_write.then(|| WriteOutcome::Unknown.as_str()),
                     ..PlainExtensions::of(ErrorCode::InternalServerError)
                 };
-                let error = PlainError { message: "The gateway failed.", extensions };
-                respond(StatusCode::INTERNAL_SERVER_ERROR, media_type, &Errors { errors: &[error] })
+                plain("The gateway failed.", extensions)
             }
-            Self::Http { status, code, message, instead } => {
-                let extensions = PlainExtensions::of(code);
-                let error = PlainError { message: &message, extensions };
-                let mut response = respond(status, media_type, &Errors { errors: &[error] });
-                if let Some((header, value)) = instead {
-                    response.headers_mut().insert(header, HeaderValue::from_static(value));
-                }
-                if status == StatusCode::REQUEST_TIMEOUT {
-                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-                }
-                response
-            }
-            Self::Graphql(errors) => {
-                let status = match media_type {
-                    ResponseType::GraphqlResponse => StatusCode::BAD_REQUEST,
-                    // The older media type keeps 200 for every well-formed request.
-                    ResponseType::Json => StatusCode::OK,
-                };
-                respond(status, media_type, &Errors { errors: &errors })
-            }
+            Self::Http { code, message, .. } => plain(&message, PlainExtensions::of(code)),
+            Self::Graphql(errors) => errors.into_iter().map(RefusalError::Request).collect(),
         }
+    }
+
+    pub(super) fn respond(self, accepted: Accepted) -> Response {
+        let media_type = accepted.whole.unwrap_or(ResponseType::Json);
+        let mut headers = HeaderMap::new();
+        let status = match &self {
+            Self::Overloaded(_) => {
+                headers.insert(RETRY_AFTER, HeaderValue::from(COME_BACK));
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            Self::Failed { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Http { status, instead, .. } => {
+                if let Some((header, value)) = instead {
+                    headers.insert(header, HeaderValue::from_static(value));
+                }
+                if *status == StatusCode::REQUEST_TIMEOUT {
+                    headers.insert(CONNECTION, HeaderValue::from_static("close"));
+                }
+                *status
+            }
+            // A browser's reader of events would give up at a status that is no success.
+            Self::Graphql(_) if accepted.whole.is_none() && accepted.events => {
+                return events::one(&Errors { errors: &self.errors() });
+            }
+            Self::Graphql(_) => match media_type {
+                ResponseType::GraphqlResponse => StatusCode::BAD_REQUEST,
+                // The older media type keeps 200 for every well-formed request.
+                ResponseType::Json => StatusCode::OK,
+            },
+        };
+        let mut response = respond(status, media_type, &Errors { errors: &self.errors() });
+        response.headers_mut().extend(headers);
+        response
     }
 }
 

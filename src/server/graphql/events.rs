@@ -59,18 +59,17 @@ pub(super) fn one(answer: &impl Serialize) -> Response {
 }
 
 /// Answers as they come, and then that no more will; where the gateway is `stopping`, nothing more, so that the client
-/// comes again. `kept` goes with the stream.
+/// comes again.
 pub(super) fn respond(
     answers: impl Stream<Item = Answer> + Send + 'static,
     still: Duration,
     stopping: CancellationToken,
-    kept: impl Send + 'static,
 ) -> Response {
     let events = answers.filter_map(async |answer| next(&answer));
     let events = events.chain(stream::iter([COMPLETE])).take_until(stopping.cancelled_owned());
-    let later = stream::unfold((Box::pin(events), kept), move |(mut events, kept)| async move {
+    let later = stream::unfold(Box::pin(events), move |mut events| async move {
         let event = timeout(still, events.next()).await.unwrap_or(Some(ALIVE))?;
-        Some((event, (events, kept)))
+        Some((event, events))
     });
     let body = stream::iter([ALIVE]).chain(later).map(Ok::<_, Infallible>);
     let mut response = (HEADERS, Body::from_stream(body)).into_response();

@@ -1,0 +1,145 @@
+//! Messages of the sub-protocol `graphql-transport-ws` (GraphQL over WebSocket Protocol).
+
+use http::HeaderValue;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
+use crate::graph::Authorization;
+use crate::json;
+
+/// What a client sends.
+#[derive(Debug)]
+pub(super) enum FromClient<'a> {
+    ConnectionInit { token: Option<Authorization> },
+    Ping,
+    Pong,
+    Subscribe { id: String, payload: &'a RawValue },
+    Complete { id: String },
+}
+
+/// A message as it comes.
+#[derive(Deserialize)]
+struct Raw<'a> {
+    r#type: String,
+    #[serde(default)]
+    id: Option<String>,
+    #[serde(borrow, default)]
+    payload: Option<&'a RawValue>,
+}
+
+impl<'a> FromClient<'a> {
+    /// Reads a message whose brackets nest no deeper than `deepest`. `None` where it is none that the protocol knows.
+    pub(super) fn read(text: &'a str, deepest: usize) -> Option<Self> {
+        // A derived struct would also be read from an array.
+        if !text.trim_start().starts_with('{') || json::nests_deeper(text.as_bytes(), deepest) {
+            return None;
+        }
+        let Raw { r#type, id, payload } = serde_json::from_str(text).ok()?;
+        let id = id.filter(|id| !id.is_empty());
+        Some(match r#type.as_str() {
+            "connection_init" => Self::ConnectionInit { token: token(payload)? },
+            "ping" => Self::Ping,
+            "pong" => Self::Pong,
+            "subscribe" => Self::Subscribe { id: id?, payload: payload? },
+            "complete" => Self::Complete { id: id? },
+            _ => return None,
+        })
+    }
+}
+
+/// The token in the payload of a `connection_init`, where clients put what would be a header: by its name, in any case, or
+/// within `headers`. `Some(None)` where there is none that can be used, `None` where the payload is no object.
+fn token(payload: Option<&RawValue>) -> Option<Option<Authorization>> {
+    let Some(payload) = payload else { return Some(None) };
+    let payload = match serde_json::from_str(payload.get()).ok()? {
+        Value::Object(payload) => payload,
+        Value::Null => return Some(None),
+        _ => return None,
+    };
+    let headers = payload.get("headers").and_then(Value::as_object);
+    let text = authorization(&payload).or_else(|| authorization(headers?));
+    Some(text.and_then(|text| Authorization::parse(&HeaderValue::from_str(text).ok()?).ok()))
+}
+
+fn authorization(members: &Map<String, Value>) -> Option<&str> {
+    let is_it = |(name, _): &(&String, &Value)| name.eq_ignore_ascii_case("authorization");
+    members.iter().find(is_it).and_then(|(_, value)| value.as_str())
+}
+
+/// What the gateway sends.
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub(super) enum ToClient<'a, P = ()> {
+    ConnectionAck,
+    Pong,
+    Next { id: &'a str, payload: P },
+    Error { id: &'a str, payload: P },
+    Complete { id: &'a str },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token_of(payload: &str) -> Option<Option<bool>> {
+        let text = format!(r#"{{"type":"connection_init","payload":{payload}}}"#);
+        match FromClient::read(&text, 8) {
+            Some(FromClient::ConnectionInit { token }) => Some(token.map(|_| true)),
+            None => None,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_token_comes_as_a_header_would() {
+        for payload in [
+            r#"{"Authorization":"Bearer abc"}"#,
+            r#"{"authorization":"Bearer abc"}"#,
+            r#"{"headers":{"Authorization":"Bearer abc"}}"#,
+            r#"{"headers":null,"AUTHORIZATION":"bearer abc"}"#,
+        ] {
+            assert_eq!(token_of(payload), Some(Some(true)), "{payload}");
+        }
+        for payload in [
+            "null",
+            "{}",
+            r#"{"Authorization":"abc"}"#,
+            r#"{"Authorization":"Bearer a\nb"}"#,
+            r#"{"Authorization":7}"#,
+            r#"{"headers":[]}"#,
+        ] {
+            assert_eq!(token_of(payload), Some(None), "{payload}");
+        }
+        for payload in ["[]", "7", r#""Bearer abc""#] {
+            assert_eq!(token_of(payload), None, "{payload}");
+        }
+    }
+
+    #[test]
+    fn what_the_protocol_does_not_know_is_no_message() {
+        for text in [
+            "",
+            "{",
+            "[]",
+            "{}",
+            r#"["ping"]"#,
+            r#"{"type":7}"#,
+            r#"{"type":"start"}"#,
+            r#"{"type":"subscribe"}"#,
+            r#"{"type":"subscribe","id":"1"}"#,
+            r#"{"type":"subscribe","payload":{}}"#,
+            r#"{"type":"subscribe","id":"","payload":{}}"#,
+            r#"{"type":"subscribe","id":1,"payload":{}}"#,
+            r#"{"type":"complete"}"#,
+            r#"{"type":"ping","type":"ping"}"#,
+            r#"{"type":"ping","payload":[[[[[[[[[]]]]]]]]]}"#,
+        ] {
+            assert!(FromClient::read(text, 8).is_none(), "{text}");
+        }
+        assert!(matches!(
+            FromClient::read(r#" {"type":"ping","payload":{"a":1}}"#, 8),
+            Some(FromClient::Ping)
+        ));
+    }
+}

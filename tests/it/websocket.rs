@@ -1,0 +1,414 @@
+//! Operations over a WebSocket: `graphql-transport-ws`.
+
+use std::time::Duration;
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use http::StatusCode;
+use intune_graphql::sandbox::{DEMO_CONFIGURATION_ID, FaultRule};
+use intune_graphql::server::ConnectionLimits;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+use crate::add_device_status::{MUTATION, device_status, input};
+use crate::commands::Program;
+use crate::harness::{Gateway, TOKEN, fresh_token};
+use crate::live::{ADDED, HINT, asked_with};
+use crate::slow_clients::connect;
+
+/// A client of a WebSocket.
+struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
+
+impl Socket {
+    /// Opens one, with these headers besides.
+    async fn open(url: &str, headers: &[(&'static str, &str)]) -> Result<Self, Error> {
+        let mut request =
+            format!("ws{}/graphql", url.strip_prefix("http").unwrap()).into_client_request().unwrap();
+        request.headers_mut().insert("sec-websocket-protocol", "graphql-transport-ws".parse().unwrap());
+        for (name, value) in headers {
+            match *value {
+                "" => drop(request.headers_mut().remove(*name)),
+                value => drop(request.headers_mut().insert(*name, value.parse().unwrap())),
+            }
+        }
+        Ok(Self(connect_async(request).await?.0))
+    }
+
+    /// Opens one whose `connection_init` brings a token, and which is acknowledged.
+    async fn with_token(url: &str, token: &str) -> Self {
+        let mut socket = Self::open(url, &[]).await.unwrap();
+        let payload = json!({"Authorization": format!("Bearer {token}")});
+        socket.send(json!({"type": "connection_init", "payload": payload})).await;
+        assert_eq!(socket.next().await, json!({"type": "connection_ack"}));
+        socket
+    }
+
+    async fn send(&mut self, message: Value) {
+        self.0.send(Message::text(message.to_string())).await.unwrap();
+    }
+
+    async fn subscribe(&mut self, id: &str, query: &str) {
+        let variables = json!({"id": DEMO_CONFIGURATION_ID});
+        let payload = json!({"query": query, "variables": variables});
+        self.send(json!({"type": "subscribe", "id": id, "payload": payload})).await;
+    }
+
+    /// Subscribes to what is added, and waits until Graph has been asked whether the subscriber may.
+    async fn subscribe_at(&mut self, gateway: &Gateway, token: &str, id: &str, query: &str) {
+        let before = asked_with(gateway, token);
+        self.subscribe(id, query).await;
+        while asked_with(gateway, token) == before {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// The next message of the protocol's.
+    async fn next(&mut self) -> Value {
+        loop {
+            match self.0.next().await.unwrap().unwrap() {
+                Message::Text(text) => return serde_json::from_str(&text).unwrap(),
+                Message::Ping(_) | Message::Pong(_) => {}
+                message => panic!("{message:?}"),
+            }
+        }
+    }
+
+    /// What the gateway closes it for, whatever it says before.
+    async fn closed(&mut self) -> (u16, String) {
+        loop {
+            if let Message::Close(Some(close)) = self.0.next().await.unwrap().unwrap() {
+                return (close.code.into(), close.reason.to_string());
+            }
+        }
+    }
+}
+
+/// Adds a status, and gives its global id.
+async fn add(gateway: &Gateway) -> Value {
+    let reply = gateway.graphql(MUTATION, input(device_status())).await;
+    reply.data()["addDeviceStatus"]["deviceStatusId"].clone()
+}
+
+fn code(errors: &Value) -> &str {
+    errors[0]["extensions"]["code"].as_str().unwrap()
+}
+
+#[tokio::test]
+async fn many_subscriptions_share_a_websocket_and_its_token() {
+    let gateway = Gateway::start().await;
+    let token = fresh_token();
+    let mut socket = Socket::with_token(&gateway.url, &token).await;
+    socket.subscribe_at(&gateway, &token, "hint", HINT).await;
+    socket.subscribe_at(&gateway, &token, "whole", ADDED).await;
+    for _ in 0..2 {
+        let id = add(&gateway).await;
+        let mut said = [socket.next().await, socket.next().await];
+        said.sort_by_key(|message| message["id"].to_string());
+        let [hint, whole] = said;
+        let data = json!({"data": {"deviceStatusAdded": {"deviceStatusId": id}}});
+        assert_eq!(hint, json!({"type": "next", "id": "hint", "payload": data}));
+        let added = &whole["payload"]["data"]["deviceStatusAdded"];
+        assert_eq!((&whole["id"], &added["deviceStatus"]["id"]), (&json!("whole"), &id), "{whole}");
+    }
+    // One that is completed says nothing more, and its id may be used again.
+    socket.send(json!({"type": "complete", "id": "whole"})).await;
+    socket.subscribe("whole", "{ __typename }").await;
+    let data = json!({"data": {"__typename": "Query"}});
+    assert_eq!(socket.next().await, json!({"type": "next", "id": "whole", "payload": data}));
+    assert_eq!(socket.next().await, json!({"type": "complete", "id": "whole"}));
+    let id = add(&gateway).await;
+    let hint = socket.next().await;
+    assert_eq!(
+        (&hint["id"], &hint["payload"]["data"]["deviceStatusAdded"]["deviceStatusId"]),
+        (&json!("hint"), &id)
+    );
+    socket.send(json!({"type": "ping", "payload": {"a": 1}})).await;
+    assert_eq!(socket.next().await, json!({"type": "pong"}));
+}
+
+#[tokio::test]
+async fn the_token_comes_with_the_request_or_with_the_first_message() {
+    let gateway = Gateway::start().await;
+    let bearer = |token: &str| format!("Bearer {token}");
+    let (header, payload) = (fresh_token(), fresh_token());
+    for (headers, init, expected) in [
+        (vec![("authorization", bearer(&header))], json!({}), Some(&header)),
+        (
+            vec![("authorization", bearer(&header))],
+            json!({"headers": {"authorization": bearer(&payload)}}),
+            Some(&payload),
+        ),
+        (vec![], json!({"headers": {"Authorization": bearer(&payload)}}), Some(&payload)),
+        (vec![], json!({"authToken": payload}), None),
+    ] {
+        gateway.forget();
+        let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let mut socket = Socket::open(&gateway.url, &headers).await.unwrap();
+        socket.send(json!({"type": "connection_init", "payload": init})).await;
+        assert_eq!(socket.next().await, json!({"type": "connection_ack"}));
+        socket
+            .subscribe("1", "query($id: ID!) { iosLobAppProvisioningConfiguration(id: $id) { graphId } }")
+            .await;
+        let next = socket.next().await;
+        match expected {
+            Some(token) => {
+                assert_eq!(
+                    next["payload"]["data"]["iosLobAppProvisioningConfiguration"]["graphId"],
+                    DEMO_CONFIGURATION_ID
+                );
+                assert_eq!((gateway.sent().len(), asked_with(&gateway, token)), (1, 1));
+            }
+            None => {
+                assert_eq!(code(&next["payload"]["errors"]), "UNAUTHENTICATED");
+                assert_eq!(gateway.sent().len(), 0);
+            }
+        }
+        assert_eq!(socket.next().await["type"], "complete");
+    }
+}
+
+#[tokio::test]
+async fn a_mutation_writes_once_and_what_is_wrong_is_an_error_of_its_operation() {
+    let gateway = Gateway::start().await;
+    let mut socket = Socket::with_token(&gateway.url, TOKEN).await;
+    let before = gateway.sandbox.device_statuses(DEMO_CONFIGURATION_ID).len();
+    let payload = json!({"query": MUTATION, "variables": input(device_status())});
+    socket.send(json!({"type": "subscribe", "id": "1", "payload": payload})).await;
+    let next = socket.next().await;
+    assert!(next["payload"]["data"]["addDeviceStatus"]["deviceStatusId"].is_string(), "{next}");
+    assert_eq!(socket.next().await, json!({"type": "complete", "id": "1"}));
+    assert_eq!(gateway.sandbox.device_statuses(DEMO_CONFIGURATION_ID).len(), before + 1);
+    for (payload, expected) in [
+        (json!({"query": "{ nothing }"}), "GRAPHQL_VALIDATION_FAILED"),
+        (json!({"query": "{"}), "GRAPHQL_PARSE_FAILED"),
+        (json!({"query": "query($id: ID!) { node(id: $id) { id } }"}), "BAD_USER_INPUT"),
+        (json!({"query": format!("{{ {} }}", "__typename ".repeat(2000))}), "QUERY_TOO_LARGE"),
+        (json!({"query": 7}), "BAD_REQUEST"),
+        (json!([]), "BAD_REQUEST"),
+        (
+            json!({"extensions": {"persistedQuery": {"version": 1, "sha256Hash": "ab".repeat(32)}}}),
+            "PERSISTED_QUERY_NOT_FOUND",
+        ),
+    ] {
+        socket.send(json!({"type": "subscribe", "id": "2", "payload": payload})).await;
+        let error = socket.next().await;
+        assert_eq!((&error["type"], &error["id"]), (&json!("error"), &json!("2")), "{error}");
+        assert_eq!(code(&error["payload"]), expected);
+    }
+}
+
+#[tokio::test]
+async fn whoever_breaks_the_protocol_is_told_by_the_code() {
+    let gateway = Gateway::start().await;
+    let init = json!({"type": "connection_init"});
+    let subscribe =
+        json!({"type": "subscribe", "id": "1", "payload": {"query": HINT, "variables": {"id": "x"}}});
+    let nested = format!("{{\"type\":\"ping\",\"payload\":{}{}}}", "[".repeat(5000), "]".repeat(5000));
+    for (messages, expected) in [
+        (vec![json!({"type": "start"}).to_string()], 4400),
+        (vec!["{".to_owned()], 4400),
+        (vec!["[]".to_owned()], 4400),
+        (vec![nested], 4400),
+        (vec![init.to_string(), json!({"type": "subscribe", "id": "1"}).to_string()], 4400),
+        (vec![subscribe.to_string()], 4401),
+        (vec![init.to_string(), init.to_string()], 4429),
+        (vec![init.to_string(), subscribe.to_string(), subscribe.to_string()], 4409),
+        (vec![json!({"type": "ping", "payload": "x".repeat(65 * 1024)}).to_string()], 1009),
+    ] {
+        let token = format!("Bearer {TOKEN}");
+        let mut socket = Socket::open(&gateway.url, &[("authorization", &token)]).await.unwrap();
+        // The first of two subscriptions is to be under way when the second comes.
+        gateway.sandbox.inject(FaultRule::once("slow-first-byte;wait=5s".parse().unwrap()));
+        for message in &messages {
+            if socket.0.send(Message::text(message)).await.is_err() {
+                break;
+            }
+        }
+        assert_eq!(socket.closed().await.0, expected, "{messages:?}");
+        gateway.sandbox.clear_faults();
+    }
+    let mut socket = Socket::open(&gateway.url, &[]).await.unwrap();
+    socket.0.send(Message::binary(vec![1, 2, 3])).await.unwrap();
+    assert_eq!(socket.closed().await.0, 4400);
+    gateway.graphql("{ __typename }", json!({})).await.data();
+}
+
+#[tokio::test]
+async fn a_request_that_cannot_become_a_websocket_is_told_why() {
+    let gateway = Gateway::builder();
+    let gateway =
+        gateway.settings(|settings| settings.cors_origins = vec!["https://app.example".parse().unwrap()]);
+    let gateway = gateway.start().await;
+    let own = &gateway.url;
+    for (header, status, text) in [
+        (("origin", "https://evil.example"), StatusCode::FORBIDDEN, "--cors-origin"),
+        (("origin", "null"), StatusCode::FORBIDDEN, "--cors-origin"),
+        (("sec-websocket-protocol", "graphql-ws"), StatusCode::BAD_REQUEST, "graphql-transport-ws"),
+        (("sec-websocket-protocol", ""), StatusCode::BAD_REQUEST, "graphql-transport-ws"),
+    ] {
+        match Socket::open(own, &[header]).await.map(drop) {
+            Err(Error::Http(response)) => {
+                assert_eq!(response.status(), status, "{header:?}");
+                let body: Value = serde_json::from_slice(response.body().as_ref().unwrap()).unwrap();
+                assert_eq!(code(&body["errors"]), "BAD_REQUEST");
+                assert!(body["errors"][0]["message"].as_str().unwrap().contains(text), "{body}");
+            }
+            other => panic!("{header:?}: {other:?}"),
+        }
+    }
+    for origin in [own, "https://app.example"] {
+        Socket::open(own, &[("origin", origin)]).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn operations_of_one_websocket_are_bounded() {
+    let gateway = Gateway::start().await;
+    let mut socket = Socket::with_token(&gateway.url, TOKEN).await;
+    for id in 0..128 {
+        socket.subscribe(&id.to_string(), HINT).await;
+    }
+    socket.subscribe("one more", "{ __typename }").await;
+    let error = socket.next().await;
+    assert_eq!((&error["type"], &error["id"]), (&json!("error"), &json!("one more")));
+    assert_eq!(code(&error["payload"]), "OVERLOADED");
+    assert_eq!(error["payload"][0]["extensions"]["retryAfter"], 1);
+    socket.send(json!({"type": "complete", "id": "7"})).await;
+    socket.subscribe("one more", "{ __typename }").await;
+    assert_eq!(socket.next().await["payload"]["data"]["__typename"], "Query");
+}
+
+/// A gateway that is not patient with its clients, nor with Graph.
+async fn hasty() -> Gateway {
+    let gateway = Gateway::builder().settings(|settings| {
+        settings.deadline = Duration::from_millis(500);
+        settings.connections = ConnectionLimits {
+            header_timeout: Duration::from_millis(300),
+            idle_timeout: Duration::from_millis(400),
+            send_timeout: Duration::from_millis(400),
+            ..ConnectionLimits::default()
+        };
+    });
+    gateway.start().await
+}
+
+#[tokio::test]
+async fn a_subscription_outlives_the_deadline_and_every_other_time_out() {
+    let gateway = hasty().await;
+    let token = fresh_token();
+    let mut socket = Socket::with_token(&gateway.url, &token).await;
+    socket.subscribe_at(&gateway, &token, "1", ADDED).await;
+    // A ping each 200 ms, so that this takes four deadlines.
+    let mut pings = 0;
+    while pings < 10 {
+        match socket.0.next().await.unwrap().unwrap() {
+            Message::Ping(_) => pings += 1,
+            message => panic!("{message:?}"),
+        }
+    }
+    let id = add(&gateway).await;
+    assert_eq!(socket.next().await["payload"]["data"]["deviceStatusAdded"]["deviceStatus"]["id"], id);
+}
+
+#[tokio::test]
+async fn whoever_does_nothing_is_let_go() {
+    let gateway = hasty().await;
+    let mut socket = Socket::open(&gateway.url, &[]).await.unwrap();
+    assert_eq!(socket.closed().await.0, 4408, "nothing was initialised");
+    let mut socket = Socket::with_token(&gateway.url, TOKEN).await;
+    assert_eq!(socket.closed().await, (1001, "No operation for a while".to_owned()));
+}
+
+/// A frame of a client's, with a mask that changes nothing.
+fn text_frame(message: &Value) -> Vec<u8> {
+    let text = message.to_string();
+    let length = u16::try_from(text.len()).unwrap().to_be_bytes();
+    [&[0x81, 0xfe][..], &length, &[0; 4], text.as_bytes()].concat()
+}
+
+#[tokio::test]
+async fn whoever_answers_no_ping_or_takes_nothing_is_let_go() {
+    let gateway = hasty().await;
+    let query = "{ __schema { types { name description fields { name description } } } }";
+    let ask = |id: usize| json!({"type": "subscribe", "id": format!("{id}"), "payload": {"query": query}});
+    let asked: Vec<u8> = (0..120).flat_map(|id| text_frame(&ask(id))).collect();
+    let hint = json!({"query": HINT, "variables": {"id": DEMO_CONFIGURATION_ID}});
+    let subscribe = text_frame(&json!({"type": "subscribe", "id": "1", "payload": hint}));
+    for (what, reads) in [(subscribe, true), (asked, false)] {
+        let mut stream = connect(&gateway).await;
+        let head = format!(
+            "GET /graphql HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nAuthorization: Bearer {TOKEN}\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\
+             Sec-WebSocket-Protocol: graphql-transport-ws\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let init = text_frame(&json!({"type": "connection_init", "padding": "x".repeat(126)}));
+        stream.write_all(&[init, what].concat()).await.unwrap();
+        let closed = async {
+            if reads {
+                let mut said = Vec::new();
+                let _ = stream.read_to_end(&mut said).await;
+            } else {
+                // It goes on asking, and takes nothing.
+                while stream.write_all(b"\x89\x80\0\0\0\0").await.is_ok() {
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            }
+        };
+        assert!(tokio::time::timeout(Duration::from_secs(30), closed).await.is_ok(), "reads: {reads}");
+    }
+}
+
+#[tokio::test]
+async fn a_websocket_keeps_its_connections_place() {
+    let one = ConnectionLimits { connections: 1, ..ConnectionLimits::default() };
+    let gateway = Gateway::builder().settings(|settings| settings.connections = one).start().await;
+    let mut socket = Socket::with_token(&gateway.url, TOKEN).await;
+    let request = gateway.request(http::Method::GET, "/graphql?query={__typename}");
+    let other = tokio::spawn(request.send());
+    for _ in 0..20 {
+        socket.send(json!({"type": "ping"})).await;
+        assert_eq!(socket.next().await["type"], "pong");
+    }
+    assert!(!other.is_finished(), "there is no place for another");
+    drop(socket);
+    assert!(other.await.unwrap().unwrap().status().is_success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_that_stops_finishes_what_is_under_way_and_says_that_it_goes() {
+    let upstream = Gateway::start().await;
+    let arguments = [
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--admin-listen",
+        "127.0.0.1:0",
+        "--graph-url",
+        &upstream.sandbox_url,
+    ];
+    let mut program = Program::start(&arguments);
+    let url = program.line("listening on ");
+    let token = fresh_token();
+    let mut socket = Socket::with_token(&url, &token).await;
+    socket.subscribe_at(&upstream, &token, "live", HINT).await;
+    upstream.sandbox.inject(FaultRule::once("slow-first-byte;wait=1s".parse().unwrap()));
+    let before = asked_with(&upstream, &token);
+    let payload = json!({"query": MUTATION, "variables": input(device_status())});
+    socket.send(json!({"type": "subscribe", "id": "write", "payload": payload})).await;
+    while asked_with(&upstream, &token) == before {
+        tokio::task::yield_now().await;
+    }
+    program.terminate();
+    let next = socket.next().await;
+    assert_eq!((&next["type"], &next["id"]), (&json!("next"), &json!("write")), "{next}");
+    assert!(next["payload"]["data"]["addDeviceStatus"]["deviceStatusId"].is_string(), "{next}");
+    assert_eq!(socket.next().await, json!({"type": "complete", "id": "write"}));
+    // The subscription is not said to be complete, so that its client comes again.
+    assert_eq!(socket.closed().await, (1001, "The gateway is stopping".to_owned()));
+    let (code, said) = program.ended();
+    assert_eq!(code, Some(0), "{said}");
+}

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use intune_graphql::sandbox::DEMO_CONFIGURATION_ID;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -49,7 +50,7 @@ fn bytes(number: usize) -> Vec<u8> {
     let size = number.wrapping_mul(7919);
     let deep = 60 + size % if number.is_multiple_of(2) { 700 } else { 20_000 };
     let query = |query: String| post(&json!({"query": query}).to_string());
-    match number % 26 {
+    match number % 28 {
         0 => query(format!("{{node(id:{}{}){{id}}}}", "[".repeat(deep), "]".repeat(deep))),
         1 => query(format!("{{node(id:{}1{}){{id}}}}", "{a:".repeat(deep), "}".repeat(deep))),
         2 => query(format!("{}{}", "{a".repeat(deep), "}".repeat(deep))),
@@ -97,8 +98,34 @@ fn bytes(number: usize) -> Vec<u8> {
             let asked = (1..257).step_by(2).map(ask);
             [PREFACE.to_vec(), frame(4, 0, 0, &[0, 4, 0, 0, 0, 0])].into_iter().chain(asked).flatten().collect()
         }
+        // Streams of events that are left behind, and a WebSocket with more operations than it may have.
+        25 => request(&added(), "keep-alive\r\nAccept: text/event-stream").into_bytes(),
+        26 => web_socket(),
         _ => post(&"x".repeat(deep)),
     }
+}
+
+/// A subscription, as a request's parameters.
+fn added() -> String {
+    let query = "subscription($id:ID!){deviceStatusAdded(configurationId:$id){deviceStatusId deviceStatus{userName}}}";
+    json!({"query": query, "variables": {"id": DEMO_CONFIGURATION_ID}}).to_string()
+}
+
+/// A WebSocket with subscriptions, of which some are one too many, and then no message.
+fn web_socket() -> Vec<u8> {
+    let head = "GET /graphql HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+                Authorization: Bearer hostile\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\
+                Sec-WebSocket-Protocol: graphql-transport-ws\r\n\r\n";
+    // A frame with a mask that changes nothing; longer than the 125 bytes that a shorter head would tell.
+    let frame = |text: String| {
+        let text = format!("{text:200}");
+        let length = u16::try_from(text.len()).unwrap_or_default().to_be_bytes();
+        [&[0x81, 0xfe][..], &length, &[0; 4], text.as_bytes()].concat()
+    };
+    let subscribe = |id| format!("{{\"type\":\"subscribe\",\"id\":\"{id}\",\"payload\":{}}}", added());
+    let messages = std::iter::once(r#"{"type":"connection_init"}"#.to_owned()).chain((0..140).map(subscribe));
+    let messages = messages.chain(["{".to_owned()]).flat_map(frame);
+    head.bytes().chain(messages).collect()
 }
 
 /// How HTTP/2 begins.

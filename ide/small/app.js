@@ -7,7 +7,7 @@ import { EXAMPLES, exampleIds } from './{{examples.js}}';
 // Relative to `/graphiql`, so that a proxy may serve the gateway under a path of its own.
 const SETTINGS_URL = 'graphiql/config.json';
 const ENDPOINT = 'graphql';
-const JSON_ANSWER = 'application/graphql-response+json, application/json;q=0.9';
+const ANSWERS = 'application/graphql-response+json, application/json;q=0.9, text/event-stream;q=0.5';
 // Above this, colouring costs more than it helps.
 const MAX_COLOURED_CHARACTERS = 200_000;
 
@@ -230,7 +230,7 @@ function jsonObject(text, where) {
 }
 
 function requestHeaders(text, token) {
-  const headers = new Headers({ Accept: JSON_ANSWER, 'Content-Type': 'application/json' });
+  const headers = new Headers({ Accept: ANSWERS, 'Content-Type': 'application/json' });
   const bearer = token.trim().replace(/^bearer\s+/i, '');
   if (/[^\x21-\x7e]/.test(bearer)) {
     throw new InputMistake('headers', 'The token holds a blank or a character that no token has: paste it again');
@@ -494,9 +494,8 @@ function resetExample() {
 }
 
 function offerExamples(available) {
-  // This page runs requests, and holds no connection open.
-  const offered = EXAMPLES.filter((example) => example.type !== 'Subscription' && available(example));
-  const groups = ['Mutation', 'Query'].map((type) => {
+  const offered = EXAMPLES.filter(available);
+  const groups = ['Mutation', 'Query', 'Subscription'].map((type) => {
     const options = offered.filter((example) => example.type === type)
       .map((example) => element('option', { value: example.name }, example.name));
     return element('optgroup', { label: type }, ...options);
@@ -579,6 +578,37 @@ async function showResponse(response, startedAt) {
   remember(answer?.data);
 }
 
+/** Shows what a subscription tells: the last answer, until the stream ends or is cancelled. */
+async function showEvents(response) {
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  const events = (count) => `${count} event${count === 1 ? '' : 's'}`;
+  let [count, text, isComplete] = [0, '', false];
+  showText('');
+  showOutcome('running', 'Subscribed: waiting for an event…');
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      const blocks = (text + value).split('\n\n');
+      text = blocks.pop();
+      for (const block of blocks) {
+        const [, kind, data] = block.match(/^event: (\w+)\ndata: ?(.*)$/) ?? [];
+        if (kind === 'complete') isComplete = true;
+        if (kind !== 'next') continue;
+        count += 1;
+        const answer = JSON.parse(data);
+        showText(JSON.stringify(answer, null, 2), true);
+        showOutcome(answer.errors ? 'partial' : 'running', `${events(count)}, the last at ${new Date().toLocaleTimeString()}`);
+        remember(answer.data);
+      }
+    }
+    if (!isComplete) showOutcome('failed', `The stream broke off after ${events(count)}: is the gateway still running?`);
+  } catch (error) {
+    if (error.name !== 'AbortError') throw error;
+    showOutcome('ok', `Ended here after ${events(count)}`);
+  }
+}
+
 async function run() {
   if (running) {
     running.abort();
@@ -609,7 +639,8 @@ async function run() {
     const response = await fetch(ENDPOINT, {
       method: 'POST', ...request, signal: running.signal, credentials: 'same-origin', cache: 'no-store', redirect: 'error',
     });
-    await showResponse(response, startedAt);
+    const isStream = response.headers.get('Content-Type')?.startsWith('text/event-stream');
+    await (isStream ? showEvents(response) : showResponse(response, startedAt));
   } catch (error) {
     const took = milliseconds(performance.now() - startedAt);
     if (error.name === 'AbortError') {

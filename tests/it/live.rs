@@ -30,7 +30,7 @@ enum Event {
 }
 
 /// A stream of events.
-struct Events {
+pub(crate) struct Events {
     response: reqwest::Response,
     text: String,
 }
@@ -38,7 +38,10 @@ struct Events {
 impl Events {
     /// Asks for events; the answer is a stream of them.
     async fn ask(request: reqwest::RequestBuilder, token: Option<&str>, query: &str) -> Self {
-        let response = ask(request, token, query, DEMO_CONFIGURATION_ID).await;
+        Self::read(ask(request, token, query, json!({"id": DEMO_CONFIGURATION_ID})).await)
+    }
+
+    fn read(response: reqwest::Response) -> Self {
         assert_eq!(response.status(), StatusCode::OK);
         assert_eq!(response.headers()["content-type"], "text/event-stream; charset=utf-8");
         assert_eq!(response.headers()["cache-control"], "no-store");
@@ -82,7 +85,7 @@ impl Events {
     }
 
     /// The next answer.
-    async fn answer(&mut self) -> Value {
+    pub(crate) async fn answer(&mut self) -> Value {
         match self.next().await {
             Event::Next(answer) => answer,
             event => panic!("{event:?}"),
@@ -94,9 +97,9 @@ async fn ask(
     request: reqwest::RequestBuilder,
     token: Option<&str>,
     query: &str,
-    configuration: &str,
+    variables: Value,
 ) -> reqwest::Response {
-    let body = json!({"query": query, "variables": {"id": configuration}});
+    let body = json!({"query": query, "variables": variables});
     let mut request =
         request.header("content-type", "application/json").header("accept", "text/event-stream");
     if let Some(token) = token {
@@ -113,8 +116,13 @@ pub(crate) fn asked_with(gateway: &Gateway, token: &str) -> usize {
 
 /// Subscribes, and waits until Graph has been asked whether the subscriber may.
 async fn subscribe(gateway: &Gateway, token: &str, query: &str) -> Events {
+    subscribe_with(gateway, token, query, json!({"id": DEMO_CONFIGURATION_ID})).await
+}
+
+/// The same with any variables.
+pub(crate) async fn subscribe_with(gateway: &Gateway, token: &str, query: &str, variables: Value) -> Events {
     let before = asked_with(gateway, token);
-    let events = Events::ask(gateway.post(), Some(token), query).await;
+    let events = Events::read(ask(gateway.post(), Some(token), query, variables).await);
     while asked_with(gateway, token) == before {
         tokio::task::yield_now().await;
     }
@@ -122,7 +130,7 @@ async fn subscribe(gateway: &Gateway, token: &str, query: &str) -> Events {
 }
 
 /// Adds a status, and gives its global id.
-async fn add(gateway: &Gateway) -> Value {
+pub(crate) async fn add(gateway: &Gateway) -> Value {
     let reply = gateway.graphql(MUTATION, input(device_status())).await;
     reply.data()["addDeviceStatus"]["deviceStatusId"].clone()
 }
@@ -303,7 +311,9 @@ async fn streams_are_counted_apart_from_requests() {
     let query = json!({"query": "{ __typename }"}).to_string();
     let query = client.post(&url).header("content-type", "application/json").body(query);
     Reply::read(query.send().await.unwrap()).await.data();
-    let refused = Reply::read(ask(client.post(&url), Some(TOKEN), HINT, DEMO_CONFIGURATION_ID).await).await;
+    let refused =
+        Reply::read(ask(client.post(&url), Some(TOKEN), HINT, json!({"id": DEMO_CONFIGURATION_ID})).await)
+            .await;
     assert_eq!((refused.status, refused.code()), (StatusCode::SERVICE_UNAVAILABLE, "OVERLOADED"));
     assert_eq!(refused.headers["retry-after"], "1");
     // A client that goes makes room.
@@ -331,7 +341,9 @@ async fn one_caller_has_its_share_of_streams() {
     let token = fresh_token();
     let _streams =
         [subscribe(&gateway, &token, HINT).await, Events::ask(gateway.post(), Some(&token), HINT).await];
-    let refused = Reply::read(ask(gateway.post(), Some(&token), HINT, DEMO_CONFIGURATION_ID).await).await;
+    let refused =
+        Reply::read(ask(gateway.post(), Some(&token), HINT, json!({"id": DEMO_CONFIGURATION_ID})).await)
+            .await;
     assert!(refused.error()["message"].as_str().unwrap().starts_with("This caller has its share"));
     subscribe(&gateway, &fresh_token(), HINT).await;
 }

@@ -10,13 +10,15 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use crate::add_device_status::{MUTATION, device_status, input};
 use crate::commands::Program;
 use crate::harness::{Gateway, TOKEN, fresh_token};
-use crate::live::{ADDED, HINT, asked_with};
+use crate::live::{ADDED, HINT, add, asked_with};
 use crate::slow_clients::connect;
 
 /// A client of a WebSocket.
@@ -86,12 +88,6 @@ impl Socket {
     }
 }
 
-/// Adds a status, and gives its global id.
-async fn add(gateway: &Gateway) -> Value {
-    let reply = gateway.graphql(MUTATION, input(device_status())).await;
-    reply.data()["addDeviceStatus"]["deviceStatusId"].clone()
-}
-
 fn code(errors: &Value) -> &str {
     errors[0]["extensions"]["code"].as_str().unwrap()
 }
@@ -127,6 +123,13 @@ async fn many_subscriptions_share_a_websocket_and_its_token() {
     );
     socket.send(json!({"type": "ping", "payload": {"a": 1}})).await;
     assert_eq!(socket.next().await, json!({"type": "pong"}));
+    // Whoever closes is answered.
+    socket
+        .0
+        .send(Message::Close(Some(CloseFrame { code: CloseCode::Normal, reason: "".into() })))
+        .await
+        .unwrap();
+    assert_eq!(socket.closed().await.0, 1000);
 }
 
 #[tokio::test]

@@ -147,26 +147,27 @@ impl Connection {
     }
 
     async fn serve(mut self) {
-        match self.run().await {
-            Ok(Close(code, reason)) => {
+        let Ok(end) = self.run().await else {
+            debug!("a WebSocket is gone");
+            return;
+        };
+        self.operations.clear();
+        self.answers.clear();
+        // Each side says that it closes, so that neither cuts what the other has sent.
+        let closed = async {
+            if let End::Ours(Close(code, reason)) = end {
                 debug!(code, reason, "a WebSocket is closed");
-                self.operations.clear();
-                self.answers.clear();
                 let frame = CloseFrame { code, reason: reason.into() };
-                // The client answers with the same, so that neither side cuts what the other has sent.
-                let closed = async {
-                    self.socket.send(Message::Close(Some(frame))).await?;
-                    while let Some(Ok(_)) = self.socket.recv().await {}
-                    Ok::<_, axum::Error>(())
-                };
-                let _ = timeout(TO_CLOSE, closed).await;
+                self.socket.send(Message::Close(Some(frame))).await?;
             }
-            Err(Gone) => debug!("a WebSocket is gone"),
-        }
+            while let Some(Ok(_)) = self.socket.recv().await {}
+            Ok::<_, axum::Error>(())
+        };
+        let _ = timeout(TO_CLOSE, closed).await;
     }
 
     /// Serves until there is a reason to close.
-    async fn run(&mut self) -> Result<Close, Gone> {
+    async fn run(&mut self) -> Result<End, Gone> {
         let limits = self.app.settings.connections;
         let still = events::still(limits.send_timeout);
         let stopping = self.app.stopping.clone();
@@ -177,7 +178,7 @@ impl Connection {
         loop {
             // Subscriptions end by themselves, and what else is under way is finished.
             if is_stopping && self.operations.is_empty() {
-                return Ok(GOING_AWAY);
+                return Ok(End::Ours(GOING_AWAY));
             }
             tokio::select! {
                 received = self.socket.recv() => {
@@ -186,15 +187,15 @@ impl Connection {
                         Ok(Message::Text(text)) => text,
                         // The library answers pings by itself.
                         Ok(Message::Ping(_) | Message::Pong(_)) => continue,
-                        Ok(Message::Binary(_)) => return Ok(INVALID),
-                        Ok(Message::Close(_)) => return Err(Gone),
+                        Ok(Message::Binary(_)) => return Ok(End::Ours(INVALID)),
+                        Ok(Message::Close(_)) => return Ok(End::Theirs),
                         Err(error) => {
                             debug!(%error, "a message could not be read");
-                            return Ok(UNREADABLE);
+                            return Ok(End::Ours(UNREADABLE));
                         }
                     };
                     if let Err(close) = self.take(&text).await? {
-                        return Ok(close);
+                        return Ok(End::Ours(close));
                     }
                 }
                 Some(said) = self.answers.next() => {
@@ -209,10 +210,10 @@ impl Connection {
                     let now = Instant::now();
                     if !self.is_acknowledged {
                         if now >= begun + limits.header_timeout {
-                            return Ok(INIT_TIMEOUT);
+                            return Ok(End::Ours(INIT_TIMEOUT));
                         }
                     } else if self.operations.is_empty() && now >= self.idle_since + limits.idle_timeout {
-                        return Ok(IDLE);
+                        return Ok(End::Ours(IDLE));
                     } else if now >= self.heard + limits.idle_timeout.max(4 * still) {
                         // It did not even answer pings.
                         return Err(Gone);
@@ -307,6 +308,12 @@ impl Connection {
             Ok(Err(_)) | Err(_) => Err(Gone),
         }
     }
+}
+
+/// Who closes.
+enum End {
+    Ours(Close),
+    Theirs,
 }
 
 /// The client is not there any more, or takes nothing.

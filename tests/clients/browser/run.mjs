@@ -49,6 +49,7 @@ const TABS = [
 const WHOLE = {
   ready: (page) => page.locator('.graphiql-query-editor .view-line', { hasText: 'addDeviceStatus' }).first().waitFor(PATIENCE),
   run: (page) => page.getByRole('button', { name: 'Execute query' }).click(),
+  end: (page) => page.getByRole('button', { name: 'Stop query' }).click(),
   // The editor's own text: on the page long lines are wrapped. It must be on the page too.
   async response(page) {
     const shown = await page.locator('.result-window .view-lines').innerText();
@@ -70,6 +71,10 @@ const WHOLE = {
 const SMALL = {
   ready: (page) => page.locator('#schema-count', { hasText: 'types' }).waitFor({ ...PATIENCE, state: 'attached' }),
   run: (page) => page.locator('#run').click(),
+  async end(page) {
+    await page.locator('#run').click();
+    await page.locator('#outcome', { hasText: 'Ended here after' }).waitFor(PATIENCE);
+  },
   response: (page) => page.locator('#response').innerText(),
   async docs(page) {
     if (!await page.locator('#schema').isVisible()) await page.locator('#schema-toggle').click();
@@ -111,6 +116,23 @@ async function until(description, check) {
     assert.ok(Date.now() < end, `not within ${PATIENCE.timeout} ms: ${description}`);
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
+}
+
+/** Adds a status as somebody else does, and gives its global id. */
+async function add(url, configurationId) {
+  const deviceStatus = {
+    deviceDisplayName: 'told', userName: 'a', deviceModel: 'b', platform: 5, status: 'COMPLIANT', userPrincipalName: 'c@example.org',
+    complianceGracePeriodExpirationDateTime: '2027-01-31T23:59:59Z', lastReportedDateTime: '2026-11-23T09:30:00Z',
+  };
+  const response = await fetch(`${url}/graphql`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', Authorization: 'Bearer demo-token' },
+    body: JSON.stringify({
+      query: 'mutation($input: AddDeviceStatusInput!) { addDeviceStatus(input: $input) { deviceStatusId } }',
+      variables: { input: { configurationId, deviceStatus } },
+    }),
+  });
+  return (await response.json()).data.addDeviceStatus.deviceStatusId;
 }
 
 const stored = (page) => page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie]));
@@ -171,8 +193,28 @@ try {
       assert.ok(!text.includes('"errors"'), `${title}: ${text}`);
     }
     console.log(`ok: ${name}: ${TABS.length} example operations in tabs, each answered without an error`);
+    await page.locator('.graphiql-tab-button', { hasText: /^DeviceStatusAdded$/ }).click();
+  } else {
+    await page.locator('#example').selectOption('deviceStatusAdded');
+  }
 
+  // A subscription shows what somebody else adds, until it is ended.
+  await kind.run(page);
+  const told = await until('the subscription tells of a status', async () => {
+    // It may not have begun yet, so that one is added each time that the page is looked at.
+    const id = await add(url, exampleConfigurationId);
+    await page.waitForTimeout(500);
+    const text = await kind.response(page);
+    return text.includes('"deviceStatusAdded"') && text.includes(id) ? text : undefined;
+  });
+  assert.ok(!told.includes('"errors"'), told);
+  await page.screenshot({ path: path.join(artefacts, `${name}-subscription.png`) });
+  await kind.end(page);
+  console.log(`ok: ${name}: a subscription shows a status that somebody else adds`);
+
+  if (isWhole) {
     // A token that is typed, and one in the headers editor, are sent and not kept.
+    await page.locator('.graphiql-tab-button', { hasText: /^Nodes$/ }).click();
     await page.locator('#token').fill('typed-secret');
     await page.getByRole('button', { name: 'Headers' }).click();
     await page.locator('.graphiql-editor-tool .graphiql-editor:not(.hidden) .view-lines').last().click();

@@ -1,18 +1,30 @@
 // Relay's store, its network, and where that leaves the code of an error.
-import { Environment, Network, RecordSource, Store } from "relay-runtime";
+import { createClient, type SubscribePayload } from "graphql-ws";
+import { Environment, type GraphQLResponse, Network, Observable, RecordSource, type RequestParameters, Store } from "relay-runtime";
+import WebSocket from "ws";
+
+/** The compiler left one of both: the text or, where documents are persisted, the id. */
+const document = ({ id, text }: RequestParameters) => (id ? { doc_id: id } : { query: text });
 
 /** A browser of its own: what it has read is known to no other. */
 export function environment(headers: Record<string, string>): Environment {
-  const network = Network.create(async ({ id, text }, variables) => {
-    // The compiler left one of both: the text or, where documents are persisted, the id.
-    const document = id ? { doc_id: id } : { query: text };
-    const response = await fetch(process.env["URL"]!, {
+  const url = process.env["URL"]!;
+  const ask = async (request: RequestParameters, variables: object) => {
+    const response = await fetch(url, {
       method: "POST",
       headers: { ...headers, "content-type": "application/json" },
-      body: JSON.stringify({ ...document, variables }),
+      body: JSON.stringify({ ...document(request), variables }),
     });
     return response.json();
-  });
+  };
+  const socket = createClient({ url: url.replace(/^http/, "ws"), webSocketImpl: WebSocket, connectionParams: headers });
+  const subscribe = (request: RequestParameters, variables: object) =>
+    Observable.create<GraphQLResponse>((sink) => {
+      const payload = { ...document(request), variables } as SubscribePayload;
+      // It gives Relay's own kind of answer.
+      return socket.subscribe(payload, sink as unknown as Parameters<typeof socket.subscribe>[1]);
+    });
+  const network = Network.create(ask, subscribe);
   return new Environment({ network, store: new Store(new RecordSource()) });
 }
 

@@ -8,6 +8,7 @@ import { type ReactNode, Suspense } from "react";
 import { RelayEnvironmentProvider } from "react-relay";
 import { AddDeviceStatus } from "./AddDeviceStatus";
 import { ConfigurationPage } from "./ConfigurationPage";
+import { hear } from "./DeviceStatusAdded";
 import { environment } from "./environment";
 
 const configuration = "e2a23631-3631-e2a2-3136-a2e23136a2e2";
@@ -100,4 +101,22 @@ test("Relay gives a mutation's onError the code of what refused the request", as
   const page = open(<AddDeviceStatus configurationId={configuration} connections={[]} lastReportedDateTime="yesterday" />);
   page.press("Add");
   assert.equal(await page.alert(), "BAD_USER_INPUT");
+});
+
+test("Relay hears of a status that somebody else adds", async () => {
+  const told: Array<{ id: string; name: string }> = [];
+  const mine = environment(token);
+  const end = hear(mine, configuration, ({ deviceStatus }) => {
+    told.push({ id: deviceStatus!.id, name: deviceStatus!.deviceDisplayName! });
+  });
+  const theirs = await openList();
+  // When Relay has begun to listen it does not say, so that the first may be missed.
+  await waitFor(() => {
+    theirs.press("Add");
+    assert.notEqual(told.length, 0);
+  });
+  end();
+  assert.equal(told[0]!.name, "by Relay");
+  // The status is in Relay's store by its id.
+  assert.equal(mine.getStore().getSource().get(told[0]!.id)?.["deviceDisplayName"], "by Relay");
 });

@@ -585,6 +585,7 @@ async function showEvents(response) {
   let [count, text, isComplete] = [0, '', false];
   showText('');
   showOutcome('running', 'Subscribed: waiting for an event…');
+  document.querySelector('.pane-response').setAttribute('aria-busy', 'false');
   try {
     for (;;) {
       const { done, value } = await reader.read();

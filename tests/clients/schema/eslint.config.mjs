@@ -21,7 +21,7 @@ export default [
       // Entities have an id. These do not: what is part of another object, or only carries others.
       '@graphql-eslint/strict-id-in-types': [
         'error',
-        { exceptions: { types: ['PageInfo'], suffixes: ['AssignmentTarget', 'Connection', 'Count', 'Detail', 'Edge', 'Error', 'Payload', 'Result'] } },
+        { exceptions: { types: ['DeviceStatusAdded', 'PageInfo'], suffixes: ['AssignmentTarget', 'Connection', 'Count', 'Detail', 'Edge', 'Error', 'Payload', 'Result'] } },
       ],
     },
   },

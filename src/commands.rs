@@ -72,6 +72,7 @@ async fn serve(config: GatewayConfig) -> anyhow::Result<ExitCode> {
         cursor_key: cursor_key(config.cursor_key_file.as_deref())?,
         max_payload: config.http.max_payload,
         ledger: ledger(&config.state)?,
+        subscriber_recheck: config.subscriber_recheck,
     })
     .context("--trusted-documents")?;
     let settings = server::Settings {

@@ -108,6 +108,11 @@ pub struct GatewayConfig {
     /// share. Without it the key is random, and cursors hold until the gateway ends.
     #[arg(long, env = "INTUNE_GRAPHQL_CURSOR_KEY_FILE", value_name = "FILE")]
     pub cursor_key_file: Option<PathBuf>,
+    /// For how long a subscriber is told of events after Graph has last let the token read what they are of, as in `60s`;
+    /// then Graph is asked again.
+    #[arg(long, env = "INTUNE_GRAPHQL_SUBSCRIBER_RECHECK", value_name = "DURATION", default_value = "60s",
+          value_parser = humantime::parse_duration)]
+    pub subscriber_recheck: Duration,
     /// Where idempotency keys are kept.
     #[command(flatten)]
     pub state: StateConfig,

@@ -119,18 +119,19 @@ async fn run(load: &Load) -> anyhow::Result<()> {
     }
 
     let start = Instant::now();
-    let mut warm = None;
-    let mut looks: Vec<Duration> = (1..=10).map(|tenth| load.duration * tenth / 10).collect();
-    looks.push(load.warm_up);
-    looks.sort_unstable();
-    looks.dedup();
-    for look in looks {
-        tokio::time::sleep_until((start + look).into()).await;
+    let mut seconds = tokio::time::interval_at((start + SECOND).into(), SECOND);
+    let mut memories = Vec::new();
+    let tenth = (load.duration / 10).max(SECOND);
+    let mut next_line = tenth;
+    while start.elapsed() < load.duration {
+        seconds.tick().await;
         let memory = gateway.memory().context("the gateway has ended")?;
-        let files = gateway.files().context("the gateway has ended")?;
-        if look >= load.warm_up {
-            warm.get_or_insert(memory);
+        memories.push(memory);
+        if start.elapsed() < next_line {
+            continue;
         }
+        next_line += tenth;
+        let files = gateway.files().context("the gateway has ended")?;
         println!(
             "{:>4} s  honest {:>8}, of which failed {}; hostile {:>8}; {memory} KiB, {files} files",
             start.elapsed().as_secs(),
@@ -140,7 +141,6 @@ async fn run(load: &Load) -> anyhow::Result<()> {
         );
     }
     counts.is_over.store(true, Ordering::Relaxed);
-    let memory = gateway.memory().context("the gateway has ended")?;
     for client in clients {
         client.await?;
     }
@@ -151,10 +151,17 @@ async fn run(load: &Load) -> anyhow::Result<()> {
         tokio::time::sleep(Duration::from_millis(100)).await;
         files = gateway.files().context("the gateway has ended")?;
     }
-    let growth = memory as f64 / warm.unwrap_or(memory) as f64;
+    let warm_up = usize::try_from(load.warm_up.as_secs()).unwrap_or(usize::MAX);
+    let (before, at_end) =
+        (median(memories.iter().skip(warm_up).take(WINDOW)), median(memories.iter().rev().take(WINDOW)));
+    let most = memories.iter().max().copied().unwrap_or_default();
+    let growth = at_end as f64 / before as f64;
     let code = gateway.drain().await?;
     let failed = counts.failed.load(Ordering::Relaxed);
-    println!("memory at the end over that after the warm-up: {growth:.3}; {} at most", load.most_growth);
+    println!(
+        "memory after the warm-up {before} KiB, at the end {at_end} KiB ({growth:.3}, {} at most), {most} KiB at most",
+        load.most_growth
+    );
     println!(
         "files at the start {files_at_start}, at the end {files}; exit code {code:?}; honest failures {failed}"
     );
@@ -163,6 +170,16 @@ async fn run(load: &Load) -> anyhow::Result<()> {
     ensure!(files <= files_at_start + POOL, "files are left open");
     ensure!(code == Some(0), "the gateway did not end well");
     Ok(())
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+/// How many seconds the memory at a time is the median of: what a body or a document takes for a moment is no growth.
+const WINDOW: usize = 15;
+
+fn median<'a>(memories: impl Iterator<Item = &'a u64>) -> u64 {
+    let mut memories: Vec<u64> = memories.copied().collect();
+    memories.sort_unstable();
+    memories.get(memories.len() / 2).copied().unwrap_or_default()
 }
 
 /// Connections to Graph that the gateway keeps for later, which are not what attackers left.

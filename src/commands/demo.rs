@@ -1,5 +1,7 @@
 //! `demo`: the whole system on one machine, with something to paste.
 
+use std::time::Duration;
+
 use anyhow::Context as _;
 use tracing::info;
 
@@ -32,6 +34,7 @@ pub(super) async fn run(config: DemoConfig) -> anyhow::Result<()> {
         cursor_key: CursorKey::random()?,
         max_payload: http.max_payload,
         ledger: super::ledger(&StateConfig::default())?,
+        subscriber_recheck: Duration::from_secs(60),
     })?;
     let configuration = Key::new(sandbox::DEMO_CONFIGURATION_ID)?;
     let graphiql = server::PageSettings::demo(

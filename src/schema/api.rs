@@ -88,6 +88,8 @@ pub struct ApiSettings {
     pub max_payload: usize,
     /// Which idempotency keys have been used.
     pub ledger: Ledger,
+    /// How long Graph's word is taken that a subscriber may read a configuration.
+    pub subscriber_recheck: Duration,
 }
 
 impl Api {
@@ -109,12 +111,19 @@ impl Api {
             cursor_key,
             max_payload,
             ledger,
+            subscriber_recheck,
         } = settings;
         let types =
             TypeSystem::new(&sdl(), input_rules(InputRules::default())).expect("our own SDL is valid");
         let announcements = Announcements::default();
-        let services =
-            Arc::new(Services { cursor_key, default_page_size, max_payload, ledger, announcements });
+        let services = Arc::new(Services {
+            cursor_key,
+            default_page_size,
+            max_payload,
+            ledger,
+            announcements,
+            subscriber_recheck,
+        });
         let build = || build(ValidationMode::Fast).data(Arc::clone(&services));
         let preparer = Preparer::new(types, costs(default_page_size), limits);
         Ok(Self {

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_graphql::Context;
 
@@ -28,6 +29,8 @@ pub(super) struct Services {
     pub(super) ledger: Ledger,
     /// Who is told of statuses that are added.
     pub(super) announcements: Announcements,
+    /// How long Graph's word is taken that a subscriber may read a configuration.
+    pub(super) subscriber_recheck: Duration,
 }
 
 /// What one request's resolvers share.

@@ -19,9 +19,6 @@ use super::types::DeviceStatus;
 use crate::graph::odata::Select;
 use crate::graph::{Key, Session};
 
-/// How long Graph's word is taken that a subscriber may read a configuration.
-const ALLOWED_FOR: Duration = Duration::from_secs(60);
-
 /// Whose subscription it is, and how long an event of it may take.
 #[derive(Debug, Clone)]
 pub(super) struct Subscriber {
@@ -56,7 +53,9 @@ impl Subscription {
             .ok_or_else(|| FieldError::internal("a subscription was executed without its subscriber"))?;
         // Before Graph is asked, so that nothing is missed in between.
         let listener = services(ctx)?.announcements.listen(&configuration);
-        let mut added = Added { subscriber: subscriber.clone(), configuration, listener, allowed_at: None };
+        let recheck = services(ctx)?.subscriber_recheck;
+        let subscriber = subscriber.clone();
+        let mut added = Added { subscriber, configuration, listener, allowed_at: None, recheck };
         added.check_allowed().await?;
         Ok(stream::unfold(Some(added), |added| async {
             let mut added = added?;
@@ -83,12 +82,14 @@ struct Added {
     listener: Listener,
     /// When Graph last let the subscriber read the configuration.
     allowed_at: Option<Instant>,
+    /// How long that is good for.
+    recheck: Duration,
 }
 
 impl Added {
     /// Asks Graph whether the subscriber may read the configuration, unless it has said so not long ago.
     async fn check_allowed(&mut self) -> Result<(), FieldError> {
-        if self.allowed_at.is_some_and(|at| at.elapsed() < ALLOWED_FOR) {
+        if self.allowed_at.is_some_and(|at| at.elapsed() < self.recheck) {
             return Ok(());
         }
         let session = self.subscriber.session().ok_or_else(FieldError::unauthenticated)?;

@@ -250,6 +250,7 @@ fn a_bad_setting_stops_the_start_with_one_line_that_names_it() {
         (&["serve", "--max-cost", "0"][..], "--max-cost"),
         (&["serve", "--max-graph-response", "0"][..], "--max-graph-response"),
         (&["serve", "--state-capacity", "0"][..], "--state-capacity"),
+        (&[&["serve", "--max-buffered", "1000"][..], &ANY_PORTS].concat(), "--max-buffered"),
         (&["serve", "--cors-origin", "*"][..], "--cors-origin"),
         (&["serve", "--cors-origin", "*"][..], "is not offered"),
         (&["sandbox", "--profile", "x"][..], "--profile"),

@@ -171,6 +171,7 @@ impl Gateway {
                 cursor_key: CursorKey::new(&[7; 32]).unwrap(),
                 max_payload: 1024 * 1024,
                 ledger: ledger(),
+                subscriber_recheck: Duration::from_secs(60),
             },
             max_response: 16 * 1024 * 1024,
             attempt_timeout: Duration::from_secs(10),

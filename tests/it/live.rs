@@ -228,6 +228,29 @@ async fn an_event_whose_status_cannot_be_read_is_an_error_and_the_stream_goes_on
 }
 
 #[tokio::test]
+async fn whoever_may_not_read_the_configuration_any_more_hears_nothing_more() {
+    let gateway = Gateway::impatient().api(|api| api.subscriber_recheck = Duration::ZERO).start().await;
+    let mut events = subscribe(&gateway, &fresh_token(), HINT).await;
+    let id = add(&gateway).await;
+    assert_eq!(events.answer().await["data"]["deviceStatusAdded"]["deviceStatusId"], id);
+    let failed = json!({"deviceStatusAdded": null});
+    // What passes leaves the subscription as it is: this event is lost, and said to be.
+    gateway.sandbox.inject("503;method=GET".parse().unwrap());
+    add(&gateway).await;
+    let answer = events.answer().await;
+    assert_eq!((code(&answer), &answer["data"]), ("UPSTREAM_UNAVAILABLE", &failed));
+    gateway.sandbox.clear_faults();
+    let id = add(&gateway).await;
+    assert_eq!(events.answer().await["data"]["deviceStatusAdded"]["deviceStatusId"], id);
+    gateway.sandbox.inject("403;method=GET".parse().unwrap());
+    add(&gateway).await;
+    let answer = events.answer().await;
+    assert_eq!((code(&answer), &answer["data"]), ("FORBIDDEN", &failed));
+    assert_eq!(events.next().await, Event::Complete);
+    assert_eq!(events.next().await, Event::End);
+}
+
+#[tokio::test]
 async fn queries_and_mutations_are_answered_as_events_to_whoever_takes_nothing_else() {
     let gateway = Gateway::start().await;
     for (query, expected) in [

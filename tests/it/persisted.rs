@@ -117,6 +117,8 @@ async fn trusted_documents_are_known_from_the_start_by_each_kind_of_client() {
             &Reply::read(gateway.request(Method::GET, "/graphql?documentId=abc").send().await.unwrap()).await,
         );
         is_answered(&send(&gateway, json!({"documentId": "abc", "doc_id": "abc"})).await);
+        // What clients that must send a query send beside an id.
+        is_answered(&send(&gateway, json!({"documentId": "abc", "query": ""})).await);
         assert_eq!(send(&gateway, json!({"documentId": "other"})).await.code(), "PERSISTED_QUERY_NOT_FOUND");
         send(&gateway, json!({"query": "{ __typename }"})).await.data();
     }

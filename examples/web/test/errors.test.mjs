@@ -147,10 +147,17 @@ test('a list that fails leaves the chart and the form standing', async () => {
 test('a gateway that is full, and one that does not answer', async () => {
   const full = await raise({ gateway: ['--max-in-flight', '1', '--max-waiting', '0'] });
   try {
-    await full.faults(`slow-first-byte;wait=3s;path=deviceStatuses;times=1`);
+    // Somebody else has the only place.
+    await full.faults(`slow-first-byte;wait=60s;${LIST}`);
+    const leave = new AbortController();
+    const query = '{ iosLobAppProvisioningConfigurations { nodes { id } } }';
+    const elsewhere = assert.rejects(full.graphql(query, {}, leave.signal), { name: 'AbortError' });
+    await full.isAsked();
     const { page, close } = await open(full);
     await tells(page, 'OVERLOADED', 'The gateway is busy');
     await page.getByRole('timer').waitFor();
+    leave.abort();
+    await elsewhere;
     await page.route('**/graphql', (route) => route.abort());
     await page.reload();
     await tells(page, 'NO_ANSWER', 'The gateway cannot be reached');

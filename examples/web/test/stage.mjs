@@ -63,12 +63,13 @@ export async function raise({ sandbox: sandboxArguments = [], gateway: gatewayAr
       assert.equal(answer.status, 204, await answer.text());
     },
 
-    /** What the gateway answers to somebody else. */
-    async graphql(query, variables = {}) {
+    /** What the gateway answers to somebody else, who waits for it until `signal` says otherwise. */
+    async graphql(query, variables = {}, signal = undefined) {
       const answer = await fetch(`${gateway.address}/graphql`, {
         method: 'POST',
         headers: { 'Content-Type': 'application/json', Authorization: 'Bearer the-tests-own' },
         body: JSON.stringify({ query, variables }),
+        signal,
       });
       const { data, errors } = await answer.json();
       assert.equal(errors, undefined, JSON.stringify(errors));
@@ -86,6 +87,14 @@ export async function raise({ sandbox: sandboxArguments = [], gateway: gatewayAr
         { id: CONFIGURATION, name: deviceDisplayName },
       );
       return data.iosLobAppProvisioningConfiguration.deviceStatuses.totalCount;
+    },
+
+    /** Waits until the sandbox has been asked something. */
+    async isAsked() {
+      for (;;) {
+        const { requests } = await (await fetch(new URL('requests', control))).json();
+        if (requests.length > 0) return;
+      }
     },
 
     async stop() {

@@ -145,9 +145,12 @@ impl Parameters {
         };
         let persisted_query =
             persisted_query.filter(|query| !query.is_null()).map(persisted_query_of).transpose()?;
-        if query.is_none() && document_id.is_none() && persisted_query.is_none() {
+        let names_document = document_id.is_some() || persisted_query.is_some();
+        if query.is_none() && !names_document {
             return Err(bad("The member \"query\" is missing."));
         }
+        // No document is empty: it is how graphql-ws, which sends no message without a query, says that there is none.
+        let query = query.filter(|text| !(text.is_empty() && names_document));
         // No operation has an empty name: it is how some clients say that there is none (GraphQL over HTTP, "GET").
         let operation_name =
             optional_text(self.operation_name, "operationName")?.filter(|name| !name.is_empty());

@@ -20,7 +20,8 @@ export function environment(headers: Record<string, string>): Environment {
   const socket = createClient({ url: url.replace(/^http/, "ws"), webSocketImpl: WebSocket, connectionParams: headers });
   const subscribe = (request: RequestParameters, variables: object) =>
     Observable.create<GraphQLResponse>((sink) => {
-      const payload = { ...document(request), variables } as SubscribePayload;
+      // graphql-ws sends nothing without a query.
+      const payload = { query: "", ...document(request), variables } as SubscribePayload;
       // It gives Relay's own kind of answer.
       return socket.subscribe(payload, sink as unknown as Parameters<typeof socket.subscribe>[1]);
     });

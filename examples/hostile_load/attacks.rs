@@ -7,40 +7,66 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+/// How many kinds there are: numbers that are the same but for multiples of this are of one kind.
+pub(crate) const KINDS: usize = 28;
 /// How long an attacker waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// One attack, by its number.
-pub(crate) async fn attack(address: &str, number: usize) {
-    // Whatever becomes of it, the next one follows.
-    let _ = tokio::time::timeout(PATIENCE, attempt(address, number)).await;
+/// What becomes of the bytes of an attack.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Manner {
+    /// Sent, and the answer is read to its end.
+    Whole,
+    /// Sent, and the answer is not read.
+    Unread,
+    /// Gone before all of it is sent.
+    Half,
+    /// Sent drop by drop, and gone.
+    Drops,
+    /// Not sent, and the connection held open.
+    Silent,
 }
 
-async fn attempt(address: &str, number: usize) -> std::io::Result<()> {
+impl Manner {
+    /// Most are sent whole; which of them are not, goes with the number, and in time through all kinds.
+    pub(crate) fn of(number: usize) -> Self {
+        match number % 19 {
+            0 => Self::Half,
+            1 => Self::Drops,
+            2 => Self::Silent,
+            3 => Self::Unread,
+            _ => Self::Whole,
+        }
+    }
+}
+
+/// One attack, by its number.
+pub(crate) async fn attack(address: &str, number: usize, manner: Manner) {
+    // Whatever becomes of it, the next one follows.
+    let _ = tokio::time::timeout(PATIENCE, attempt(address, number, manner)).await;
+}
+
+async fn attempt(address: &str, number: usize, manner: Manner) -> std::io::Result<()> {
     let mut stream = TcpStream::connect(address).await?;
     let sent = bytes(number);
-    match number % 19 {
-        // Gone before it is read.
-        0 => stream.write_all(&sent[..sent.len() / 2]).await,
-        // Sent drop by drop, and gone.
-        1 => {
+    match manner {
+        Manner::Whole => {
+            stream.write_all(&sent).await?;
+            let mut answer = Vec::new();
+            stream.read_to_end(&mut answer).await.map(drop)
+        }
+        Manner::Unread => stream.write_all(&sent).await,
+        Manner::Half => stream.write_all(&sent[..sent.len() / 2]).await,
+        Manner::Drops => {
             for byte in &sent[..sent.len().min(10)] {
                 stream.write_all(&[*byte]).await?;
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
             Ok(())
         }
-        // Held open in silence.
-        2 => {
+        Manner::Silent => {
             tokio::time::sleep(PATIENCE).await;
             Ok(())
-        }
-        // Sent, and the answer is not read.
-        3 => stream.write_all(&sent).await,
-        _ => {
-            stream.write_all(&sent).await?;
-            let mut answer = Vec::new();
-            stream.read_to_end(&mut answer).await.map(drop)
         }
     }
 }
@@ -50,7 +76,7 @@ fn bytes(number: usize) -> Vec<u8> {
     let size = number.wrapping_mul(7919);
     let deep = 60 + size % if number.is_multiple_of(2) { 700 } else { 20_000 };
     let query = |query: String| post(&json!({"query": query}).to_string());
-    match number % 28 {
+    match number % KINDS {
         0 => query(format!("{{node(id:{}{}){{id}}}}", "[".repeat(deep), "]".repeat(deep))),
         1 => query(format!("{{node(id:{}1{}){{id}}}}", "{a:".repeat(deep), "}".repeat(deep))),
         2 => query(format!("{}{}", "{a".repeat(deep), "}".repeat(deep))),

@@ -18,7 +18,9 @@ use intune_graphql::commands;
 use intune_graphql::config::Cli;
 use intune_graphql::sandbox::{DEMO_CONFIGURATION_ID, Settings};
 use serde_json::{Value, json};
+use tokio::sync::Barrier;
 
+use self::attacks::Manner;
 use self::gateway::{Gateway, StateFile, start_sandbox};
 
 /// Hostile and honest load at the same time.
@@ -106,16 +108,10 @@ async fn run(load: &Load) -> anyhow::Result<()> {
     for number in 0..load.honest {
         clients.push(tokio::spawn(behave(gateway.address.clone(), number, Arc::clone(&counts))));
     }
+    let together = Arc::new(Barrier::new(load.hostile));
     for number in 0..load.hostile {
-        let (address, counts) = (gateway.address.clone(), Arc::clone(&counts));
-        clients.push(tokio::spawn(async move {
-            let mut turn = number;
-            while !counts.is_over.load(Ordering::Relaxed) {
-                attacks::attack(&address, turn).await;
-                counts.hostile.fetch_add(1, Ordering::Relaxed);
-                turn += 1;
-            }
-        }));
+        let attacker = Attacker { number, of: load.hostile, together: Arc::clone(&together) };
+        clients.push(tokio::spawn(attacker.attack(gateway.address.clone(), Arc::clone(&counts))));
     }
 
     let start = Instant::now();
@@ -184,6 +180,33 @@ fn median<'a>(memories: impl Iterator<Item = &'a u64>) -> u64 {
 
 /// Connections to Graph that the gateway keeps for later, which are not what attackers left.
 const POOL: usize = 64;
+
+/// A client that does not behave.
+struct Attacker {
+    number: usize,
+    /// How many there are.
+    of: usize,
+    together: Arc<Barrier>,
+}
+
+impl Attacker {
+    /// All of them do each kind at the same time first, and from then on each another at any time: what a kind can take at
+    /// most is taken within the first minute, so that what memory grows by later is a leak's.
+    async fn attack(self, address: String, counts: Arc<Counts>) {
+        let at_once = (0..attacks::KINDS).map(|kind| kind + attacks::KINDS * self.number);
+        for turn in at_once {
+            self.together.wait().await;
+            attacks::attack(&address, turn, Manner::Whole).await;
+            counts.hostile.fetch_add(1, Ordering::Relaxed);
+        }
+        let mut turn = attacks::KINDS * self.of + self.number;
+        while !counts.is_over.load(Ordering::Relaxed) {
+            attacks::attack(&address, turn, Manner::of(turn)).await;
+            counts.hostile.fetch_add(1, Ordering::Relaxed);
+            turn += 1;
+        }
+    }
+}
 
 /// A client that behaves: it reads, lists, and writes with a key, and expects each to succeed.
 async fn behave(address: String, number: usize, counts: Arc<Counts>) {

@@ -39,9 +39,6 @@ struct Load {
     /// After how long memory is what it is to be at the end: what the gateway keeps has filled up by then.
     #[arg(long, default_value = "1m", value_parser = humantime::parse_duration)]
     warm_up: Duration,
-    /// Most memory at the end, as a multiple of that after the warm-up.
-    #[arg(long, default_value_t = 1.1)]
-    most_growth: f64,
 }
 
 /// What has been counted so far.
@@ -155,19 +152,20 @@ async fn run(load: &Load) -> anyhow::Result<()> {
     let code = gateway.drain().await?;
     let failed = counts.failed.load(Ordering::Relaxed);
     println!(
-        "memory after the warm-up {before} KiB, at the end {at_end} KiB ({growth:.3}, {} at most), {most} KiB at most",
-        load.most_growth
+        "memory after the warm-up {before} KiB, at the end {at_end} KiB ({growth:.3}, {MOST_GROWTH} at most), {most} KiB at most"
     );
     println!(
         "files at the start {files_at_start}, at the end {files}; exit code {code:?}; honest failures {failed}"
     );
     ensure!(failed == 0, "honest requests failed");
-    ensure!(growth <= load.most_growth, "memory grew");
+    ensure!(growth <= MOST_GROWTH, "memory grew");
     ensure!(files <= files_at_start + POOL, "files are left open");
     ensure!(code == Some(0), "the gateway did not end well");
     Ok(())
 }
 
+/// Most memory at the end, as a multiple of that after the warm-up.
+const MOST_GROWTH: f64 = 1.1;
 const SECOND: Duration = Duration::from_secs(1);
 /// How many seconds the memory at a time is the median of: what a body or a document takes for a moment is no growth.
 const WINDOW: usize = 15;

@@ -32,6 +32,11 @@ impl Memory {
         self.held.load(Ordering::Relaxed) >= self.most
     }
 
+    /// Whether nothing is held.
+    pub(super) fn is_empty(&self) -> bool {
+        self.held.load(Ordering::Relaxed) == 0
+    }
+
     /// Holds nothing yet.
     pub(super) fn hold(self: &Arc<Self>) -> Held {
         Held { memory: Arc::clone(self), bytes: 0 }
@@ -78,8 +83,6 @@ impl Drop for Held {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::Ordering;
-
     use super::{Memory, NoRoom};
 
     #[test]
@@ -94,10 +97,10 @@ mod tests {
         second.must_grow(50);
         assert_eq!(memory.hold().grow(1), Err(NoRoom));
         second.release();
-        assert!(!memory.is_full());
+        assert!(!memory.is_full() && !memory.is_empty());
         drop(second);
         first.grow(40).unwrap();
         drop(first);
-        assert_eq!(memory.held.load(Ordering::Relaxed), 0);
+        assert!(memory.is_empty());
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::{SinkExt as _, StreamExt as _};
 use http::StatusCode;
 use intune_graphql::sandbox::{DEMO_CONFIGURATION_ID, FaultRule};
-use intune_graphql::server::ConnectionLimits;
+use intune_graphql::server::{AdmissionLimits, ConnectionLimits};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -332,24 +332,41 @@ fn text_frame(message: &Value) -> Vec<u8> {
     [&[0x81, 0xfe][..], &length, &[0; 4], text.as_bytes()].concat()
 }
 
+/// What has a large answer.
+fn large_query() -> String {
+    let types = "__schema { types { name description fields { name description } } }";
+    format!("{{ a: {types} b: {types} c: {types} d: {types} e: {types} f: {types} }}")
+}
+
+/// So many operations whose answers are large.
+fn large_asks(count: usize) -> Vec<u8> {
+    let query = large_query();
+    let ask = |id: usize| json!({"type": "subscribe", "id": format!("{id}"), "payload": {"query": query}});
+    (0..count).flat_map(|id| text_frame(&ask(id))).collect()
+}
+
+/// A WebSocket that is initialised, and of which nothing has been read.
+async fn open_by_hand(gateway: &Gateway, token: &str) -> TcpStream {
+    let mut stream = connect(gateway).await;
+    let head = format!(
+        "GET /graphql HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nAuthorization: Bearer {token}\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\
+         Sec-WebSocket-Protocol: graphql-transport-ws\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let init = text_frame(&json!({"type": "connection_init", "padding": "x".repeat(126)}));
+    stream.write_all(&init).await.unwrap();
+    stream
+}
+
 #[tokio::test]
 async fn whoever_answers_no_ping_or_takes_nothing_is_let_go() {
     let gateway = hasty().await;
-    let query = "{ __schema { types { name description fields { name description } } } }";
-    let ask = |id: usize| json!({"type": "subscribe", "id": format!("{id}"), "payload": {"query": query}});
-    let asked: Vec<u8> = (0..120).flat_map(|id| text_frame(&ask(id))).collect();
     let hint = json!({"query": HINT, "variables": {"id": DEMO_CONFIGURATION_ID}});
     let subscribe = text_frame(&json!({"type": "subscribe", "id": "1", "payload": hint}));
-    for (what, reads) in [(subscribe, true), (asked, false)] {
-        let mut stream = connect(&gateway).await;
-        let head = format!(
-            "GET /graphql HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nAuthorization: Bearer {TOKEN}\r\n\
-             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\
-             Sec-WebSocket-Protocol: graphql-transport-ws\r\n\r\n"
-        );
-        stream.write_all(head.as_bytes()).await.unwrap();
-        let init = text_frame(&json!({"type": "connection_init", "padding": "x".repeat(126)}));
-        stream.write_all(&[init, what].concat()).await.unwrap();
+    for (what, reads) in [(subscribe, true), (large_asks(120), false)] {
+        let mut stream = open_by_hand(&gateway, TOKEN).await;
+        stream.write_all(&what).await.unwrap();
         let closed = async {
             if reads {
                 let mut said = Vec::new();
@@ -363,6 +380,63 @@ async fn whoever_answers_no_ping_or_takes_nothing_is_let_go() {
         };
         assert!(tokio::time::timeout(Duration::from_secs(30), closed).await.is_ok(), "reads: {reads}");
     }
+}
+
+#[tokio::test]
+async fn whoever_takes_no_answers_keeps_nobodys_place() {
+    const PLACES: usize = 100;
+    const SLOW: usize = 60;
+    let gateway = Gateway::builder().settings(|settings| {
+        settings.admission = AdmissionLimits { in_flight: PLACES, waiting: 0, token_share: 100 };
+    });
+    let gateway = gateway.start().await;
+    let read = "query($id: ID!) { iosLobAppProvisioningConfiguration(id: $id) { displayName } }";
+    let variables = json!({"id": DEMO_CONFIGURATION_ID});
+    let payload = json!({"query": read, "variables": variables});
+    let asks = (0..SLOW).flat_map(|id| {
+        text_frame(&json!({"type": "subscribe", "id": format!("slow {id}"), "payload": payload}))
+    });
+    // While Graph takes its time over most of them, answers that nobody takes fill what there is between the two.
+    gateway.sandbox.inject(FaultRule::always("slow-first-byte;wait=4s".parse().unwrap()));
+    let token = fresh_token();
+    let mut stream = open_by_hand(&gateway, &token).await;
+    stream.write_all(&asks.collect::<Vec<u8>>()).await.unwrap();
+    while asked_with(&gateway, &token) < SLOW {
+        tokio::task::yield_now().await;
+    }
+    gateway.sandbox.clear_faults();
+    stream.write_all(&large_asks(64)).await.unwrap();
+    // Graph answers, and the places are there again for others, well before the gateway gives that client up.
+    gateway.sandbox.inject(FaultRule::always("slow-first-byte;wait=200ms".parse().unwrap()));
+    let others_are_served = async {
+        loop {
+            let reads = (SLOW / 2..PLACES).map(|_| gateway.graphql(read, variables.clone()));
+            if futures_util::future::join_all(reads).await.iter().all(|reply| reply.status.is_success()) {
+                return;
+            }
+        }
+    };
+    assert!(tokio::time::timeout(Duration::from_secs(20), others_are_served).await.is_ok());
+    drop(stream);
+}
+
+#[tokio::test]
+async fn where_answers_fill_the_memory_whoever_has_some_yet_to_take_gets_no_more() {
+    let gateway = Gateway::builder().settings(|settings| settings.max_buffered = 64 * 1024).start().await;
+    let mut socket = Socket::with_token(&gateway.url, TOKEN).await;
+    for id in 0..60 {
+        socket.subscribe(&id.to_string(), &large_query()).await;
+    }
+    let mut said = vec![socket.next().await];
+    socket.subscribe("late", "{ __typename }").await;
+    while said.iter().filter(|said| said["type"] == "complete").count() < 60 {
+        said.push(socket.next().await);
+    }
+    let late = said.iter().find(|said| said["id"] == "late").unwrap();
+    assert_eq!((late["type"].as_str(), code(&late["payload"])), (Some("error"), "OVERLOADED"), "{late}");
+    // It has taken all of them.
+    socket.subscribe("later", "{ __typename }").await;
+    assert_eq!(socket.next().await["payload"]["data"]["__typename"], "Query");
 }
 
 #[tokio::test]

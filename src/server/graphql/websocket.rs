@@ -18,6 +18,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::AbortOnDropHandle;
 use tracing::{debug, error};
 use uuid::Uuid;
 
@@ -28,6 +29,7 @@ use super::{events, parameters};
 use crate::graph::Authorization;
 use crate::server::connection::Place;
 use crate::server::media_type::Accepted;
+use crate::server::memory::{Held, Memory};
 use crate::server::{App, auth};
 use crate::telemetry::metrics::{self, Overloaded};
 
@@ -118,6 +120,8 @@ struct Connection {
     /// By the clients' ids; each ends when it is removed.
     operations: HashMap<Arc<str>, DropGuard>,
     answers: SelectAll<BoxStream<'static, Said>>,
+    /// What has been made of them and has not been sent.
+    unsent: Unsent,
     /// Since when there has been no operation.
     idle_since: Instant,
     heard: Instant,
@@ -129,11 +133,53 @@ struct Said {
     text: Option<String>,
     /// Nothing more is said of it.
     is_last: bool,
+    /// Where the text is an answer.
+    room: Option<Room>,
+}
+
+impl Said {
+    fn new(id: &Arc<str>, message: &ToClient<'_, impl Serialize>) -> Self {
+        Self { id: Arc::clone(id), text: to_text(message), is_last: false, room: None }
+    }
+
+    fn last(self) -> Self {
+        Self { is_last: true, ..self }
+    }
+}
+
+/// Answers that have been made and have not been sent: this client's, and everybody's.
+#[derive(Clone)]
+struct Unsent {
+    here: Arc<Memory>,
+    everywhere: Arc<Memory>,
+}
+
+/// The room that one of them takes.
+struct Room {
+    _here: Held,
+    _everywhere: Held,
+}
+
+impl Unsent {
+    fn add(&self, text: &str) -> Room {
+        let hold = |memory: &Arc<Memory>| {
+            let mut held = memory.hold();
+            held.must_grow(text.len());
+            held
+        };
+        Room { _here: hold(&self.here), _everywhere: hold(&self.everywhere) }
+    }
+
+    /// Whether there is no room for more, and this client has a part in it.
+    fn is_full(&self) -> bool {
+        self.everywhere.is_full() && !self.here.is_empty()
+    }
 }
 
 impl Connection {
     fn new(app: Arc<App>, socket: WebSocket, token: Option<Authorization>) -> Self {
         let now = Instant::now();
+        let unsent = Unsent { here: Memory::new(usize::MAX), everywhere: Arc::clone(&app.answers) };
         Self {
             app,
             socket,
@@ -141,6 +187,7 @@ impl Connection {
             is_acknowledged: false,
             operations: HashMap::new(),
             answers: SelectAll::new(),
+            unsent,
             idle_since: now,
             heard: now,
         }
@@ -199,12 +246,14 @@ impl Connection {
                     }
                 }
                 Some(said) = self.answers.next() => {
-                    if said.is_last {
-                        self.forget(&said.id);
+                    let Said { id, text, is_last, room } = said;
+                    if is_last {
+                        self.forget(&id);
                     }
-                    if let Some(text) = said.text {
+                    if let Some(text) = text {
                         self.send(text).await?;
                     }
+                    drop(room);
                 }
                 _ = look.tick() => {
                     let now = Instant::now();
@@ -252,11 +301,16 @@ impl Connection {
         Ok(Ok(()))
     }
 
-    /// Begins an operation.
+    /// Begins an operation. It goes on by itself, so that whoever takes no answers keeps no place that others wait for.
     async fn begin(&mut self, id: Arc<str>, payload: &RawValue) -> Result<(), Gone> {
-        if self.operations.len() >= MOST_OPERATIONS || self.app.stopping.is_cancelled() {
-            metrics::refused(Overloaded::Full);
-            let errors = Refusal::Overloaded(Overloaded::Full).errors();
+        let refused = if self.operations.len() >= MOST_OPERATIONS || self.app.stopping.is_cancelled() {
+            Some(Overloaded::Full)
+        } else {
+            self.unsent.is_full().then_some(Overloaded::Memory)
+        };
+        if let Some(reason) = refused {
+            metrics::refused(reason);
+            let errors = Refusal::Overloaded(reason).errors();
             return self.say(&ToClient::Error { id: &id, payload: errors }).await;
         }
         let request = match parameters::parse(payload.get().as_bytes(), self.app.api.limits().nesting) {
@@ -271,12 +325,14 @@ impl Connection {
             client_request_id: Uuid::new_v4(),
             deadline: std::time::Instant::now() + self.app.settings.deadline,
         };
-        let app = Arc::clone(&self.app);
-        let answers = stream::once(async move {
-            caught(async |is_write| execute(&app, request, asker, Ok(()), is_write).await).await
-        });
-        let stopping = self.app.stopping.clone();
-        let answers = answers.flat_map(move |execution| said(Arc::clone(&id), execution, stopping.clone()));
+        let (app, unsent, stopping) = (Arc::clone(&self.app), self.unsent.clone(), self.app.stopping.clone());
+        let answers = AbortOnDropHandle::new(tokio::spawn(async move {
+            let execution =
+                caught(async |is_write| execute(&app, request, asker, Ok(()), is_write).await).await;
+            said(id, execution, unsent, stopping)
+        }));
+        // It fails only where it is aborted, by which nobody waits for it.
+        let answers = stream::once(answers).filter_map(async |answers| answers.ok()).flatten();
         self.answers.push(answers.take_until(ended).boxed());
         Ok(())
     }
@@ -296,8 +352,6 @@ impl Connection {
     }
 
     async fn send(&mut self, text: String) -> Result<(), Gone> {
-        let mut held = self.app.answers.hold();
-        held.must_grow(text.len());
         self.send_message(Message::Text(text.into())).await
     }
 
@@ -323,29 +377,32 @@ struct Gone;
 fn said(
     id: Arc<str>,
     execution: Result<Execution, Refusal>,
+    unsent: Unsent,
     stopping: CancellationToken,
 ) -> BoxStream<'static, Said> {
     let complete: ToClient<'_> = ToClient::Complete { id: &id };
-    let complete = Said { id: Arc::clone(&id), text: to_text(&complete), is_last: true };
+    let complete = Said::new(&id, &complete).last();
     match execution {
-        Ok(Execution::Whole(answer)) => stream::iter([next(&id, &answer), complete]).boxed(),
+        Ok(Execution::Whole(answer)) => stream::iter([next(&id, &answer, &unsent), complete]).boxed(),
         Ok(Execution::Live(answers)) => {
-            let answers =
-                answers.map(move |answer| next(&id, &answer)).take_until(stopping.clone().cancelled_owned());
+            let answers = answers
+                .map(move |answer| next(&id, &answer, &unsent))
+                .take_until(stopping.clone().cancelled_owned());
             // A client to which it does not say that it is complete comes again.
             let last =
                 async move { Said { text: complete.text.filter(|_| !stopping.is_cancelled()), ..complete } };
             answers.chain(stream::once(last)).boxed()
         }
         Err(refusal) => {
-            let text = to_text(&ToClient::Error { id: &id, payload: refusal.errors() });
-            stream::iter([Said { id, text, is_last: true }]).boxed()
+            let error = ToClient::Error { id: &id, payload: refusal.errors() };
+            stream::iter([Said::new(&id, &error).last()]).boxed()
         }
     }
 }
 
-fn next(id: &Arc<str>, answer: &Answer) -> Said {
-    Said { id: Arc::clone(id), text: to_text(&ToClient::Next { id, payload: answer }), is_last: false }
+fn next(id: &Arc<str>, answer: &Answer, unsent: &Unsent) -> Said {
+    let said = Said::new(id, &ToClient::Next { id, payload: answer });
+    Said { room: said.text.as_deref().map(|text| unsent.add(text)), ..said }
 }
 
 fn to_text(message: &ToClient<'_, impl Serialize>) -> Option<String> {

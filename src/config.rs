@@ -3,7 +3,9 @@
 //!
 //! A setting is a flag and a variable: `--graph-url` is `INTUNE_GRAPHQL_GRAPH_URL`. A secret is never a flag.
 
+mod limits;
 mod sandbox;
+mod values;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -12,10 +14,10 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use http::HeaderValue;
 
+pub use self::limits::{LimitsConfig, LoadConfig};
 pub use self::sandbox::SandboxConfig;
+use self::values::{duration, origin, page_size, positive, retention};
 use crate::graph::{Cloud, CreatePath};
-use crate::schema::operation::Limits;
-use crate::server::{AdmissionLimits, ConnectionLimits};
 
 /// A typed GraphQL façade over Microsoft Graph's Intune app provisioning endpoints.
 ///
@@ -213,141 +215,6 @@ pub struct HttpConfig {
     pub max_payload: usize,
 }
 
-/// How much the gateway takes on at a time.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Load")]
-pub struct LoadConfig {
-    /// Most requests in flight.
-    #[arg(long, env = "INTUNE_GRAPHQL_MAX_IN_FLIGHT", value_name = "COUNT",
-          default_value_t = AdmissionLimits::default().in_flight,
-          value_parser = positive)]
-    pub max_in_flight: usize,
-    /// Most requests that wait until one of those is done; more are refused with 503.
-    #[arg(long, env = "INTUNE_GRAPHQL_MAX_WAITING", value_name = "COUNT",
-          default_value_t = AdmissionLimits::default().waiting)]
-    pub max_waiting: usize,
-    /// Most of both that one token may have, in hundredths, 1 to 100.
-    #[arg(long, env = "INTUNE_GRAPHQL_MAX_TOKEN_SHARE", value_name = "PERCENT",
-          default_value_t = AdmissionLimits::default().token_share, value_parser = percent)]
-    pub max_token_share: usize,
-    /// Most streams of live updates that are open, which are no requests in flight; one token may have its share of them.
-    #[arg(long, env = "INTUNE_GRAPHQL_MAX_STREAMS", value_name = "COUNT", default_value_t = 4096)]
-    pub max_streams: usize,
-    /// Most bytes of all bodies together, and as many of all answers that have not been taken; no less than a body may have.
-    /// Beyond it, larger bodies are refused with 503, and requests of clients that have answers to take.
-    #[arg(long, env = "INTUNE_GRAPHQL_MAX_BUFFERED", value_name = "BYTES", default_value_t = 256 * 1024 * 1024)]
-    pub max_buffered: usize,
-    /// Most connections; more wait to be taken. No more than half of the files that the system lets the process open.
-    #[arg(long, env = "INTUNE_GRAPHQL_MAX_CONNECTIONS", value_name = "COUNT",
-          default_value_t = ConnectionLimits::default().connections,
-          value_parser = positive)]
-    pub max_connections: usize,
-    /// Longest wait for the head of a request from its first byte on, and for the first request of a connection, as in
-    /// `10s`.
-    #[arg(long, env = "INTUNE_GRAPHQL_HEADER_TIMEOUT", value_name = "DURATION", default_value = "10s",
-          value_parser = duration)]
-    pub header_timeout: Duration,
-    /// How long a connection may stay open without a request, as in `75s`.
-    #[arg(long, env = "INTUNE_GRAPHQL_IDLE_TIMEOUT", value_name = "DURATION", default_value = "75s",
-          value_parser = duration)]
-    pub idle_timeout: Duration,
-    /// How long a client may take to take an answer, as in `60s`.
-    #[arg(long, env = "INTUNE_GRAPHQL_SEND_TIMEOUT", value_name = "DURATION", default_value = "60s",
-          value_parser = duration)]
-    pub send_timeout: Duration,
-}
-
-impl From<&LoadConfig> for AdmissionLimits {
-    fn from(config: &LoadConfig) -> Self {
-        Self {
-            in_flight: config.max_in_flight,
-            waiting: config.max_waiting,
-            token_share: config.max_token_share,
-        }
-    }
-}
-
-impl From<&LoadConfig> for ConnectionLimits {
-    fn from(config: &LoadConfig) -> Self {
-        Self {
-            connections: config.max_connections,
-            header_timeout: config.header_timeout,
-            idle_timeout: config.idle_timeout,
-            send_timeout: config.send_timeout,
-        }
-    }
-}
-
-/// Limits of one GraphQL document. A request that passes one is `QUERY_TOO_LARGE`, and Graph is not asked.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Limits of a document")]
-pub struct LimitsConfig {
-    /// Longest document, in bytes.
-    #[arg(long, env = "INTUNE_GRAPHQL_MAX_DOCUMENT", value_name = "BYTES", default_value_t = Limits::default().document,
-          value_parser = positive)]
-    pub max_document: usize,
-    /// Most tokens.
-    #[arg(long, env = "INTUNE_GRAPHQL_MAX_TOKENS", value_name = "COUNT", default_value_t = Limits::default().tokens,
-          value_parser = positive)]
-    pub max_tokens: usize,
-    /// How deep brackets of any kind may nest in a document, and in a variable's value, 1 to 64.
-    #[arg(long, env = "INTUNE_GRAPHQL_MAX_NESTING", value_name = "COUNT", default_value_t = Limits::default().nesting,
-          value_parser = nesting)]
-    pub max_nesting: usize,
-    /// Most directives.
-    #[arg(long, env = "INTUNE_GRAPHQL_MAX_DIRECTIVES", value_name = "COUNT",
-          default_value_t = Limits::default().directives)]
-    pub max_directives: usize,
-    /// Most selections once fragments are expanded.
-    #[arg(long, env = "INTUNE_GRAPHQL_MAX_SELECTIONS", value_name = "COUNT",
-          default_value_t = Limits::default().expanded_selections,
-          value_parser = positive)]
-    pub max_selections: usize,
-    /// How deep fields may nest, introspection left out.
-    #[arg(long, env = "INTUNE_GRAPHQL_MAX_DEPTH", value_name = "COUNT", default_value_t = Limits::default().depth,
-          value_parser = positive)]
-    pub max_depth: usize,
-    /// Most aliases.
-    #[arg(long, env = "INTUNE_GRAPHQL_MAX_ALIASES", value_name = "COUNT", default_value_t = Limits::default().aliases)]
-    pub max_aliases: usize,
-    /// Most fields of a query itself.
-    #[arg(long, env = "INTUNE_GRAPHQL_MAX_ROOT_FIELDS", value_name = "COUNT",
-          default_value_t = Limits::default().root_fields,
-          value_parser = positive)]
-    pub max_root_fields: usize,
-    /// Most fields of a mutation itself.
-    #[arg(long, env = "INTUNE_GRAPHQL_MAX_ROOT_MUTATIONS", value_name = "COUNT",
-          default_value_t = Limits::default().root_mutations)]
-    pub max_root_mutations: usize,
-    /// Most calls to Graph that an operation may cause; items of a batch count one each. Intune takes 1000 of an app in a
-    /// tenant in 20 s.
-    #[arg(long, env = "INTUNE_GRAPHQL_MAX_COST", value_name = "CALLS", default_value_t = Limits::default().cost,
-          value_parser = positive)]
-    pub max_cost: usize,
-    /// Most values that introspection may give; to ask for the whole schema takes a tenth of the default.
-    #[arg(long, env = "INTUNE_GRAPHQL_MAX_INTROSPECTION", value_name = "COUNT",
-          default_value_t = Limits::default().introspection)]
-    pub max_introspection: usize,
-}
-
-impl From<&LimitsConfig> for Limits {
-    fn from(config: &LimitsConfig) -> Self {
-        Self {
-            document: config.max_document,
-            tokens: config.max_tokens,
-            nesting: config.max_nesting,
-            directives: config.max_directives,
-            expanded_selections: config.max_selections,
-            depth: config.max_depth,
-            aliases: config.max_aliases,
-            root_fields: config.max_root_fields,
-            root_mutations: config.max_root_mutations,
-            cost: config.max_cost,
-            introspection: config.max_introspection,
-        }
-    }
-}
-
 /// The demo's settings.
 #[derive(Debug, Clone, Args)]
 pub struct DemoConfig {
@@ -416,72 +283,6 @@ fn defaults<T: Args>() -> T {
     let command = T::augment_args(clap::Command::new("defaults")).mut_args(|arg| arg.env(None::<&str>));
     let matches = command.get_matches_from(["defaults"]);
     T::from_arg_matches(&matches).expect("every setting has a default")
-}
-
-/// A scheme, a host and perhaps a port, as browsers send it in `Origin`.
-fn origin(text: &str) -> Result<HeaderValue, String> {
-    if text == "*" {
-        return Err("`*` is not offered: any page that a user opens could then reach the gateway; name each origin, as in \
-                    https://app.example.org"
-            .to_owned());
-    }
-    let url = url::Url::parse(text).map_err(|error| format!("{error}; write https://app.example.org"))?;
-    if !matches!(url.scheme(), "http" | "https") || url.origin().ascii_serialization() != text {
-        return Err(format!(
-            "an origin is a scheme, a host and perhaps a port, as in {}",
-            url.origin().ascii_serialization()
-        ));
-    }
-    HeaderValue::from_str(text).map_err(|error| error.to_string())
-}
-
-fn positive(text: &str) -> Result<usize, String> {
-    text.parse().ok().filter(|count| *count > 0).ok_or_else(|| "must be a number from 1 on".to_owned())
-}
-
-fn page_size(text: &str) -> Result<usize, String> {
-    text.parse()
-        .ok()
-        .filter(|size| (1..=1000).contains(size))
-        .ok_or_else(|| "must be from 1 to 1000".to_owned())
-}
-
-fn percent(text: &str) -> Result<usize, String> {
-    text.parse()
-        .ok()
-        .filter(|share| (1..=100).contains(share))
-        .ok_or_else(|| "must be from 1 to 100".to_owned())
-}
-
-/// More would need more of the stack than a thread has.
-fn nesting(text: &str) -> Result<usize, String> {
-    text.parse()
-        .ok()
-        .filter(|depth| (1..=64).contains(depth))
-        .ok_or_else(|| "must be from 1 to 64".to_owned())
-}
-
-/// At least a second, since keys expire by the second.
-fn retention(text: &str) -> Result<Duration, String> {
-    let retention = humantime::parse_duration(text)
-        .map_err(|error| format!("{error}; write a number and a unit, as in 30m or 24h"))?;
-    if retention < Duration::from_secs(1) {
-        return Err("must be at least one second".to_owned());
-    }
-    Ok(retention)
-}
-
-const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
-
-fn duration(text: &str) -> Result<Duration, String> {
-    let duration = humantime::parse_duration(text)
-        .map_err(|error| format!("{error}; write a number and a unit, as in 500ms or 30s"))?;
-    match duration {
-        Duration::ZERO => Err("must be longer than zero".to_owned()),
-        // Far longer than any request; beyond some thousands of years, clocks overflow.
-        _ if duration > LONGEST => Err("must not be longer than one day".to_owned()),
-        _ => Ok(duration),
-    }
 }
 
 #[cfg(test)]

@@ -372,7 +372,7 @@ async fn one_caller_has_its_share_of_streams() {
 }
 
 /// A gateway that gives a request little time, and a client that takes an answer too.
-async fn hasty() -> Gateway {
+pub(crate) async fn hasty() -> Gateway {
     let gateway = Gateway::builder().settings(|settings| {
         settings.deadline = Duration::from_millis(500);
         settings.connections = ConnectionLimits {

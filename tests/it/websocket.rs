@@ -18,7 +18,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 use crate::add_device_status::{MUTATION, device_status, input};
 use crate::commands::Program;
 use crate::harness::{Gateway, TOKEN, fresh_token};
-use crate::live::{ADDED, HINT, add, asked_with};
+use crate::live::{ADDED, HINT, add, asked_with, hasty};
 use crate::slow_clients::connect;
 
 /// A client of a WebSocket.
@@ -282,20 +282,6 @@ async fn operations_of_one_websocket_are_bounded() {
     socket.send(json!({"type": "complete", "id": "7"})).await;
     socket.subscribe("one more", "{ __typename }").await;
     assert_eq!(socket.next().await["payload"]["data"]["__typename"], "Query");
-}
-
-/// A gateway that is not patient with its clients, nor with Graph.
-async fn hasty() -> Gateway {
-    let gateway = Gateway::builder().settings(|settings| {
-        settings.deadline = Duration::from_millis(500);
-        settings.connections = ConnectionLimits {
-            header_timeout: Duration::from_millis(300),
-            idle_timeout: Duration::from_millis(400),
-            send_timeout: Duration::from_millis(400),
-            ..ConnectionLimits::default()
-        };
-    });
-    gateway.start().await
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 //! comes once, in `connection_init` or with the request for the WebSocket.
 
 mod message;
+mod operation;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,17 +20,17 @@ use serde_json::value::RawValue;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::AbortOnDropHandle;
-use tracing::{debug, error};
+use tracing::debug;
 use uuid::Uuid;
 
 use self::message::{FromClient, ToClient};
-use super::answer::{Answer, Refusal};
-use super::execution::{Asker, Execution, caught, execute};
+use self::operation::{Said, Unsent, said};
+use super::answer::Refusal;
+use super::execution::{Asker, caught, execute};
 use super::{events, parameters};
 use crate::graph::Authorization;
 use crate::server::connection::Place;
 use crate::server::media_type::Accepted;
-use crate::server::memory::{Held, Memory};
 use crate::server::{App, auth};
 use crate::telemetry::metrics::{self, Overloaded};
 
@@ -127,59 +128,10 @@ struct Connection {
     heard: Instant,
 }
 
-/// What is said of an operation.
-struct Said {
-    id: Arc<str>,
-    text: Option<String>,
-    /// Nothing more is said of it.
-    is_last: bool,
-    /// Where the text is an answer.
-    room: Option<Room>,
-}
-
-impl Said {
-    fn new(id: &Arc<str>, message: &ToClient<'_, impl Serialize>) -> Self {
-        Self { id: Arc::clone(id), text: to_text(message), is_last: false, room: None }
-    }
-
-    fn last(self) -> Self {
-        Self { is_last: true, ..self }
-    }
-}
-
-/// Answers that have been made and have not been sent: this client's, and everybody's.
-#[derive(Clone)]
-struct Unsent {
-    here: Arc<Memory>,
-    everywhere: Arc<Memory>,
-}
-
-/// The room that one of them takes.
-struct Room {
-    _here: Held,
-    _everywhere: Held,
-}
-
-impl Unsent {
-    fn add(&self, text: &str) -> Room {
-        let hold = |memory: &Arc<Memory>| {
-            let mut held = memory.hold();
-            held.must_grow(text.len());
-            held
-        };
-        Room { _here: hold(&self.here), _everywhere: hold(&self.everywhere) }
-    }
-
-    /// Whether there is no room for more, and this client has a part in it.
-    fn is_full(&self) -> bool {
-        self.everywhere.is_full() && !self.here.is_empty()
-    }
-}
-
 impl Connection {
     fn new(app: Arc<App>, socket: WebSocket, token: Option<Authorization>) -> Self {
         let now = Instant::now();
-        let unsent = Unsent { here: Memory::new(usize::MAX), everywhere: Arc::clone(&app.answers) };
+        let unsent = Unsent::new(Arc::clone(&app.answers));
         Self {
             app,
             socket,
@@ -345,7 +297,7 @@ impl Connection {
     }
 
     async fn say(&mut self, message: &ToClient<'_, impl Serialize>) -> Result<(), Gone> {
-        match to_text(message) {
+        match message.to_text() {
             Some(text) => self.send(text).await,
             None => Err(Gone),
         }
@@ -372,39 +324,3 @@ enum End {
 
 /// The client is not there any more, or takes nothing.
 struct Gone;
-
-/// All that is said of an operation.
-fn said(
-    id: Arc<str>,
-    execution: Result<Execution, Refusal>,
-    unsent: Unsent,
-    stopping: CancellationToken,
-) -> BoxStream<'static, Said> {
-    let complete: ToClient<'_> = ToClient::Complete { id: &id };
-    let complete = Said::new(&id, &complete).last();
-    match execution {
-        Ok(Execution::Whole(answer)) => stream::iter([next(&id, &answer, &unsent), complete]).boxed(),
-        Ok(Execution::Live(answers)) => {
-            let answers = answers
-                .map(move |answer| next(&id, &answer, &unsent))
-                .take_until(stopping.clone().cancelled_owned());
-            // A client to which it does not say that it is complete comes again.
-            let last =
-                async move { Said { text: complete.text.filter(|_| !stopping.is_cancelled()), ..complete } };
-            answers.chain(stream::once(last)).boxed()
-        }
-        Err(refusal) => {
-            let error = ToClient::Error { id: &id, payload: refusal.errors() };
-            stream::iter([Said::new(&id, &error).last()]).boxed()
-        }
-    }
-}
-
-fn next(id: &Arc<str>, answer: &Answer, unsent: &Unsent) -> Said {
-    let said = Said::new(id, &ToClient::Next { id, payload: answer });
-    Said { room: said.text.as_deref().map(|text| unsent.add(text)), ..said }
-}
-
-fn to_text(message: &ToClient<'_, impl Serialize>) -> Option<String> {
-    serde_json::to_string(message).inspect_err(|error| error!(%error, "a message could not be written")).ok()
-}

@@ -4,6 +4,7 @@ use http::HeaderValue;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
+use tracing::error;
 
 use crate::graph::Authorization;
 use crate::json;
@@ -76,6 +77,13 @@ pub(super) enum ToClient<'a, P = ()> {
     Next { id: &'a str, payload: P },
     Error { id: &'a str, payload: P },
     Complete { id: &'a str },
+}
+
+impl<P: Serialize> ToClient<'_, P> {
+    /// The message as it goes. `None` where it could not be written, which is logged.
+    pub(super) fn to_text(&self) -> Option<String> {
+        serde_json::to_string(self).inspect_err(|error| error!(%error, "a message could not be written")).ok()
+    }
 }
 
 #[cfg(test)]

@@ -37,6 +37,11 @@ impl Program {
         Self::start_with(arguments, &[])
     }
 
+    /// Starts it as a gateway in front of `root`, on free ports.
+    pub(crate) fn serve(root: &str, more: &[&str]) -> Self {
+        Self::start(&[&["serve"], &ANY_PORTS[..], &["--graph-url", root], more].concat())
+    }
+
     pub(crate) fn start_with(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut command = program(arguments);
         command.envs(variables.iter().copied());
@@ -276,15 +281,7 @@ fn a_setting_is_a_variable_too() {
 
 #[test]
 fn serve_has_neither_introspection_nor_graphiql_unless_asked() {
-    let mut gateway = Program::start(&[
-        "serve",
-        "--listen",
-        "127.0.0.1:0",
-        "--admin-listen",
-        "127.0.0.1:0",
-        "--graph-url",
-        "http://127.0.0.1:1/beta",
-    ]);
+    let mut gateway = Program::serve("http://127.0.0.1:1/beta", &[]);
     let url = gateway.line("listening on ");
     let (introspection, page) = tokio::runtime::Runtime::new().unwrap().block_on(async {
         let client = http_client().build().unwrap();

@@ -24,10 +24,7 @@ fn upstream() -> Upstream {
 
 /// The program as a gateway, with its two addresses.
 pub(crate) fn gateway(root: &str, more: &[&str]) -> (Program, String, String) {
-    let mut arguments =
-        vec!["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--graph-url", root];
-    arguments.extend(more);
-    let mut gateway = Program::start(&arguments);
+    let mut gateway = Program::serve(root, more);
     let url = gateway.line("listening on ");
     let admin = gateway.line("admin listening on ");
     (gateway, url, admin)

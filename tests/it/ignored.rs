@@ -157,9 +157,7 @@ fn what_is_ignored_is_logged_once_per_request() {
     for fault in ["filter-ignored", "order-ignored"] {
         sandbox.inject(fault.parse().unwrap());
     }
-    let addresses =
-        ["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--graph-url", &root];
-    let mut gateway = Program::start(&[&addresses[..], &["--log", "warn"]].concat());
+    let mut gateway = Program::serve(&root, &["--log", "warn"]);
     let url = gateway.line("listening on ");
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let list = "deviceStatuses(first: 9, filter: {platform: {eq: 8}}, orderBy: {field: DEVICE_DISPLAY_NAME,

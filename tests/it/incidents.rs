@@ -413,19 +413,7 @@ fn row_18_nothing_that_is_sent_forges_a_line_of_the_log() {
     let forged = format!("x\n{FORGED} ERROR all is lost\r\n{FORGED}\u{1b}[2J\u{2028}{FORGED}");
 
     for format in ["text", "json"] {
-        let mut gateway = Program::start(&[
-            "serve",
-            "--listen",
-            "127.0.0.1:0",
-            "--admin-listen",
-            "127.0.0.1:0",
-            "--graph-url",
-            &root,
-            "--log",
-            "trace",
-            "--log-format",
-            format,
-        ]);
+        let mut gateway = Program::serve(&root, &["--log", "trace", "--log-format", format]);
         let url = gateway.line("listening on ");
         // Graph fails, and says it with the same text: the one answer that is logged at any level.
         sandbox.inject(FaultRule::once(format!("500;code={forged};message={forged}").parse().unwrap()));

@@ -303,23 +303,10 @@ async fn shows(admin: &str, line: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn streams_are_counted_apart_from_requests() {
     let upstream = Gateway::start().await;
-    let mut program = Program::start(&[
-        "serve",
-        "--listen",
-        "127.0.0.1:0",
-        "--admin-listen",
-        "127.0.0.1:0",
-        "--graph-url",
+    let mut program = Program::serve(
         &upstream.sandbox_url,
-        "--max-in-flight",
-        "1",
-        "--max-waiting",
-        "0",
-        "--max-token-share",
-        "100",
-        "--max-streams",
-        "3",
-    ]);
+        &["--max-in-flight", "1", "--max-waiting", "0", "--max-token-share", "100", "--max-streams", "3"],
+    );
     let url = format!("{}/graphql", program.line("listening on "));
     let admin = program.line("admin listening on ");
     let client = http_client().build().unwrap();

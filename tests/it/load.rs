@@ -137,25 +137,21 @@ async fn one_caller_leaves_room_for_the_others() {
 #[tokio::test(flavor = "multi_thread")]
 async fn how_full_it_is_can_be_read_in_the_metrics() {
     let upstream = Held::start().await;
-    let mut gateway = Program::start(&[
-        "serve",
-        "--listen",
-        "127.0.0.1:0",
-        "--admin-listen",
-        "127.0.0.1:0",
-        "--graph-url",
+    let mut gateway = Program::serve(
         &upstream.root,
-        "--attempt-timeout",
-        "5m",
-        "--deadline",
-        "5m",
-        "--max-in-flight",
-        "2",
-        "--max-waiting",
-        "1",
-        "--max-token-share",
-        "100",
-    ]);
+        &[
+            "--attempt-timeout",
+            "5m",
+            "--deadline",
+            "5m",
+            "--max-in-flight",
+            "2",
+            "--max-waiting",
+            "1",
+            "--max-token-share",
+            "100",
+        ],
+    );
     let (url, admin) = (gateway.line("listening on "), gateway.line("admin listening on "));
     let client = http_client().build().unwrap();
     let metrics = async || {

@@ -9,17 +9,7 @@ use serde_json::json;
 use crate::commands::Program;
 
 fn serve(root: &str, deadline: &str) -> (Program, String) {
-    let mut gateway = Program::start(&[
-        "serve",
-        "--listen",
-        "127.0.0.1:0",
-        "--admin-listen",
-        "127.0.0.1:0",
-        "--graph-url",
-        root,
-        "--deadline",
-        deadline,
-    ]);
+    let mut gateway = Program::serve(root, &["--deadline", deadline]);
     let address = gateway.line("listening on http://");
     (gateway, address)
 }

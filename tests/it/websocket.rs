@@ -444,16 +444,7 @@ async fn a_websocket_keeps_its_connections_place() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gateway_that_stops_finishes_what_is_under_way_and_says_that_it_goes() {
     let upstream = Gateway::start().await;
-    let arguments = [
-        "serve",
-        "--listen",
-        "127.0.0.1:0",
-        "--admin-listen",
-        "127.0.0.1:0",
-        "--graph-url",
-        &upstream.sandbox_url,
-    ];
-    let mut program = Program::start(&arguments);
+    let mut program = Program::serve(&upstream.sandbox_url, &[]);
     let url = program.line("listening on ");
     let token = fresh_token();
     let mut socket = Socket::with_token(&url, &token).await;

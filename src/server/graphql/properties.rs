@@ -1,6 +1,9 @@
 //! What must hold of every body of a request: see [`crate::fuzzing`].
 
-use serde::de::IgnoredAny;
+use std::fmt;
+
+use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::answer::Refusal;
@@ -14,6 +17,7 @@ const DEEPEST: usize = NESTING + 2;
 /// Takes the body of a request by POST.
 pub fn request_body(data: &[u8]) {
     let whole: Option<Value> = serde_json::from_slice(data).ok();
+    let is_too_deep = serde_json::from_slice(data).is_ok_and(|Depth(depth)| depth > DEEPEST);
     match parse(data, NESTING) {
         Ok(request) => {
             assert!(
@@ -21,7 +25,7 @@ pub fn request_body(data: &[u8]) {
             );
             // A member that nobody knows may hold what no value of ours can.
             let Some(whole) = whole else { return };
-            assert!(depth(&whole) <= DEEPEST);
+            assert!(!is_too_deep);
             assert_eq!(whole["query"].as_str(), request.query.as_deref());
             assert_eq!(whole["operationName"].as_str(), request.operation_name.as_deref());
             let none = serde_json::Map::new();
@@ -32,18 +36,67 @@ pub fn request_body(data: &[u8]) {
             assert!(status.is_client_error() && instead.is_none());
             assert!(message.len() <= 200 && !message.contains(char::is_control), "{message:?}");
             let is_object = whole.as_ref().is_some_and(Value::is_object);
-            let is_too_deep = whole.as_ref().is_some_and(|whole| depth(whole) > DEEPEST);
             assert_eq!(is_object && is_too_deep, is_object && message.contains("deeper"), "{message}");
         }
         Err(_) => panic!("a body alone is refused for itself"),
     }
 }
 
-/// How deep brackets nest in a value.
-fn depth(value: &Value) -> usize {
-    match value {
-        Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
-        Value::Object(members) => 1 + members.values().map(depth).max().unwrap_or(0),
-        _ => 0,
+/// How deep brackets nest in JSON; of a member that stands there twice, in both.
+struct Depth(usize);
+
+impl<'de> Deserialize<'de> for Depth {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(DepthVisitor)
+    }
+}
+
+struct DepthVisitor;
+
+impl<'de> Visitor<'de> for DepthVisitor {
+    type Value = Depth;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Depth, E> {
+        Ok(Depth(0))
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Depth, E> {
+        Ok(Depth(0))
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Depth, E> {
+        Ok(Depth(0))
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Depth, E> {
+        Ok(Depth(0))
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Depth, E> {
+        Ok(Depth(0))
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Depth, E> {
+        Ok(Depth(0))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Depth, A::Error> {
+        let mut deepest = 0;
+        while let Some(Depth(depth)) = items.next_element()? {
+            deepest = deepest.max(depth);
+        }
+        Ok(Depth(1 + deepest))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Depth, A::Error> {
+        let mut deepest = 0;
+        while let Some((IgnoredAny, Depth(depth))) = members.next_entry()? {
+            deepest = deepest.max(depth);
+        }
+        Ok(Depth(1 + deepest))
     }
 }

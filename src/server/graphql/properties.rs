@@ -26,8 +26,17 @@ pub fn request_body(data: &[u8]) {
             // A member that nobody knows may hold what no value of ours can.
             let Some(whole) = whole else { return };
             assert!(!is_too_deep);
-            assert_eq!(whole["query"].as_str(), request.query.as_deref());
-            assert_eq!(whole["operationName"].as_str(), request.operation_name.as_deref());
+            let said = |name: &str| whole[name].as_str();
+            let persisted_query = &whole["extensions"]["persistedQuery"];
+            let document_id = said("documentId").or(said("doc_id"));
+            assert_eq!(request.document_id.as_deref(), document_id);
+            assert_eq!(request.persisted_query.is_some(), !persisted_query.is_null());
+            // Some clients say by an empty text that there is none.
+            let names_document = document_id.is_some() || !persisted_query.is_null();
+            let query = said("query").filter(|text| !(text.is_empty() && names_document));
+            assert_eq!(request.query.as_deref(), query);
+            let operation_name = said("operationName").filter(|name| !name.is_empty());
+            assert_eq!(request.operation_name.as_deref(), operation_name);
             let none = serde_json::Map::new();
             assert_eq!(whole["variables"].as_object().unwrap_or(&none), &request.variables);
             assert!(!request.is_read_only);

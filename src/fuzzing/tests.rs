@@ -68,11 +68,14 @@ fn every_seed_keeps_its_property() {
     }
 }
 
-/// For some hundred inputs, or for as many seconds as `FUZZ_SECONDS` says, each target.
+/// For some hundred inputs, or for as many seconds as `FUZZ_SECONDS` says, each target; then by chance, unless `FUZZ_SEED`
+/// is a number.
 #[test]
 fn changed_seeds_keep_their_property() {
-    let seconds = std::env::var("FUZZ_SECONDS").ok().and_then(|seconds| seconds.parse().ok());
-    let mut random = Rng::with_seed(if seconds.is_some() { fastrand::u64(..) } else { 7 });
+    let number = |name| std::env::var(name).ok().and_then(|number| number.parse::<u64>().ok());
+    let seconds = number("FUZZ_SECONDS");
+    let chance = || if seconds.is_some() { fastrand::u64(..) } else { 7 };
+    let mut random = Rng::with_seed(number("FUZZ_SEED").unwrap_or_else(chance));
     for (target, property) in TARGETS {
         let seeds: Vec<Vec<u8>> = seeds(target).into_values().collect();
         let until = seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));

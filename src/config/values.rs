@@ -26,25 +26,21 @@ pub(super) fn positive(text: &str) -> Result<usize, String> {
 }
 
 pub(super) fn page_size(text: &str) -> Result<usize, String> {
-    text.parse()
-        .ok()
-        .filter(|size| (1..=1000).contains(size))
-        .ok_or_else(|| "must be from 1 to 1000".to_owned())
+    up_to(1000, text)
 }
 
 pub(super) fn percent(text: &str) -> Result<usize, String> {
-    text.parse()
-        .ok()
-        .filter(|share| (1..=100).contains(share))
-        .ok_or_else(|| "must be from 1 to 100".to_owned())
+    up_to(100, text)
 }
 
 /// More would need more of the stack than a thread has.
 pub(super) fn nesting(text: &str) -> Result<usize, String> {
-    text.parse()
-        .ok()
-        .filter(|depth| (1..=64).contains(depth))
-        .ok_or_else(|| "must be from 1 to 64".to_owned())
+    up_to(64, text)
+}
+
+fn up_to(most: usize, text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| (1..=most).contains(number));
+    number.ok_or_else(|| format!("must be from 1 to {most}"))
 }
 
 /// At least a second, since keys expire by the second.

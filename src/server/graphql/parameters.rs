@@ -75,8 +75,8 @@ fn read_json<T: DeserializeOwned>(what: &str, text: &str, deepest: usize) -> Res
 /// What a URL's parameters may be called.
 const NAMES: [&str; 6] = ["query", "operationName", "documentId", "doc_id", "variables", "extensions"];
 
-/// The URL's parameters, of which each may come once; others are passed over, as members of a body are. A body has no meaning by GET, so that one of another kind than JSON
-/// is refused rather than passed over.
+/// The URL's parameters, of which each may come once; others are passed over, as members of a body are. A body has no
+/// meaning by GET, so that one of another kind than JSON is refused rather than passed over.
 fn by_get(parts: &Parts, nesting: usize) -> Result<GraphqlRequest, Refusal> {
     if parts.headers.contains_key(CONTENT_TYPE) && !media_type::is_json(&parts.headers) {
         let message = "A request by GET has no body, and no Content-Type but application/json.";

@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use super::api::GraphqlRequest;
 use super::operation::{Preparer, RequestError, RequestErrorCode};
+use crate::json::UniqueKeys;
 
 /// Bytes that callers' documents may take, of all together.
 const MOST: u64 = 4 * 1024 * 1024;
@@ -48,11 +49,27 @@ pub enum TrustedDocumentsError {
         /// Why.
         source: std::io::Error,
     },
+    /// It is not JSON, or an object of it has a key twice.
+    #[error("cannot read {path}")]
+    NotJson {
+        /// The file.
+        path: String,
+        /// Why.
+        source: serde_json::Error,
+    },
     /// It is none of the forms that are known.
     #[error("{path} is neither a map of ids to documents nor Apollo's manifest")]
     Unknown {
         /// The file.
         path: String,
+    },
+    /// Which of two documents an id stands for cannot be told.
+    #[error("{path} has the id {id:?} twice")]
+    Twice {
+        /// The file.
+        path: String,
+        /// The id.
+        id: String,
     },
     /// A document of it would be refused.
     #[error("the document {id:?} is refused: {why}")]
@@ -86,15 +103,23 @@ impl TrustedDocuments {
         let path = || file.display().to_string();
         let text = std::fs::read(file)
             .map_err(|source| TrustedDocumentsError::Unreadable { path: path(), source })?;
-        let by_id = match serde_json::from_slice(&text) {
+        let UniqueKeys(manifest) = serde_json::from_slice(&text)
+            .map_err(|source| TrustedDocumentsError::NotJson { path: path(), source })?;
+        let documents: Vec<(String, String)> = match Manifest::deserialize(manifest) {
             Ok(Manifest::Apollo { format, operations }) if format == "apollo-persisted-query-manifest" => {
-                operations.into_iter().map(|Operation { id, body }| (id, body.into())).collect()
+                operations.into_iter().map(|Operation { id, body }| (id, body)).collect()
             }
-            Ok(Manifest::Map(map)) => map.into_iter().map(|(id, text)| (id, text.into())).collect(),
+            Ok(Manifest::Map(map)) => map.into_iter().collect(),
             Ok(Manifest::Apollo { .. }) | Err(_) => {
                 return Err(TrustedDocumentsError::Unknown { path: path() });
             }
         };
+        let mut by_id = HashMap::with_capacity(documents.len());
+        for (id, text) in documents {
+            if by_id.insert(id.clone(), text.into()).is_some() {
+                return Err(TrustedDocumentsError::Twice { path: path(), id });
+            }
+        }
         Ok(Self { by_id, only: false })
     }
 

@@ -1,17 +1,15 @@
 //! The parameters of a GraphQL request: out of a JSON body by POST, out of the URL by GET (GraphQL over HTTP, "Request").
 
-use std::fmt;
-
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
-use serde::de::{self, DeserializeOwned, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::answer::Refusal;
 use super::body::RequestBody;
-use crate::json;
+use crate::json::{self, UniqueKeys};
 use crate::schema::{GraphqlRequest, PersistedQuery};
 use crate::server::media_type;
 
@@ -155,72 +153,6 @@ impl Parameters {
         let operation_name =
             optional_text(self.operation_name, "operationName")?.filter(|name| !name.is_empty());
         Ok(GraphqlRequest { query, document_id, persisted_query, operation_name, variables, is_read_only })
-    }
-}
-
-/// JSON in which no object has a key twice: whoever else reads it may take the other value.
-#[derive(Default)]
-struct UniqueKeys(Value);
-
-impl<'de> Deserialize<'de> for UniqueKeys {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(UniqueKeysVisitor).map(Self)
-    }
-}
-
-struct UniqueKeysVisitor;
-
-impl<'de> Visitor<'de> for UniqueKeysVisitor {
-    type Value = Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON value")
-    }
-
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_string<E>(self, value: String) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
-        let mut array = Vec::new();
-        while let Some(UniqueKeys(item)) = items.next_element()? {
-            array.push(item);
-        }
-        Ok(Value::Array(array))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
-        let mut object = serde_json::Map::new();
-        while let Some((key, UniqueKeys(value))) = members.next_entry()? {
-            if object.insert(key, value).is_some() {
-                return Err(de::Error::custom("an object has a key twice"));
-            }
-        }
-        Ok(Value::Object(object))
     }
 }
 

@@ -42,10 +42,10 @@ async fn each_limit_has_a_request_that_just_passes_and_one_that_does_not() {
     let reply = ask(&gateway, &padded(32 * 1024 + 1)).await;
     assert_eq!(reply.error().get("locations"), None, "all of it is too long, and no one place");
 
-    // Three tokens around, and one for each selection, which merge into one field.
-    let tokens = |count: usize| format!("{{ {} }}", "__typename ".repeat(count - 3));
+    // Two brackets, and a token for each selection, which merge into one field.
+    let tokens = |count: usize| format!("{{ {} }}", "__typename ".repeat(count - 2));
     ask(&gateway, &tokens(2000)).await.data();
-    refused(&gateway, &tokens(2002), "2000 tokens").await;
+    refused(&gateway, &tokens(2001), "2000 tokens").await;
 
     let directives = |count: usize| format!("{{ {} }}", "__typename @skip(if: false) ".repeat(count));
     ask(&gateway, &directives(20)).await.data();

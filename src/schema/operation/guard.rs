@@ -39,7 +39,8 @@ impl Guard {
 
     /// Lets a token through, or refuses the document because of it.
     pub(super) fn admit(&mut self, token: &Token<'_>) -> Result<(), RequestError> {
-        self.tokens += 1;
+        // The lexer tells of the document's end as it does of tokens, but it is none (GraphQL specification, "Source Text").
+        self.tokens += usize::from(!matches!(token.kind, TokenKind::End));
         if self.tokens > self.most_tokens {
             let tokens = counted(self.most_tokens, "token", "tokens");
             let message = format!("The document has more than {tokens}.");

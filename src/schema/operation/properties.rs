@@ -97,7 +97,6 @@ fn assert_is_fit(source: &str, error: &RequestError) {
 
 /// What stands in a document that can be parsed.
 struct Counts {
-    /// With the end of the document for one.
     tokens: usize,
     nesting: usize,
     directives: usize,
@@ -105,7 +104,7 @@ struct Counts {
 
 impl Counts {
     fn of(source: &str) -> Self {
-        let mut counts = Self { tokens: 1, nesting: 0, directives: 0 };
+        let mut counts = Self { tokens: 0, nesting: 0, directives: 0 };
         let mut open = 0;
         let mut rest = source;
         while let Some(first) = rest.chars().next() {

@@ -11,27 +11,34 @@ mod batch;
 mod breaker;
 mod caller;
 mod client;
+mod connect;
+mod connection;
 mod device_app_management;
 mod envelope;
 mod error;
 mod exchange;
+mod http_client;
 mod key;
 pub mod models;
 pub mod odata;
 mod page;
+mod pool;
 #[cfg(any(test, fuzzing))]
 pub mod properties;
 mod reads;
+mod request;
 mod retry;
 mod retry_after;
 mod root;
+mod send_gate;
 mod session;
 mod throttle;
 mod writes;
 
 pub use self::auth::{Authorization, NotABearerToken};
 pub use self::caller::Caller;
-pub use self::client::{Client, ClientError, ClientSettings, CreatePath, install_tls_provider};
+pub use self::client::{Client, ClientSettings, CreatePath};
+pub use self::connect::{ClientError, install_tls_provider};
 pub use self::device_app_management::{
     Collection, CreateResult, Created, DeviceStatuses, Fate, IosLobAppProvisioningConfigurations, Journal,
     NoJournal,

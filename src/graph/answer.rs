@@ -6,6 +6,8 @@ use std::time::SystemTime;
 use bytes::{Bytes, BytesMut};
 use http::header::{LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, StatusCode};
+use http_body_util::BodyExt as _;
+use hyper::body::Body;
 use serde::de::DeserializeOwned;
 use url::Url;
 
@@ -39,19 +41,22 @@ pub(super) struct Answer {
 
 impl Answer {
     /// Reads the body within `max` bytes; a status that is not a success becomes an error.
-    pub(super) async fn read(
-        mut response: reqwest::Response,
+    pub(super) async fn read<B>(
+        response: http::Response<B>,
         max: usize,
         request_line: String,
         caller: &Caller,
-    ) -> Result<Self, Error> {
-        let status = response.status();
-        let headers = std::mem::take(response.headers_mut());
+    ) -> Result<Self, Error>
+    where
+        B: Body<Data = Bytes> + Unpin,
+        B::Error: std::error::Error + Send + Sync + 'static,
+    {
+        let (http::response::Parts { status, headers, .. }, body) = response.into_parts();
         let request_id = request_id(&headers, caller);
         let client_request_id = caller.client_request_id.to_string();
         let answered = Answered { status, request_id, client_request_id };
 
-        let body = match body(response, max).await {
+        let body = match read_body(body, &headers, max).await {
             Ok(body) => body,
             // A refusal is one whatever becomes of its body.
             Err(_) if !status.is_success() => Bytes::new(),
@@ -59,7 +64,7 @@ impl Answer {
                 let what = "the answer is larger than --max-graph-response";
                 return Err(Error::OutOfContract { what, answer: Box::new(answered) });
             }
-            Err(BodyError::Cut(error)) => return Err(Error::Transport(Arc::new(error.without_url()))),
+            Err(BodyError::Cut(error)) => return Err(Error::Transport(error)),
         };
         Self::judge(answered, headers, body, request_line, caller)
     }
@@ -142,26 +147,34 @@ impl Answer {
 
 enum BodyError {
     TooLarge,
-    Cut(reqwest::Error),
+    Cut(Arc<dyn std::error::Error + Send + Sync>),
 }
 
-async fn body(mut response: reqwest::Response, max: usize) -> Result<Bytes, BodyError> {
-    let Some(first) = response.chunk().await.map_err(BodyError::Cut)? else { return Ok(Bytes::new()) };
-    if first.len() > max {
-        return Err(BodyError::TooLarge);
-    }
-    let Some(second) = response.chunk().await.map_err(BodyError::Cut)? else { return Ok(first) };
-    let mut body = BytesMut::with_capacity(2 * (first.len() + second.len()));
-    body.extend_from_slice(&first);
-    let mut next = Some(second);
-    while let Some(chunk) = next {
-        if body.len() + chunk.len() > max {
-            return Err(BodyError::TooLarge);
+async fn read_body<B>(mut body: B, headers: &HeaderMap, max: usize) -> Result<Bytes, BodyError>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: std::error::Error + Send + Sync + 'static,
+{
+    let mut read = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| BodyError::Cut(Arc::new(error)))?;
+        if let Ok(chunk) = frame.into_data() {
+            if read.len() + chunk.len() > max {
+                return Err(BodyError::TooLarge);
+            }
+            read.extend_from_slice(&chunk);
         }
-        body.extend_from_slice(&chunk);
-        next = response.chunk().await.map_err(BodyError::Cut)?;
     }
-    Ok(body.freeze())
+    let is_gzip = headers.get(http::header::CONTENT_ENCODING).is_some_and(|coding| coding == "gzip");
+    if !is_gzip {
+        return Ok(read.freeze());
+    }
+    let mut decoded = Vec::new();
+    let decoder = flate2::read::MultiGzDecoder::new(&read[..]);
+    let limit = u64::try_from(max).unwrap_or(u64::MAX).saturating_add(1);
+    std::io::Read::read_to_end(&mut std::io::Read::take(decoder, limit), &mut decoded)
+        .map_err(|error| BodyError::Cut(Arc::new(error)))?;
+    if decoded.len() > max { Err(BodyError::TooLarge) } else { Ok(decoded.into()) }
 }
 
 /// All values of a header, joined as RFC 9110, section 5.3 allows; `None` where there is none that is plain text.
@@ -190,7 +203,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_request_id_is_short_and_on_one_line() {
-        let mut response = http::Response::new(Bytes::new());
+        let mut response = http::Response::new(http_body_util::Empty::new());
         *response.status_mut() = StatusCode::NOT_FOUND;
         let id = format!("a\tb{}", "c".repeat(8000));
         response.headers_mut().insert(REQUEST_ID, id.parse().unwrap());
@@ -200,7 +213,7 @@ mod tests {
             deadline: std::time::Instant::now(),
             gone: tokio_util::sync::CancellationToken::new(),
         };
-        let answer = Answer::read(response.into(), 0, String::new(), &caller).await;
+        let answer = Answer::read(response, 0, String::new(), &caller).await;
         let Err(Error::Api(api)) = answer else { panic!("{answer:?}") };
         assert_eq!(api.request_id, Some(format!("a b{}", "c".repeat(97))));
     }

@@ -1,9 +1,9 @@
-//! The circuit breaker on Graph's origin: while no connection comes about, calls are not tried one by one.
+//! The circuit breaker on Graph's origin: while connections fail, they are not tried for every call.
 //!
 //! Only failures to connect open it. Intune answers 500 to a bad filter: were that to count, one caller could close the
 //! door for all.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -18,7 +18,7 @@ const FIRST_OPEN: Duration = Duration::from_secs(1);
 /// How long it stays open at most.
 const LONGEST_OPEN: Duration = Duration::from_secs(30);
 
-/// The breaker. A call that it lets through holds a [`Passage`], by which it reports how connecting went.
+/// The breaker. Whoever opens a connection holds a [`CallPermit`] meanwhile, and reports on it how that went.
 #[derive(Debug)]
 pub(super) struct Breaker(Mutex<State>);
 
@@ -32,10 +32,10 @@ enum State {
     HalfOpen { open_for: Duration },
 }
 
-/// A call that was let through.
+/// The permit to open a connection.
 #[derive(Debug)]
-pub(super) struct Passage<'a> {
-    breaker: &'a Breaker,
+pub(super) struct CallPermit {
+    breaker: Arc<Breaker>,
     is_probe: bool,
 }
 
@@ -44,8 +44,8 @@ impl Breaker {
         Self(Mutex::new(State::Closed { failures: 0 }))
     }
 
-    /// Lets a call through, or says how long to stay away.
-    pub(super) fn enter(&self) -> Result<Passage<'_>, Duration> {
+    /// Allows a connection to be opened, or says how long not to.
+    pub(super) fn try_acquire(self: &Arc<Self>) -> Result<CallPermit, Duration> {
         let mut state = self.state();
         let is_probe = match *state {
             State::Closed { .. } => false,
@@ -59,7 +59,7 @@ impl Breaker {
             }
             State::HalfOpen { .. } => return Err(FIRST_OPEN),
         };
-        Ok(Passage { breaker: self, is_probe })
+        Ok(CallPermit { breaker: Arc::clone(self), is_probe })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -67,8 +67,8 @@ impl Breaker {
     }
 }
 
-impl Passage<'_> {
-    /// A connection came about, whatever was answered on it.
+impl CallPermit {
+    /// The connection was made. What is answered on it says nothing of further ones.
     pub(super) fn connected(self) {
         let mut state = self.breaker.state();
         match *state {
@@ -77,12 +77,12 @@ impl Passage<'_> {
                 info!("Graph can be reached again");
                 *state = State::Closed { failures: 0 };
             }
-            // The answer to a call from before it opened says nothing of new connections.
+            // A connection that was begun before it opened says nothing of later ones.
             State::Open { .. } | State::HalfOpen { .. } => {}
         }
     }
 
-    /// No connection came about.
+    /// No connection was made.
     pub(super) fn failed(self) {
         let mut state = self.breaker.state();
         let open_for = match *state {
@@ -103,8 +103,8 @@ impl Passage<'_> {
     }
 }
 
-/// A probe that was given up decides nothing: the next call is the next probe.
-impl Drop for Passage<'_> {
+/// A probe that was given up decides nothing: the next connection is the next probe.
+impl Drop for CallPermit {
     fn drop(&mut self) {
         if self.is_probe {
             let mut state = self.breaker.state();
@@ -117,6 +117,7 @@ impl Drop for Passage<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::time::Duration;
 
     use proptest::prelude::*;
@@ -124,23 +125,23 @@ mod tests {
 
     use super::{Breaker, FAILURES_TO_OPEN, FIRST_OPEN, LONGEST_OPEN};
 
-    async fn opened() -> Breaker {
-        let breaker = Breaker::new();
+    async fn opened() -> Arc<Breaker> {
+        let breaker = Arc::new(Breaker::new());
         for _ in 0..FAILURES_TO_OPEN {
-            breaker.enter().unwrap().failed();
+            breaker.try_acquire().unwrap().failed();
         }
-        assert_eq!(breaker.enter().unwrap_err(), FIRST_OPEN);
+        assert_eq!(breaker.try_acquire().unwrap_err(), FIRST_OPEN);
         breaker
     }
 
     #[tokio::test(start_paused = true)]
     async fn it_opens_after_failures_in_a_row_only() {
-        let breaker = Breaker::new();
+        let breaker = Arc::new(Breaker::new());
         for _ in 0..10 {
             for _ in 1..FAILURES_TO_OPEN {
-                breaker.enter().unwrap().failed();
+                breaker.try_acquire().unwrap().failed();
             }
-            breaker.enter().unwrap().connected();
+            breaker.try_acquire().unwrap().connected();
         }
         opened().await;
     }
@@ -149,26 +150,26 @@ mod tests {
     async fn one_probe_at_a_time_decides() {
         let breaker = opened().await;
         advance(FIRST_OPEN).await;
-        let probe = breaker.enter().unwrap();
-        assert!(breaker.enter().is_err(), "a second one waits");
+        let probe = breaker.try_acquire().unwrap();
+        assert!(breaker.try_acquire().is_err(), "a second one waits");
         probe.failed();
-        assert_eq!(breaker.enter().unwrap_err(), FIRST_OPEN * 2);
+        assert_eq!(breaker.try_acquire().unwrap_err(), FIRST_OPEN * 2);
         advance(FIRST_OPEN * 2).await;
-        drop(breaker.enter().unwrap());
-        breaker.enter().unwrap().connected();
-        let (_a, _b) = (breaker.enter().unwrap(), breaker.enter().unwrap());
+        drop(breaker.try_acquire().unwrap());
+        breaker.try_acquire().unwrap().connected();
+        let (_a, _b) = (breaker.try_acquire().unwrap(), breaker.try_acquire().unwrap());
     }
 
     #[tokio::test(start_paused = true)]
     async fn late_answers_of_calls_from_before_decide_nothing() {
-        let breaker = Breaker::new();
-        let (early, late) = (breaker.enter().unwrap(), breaker.enter().unwrap());
+        let breaker = Arc::new(Breaker::new());
+        let (early, late) = (breaker.try_acquire().unwrap(), breaker.try_acquire().unwrap());
         for _ in 0..FAILURES_TO_OPEN {
-            breaker.enter().unwrap().failed();
+            breaker.try_acquire().unwrap().failed();
         }
         early.connected();
         late.failed();
-        assert_eq!(breaker.enter().unwrap_err(), FIRST_OPEN);
+        assert_eq!(breaker.try_acquire().unwrap_err(), FIRST_OPEN);
     }
 
     proptest! {
@@ -177,14 +178,14 @@ mod tests {
         fn it_never_locks_up(steps in prop::collection::vec((0..4_u8, 0..40_u64), 0..200)) {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
             runtime.block_on(async {
-                let breaker = Breaker::new();
+                let breaker = Arc::new(Breaker::new());
                 let mut under_way = Vec::new();
                 for (step, seconds) in steps {
-                    match (step, breaker.enter()) {
-                        (0, Ok(passage)) => passage.connected(),
-                        (1, Ok(passage)) => passage.failed(),
-                        (2, Ok(passage)) => under_way.push(passage),
-                        (_, Ok(passage)) => drop(passage),
+                    match (step, breaker.try_acquire()) {
+                        (0, Ok(permit)) => permit.connected(),
+                        (1, Ok(permit)) => permit.failed(),
+                        (2, Ok(permit)) => under_way.push(permit),
+                        (_, Ok(permit)) => drop(permit),
                         (_, Err(wait)) => {
                             prop_assert!(wait <= LONGEST_OPEN);
                             advance(Duration::from_secs(seconds)).await;
@@ -193,7 +194,7 @@ mod tests {
                 }
                 under_way.clear();
                 let start = Instant::now();
-                while let Err(wait) = breaker.enter() {
+                while let Err(wait) = breaker.try_acquire() {
                     advance(wait).await;
                     prop_assert!(start.elapsed() <= LONGEST_OPEN);
                 }

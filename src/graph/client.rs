@@ -2,17 +2,18 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, Once};
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::ValueEnum;
-use reqwest::redirect;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::retry::budget::TpsBudget;
 
-use super::breaker::Breaker;
 use super::caller::Caller;
+use super::connect::{ClientError, Connector};
+use super::http_client::HttpClient;
+use super::pool::Pool;
 use super::root::ServiceRoot;
 use super::session::Session;
 use super::throttle::ThrottleMemory;
@@ -52,43 +53,17 @@ pub struct ClientSettings {
     pub max_response: usize,
 }
 
-/// Why no client could be made.
-#[derive(Debug, thiserror::Error)]
-pub enum ClientError {
-    /// The file of certificate authorities cannot be read.
-    #[error("--graph-ca: cannot read {path}")]
-    UnreadableCa {
-        /// The file.
-        path: String,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// The file holds no certificate in PEM form.
-    #[error("--graph-ca: {path} holds no certificate in PEM form")]
-    NotPem {
-        /// The file.
-        path: String,
-    },
-    /// The machine gives no random numbers.
-    #[error("no random numbers can be had")]
-    NoRandomness,
-    /// TLS could not be set up.
-    #[error("the HTTP client towards Graph could not be set up")]
-    Http(#[source] reqwest::Error),
-}
-
 /// Microsoft Graph at one service root. Cheap to clone; clones share the connection pool.
 #[derive(Clone)]
 pub struct Client(Arc<Inner>);
 
 pub(super) struct Inner {
-    pub(super) http: reqwest::Client,
+    pub(super) http: HttpClient,
     pub(super) root: ServiceRoot,
     pub(super) create_path: CreatePath,
     pub(super) max_response: usize,
     pub(super) attempt_timeout: Duration,
     pub(super) keeps_ids: bool,
-    pub(super) breaker: Breaker,
     pub(super) throttles: ThrottleMemory,
     /// Allows retries to the whole process, so that a failing Graph is not hammered.
     pub(super) budget: TpsBudget,
@@ -105,32 +80,9 @@ impl Client {
     ///
     /// Where the certificate authorities cannot be used.
     pub fn new(settings: ClientSettings) -> Result<Self, ClientError> {
-        install_tls_provider();
-        let mut http = reqwest::Client::builder()
-            .user_agent(concat!("intune-graphql/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(settings.connect_timeout)
-            .tcp_nodelay(true)
-            // A redirect could carry the token to another origin; Graph documents none for these operations.
-            .redirect(redirect::Policy::none())
-            // The retries that are safe depend on the operation, so they are not the HTTP library's to decide.
-            .retry(reqwest::retry::never());
-        if settings.root.is_loopback() {
-            // A proxy would be a second host to see the token, and could not reach this machine's loopback.
-            http = http.no_proxy();
-        }
-        if let Some(path) = &settings.ca {
-            let name = path.display().to_string();
-            let pem = match std::fs::read(path) {
-                Ok(pem) => pem,
-                Err(source) => return Err(ClientError::UnreadableCa { path: name, source }),
-            };
-            let certificates = reqwest::Certificate::from_pem_bundle(&pem).unwrap_or_default();
-            if certificates.is_empty() {
-                return Err(ClientError::NotPem { path: name });
-            }
-            http = http.tls_certs_merge(certificates);
-        }
-        let http = http.build().map_err(ClientError::Http)?;
+        let connector = Connector::new(&settings.root, settings.ca.as_deref())?;
+        let pool = Pool::new(connector, settings.connect_timeout);
+        let http = HttpClient::new(pool, settings.attempt_timeout);
         let ClientSettings { root, create_path, max_response, attempt_timeout, keeps_ids, .. } = settings;
         Ok(Self(Arc::new(Inner {
             http,
@@ -139,7 +91,6 @@ impl Client {
             max_response,
             attempt_timeout,
             keeps_ids,
-            breaker: Breaker::new(),
             throttles: ThrottleMemory::new().map_err(|_| ClientError::NoRandomness)?,
             budget: TpsBudget::new(BUDGET_WINDOW, BUDGET_FLOOR, BUDGET_SHARE),
             stopping: CancellationToken::new(),
@@ -175,15 +126,6 @@ impl Client {
     pub fn root(&self) -> &ServiceRoot {
         &self.0.root
     }
-}
-
-/// Says which cryptography TLS uses; before any HTTP client is made.
-pub fn install_tls_provider() {
-    static PROVIDER: Once = Once::new();
-    PROVIDER.call_once(|| {
-        // An error means that a provider is installed already, which serves as well.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-    });
 }
 
 impl fmt::Debug for Client {

@@ -19,7 +19,13 @@ pub enum Error {
     Api(Box<ApiError>),
     /// No connection came about; nothing was sent.
     #[error("no connection to Graph")]
-    Connect(#[source] Arc<reqwest::Error>),
+    Connect(#[source] Arc<dyn std::error::Error + Send + Sync>),
+    /// A connection was made, and Graph did not process the request: it was never written, or its stream was refused.
+    #[error("Graph did not process the request")]
+    Unprocessed(#[source] Arc<dyn std::error::Error + Send + Sync>),
+    /// The write was given up before a connection was ready for it; nothing was sent.
+    #[error("the write was withdrawn before it was sent")]
+    Withdrawn,
     /// Too many connections in a row did not come about; nothing was sent.
     #[error("Graph cannot be reached, and is asked again in {} ms", .retry_after.as_millis())]
     BreakerOpen {
@@ -34,7 +40,7 @@ pub enum Error {
     },
     /// The connection was lost, or the answer cut, after the request may have been sent.
     #[error("no complete answer from Graph")]
-    Transport(#[source] Arc<reqwest::Error>),
+    Transport(#[source] Arc<dyn std::error::Error + Send + Sync>),
     /// The request's deadline passed while waiting for the answer.
     #[error("no answer from Graph within the deadline")]
     Timeout,
@@ -68,6 +74,26 @@ impl Error {
             Self::Api(api) => api.retry_after,
             Self::BreakerOpen { retry_after } | Self::Throttled { retry_after } => Some(*retry_after),
             _ => None,
+        }
+    }
+
+    /// Whether the call ended before anything reached a connection.
+    pub(super) fn is_before_sending(&self) -> bool {
+        match self {
+            Self::InvalidKey(_)
+            | Self::Connect(_)
+            | Self::Withdrawn
+            | Self::BreakerOpen { .. }
+            | Self::Throttled { .. }
+            | Self::DeadlinePassed
+            | Self::Unsendable(_)
+            | Self::NotNoted(_) => true,
+            Self::Api(_)
+            | Self::Unprocessed(_)
+            | Self::Transport(_)
+            | Self::Timeout
+            | Self::OutOfContract { .. }
+            | Self::Internal(_) => false,
         }
     }
 
@@ -195,6 +221,8 @@ impl Outcome {
         match error {
             Error::InvalidKey(_)
             | Error::Connect(_)
+            | Error::Unprocessed(_)
+            | Error::Withdrawn
             | Error::BreakerOpen { .. }
             | Error::Throttled { .. }
             | Error::DeadlinePassed

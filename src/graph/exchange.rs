@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
-use http::{HeaderName, HeaderValue, Method};
+use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use tokio::time::Instant;
 use tower::retry::budget::Budget as _;
 use url::Url;
@@ -17,12 +18,22 @@ use super::batch::{self, Item};
 use super::caller::Caller;
 use super::client::Inner;
 use super::error::Error;
-use super::retry::Delay;
+use super::http_client::Received;
+use super::request::Request;
+use super::retry::{Delay, Reason};
+use super::send_gate::SendGate;
 use super::throttle::Direction;
 use crate::telemetry::metrics;
 
 const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");
 const APPLICATION_JSON: HeaderValue = HeaderValue::from_static("application/json");
+const GZIP: HeaderValue = HeaderValue::from_static("gzip");
+const PRODUCT: HeaderValue = HeaderValue::from_static(concat!("intune-graphql/", env!("CARGO_PKG_VERSION")));
+
+/// How often a request that Graph did not process is sent again at once, on another connection where need be.
+const MAX_RESENDS: u32 = 2;
+/// When to come back for what a shutdown left over.
+const RETRY_AFTER_SHUTDOWN: Duration = Duration::from_secs(1);
 
 /// What the calls of one request share.
 pub(super) struct Exchange {
@@ -39,7 +50,12 @@ impl Exchange {
 
     /// Whether something new may be sent: the caller is there, and the process is not to stop.
     pub(super) fn may_go_on(&self) -> bool {
-        !self.caller.gone.is_cancelled() && !self.client.stopping.is_cancelled()
+        !self.caller.gone.is_cancelled() && !self.is_stopping()
+    }
+
+    /// Whether the process is to stop: no batch of creates starts then.
+    pub(super) fn is_stopping(&self) -> bool {
+        self.client.stopping.is_cancelled()
     }
 
     /// Whether the wait ends before the caller's patience does.
@@ -85,42 +101,81 @@ impl Exchange {
         self.items(&outer, count, "GET", urls.iter().map(String::as_str), Direction::Read)
     }
 
-    /// Sends a write.
+    /// Sends a write, as long as the gate allows it.
     pub(super) async fn write(
         &self,
         method: Method,
         path: &str,
         body: Option<Bytes>,
+        gate: &SendGate,
     ) -> Result<Answer, Error> {
         let mut request = self.request(method, path)?;
         if let Some(body) = body {
             set_body(&mut request, body);
         }
-        self.send(request, Direction::Write).await
+        request.gate = Some(gate.clone());
+        let withdrawal = async {
+            self.given_up().await;
+            Error::Withdrawn
+        };
+        self.send_write(request, gate, withdrawal).await
     }
 
-    /// Creates by one `POST /$batch`, each body at `path`. Answers in the order of the bodies, one each.
+    /// Creates by one `POST /$batch`, each body at `path`, as long as the gate allows it and the process is not to stop.
+    /// Answers in the order of the bodies, one each.
     pub(super) async fn post_batch(
         &self,
         path: &str,
         bodies: &[&Bytes],
+        gate: &SendGate,
     ) -> Result<Vec<Result<Answer, Error>>, Error> {
         let items = bodies.iter().map(|body| Item { method: "POST", url: path, body: Some(body) });
-        let (request, count) = self.batch_request(items)?;
-        let outer = self.send(request, Direction::Write).await?;
+        let (mut request, count) = self.batch_request(items)?;
+        request.gate = Some(gate.clone());
+        let withdrawal = async {
+            tokio::select! {
+                () = self.given_up() => Error::Withdrawn,
+                () = self.client.stopping.cancelled() => Error::Throttled { retry_after: RETRY_AFTER_SHUTDOWN },
+            }
+        };
+        let outer = self.send_write(request, gate, withdrawal).await?;
         self.items(&outer, count, "POST", bodies.iter().map(|_| path), Direction::Write)
     }
 
-    /// A read is given up after the attempt's time: nothing is lost by asking again.
-    async fn read(&self, request: reqwest::Request) -> Result<Answer, Error> {
-        let attempt = self.send(request, Direction::Read);
-        tokio::time::timeout(self.client.attempt_timeout, attempt).await.unwrap_or(Err(Error::Timeout))
+    /// Resolves when the caller waits no longer: it has gone, or its time is over.
+    async fn given_up(&self) {
+        tokio::select! {
+            () = self.caller.gone.cancelled() => {}
+            () = tokio::time::sleep_until(Instant::from_std(self.caller.deadline)) => {}
+        }
+    }
+
+    /// Sends a write. When `withdrawal` resolves before the write has reached a connection, the write is not sent, and
+    /// that is the error; otherwise its response is waited for.
+    async fn send_write(
+        &self,
+        request: Request,
+        gate: &SendGate,
+        withdrawal: impl Future<Output = Error>,
+    ) -> Result<Answer, Error> {
+        let sending = self.send(request, Direction::Write);
+        tokio::pin!(sending);
+        tokio::select! {
+            biased;
+            answer = &mut sending => answer,
+            error = withdrawal => if gate.close() { sending.await } else { Err(error) },
+        }
+    }
+
+    /// Sends a read.
+    async fn read(&self, request: Request) -> Result<Answer, Error> {
+        self.send(request, Direction::Read).await
     }
 
     fn batch_request<'a>(
         &self,
         items: impl ExactSizeIterator<Item = Item<'a>>,
-    ) -> Result<(reqwest::Request, usize), Error> {
+    ) -> Result<(Request, usize), Error> {
         let count = items.len();
         let body = batch::envelope(items).map_err(|_| Error::Unsendable("the batch could not be written"))?;
         let mut request = self.request(Method::POST, "/$batch")?;
@@ -152,53 +207,70 @@ impl Exchange {
 
     /// A request to `path`, which starts with a slash and is relative to the service root. The origin is the service
     /// root's own, whatever `path` holds.
-    fn request(&self, method: Method, path: &str) -> Result<reqwest::Request, Error> {
+    fn request(&self, method: Method, path: &str) -> Result<Request, Error> {
+        let unsendable = || Error::Unsendable("a path does not form a URL");
         let root = self.client.root.url().as_str();
-        let url = Url::parse(&[root, path].concat())
-            .map_err(|_| Error::Unsendable("a path does not form a URL"))?;
-        let mut request = reqwest::Request::new(method, url);
-        let headers = request.headers_mut();
+        // Parsed as a whole, so that nothing in `path` can name another origin.
+        let url = Url::parse(&[root, path].concat()).map_err(|_| unsendable())?;
+        let path_and_query =
+            PathAndQuery::try_from(&url[url::Position::BeforePath..url::Position::AfterQuery]);
+        let path_and_query = path_and_query.map_err(|_| unsendable())?;
+        let mut headers = HeaderMap::with_capacity(8);
         headers.insert(AUTHORIZATION, self.caller.authorization.header());
         headers.insert(ACCEPT, APPLICATION_JSON);
+        headers.insert(ACCEPT_ENCODING, GZIP);
+        headers.insert(USER_AGENT, PRODUCT);
         let mut id = Uuid::encode_buffer();
         let id = self.caller.client_request_id.hyphenated().encode_lower(&mut id);
         headers.insert(
             CLIENT_REQUEST_ID,
             HeaderValue::from_str(id).map_err(|_| Error::Unsendable("a GUID is no header value"))?,
         );
-        Ok(request)
+        Ok(Request { method, path_and_query, headers, body: Bytes::new(), gate: None })
     }
 
     /// Sends the request, reads the whole answer, and tells success from failure. Nothing is sent where Graph told the
     /// caller to wait, or cannot be reached for now.
-    async fn send(&self, request: reqwest::Request, direction: Direction) -> Result<Answer, Error> {
+    async fn send(&self, request: Request, direction: Direction) -> Result<Answer, Error> {
         if let Some(retry_after) = self.told_to_wait(direction) {
             return Err(Error::Throttled { retry_after });
         }
-        let passage =
-            self.client.breaker.enter().map_err(|retry_after| Error::BreakerOpen { retry_after })?;
         self.client.budget.deposit();
-
-        let request_line = format!("{} {}", request.method(), request.url().path());
-        let response = match self.client.http.execute(request).await {
-            // A connection that never came about carried nothing; any other failure may have come after the request
-            // left.
-            Err(error) if error.is_connect() => {
-                passage.failed();
-                return Err(Error::Connect(Arc::new(error.without_url())));
-            }
-            Err(error) => {
-                passage.connected();
-                return Err(Error::Transport(Arc::new(error.without_url())));
-            }
-            Ok(response) => {
-                passage.connected();
-                response
-            }
-        };
-        let answer = Answer::read(response, self.client.max_response, request_line, &self.caller).await;
+        let received = self.receive(&request).await?;
+        let request_line = format!("{} {}", request.method, request.path_and_query.path());
+        let gives_up = request.gate.is_none();
+        let max = self.client.max_response;
+        let answer = received
+            .read(gives_up, |response| Answer::read(response, max, request_line, &self.caller))
+            .await
+            .unwrap_or(Err(Error::Timeout));
         self.remember_throttling(&answer, direction);
         answer
+    }
+
+    /// Waits for the head of the response. What Graph did not process is sent again at once, and so is a read that was
+    /// lost on a connection that had been open for a while: it was most likely just closing.
+    async fn receive(&self, request: &Request) -> Result<Received, Error> {
+        let mut resends = 0;
+        loop {
+            let failure = match self.client.http.send(request).await {
+                Ok(received) => return Ok(received),
+                Err(failure) => failure,
+            };
+            let reason = match &failure.error {
+                Error::Unprocessed(_) if resends < MAX_RESENDS => Reason::Refused,
+                Error::Transport(_) if failure.was_reused && request.gate.is_none() && resends == 0 => {
+                    Reason::Lost
+                }
+                _ => return Err(failure.error),
+            };
+            let may_be_sent = request.gate.as_ref().is_none_or(SendGate::reopen);
+            if !may_be_sent || !self.may_go_on() || !self.client.budget.withdraw() {
+                return Err(failure.error);
+            }
+            resends += 1;
+            reason.count::<()>(&Ok(()));
+        }
     }
 
     fn remember_throttling(&self, answer: &Result<Answer, Error>, direction: Direction) {
@@ -211,7 +283,7 @@ impl Exchange {
     }
 }
 
-fn set_body(request: &mut reqwest::Request, body: Bytes) {
-    request.headers_mut().insert(CONTENT_TYPE, APPLICATION_JSON);
-    *request.body_mut() = Some(body.into());
+fn set_body(request: &mut Request, body: Bytes) {
+    request.headers.insert(CONTENT_TYPE, APPLICATION_JSON);
+    request.body = body;
 }

@@ -17,7 +17,7 @@ use super::batch::MOST_ITEMS;
 use super::error::Error;
 use super::exchange::Exchange;
 use super::odata::{Select, push_select};
-use super::retry::{Delay, Repeating, Retries};
+use super::retry::{Delay, Reason, Repeating, Retries};
 use crate::telemetry::metrics;
 
 /// Most requests to Graph that one request's reads have under way at once.
@@ -196,17 +196,20 @@ fn includes(select: &Select, other: &Select) -> bool {
 /// Answers the reads, at most [`MOST_ITEMS`] of them. Those that may be asked again are, together, where that is in time;
 /// the others need not wait: their answers are there.
 async fn answer(exchange: Arc<Exchange>, under_way: Arc<Semaphore>, reads: Vec<Read>) {
-    let mut unanswered: Vec<(Read, Retries)> =
-        reads.into_iter().map(|read| (read, Retries::new(Repeating::DoesTheSame))).collect();
+    let mut unanswered: Vec<(Read, Retries, Option<Reason>)> =
+        reads.into_iter().map(|read| (read, Retries::new(Repeating::DoesTheSame), None)).collect();
     loop {
         let permit = under_way.acquire().await;
-        let urls: Vec<String> = unanswered.iter().map(|(read, _)| read.url()).collect();
+        let urls: Vec<String> = unanswered.iter().map(|(read, ..)| read.url()).collect();
         let answers = ask_graph(&exchange, &urls).await;
         drop(permit);
 
         let mut failed = Vec::new();
         let mut pause: Option<Delay> = None;
-        for ((read, mut retries), answer) in unanswered.into_iter().zip(answers) {
+        for ((read, mut retries, again_for), answer) in unanswered.into_iter().zip(answers) {
+            if let Some(reason) = again_for {
+                reason.count(&answer);
+            }
             let error = match answer {
                 Ok(answer) => {
                     read.deliver(Ok(answer));
@@ -221,16 +224,17 @@ async fn answer(exchange: Arc<Exchange>, under_way: Arc<Semaphore>, reads: Vec<R
                 }
                 Some(delay) => {
                     pause = Some(pause.map_or(delay, |pause| pause.and(delay)));
-                    failed.push((read, retries, error));
+                    failed.push((read, retries, delay.reason, error));
                 }
             }
         }
         let Some(pause) = pause else { return };
         if !exchange.pause(pause).await {
-            failed.into_iter().for_each(|(read, _, error)| read.deliver(Err(error)));
+            failed.into_iter().for_each(|(read, .., error)| read.deliver(Err(error)));
             return;
         }
-        unanswered = failed.into_iter().map(|(read, retries, _)| (read, retries)).collect();
+        unanswered =
+            failed.into_iter().map(|(read, retries, reason, _)| (read, retries, Some(reason))).collect();
     }
 }
 

@@ -39,12 +39,15 @@ pub(super) struct Delay {
     pub(super) wait: Duration,
     /// Whether Graph named the wait: the retry budget is for the others.
     pub(super) is_graphs: bool,
+    /// Why the call is sent again.
+    pub(super) reason: Reason,
 }
 
 impl Delay {
     /// The wait of two calls that are sent again together.
     pub(super) fn and(self, other: Self) -> Self {
-        Self { wait: self.wait.max(other.wait), is_graphs: self.is_graphs && other.is_graphs }
+        let (wait, is_graphs) = (self.wait.max(other.wait), self.is_graphs && other.is_graphs);
+        Self { wait, is_graphs, reason: self.reason }
     }
 }
 
@@ -53,35 +56,34 @@ impl Retries {
         Self { repeating, so_far: 0 }
     }
 
-    /// The wait before the call that met `error` is sent again, and counts it; `None` where it is not.
+    /// The wait before the call that met `error` is sent again; `None` where it is not.
     pub(super) fn after(&mut self, error: &Error) -> Option<Delay> {
         let reason = Reason::of(error, self.repeating)?;
         let backoff = backoff(self.so_far);
         let delay = match error.retry_after() {
-            Some(wait) if self.so_far == 0 => Delay { wait, is_graphs: true },
-            Some(wait) => Delay { wait: wait.max(backoff / LEAST_PART), is_graphs: true },
-            None => Delay { wait: backoff, is_graphs: false },
+            Some(wait) if self.so_far == 0 => Delay { wait, is_graphs: true, reason },
+            Some(wait) => Delay { wait: wait.max(backoff / LEAST_PART), is_graphs: true, reason },
+            None => Delay { wait: backoff, is_graphs: false, reason },
         };
         self.so_far += 1;
-        metrics::graph_retry(reason.as_str());
         Some(delay)
     }
 
-    /// The wait before a create is sent again of which is known by now that the first did nothing, and counts it.
+    /// The wait before a create is sent again of which is known by now that the first did nothing.
     pub(super) fn resend(&mut self) -> Delay {
         let wait = backoff(self.so_far);
         self.so_far += 1;
-        metrics::graph_retry(Reason::Lost.as_str());
-        Delay { wait, is_graphs: false }
+        Delay { wait, is_graphs: false, reason: Reason::Lost }
     }
 }
 
 /// Why a call may be sent again.
-#[derive(Debug, Clone, Copy)]
-enum Reason {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reason {
     Throttled,
     Unavailable,
     NotConnected,
+    Refused,
     Lost,
 }
 
@@ -89,7 +91,8 @@ impl Reason {
     fn of(error: &Error, repeating: Repeating) -> Option<Self> {
         match error {
             Error::Throttled { .. } => return Some(Self::Throttled),
-            Error::Connect(_) => return Some(Self::NotConnected),
+            Error::Connect(_) | Error::Withdrawn => return Some(Self::NotConnected),
+            Error::Unprocessed(_) => return Some(Self::Refused),
             Error::Api(api) if api.is_throttled() => return Some(Self::Throttled),
             Error::Api(api) if api.is_unavailable_until_later() => return Some(Self::Unavailable),
             _ => {}
@@ -106,11 +109,19 @@ impl Reason {
         }
     }
 
+    /// Counts a call that was sent again, by what came of it: one that did not reach a connection was not sent.
+    pub(super) fn count<T>(self, result: &Result<T, Error>) {
+        if !matches!(result, Err(error) if error.is_before_sending()) {
+            metrics::graph_retry(self.as_str());
+        }
+    }
+
     fn as_str(self) -> &'static str {
         match self {
             Self::Throttled => "throttled",
             Self::Unavailable => "unavailable",
             Self::NotConnected => "not_connected",
+            Self::Refused => "refused",
             Self::Lost => "lost",
         }
     }

@@ -12,7 +12,8 @@ use tokio::task::JoinError;
 use super::answer::Answer;
 use super::error::{Error, Outcome, WriteError, WriteKind};
 use super::exchange::Exchange;
-use super::retry::{Repeating, Retries};
+use super::retry::{Reason, Repeating, Retries};
+use super::send_gate::AttemptGates;
 use crate::telemetry::metrics;
 
 /// Longest wait for the answer to a write that nobody waits for any more. Intune gives its own backend 15 s.
@@ -27,14 +28,20 @@ pub(super) async fn write(
     body: Option<&impl Serialize>,
 ) -> Result<Answer, WriteError> {
     let body = body.map(to_body).transpose().map_err(|error| WriteError::new(kind, error))?;
-    let attempts = Attempts { exchange: Arc::clone(exchange), kind, method, path: path.to_owned(), body };
     let deadline = exchange.deadline().map_err(|error| WriteError::new(kind, error))?;
-    let task = exchange.client.writes.spawn(attempts.run());
-    match tokio::time::timeout_at(deadline, task).await {
-        Ok(Ok(result)) => result,
-        Ok(Err(ended)) => Err(WriteError::new(kind, ended_early(&ended))),
-        Err(_elapsed) => Err(WriteError::new(kind, Error::Timeout)),
-    }
+    let gates = Arc::new(AttemptGates::default());
+    let (exchange, path) = (Arc::clone(exchange), path.to_owned());
+    let attempts =
+        Attempts { exchange: Arc::clone(&exchange), kind, method, path, body, gates: Arc::clone(&gates) };
+    let mut task = exchange.client.writes.spawn(attempts.run());
+    let ended = match tokio::time::timeout_at(deadline, &mut task).await {
+        Ok(ended) => ended,
+        // Sent: its answer is not known yet.
+        Err(_elapsed) if gates.close() => return Err(WriteError::new(kind, Error::Timeout)),
+        // Not sent, and not any more: the task ends by itself.
+        Err(_elapsed) => task.await,
+    };
+    ended.unwrap_or_else(|ended| Err(WriteError::new(kind, ended_early(&ended))))
 }
 
 /// What a write meets whose task panicked, or was cut off with the process.
@@ -61,6 +68,7 @@ struct Attempts {
     method: Method,
     path: String,
     body: Option<Bytes>,
+    gates: Arc<AttemptGates>,
 }
 
 impl Attempts {
@@ -71,8 +79,13 @@ impl Attempts {
         });
         // What the attempts so far leave open.
         let mut earlier = Outcome::NotSent;
+        let mut again_for: Option<Reason> = None;
         loop {
-            let error = match self.attempt().await {
+            let answer = self.attempt().await;
+            if let Some(reason) = again_for {
+                reason.count(&answer);
+            }
+            let error = match answer {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
@@ -86,6 +99,7 @@ impl Attempts {
                     if !self.exchange.pause(delay).await {
                         return failed(error);
                     }
+                    again_for = Some(delay.reason);
                 }
             }
             earlier = earlier.max(Outcome::of_write(&error));
@@ -95,18 +109,25 @@ impl Attempts {
     /// Sends it once. Where it may be sent again, it is waited for no longer than the attempt's time, and finished all the
     /// same.
     async fn attempt(&self) -> Result<Answer, Error> {
-        let Self { kind, method, path, body, .. } = self;
+        let Some(gate) = self.gates.next() else { return Err(Error::Withdrawn) };
         let exchange = Arc::clone(&self.exchange);
-        let (method, path, body) = (method.clone(), path.clone(), body.clone());
-        let sent = async move { within_bounds(exchange.write(method, &path, body)).await };
-        if *kind != WriteKind::ByKey {
-            return sent.await;
+        let (method, path, body) = (self.method.clone(), self.path.clone(), self.body.clone());
+        let attempt_gate = gate.clone();
+        let attempt = async move { within_bounds(exchange.write(method, &path, body, &attempt_gate)).await };
+        if self.kind != WriteKind::ByKey {
+            return attempt.await;
         }
         let client = &self.exchange.client;
-        match tokio::time::timeout(client.attempt_timeout, client.writes.spawn(sent)).await {
+        let mut attempt = client.writes.spawn(attempt);
+        match tokio::time::timeout(client.attempt_timeout, &mut attempt).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(ended)) => Err(ended_early(&ended)),
-            Err(_elapsed) => Err(Error::Timeout),
+            Err(_elapsed) if gate.close() => Err(Error::Timeout),
+            Err(_elapsed) => {
+                // It waits for a connection, and gets none any more.
+                attempt.abort();
+                Err(Error::Withdrawn)
+            }
         }
     }
 }

@@ -23,7 +23,8 @@ use crate::graph::error::{Error, Outcome, WriteError, WriteKind};
 use crate::graph::exchange::Exchange;
 use crate::graph::key::Key;
 use crate::graph::models::{Entity, NewEntity};
-use crate::graph::retry::{Delay, Repeating, Retries};
+use crate::graph::retry::{Delay, Reason, Repeating, Retries};
+use crate::graph::send_gate::SendGate;
 use crate::graph::throttle::Direction;
 use crate::graph::writes::{ended_early, to_body, within_bounds};
 use crate::telemetry::metrics;
@@ -93,9 +94,7 @@ pub(super) async fn create<N: NewEntity>(
         }
     };
 
-    let progress = Arc::new(Progress(Mutex::new(
-        (0..count).map(|_| Stage::Waiting { earlier: Outcome::NotSent }).collect(),
-    )));
+    let progress = Arc::new(Progress::new(count));
     let creates = Creates {
         exchange: Arc::clone(&exchange),
         collection: collection.clone(),
@@ -110,46 +109,88 @@ pub(super) async fn create<N: NewEntity>(
         Ok(Ok(())) | Err(_) => None,
         Ok(Err(ended)) => Some(ended_early(&ended)),
     };
-    let stages = std::mem::take(&mut *progress.lock());
     let result = |stage| match stage {
         Stage::Ended(result) => result,
-        Stage::Sent { earlier } => {
-            let error = failure.clone().unwrap_or(Error::Timeout);
+        Stage::Begun { earlier, gate } => {
+            // The one step that decides: from here on it is not sent, or it has been.
+            let unsent = if gate.close() { Error::Timeout } else { Error::Withdrawn };
+            let error = failure.clone().unwrap_or(unsent);
             Err(WriteError::after(WriteKind::Create, earlier, error))
         }
-        Stage::Waiting { earlier } => {
-            let error = failure.clone().unwrap_or(Error::Throttled { retry_after: COME_BACK });
+        Stage::Waiting { earlier, error } => {
+            let error = error.unwrap_or(Error::Throttled { retry_after: COME_BACK });
+            let error = failure.clone().unwrap_or_else(|| error.with_retry_after(COME_BACK));
             // It was not under way, so that whatever ended the task did not send it.
             Err(WriteError { kind: WriteKind::Create, outcome: earlier, error })
         }
     };
-    stages.into_iter().map(result).collect()
+    progress.report().into_iter().map(result).collect()
 }
 
 /// How far each create has come, as the caller sees it at the deadline.
-struct Progress<T>(Mutex<Vec<Stage<T>>>);
+struct Progress<T>(Mutex<Stages<T>>);
+
+struct Stages<T> {
+    stages: Vec<Stage<T>>,
+    /// The caller has been told: nothing more begins.
+    is_reported: bool,
+}
 
 enum Stage<T> {
     /// It is not under way; the attempts so far left this known.
     Waiting {
         earlier: Outcome,
+        error: Option<Error>,
     },
-    Sent {
+    /// An attempt has begun; the gate knows whether it has been sent.
+    Begun {
         earlier: Outcome,
+        gate: SendGate,
     },
     Ended(CreateResult<T>),
 }
 
 impl<T> Progress<T> {
-    fn lock(&self) -> MutexGuard<'_, Vec<Stage<T>>> {
+    fn new(count: usize) -> Self {
+        let stages = (0..count).map(|_| Stage::Waiting { earlier: Outcome::NotSent, error: None }).collect();
+        Self(Mutex::new(Stages { stages, is_reported: false }))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Stages<T>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Nobody looks any more once the caller has taken what there was.
     fn set(&self, index: usize, stage: Stage<T>) {
-        if let Some(place) = self.lock().get_mut(index) {
+        if let Some(place) = self.lock().stages.get_mut(index) {
             *place = stage;
         }
+    }
+
+    /// Begins an attempt at each of a group; `None` where the caller has been told that they were not sent.
+    fn begin(&self, group: &[Pending]) -> Option<SendGate> {
+        let mut stages = self.lock();
+        if stages.is_reported {
+            return None;
+        }
+        let gate = SendGate::default();
+        for pending in group {
+            if let Some(stage) = stages.stages.get_mut(pending.index) {
+                *stage = Stage::Begun { earlier: pending.earlier, gate: gate.clone() };
+            }
+        }
+        Some(gate)
+    }
+
+    /// What is to be told. From now on no attempt begins; those that have begun are for their gates to decide.
+    fn report(&self) -> Vec<Stage<T>> {
+        let mut stages = self.lock();
+        stages.is_reported = true;
+        std::mem::take(&mut stages.stages)
+    }
+
+    fn is_reported(&self) -> bool {
+        self.lock().is_reported
     }
 }
 
@@ -171,6 +212,8 @@ struct Pending {
     earlier: Outcome,
     /// What the last attempt met.
     error: Option<Error>,
+    /// Why it is sent again, where it is.
+    again_for: Option<Reason>,
     /// Whether it was sent again after an attempt that Graph may have done.
     is_resent: bool,
     not_before: Instant,
@@ -197,6 +240,7 @@ impl<N: NewEntity> Creates<N> {
             retries: Retries::new(Repeating::DoesMore),
             earlier: Outcome::NotSent,
             error: None,
+            again_for: None,
             is_resent: false,
             not_before: start,
         };
@@ -209,8 +253,8 @@ impl<N: NewEntity> Creates<N> {
             if let Some(wait) = self.exchange.told_to_wait(Direction::Write) {
                 hold = hold.max(Instant::now() + wait);
             }
-            if hold >= self.deadline || self.exchange.caller.gone.is_cancelled() {
-                self.give_up(waiting.drain(..), hold).await;
+            if hold >= self.deadline || self.is_over() {
+                self.give_up(waiting.drain(..), hold);
             }
             while under_way.len() < width
                 && let Some(group) = due(&mut waiting, hold)
@@ -220,7 +264,7 @@ impl<N: NewEntity> Creates<N> {
             let Some(attempted) = under_way.next().await else {
                 let Some(next) = waiting.iter().map(|pending| pending.not_before).min() else { break };
                 if !self.exchange.wait_until(next.max(hold)).await {
-                    self.give_up(waiting.drain(..), hold).await;
+                    self.give_up(waiting.drain(..), hold);
                 }
                 continue;
             };
@@ -241,6 +285,15 @@ impl<N: NewEntity> Creates<N> {
         self.journal.close().await;
     }
 
+    /// Whether no further attempt begins: the caller has been told or has gone, its time is over, or the process is to
+    /// stop. A single create that has not been tried is a request under way, which a shutdown lets end.
+    fn is_over(&self) -> bool {
+        Instant::now() >= self.deadline
+            || self.progress.is_reported()
+            || self.exchange.caller.gone.is_cancelled()
+            || (self.new.len() > 1 && self.exchange.is_stopping())
+    }
+
     /// One attempt at each of a group. Gives those that are to be sent again.
     async fn attempt(&self, mut group: Vec<Pending>) -> Vec<Pending> {
         let indices: Vec<usize> = group.iter().map(|pending| pending.index).collect();
@@ -252,10 +305,20 @@ impl<N: NewEntity> Creates<N> {
             }
             return Vec::new();
         }
-        for pending in &group {
-            self.progress.set(pending.index, Stage::Sent { earlier: pending.earlier });
+        // Noting it may have taken long: the caller may have been told, or have gone, since.
+        let gate = if self.is_over() { None } else { self.progress.begin(&group) };
+        let Some(gate) = gate else {
+            let unsent: Vec<_> =
+                group.iter().map(|pending| (pending.index, Fate::Failed(pending.earlier))).collect();
+            self.journal.ended(&unsent).await;
+            return group;
+        };
+        let answers = self.send(&indices, &gate).await;
+        for (pending, answer) in group.iter().zip(&answers) {
+            if let Some(reason) = pending.again_for {
+                reason.count(answer);
+            }
         }
-        let answers = self.send(&indices).await;
         self.collection.session.forget();
         let steps =
             join_all(group.iter_mut().zip(answers).map(|(pending, answer)| self.judge(pending, answer)));
@@ -270,8 +333,10 @@ impl<N: NewEntity> Creates<N> {
             match step {
                 Step::Ended(result) => self.progress.set(pending.index, Stage::Ended(result)),
                 Step::Again { error, delay } => {
-                    self.progress.set(pending.index, Stage::Waiting { earlier: pending.earlier });
+                    let waiting = Stage::Waiting { earlier: pending.earlier, error: Some(error.clone()) };
+                    self.progress.set(pending.index, waiting);
                     pending.not_before = Instant::now() + delay.wait;
+                    pending.again_for = Some(delay.reason);
                     pending.error = Some(error);
                     again.push(pending);
                 }
@@ -281,16 +346,14 @@ impl<N: NewEntity> Creates<N> {
     }
 
     /// A single one by a plain POST.
-    async fn send(&self, indices: &[usize]) -> Vec<Result<Answer, Error>> {
+    async fn send(&self, indices: &[usize], gate: &SendGate) -> Vec<Result<Answer, Error>> {
         if let [index] = indices {
             let body = self.bodies[*index].clone();
-            let answer =
-                within_bounds(self.exchange.write(Method::POST, &self.collection.create_path, Some(body)))
-                    .await;
-            return vec![answer];
+            let path = &self.collection.create_path;
+            return vec![within_bounds(self.exchange.write(Method::POST, path, Some(body), gate)).await];
         }
         let bodies: Vec<&Bytes> = indices.iter().map(|index| &self.bodies[*index]).collect();
-        match within_bounds(self.exchange.post_batch(&self.collection.create_path, &bodies)).await {
+        match within_bounds(self.exchange.post_batch(&self.collection.create_path, &bodies, gate)).await {
             Ok(answers) => answers,
             Err(error) => indices.iter().map(|_| Err(error.clone())).collect(),
         }
@@ -350,7 +413,7 @@ impl<N: NewEntity> Creates<N> {
     }
 
     /// Ends what is not going to be sent any more.
-    async fn give_up(&self, waiting: impl Iterator<Item = Pending>, hold: Instant) {
+    fn give_up(&self, waiting: impl Iterator<Item = Pending>, hold: Instant) {
         let left = hold.saturating_duration_since(Instant::now()).max(COME_BACK);
         for pending in waiting {
             let error = match pending.error {

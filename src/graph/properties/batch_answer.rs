@@ -54,7 +54,8 @@ fn shown(answer: &Result<ItemAnswer, &'static str>) -> String {
 fn judged(answer: ItemAnswer) {
     let status = answer.status;
     let outer = http::Response::new(Bytes::new());
-    let outer = Answer::read(outer.into(), 0, String::new(), &caller()).now_or_never();
+    let outer =
+        Answer::read(outer.map(http_body_util::Full::new), 0, String::new(), &caller()).now_or_never();
     let outer = outer.and_then(Result::ok).expect("the answer around the items is a success");
     match outer.item(answer, "GET /beta/x".to_owned(), &caller()) {
         Ok(answer) => assert!(status.is_success() && answer.status() == status),

@@ -27,7 +27,8 @@ pub(crate) fn answered(data: &[u8]) -> Result<(), Error> {
     let status = response.status();
 
     let caller = caller();
-    let read = Answer::read(response.into(), usize::MAX, "GET /beta/x".to_owned(), &caller);
+    let read =
+        Answer::read(response.map(http_body_util::Full::new), usize::MAX, "GET /beta/x".to_owned(), &caller);
     match read.now_or_never().expect("the body is there") {
         Ok(answer) => {
             assert!(status.is_success() && answer.status() == status);

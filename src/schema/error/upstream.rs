@@ -33,7 +33,7 @@ impl From<graph::WriteError> for FieldError {
 fn repeatable(error: graph::Error) -> FieldError {
     match error {
         graph::Error::InvalidKey(invalid) => FieldError::bad_user_input(format!("The id {invalid}.")),
-        graph::Error::Connect(_) => unavailable(),
+        graph::Error::Connect(_) | graph::Error::Unprocessed(_) | graph::Error::Withdrawn => unavailable(),
         graph::Error::BreakerOpen { retry_after } => unavailable().with_retry_after(retry_after),
         graph::Error::Throttled { retry_after } => throttled(retry_after),
         graph::Error::NotNoted(_) => not_noted(),
@@ -63,7 +63,7 @@ fn not_repeatable(error: graph::Error, outcome: Outcome) -> FieldError {
     };
     match error {
         graph::Error::InvalidKey(invalid) => FieldError::bad_user_input(format!("The id {invalid}.")),
-        graph::Error::Connect(_) => unavailable(),
+        graph::Error::Connect(_) | graph::Error::Unprocessed(_) | graph::Error::Withdrawn => unavailable(),
         graph::Error::BreakerOpen { retry_after } => unavailable().with_retry_after(retry_after),
         graph::Error::Throttled { retry_after } => throttled(retry_after),
         graph::Error::NotNoted(_) => not_noted(),

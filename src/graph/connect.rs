@@ -1,0 +1,289 @@
+//! Opens connections to the service root's origin: name resolution, TCP, a tunnel through a proxy, TLS.
+
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Once};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::{HeaderValue, Uri};
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::connect::proxy::Tunnel;
+use hyper_util::client::legacy::connect::{Connection, HttpConnector};
+use hyper_util::client::proxy::matcher::Matcher;
+use rustls::ClientConfig;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls_platform_verifier::Verifier;
+use tokio::sync::Notify;
+use tower::{Service, ServiceExt as _};
+
+use super::root::ServiceRoot;
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+type Https<C> = HttpsConnector<C>;
+type Direct = Https<HttpConnector>;
+/// Through a proxy, which may be spoken to by TLS itself.
+type Proxied = Https<Tunnel<Direct>>;
+
+/// Idle time after which TCP asks whether the peer is there. Middleboxes drop idle connections without a word.
+const TCP_KEEP_ALIVE: Duration = Duration::from_secs(30);
+
+/// Why no client could be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The file of certificate authorities cannot be read.
+    #[error("--graph-ca: cannot read {path}")]
+    UnreadableCa {
+        /// The file.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file holds no certificate in PEM form.
+    #[error("--graph-ca: {path} holds no certificate in PEM form")]
+    NotPem {
+        /// The file.
+        path: String,
+    },
+    /// The machine gives no random numbers.
+    #[error("no random numbers can be had")]
+    NoRandomness,
+    /// The service root's origin forms no address.
+    #[error("the service root's origin is not usable")]
+    Origin(#[source] http::uri::InvalidUri),
+    /// The service root has no host.
+    #[error("the service root has no host")]
+    NoHost,
+    /// TLS could not be set up.
+    #[error("TLS towards Graph could not be set up")]
+    Tls(#[source] rustls::Error),
+}
+
+/// Opens connections to one origin.
+pub(super) struct Connector {
+    origin: Uri,
+    /// The origin as the `Host` header has it.
+    host: HeaderValue,
+    route: Route,
+}
+
+enum Route {
+    Direct(Direct),
+    Proxied(Box<Proxied>),
+}
+
+impl Connector {
+    /// A connector to the origin of `root`. The variables `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` apply,
+    /// except towards loopback: a proxy would be a second host to see the token there, and could not reach this machine.
+    ///
+    /// # Errors
+    ///
+    /// Where the certificate authorities cannot be used.
+    pub(super) fn new(root: &ServiceRoot, ca: Option<&Path>) -> Result<Self, ClientError> {
+        install_tls_provider();
+        let origin: Uri = root.url().origin().ascii_serialization().parse().map_err(ClientError::Origin)?;
+        let host = origin.authority().map(|authority| HeaderValue::from_str(authority.as_str()));
+        let Some(Ok(host)) = host else { return Err(ClientError::NoHost) };
+        let tls = tls(ca)?;
+        let direct = |tls, http| {
+            HttpsConnectorBuilder::new()
+                .with_tls_config(tls)
+                .https_or_http()
+                .enable_http1()
+                .enable_http2()
+                .wrap_connector(http)
+        };
+        let proxy = (!root.is_loopback()).then(|| Matcher::from_env().intercept(&origin)).flatten();
+        let route = match proxy {
+            None => Route::Direct(direct(tls, tcp())),
+            Some(proxy) => {
+                // The proxy is spoken to by HTTP/1.1: CONNECT, and then the origin's own TLS inside.
+                let to_proxy = HttpsConnectorBuilder::new()
+                    .with_tls_config(tls.clone())
+                    .https_or_http()
+                    .enable_http1()
+                    .wrap_connector(tcp());
+                let mut tunnel = Tunnel::new(proxy.uri().clone(), to_proxy);
+                if let Some(credentials) = proxy.basic_auth() {
+                    tunnel = tunnel.with_auth(credentials.clone());
+                }
+                let proxied = HttpsConnectorBuilder::new()
+                    .with_tls_config(tls)
+                    .https_or_http()
+                    .enable_http1()
+                    .enable_http2()
+                    .wrap_connector(tunnel);
+                Route::Proxied(Box::new(proxied))
+            }
+        };
+        Ok(Self { origin, host, route })
+    }
+
+    /// The origin, as in `https://graph.microsoft.com`.
+    pub(super) fn origin(&self) -> &Uri {
+        &self.origin
+    }
+
+    /// The `Host` header.
+    pub(super) fn host(&self) -> &HeaderValue {
+        &self.host
+    }
+
+    /// Opens a connection, TLS included.
+    ///
+    /// # Errors
+    ///
+    /// Whatever went wrong on the way; nothing of a request was sent.
+    pub(super) async fn connect(&self) -> Result<Stream, BoxError> {
+        match &self.route {
+            Route::Direct(connector) => open(connector.clone(), self.origin.clone()).await,
+            Route::Proxied(connector) => open((**connector).clone(), self.origin.clone()).await,
+        }
+    }
+}
+
+async fn open<C>(connector: C, origin: Uri) -> Result<Stream, BoxError>
+where
+    C: Service<Uri, Error = BoxError>,
+    C::Response: Io + Connection + 'static,
+{
+    let io = connector.oneshot(origin).await?;
+    let is_http2 = io.connected().is_negotiated_h2();
+    let readable = Arc::new(FirstRead::default());
+    Ok(Stream {
+        is_http2,
+        first_read: Arc::clone(&readable),
+        io: WatchedIo { io: Box::new(io), first_read: readable },
+    })
+}
+
+fn tcp() -> HttpConnector {
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    tcp.set_keepalive(Some(TCP_KEEP_ALIVE));
+    tcp
+}
+
+/// The system's certificate authorities, and those of a PEM file.
+fn tls(ca: Option<&Path>) -> Result<ClientConfig, ClientError> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let verifier = match ca {
+        None => Verifier::new(Arc::clone(&provider)),
+        Some(path) => Verifier::new_with_extra_roots(authorities(path)?, Arc::clone(&provider)),
+    };
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(ClientError::Tls)?;
+    let verifier = Arc::new(verifier.map_err(ClientError::Tls)?);
+    Ok(builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
+}
+
+fn authorities(path: &Path) -> Result<Vec<CertificateDer<'static>>, ClientError> {
+    let name = path.display().to_string();
+    let pem = match std::fs::read(path) {
+        Ok(pem) => pem,
+        Err(source) => return Err(ClientError::UnreadableCa { path: name, source }),
+    };
+    let authorities: Vec<_> = CertificateDer::pem_slice_iter(&pem).flatten().collect();
+    if authorities.is_empty() { Err(ClientError::NotPem { path: name }) } else { Ok(authorities) }
+}
+
+/// Says which cryptography TLS uses; before any HTTP client is made.
+pub fn install_tls_provider() {
+    static PROVIDER: Once = Once::new();
+    PROVIDER.call_once(|| {
+        // An error means that a provider is installed already, which serves as well.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    });
+}
+
+/// What HTTP runs over.
+pub(super) trait Io: Read + Write + Send + Unpin {}
+impl<T: Read + Write + Send + Unpin> Io for T {}
+
+/// An open connection, before any HTTP.
+pub(super) struct Stream {
+    /// Whether TLS negotiated HTTP/2; HTTP/1.1 otherwise.
+    pub(super) is_http2: bool,
+    /// Tells when the peer has sent something.
+    pub(super) first_read: Arc<FirstRead>,
+    pub(super) io: WatchedIo,
+}
+
+/// Tells once when the first bytes of the peer have been read.
+#[derive(Default)]
+pub(super) struct FirstRead {
+    done: AtomicBool,
+    notify: Notify,
+}
+
+impl FirstRead {
+    /// Resolves when the peer has sent something, at once where it has already.
+    pub(super) async fn wait(&self) {
+        let notified = self.notify.notified();
+        if !self.done.load(Ordering::Acquire) {
+            notified.await;
+        }
+    }
+
+    fn set(&self) {
+        if !self.done.swap(true, Ordering::AcqRel) {
+            self.notify.notify_waiters();
+        }
+    }
+}
+
+/// A connection's bytes, watched for the first that the peer sends.
+pub(super) struct WatchedIo {
+    io: Box<dyn Io>,
+    first_read: Arc<FirstRead>,
+}
+
+impl Read for WatchedIo {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: ReadBufCursor<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        let read = Pin::new(&mut self.io).poll_read(cx, buf);
+        // An end is news as well: whoever waits then finds the connection closed.
+        if read.is_ready() {
+            self.first_read.set();
+        }
+        read
+    }
+}
+
+impl Write for WatchedIo {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[std::io::IoSlice<'_>],
+    ) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write_vectored(cx, bufs)
+    }
+}

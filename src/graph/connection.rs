@@ -1,0 +1,198 @@
+//! One connection to Graph: HTTP/1.1 for one request at a time, HTTP/2 for as many as the server allows.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::time::Instant;
+
+use super::connect::{Connector, WatchedIo};
+use super::request::RequestBody;
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Largest number of requests on one HTTP/2 connection, also where the server allows more: one that is lost takes no
+/// more with it.
+const MAX_STREAMS: usize = 100;
+/// Until the server has said how many requests it takes, one may be sent.
+const STREAMS_BEFORE_SETTINGS: usize = 1;
+/// How often an HTTP/2 connection is asked whether it is alive, and how long the answer may take.
+const PING_INTERVAL: Duration = Duration::from_secs(20);
+const PING_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a response's last bytes may take to leave a connection free.
+const READY_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// A connection that was opened.
+pub(super) enum Opened {
+    Http1(Exclusive),
+    Http2(Shared),
+}
+
+/// Opens a connection. An HTTP/2 connection counts as open when the server's settings have come (RFC 9113, section
+/// 3.4), so that its limit is known before the first request. `on_end` is called when it has ended.
+///
+/// # Errors
+///
+/// Whatever went wrong; nothing of a request was sent.
+pub(super) async fn open(
+    connector: &Connector,
+    on_end: impl FnOnce() + Send + 'static,
+) -> Result<Opened, BoxError> {
+    let stream = connector.connect().await?;
+    if !stream.is_http2 {
+        let (sender, connection) = http1::handshake(stream.io).await?;
+        tokio::spawn(async move {
+            // What an error means for a request, the request tells.
+            let _ = connection.await;
+            on_end();
+        });
+        return Ok(Opened::Http1(Exclusive { sender, is_used: false }));
+    }
+    let (sender, connection) = http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .keep_alive_interval(PING_INTERVAL)
+        .keep_alive_timeout(PING_TIMEOUT)
+        .keep_alive_while_idle(true)
+        .initial_max_send_streams(STREAMS_BEFORE_SETTINGS)
+        .handshake(stream.io)
+        .await?;
+    let driver = Arc::new(Driver(Mutex::new(connection)));
+    let driven = Arc::clone(&driver);
+    tokio::spawn(async move {
+        driven.run().await;
+        on_end();
+    });
+    stream.first_read.wait().await;
+    // The settings are in what was read, and apply a moment later. A limit of one looks like none.
+    for _ in 0..SETTINGS_CHECKS {
+        if sender.is_closed() || driver.max_streams() != STREAMS_BEFORE_SETTINGS {
+            break;
+        }
+        tokio::time::sleep(SETTINGS_CHECK_INTERVAL).await;
+    }
+    Ok(Opened::Http2(Shared::new(sender, driver)))
+}
+
+/// How long a connection is looked at for the limit that the server's settings name.
+const SETTINGS_CHECKS: usize = 20;
+const SETTINGS_CHECK_INTERVAL: Duration = Duration::from_millis(1);
+
+type Http2Connection = http2::Connection<WatchedIo, RequestBody, TokioExecutor>;
+
+/// What moves an HTTP/2 connection forward, and knows how many requests the server takes.
+struct Driver(Mutex<Http2Connection>);
+
+impl Driver {
+    async fn run(&self) {
+        // What an error means for a request, the request tells.
+        let _ = poll_fn(|cx| Pin::new(&mut *self.lock()).poll(cx)).await;
+    }
+
+    /// Requests that the server takes at once, as it says at present.
+    fn max_streams(&self) -> usize {
+        self.lock().current_max_send_streams()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Http2Connection> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An HTTP/1.1 connection, which carries one request at a time.
+pub(super) struct Exclusive {
+    pub(super) sender: http1::SendRequest<RequestBody>,
+    is_used: bool,
+}
+
+impl Exclusive {
+    /// Whether it may carry a further request.
+    pub(super) fn is_usable(&self) -> bool {
+        !self.sender.is_closed()
+    }
+
+    pub(super) fn is_ready(&self) -> bool {
+        self.sender.is_ready()
+    }
+
+    /// Whether it has carried a request before; from now on it has.
+    pub(super) fn take_used(&mut self) -> bool {
+        std::mem::replace(&mut self.is_used, true)
+    }
+
+    /// Waits until the last response has been read; false where the connection has ended instead.
+    pub(super) async fn ready(&mut self) -> bool {
+        tokio::time::timeout(READY_TIMEOUT, self.sender.ready()).await.is_ok_and(|ready| ready.is_ok())
+    }
+}
+
+/// An HTTP/2 connection, which carries several requests at a time.
+pub(super) struct Shared {
+    sender: http2::SendRequest<RequestBody>,
+    driver: Arc<Driver>,
+    in_flight: AtomicUsize,
+    is_used: AtomicBool,
+    is_retired: AtomicBool,
+    last_used: Mutex<Instant>,
+}
+
+impl Shared {
+    fn new(sender: http2::SendRequest<RequestBody>, driver: Arc<Driver>) -> Self {
+        Self {
+            sender,
+            driver,
+            in_flight: AtomicUsize::new(0),
+            is_used: AtomicBool::new(false),
+            is_retired: AtomicBool::new(false),
+            last_used: Mutex::new(Instant::now()),
+        }
+    }
+
+    pub(super) fn sender(&self) -> http2::SendRequest<RequestBody> {
+        self.sender.clone()
+    }
+
+    /// Requests that it takes at once, as the server says at present.
+    pub(super) fn capacity(&self) -> usize {
+        self.driver.max_streams().clamp(1, MAX_STREAMS)
+    }
+
+    /// Whether it takes a further request now.
+    pub(super) fn has_room(&self) -> bool {
+        self.in_flight.load(Ordering::Acquire) < self.capacity()
+    }
+
+    /// Whether it may carry further requests, now or later.
+    pub(super) fn is_usable(&self, now: Instant, idle_timeout: Duration) -> bool {
+        let is_idle = self.in_flight.load(Ordering::Acquire) == 0;
+        let last_used = *self.last_used.lock().unwrap_or_else(PoisonError::into_inner);
+        !self.sender.is_closed()
+            && !self.is_retired.load(Ordering::Acquire)
+            && !(is_idle && now.saturating_duration_since(last_used) >= idle_timeout)
+    }
+
+    /// Takes room for a request. The pool's lock makes it one step with [`Self::has_room`].
+    pub(super) fn occupy(&self) {
+        self.in_flight.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Whether it has answered before.
+    pub(super) fn is_used(&self) -> bool {
+        self.is_used.load(Ordering::Acquire)
+    }
+
+    /// Gives back the room of a request.
+    pub(super) fn release(&self) {
+        self.is_used.store(true, Ordering::Release);
+        *self.last_used.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        self.in_flight.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// Gives it no further requests.
+    pub(super) fn retire(&self) {
+        self.is_retired.store(true, Ordering::Release);
+    }
+}

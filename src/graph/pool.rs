@@ -1,0 +1,336 @@
+//! Connections to Graph: opened as they are needed, shared where HTTP/2 allows it, and none loaded beyond its limit.
+//!
+//! A request waits here until a connection has room for it, so that it never queues inside one: what waits can be
+//! withdrawn, and one caller's slow requests do not delay another's.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::breaker::{Breaker, CallPermit};
+use super::connect::Connector;
+use super::connection::{Exclusive, Opened, Shared, open};
+use super::error::Error;
+
+/// Longest time that a connection may be unused and still serve a request. Graph closes idle connections after some
+/// minutes; a request on one that is just closing is lost.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+/// Largest number of connections that are being opened at once.
+const MAX_CONNECTING: usize = 256;
+/// Largest number of HTTP/2 connections.
+const MAX_SHARED: usize = 128;
+/// Largest number of unused HTTP/1.1 connections that are kept.
+const MAX_IDLE: usize = 512;
+
+/// The connections to one origin. Cheap to clone; clones are the same pool.
+#[derive(Clone)]
+pub(super) struct Pool(Arc<Inner>);
+
+struct Inner {
+    connector: Connector,
+    connect_timeout: Duration,
+    breaker: Arc<Breaker>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// HTTP/1.1 connections without a request, the one used last at the end.
+    idle: VecDeque<(Exclusive, Instant)>,
+    /// HTTP/2 connections that take requests.
+    shared: Vec<Arc<Shared>>,
+    /// Requests that wait for a connection, in order.
+    waiting: VecDeque<oneshot::Sender<Result<Lease, Error>>>,
+    connecting: usize,
+    protocol: Protocol,
+}
+
+/// What connections have turned out to speak; it tells how many to open for those who wait.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Protocol {
+    /// No connection has been opened yet: one is, and shows.
+    #[default]
+    Unknown,
+    Http1,
+    /// So many requests at once on the latest connection.
+    Http2 {
+        streams: usize,
+    },
+}
+
+impl Pool {
+    /// A pool without any connection yet.
+    pub(super) fn new(connector: Connector, connect_timeout: Duration) -> Self {
+        // Without TLS there is no negotiation.
+        let is_cleartext = connector.origin().scheme_str() == Some("http");
+        let protocol = if is_cleartext { Protocol::Http1 } else { Protocol::Unknown };
+        let state = Mutex::new(State { protocol, ..State::default() });
+        let breaker = Arc::new(Breaker::new());
+        Self(Arc::new(Inner { connector, connect_timeout, breaker, state }))
+    }
+
+    /// Waits for room on a connection.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Connect`] and [`Error::BreakerOpen`]; nothing was sent.
+    pub(super) async fn acquire(&self) -> Result<Lease, Error> {
+        let waiting = {
+            let mut state = self.0.lock();
+            state.forget_unusable();
+            match state.take(self) {
+                Some(lease) => return Ok(lease),
+                None => {
+                    let (sender, receiver) = oneshot::channel();
+                    state.waiting.push_back(sender);
+                    receiver
+                }
+            }
+        };
+        self.serve_waiting();
+        waiting.await.unwrap_or(Err(Error::Internal("a request lost its place")))
+    }
+
+    /// Where the connections lead.
+    pub(super) fn connector(&self) -> &Connector {
+        &self.0.connector
+    }
+
+    /// Drops the unused HTTP/1.1 connections: one of their age was found closed.
+    pub(super) fn forget_idle(&self) {
+        let idle = std::mem::take(&mut self.0.lock().idle);
+        drop(idle);
+    }
+
+    /// Gives connections to those who wait, and opens as many as they need.
+    fn serve_waiting(&self) {
+        loop {
+            let next = {
+                let mut state = self.0.lock();
+                state.forget_unusable();
+                while state.waiting.front().is_some_and(oneshot::Sender::is_closed) {
+                    state.waiting.pop_front();
+                }
+                let Some(waiting) = state.waiting.pop_front() else { return };
+                match state.take(self) {
+                    Some(lease) => (waiting, lease),
+                    None => {
+                        state.waiting.push_front(waiting);
+                        break;
+                    }
+                }
+            };
+            // Where the one who waited has just gone, the lease is dropped here, without the lock.
+            let (waiting, lease) = next;
+            drop(waiting.send(Ok(lease)));
+        }
+        self.open_for_waiting();
+    }
+
+    /// Opens connections for those who wait and have none coming.
+    fn open_for_waiting(&self) {
+        loop {
+            let mut state = self.0.lock();
+            state.waiting.retain(|waiting| !waiting.is_closed());
+            if state.connecting >= state.wanted() {
+                return;
+            }
+            match self.0.breaker.try_acquire() {
+                Ok(permit) => {
+                    state.connecting += 1;
+                    drop(state);
+                    let pool = self.clone();
+                    tokio::spawn(async move { pool.open_one(permit).await });
+                }
+                Err(retry_after) => {
+                    // Those for whom a connection is on its way keep their place.
+                    let hopeful = state.connecting.saturating_mul(state.protocol.capacity());
+                    let hopeful = hopeful.min(state.waiting.len());
+                    let refused = state.waiting.split_off(hopeful);
+                    drop(state);
+                    for waiting in refused {
+                        let _ = waiting.send(Err(Error::BreakerOpen { retry_after }));
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    async fn open_one(&self, permit: CallPermit) {
+        let opened = self.connect(permit).await;
+        {
+            let mut state = self.0.lock();
+            state.connecting -= 1;
+            match opened {
+                Ok(Opened::Http1(connection)) => {
+                    state.protocol = Protocol::Http1;
+                    state.keep(connection);
+                }
+                Ok(Opened::Http2(connection)) => {
+                    state.protocol = Protocol::Http2 { streams: connection.capacity() };
+                    state.shared.push(Arc::new(connection));
+                }
+                Err(error) => {
+                    // One connection failed: with HTTP/1.1 that is one request's, else that of all who wait for it.
+                    let failed = match state.protocol {
+                        Protocol::Http1 => state.waiting.len().min(1),
+                        Protocol::Unknown | Protocol::Http2 { .. } => state.waiting.len(),
+                    };
+                    let failed: Vec<_> = state.waiting.drain(..failed).collect();
+                    drop(state);
+                    for waiting in failed {
+                        let _ = waiting.send(Err(error.clone()));
+                    }
+                }
+            }
+        }
+        self.serve_waiting();
+    }
+
+    /// Opens one connection, and reports to the breaker how that went.
+    async fn connect(&self, permit: CallPermit) -> Result<Opened, Error> {
+        let ended = Arc::downgrade(&self.0);
+        let on_end = move || {
+            if let Some(inner) = Weak::upgrade(&ended) {
+                Self(inner).serve_waiting();
+            }
+        };
+        let opened = tokio::time::timeout(self.0.connect_timeout, open(&self.0.connector, on_end)).await;
+        match opened {
+            Ok(Ok(opened)) => {
+                permit.connected();
+                Ok(opened)
+            }
+            Ok(Err(error)) => {
+                permit.failed();
+                Err(Error::Connect(error.into()))
+            }
+            Err(_elapsed) => {
+                permit.failed();
+                Err(Error::Connect(Arc::new(ConnectTimeout)))
+            }
+        }
+    }
+}
+
+/// The connection did not come about in time.
+#[derive(Debug, thiserror::Error)]
+#[error("no connection within --connect-timeout")]
+struct ConnectTimeout;
+
+impl Inner {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Protocol {
+    /// Requests that a connection takes at once.
+    fn capacity(self) -> usize {
+        match self {
+            Self::Unknown | Self::Http1 => 1,
+            Self::Http2 { streams } => streams.max(1),
+        }
+    }
+}
+
+impl State {
+    /// How many connections should be on their way for those who wait.
+    fn wanted(&self) -> usize {
+        let wanted = self.waiting.len().div_ceil(self.protocol.capacity());
+        match self.protocol {
+            Protocol::Unknown => wanted.min(1),
+            Protocol::Http1 => wanted.min(MAX_CONNECTING),
+            Protocol::Http2 { .. } => wanted.min(MAX_SHARED.saturating_sub(self.shared.len())),
+        }
+    }
+
+    /// Room on a connection, where there is any.
+    fn take(&mut self, pool: &Pool) -> Option<Lease> {
+        if let Some(connection) = self.shared.iter().find(|connection| connection.has_room()) {
+            return Some(Lease::shared(pool, connection));
+        }
+        self.idle.pop_back().map(|(connection, _)| Lease::exclusive(pool, connection))
+    }
+
+    fn keep(&mut self, connection: Exclusive) {
+        if self.idle.len() >= MAX_IDLE {
+            self.idle.pop_front();
+        }
+        self.idle.push_back((connection, Instant::now()));
+    }
+
+    /// Drops connections that have ended, were retired, or have been idle for too long. Requests that are under way on a
+    /// retired one go on: each holds it.
+    fn forget_unusable(&mut self) {
+        let now = Instant::now();
+        self.idle.retain(|(connection, since)| connection.is_usable() && now - *since < IDLE_TIMEOUT);
+        self.shared.retain(|connection| connection.is_usable(now, IDLE_TIMEOUT));
+    }
+}
+
+/// Room for one request on a connection, given back when it is dropped.
+pub(super) struct Lease {
+    pool: Pool,
+    connection: Option<Leased>,
+}
+
+pub(super) enum Leased {
+    Http1(Exclusive),
+    Http2(Arc<Shared>),
+}
+
+impl Lease {
+    fn exclusive(pool: &Pool, connection: Exclusive) -> Self {
+        Self { pool: pool.clone(), connection: Some(Leased::Http1(connection)) }
+    }
+
+    fn shared(pool: &Pool, connection: &Arc<Shared>) -> Self {
+        connection.occupy();
+        Self { pool: pool.clone(), connection: Some(Leased::Http2(Arc::clone(connection))) }
+    }
+
+    /// The connection.
+    pub(super) fn connection(&mut self) -> Option<&mut Leased> {
+        self.connection.as_mut()
+    }
+
+    /// Gives the connection no further requests: it has not answered in time.
+    pub(super) fn retire(&self) {
+        if let Some(Leased::Http2(connection)) = &self.connection {
+            connection.retire();
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let pool = self.pool.clone();
+        match self.connection.take() {
+            Some(Leased::Http2(connection)) => {
+                connection.release();
+                drop(connection);
+                pool.serve_waiting();
+            }
+            // Ready at once where the response has been read whole; a moment later where its last bytes are being read.
+            Some(Leased::Http1(mut connection)) if connection.is_usable() => {
+                if connection.is_ready() {
+                    pool.0.lock().keep(connection);
+                    pool.serve_waiting();
+                } else if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+                    runtime.spawn(async move {
+                        if connection.ready().await {
+                            pool.0.lock().keep(connection);
+                            pool.serve_waiting();
+                        }
+                    });
+                }
+            }
+            Some(Leased::Http1(_)) | None => {}
+        }
+    }
+}

@@ -16,6 +16,7 @@ use intune_graphql::state::{Ledger, MemoryStore};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 /// The token that tests send unless they say otherwise.
 pub(crate) const TOKEN: &str = "test-token.0";
@@ -47,7 +48,8 @@ pub(crate) struct Gateway {
     /// What the gateway takes for Microsoft Graph.
     pub(crate) sandbox: Sandbox,
     client: reqwest::Client,
-    _stop: [oneshot::Sender<()>; 2],
+    server: JoinHandle<()>,
+    stop: [oneshot::Sender<()>; 2],
 }
 
 /// How a [`Gateway`] differs from the defaults.
@@ -59,6 +61,7 @@ pub(crate) struct Builder {
     settings: server::Settings,
     api: ApiSettings,
     max_response: usize,
+    connect_timeout: Duration,
     attempt_timeout: Duration,
     keeps_ids: bool,
 }
@@ -88,6 +91,11 @@ impl Builder {
 
     pub(crate) fn max_response(mut self, bytes: usize) -> Self {
         self.max_response = bytes;
+        self
+    }
+
+    pub(crate) fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
         self
     }
 
@@ -123,7 +131,7 @@ impl Builder {
             root: ServiceRoot::parse(&root, false).unwrap(),
             ca: self.ca,
             create_path: self.create_path,
-            connect_timeout: Duration::from_secs(5),
+            connect_timeout: self.connect_timeout,
             attempt_timeout: self.attempt_timeout,
             keeps_ids: self.keeps_ids,
             max_response: self.max_response,
@@ -135,11 +143,11 @@ impl Builder {
         let (stop_gateway, gateway_stopped) = oneshot::channel::<()>();
         tokio::spawn(sandbox::run(upstream, sandbox.clone(), async { drop(sandbox_stopped.await) }));
         let api = Api::new(self.api).unwrap();
-        tokio::spawn(server::run(public, admin, graph, api, self.settings, async {
-            drop(gateway_stopped.await)
-        }));
+        let run =
+            server::run(public, admin, graph, api, self.settings, async { drop(gateway_stopped.await) });
+        let server = tokio::spawn(async { drop(run.await) });
         let client = http_client().build().unwrap();
-        Gateway { url, admin_url, sandbox_url, sandbox, client, _stop: [stop_sandbox, stop_gateway] }
+        Gateway { url, admin_url, sandbox_url, sandbox, client, server, stop: [stop_sandbox, stop_gateway] }
     }
 }
 
@@ -174,6 +182,7 @@ impl Gateway {
                 subscriber_recheck: Duration::from_secs(60),
             },
             max_response: 16 * 1024 * 1024,
+            connect_timeout: Duration::from_secs(5),
             attempt_timeout: Duration::from_secs(10),
             keeps_ids: false,
         }
@@ -186,6 +195,12 @@ impl Gateway {
     /// One whose requests end before the first back-off does: nothing is sent twice, unless Graph names the wait.
     pub(crate) fn impatient() -> Builder {
         Self::builder().settings(|settings| settings.deadline = Duration::from_millis(950))
+    }
+
+    /// Asks the gateway to stop, and waits until it has: nothing is under way any more.
+    pub(crate) async fn stop(self) {
+        drop(self.stop);
+        self.server.await.unwrap();
     }
 
     /// Sends an operation with the tests' token.

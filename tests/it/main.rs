@@ -19,6 +19,7 @@ mod cursors;
 mod drain;
 mod errors;
 mod execution;
+mod fake_graph;
 mod graphiql;
 mod http;
 mod idempotency;

@@ -1,0 +1,284 @@
+//! A Graph over real sockets whose every step a test decides: when a connection is accepted, its TLS handshake answered,
+//! a stream refused, a request answered. It records what it has received completely, and tests wait for that.
+//!
+//! The sandbox stands in for what Graph does; this one is for what networks and HTTP servers do.
+
+mod content;
+mod hpack;
+mod http1;
+mod http2;
+mod script;
+mod shared;
+mod tls;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
+
+use self::script::Output;
+pub(crate) use self::script::{
+    Admission, CANCEL, Connection, ConnectionScript, Content, ENHANCE_YOUR_CALM, Gate, Head, INTERNAL_ERROR,
+    NO_ERROR, REFUSED_STREAM, Reply, Request, Seen,
+};
+use self::shared::{Shared, Worker};
+use crate::add_device_status::{MUTATION, device_status, input};
+use crate::bulk::{BULK, numbered};
+use crate::commands::Program;
+use crate::drain;
+use crate::harness::{Builder, Gateway, TOKEN};
+
+/// How long a state is waited for before a test has failed.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What is spoken; HTTP/2 by ALPN only, which is why there is none without TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    Http1,
+    TlsHttp1,
+    TlsHttp2,
+}
+
+pub(crate) struct FakeGraph {
+    /// The service root.
+    pub(crate) root: String,
+    /// The file of the authority that has signed the certificate.
+    pub(crate) ca: Option<PathBuf>,
+    acceptor: Option<TlsAcceptor>,
+    protocol: Protocol,
+    shared: Arc<Shared>,
+    port: Port,
+}
+
+enum Port {
+    /// Connections are refused.
+    Bound(TcpSocket),
+    /// Packets are dropped: the queue of connections to accept is full of this one.
+    Full(TcpListener, TcpStream),
+    Served(JoinHandle<()>),
+    Closed,
+}
+
+impl FakeGraph {
+    /// One that accepts connections.
+    pub(crate) async fn start(protocol: Protocol) -> Self {
+        let mut graph = Self::refusing(protocol);
+        graph.listen();
+        graph
+    }
+
+    /// One whose port refuses connections until [`Self::listen`].
+    pub(crate) fn refusing(protocol: Protocol) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = socket.local_addr().unwrap();
+        Self::new(protocol, address, Port::Bound(socket))
+    }
+
+    /// One that drops the packets of new connections until [`Self::listen`].
+    pub(crate) async fn dropping_packets(protocol: Protocol) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = socket.listen(0).unwrap();
+        let address = listener.local_addr().unwrap();
+        let only = TcpStream::connect(address).await.unwrap();
+        Self::new(protocol, address, Port::Full(listener, only))
+    }
+
+    fn new(protocol: Protocol, address: SocketAddr, port: Port) -> Self {
+        let (acceptor, ca) = match protocol {
+            Protocol::Http1 => (None, None),
+            Protocol::TlsHttp1 => Some(tls::acceptor(b"http/1.1")).unzip(),
+            Protocol::TlsHttp2 => Some(tls::acceptor(b"h2")).unzip(),
+        };
+        let root = match protocol {
+            Protocol::Http1 => format!("http://{address}/beta"),
+            Protocol::TlsHttp1 | Protocol::TlsHttp2 => format!("https://localhost:{}/beta", address.port()),
+        };
+        Self { root, ca, acceptor, protocol, shared: Arc::new(Shared::new()), port }
+    }
+
+    /// Accepts connections from now on.
+    pub(crate) fn listen(&mut self) {
+        let listener = match std::mem::replace(&mut self.port, Port::Closed) {
+            Port::Bound(socket) => socket.listen(1024).unwrap(),
+            Port::Full(listener, only) => {
+                // Accepted and dropped with the rest of its kind.
+                let only = only.local_addr().unwrap();
+                self.port = Port::Served(tokio::spawn(accept(
+                    listener,
+                    self.acceptor.clone(),
+                    self.protocol,
+                    Arc::clone(&self.shared),
+                    Some(only),
+                )));
+                return;
+            }
+            Port::Served(_) | Port::Closed => panic!("it listens already"),
+        };
+        let accepted = accept(listener, self.acceptor.clone(), self.protocol, Arc::clone(&self.shared), None);
+        self.port = Port::Served(tokio::spawn(accepted));
+    }
+
+    /// What connections that begin from now on do, by number from 1.
+    pub(crate) fn script_connections(&self, script: impl FnMut(usize) -> ConnectionScript + Send + 'static) {
+        *self.shared.connections.lock().unwrap() = Box::new(script);
+    }
+
+    /// HTTP/2: what becomes of streams that begin from now on.
+    pub(crate) fn script_streams(&self, script: impl FnMut(Head) -> Admission + Send + 'static) {
+        *self.shared.admissions.lock().unwrap() = Box::new(script);
+    }
+
+    /// What requests are answered that arrive from now on.
+    pub(crate) fn script_replies(&self, script: impl FnMut(Request) -> Reply + Send + 'static) {
+        *self.shared.replies.lock().unwrap() = Box::new(script);
+    }
+
+    /// Holds the answers to POSTs until the gate is open, and answers all else at once.
+    pub(crate) fn hold_posts(&self) -> Gate {
+        let gate = Gate::closed();
+        let held = gate.clone();
+        self.script_replies(move |request| match request.method.as_str() {
+            "POST" => Reply::after(&held),
+            _ => Reply::usual(),
+        });
+        gate
+    }
+
+    /// What has been seen so far. To be let go before anything is awaited.
+    pub(crate) fn seen(&self) -> watch::Ref<'_, Seen> {
+        self.shared.seen.borrow()
+    }
+
+    pub(crate) fn requests(&self) -> Vec<Request> {
+        self.seen().requests.clone()
+    }
+
+    /// Waits until this holds of what has been seen.
+    pub(crate) async fn until(&self, what: &str, holds: impl Fn(&Seen) -> bool) {
+        let mut seen = self.shared.seen.subscribe();
+        let awaited = tokio::time::timeout(PATIENCE, seen.wait_for(|seen| holds(seen)));
+        let is_awaited = awaited.await.is_ok();
+        assert!(is_awaited, "never: {what}; {:#?}", self.seen());
+    }
+
+    /// HTTP/2: sends a GOAWAY, and ignores streams above the last one from now on.
+    pub(crate) fn go_away(&self, connection: usize, last: u32, code: u32) {
+        self.shared.seen.send_modify(|seen| seen.connections[connection - 1].last_stream = Some(last));
+        self.write(connection, Output::Bytes(http2::go_away(last, code)));
+    }
+
+    /// HTTP/2: resets a stream.
+    pub(crate) fn reset(&self, connection: usize, stream: u32, code: u32) {
+        self.write(connection, Output::Bytes(http2::reset(stream, code)));
+    }
+
+    /// HTTP/2: lets so many more bytes of a request's body be sent.
+    pub(crate) fn grow_window(&self, connection: usize, stream: u32, bytes: u32) {
+        self.write(connection, Output::Bytes(http2::window_update(stream, bytes)));
+    }
+
+    /// Closes a connection, once all before is written.
+    pub(crate) fn close(&self, connection: usize) {
+        self.write(connection, Output::Close);
+    }
+
+    fn write(&self, connection: usize, output: Output) {
+        // A connection that has ended needs none of it.
+        let _ = self.seen().connections[connection - 1].output.send(output);
+    }
+
+    /// A gateway in front of it, within this process.
+    pub(crate) fn gateway(&self) -> Builder {
+        let builder = Gateway::builder().graph_root(&self.root);
+        match &self.ca {
+            Some(ca) => builder.graph_ca(ca.clone()),
+            None => builder,
+        }
+    }
+
+    /// The program as a gateway in front of it, with its two addresses.
+    pub(crate) fn program(&self, arguments: &[&str]) -> (Program, String, String) {
+        let ca = self.ca.as_ref().map(|ca| ca.to_str().unwrap());
+        let ca = ca.map(|ca| ["--graph-ca", ca]);
+        let arguments = [ca.as_ref().map_or(&[][..], |ca| &ca[..]), arguments].concat();
+        drain::gateway(&self.root, &arguments)
+    }
+}
+
+impl Drop for FakeGraph {
+    fn drop(&mut self) {
+        if let Port::Served(task) = &self.port {
+            task.abort();
+        }
+        if let Some(ca) = &self.ca {
+            // What is left of it is no test's failure.
+            let _ = std::fs::remove_file(ca);
+        }
+    }
+}
+
+async fn accept(
+    listener: TcpListener,
+    acceptor: Option<TlsAcceptor>,
+    protocol: Protocol,
+    shared: Arc<Shared>,
+    ignored: Option<SocketAddr>,
+) {
+    while let Ok((stream, peer)) = listener.accept().await {
+        if Some(peer) == ignored {
+            continue;
+        }
+        stream.set_nodelay(true).unwrap();
+        let (worker, output) = Worker::new(&shared);
+        let acceptor = acceptor.clone();
+        tokio::spawn(async move {
+            worker.script.handshake.passed().await;
+            let established = |connection: &mut Connection| connection.is_established = true;
+            match acceptor {
+                None => {
+                    worker.record(established);
+                    http1::serve(&worker, stream, output).await;
+                }
+                Some(acceptor) => {
+                    if let Ok(stream) = acceptor.accept(stream).await {
+                        worker.record(established);
+                        match protocol {
+                            Protocol::TlsHttp2 => http2::serve(&worker, stream, output).await,
+                            Protocol::Http1 | Protocol::TlsHttp1 => {
+                                http1::serve(&worker, stream, output).await
+                            }
+                        }
+                    }
+                }
+            }
+            worker.record(|connection| connection.is_closed = true);
+        });
+    }
+}
+
+#[tokio::test]
+async fn reads_creates_and_batches_are_answered_over_each_protocol() {
+    for protocol in [Protocol::Http1, Protocol::TlsHttp1, Protocol::TlsHttp2] {
+        let graph = FakeGraph::start(protocol).await;
+        let gateway = graph.gateway().start().await;
+        let read = "{ iosLobAppProvisioningConfiguration(id: \"c\") { displayName } }";
+        let reply = gateway.graphql(read, json!({})).await;
+        assert_eq!(reply.data()["iosLobAppProvisioningConfiguration"]["displayName"], "A configuration");
+        let reply = gateway.graphql(MUTATION, input(device_status())).await;
+        assert_eq!(reply.data()["addDeviceStatus"]["deviceStatus"]["userName"], "User Name value");
+        let statuses = json!({"input": {"configurationId": "c", "deviceStatuses": numbered(21)}});
+        let reply = gateway.graphql(BULK, statuses).await;
+        assert_eq!(reply.data()["addDeviceStatuses"]["createdCount"], 21, "{protocol:?}");
+        let seen = graph.seen();
+        assert_eq!((seen.requests.len(), seen.reads(), seen.names().len()), (4, 1, 22));
+        assert!(seen.requests.iter().all(|request| request.authorization == format!("Bearer {TOKEN}")));
+    }
+}

@@ -24,8 +24,8 @@ use tokio_rustls::TlsAcceptor;
 
 use self::script::Output;
 pub(crate) use self::script::{
-    Admission, CANCEL, Connection, ConnectionScript, Content, ENHANCE_YOUR_CALM, Gate, Head, INTERNAL_ERROR,
-    NO_ERROR, REFUSED_STREAM, Reply, Request, Seen,
+    Admission, CANCEL, Connection, ConnectionScript, ENHANCE_YOUR_CALM, Gate, Head, INTERNAL_ERROR, NO_ERROR,
+    REFUSED_STREAM, Reply, Request, Seen,
 };
 use self::shared::{Shared, Worker};
 use crate::add_device_status::{MUTATION, device_status, input};
@@ -35,7 +35,7 @@ use crate::drain;
 use crate::harness::{Builder, Gateway, TOKEN};
 
 /// How long a state is waited for before a test has failed.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// What is spoken; HTTP/2 by ALPN only, which is why there is none without TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

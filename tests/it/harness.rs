@@ -48,7 +48,7 @@ pub(crate) struct Gateway {
     /// What the gateway takes for Microsoft Graph.
     pub(crate) sandbox: Sandbox,
     client: reqwest::Client,
-    server: JoinHandle<()>,
+    server: JoinHandle<usize>,
     stop: [oneshot::Sender<()>; 2],
 }
 
@@ -145,7 +145,7 @@ impl Builder {
         let api = Api::new(self.api).unwrap();
         let run =
             server::run(public, admin, graph, api, self.settings, async { drop(gateway_stopped.await) });
-        let server = tokio::spawn(async { drop(run.await) });
+        let server = tokio::spawn(run);
         let client = http_client().build().unwrap();
         Gateway { url, admin_url, sandbox_url, sandbox, client, server, stop: [stop_sandbox, stop_gateway] }
     }
@@ -200,12 +200,12 @@ impl Gateway {
     /// Asks the gateway to stop, and waits until it has: nothing is under way any more.
     pub(crate) async fn stop(self) {
         drop(self.stop);
-        self.server.await.unwrap();
+        assert_eq!(self.server.await.unwrap(), 0, "writes that were cut off");
     }
 
     /// Sends an operation with the tests' token.
     #[track_caller]
-    pub(crate) fn graphql(&self, query: &str, variables: Value) -> impl Future<Output = Reply> {
+    pub(crate) fn graphql(&self, query: &str, variables: Value) -> impl Future<Output = Reply> + use<> {
         self.graphql_as(Some(TOKEN), query, variables)
     }
 
@@ -216,7 +216,7 @@ impl Gateway {
         token: Option<&str>,
         query: &str,
         variables: Value,
-    ) -> impl Future<Output = Reply> {
+    ) -> impl Future<Output = Reply> + use<> {
         let mut request = self
             .post()
             .header("content-type", "application/json")

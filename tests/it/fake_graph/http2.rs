@@ -174,7 +174,7 @@ impl<R: AsyncRead + Unpin> Session<'_, R> {
         };
         let (method, path) = (field(":method"), field(":path"));
         let admission = self.worker.admit(stream, &method, &path);
-        let is_refused = self.worker.record(|connection| {
+        let (is_ignored, is_reset) = self.worker.record(|connection| {
             if let Admission::GoAway { last, .. } = admission {
                 connection.last_stream = Some(last);
             }
@@ -184,7 +184,8 @@ impl<R: AsyncRead + Unpin> Session<'_, R> {
                 .script
                 .max_streams
                 .is_some_and(|most| open > usize::try_from(most).expect("a few"));
-            let is_ignored = connection.last_stream.is_some_and(|last| stream > last);
+            let is_ignored =
+                admission == Admission::Ignored || connection.last_stream.is_some_and(|last| stream > last);
             let is_reset = matches!(admission, Admission::Reset(_)) || is_full;
             connection.max_open_streams = connection.max_open_streams.max(open);
             if is_ignored || is_reset {
@@ -197,11 +198,11 @@ impl<R: AsyncRead + Unpin> Session<'_, R> {
         if let Admission::GoAway { last, code } = admission {
             self.worker.write(go_away(last, code));
         }
-        match (is_refused, admission) {
-            ((true, _), _) => {}
-            ((false, true), Admission::Reset(code)) => self.worker.write(reset(stream, code)),
-            ((false, true), _) => self.worker.write(reset(stream, REFUSED_STREAM)),
-            ((false, false), _) => {
+        match (is_ignored, is_reset, admission) {
+            (true, ..) => {}
+            (false, true, Admission::Reset(code)) => self.worker.write(reset(stream, code)),
+            (false, true, _) => self.worker.write(reset(stream, REFUSED_STREAM)),
+            (false, false, _) => {
                 let authorization = field("authorization");
                 let request = Request {
                     number: 0,

@@ -86,6 +86,8 @@ pub(crate) struct Head {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Admission {
     Accepted,
+    /// Not read and never answered, until a GOAWAY says so.
+    Ignored,
     /// `RST_STREAM` with this code: the request is not read.
     Reset(u32),
     /// `GOAWAY` with this last stream and code; streams above it are ignored from now on.

@@ -1,0 +1,99 @@
+//! The program as a gateway in front of a [`FakeGraph`]: with metrics of its own, and a drain that can be awaited.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+
+use crate::commands::Program;
+use crate::fake_graph::FakeGraph;
+use crate::harness::{Reply, http_client};
+
+/// How long a state is waited for before a test has failed.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+pub(crate) struct GatewayProcess {
+    program: Program,
+    client: Arc<Client>,
+}
+
+struct Client {
+    http: reqwest::Client,
+    url: String,
+    admin: String,
+}
+
+impl GatewayProcess {
+    pub(crate) fn start(graph: &FakeGraph, arguments: &[&str]) -> Self {
+        let (program, url, admin) = graph.program(arguments);
+        Self { program, client: Arc::new(Client { http: http_client().build().unwrap(), url, admin }) }
+    }
+
+    /// Sends an operation, with a connection of its own if need be. Aborting the task closes the connection.
+    pub(crate) fn spawn(&self, token: &str, query: &str, variables: Value) -> JoinHandle<Reply> {
+        let body = json!({"query": query, "variables": variables}).to_string();
+        let request = self.client.http.post(format!("{}/graphql", self.client.url));
+        let request = request
+            .header("content-type", "application/json")
+            .header("accept", "application/graphql-response+json")
+            .bearer_auth(token)
+            .body(body);
+        tokio::spawn(async move { Reply::read(request.send().await.unwrap()).await })
+    }
+
+    pub(crate) async fn graphql(&self, token: &str, query: &str, variables: Value) -> Reply {
+        self.spawn(token, query, variables).await.unwrap()
+    }
+
+    /// The sum of a metric over its labels; 0 where it is not shown.
+    pub(crate) async fn metric(&self, name: &str) -> f64 {
+        let text = self.client.admin("/metrics").await.unwrap().text().await.unwrap();
+        let of_line = |line: &str| {
+            let rest = line.strip_prefix(name)?;
+            let is_whole = rest.starts_with(['{', ' ']);
+            is_whole.then(|| rest.rsplit(' ').next()?.parse::<f64>().ok())?
+        };
+        text.lines().filter_map(of_line).sum()
+    }
+
+    /// Waits until so many requests are in flight.
+    pub(crate) async fn until_in_flight(&self, count: usize) {
+        let count = f64::from(u32::try_from(count).unwrap());
+        let awaited = async {
+            while (self.metric("intune_graphql_requests_in_flight").await - count).abs() > 0.5 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, awaited).await.expect("so many requests in flight");
+    }
+
+    /// Sends SIGTERM, and waits until it has been noticed.
+    pub(crate) async fn terminate(&self) {
+        self.program.terminate();
+        let awaited = async {
+            while self.client.admin("/readyz").await.is_some_and(|answer| answer.status() != 503) {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, awaited).await.expect("SIGTERM to be noticed");
+    }
+
+    /// Waits for the end after [`Self::terminate`], and gives the exit code.
+    pub(crate) async fn ended(self) -> Option<i32> {
+        let Self { program, .. } = self;
+        tokio::task::spawn_blocking(|| program.ended().0).await.unwrap()
+    }
+
+    /// Sends SIGTERM and waits for the end: nothing is under way any more. Gives the exit code.
+    pub(crate) async fn stop(self) -> Option<i32> {
+        self.program.terminate();
+        self.ended().await
+    }
+}
+
+impl Client {
+    async fn admin(&self, path: &str) -> Option<reqwest::Response> {
+        self.http.get(format!("{}{path}", self.admin)).send().await.ok()
+    }
+}

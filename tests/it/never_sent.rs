@@ -1,0 +1,449 @@
+//! What a caller was told was not sent is never sent afterwards, and nothing is sent for a caller who has gone: not after
+//! the deadline, a hang-up, a signal to stop, a slow TLS handshake or a stalled store.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use intune_graphql::state::{Ledger, MemoryStore, Record, RecordId, Store, StoreError};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use crate::add_device_status::{MUTATION, device_status, input};
+use crate::bulk::BULK;
+use crate::fake_graph::{ConnectionScript, FakeGraph, Gate, Protocol, Reply as Answer, Seen};
+use crate::gateway_process::GatewayProcess;
+use crate::harness::{Gateway, Reply, TOKEN};
+
+pub(crate) const READ: &str =
+    "query($id: ID!) { iosLobAppProvisioningConfiguration(id: $id) { displayName } }";
+
+/// Variables of a create whose `deviceDisplayName` is `name`.
+pub(crate) fn named(name: &str) -> Value {
+    let mut status = device_status();
+    status["deviceDisplayName"] = json!(name);
+    input(status)
+}
+
+/// The input of a bulk whose names are numbers.
+pub(crate) fn bulk(count: usize, key: Option<&str>) -> Value {
+    let status = |number: usize| named(&number.to_string())["input"]["deviceStatus"].clone();
+    let statuses: Vec<Value> = (0..count).map(status).collect();
+    json!({"configurationId": "c", "deviceStatuses": statuses, "idempotencyKey": key})
+}
+
+/// A failed create's code, its outcome, and whether it may be repeated.
+#[track_caller]
+pub(crate) fn failure(reply: &Reply) -> (&str, &str, bool) {
+    let extensions = &reply.error()["extensions"];
+    (reply.code(), extensions["outcome"].as_str().unwrap(), extensions["retryable"].as_bool().unwrap())
+}
+
+/// Which calls of a store wait until the gate is open.
+#[derive(Debug, Clone, Copy)]
+enum Stalled {
+    /// Reads but for so many.
+    ReadsAfter(usize),
+    /// The write of this number, from 1.
+    Write(usize),
+}
+
+#[derive(Debug)]
+struct StallingStore {
+    inner: MemoryStore,
+    stalled: Stalled,
+    gate: Gate,
+    /// How many calls have met the gate.
+    met: watch::Sender<usize>,
+    reads: AtomicUsize,
+    writes: AtomicUsize,
+}
+
+impl StallingStore {
+    fn new(stalled: Stalled) -> Arc<Self> {
+        Arc::new(Self {
+            inner: MemoryStore::new(10_000).unwrap(),
+            stalled,
+            gate: Gate::closed(),
+            met: watch::Sender::new(0),
+            reads: AtomicUsize::new(0),
+            writes: AtomicUsize::new(0),
+        })
+    }
+
+    async fn pass(&self) {
+        self.met.send_modify(|met| *met += 1);
+        self.gate.passed().await;
+    }
+
+    async fn has_stalled(&self) {
+        self.met.subscribe().wait_for(|met| *met > 0).await.unwrap();
+    }
+}
+
+#[async_trait::async_trait]
+impl Store for StallingStore {
+    fn hash_key(&self) -> [u8; 32] {
+        self.inner.hash_key()
+    }
+
+    async fn get(&self, id: RecordId) -> Result<Option<Record>, StoreError> {
+        let nth = self.reads.fetch_add(1, Ordering::SeqCst) + 1;
+        if matches!(self.stalled, Stalled::ReadsAfter(reads) if nth > reads) {
+            self.pass().await;
+        }
+        self.inner.get(id).await
+    }
+
+    async fn replace(
+        &self,
+        id: RecordId,
+        expected: Option<u64>,
+        new: Option<Record>,
+        now: u64,
+    ) -> Result<bool, StoreError> {
+        let nth = self.writes.fetch_add(1, Ordering::SeqCst) + 1;
+        if matches!(self.stalled, Stalled::Write(stalled) if nth == stalled) {
+            self.pass().await;
+        }
+        self.inner.replace(id, expected, new, now).await
+    }
+
+    async fn changed(&self, id: RecordId, version: u64) -> Result<(), StoreError> {
+        self.inner.changed(id, version).await
+    }
+}
+
+async fn gateway(graph: &FakeGraph, store: &Arc<StallingStore>, deadline: Duration) -> Gateway {
+    let ledger = Ledger::new(Arc::clone(store) as Arc<dyn Store>, Duration::from_secs(3600));
+    let builder = graph.gateway().settings(|settings| settings.deadline = deadline);
+    builder.api(|api| api.ledger = ledger).start().await
+}
+
+/// The names of those of a bulk's results that have this outcome.
+fn with_outcome(results: &Value, outcome: &str) -> HashSet<String> {
+    let results = results.as_array().unwrap().iter().enumerate();
+    results
+        .filter(|(_, result)| result["error"]["outcome"] == outcome)
+        .map(|(index, _)| index.to_string())
+        .collect()
+}
+
+/// A bulk that the deadline cuts, and nine creates with keys after it in the same document.
+async fn a_bulk_that_is_cut(key: Option<&str>) {
+    const LIMIT: Duration = Duration::from_secs(20);
+    let graph = FakeGraph::start(Protocol::Http1).await;
+    let batches = graph.hold_posts();
+    // The first of the nine waits for the store, so that the document goes on after the bulk has been told.
+    let store = StallingStore::new(Stalled::ReadsAfter(usize::from(key.is_some())));
+    let gateway = gateway(&graph, &store, Duration::from_secs(1)).await;
+    let mut document = "mutation($bulk: AddDeviceStatusesInput!".to_owned();
+    for number in 0..9 {
+        document += &format!(", $k{number}: AddDeviceStatusInput!");
+    }
+    document += ") { bulk: addDeviceStatuses(input: $bulk) { results { error { code outcome retryable } } }";
+    let mut variables = json!({ "bulk": bulk(1000, key) });
+    for number in 0..9 {
+        document += &format!(" k{number}: addDeviceStatus(input: $k{number}) {{ deviceStatusId }}");
+        let mut keyed = named(&format!("keyed {number}"))["input"].take();
+        keyed["idempotencyKey"] = json!(format!("key-{number}"));
+        variables[format!("k{number}")] = keyed;
+    }
+    document += " }";
+    let mut reply = tokio::spawn(gateway.graphql(&document, variables));
+    let told = tokio::select! {
+        reply = &mut reply => Some(reply.unwrap()),
+        () = store.has_stalled() => None,
+        () = tokio::time::sleep(LIMIT) => panic!("the deadline ends the bulk"),
+    };
+    // The bulk has been told. What had been sent is answered now, which makes room for more.
+    let sent_before = graph.seen().names().len();
+    assert!((1..1000).contains(&sent_before), "{sent_before}");
+    batches.open();
+    if told.is_none() {
+        // Batches that follow are sent long before these are through.
+        for _ in 0..20 {
+            gateway.graphql(READ, json!({"id": "c"})).await.data();
+        }
+    }
+    store.gate.open();
+    let told = match told {
+        Some(told) => told,
+        None => tokio::time::timeout(LIMIT, reply).await.unwrap().unwrap(),
+    };
+    gateway.stop().await;
+
+    let results = &told.json["data"]["bulk"]["results"];
+    let not_sent = with_outcome(results, "NOT_SENT");
+    assert_eq!(not_sent.len(), 1000 - sent_before);
+    let keyed = told.json["errors"].as_array().unwrap();
+    assert_eq!(keyed.len(), 9);
+    assert!(keyed.iter().all(|error| error["extensions"]["retryable"] == true), "{keyed:?}");
+    for result in results.as_array().unwrap().iter().filter(|result| result["error"]["outcome"] == "NOT_SENT")
+    {
+        assert_eq!(result["error"], json!({"code": "THROTTLED", "outcome": "NOT_SENT", "retryable": true}));
+    }
+    let received: HashSet<String> = graph.seen().names().into_iter().collect();
+    let belied = received.intersection(&not_sent).count();
+    assert_eq!(belied, 0, "so many were told not to be sent, and were");
+    assert_eq!(received.len(), sent_before, "nor was anything else");
+}
+
+#[tokio::test]
+async fn what_the_deadline_leaves_over_of_a_bulk_is_never_sent() {
+    a_bulk_that_is_cut(None).await;
+}
+
+#[tokio::test]
+async fn what_the_deadline_leaves_over_of_a_bulk_with_a_key_is_never_sent() {
+    a_bulk_that_is_cut(Some("k")).await;
+}
+
+#[tokio::test]
+async fn a_create_whose_intent_is_not_noted_before_the_deadline_is_never_sent() {
+    // The claim of the key is the first write, the intent the second.
+    for count in [1, 30] {
+        let graph = FakeGraph::start(Protocol::Http1).await;
+        let store = StallingStore::new(Stalled::Write(2));
+        let gateway = gateway(&graph, &store, Duration::from_secs(1)).await;
+        let reply = gateway.graphql(BULK, json!({ "input": bulk(count, Some("k")) })).await;
+        assert!(*store.met.borrow() > 0, "the intent waits");
+        let results = &reply.data()["addDeviceStatuses"]["results"];
+        let not_sent = with_outcome(results, "NOT_SENT").len();
+        let sent_before = graph.seen().names().len();
+        store.gate.open();
+        gateway.stop().await;
+        assert_eq!((not_sent, graph.seen().names().len()), (count - sent_before, sent_before));
+    }
+}
+
+#[tokio::test]
+async fn a_single_create_whose_intent_is_not_noted_before_the_deadline_is_never_sent() {
+    let graph = FakeGraph::start(Protocol::Http1).await;
+    let store = StallingStore::new(Stalled::Write(2));
+    let gateway = gateway(&graph, &store, Duration::from_secs(1)).await;
+    let mut variables = named("late");
+    variables["input"]["idempotencyKey"] = json!("k");
+    let reply = gateway.graphql(MUTATION, variables).await;
+    let (_, outcome, retryable) = failure(&reply);
+    assert_eq!((outcome, retryable), ("NOT_SENT", true));
+    store.gate.open();
+    gateway.stop().await;
+    assert_eq!(graph.seen().requests.len(), 0);
+}
+
+/// A Graph that answers no TLS handshake until the gate is open.
+async fn slow_handshakes(protocol: Protocol) -> (FakeGraph, Gate) {
+    let graph = FakeGraph::start(protocol).await;
+    let handshakes = Gate::closed();
+    let gate = handshakes.clone();
+    graph.script_connections(move |_| ConnectionScript {
+        handshake: gate.clone(),
+        ..ConnectionScript::default()
+    });
+    (graph, handshakes)
+}
+
+/// Lets the handshakes go on, waits until nothing is under way, and gives the names of what has arrived.
+async fn arrived(graph: &FakeGraph, handshakes: &Gate, gateway: GatewayProcess) -> Vec<String> {
+    handshakes.open();
+    let is_through = |seen: &Seen| {
+        seen.connections.iter().all(|connection| connection.is_established || connection.is_closed)
+    };
+    graph.until("handshakes end", is_through).await;
+    assert_eq!(gateway.stop().await, Some(0));
+    graph.until("all connections end", Seen::all_closed).await;
+    graph.seen().names()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_sent_after_a_handshake_that_outlasts_the_caller() {
+    for protocol in [Protocol::TlsHttp1, Protocol::TlsHttp2] {
+        for (query, variables) in [(MUTATION, named("late")), (BULK, json!({ "input": bulk(30, None) }))] {
+            let (graph, handshakes) = slow_handshakes(protocol).await;
+            let gateway = GatewayProcess::start(&graph, &["--deadline", "30s", "--connect-timeout", "30s"]);
+            let caller = gateway.spawn(TOKEN, query, variables);
+            graph.until("a connection", |seen| !seen.connections.is_empty()).await;
+            caller.abort();
+            gateway.until_in_flight(0).await;
+            assert_eq!(arrived(&graph, &handshakes, gateway).await, [""; 0], "{protocol:?} {query}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_sent_after_a_handshake_that_outlasts_the_deadline() {
+    for protocol in [Protocol::TlsHttp1, Protocol::TlsHttp2] {
+        let (graph, handshakes) = slow_handshakes(protocol).await;
+        let gateway = GatewayProcess::start(&graph, &["--deadline", "1s", "--connect-timeout", "30s"]);
+        let (single, bulk) = tokio::join!(
+            gateway.graphql(TOKEN, MUTATION, named("late")),
+            gateway.graphql(TOKEN, BULK, json!({ "input": bulk(30, None) })),
+        );
+        let names = arrived(&graph, &handshakes, gateway).await;
+        assert_eq!(failure(&single), ("UPSTREAM_UNAVAILABLE", "NOT_SENT", true), "{protocol:?}");
+        assert_eq!(with_outcome(&bulk.data()["addDeviceStatuses"]["results"], "NOT_SENT").len(), 30);
+        assert_eq!(names, [""; 0], "{protocol:?}");
+    }
+}
+
+/// A second create waits for a stream: one is allowed, and further connections do not come about.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_create_that_waits_for_a_stream_is_not_sent_for_a_caller_who_has_gone() {
+    let graph = FakeGraph::start(Protocol::TlsHttp2).await;
+    let handshakes = Gate::closed();
+    let others = handshakes.clone();
+    graph.script_connections(move |number| match number {
+        1 => ConnectionScript { max_streams: Some(1), ..ConnectionScript::default() },
+        _ => ConnectionScript { handshake: others.clone(), ..ConnectionScript::default() },
+    });
+    let gateway = GatewayProcess::start(&graph, &["--deadline", "30s", "--connect-timeout", "30s"]);
+    gateway.graphql(TOKEN, READ, json!({"id": "c"})).await.data();
+    let answers = graph.hold_posts();
+    let first = gateway.spawn(TOKEN, MUTATION, named("first"));
+    graph.until("the first create", |seen| seen.posts() == 1).await;
+    let second = gateway.spawn(TOKEN, MUTATION, named("second"));
+    gateway.until_in_flight(2).await;
+    // By then it has been parsed, and waits.
+    for _ in 0..20 {
+        gateway.metric("intune_graphql_requests_in_flight").await;
+    }
+    second.abort();
+    gateway.until_in_flight(1).await;
+    answers.open();
+    first.await.unwrap().data();
+    assert_eq!(arrived(&graph, &handshakes, gateway).await, ["first"]);
+}
+
+/// The head of the request may be sent by then, which writes nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_waits_for_flow_control_is_not_sent_for_a_caller_who_has_gone() {
+    let graph = FakeGraph::start(Protocol::TlsHttp2).await;
+    graph.script_connections(|_| ConnectionScript { window: 0, ..ConnectionScript::default() });
+    let gateway = GatewayProcess::start(&graph, &["--deadline", "30s"]);
+    gateway.graphql(TOKEN, READ, json!({"id": "c"})).await.data();
+    let caller = gateway.spawn(TOKEN, MUTATION, named("late"));
+    graph.until("the head of the create", |seen| seen.connections[0].streams == 2).await;
+    caller.abort();
+    gateway.until_in_flight(0).await;
+    graph.grow_window(1, 3, 65_535);
+    // Frames of one connection are read in order.
+    gateway.graphql(TOKEN, READ, json!({"id": "c"})).await.data();
+    assert_eq!(gateway.stop().await, Some(0));
+    graph.until("all connections end", Seen::all_closed).await;
+    assert_eq!(graph.seen().names(), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_create_whose_connection_never_came_about_is_told_not_to_be_sent() {
+    for (connect_timeout, deadline) in [(5000, 1000), (400, 1900)] {
+        for handshake in [false, true] {
+            let graph = if handshake {
+                slow_handshakes(Protocol::TlsHttp2).await.0
+            } else {
+                FakeGraph::dropping_packets(Protocol::Http1).await
+            };
+            let builder = graph.gateway().connect_timeout(Duration::from_millis(connect_timeout));
+            let gateway = builder
+                .settings(|settings| settings.deadline = Duration::from_millis(deadline))
+                .start()
+                .await;
+            let creates: Vec<String> = (0..6).map(|number| number.to_string()).collect();
+            for reply in join_all(creates.iter().map(|name| gateway.graphql(MUTATION, named(name)))).await {
+                assert_eq!(
+                    failure(&reply),
+                    ("UPSTREAM_UNAVAILABLE", "NOT_SENT", true),
+                    "{handshake} {connect_timeout}"
+                );
+            }
+            let reply = gateway.graphql(BULK, json!({ "input": bulk(50, None) })).await;
+            assert_eq!(with_outcome(&reply.data()["addDeviceStatuses"]["results"], "NOT_SENT").len(), 50);
+            assert_eq!(graph.seen().requests.len(), 0);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn packets_that_get_through_again_carry_what_waits() {
+    let mut graph = FakeGraph::dropping_packets(Protocol::Http1).await;
+    let gateway = graph.gateway().connect_timeout(Duration::from_millis(300)).start().await;
+    let reply = tokio::spawn(gateway.graphql(MUTATION, named("late")));
+    graph.listen();
+    reply.await.unwrap().data();
+    assert_eq!(graph.seen().names(), ["late"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_batch_begins_after_sigterm() {
+    let graph = FakeGraph::start(Protocol::Http1).await;
+    let answers = graph.hold_posts();
+    let gateway = GatewayProcess::start(&graph, &["--deadline", "30s", "--drain-timeout", "30s"]);
+    let reply = gateway.spawn(TOKEN, BULK, json!({ "input": bulk(1000, None) }));
+    graph.until("the first batches", |seen| seen.posts() >= 4).await;
+    gateway.terminate().await;
+    let before = graph.seen().names().len();
+    answers.open();
+    let reply = reply.await.unwrap();
+    assert_eq!(gateway.ended().await, Some(0));
+    let payload = &reply.data()["addDeviceStatuses"];
+    let left = with_outcome(&payload["results"], "NOT_SENT");
+    assert_eq!(graph.seen().names().len(), before, "nothing was sent after the signal");
+    assert_eq!((&payload["createdCount"], left.len()), (&json!(before), 1000 - before));
+    let failed = payload["results"].as_array().unwrap().iter().filter(|result| !result["error"].is_null());
+    for result in failed {
+        let error = &result["error"];
+        assert_eq!((&error["code"], &error["retryable"]), (&json!("THROTTLED"), &json!(true)));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_create_that_waits_for_a_connection_ends_at_sigterm() {
+    let (graph, handshakes) = slow_handshakes(Protocol::TlsHttp2).await;
+    let arguments = ["--deadline", "30s", "--connect-timeout", "30s", "--drain-timeout", "30s"];
+    let gateway = GatewayProcess::start(&graph, &arguments);
+    let reply = gateway.spawn(TOKEN, MUTATION, named("late"));
+    graph.until("a connection", |seen| !seen.connections.is_empty()).await;
+    gateway.terminate().await;
+    let reply = tokio::time::timeout(Duration::from_secs(5), reply).await;
+    handshakes.open();
+    assert_eq!(gateway.ended().await, Some(0));
+    let reply = reply.expect("an answer before the handshake ends").unwrap();
+    let (_, outcome, retryable) = failure(&reply);
+    assert_eq!((outcome, retryable), ("NOT_SENT", true));
+    assert_eq!(graph.seen().names(), [""; 0]);
+}
+
+/// Latency of Graph's, without which a bulk of a thousand may be done before any deadline.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_told_of_a_bulk_holds_when_graph_answers_at_any_moment() {
+    let graph = FakeGraph::start(Protocol::Http1).await;
+    graph.script_replies(|request| {
+        let gate = Gate::closed();
+        let opened = gate.clone();
+        let wait = Duration::from_millis(20 + u64::try_from(request.number).unwrap() % 7 * 5);
+        tokio::spawn(async move {
+            tokio::time::sleep(wait).await;
+            opened.open();
+        });
+        Answer::after(&gate)
+    });
+    let arguments = ["--deadline", "300ms"];
+    let gateway = GatewayProcess::start(&graph, &arguments);
+    let mut told = HashSet::new();
+    for round in 0..5 {
+        let mut bulk = bulk(1000, None);
+        for status in bulk["deviceStatuses"].as_array_mut().unwrap() {
+            let name = format!("{round} {}", status["deviceDisplayName"].as_str().unwrap());
+            status["deviceDisplayName"] = json!(name);
+        }
+        let reply = gateway.graphql(TOKEN, BULK, json!({ "input": bulk })).await;
+        let not_sent = with_outcome(&reply.data()["addDeviceStatuses"]["results"], "NOT_SENT");
+        told.extend(not_sent.into_iter().map(|name| format!("{round} {name}")));
+    }
+    assert_eq!(gateway.stop().await, Some(0));
+    assert!(!told.is_empty());
+    let belied = graph.seen().names().into_iter().filter(|name| told.contains(name)).count();
+    assert_eq!(belied, 0);
+}

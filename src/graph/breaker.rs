@@ -62,6 +62,19 @@ impl Breaker {
         Ok(CallPermit { breaker: Arc::clone(self), is_probe })
     }
 
+    /// Whether a call without a connection may wait for one; if not, how long to stay away. While a probe is on its way,
+    /// nobody waits for what becomes of it.
+    pub(super) fn check(&self) -> Result<(), Duration> {
+        match *self.state() {
+            State::Closed { .. } => Ok(()),
+            State::Open { until, .. } => {
+                let left = until.saturating_duration_since(Instant::now());
+                if left.is_zero() { Ok(()) } else { Err(left) }
+            }
+            State::HalfOpen { .. } => Err(FIRST_OPEN),
+        }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

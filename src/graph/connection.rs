@@ -4,6 +4,7 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 use hyper::client::conn::{http1, http2};
@@ -60,7 +61,7 @@ pub(super) async fn open(
         .initial_max_send_streams(STREAMS_BEFORE_SETTINGS)
         .handshake(stream.io)
         .await?;
-    let driver = Arc::new(Driver(Mutex::new(connection)));
+    let driver = Arc::new(Driver(Mutex::new(Some(connection))));
     let driven = Arc::clone(&driver);
     tokio::spawn(async move {
         driven.run().await;
@@ -83,21 +84,31 @@ const SETTINGS_CHECK_INTERVAL: Duration = Duration::from_millis(1);
 
 type Http2Connection = http2::Connection<WatchedIo, RequestBody, TokioExecutor>;
 
-/// What moves an HTTP/2 connection forward, and knows how many requests the server takes.
-struct Driver(Mutex<Http2Connection>);
+/// What moves an HTTP/2 connection forward, and knows how many requests the server takes. `None` when it has ended: as
+/// long as it is kept, requests would wait in it.
+struct Driver(Mutex<Option<Http2Connection>>);
 
 impl Driver {
     async fn run(&self) {
-        // What an error means for a request, the request tells.
-        let _ = poll_fn(|cx| Pin::new(&mut *self.lock()).poll(cx)).await;
+        poll_fn(|cx| {
+            let mut connection = self.lock();
+            let Some(running) = connection.as_mut() else { return Poll::Ready(()) };
+            // What an error means for a request, the request tells.
+            if Pin::new(running).poll(cx).is_ready() {
+                *connection = None;
+                return Poll::Ready(());
+            }
+            Poll::Pending
+        })
+        .await;
     }
 
     /// Requests that the server takes at once, as it says at present.
     fn max_streams(&self) -> usize {
-        self.lock().current_max_send_streams()
+        self.lock().as_ref().map_or(0, |connection| connection.current_max_send_streams())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Http2Connection> {
+    fn lock(&self) -> MutexGuard<'_, Option<Http2Connection>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

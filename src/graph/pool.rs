@@ -18,10 +18,8 @@ use super::error::Error;
 /// Longest time that a connection may be unused and still serve a request. Graph closes idle connections after some
 /// minutes; a request on one that is just closing is lost.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
-/// Largest number of connections that are being opened at once.
+/// Largest number of connections that are being opened at once. How many are open, the requests in flight bound.
 const MAX_CONNECTING: usize = 256;
-/// Largest number of HTTP/2 connections.
-const MAX_SHARED: usize = 128;
 /// Largest number of unused HTTP/1.1 connections that are kept.
 const MAX_IDLE: usize = 512;
 
@@ -84,6 +82,8 @@ impl Pool {
             match state.take(self) {
                 Some(lease) => return Ok(lease),
                 None => {
+                    let refused = |retry_after| Error::BreakerOpen { retry_after };
+                    self.0.breaker.check().map_err(refused)?;
                     let (sender, receiver) = oneshot::channel();
                     state.waiting.push_back(sender);
                     receiver
@@ -244,8 +244,7 @@ impl State {
         let wanted = self.waiting.len().div_ceil(self.protocol.capacity());
         match self.protocol {
             Protocol::Unknown => wanted.min(1),
-            Protocol::Http1 => wanted.min(MAX_CONNECTING),
-            Protocol::Http2 { .. } => wanted.min(MAX_SHARED.saturating_sub(self.shared.len())),
+            Protocol::Http1 | Protocol::Http2 { .. } => wanted.min(MAX_CONNECTING),
         }
     }
 

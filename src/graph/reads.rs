@@ -204,10 +204,12 @@ async fn answer(exchange: Arc<Exchange>, under_way: Arc<Semaphore>, reads: Vec<R
         let answers = ask_graph(&exchange, &urls).await;
         drop(permit);
 
+        let mut is_counted = false;
         let mut failed = Vec::new();
         let mut pause: Option<Delay> = None;
         for ((read, mut retries, again_for), answer) in unanswered.into_iter().zip(answers) {
-            if let Some(reason) = again_for {
+            // They were sent again together, by one request.
+            if let Some(reason) = again_for.filter(|_| !std::mem::replace(&mut is_counted, true)) {
                 reason.count(&answer);
             }
             let error = match answer {

@@ -48,7 +48,7 @@ impl Request {
     }
 
     /// Whether the request may be handed to a connection. One with a body counts as sent when the connection asks for
-    /// the body; one without counts as sent now.
+    /// its last byte; one without counts as sent now.
     pub(super) fn may_be_handed_over(&self) -> bool {
         match &self.gate {
             Some(gate) if self.body.is_empty() => gate.try_send(),
@@ -57,8 +57,9 @@ impl Request {
     }
 }
 
-/// A body of known length. The connection asks for it when it writes the request: at the first time the gate decides
-/// whether the write is sent or was withdrawn. Where nobody asks, the request was never sent.
+/// A body of known length. The connection asks for it piece by piece when it writes the request. Before the last byte,
+/// without which Graph processes nothing, the gate decides whether the write is sent or was withdrawn. Where nobody asks
+/// for that byte, the request was never sent.
 pub(super) struct RequestBody {
     bytes: Bytes,
     gate: Option<SendGate>,
@@ -80,9 +81,17 @@ impl Body for RequestBody {
         if self.bytes.is_empty() {
             return Poll::Ready(None);
         }
-        let may_send = self.gate.as_ref().is_none_or(SendGate::try_send);
-        let bytes = std::mem::take(&mut self.bytes);
-        Poll::Ready(Some(if may_send { Ok(Frame::data(bytes)) } else { Err(Withdrawn) }))
+        let Some(gate) = &self.gate else {
+            return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.bytes)))));
+        };
+        if self.bytes.len() > 1 {
+            // HTTP/2 asks for what follows when flow control has let this pass.
+            let before_last = self.bytes.len() - 1;
+            return Poll::Ready(Some(Ok(Frame::data(self.bytes.split_to(before_last)))));
+        }
+        let may_send = gate.try_send();
+        let last = std::mem::take(&mut self.bytes);
+        Poll::Ready(Some(if may_send { Ok(Frame::data(last)) } else { Err(Withdrawn) }))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -398,20 +398,35 @@ async fn no_batch_begins_after_sigterm() {
     }
 }
 
+/// A request under way is finished, the wait for its connection included.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_create_that_waits_for_a_connection_ends_at_sigterm() {
+async fn a_create_that_waits_for_a_connection_at_sigterm_is_finished() {
     let (graph, handshakes) = slow_handshakes(Protocol::TlsHttp2).await;
     let arguments = ["--deadline", "30s", "--connect-timeout", "30s", "--drain-timeout", "30s"];
     let gateway = GatewayProcess::start(&graph, &arguments);
     let reply = gateway.spawn(TOKEN, MUTATION, named("late"));
     graph.until("a connection", |seen| !seen.connections.is_empty()).await;
     gateway.terminate().await;
-    let reply = tokio::time::timeout(Duration::from_secs(5), reply).await;
+    handshakes.open();
+    reply.await.unwrap().data();
+    assert_eq!(gateway.ended().await, Some(0));
+    assert_eq!(graph.seen().names(), ["late"]);
+}
+
+/// The batches that wait for a connection at the signal begin no more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_that_waits_for_a_connection_at_sigterm_is_not_sent() {
+    let (graph, handshakes) = slow_handshakes(Protocol::TlsHttp2).await;
+    let arguments = ["--deadline", "30s", "--connect-timeout", "30s", "--drain-timeout", "30s"];
+    let gateway = GatewayProcess::start(&graph, &arguments);
+    let reply = gateway.spawn(TOKEN, BULK, json!({ "input": bulk(30, None) }));
+    graph.until("a connection", |seen| !seen.connections.is_empty()).await;
+    gateway.terminate().await;
+    let payload = reply.await.unwrap().data()["addDeviceStatuses"].clone();
     handshakes.open();
     assert_eq!(gateway.ended().await, Some(0));
-    let reply = reply.expect("an answer before the handshake ends").unwrap();
-    let (_, outcome, retryable) = failure(&reply);
-    assert_eq!((outcome, retryable), ("NOT_SENT", true));
+    assert_eq!(with_outcome(&payload["results"], "NOT_SENT").len(), 30, "{payload:#}");
+    assert_eq!(payload["results"][0]["error"]["code"], "THROTTLED");
     assert_eq!(graph.seen().names(), [""; 0]);
 }
 

@@ -314,10 +314,11 @@ impl<N: NewEntity> Creates<N> {
             return group;
         };
         let answers = self.send(&indices, &gate).await;
-        for (pending, answer) in group.iter().zip(&answers) {
-            if let Some(reason) = pending.again_for {
-                reason.count(answer);
-            }
+        // One request, however many creates it carries.
+        if let Some((reason, answer)) =
+            group.iter().zip(&answers).find_map(|(pending, answer)| Some((pending.again_for?, answer)))
+        {
+            reason.count(answer);
         }
         self.collection.session.forget();
         let steps =
@@ -328,6 +329,9 @@ impl<N: NewEntity> Creates<N> {
         let fates: Vec<(usize, Fate)> =
             group.iter().zip(&steps).map(|(pending, step)| (pending.index, step.fate(pending))).collect();
         self.journal.ended(&fates).await;
+        // Those of one request are sent again together, as one request.
+        let wait = steps.iter().filter_map(Step::wait).max().unwrap_or_default();
+        let not_before = Instant::now() + wait;
         let mut again = Vec::new();
         for (mut pending, step) in group.into_iter().zip(steps) {
             match step {
@@ -335,7 +339,7 @@ impl<N: NewEntity> Creates<N> {
                 Step::Again { error, delay } => {
                     let waiting = Stage::Waiting { earlier: pending.earlier, error: Some(error.clone()) };
                     self.progress.set(pending.index, waiting);
-                    pending.not_before = Instant::now() + delay.wait;
+                    pending.not_before = not_before;
                     pending.again_for = Some(delay.reason);
                     pending.error = Some(error);
                     again.push(pending);
@@ -452,6 +456,13 @@ pub(super) enum ReadBack<T> {
 impl<T: Entity> Step<T> {
     fn failed(pending: &Pending, error: Error) -> Self {
         Self::Ended(Err(WriteError::after(WriteKind::Create, pending.earlier, error)))
+    }
+
+    fn wait(&self) -> Option<Duration> {
+        match self {
+            Self::Again { delay, .. } => Some(delay.wait),
+            Self::Ended(_) => None,
+        }
     }
 
     fn fate(&self, pending: &Pending) -> Fate {

@@ -7,6 +7,7 @@
 //! that a caller sent.
 
 mod changes;
+mod claim;
 mod file;
 mod ledger;
 mod memory;
@@ -14,9 +15,14 @@ mod record;
 mod store;
 #[cfg(test)]
 mod tests;
+mod usage;
 
+pub use self::claim::{Claim, Clock, StateError};
 pub use self::file::{FileStore, OpenError};
-pub use self::ledger::{Claim, Clock, Entry, Ledger, Scope, StateError, Waiting};
+pub use self::ledger::{Entry, Ledger, Scope, Waiting};
 pub use self::memory::MemoryStore;
-pub use self::record::{ItemState, Record, RecordId};
+pub use self::record::{
+    InvalidRecord, ItemState, MAX_ITEMS, Owner, PackedRecord, Record, RecordId, TenantId,
+};
 pub use self::store::{Store, StoreError};
+pub use self::usage::TENANT_SHARE;

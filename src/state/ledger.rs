@@ -1,19 +1,26 @@
-//! The rules of idempotency keys (the contract's "Writing" section): who may write, who waits, and who is told what was
-//! written before.
+//! The rules of idempotency keys (the contract's "Writing" section): who may write, who waits, and who is told
+//! what was written before.
 
 use std::fmt;
-use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use ring::hmac;
 use serde::Serialize;
-use tracing::error;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout_at};
+use tracing::{debug, warn};
 
-use super::record::{ItemState, Record, RecordId};
+use super::claim::{Claim, Clock, Keeper, StateError};
+use super::record::{ItemState, MAX_ITEMS, Owner, Record, RecordId, TenantId};
 use super::store::{Store, StoreError};
 
-/// Tells the time.
-pub type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
+/// Most writes whose keys are being looked up and claimed at a time, those included whose callers have gone:
+/// while a store does not answer, more wait for their turn, until their deadlines.
+const MOST_ENTERING: usize = 64 * 1024;
+/// How often at most it is logged that keys cannot be used.
+const LOGGED_EVERY: Duration = Duration::from_secs(10);
 
 /// What makes one idempotency key another than the next.
 #[derive(Debug, Clone, Copy)]
@@ -39,29 +46,25 @@ pub enum Entry {
     Reused,
     /// All is known of each write, and nothing is left to write.
     Known(Vec<ItemState>),
-}
-
-/// Why a key cannot be used.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum StateError {
-    /// The store cannot be used.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The input cannot be hashed.
-    #[error("the input cannot be written")]
-    Input,
-    /// The record was taken from its owner.
-    #[error("another call took the record over")]
-    Lost,
+    /// Something is left to write, which the store has no room to note.
+    NoRoom(Vec<ItemState>),
 }
 
 /// The keys that have been used, and what became of their writes.
 #[derive(Clone)]
 pub struct Ledger {
-    store: Arc<dyn Store>,
+    keeper: Keeper,
     hash_key: Arc<hmac::Key>,
-    retention: Duration,
-    clock: Clock,
+    entering: Arc<Semaphore>,
+    failures: Arc<Mutex<Failures>>,
+}
+
+/// Failures to use keys, which come in floods.
+#[derive(Debug, Default)]
+struct Failures {
+    logged: Option<Instant>,
+    /// How many there were since.
+    unlogged: u64,
 }
 
 impl Ledger {
@@ -75,65 +78,111 @@ impl Ledger {
     #[must_use]
     pub fn with_clock(store: Arc<dyn Store>, retention: Duration, clock: Clock) -> Self {
         let hash_key = Arc::new(hmac::Key::new(hmac::HMAC_SHA256, &store.hash_key()));
-        Self { store, hash_key, retention, clock }
+        let keeper = Keeper { store, retention, clock };
+        let entering = Arc::new(Semaphore::new(MOST_ENTERING));
+        Self { keeper, hash_key, entering, failures: Arc::default() }
     }
 
-    /// Where a key leads a call that is to write `items` writes, told by `input`.
+    /// Where a key leads a call that is to write `items` writes, told by `input`. It waits until `deadline` at most.
+    ///
+    /// It may be dropped at any time: a key that it would have claimed is free again as soon as the store can
+    /// note it.
     ///
     /// # Errors
     ///
-    /// Where the store is full or cannot be used.
+    /// Where the store is full, cannot be used, or does not answer in time: [`StateError::NotClaimed`] where it
+    /// had said that no earlier call has written anything with the key.
     pub async fn enter(
         &self,
         scope: Scope<'_>,
         input: &impl Serialize,
         items: usize,
+        deadline: Instant,
     ) -> Result<Entry, StateError> {
-        let id = self.id(scope);
         let input = serde_json::to_vec(input).map_err(|_| StateError::Input)?;
-        let input = self.hash(&[&input]);
-        loop {
-            let now = self.now();
-            let found = self.store.get(id).await?;
-            let version = found.as_ref().map(|record| record.version);
-            let claimed = match found {
-                Some(record) if !record.has_expired(now) => {
-                    if record.input != input || record.items.len() != items {
-                        return Ok(Entry::Reused);
-                    }
-                    if record.is_owned {
-                        let store = Arc::clone(&self.store);
-                        return Ok(Entry::UnderWay(Waiting { store, id, version: record.version }));
-                    }
-                    if !record.items.contains(&ItemState::Free) {
-                        return Ok(Entry::Known(record.items));
-                    }
-                    Record { version: record.version + 1, is_owned: true, ..record }
-                }
-                _ => Record {
-                    version: version.map_or(1, |version| version + 1),
-                    input,
-                    is_owned: true,
-                    expires: self.expiry(now),
-                    items: vec![ItemState::Free; items],
-                },
-            };
-            if self.store.replace(id, version, Some(claimed.clone()), now).await? {
-                return Ok(Entry::Ours(Claim(Some(Owned { ledger: self.clone(), id, record: claimed }))));
-            }
+        if items > MAX_ITEMS {
+            return Err(StateError::Input);
         }
+        let entering = Entering {
+            keeper: self.keeper.clone(),
+            id: self.id(scope),
+            tenant: self.tenant(scope.tenant),
+            input: self.hash(&[&input]),
+            items,
+            is_unwritten: Arc::default(),
+        };
+        let is_unwritten = Arc::clone(&entering.is_unwritten);
+        let entry = match timeout_at(deadline, self.apart(entering)).await {
+            Ok(entry) => entry,
+            Err(_elapsed) => Err(StateError::Late),
+        };
+        entry.map_err(|error| {
+            self.log(&error);
+            match error {
+                // A full store has said that itself.
+                StateError::Store(StoreError::Full) => error,
+                error if is_unwritten.load(Ordering::Acquire) => StateError::NotClaimed(Arc::new(error)),
+                error => error,
+            }
+        })
+    }
+
+    /// Enters in a task of its own, which hands the claim over or ends it: a caller who leaves while the store
+    /// notes the claim does not leave a record behind that nobody owns.
+    async fn apart(&self, entering: Entering) -> Result<Entry, StateError> {
+        let writes = u32::try_from(entering.items.clamp(1, MOST_ENTERING)).unwrap_or(u32::MAX);
+        let permit = Arc::clone(&self.entering).acquire_many_owned(writes).await;
+        let permit = permit.map_err(|error| StoreError::Unavailable(Arc::new(error)))?;
+        let task = tokio::spawn(async move {
+            let _permit = permit;
+            entering.enter().await
+        });
+        match task.await {
+            Ok(entry) => entry,
+            Err(ended) => match ended.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(cancelled) => Err(StoreError::Unavailable(Arc::new(cancelled)).into()),
+            },
+        }
+    }
+
+    /// Whether the store can be used at present.
+    ///
+    /// # Errors
+    ///
+    /// The reason, for those who operate the gateway.
+    pub fn health(&self) -> Result<(), StoreError> {
+        self.keeper.store.health()
+    }
+
+    fn log(&self, error: &StateError) {
+        let cause = std::error::Error::source(error).map(tracing::field::display);
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        if failures.logged.is_some_and(|logged| logged.elapsed() < LOGGED_EVERY) {
+            failures.unlogged += 1;
+            debug!(%error, cause, "an idempotency key could not be used");
+            return;
+        }
+        let unlogged = std::mem::take(&mut failures.unlogged);
+        failures.logged = Some(Instant::now());
+        warn!(%error, cause, others = unlogged, "an idempotency key could not be used");
     }
 
     fn id(&self, scope: Scope<'_>) -> RecordId {
         let Scope { tenant, mutation, configuration, key } = scope;
-        // What is absent is not the same as what is empty.
-        let marked = |part: Option<&str>| part.map_or_else(String::new, |part| format!("={part}"));
         let (tenant, configuration) = (marked(tenant), marked(configuration));
         let parts = [tenant.as_bytes(), mutation.as_bytes(), configuration.as_bytes(), key.as_bytes()];
         RecordId(self.hash(&parts))
     }
 
-    /// The keyed hash of several parts, of which each goes with its length, so that none can pass for part of another.
+    fn tenant(&self, tenant: Option<&str>) -> TenantId {
+        let mut id = [0; 16];
+        id.copy_from_slice(&self.hash(&[b"tenant", marked(tenant).as_bytes()])[..16]);
+        TenantId(id)
+    }
+
+    /// The keyed hash of several parts, of which each goes with its length, so that none can pass for part of
+    /// another.
     fn hash(&self, parts: &[&[u8]]) -> [u8; 32] {
         let mut context = hmac::Context::with_key(&self.hash_key);
         for part in parts {
@@ -144,116 +193,78 @@ impl Ledger {
         hash.copy_from_slice(context.sign().as_ref());
         hash
     }
-
-    /// Seconds since 1970.
-    fn now(&self) -> u64 {
-        (self.clock)().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
-    }
-
-    fn expiry(&self, now: u64) -> u64 {
-        now.saturating_add(self.retention.as_secs())
-    }
 }
 
 impl fmt::Debug for Ledger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ledger").field("store", &self.store).finish_non_exhaustive()
+        f.debug_struct("Ledger").field("keeper", &self.keeper).finish_non_exhaustive()
     }
 }
 
-/// A record that this call owns. Where it is dropped before it has finished, nobody knows what came of the writes that
-/// were under way.
-#[derive(Debug)]
-pub struct Claim(Option<Owned>);
+/// What is absent is not the same as what is empty.
+fn marked(part: Option<&str>) -> String {
+    part.map_or_else(String::new, |part| format!("={part}"))
+}
 
-#[derive(Debug)]
-struct Owned {
-    ledger: Ledger,
+/// A call on its way to its record.
+struct Entering {
+    keeper: Keeper,
     id: RecordId,
-    /// As the store has it.
-    record: Record,
+    tenant: TenantId,
+    input: [u8; 32],
+    items: usize,
+    /// Whether the store has said that no earlier call has written anything with the key.
+    is_unwritten: Arc<AtomicBool>,
 }
 
-impl Claim {
-    /// What is known of each write.
-    #[must_use]
-    pub fn items(&self) -> &[ItemState] {
-        self.0.as_ref().map_or(&[], |owned| &owned.record.items)
-    }
-
-    /// Notes that these writes are about to be sent, which lasts before it returns.
-    ///
-    /// # Errors
-    ///
-    /// Where it could not be noted: then they must not be sent.
-    pub async fn intend(&mut self, items: &[usize]) -> Result<(), StateError> {
-        let changes: Vec<_> = items.iter().map(|item| (*item, ItemState::UnderWay)).collect();
-        self.note(&changes).await
-    }
-
-    /// Notes what came of these writes.
-    ///
-    /// # Errors
-    ///
-    /// Where it could not be noted: the record then says that they are under way.
-    pub async fn note(&mut self, changes: &[(usize, ItemState)]) -> Result<(), StateError> {
-        let owned = self.0.as_mut().ok_or(StateError::Lost)?;
-        let mut record = owned.record.clone();
-        for (index, state) in changes {
-            if let Some(item) = record.items.get_mut(*index) {
-                item.clone_from(state);
-            }
-        }
-        owned.replace(record).await
-    }
-
-    /// Ends ownership. Where nothing was written, the key is as if it had never come.
-    ///
-    /// # Errors
-    ///
-    /// Where that could not be noted: the record then stays as its owner left it.
-    pub async fn finish(mut self) -> Result<(), StateError> {
-        match self.0.take() {
-            Some(owned) => owned.end().await,
-            None => Ok(()),
-        }
-    }
-}
-
-impl Owned {
-    async fn replace(&mut self, mut record: Record) -> Result<(), StateError> {
-        record.version += 1;
-        let (store, now) = (&self.ledger.store, self.ledger.now());
-        if !store.replace(self.id, Some(self.record.version), Some(record.clone()), now).await? {
-            return Err(StateError::Lost);
-        }
-        self.record = record;
-        Ok(())
-    }
-
-    async fn end(mut self) -> Result<(), StateError> {
-        let now = self.ledger.now();
-        if self.record.is_free() {
-            let gone = self.ledger.store.replace(self.id, Some(self.record.version), None, now).await?;
-            return if gone { Ok(()) } else { Err(StateError::Lost) };
-        }
-        let mut record = self.record.clone();
-        record.abandon();
-        record.expires = self.ledger.expiry(now);
-        self.replace(record).await
-    }
-}
-
-impl Drop for Claim {
-    fn drop(&mut self) {
-        // Without a runtime the process is ending, and the store reads the record as abandoned when it is opened again.
-        if let (Some(owned), Ok(runtime)) = (self.0.take(), tokio::runtime::Handle::try_current()) {
-            runtime.spawn(async move {
-                let id = owned.id;
-                if let Err(error) = owned.end().await {
-                    error!(%error, record = ?id, "what became of a write could not be noted");
+impl Entering {
+    async fn enter(self) -> Result<Entry, StateError> {
+        let Self { keeper, id, tenant, input, items, is_unwritten } = self;
+        let store = &keeper.store;
+        let owner = Some(Owner::unique());
+        loop {
+            is_unwritten.store(false, Ordering::Release);
+            let now = keeper.now();
+            let found = store.get(id).await?;
+            let version = found.as_ref().map(|record| record.version);
+            let next_version = version.unwrap_or_default().wrapping_add(1);
+            let is_known = found.as_ref().is_some_and(|record| !record.has_expired(now));
+            let claimed = match found {
+                Some(record) if is_known => {
+                    if record.input != input || record.items.len() != items {
+                        return Ok(Entry::Reused);
+                    }
+                    if record.is_owned() {
+                        let store = Arc::clone(store);
+                        return Ok(Entry::UnderWay(Waiting { store, id, version: record.version }));
+                    }
+                    if !record.items.contains(&ItemState::Free) {
+                        return Ok(Entry::Known(record.items));
+                    }
+                    Record { version: next_version, owner, ..record }
                 }
-            });
+                _ => {
+                    let expires = keeper.expiry(now);
+                    let items = vec![ItemState::Free; items];
+                    Record { version: next_version, input, tenant, owner, expires, items }
+                }
+            };
+            is_unwritten.store(claimed.is_free(), Ordering::Release);
+            let mut claim = Claim::of(keeper.clone(), id, claimed.clone(), version);
+            match store.replace(id, version, Some(claimed), now).await {
+                Ok(true) => {
+                    claim.stands();
+                    return Ok(Entry::Ours(claim));
+                }
+                Ok(false) => claim.never_was(),
+                Err(StoreError::Full) => {
+                    let items = claim.items().to_vec();
+                    claim.never_was();
+                    return if is_known { Ok(Entry::NoRoom(items)) } else { Err(StoreError::Full.into()) };
+                }
+                // The claim may have been noted: as it is dropped, it is ended.
+                Err(error) => return Err(error.into()),
+            }
         }
     }
 }

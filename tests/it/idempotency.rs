@@ -90,11 +90,10 @@ async fn other_input_with_the_same_key_is_refused() {
 #[tokio::test]
 async fn tenants_configurations_and_mutations_have_keys_of_their_own() {
     let gateway = Gateway::start().await;
-    let token = |tenant: &str| format!("h.{}.s", URL_SAFE_NO_PAD.encode(format!(r#"{{"tid":"{tenant}"}}"#)));
     let tenants = ["72f988bf-86f1-41af-91ab-2d7cd011db47", "82f988bf-86f1-41af-91ab-2d7cd011db47"];
     made(&add(&gateway, "k").await);
     for tenant in tenants {
-        let reply = gateway.graphql_as(Some(&token(tenant)), MUTATION, keyed("k", device_status())).await;
+        let reply = gateway.graphql_as(Some(&token_of(tenant)), MUTATION, keyed("k", device_status())).await;
         assert!(!made(&reply).1, "{tenant}");
     }
     let mut other = keyed("k", device_status());
@@ -274,6 +273,67 @@ async fn a_full_store_refuses_new_keys_and_knows_the_old_ones() {
     gateway.graphql(MUTATION, input(device_status())).await.data();
 }
 
+/// A token that names its tenant.
+fn token_of(tenant: &str) -> String {
+    format!("h.{}.s", URL_SAFE_NO_PAD.encode(format!(r#"{{"tid":"{tenant}"}}"#)))
+}
+
+#[tokio::test]
+async fn one_tenants_flood_leaves_room_for_the_others() {
+    let store = Arc::new(MemoryStore::new(16).unwrap());
+    let ledger = Ledger::new(store, Duration::from_secs(3600));
+    let gateway = Gateway::builder().api(|api| api.ledger = ledger).start().await;
+    let tenants: Vec<String> =
+        (0..3).map(|number| token_of(&format!("{number}2f988bf-86f1-41af-91ab-2d7cd011db47"))).collect();
+    // Those without a hint are one tenant as well.
+    for token in tenants.iter().map(String::as_str).chain([TOKEN]) {
+        let add =
+            async |key: &str| gateway.graphql_as(Some(token), MUTATION, keyed(key, device_status())).await;
+        for call in 0..10 {
+            let reply = add(&call.to_string()).await;
+            if call < 4 {
+                assert!(!made(&reply).1, "{call}");
+            } else {
+                assert_eq!(failed(&reply), ("STATE_UNAVAILABLE", "NOT_SENT", true), "{call}");
+            }
+        }
+        assert!(made(&add("0").await).1, "what it has is known");
+    }
+    assert_eq!(posts(&gateway), 16);
+}
+
+#[tokio::test]
+async fn what_was_refused_takes_no_lasting_room() {
+    // A share of forty writes.
+    let store = Arc::new(MemoryStore::new(160).unwrap());
+    let ledger = Ledger::new(store, Duration::from_secs(3600));
+    let gateway = Gateway::impatient().api(|api| api.ledger = ledger).start().await;
+    let call = async |key: &str| gateway.graphql(BULK, bulk(key, numbered(20))).await;
+    for number in 0..20 {
+        inject(&gateway, &["403;path=$batch;times=1"]);
+        let reply = call(&format!("refused-{number}")).await;
+        assert_eq!(fates(results(&reply)), ["FORBIDDEN"; 20], "{number}");
+    }
+    let refused: Vec<String> =
+        (2..=20).map(|item| format!("batch-item;item={item};status=400;times=1")).collect();
+    let refused: Vec<&str> = refused.iter().map(String::as_str).collect();
+    // One of each is created; a call needs room for all of its writes for its time.
+    for number in 0..=20 {
+        inject(&gateway, &refused);
+        let reply = call(&format!("partly-{number}")).await;
+        assert_eq!(reply.data()["addDeviceStatuses"]["createdCount"], 1, "{number}");
+    }
+    inject(&gateway, &[]);
+    assert_eq!(failed(&call("new").await), ("STATE_UNAVAILABLE", "NOT_SENT", true));
+    assert!(!made(&add(&gateway, "single").await).1);
+    // There is no room for the nineteen that are left of the first either: each is told what is known of it.
+    let reply = call("partly-0").await;
+    assert_eq!(fates(results(&reply))[..3], ["0", "STATE_UNAVAILABLE", "STATE_UNAVAILABLE"]);
+    assert_eq!(results(&reply)[1]["error"]["outcome"], "NOT_SENT");
+    assert_eq!(results(&reply)[1]["error"]["retryable"], true);
+    assert_eq!(results(&reply)[0]["replayed"], true);
+}
+
 #[tokio::test]
 async fn a_configuration_is_created_once_by_its_key() {
     let gateway = Gateway::start().await;
@@ -434,7 +494,8 @@ async fn nothing_is_sent_that_could_not_be_noted_first() {
     for (is_readable, replacements, outcome) in [
         // Whether an earlier call wrote cannot be asked.
         (false, 9, "UNKNOWN"),
-        (true, 0, "UNKNOWN"),
+        // The key is new, and could not be claimed.
+        (true, 0, "NOT_SENT"),
         // The claim was noted, and the intent was not.
         (true, 1, "NOT_SENT"),
     ] {

@@ -1,13 +1,14 @@
 //! Creates with an idempotency key: what an earlier call with it made is given again, and made once.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_graphql::Context;
 use async_trait::async_trait;
 use futures_util::future::join_all;
 use tokio::sync::Mutex;
-use tokio::time::Instant;
-use tracing::{error, warn};
+use tokio::time::{Instant, timeout_at};
+use tracing::warn;
 
 use crate::graph::models::NewEntity;
 use crate::graph::odata::{ListOptions, Select};
@@ -44,8 +45,8 @@ type Creations<T> = Vec<Result<Creation<T>, FieldError>>;
 ///
 /// # Errors
 ///
-/// Where nothing is sent: a key that cannot be used, that came with other input, or whose first call is under way until
-/// the deadline; and where the present caller may not read the configuration.
+/// Where nothing is sent: a key that cannot be used, that came with other input, or whose first call is under
+/// way until the deadline; and where the present caller may not read the configuration.
 pub(super) async fn create<N: NewEntity + Clone>(
     ctx: &Context<'_>,
     call: Call<'_>,
@@ -79,7 +80,8 @@ pub(super) async fn create<N: NewEntity + Clone>(
 
     let mut is_allowed = false;
     let claim = loop {
-        let entry = match ledger.enter(scope, &new, new.len()).await.map_err(|error| state_error(&error))? {
+        let entered = ledger.enter(scope, &new, new.len(), deadline).await;
+        let entry = match entered.map_err(|error| state_error(&error))? {
             Entry::Ours(claim) if claim.items().iter().all(|item| *item == ItemState::Free) => break claim,
             entry => entry,
         };
@@ -96,12 +98,19 @@ pub(super) async fn create<N: NewEntity + Clone>(
                 let recalled = items.iter().zip(&new).map(|(item, new)| recall(collection, item, new));
                 return Ok(join_all(recalled).await);
             }
+            Entry::NoRoom(items) => {
+                let left = items.iter().zip(&new).map(async |(item, new)| match item {
+                    ItemState::Free => Err(state_error(&StoreError::Full.into())),
+                    item => recall(collection, item, new).await,
+                });
+                return Ok(join_all(left).await);
+            }
             Entry::Reused => {
                 let message =
                     "The idempotency key came with other input before: use a new key for a new request.";
                 return Err(not_sent(FieldError::new(ErrorCode::IdempotencyKeyReused, message)));
             }
-            Entry::UnderWay(waiting) => match tokio::time::timeout_at(deadline, waiting.changed()).await {
+            Entry::UnderWay(waiting) => match timeout_at(deadline, waiting.changed()).await {
                 Ok(changed) => changed.map_err(|error| state_error(&error))?,
                 Err(_elapsed) => {
                     return Err(unknown("The first call with this idempotency key is still under way"));
@@ -118,7 +127,12 @@ pub(super) async fn create<N: NewEntity + Clone>(
         .map(|(index, _)| index)
         .collect();
     let to_create = free.iter().map(|index| new[*index].clone()).collect();
-    let journal = Arc::new(LedgerJournal { claim: Mutex::new(Some(claim)), items: free });
+    let journal = Arc::new(LedgerJournal {
+        claim: Mutex::new(Some(claim)),
+        items: free,
+        may_have_sent: AtomicBool::new(false),
+        deadline,
+    });
     let mut results = collection.create(to_create, announced(journal)).await.into_iter();
     let creations = known.iter().zip(&new).map(|(item, new)| {
         let fresh = (*item == ItemState::Free).then(|| results.next()).flatten();
@@ -203,12 +217,16 @@ fn may_be_repeated(what: &str) -> String {
     format!("{what}: it may have happened. Repeating the call with its key creates nothing twice.")
 }
 
-/// A full store knows that the key is new. Where it cannot be asked, an earlier call may have written.
+/// A full store knows that the key is new, and so does one that said so before it failed. Where it cannot be
+/// asked, an earlier call may have written.
 fn state_error(error: &StateError) -> FieldError {
-    warn!(%error, cause = std::error::Error::source(error).map(tracing::field::display), "an idempotency key could not be used");
     let outcome = match error {
-        StateError::Store(StoreError::Full) | StateError::Input => Outcome::NotSent,
-        StateError::Store(StoreError::Unavailable(_)) | StateError::Lost => Outcome::Unknown,
+        StateError::Store(StoreError::Full) | StateError::NotClaimed(_) | StateError::Input => {
+            Outcome::NotSent
+        }
+        StateError::Store(StoreError::Unavailable(_)) | StateError::Late | StateError::Lost => {
+            Outcome::Unknown
+        }
     };
     let message = "The gateway cannot keep idempotency keys at present, so that this call sent nothing: send it again after \
                    a while.";
@@ -220,6 +238,9 @@ struct LedgerJournal {
     claim: Mutex<Option<Claim>>,
     /// Which of the record's items each create is.
     items: Vec<usize>,
+    may_have_sent: AtomicBool,
+    /// When the caller stops waiting.
+    deadline: Instant,
 }
 
 impl LedgerJournal {
@@ -232,6 +253,7 @@ impl LedgerJournal {
 impl Journal for LedgerJournal {
     async fn about_to_send(&self, creates: &[usize]) -> Result<(), Arc<dyn std::error::Error + Send + Sync>> {
         let items: Vec<usize> = creates.iter().map(|create| self.item(*create)).collect();
+        self.may_have_sent.store(true, Ordering::Relaxed);
         let mut claim = self.claim.lock().await;
         let noted = match claim.as_mut() {
             Some(claim) => claim.intend(&items).await,
@@ -252,16 +274,22 @@ impl Journal for LedgerJournal {
         if let Some(claim) = self.claim.lock().await.as_mut()
             && let Err(error) = claim.note(&changes).await
         {
-            // The record says that it is under way, so that nobody sends it again.
-            error!(%error, "what became of a write could not be noted");
+            // The record says that it is under way, so that nobody sends it again; the claim notes the rest as
+            // soon as it can.
+            warn!(%error, "what became of a write could not be noted yet");
         }
     }
 
     async fn close(&self) {
-        if let Some(claim) = self.claim.lock().await.take()
-            && let Err(error) = claim.finish().await
-        {
-            error!(%error, "a call's end could not be noted");
+        let Some(claim) = self.claim.lock().await.take() else { return };
+        let finished = if self.may_have_sent.load(Ordering::Relaxed) {
+            claim.finish().await
+        } else {
+            // The caller waits for this, and the claim ends itself where it is dropped.
+            timeout_at(self.deadline, claim.finish()).await.unwrap_or(Ok(()))
+        };
+        if let Err(error) = finished {
+            warn!(%error, "a call's end could not be noted yet");
         }
     }
 }

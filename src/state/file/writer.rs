@@ -1,0 +1,239 @@
+//! The one thread that writes to the file: what waits goes to disk together. Where that fails, the file is
+//! closed, and opened again from time to time until it can be written to.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
+
+use redb::{Database, StorageBackend};
+use tokio::sync::oneshot;
+use tracing::{debug, info, warn};
+
+use super::shared::Shared;
+use super::tables::{self, Tables, Touched};
+use crate::state::record::{Record, RecordId};
+use crate::state::store::StoreError;
+use crate::state::usage::Usage;
+
+/// Most replacements that go to disk together.
+const MOST_TOGETHER: usize = 512;
+/// Memory for pages of the file, in bytes.
+const CACHE: usize = 4 * 1024 * 1024;
+/// How long the file rests after a failure; twice as long after each further one.
+const FIRST_REST: Duration = Duration::from_millis(100);
+/// How long it rests at most.
+const LONGEST_REST: Duration = Duration::from_secs(5);
+
+/// What the thread is asked to do.
+pub(super) enum Task {
+    Replace(Replacement),
+    /// A read has failed: find out whether the file can be used.
+    Try,
+}
+
+/// One record to replace, and who is to be told.
+pub(super) struct Replacement {
+    pub(super) id: RecordId,
+    pub(super) expected: Option<u64>,
+    pub(super) new: Option<Record>,
+    pub(super) now: u64,
+    pub(super) done: oneshot::Sender<Result<bool, StoreError>>,
+}
+
+type Answers = Vec<Result<bool, StoreError>>;
+
+pub(super) struct Writer<F> {
+    pub(super) shared: Arc<Shared>,
+    /// Opens what the file is stored in once more.
+    pub(super) reopen: F,
+    /// What the file is known by.
+    pub(super) hash_key: [u8; 32],
+    pub(super) usage: Usage,
+}
+
+/// A file that cannot be written to.
+struct Rest {
+    until: Instant,
+    length: Duration,
+}
+
+/// Opens a database in a backend, or makes one in an empty backend.
+pub(super) fn open_database(backend: impl StorageBackend) -> Result<Database, redb::DatabaseError> {
+    Database::builder().set_cache_size(CACHE).create_with_backend(backend)
+}
+
+impl<B: StorageBackend, F: FnMut() -> io::Result<B>> Writer<F> {
+    /// Works until nobody can ask for anything any more.
+    pub(super) fn run(mut self, tasks: &mpsc::Receiver<Task>) {
+        let mut rest: Option<Rest> = None;
+        loop {
+            let task = match &rest {
+                None => tasks.recv().ok(),
+                Some(Rest { until, .. }) => {
+                    match tasks.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                        Ok(task) => Some(task),
+                        Err(mpsc::RecvTimeoutError::Disconnected) => None,
+                        Err(mpsc::RecvTimeoutError::Timeout) => {
+                            rest = self.recover(rest);
+                            continue;
+                        }
+                    }
+                }
+            };
+            let Some(first) = task else { return };
+            let tasks = std::iter::once(first).chain(tasks.try_iter()).take(MOST_TOGETHER);
+            let (mut together, mut is_to_try) = (Vec::new(), false);
+            for task in tasks {
+                match task {
+                    Task::Replace(replacement) => together.push(replacement),
+                    Task::Try => is_to_try = true,
+                }
+            }
+            if rest.as_ref().is_some_and(|rest| rest.until <= Instant::now()) {
+                rest = self.recover(rest);
+            }
+            if rest.is_some() {
+                let error = self.shared.unavailable();
+                answer(together, |_| Err(error.clone()));
+                continue;
+            }
+            if is_to_try && let Err(error) = self.guarded(|writer| writer.shared.with(tables::probe)) {
+                rest = Some(self.failed(error, None));
+            }
+            self.shared.trying();
+            if together.is_empty() {
+                continue;
+            }
+            self.shared.set_writing(true);
+            let written = self.guarded(|writer| writer.write(&together));
+            self.shared.set_writing(false);
+            match written {
+                Ok(answers) => {
+                    let mut answers = answers.into_iter();
+                    let shared = Arc::clone(&self.shared);
+                    answer(together, |id| {
+                        let answer = answers.next().unwrap_or(Ok(false));
+                        if matches!(answer, Ok(true)) {
+                            shared.changes.tell(id);
+                        }
+                        answer
+                    });
+                }
+                Err(error) => {
+                    rest = Some(self.failed(error, None));
+                    let error = self.shared.unavailable();
+                    answer(together, |_| Err(error.clone()));
+                }
+            }
+        }
+    }
+
+    /// A panic is a failure like others: the file is opened again after it.
+    fn guarded<T>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<T, redb::Error>,
+    ) -> Result<T, redb::Error> {
+        catch_unwind(AssertUnwindSafe(|| work(self))).unwrap_or_else(|_panic| {
+            Err(redb::Error::Io(io::Error::other("the writing of the file panicked")))
+        })
+    }
+
+    fn write(&mut self, together: &[Replacement]) -> Result<Answers, redb::Error> {
+        let Self { shared, usage, .. } = self;
+        shared.with(|database| {
+            let transaction = database.begin_write()?;
+            let mut tables = Tables::open(&transaction)?;
+            let answers = together.iter().map(|Replacement { id, expected, new, now, .. }| {
+                tables.replace(usage, *id, *expected, new.as_ref(), *now)
+            });
+            let answers = answers.collect::<Result<_, _>>()?;
+            let touched = tables.touched();
+            // Whatever becomes of the commit, a record that may be there is known, and one that may not be is
+            // forgotten only after it.
+            shared.known().extend(touched.iter().filter(|(_, touched)| touched.is_there).map(|(id, _)| *id));
+            // On disk before anyone is answered: the default durability of the crate.
+            if let Err(error) = transaction.commit() {
+                let before = |touched: Touched| touched.before.and_then(|bytes| tables::read(&bytes).ok());
+                shared.undone().extend(touched.into_iter().map(|(id, touched)| (id, before(touched))));
+                return Err(error.into());
+            }
+            let mut known = shared.known();
+            for (id, _) in touched.iter().filter(|(_, touched)| !touched.is_there) {
+                known.remove(id);
+            }
+            Ok(answers)
+        })
+    }
+
+    /// Notes that the file cannot be written to.
+    fn failed(&mut self, error: redb::Error, before: Option<Rest>) -> Rest {
+        let reason = error.to_string();
+        if self.shared.set_failure(Some(error)) {
+            warn!(reason, "the state file cannot be written; it is tried again until it can be");
+        } else {
+            debug!(reason, "the state file still cannot be written");
+        }
+        let length = before.map_or(FIRST_REST, |before| (before.length * 2).min(LONGEST_REST));
+        Rest { until: Instant::now() + length, length }
+    }
+
+    /// Opens the file again, and tries it. `None` where it can be written to.
+    fn recover(&mut self, rest: Option<Rest>) -> Option<Rest> {
+        match self.guarded(Self::open_again) {
+            Ok(()) => {
+                self.shared.set_failure(None);
+                // Those who wait look again, at what the file could not say before.
+                self.shared.changes.tell_all();
+                info!("the state file can be written again");
+                None
+            }
+            Err(error) => Some(self.failed(error, rest)),
+        }
+    }
+
+    /// A call that is at work goes on to own its record: nothing is abandoned.
+    fn open_again(&mut self) -> Result<(), redb::Error> {
+        self.shared.set(None);
+        let database = self.reopened()?;
+        let undone = self.shared.undone().clone();
+        match tables::probe(&database).and_then(|()| tables::restore(&database, &undone)) {
+            Ok(()) => {
+                let contents = tables::contents(&database, self.usage.emptied())?;
+                self.usage = contents.usage;
+                *self.shared.known() = contents.known;
+                self.shared.undone().clear();
+                self.shared.set(Some(database));
+                Ok(())
+            }
+            Err(error) => {
+                drop(database);
+                // What is there can perhaps be read all the same.
+                let database = self.reopened().ok();
+                self.shared.set(database);
+                Err(error)
+            }
+        }
+    }
+
+    /// The same file once more: where another has taken its place, the keys that it knows are not those that
+    /// were used.
+    fn reopened(&mut self) -> Result<Database, redb::Error> {
+        let backend = (self.reopen)()?;
+        if backend.len()? == 0 {
+            return Err(redb::Error::Corrupted("the file is empty".to_owned()));
+        }
+        let database = open_database(backend)?;
+        match tables::hash_key(&database)? {
+            Some(hash_key) if hash_key == self.hash_key => Ok(database),
+            _ => Err(redb::Error::Corrupted("another file is in the place of this one".to_owned())),
+        }
+    }
+}
+
+fn answer(together: Vec<Replacement>, mut answer: impl FnMut(RecordId) -> Result<bool, StoreError>) {
+    for replacement in together {
+        // Whoever has gone need not know.
+        let _ = replacement.done.send(answer(replacement.id));
+    }
+}

@@ -1,0 +1,389 @@
+//! Stores that stall or fail, and callers who leave: whatever happens, a record has an owner who ends it.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use redb::{Database, ReadableDatabase as _, TableDefinition};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::{Bench, created, later, scope, scratch};
+use crate::state::changes::Changes;
+use crate::state::{
+    Entry, FileStore, ItemState, Ledger, MemoryStore, OpenError, Record, RecordId, StateError, Store,
+    StoreError,
+};
+
+/// What happens to one replacement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    /// It stalls before it has happened, or after.
+    Stalls { has_happened: bool },
+    /// It fails, and so do all until the store is repaired.
+    Fails { has_happened: bool },
+}
+
+#[derive(Debug)]
+struct Faulty {
+    inner: MemoryStore,
+    fault: Fault,
+    /// Which of the replacements, from 1.
+    nth: usize,
+    replaced: AtomicUsize,
+    is_met: Notify,
+    is_repaired: AtomicBool,
+    repaired: Notify,
+}
+
+impl Faulty {
+    fn new(fault: Fault, nth: usize) -> Arc<Self> {
+        Arc::new(Self {
+            inner: MemoryStore::new(40).unwrap(),
+            fault,
+            nth,
+            replaced: AtomicUsize::new(0),
+            is_met: Notify::new(),
+            is_repaired: AtomicBool::new(false),
+            repaired: Notify::new(),
+        })
+    }
+
+    fn repair(&self) {
+        self.is_repaired.store(true, Ordering::SeqCst);
+        self.repaired.notify_waiters();
+    }
+}
+
+fn failure() -> StoreError {
+    StoreError::Unavailable(Arc::new(std::io::Error::other("the disk is gone")))
+}
+
+#[async_trait]
+impl Store for Faulty {
+    fn hash_key(&self) -> [u8; 32] {
+        self.inner.hash_key()
+    }
+
+    async fn get(&self, id: RecordId) -> Result<Option<Record>, StoreError> {
+        self.inner.get(id).await
+    }
+
+    async fn replace(
+        &self,
+        id: RecordId,
+        expected: Option<u64>,
+        new: Option<Record>,
+        now: u64,
+    ) -> Result<bool, StoreError> {
+        let nth = self.replaced.fetch_add(1, Ordering::SeqCst) + 1;
+        let replace = self.inner.replace(id, expected, new, now);
+        match self.fault {
+            Fault::Fails { has_happened } if nth >= self.nth && !self.is_repaired.load(Ordering::SeqCst) => {
+                if has_happened && nth == self.nth {
+                    replace.await.unwrap();
+                }
+                self.is_met.notify_one();
+                Err(failure())
+            }
+            Fault::Stalls { has_happened } if nth == self.nth => {
+                let repaired = self.repaired.notified();
+                if has_happened {
+                    let replaced = replace.await;
+                    self.is_met.notify_one();
+                    repaired.await;
+                    return replaced;
+                }
+                self.is_met.notify_one();
+                repaired.await;
+                replace.await
+            }
+            _ => replace.await,
+        }
+    }
+
+    async fn changed(&self, id: RecordId, version: u64) -> Result<(), StoreError> {
+        self.inner.changed(id, version).await
+    }
+}
+
+/// All that a call does. It goes on after what could not be noted, as the gateway does.
+async fn call(ledger: Ledger) -> Result<(), StateError> {
+    let Entry::Ours(mut claim) = ledger.enter(scope("k"), &"a", 1, later()).await? else {
+        panic!("not ours")
+    };
+    claim.intend(&[0]).await?;
+    let _ = claim.note(&[(0, created("x"))]).await;
+    claim.finish().await
+}
+
+/// What the next call with the key finds once nobody owns it any more.
+async fn found(ledger: &Ledger) -> Vec<ItemState> {
+    loop {
+        match ledger.enter(scope("k"), &"a", 1, later()).await.unwrap() {
+            Entry::UnderWay(waiting) => waiting.changed().await.unwrap(),
+            Entry::Ours(claim) => return claim.items().to_vec(),
+            Entry::Known(items) => return items,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// The claim and the intent are of a write that was not sent; it was when the result is noted.
+fn expected(nth: usize) -> ItemState {
+    if nth <= 2 { ItemState::Free } else { created("x") }
+}
+
+#[tokio::test]
+async fn a_caller_may_leave_whenever_it_waits_for_the_store() {
+    for has_happened in [false, true] {
+        for nth in 1..=4 {
+            let store = Faulty::new(Fault::Stalls { has_happened }, nth);
+            let ledger = Ledger::new(Arc::clone(&store) as _, Duration::from_secs(3600));
+            let caller = tokio::spawn(call(ledger.clone()));
+            store.is_met.notified().await;
+            caller.abort();
+            assert!(caller.await.unwrap_err().is_cancelled());
+            store.repair();
+            assert_eq!(found(&ledger).await, [expected(nth)], "{nth} {has_happened}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_store_cannot_note_is_noted_when_it_can() {
+    for has_happened in [false, true] {
+        for nth in 1..=4 {
+            let store = Faulty::new(Fault::Fails { has_happened }, nth);
+            let ledger = Ledger::new(Arc::clone(&store) as _, Duration::from_secs(3600));
+            let failed = call(ledger.clone()).await;
+            match failed {
+                Err(StateError::NotClaimed(_)) if nth == 1 => {}
+                Err(StateError::Store(StoreError::Unavailable(_))) if nth > 1 => {}
+                other => panic!("{nth} {has_happened}: {other:?}"),
+            }
+            // However long it takes.
+            tokio::time::sleep(Duration::from_secs(300)).await;
+            store.repair();
+            assert_eq!(found(&ledger).await, [expected(nth)], "{nth} {has_happened}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_waits_for_a_store_until_its_deadline() {
+    for has_happened in [false, true] {
+        let store = Faulty::new(Fault::Stalls { has_happened }, 1);
+        let ledger = Ledger::new(Arc::clone(&store) as _, Duration::from_secs(3600));
+        let start = Instant::now();
+        let late = ledger.enter(scope("k"), &"a", 1, start + Duration::from_secs(2)).await;
+        assert!(matches!(late, Err(StateError::NotClaimed(_))), "{late:?}");
+        assert_eq!(start.elapsed(), Duration::from_secs(2));
+        store.repair();
+        assert_eq!(found(&ledger).await, [ItemState::Free]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_a_store_stalls_only_so_many_calls_are_begun() {
+    let store = Faulty::new(Fault::Stalls { has_happened: false }, 1);
+    let ledger = Ledger::new(Arc::clone(&store) as _, Duration::from_secs(3600));
+    let deadline = || Instant::now() + Duration::from_secs(1);
+    let late = ledger.enter(scope("first"), &"a", 64 * 1024, deadline()).await;
+    assert!(matches!(late, Err(StateError::NotClaimed(_))), "{late:?}");
+    let late = ledger.enter(scope("second"), &"a", 1, deadline()).await;
+    assert!(matches!(late, Err(StateError::Late)), "nothing is known of it: {late:?}");
+    assert_eq!(store.replaced.load(Ordering::SeqCst), 1);
+    store.repair();
+    assert!(matches!(ledger.enter(scope("second"), &"a", 1, deadline()).await, Ok(Entry::Ours(_))));
+}
+
+#[tokio::test]
+async fn who_waits_for_a_record_leaves_nothing_behind() {
+    let changes = Changes::default();
+    let (one, other) = (RecordId([1; 32]), RecordId([2; 32]));
+    let waiting = [changes.next(one), changes.next(one), changes.next(other)];
+    assert_eq!(changes.waited_for(), 2);
+    drop(waiting);
+    assert_eq!(changes.waited_for(), 0, "they left");
+
+    let told = changes.next(one);
+    changes.tell(one);
+    let again = changes.next(one);
+    told.come().await;
+    assert_eq!(changes.waited_for(), 1, "the other waits on");
+    changes.tell_all();
+    again.come().await;
+    assert_eq!(changes.waited_for(), 0);
+}
+
+const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
+
+fn meta(path: &Path, key: &str, value: &[u8]) {
+    let database = Database::create(path).unwrap();
+    let transaction = database.begin_write().unwrap();
+    transaction.open_table(META).unwrap().insert(key, value).unwrap();
+    transaction.commit().unwrap();
+}
+
+#[test]
+fn a_file_of_another_version_is_refused_and_left_as_it_is() {
+    let file = scratch();
+    meta(&file, "format", b"intune-graphql state 1");
+    let refused = FileStore::open(&file, 1).unwrap_err();
+    assert!(matches!(refused, OpenError::Foreign { .. }), "{refused:?}");
+    assert!(refused.to_string().contains("is no state file of this version"));
+    let database = Database::create(&file).unwrap();
+    let tables = database.begin_read().unwrap();
+    assert_eq!(
+        tables.open_table(META).unwrap().get("format").unwrap().unwrap().value(),
+        b"intune-graphql state 1"
+    );
+    assert_eq!(tables.list_tables().unwrap().count(), 1);
+    drop((tables, database));
+    std::fs::remove_file(&file).unwrap();
+}
+
+/// A file that fails as often as it is told to.
+mod failing {
+    use std::io;
+    use std::ops::Bound;
+    use std::path::PathBuf;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use redb::backends::FileBackend;
+    use redb::{BackendError, StorageBackend};
+
+    #[derive(Debug)]
+    pub(super) struct Failing(FileBackend, Arc<AtomicBool>);
+
+    pub(super) fn open(path: PathBuf, fails: Arc<AtomicBool>) -> impl FnMut() -> io::Result<Failing> + Send {
+        move || {
+            let mut options = std::fs::OpenOptions::new();
+            let file = options.read(true).write(true).create(true).truncate(false).open(&path)?;
+            Ok(Failing(FileBackend::new(file).map_err(io::Error::other)?, Arc::clone(&fails)))
+        }
+    }
+
+    impl StorageBackend for Failing {
+        fn len(&self) -> io::Result<u64> {
+            self.0.len()
+        }
+
+        fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+            self.0.read(offset, out)
+        }
+
+        fn set_len(&self, len: u64) -> io::Result<()> {
+            self.0.set_len(len)
+        }
+
+        /// What was written is there all the same.
+        fn sync_data(&self) -> io::Result<()> {
+            self.0.sync_data()?;
+            if self.1.load(Ordering::SeqCst) {
+                return Err(io::Error::from_raw_os_error(5));
+            }
+            Ok(())
+        }
+
+        fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+            self.0.write(offset, data)
+        }
+
+        fn close(&self) -> io::Result<()> {
+            self.0.close()
+        }
+
+        fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
+            self.0.try_lock_range(start, end)
+        }
+
+        fn unlock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
+            self.0.unlock_range(start, end)
+        }
+    }
+}
+
+async fn is_healthy(ledger: &Ledger) {
+    while ledger.health().is_err() {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_failed_is_opened_again_and_its_owners_go_on() {
+    let (file, fails) = (scratch(), Arc::new(AtomicBool::new(false)));
+    let store = FileStore::open_with("a file", 400, failing::open(file.clone(), Arc::clone(&fails))).unwrap();
+    let bench = Bench::new(Arc::new(store), Some(file));
+    bench.write("t", "before", 1, 1).await.unwrap();
+    for round in 0..5 {
+        let (mut intended, mut noted) = (
+            bench.ours(&format!("intended {round}"), "", 1).await,
+            bench.ours(&format!("noted {round}"), "", 2).await,
+        );
+        noted.intend(&[0, 1]).await.unwrap();
+        fails.store(true, Ordering::SeqCst);
+        // What fails may be on the disk.
+        assert!(intended.intend(&[0]).await.is_err());
+        assert!(noted.note(&[(0, created("x"))]).await.is_err());
+        let new = bench.enter(&format!("new {round}"), "", 1).await;
+        assert!(matches!(new, Err(StateError::NotClaimed(_))), "{new:?}");
+        assert!(bench.ledger.health().is_err());
+        fails.store(false, Ordering::SeqCst);
+        is_healthy(&bench.ledger).await;
+
+        assert!(matches!(bench.enter("before", "", 1).await.unwrap(), Entry::Known(_)));
+        assert!(matches!(
+            bench.enter(&format!("intended {round}"), "", 1).await.unwrap(),
+            Entry::UnderWay(_)
+        ));
+        intended.intend(&[0]).await.unwrap();
+        drop(intended);
+        noted.note(&[(1, ItemState::Applied)]).await.unwrap();
+        noted.finish().await.unwrap();
+        let known = bench.enter(&format!("noted {round}"), "", 2).await.unwrap();
+        assert!(matches!(known, Entry::Known(items) if items == [created("x"), ItemState::Applied]));
+        bench.ours(&format!("new {round}"), "another input", 1).await.finish().await.unwrap();
+        while let Entry::UnderWay(waiting) = bench.enter(&format!("intended {round}"), "", 1).await.unwrap() {
+            waiting.changed().await.unwrap();
+        }
+        let known = bench.enter(&format!("intended {round}"), "", 1).await.unwrap();
+        assert!(matches!(known, Entry::Known(items) if items == [ItemState::Unknown]));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_in_the_place_of_the_one_that_failed_is_not_used() {
+    let (file, fails) = (scratch(), Arc::new(AtomicBool::new(false)));
+    let store = FileStore::open_with("a file", 400, failing::open(file.clone(), Arc::clone(&fails))).unwrap();
+    let bench = Bench::new(Arc::new(store), Some(file.clone()));
+    bench.write("t", "before", 1, 1).await.unwrap();
+    fails.store(true, Ordering::SeqCst);
+    bench.enter("k", "", 1).await.unwrap_err();
+    let away = scratch();
+    std::fs::rename(&file, &away).unwrap();
+    // First none, then one of another gateway.
+    for is_other in [false, true] {
+        if is_other {
+            drop(FileStore::open(&file, 1).unwrap());
+        }
+        fails.store(false, Ordering::SeqCst);
+        let reason = loop {
+            let failure = bench.ledger.health().unwrap_err();
+            let reason = std::error::Error::source(&failure).unwrap().to_string();
+            if reason.contains(if is_other { "another file" } else { "empty" }) {
+                break reason;
+            }
+            tokio::task::yield_now().await;
+        };
+        let known = bench.enter("before", "", 1).await;
+        assert!(matches!(known, Err(StateError::Store(StoreError::Unavailable(_)))), "{reason}: {known:?}");
+    }
+    std::fs::rename(&away, &file).unwrap();
+    is_healthy(&bench.ledger).await;
+    assert!(matches!(bench.enter("before", "", 1).await.unwrap(), Entry::Known(_)));
+}

@@ -132,7 +132,7 @@ pub async fn run(
         }
         drop(served);
     };
-    let health = health::router(readiness);
+    let health = health::router(readiness, Arc::clone(&app));
     let limits = ConnectionLimits::default();
     let admin = listener::serve(admin, health, limits, TO_ANSWER, until_served.map(|_| ()), TO_ANSWER);
     future::join(public, admin).await;

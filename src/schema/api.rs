@@ -69,6 +69,7 @@ pub struct Api {
     /// The same, for subscriptions: what each event needs slows a large page down.
     streaming: GatewaySchema,
     introspection: bool,
+    ledger: Ledger,
 }
 
 /// What the schema is built with.
@@ -120,7 +121,7 @@ impl Api {
             cursor_key,
             default_page_size,
             max_payload,
-            ledger,
+            ledger: ledger.clone(),
             announcements,
             subscriber_recheck,
         });
@@ -133,6 +134,19 @@ impl Api {
             executing: build().finish(),
             streaming: build().extension(EachEvent).finish(),
             introspection,
+            ledger,
+        })
+    }
+
+    /// Whether all that requests need besides Graph can be used at present.
+    ///
+    /// # Errors
+    ///
+    /// The reason, for those who operate the gateway.
+    pub(crate) fn health(&self) -> Result<(), String> {
+        self.ledger.health().map_err(|error| match std::error::Error::source(&error) {
+            Some(cause) => format!("{error}: {cause}"),
+            None => error.to_string(),
         })
     }
 

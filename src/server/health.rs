@@ -8,6 +8,7 @@ use axum::routing::get;
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
 
+use super::App;
 use crate::telemetry::metrics;
 
 /// Whether the gateway takes requests: true from the first moment until it begins to shut down.
@@ -24,14 +25,17 @@ impl Readiness {
     }
 }
 
-/// `/livez`, `/readyz` and `/metrics`. Neither of the first two asks Graph: a Graph that is down is no reason to take a gateway out of service,
-/// since its callers are told more by it than by a load balancer.
-pub(super) fn router(readiness: Readiness) -> Router {
+/// `/livez`, `/readyz` and `/metrics`. Neither of the first two asks Graph: a Graph that is down is no reason
+/// to take a gateway out of service, since its callers are told more by it than by a load balancer. The gateway
+/// is not ready either while it cannot keep idempotency keys; the answer gives the reason.
+pub(super) fn router(readiness: Readiness, app: Arc<App>) -> Router {
     let readyz = move || async move {
-        if readiness.0.load(Ordering::Relaxed) {
-            (StatusCode::OK, "ready\n")
-        } else {
-            (StatusCode::SERVICE_UNAVAILABLE, "shutting down\n")
+        if !readiness.0.load(Ordering::Relaxed) {
+            return (StatusCode::SERVICE_UNAVAILABLE, "shutting down\n".to_owned());
+        }
+        match app.api.health() {
+            Ok(()) => (StatusCode::OK, "ready\n".to_owned()),
+            Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {reason}\n")),
         }
     };
     let handle = metrics::install();

@@ -18,6 +18,7 @@ mod content_coding;
 mod counts;
 mod coverage;
 mod cursors;
+mod disk;
 mod drain;
 mod errors;
 mod execution;

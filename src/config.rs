@@ -187,7 +187,8 @@ pub struct StateConfig {
     #[arg(long, env = "INTUNE_GRAPHQL_STATE_RETENTION", value_name = "DURATION", default_value = "24h",
           value_parser = retention)]
     pub state_retention: Duration,
-    /// Most writes whose keys are known at once; each item of a bulk call is one. Beyond it new keys are refused.
+    /// Most writes whose keys are known at once, of which one tenant has a quarter at most; beyond either new keys are refused.
+    /// Each item of a bulk call is one write until the call has ended, and then only where it may have done something.
     #[arg(long, env = "INTUNE_GRAPHQL_STATE_CAPACITY", value_name = "COUNT", default_value_t = 250_000,
           value_parser = positive)]
     pub state_capacity: usize,

@@ -32,8 +32,8 @@ const PRODUCT: HeaderValue = HeaderValue::from_static(concat!("intune-graphql/",
 
 /// How often a request that Graph did not process is sent again at once, on another connection where need be.
 const MAX_RESENDS: u32 = 2;
-/// When to come back for what a shutdown left over.
-const RETRY_AFTER_SHUTDOWN: Duration = Duration::from_secs(1);
+/// When to come back for what the request's time or a shutdown left over of many writes.
+pub(super) const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// What the calls of one request share.
 pub(super) struct Exchange {
@@ -134,9 +134,10 @@ impl Exchange {
         request.gate = Some(gate.clone());
         let withdrawal = async {
             tokio::select! {
-                () = self.given_up() => Error::Withdrawn,
-                () = self.client.stopping.cancelled() => Error::Throttled { retry_after: RETRY_AFTER_SHUTDOWN },
+                () = self.given_up() => {}
+                () = self.client.stopping.cancelled() => {}
             }
+            Error::Throttled { retry_after: RETRY_AFTER }
         };
         let outer = self.send_write(request, gate, withdrawal).await?;
         self.items(&outer, count, "POST", bodies.iter().map(|_| path), Direction::Write)

@@ -20,7 +20,7 @@ use super::collection::{Collection, Created};
 use crate::graph::answer::Answer;
 use crate::graph::batch::MOST_ITEMS;
 use crate::graph::error::{Error, Outcome, WriteError, WriteKind};
-use crate::graph::exchange::Exchange;
+use crate::graph::exchange::{Exchange, RETRY_AFTER};
 use crate::graph::key::Key;
 use crate::graph::models::{Entity, NewEntity};
 use crate::graph::retry::{Delay, Reason, Repeating, Retries};
@@ -31,8 +31,6 @@ use crate::telemetry::metrics;
 
 /// Most batches that one call has under way at once; fewer while Graph throttles.
 const MOST_UNDER_WAY: usize = 4;
-/// When to come back for what the deadline left over, where Graph named no time.
-const COME_BACK: Duration = Duration::from_secs(1);
 
 /// Is told what becomes of the creates of one call, which it knows by their index.
 #[async_trait]
@@ -113,13 +111,17 @@ pub(super) async fn create<N: NewEntity>(
         Stage::Ended(result) => result,
         Stage::Begun { earlier, gate } => {
             // The one step that decides: from here on it is not sent, or it has been.
-            let unsent = if gate.close() { Error::Timeout } else { Error::Withdrawn };
-            let error = failure.clone().unwrap_or(unsent);
+            let error = match (gate.close(), count) {
+                (true, _) => Error::Timeout,
+                (false, 1) => Error::Withdrawn,
+                (false, _) => Error::Throttled { retry_after: RETRY_AFTER },
+            };
+            let error = failure.clone().unwrap_or(error);
             Err(WriteError::after(WriteKind::Create, earlier, error))
         }
         Stage::Waiting { earlier, error } => {
-            let error = error.unwrap_or(Error::Throttled { retry_after: COME_BACK });
-            let error = failure.clone().unwrap_or_else(|| error.with_retry_after(COME_BACK));
+            let error = error.unwrap_or(Error::Throttled { retry_after: RETRY_AFTER });
+            let error = failure.clone().unwrap_or_else(|| error.with_retry_after(RETRY_AFTER));
             // It was not under way, so that whatever ended the task did not send it.
             Err(WriteError { kind: WriteKind::Create, outcome: earlier, error })
         }
@@ -418,7 +420,7 @@ impl<N: NewEntity> Creates<N> {
 
     /// Ends what is not going to be sent any more.
     fn give_up(&self, waiting: impl Iterator<Item = Pending>, hold: Instant) {
-        let left = hold.saturating_duration_since(Instant::now()).max(COME_BACK);
+        let left = hold.saturating_duration_since(Instant::now()).max(RETRY_AFTER);
         for pending in waiting {
             let error = match pending.error {
                 Some(error) => error.with_retry_after(left),

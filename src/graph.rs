@@ -2,7 +2,18 @@
 //!
 //! A [`Client`] holds the connection pool and the service root; a [`Session`] is the client together with one caller's
 //! token and deadline. Collections hang off the session as they do off Graph, one method per operation, each naming its
-//! request line: `session.ios_lob_app_provisioning_configurations().get_opt(&key)`. Nothing here knows GraphQL.
+//! request line. Nothing here knows GraphQL.
+//!
+//! ```
+//! use intune_graphql::graph::{Error, Key, Session, odata::Select};
+//!
+//! /// Reads the display name of a configuration; `None` if Graph has no such configuration.
+//! async fn display_name(session: &Session, key: &Key) -> Result<Option<String>, Error> {
+//!     let configurations = session.ios_lob_app_provisioning_configurations().collection();
+//!     let found = configurations.get_opt(key, &Select::from(["id", "displayName"])).await?;
+//!     Ok(found.and_then(|configuration| configuration.display_name))
+//! }
+//! ```
 
 mod address;
 mod answer;

@@ -46,7 +46,7 @@ pub enum ErrorCode {
     IntrospectionDisabled,
     /// The gateway does not know the document that a hash or id stands for.
     PersistedQueryNotFound,
-    /// This gateway takes no persisted documents.
+    /// `extensions.persistedQuery` has another version than 1, the only one that this gateway takes. Send the document's text.
     PersistedQueryNotSupported,
     /// The gateway itself failed.
     InternalServerError,

@@ -31,7 +31,7 @@ pub enum RequestErrorCode {
     IntrospectionDisabled,
     /// The document that a hash or id stands for is not known, or no other than trusted ones are taken.
     PersistedQueryNotFound,
-    /// The request speaks another protocol of persisted documents.
+    /// `extensions.persistedQuery` has another version than 1.
     PersistedQueryNotSupported,
 }
 

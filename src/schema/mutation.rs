@@ -33,14 +33,22 @@ use self::update_configuration::{
 };
 use self::update_device_status::{UpdateDeviceStatusInput, UpdateDeviceStatusPayload};
 use super::error::FieldError;
+use super::request::request;
 use crate::graph::Outcome;
 use crate::telemetry::metrics;
 
 /// Writes to Microsoft Graph. Fields run one after another; one that fails is null and leaves the others standing.
 pub(super) struct Mutation;
 
-/// What a field's resolver gives, also where it panics: the fields before it may have written, and keep their results.
-async fn caught<T>(resolver: impl Future<Output = Result<T, FieldError>>) -> Result<T, FieldError> {
+/// Runs a field's resolver, and turns a panic of it into an error: the fields before it may have written, and keep their
+/// results. What the request has read is read again where it is selected from here on, since the write may change it,
+/// whatever its outcome: an assignment changes its configuration, a deletion all that the object contained.
+async fn run<T>(
+    ctx: &Context<'_>,
+    resolver: impl Future<Output = Result<T, FieldError>>,
+) -> Result<T, FieldError> {
+    // Fields run one after another, and none reads an entity through the request before it has written.
+    request(ctx).map_err(|error| error.with_outcome(Outcome::NotSent))?.invalidate();
     AssertUnwindSafe(resolver).catch_unwind().await.unwrap_or_else(|_panic| {
         metrics::panicked();
         // How far it came is not known.
@@ -59,7 +67,7 @@ impl Mutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The status to add, and to which configuration.")] input: AddDeviceStatusInput,
     ) -> Option<Result<AddDeviceStatusPayload, FieldError>> {
-        Some(caught(add_device_status::resolve(ctx, input)).await)
+        Some(run(ctx, add_device_status::resolve(ctx, input)).await)
     }
 
     /// Adds up to 1000 device statuses to a configuration, carried by `POST /$batch` requests of 20. One result per
@@ -69,7 +77,7 @@ impl Mutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The statuses to add, and to which configuration.")] input: AddDeviceStatusesInput,
     ) -> Option<Result<AddDeviceStatusesPayload, FieldError>> {
-        Some(caught(add_device_statuses::resolve(ctx, input)).await)
+        Some(run(ctx, add_device_statuses::resolve(ctx, input)).await)
     }
 
     /// Changes a device status: `PATCH
@@ -79,7 +87,7 @@ impl Mutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Which status to change, and what of it.")] input: UpdateDeviceStatusInput,
     ) -> Option<Result<UpdateDeviceStatusPayload, FieldError>> {
-        Some(caught(update_device_status::resolve(ctx, input)).await)
+        Some(run(ctx, update_device_status::resolve(ctx, input)).await)
     }
 
     /// Deletes a device status: `DELETE
@@ -89,7 +97,7 @@ impl Mutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Which status to delete.")] input: DeleteDeviceStatusInput,
     ) -> Option<Result<DeleteDeviceStatusPayload, FieldError>> {
-        Some(caught(delete_device_status::resolve(ctx, input)).await)
+        Some(run(ctx, delete_device_status::resolve(ctx, input)).await)
     }
 
     /// Creates a configuration: `POST /deviceAppManagement/iosLobAppProvisioningConfigurations`.
@@ -99,7 +107,7 @@ impl Mutation {
         #[graphql(desc = "The configuration to create.")]
         input: CreateIosLobAppProvisioningConfigurationInput,
     ) -> Option<Result<CreateIosLobAppProvisioningConfigurationPayload, FieldError>> {
-        Some(caught(create_configuration::resolve(ctx, input)).await)
+        Some(run(ctx, create_configuration::resolve(ctx, input)).await)
     }
 
     /// Changes a configuration: `PATCH /deviceAppManagement/iosLobAppProvisioningConfigurations/{id}`.
@@ -109,7 +117,7 @@ impl Mutation {
         #[graphql(desc = "Which configuration to change, and what of it.")]
         input: UpdateIosLobAppProvisioningConfigurationInput,
     ) -> Option<Result<UpdateIosLobAppProvisioningConfigurationPayload, FieldError>> {
-        Some(caught(update_configuration::resolve(ctx, input)).await)
+        Some(run(ctx, update_configuration::resolve(ctx, input)).await)
     }
 
     /// Deletes a configuration, and with it what it contains: `DELETE
@@ -120,7 +128,7 @@ impl Mutation {
         #[graphql(desc = "Which configuration to delete.")]
         input: DeleteIosLobAppProvisioningConfigurationInput,
     ) -> Option<Result<DeleteIosLobAppProvisioningConfigurationPayload, FieldError>> {
-        Some(caught(delete_configuration::resolve(ctx, input)).await)
+        Some(run(ctx, delete_configuration::resolve(ctx, input)).await)
     }
 
     /// Replaces a configuration's assignments: `POST
@@ -131,6 +139,6 @@ impl Mutation {
         #[graphql(desc = "Which configuration to assign, and to whom.")]
         input: AssignIosLobAppProvisioningConfigurationInput,
     ) -> Option<Result<AssignIosLobAppProvisioningConfigurationPayload, FieldError>> {
-        Some(caught(assign_configuration::resolve(ctx, input)).await)
+        Some(run(ctx, assign_configuration::resolve(ctx, input)).await)
     }
 }

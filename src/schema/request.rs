@@ -50,6 +50,12 @@ impl RequestData {
         Self { session, ..Self::default() }
     }
 
+    /// Discards every entity that has been read: a write is about to change some of them.
+    pub(super) fn invalidate(&self) {
+        self.configurations.clear();
+        self.device_statuses.clear();
+    }
+
     /// Whether this is the first filter of the request that Graph ignored.
     pub(super) fn first_ignored_filter(&self) -> bool {
         !self.ignored_filter.swap(true, Ordering::Relaxed)
@@ -133,9 +139,8 @@ impl<K: Eq + Hash, T> Known<K, T> {
         }
     }
 
-    /// Forgets what was read of an entity that has been written since.
-    pub(super) fn forget(&self, key: &K) {
-        self.lock().remove(key);
+    fn clear(&self) {
+        self.lock().clear();
     }
 
     fn lock(&self) -> MutexGuard<'_, Entities<K, T>> {

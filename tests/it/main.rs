@@ -24,6 +24,7 @@ mod errors;
 mod execution;
 mod fake_graph;
 mod gateway_process;
+mod fresh_reads;
 mod graphiql;
 mod http;
 mod idempotency;

@@ -5,7 +5,7 @@ use async_graphql::{Context, ID, InputObject, SimpleObject};
 use crate::graph::Outcome;
 use crate::schema::error::FieldError;
 use crate::schema::node::{self, GlobalId};
-use crate::schema::request::{request, session};
+use crate::schema::request::session;
 
 /// What `deleteIosLobAppProvisioningConfiguration` takes.
 #[derive(Debug, InputObject)]
@@ -34,7 +34,6 @@ pub(super) async fn resolve(
     let key = node::configuration_key(&input.id, "input.id").map_err(not_sent)?;
     let configurations = session(ctx).map_err(not_sent)?.ios_lob_app_provisioning_configurations();
     configurations.collection().delete(&key).await?;
-    request(ctx)?.configurations.forget(&key);
     Ok(DeleteIosLobAppProvisioningConfigurationPayload {
         deleted_id: ID(GlobalId::Configuration(key).encode()),
         client_mutation_id: input.client_mutation_id,

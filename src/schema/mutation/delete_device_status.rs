@@ -6,7 +6,7 @@ use crate::graph::{Key, Outcome};
 use crate::schema::connection::Listed as _;
 use crate::schema::error::FieldError;
 use crate::schema::node::{self, GlobalId};
-use crate::schema::request::{request, session};
+use crate::schema::request::session;
 use crate::schema::selection::Selected;
 use crate::schema::types::IosLobAppProvisioningConfiguration;
 
@@ -35,7 +35,6 @@ pub(super) async fn resolve(
     let (configuration, key) = node::device_status_keys(&input.id, "input.id").map_err(not_sent)?;
     let configurations = session(ctx).map_err(not_sent)?.ios_lob_app_provisioning_configurations();
     configurations.device_statuses(&configuration).delete(&key).await?;
-    request(ctx)?.device_statuses.forget(&(configuration.clone(), key.clone()));
     Ok(DeleteDeviceStatusPayload { configuration, key, client_mutation_id: input.client_mutation_id })
 }
 

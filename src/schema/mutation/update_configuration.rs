@@ -44,14 +44,12 @@ pub(super) async fn resolve(
     let configurations = session(ctx).map_err(not_sent)?.ios_lob_app_provisioning_configurations();
 
     let updated = configurations.update(&key, &patch).await?.map(Arc::new);
-    let known = &request(ctx)?.configurations;
     let configuration = match updated {
         Some(entity) => {
-            known.keep(key, Properties::All, Some(Arc::clone(&entity)));
+            request(ctx)?.configurations.keep(key, Properties::All, Some(Arc::clone(&entity)));
             IosLobAppProvisioningConfiguration::new(entity)
         }
         None => {
-            known.forget(&key);
             let payload = Selected::of(ctx, "UpdateIosLobAppProvisioningConfigurationPayload");
             let selected = payload.within("configuration", IosLobAppProvisioningConfiguration::NAME).next();
             let found =

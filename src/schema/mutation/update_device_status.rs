@@ -43,15 +43,13 @@ pub(super) async fn resolve(
 
     let statuses = configurations.device_statuses(&configuration);
     let updated = statuses.update(&key, &input.device_status.into()).await?.map(Arc::new);
-    let known = &request(ctx)?.device_statuses;
-    let place = (configuration.clone(), key.clone());
     let device_status = match updated {
         Some(entity) => {
-            known.keep(place, Properties::All, Some(Arc::clone(&entity)));
+            let place = (configuration.clone(), key);
+            request(ctx)?.device_statuses.keep(place, Properties::All, Some(Arc::clone(&entity)));
             DeviceStatus::new(configuration, entity)
         }
         None => {
-            known.forget(&place);
             let selected =
                 Selected::of(ctx, "UpdateDeviceStatusPayload").within("deviceStatus", DeviceStatus::NAME);
             let selected = selected.last().unwrap_or_else(|| Selected::of(ctx, DeviceStatus::NAME));

@@ -55,7 +55,7 @@ pub use self::device_app_management::{
     NoJournal,
 };
 pub use self::error::{Answered, ApiError, Error, Outcome, WriteError, WriteKind};
-pub use self::key::{InvalidKey, Key};
+pub use self::key::{InvalidKey, Key, canonical_key, is_guid};
 pub use self::page::{NextPage, Page};
 pub use self::root::{Cloud, ServiceRoot, ServiceRootError};
 pub use self::session::Session;

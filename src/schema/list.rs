@@ -15,9 +15,9 @@ use super::error::FieldError;
 use super::filter::Condition;
 use super::request::{RequestData, request, services};
 use super::selection::Selected;
-use crate::graph::Collection;
 use crate::graph::models::Entity;
 use crate::graph::odata::{Direction, Filter, ListOptions, OrderBy, PropertyValue, Select, Verdict};
+use crate::graph::{Collection, canonical_key};
 use crate::telemetry::metrics;
 
 /// Most objects of a page.
@@ -164,7 +164,7 @@ struct Filling<'a, E> {
     order_by: Option<OrderBy>,
     first: usize,
     rows: Vec<(E, Position)>,
-    /// Keys of the rows so far, since a page may begin with rows of the one before.
+    /// Canonical keys of the rows so far, since a page may begin with rows of the one before.
     seen: HashSet<String>,
     /// The row that the list goes on after, as long as it has not been found.
     sought: Option<Sought>,
@@ -197,7 +197,7 @@ impl<E: Entity> Filling<'_, E> {
     /// Where in a page its first row stands that comes after the row that is sought.
     fn start(&mut self, entities: &[E]) -> usize {
         let Some(Sought { key, index }) = self.sought.take() else { return 0 };
-        if let Some(place) = entities.iter().position(|entity| entity.key() == key) {
+        if let Some(place) = entities.iter().position(|entity| canonical_key(entity.key()) == key) {
             // What was taken for its successors came before it.
             self.rows.clear();
             self.left_over = false;
@@ -224,7 +224,8 @@ impl<E: Entity> Filling<'_, E> {
         let count = entities.len();
         let mut last = None;
         for (index, entity) in entities.into_iter().enumerate().skip(start) {
-            if self.seen.contains(entity.key()) {
+            let key = canonical_key(entity.key()).into_owned();
+            if self.seen.contains(&key) {
                 continue;
             }
             let verdict = self
@@ -236,16 +237,15 @@ impl<E: Entity> Filling<'_, E> {
                 self.left_over |= !misses;
                 continue;
             }
-            self.seen.insert(entity.key().to_owned());
-            last = Some(entity.key().to_owned());
+            self.seen.insert(key.clone());
+            last = Some(key.clone());
             if !misses {
                 // After the last row of a page, the list goes on at the next one, which saves reading this one again.
                 let (page, index) = match next {
                     Some(next) if index + 1 == count => (Some(next), 0),
                     _ => (address, index + 1),
                 };
-                let after = entity.key().to_owned();
-                let position = Position { page: page.cloned(), after, index, ignored_filter: false };
+                let position = Position { page: page.cloned(), after: key, index, ignored_filter: false };
                 self.rows.push((entity, position));
             }
         }

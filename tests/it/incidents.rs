@@ -561,7 +561,7 @@ async fn row_19_floods_of_frames_end_their_own_connection_only() {
 #[tokio::test]
 async fn row_20_without_a_token_every_way_to_an_object_is_closed() {
     let gateway = Gateway::start().await;
-    let id = "ig~1.c.ZTJhMjM2MzEtMzYzMS1lMmEyLTMxMzYtYTJlMjMxMzZhMmUy";
+    let id = "ig~1.c.~4qI2MTYx4qIxNqLiMTai4g";
     for document in [
         format!("{{ node(id: \"{id}\") {{ id }} }}"),
         format!("{{ nodes(ids: [\"{id}\"]) {{ ...F }} }} fragment F on Node {{ id }}"),

@@ -4,6 +4,7 @@
 mod asked;
 mod filter_literals;
 mod filters;
+mod guid_case;
 mod harness;
 
 mod add_device_status;

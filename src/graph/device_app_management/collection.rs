@@ -100,7 +100,7 @@ impl<T: Entity> Collection<T> {
         let mut query = options.to_query();
         for _ in 0..PAGES_SEARCHED {
             let page = self.list(query, select).await?;
-            if let Some(entity) = page.entities.into_iter().find(|entity| entity.key() == id.as_str()) {
+            if let Some(entity) = page.entities.into_iter().find(|entity| id.is(entity.key())) {
                 return Ok(Search::Found(entity));
             }
             match page.next {

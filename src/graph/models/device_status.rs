@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::entity::{self, Entity, NewEntity};
 use super::{ComplianceStatus, DateTimeOffset, Patch, lenient};
+use crate::graph::key::canonical_key;
 use crate::graph::odata::{PropertyValue, Select};
 
 /// `microsoft.graph.managedDeviceMobileAppConfigurationDeviceStatus`, as Graph answers it. All but the key may be
@@ -96,6 +97,10 @@ impl NewEntity for NewDeviceStatus {
         self.id.as_deref()
     }
 
+    fn canonical(&self) -> Self {
+        Self { id: self.id.as_deref().map(|id| canonical_key(id).into_owned()), ..self.clone() }
+    }
+
     fn properties() -> Select {
         [
             "id",
@@ -116,7 +121,7 @@ impl NewEntity for NewDeviceStatus {
         let is_instant = |sent: &DateTimeOffset, read: Option<&DateTimeOffset>| {
             read.is_some_and(|read| read.ticks().is_some() && read.ticks() == sent.ticks())
         };
-        self.id.as_deref() == Some(entity.id.as_str())
+        self.id.as_deref().is_some_and(|id| canonical_key(id) == canonical_key(&entity.id))
             && entity.device_display_name.as_ref() == Some(&self.device_display_name)
             && entity.user_name.as_ref() == Some(&self.user_name)
             && entity.device_model.as_ref() == Some(&self.device_model)

@@ -8,7 +8,7 @@ use crate::graph::odata::{PropertyValue, Select};
 
 /// An entity of a collection.
 pub trait Entity: DeserializeOwned + Send + Sync {
-    /// The entity's key.
+    /// The entity's key, as Graph wrote it.
     fn key(&self) -> &str;
 
     /// What the entity has for one of the properties that its list can be filtered or ordered by.
@@ -16,12 +16,16 @@ pub trait Entity: DeserializeOwned + Send + Sync {
 }
 
 /// An entity to create.
-pub trait NewEntity: Serialize + Send + Sync + 'static {
+pub trait NewEntity: Serialize + Clone + Send + Sync + 'static {
     /// What it becomes.
     type Entity: Entity + 'static;
 
     /// The key that is wished for it.
     fn key(&self) -> Option<&str>;
+
+    /// The same entity with the canonical form of its key: what is equal here is the same input. It is sent as it came.
+    #[must_use]
+    fn canonical(&self) -> Self;
 
     /// The properties by which it is recognised, the key aside.
     fn properties() -> Select;

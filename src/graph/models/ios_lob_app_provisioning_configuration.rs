@@ -93,6 +93,10 @@ impl NewEntity for NewIosLobAppProvisioningConfiguration {
         None
     }
 
+    fn canonical(&self) -> Self {
+        self.clone()
+    }
+
     fn properties() -> Select {
         Select::new()
     }

@@ -45,9 +45,9 @@ type Creations<T> = Vec<Result<Creation<T>, FieldError>>;
 ///
 /// # Errors
 ///
-/// Where nothing is sent: a key that cannot be used, that came with other input, or whose first call is under
-/// way until the deadline; and where the present caller may not read the configuration.
-pub(super) async fn create<N: NewEntity + Clone>(
+/// Where nothing is sent: a key that cannot be used, that came with other input, or whose first call is under way until
+/// the deadline; and where the present caller may not read the configuration.
+pub(super) async fn create<N: NewEntity>(
     ctx: &Context<'_>,
     call: Call<'_>,
     collection: &Collection<N::Entity>,
@@ -77,10 +77,11 @@ pub(super) async fn create<N: NewEntity + Clone>(
         key,
     };
     let deadline = Instant::from_std(session.deadline());
+    let input: Vec<N> = new.iter().map(N::canonical).collect();
 
     let mut is_allowed = false;
     let claim = loop {
-        let entered = ledger.enter(scope, &new, new.len(), deadline).await;
+        let entered = ledger.enter(scope, &input, new.len(), deadline).await;
         let entry = match entered.map_err(|error| state_error(&error))? {
             Entry::Ours(claim) if claim.items().iter().all(|item| *item == ItemState::Free) => break claim,
             entry => entry,

@@ -90,7 +90,7 @@ impl ConfigurationAssignment {
         ID(id.encode())
     }
 
-    /// Graph's own key.
+    /// Graph's own key. GUIDs in it are in lower case.
     async fn graph_id(&self) -> &str {
         self.key.as_str()
     }
@@ -112,7 +112,7 @@ impl ConfigurationGroupAssignment {
         ID(id.encode())
     }
 
-    /// Graph's own key.
+    /// Graph's own key. GUIDs in it are in lower case.
     async fn graph_id(&self) -> &str {
         self.key.as_str()
     }

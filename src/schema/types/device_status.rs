@@ -92,7 +92,7 @@ impl DeviceStatus {
         ID(id.encode())
     }
 
-    /// Graph's own key.
+    /// Graph's own key. GUIDs in it are in lower case.
     async fn graph_id(&self) -> &str {
         self.key.as_str()
     }

@@ -115,7 +115,7 @@ impl IosLobAppProvisioningConfiguration {
         ID(GlobalId::Configuration(self.key.clone()).encode())
     }
 
-    /// Graph's own key.
+    /// Graph's own key. GUIDs in it are in lower case.
     async fn graph_id(&self) -> &str {
         self.key.as_str()
     }

@@ -56,7 +56,7 @@ impl UserStatus {
         ID(id.encode())
     }
 
-    /// Graph's own key.
+    /// Graph's own key. GUIDs in it are in lower case.
     async fn graph_id(&self) -> &str {
         self.key.as_str()
     }

@@ -57,7 +57,8 @@ impl Authorization {
     }
 
     /// The tenant that the token names, where it is a JWT (RFC 7519) with a `tid` claim (Microsoft identity platform:
-    /// "Access token claims reference"). Nothing of the token is verified.
+    /// "Access token claims reference"): a GUID in its canonical form, and any other text as it is. Nothing of the token is
+    /// verified.
     pub(super) fn tenant_hint(&self) -> Option<String> {
         #[derive(Deserialize)]
         struct Claims {
@@ -66,7 +67,8 @@ impl Authorization {
         let payload = self.token().split(|byte| *byte == b'.').nth(1)?;
         let claims = URL_SAFE_NO_PAD.decode(payload).ok()?;
         let Claims { tid } = serde_json::from_slice(&claims).ok()?;
-        Some(Uuid::try_parse(&tid).ok()?.hyphenated().to_string())
+        let guid = Uuid::try_parse(&tid).map(|guid| guid.hyphenated().to_string());
+        guid.ok().or(Some(tid)).filter(|tid| !tid.is_empty())
     }
 
     /// Takes the token out of text that came from elsewhere, in case Graph or a proxy echoed it.
@@ -128,12 +130,14 @@ mod tests {
         let tenant = |token: &str| parse(&format!("Bearer {token}")).unwrap().tenant_hint();
         let jwt = format!("h.{}.s", payload(r#"{"aud":"x","tid":"72F988BF-86F1-41AF-91AB-2D7CD011DB47"}"#));
         assert_eq!(tenant(&jwt).as_deref(), Some("72f988bf-86f1-41af-91ab-2d7cd011db47"));
+        let other = format!("h.{}.s", payload(r#"{"tid":"contoso"}"#));
+        assert_eq!(tenant(&other).as_deref(), Some("contoso"), "it keeps tenants apart as well");
         for token in [
             "opaque".to_owned(),
             "a.b.c".to_owned(),
             format!("h.{}.s", payload("[]")),
             format!("h.{}.s", payload(r#"{"tid":7}"#)),
-            format!("h.{}.s", payload(r#"{"tid":"contoso"}"#)),
+            format!("h.{}.s", payload(r#"{"tid":""}"#)),
         ] {
             assert_eq!(tenant(&token), None, "{token}");
         }

@@ -1,5 +1,6 @@
-//! Statuses that this gateway has added, told to whoever listens for those of their configuration: at most once, and by
-//! their keys alone, since what one caller may see of them is not what another may.
+//! Statuses that this gateway has added, told to whoever listens for those of their configuration with the tenant hint of
+//! the caller who added them: at most once, and by their keys alone, since what one caller may see of them is not what
+//! another may.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -19,31 +20,29 @@ const MOST_KEPT: usize = 256;
 #[derive(Clone, Default)]
 pub(super) struct Announcements(Arc<Mutex<ByConfiguration>>);
 
-/// Those configurations that somebody listens for.
+/// Those that somebody listens for.
 type ByConfiguration = HashMap<Place, broadcast::Sender<Key>>;
 
-/// A configuration, as keys are compared: Graph's are GUIDs, whose case says nothing.
+/// A configuration of a tenant. The key alone does not tell tenants apart: a configuration that was copied, or restored
+/// from a backup, may have the same one in two of them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Place(String);
-
-impl From<&Key> for Place {
-    fn from(configuration: &Key) -> Self {
-        Self(configuration.as_str().to_ascii_lowercase())
-    }
+pub(super) struct Place {
+    /// What the caller's token says, unverified; a caller without a hint shares events with those without one alone.
+    pub(super) tenant_hint: Option<String>,
+    pub(super) configuration: Key,
 }
 
 impl Announcements {
     /// Tells whoever listens that a status has been added to a configuration.
-    fn announce(&self, configuration: &Key, status: &Key) {
-        if let Some(listeners) = self.lock().get(&configuration.into()) {
+    fn announce(&self, place: &Place, status: &Key) {
+        if let Some(listeners) = self.lock().get(place) {
             // Where the last of them has just gone, nobody misses it.
             let _ = listeners.send(status.clone());
         }
     }
 
     /// Listens from now on.
-    pub(super) fn listen(&self, configuration: &Key) -> Listener {
-        let place = Place::from(configuration);
+    pub(super) fn listen(&self, place: Place) -> Listener {
         let mut configurations = self.lock();
         let listeners =
             configurations.entry(place.clone()).or_insert_with(|| broadcast::Sender::new(MOST_KEPT));
@@ -97,7 +96,7 @@ impl Drop for Listener {
 pub(super) struct Announcing {
     pub(super) journal: Arc<dyn Journal>,
     pub(super) announcements: Announcements,
-    pub(super) configuration: Key,
+    pub(super) place: Place,
 }
 
 #[async_trait]
@@ -110,7 +109,7 @@ impl Journal for Announcing {
         self.journal.ended(creates).await;
         for (_, fate) in creates {
             if let Fate::Created(status) = fate {
-                self.announcements.announce(&self.configuration, status);
+                self.announcements.announce(&self.place, status);
             }
         }
     }
@@ -124,18 +123,24 @@ impl Journal for Announcing {
 mod tests {
     use futures_util::FutureExt as _;
 
-    use super::{Announcements, Key, MOST_KEPT};
+    use super::{Announcements, Key, MOST_KEPT, Place};
 
     fn key(text: &str) -> Key {
         Key::new(text).unwrap()
     }
 
+    fn place(tenant_hint: Option<&str>, configuration: &str) -> Place {
+        Place { tenant_hint: tenant_hint.map(str::to_owned), configuration: key(configuration) }
+    }
+
     #[test]
     fn listeners_hear_of_their_own_configuration_whatever_its_case() {
+        let guid = "e2a23631-3631-e2a2-3136-a2e23136a2e2";
         let announcements = Announcements::default();
-        let (mut one, mut same) = (announcements.listen(&key("AB-1")), announcements.listen(&key("ab-1")));
-        let mut other = announcements.listen(&key("ab-2"));
-        announcements.announce(&key("aB-1"), &key("s"));
+        let mut one = announcements.listen(place(None, guid));
+        let mut same = announcements.listen(place(None, &guid.to_uppercase()));
+        let mut other = announcements.listen(place(None, "ab-2"));
+        announcements.announce(&place(None, &guid.replace("e2", "E2")), &key("s"));
         assert_eq!(one.next().now_or_never(), Some(Some(key("s"))));
         assert_eq!(same.next().now_or_never(), Some(Some(key("s"))));
         assert_eq!(other.next().now_or_never(), None);
@@ -143,11 +148,24 @@ mod tests {
     }
 
     #[test]
+    fn listeners_hear_of_their_own_tenant_alone() {
+        let hints = [None, Some("a"), Some("b")];
+        for adds in hints {
+            let announcements = Announcements::default();
+            let mut listeners = hints.map(|hint| announcements.listen(place(hint, "c")));
+            announcements.announce(&place(adds, "c"), &key("s"));
+            for (listener, hint) in listeners.iter_mut().zip(hints) {
+                assert_eq!(listener.next().now_or_never().is_some(), hint == adds, "{adds:?} to {hint:?}");
+            }
+        }
+    }
+
+    #[test]
     fn a_slow_listener_misses_the_oldest() {
         let announcements = Announcements::default();
-        let mut listener = announcements.listen(&key("c"));
+        let mut listener = announcements.listen(place(None, "c"));
         for number in 0..MOST_KEPT + 3 {
-            announcements.announce(&key("c"), &key(&number.to_string()));
+            announcements.announce(&place(None, "c"), &key(&number.to_string()));
         }
         assert_eq!(listener.next().now_or_never(), Some(Some(key("3"))));
     }
@@ -155,8 +173,8 @@ mod tests {
     #[test]
     fn nothing_is_kept_of_a_configuration_that_nobody_listens_for() {
         let announcements = Announcements::default();
-        announcements.announce(&key("c"), &key("s"));
-        let (one, other) = (announcements.listen(&key("c")), announcements.listen(&key("c")));
+        announcements.announce(&place(None, "c"), &key("s"));
+        let (one, other) = (announcements.listen(place(None, "c")), announcements.listen(place(None, "c")));
         drop(one);
         assert_eq!(announcements.lock().len(), 1);
         drop(other);

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use futures_util::Stream;
 use futures_util::stream;
 
-use super::announcements::Listener;
+use super::announcements::{Listener, Place};
 use super::error::{ErrorCode, FieldError};
 use super::node::{self, GlobalId};
 use super::request::{RequestData, services};
@@ -40,8 +40,8 @@ pub(super) struct Subscription;
 /// Live updates, over a WebSocket (`graphql-transport-ws`) or as Server-Sent Events (`graphql-sse`).
 #[GraphqlSubscription]
 impl Subscription {
-    /// Statuses that this gateway adds to the configuration, to callers whom Graph lets read it. A hint to refetch: at most
-    /// once.
+    /// Statuses that callers of the subscriber's own tenant add to the configuration through this gateway. The subscriber
+    /// must be allowed to read the configuration in Graph. A hint to refetch: an event is delivered at most once.
     async fn device_status_added(
         &self,
         ctx: &Context<'_>,
@@ -52,7 +52,9 @@ impl Subscription {
             .data_opt()
             .ok_or_else(|| FieldError::internal("a subscription was executed without its subscriber"))?;
         // Before Graph is asked, so that nothing is missed in between.
-        let listener = services(ctx)?.announcements.listen(&configuration);
+        let tenant_hint = subscriber.session.as_ref().and_then(Session::tenant_hint);
+        let place = Place { tenant_hint, configuration: configuration.clone() };
+        let listener = services(ctx)?.announcements.listen(place);
         let recheck = services(ctx)?.subscriber_recheck;
         let subscriber = subscriber.clone();
         let mut added = Added { subscriber, configuration, listener, allowed_at: None, recheck };

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{HeaderMap, StatusCode};
 use intune_graphql::sandbox::DEMO_CONFIGURATION_ID;
 use intune_graphql::server::{AdmissionLimits, ConnectionLimits};
@@ -131,8 +133,32 @@ pub(crate) async fn subscribe_with(gateway: &Gateway, token: &str, query: &str, 
 
 /// Adds a status, and gives its global id.
 pub(crate) async fn add(gateway: &Gateway) -> Value {
-    let reply = gateway.graphql(MUTATION, input(device_status())).await;
+    add_as(gateway, TOKEN).await
+}
+
+/// The same with a token.
+pub(crate) async fn add_as(gateway: &Gateway, token: &str) -> Value {
+    let reply = gateway.graphql_as(Some(token), MUTATION, input(device_status())).await;
     reply.data()["addDeviceStatus"]["deviceStatusId"].clone()
+}
+
+/// Tokens of each tenant and of none, each of which sets one apart: two tenants, one of them in capitals too, one whose
+/// id is no GUID, tokens that are no JWT, and a JWT that names no tenant.
+pub(crate) fn tokens_by_tenant() -> Vec<Vec<String>> {
+    const ONE: &str = "72f988bf-86f1-41af-91ab-2d7cd011db47";
+    let jwt = |claims: Value| {
+        let claims = URL_SAFE_NO_PAD.encode(claims.to_string());
+        format!("{}.{claims}.s", URL_SAFE_NO_PAD.encode(fresh_token()))
+    };
+    vec![
+        vec![jwt(json!({"tid": ONE})), jwt(json!({"tid": ONE.to_uppercase()}))],
+        vec![
+            jwt(json!({"tid": ONE.replace('7', "8")})),
+            jwt(json!({"aud": "x", "tid": ONE.replace('7', "8")})),
+        ],
+        vec![jwt(json!({"tid": "contoso"})), jwt(json!({"tid": "contoso"}))],
+        vec![fresh_token(), jwt(json!({"aud": "x"}))],
+    ]
 }
 
 fn code(answer: &Value) -> &str {
@@ -158,6 +184,30 @@ async fn a_status_that_is_added_is_told_to_those_who_subscribed() {
     // Whoever selects no more than the id causes no call; the others read with their own tokens, each event anew.
     assert_eq!(asked_with(&gateway, &one), 0);
     assert!(asked_with(&gateway, &other) >= 3);
+}
+
+#[tokio::test]
+async fn events_are_delivered_within_their_tenant_alone() {
+    let gateway = Gateway::start().await;
+    let tenants = tokens_by_tenant();
+    let mut subscribers = Vec::new();
+    for tokens in &tenants {
+        for token in tokens {
+            subscribers.push((tokens, subscribe(&gateway, token, HINT).await));
+        }
+    }
+    // Twice, so that what was told to the wrong ones would come before what is theirs.
+    for _ in 0..2 {
+        for tokens in &tenants {
+            for token in tokens {
+                let id = add_as(&gateway, token).await;
+                for (_, events) in subscribers.iter_mut().filter(|(theirs, _)| *theirs == tokens) {
+                    let hint = json!({"data": {"deviceStatusAdded": {"deviceStatusId": id}}});
+                    assert_eq!(events.answer().await, hint);
+                }
+            }
+        }
+    }
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 use crate::add_device_status::{MUTATION, device_status, input};
 use crate::commands::Program;
 use crate::harness::{Gateway, TOKEN, fresh_token};
-use crate::live::{ADDED, HINT, add, asked_with, hasty};
+use crate::live::{ADDED, HINT, add, add_as, asked_with, hasty, tokens_by_tenant};
 use crate::slow_clients::connect;
 
 /// A client of a WebSocket.
@@ -90,6 +90,35 @@ impl Socket {
 
 fn code(errors: &Value) -> &str {
     errors[0]["extensions"]["code"].as_str().unwrap()
+}
+
+#[tokio::test]
+async fn events_over_a_websocket_are_delivered_within_their_tenant_alone() {
+    let gateway = Gateway::start().await;
+    let tenants = tokens_by_tenant();
+    let mut subscribers = Vec::new();
+    for tokens in &tenants {
+        // The token comes with the first message, or with the upgrade.
+        let mut socket = Socket::with_token(&gateway.url, &tokens[0]).await;
+        socket.subscribe_at(&gateway, &tokens[0], "s", HINT).await;
+        let header = format!("Bearer {}", tokens[1]);
+        let mut other = Socket::open(&gateway.url, &[("authorization", &header)]).await.unwrap();
+        other.send(json!({"type": "connection_init"})).await;
+        assert_eq!(other.next().await, json!({"type": "connection_ack"}));
+        other.subscribe_at(&gateway, &tokens[1], "s", HINT).await;
+        subscribers.push((tokens, [socket, other]));
+    }
+    for _ in 0..2 {
+        for adding in &tenants {
+            let id = add_as(&gateway, &adding[1]).await;
+            for socket in
+                subscribers.iter_mut().filter(|(theirs, _)| *theirs == adding).flat_map(|(_, both)| both)
+            {
+                let data = json!({"data": {"deviceStatusAdded": {"deviceStatusId": id}}});
+                assert_eq!(socket.next().await, json!({"type": "next", "id": "s", "payload": data}));
+            }
+        }
+    }
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use tracing::warn;
 use crate::graph::models::NewEntity;
 use crate::graph::odata::{ListOptions, Select};
 use crate::graph::{Collection, Created, Fate, Journal, Key, NoJournal, Outcome};
-use crate::schema::announcements::Announcing;
+use crate::schema::announcements::{Announcing, Place};
 use crate::schema::error::{ErrorCode, FieldError};
 use crate::schema::request::{services, session};
 use crate::state::{Claim, Entry, ItemState, Scope, StateError, StoreError};
@@ -54,11 +54,14 @@ pub(super) async fn create<N: NewEntity>(
     new: Vec<N>,
 ) -> Result<Creations<N::Entity>, FieldError> {
     let not_sent = |error: FieldError| error.with_outcome(Outcome::NotSent);
+    let session = session(ctx).map_err(not_sent)?;
+    let tenant = session.tenant_hint();
     let announcements = &services(ctx).map_err(not_sent)?.announcements;
     let announced = |journal: Arc<dyn Journal>| match call.configuration.cloned() {
         Some(configuration) => {
             let announcements = announcements.clone();
-            Arc::new(Announcing { journal, announcements, configuration })
+            let place = Place { tenant_hint: tenant.clone(), configuration };
+            Arc::new(Announcing { journal, announcements, place })
         }
         None => journal,
     };
@@ -67,9 +70,7 @@ pub(super) async fn create<N: NewEntity>(
         return Ok(results.into_iter().map(|result| Ok(fresh(result?))).collect());
     };
     check(key).map_err(not_sent)?;
-    let session = session(ctx).map_err(not_sent)?;
     let ledger = &services(ctx).map_err(not_sent)?.ledger;
-    let tenant = session.tenant_hint();
     let scope = Scope {
         tenant: tenant.as_deref(),
         mutation: call.mutation,

@@ -1,5 +1,6 @@
 //! OData query options: `$select`, `$filter`, `$orderby`, `$top` and `$count`, with every literal escaped.
 
+mod collation;
 mod filter;
 mod literal;
 

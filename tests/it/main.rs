@@ -13,6 +13,7 @@ mod audits;
 mod auth;
 mod batch_faults;
 mod bulk;
+mod collations;
 mod commands;
 mod connections;
 mod content_coding;

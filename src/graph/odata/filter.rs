@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use super::collation::{is_plain, may_be_empty, may_hold};
 use super::literal::{Literal, PropertyValue};
 
 /// A filter. Its text is built from the parts, so that no literal can change its shape.
@@ -95,7 +96,7 @@ pub enum Verdict {
     Meets,
     /// It surely misses it.
     Misses,
-    /// The service's rules (of case, above all) decide.
+    /// The service's rules, those of its collation above all, decide.
     Open,
 }
 
@@ -122,15 +123,9 @@ impl Filter {
             Self::Not(part) => part.verdict(value).not(),
             Self::Compare(property, comparison, literal) => compare(value(property), *comparison, literal),
             Self::Call(function, property, text) => match value(property) {
-                PropertyValue::Unknown => Verdict::Open,
-                PropertyValue::String(value) => {
-                    let holds = |value: &str, text: &str| match function {
-                        Function::StartsWith => value.starts_with(text),
-                        Function::Contains => value.contains(text),
-                    };
-                    loosely(holds(value, text), holds(&value.to_lowercase(), &text.to_lowercase()))
-                }
-                _ => Verdict::Misses,
+                PropertyValue::String(value) => call(*function, value, text),
+                PropertyValue::Null if !may_be_empty(text) => Verdict::Misses,
+                _ => Verdict::Open,
             },
         }
     }
@@ -158,9 +153,32 @@ fn all(verdicts: impl Iterator<Item = Verdict>) -> Verdict {
     all
 }
 
-/// Most workloads compare text without case, some with: where the two differ, nothing is sure.
-fn loosely(exact: bool, ignoring_case: bool) -> Verdict {
-    if exact == ignoring_case { Verdict::of(exact) } else { Verdict::Open }
+/// Equal texts are so in every collation; others may be, and then nothing is certain, neither of the filter nor of its
+/// opposite.
+fn equal(value: &str, text: &str) -> Verdict {
+    if value == text {
+        Verdict::Meets
+    } else if may_hold(value, text, |value, text| value == text) {
+        Verdict::Open
+    } else {
+        Verdict::Misses
+    }
+}
+
+/// A text holds another for certain where nothing beside the place can change it: `e` is no part of `e` with an accent
+/// to a collation that knows them as one letter.
+fn call(function: Function, value: &str, text: &str) -> Verdict {
+    let holds = |value: &str, text: &str| match function {
+        Function::StartsWith => value.starts_with(text),
+        Function::Contains => value.contains(text),
+    };
+    if value == text || (is_plain(value) && is_plain(text) && holds(value, text)) {
+        Verdict::Meets
+    } else if holds(value, text) || may_hold(value, text, holds) {
+        Verdict::Open
+    } else {
+        Verdict::Misses
+    }
 }
 
 fn compare(value: PropertyValue<'_>, comparison: Comparison, literal: &Literal) -> Verdict {
@@ -168,6 +186,9 @@ fn compare(value: PropertyValue<'_>, comparison: Comparison, literal: &Literal) 
 
     let ordering = match (value, literal) {
         (PropertyValue::Unknown, _) => return Verdict::Open,
+        // Some services keep no text as an empty one, and give it back as either.
+        (PropertyValue::String(text), Literal::Null) if may_be_empty(text) => return Verdict::Open,
+        (PropertyValue::Null, Literal::String(text)) if may_be_empty(text) => return Verdict::Open,
         (PropertyValue::Null, Literal::Null) => {
             return match comparison {
                 Comparison::Eq => Verdict::Meets,
@@ -184,7 +205,7 @@ fn compare(value: PropertyValue<'_>, comparison: Comparison, literal: &Literal) 
             };
         }
         (PropertyValue::String(value), Literal::String(text)) => {
-            let equal = loosely(value == text, value.to_lowercase() == text.to_lowercase());
+            let equal = equal(value, text);
             return match comparison {
                 Comparison::Eq => equal,
                 Comparison::Ne => equal.not(),
@@ -236,6 +257,54 @@ mod tests {
             "(name eq 'O''Brien' or name eq ''') or true') and not (contains(name,'a''b')) and platform ge -1 and name \
              ne null"
         );
+    }
+
+    #[test]
+    fn a_part_is_certain_only_where_no_collation_reads_it_otherwise() {
+        let of = |function, value, text: &str| {
+            Filter::Call(function, "name", text.to_owned())
+                .verdict(&move |_: &str| PropertyValue::String(value))
+        };
+        for (value, text, starts, contains) in [
+            ("Anna", "An", Verdict::Meets, Verdict::Meets),
+            ("Anna", "nn", Verdict::Misses, Verdict::Meets),
+            ("Anna", "AN", Verdict::Open, Verdict::Open),
+            ("Anna", "b", Verdict::Misses, Verdict::Misses),
+            ("Anna", "Anna ", Verdict::Open, Verdict::Open),
+            ("Müller", "mu", Verdict::Open, Verdict::Open),
+            ("Müller", "Mü", Verdict::Open, Verdict::Open),
+            ("Müller", "Müller", Verdict::Meets, Verdict::Meets),
+            ("Müller", "mue", Verdict::Open, Verdict::Open),
+            ("Müller", "ma", Verdict::Misses, Verdict::Misses),
+            ("Zoe\u{308}", "Zoe", Verdict::Open, Verdict::Open),
+            ("e\u{308}", "\u{308}", Verdict::Open, Verdict::Open),
+            ("Straße", "strass", Verdict::Open, Verdict::Open),
+            ("\r\n", "\r", Verdict::Open, Verdict::Open),
+            ("Anna", "", Verdict::Meets, Verdict::Meets),
+            ("", "a", Verdict::Misses, Verdict::Misses),
+            ("田中", "Anna", Verdict::Open, Verdict::Open),
+        ] {
+            assert_eq!(of(Function::StartsWith, value, text), starts, "{value:?} starts with {text:?}");
+            assert_eq!(of(Function::Contains, value, text), contains, "{value:?} contains {text:?}");
+        }
+    }
+
+    #[test]
+    fn no_text_may_be_null_and_a_null_is_no_other() {
+        let of = |filter: &Filter, value| filter.verdict(&move |_: &str| value);
+        let null = |comparison| Filter::Compare("name", comparison, Literal::Null);
+        let starts = |text: &str| Filter::Call(Function::StartsWith, "name", text.to_owned());
+        for empty in ["", " ", "\u{200b}"] {
+            assert_eq!(of(&name_is(empty), PropertyValue::Null), Verdict::Open);
+            assert_eq!(of(&null(Comparison::Eq), PropertyValue::String(empty)), Verdict::Open);
+            assert_eq!(of(&null(Comparison::Ne), PropertyValue::String(empty)), Verdict::Open);
+            assert_eq!(of(&starts(empty), PropertyValue::Null), Verdict::Open);
+        }
+        assert_eq!(of(&null(Comparison::Eq), PropertyValue::String("a")), Verdict::Misses);
+        assert_eq!(of(&null(Comparison::Ne), PropertyValue::String("a")), Verdict::Meets);
+        assert_eq!(of(&starts("a"), PropertyValue::Null), Verdict::Misses);
+        assert_eq!(of(&starts("a"), PropertyValue::Unknown), Verdict::Open);
+        assert_eq!(of(&starts("a"), PropertyValue::Int(1)), Verdict::Open);
     }
 
     #[test]

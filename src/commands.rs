@@ -19,7 +19,7 @@ use tracing::{error, info, warn};
 use crate::config::{
     Command, GatewayConfig, GraphConfig, HttpConfig, LoadConfig, SandboxConfig, StateConfig,
 };
-use crate::graph::{Client, ClientSettings, ServiceRoot};
+use crate::graph::{Client, ClientSettings, ReadRates, ServiceRoot};
 use crate::sandbox::{self, Sandbox};
 use crate::schema::{Api, ApiSettings, CursorKey, TrustedDocuments};
 use crate::server::ConnectionLimits;
@@ -73,6 +73,10 @@ async fn serve(config: GatewayConfig) -> anyhow::Result<ExitCode> {
         max_payload: config.http.max_payload,
         ledger: ledger(&config.state)?,
         subscriber_recheck: config.subscriber_recheck,
+        subscription_reads: ReadRates {
+            subscriber: config.max_subscriber_reads,
+            process: config.max_subscription_reads,
+        },
     })
     .context("--trusted-documents")?;
     let settings = server::Settings {

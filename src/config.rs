@@ -17,7 +17,7 @@ use http::HeaderValue;
 pub use self::limits::{LimitsConfig, LoadConfig};
 pub use self::sandbox::SandboxConfig;
 use self::values::{duration, origin, page_size, positive, retention};
-use crate::graph::{Cloud, CreatePath};
+use crate::graph::{Cloud, CreatePath, ReadRates};
 
 /// A typed GraphQL façade over Microsoft Graph's Intune app provisioning endpoints.
 ///
@@ -115,6 +115,16 @@ pub struct GatewayConfig {
     #[arg(long, env = "INTUNE_GRAPHQL_SUBSCRIBER_RECHECK", value_name = "DURATION", default_value = "60s",
           value_parser = humantime::parse_duration)]
     pub subscriber_recheck: Duration,
+    /// Most reads of Microsoft Graph a second that the events of one subscription may cause; after a pause, ten seconds' worth
+    /// at once. A field beyond it is null, with `THROTTLED`.
+    #[arg(long, env = "INTUNE_GRAPHQL_MAX_SUBSCRIBER_READS", value_name = "PER_SECOND",
+          default_value_t = ReadRates::default().subscriber, value_parser = positive)]
+    pub max_subscriber_reads: usize,
+    /// The same for the events of all subscriptions together. Checks of what a subscriber may read are counted, and wait
+    /// for their turn.
+    #[arg(long, env = "INTUNE_GRAPHQL_MAX_SUBSCRIPTION_READS", value_name = "PER_SECOND",
+          default_value_t = ReadRates::default().process, value_parser = positive)]
+    pub max_subscription_reads: usize,
     /// Where idempotency keys are kept.
     #[command(flatten)]
     pub state: StateConfig,

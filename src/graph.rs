@@ -16,6 +16,7 @@
 //! ```
 
 mod address;
+mod allowance;
 mod answer;
 mod auth;
 mod batch;
@@ -46,6 +47,7 @@ mod session;
 mod throttle;
 mod writes;
 
+pub use self::allowance::{ReadAllowance, ReadBudget, ReadRates};
 pub use self::auth::{Authorization, NotABearerToken};
 pub use self::caller::Caller;
 pub use self::client::{Client, ClientSettings, CreatePath};

@@ -7,7 +7,7 @@ use tracing::info;
 
 use super::{bind, graph_client, print, stop_signal};
 use crate::config::{DemoConfig, GraphConfig, HttpConfig, LoadConfig, StateConfig};
-use crate::graph::Key;
+use crate::graph::{Key, ReadRates};
 use crate::sandbox::{self, Sandbox};
 use crate::schema::operation::Limits;
 use crate::schema::{Api, ApiSettings, CursorKey, TrustedDocuments};
@@ -35,6 +35,7 @@ pub(super) async fn run(config: DemoConfig) -> anyhow::Result<()> {
         max_payload: http.max_payload,
         ledger: super::ledger(&StateConfig::default())?,
         subscriber_recheck: Duration::from_secs(60),
+        subscription_reads: ReadRates::default(),
     })?;
     let configuration = Key::new(sandbox::DEMO_CONFIGURATION_ID)?;
     let graphiql = server::PageSettings::demo(

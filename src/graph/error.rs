@@ -38,6 +38,12 @@ pub enum Error {
         /// What is left of the wait.
         retry_after: Duration,
     },
+    /// The events of live updates have caused as many reads as they may; nothing was sent.
+    #[error("the budget for reads of live updates is spent for another {} ms", .retry_after.as_millis())]
+    OverBudget {
+        /// When there is room for a further one.
+        retry_after: Duration,
+    },
     /// The connection was lost, or the answer cut, after the request may have been sent.
     #[error("no complete answer from Graph")]
     Transport(#[source] Arc<dyn std::error::Error + Send + Sync>),
@@ -72,7 +78,9 @@ impl Error {
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Api(api) => api.retry_after,
-            Self::BreakerOpen { retry_after } | Self::Throttled { retry_after } => Some(*retry_after),
+            Self::BreakerOpen { retry_after }
+            | Self::Throttled { retry_after }
+            | Self::OverBudget { retry_after } => Some(*retry_after),
             _ => None,
         }
     }
@@ -225,6 +233,7 @@ impl Outcome {
             | Error::Withdrawn
             | Error::BreakerOpen { .. }
             | Error::Throttled { .. }
+            | Error::OverBudget { .. }
             | Error::DeadlinePassed
             | Error::Unsendable(_)
             | Error::NotNoted(_) => Self::NotSent,

@@ -13,6 +13,7 @@ use tower::retry::budget::Budget as _;
 use url::Url;
 use uuid::Uuid;
 
+use super::allowance::ReadAllowance;
 use super::answer::Answer;
 use super::batch::{self, Item};
 use super::caller::Caller;
@@ -39,6 +40,8 @@ pub(super) const RETRY_AFTER: Duration = Duration::from_secs(1);
 pub(super) struct Exchange {
     pub(super) client: Arc<Inner>,
     pub(super) caller: Caller,
+    /// What its reads may take, where they are not a caller's own.
+    pub(super) allowance: Option<ReadAllowance>,
 }
 
 impl Exchange {
@@ -46,6 +49,12 @@ impl Exchange {
     pub(super) fn deadline(&self) -> Result<Instant, Error> {
         let deadline = Instant::from_std(self.caller.deadline);
         if deadline <= Instant::now() { Err(Error::DeadlinePassed) } else { Ok(deadline) }
+    }
+
+    /// Takes one read of the allowance, each attempt at one.
+    pub(super) fn take_read(&self) -> Result<(), Error> {
+        let taken = self.allowance.as_ref().map_or(Ok(()), ReadAllowance::take);
+        taken.map_err(|retry_after| Error::OverBudget { retry_after })
     }
 
     /// Whether something new may be sent: the caller is there, and the process is not to stop.

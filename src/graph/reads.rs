@@ -98,7 +98,7 @@ impl Reads {
     /// properties of `select`; all properties where that is empty.
     pub(super) async fn read(&self, path: String, query: String, select: &Select) -> Shared {
         let deadline = self.exchange.deadline()?;
-        let (mut answer, leads) = self.ask(path, query, select);
+        let (mut answer, leads) = self.ask(path, query, select)?;
         if leads {
             let lead = Lead(self);
             let mut asked = self.gathering().asked;
@@ -125,13 +125,13 @@ impl Reads {
 
     /// Joins the reads that are gathering, or one that has been sent; true for the first of those that gather, who is to
     /// send them.
-    fn ask(&self, path: String, query: String, select: &Select) -> (Awaited, bool) {
+    fn ask(&self, path: String, query: String, select: &Select) -> Result<(Awaited, bool), Error> {
         let mut gathering = self.gathering();
         let place = (path, query);
         if let Some((known, answer)) = gathering.objects.get(&place)
             && includes(known, select)
         {
-            return (answer.clone(), false);
+            return Ok((answer.clone(), false));
         }
         gathering.asked += 1;
         if let Some(index) = gathering.places.get(&place).copied() {
@@ -141,14 +141,15 @@ impl Reads {
             } else if !read.select.is_empty() {
                 read.select.extend(select);
             }
-            return (read.answer.subscribe(), false);
+            return Ok((read.answer.subscribe(), false));
         }
+        self.exchange.take_read()?;
         let index = gathering.reads.len();
         let (path, query) = place.clone();
         gathering.places.insert(place, index);
         let (sender, answer) = watch::channel(None);
         gathering.reads.push(Read { path, query, select: select.clone(), answer: sender });
-        (answer, index == 0)
+        Ok((answer, index == 0))
     }
 
     fn send(&self) {
@@ -224,6 +225,7 @@ async fn answer(exchange: Arc<Exchange>, under_way: Arc<Semaphore>, reads: Vec<R
                 Some(delay) if !exchange.is_in_time(delay) => {
                     read.deliver(Err(error.with_retry_after(delay.wait)));
                 }
+                Some(_) if exchange.take_read().is_err() => read.deliver(Err(error)),
                 Some(delay) => {
                     pause = Some(pause.map_or(delay, |pause| pause.and(delay)));
                     failed.push((read, retries, delay.reason, error));

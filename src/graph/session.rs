@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use url::Url;
 
+use super::allowance::ReadAllowance;
 use super::answer::Answer;
 use super::caller::Caller;
 use super::client::{CreatePath, Inner};
@@ -30,15 +31,21 @@ pub struct Session {
 
 impl Session {
     pub(super) fn new(client: Arc<Inner>, caller: Caller) -> Self {
-        let exchange = Arc::new(Exchange { client, caller });
+        Self::of(Exchange { client, caller, allowance: None })
+    }
+
+    fn of(exchange: Exchange) -> Self {
+        let exchange = Arc::new(exchange);
         Self { reads: Arc::new(Reads::new(Arc::clone(&exchange))), exchange }
     }
 
-    /// The same caller's session until another deadline, in which nothing has been read yet.
+    /// The same caller's session until another deadline, in which nothing has been read yet. Where an allowance is given,
+    /// what is read beyond it is [`Error::OverBudget`].
     #[must_use]
-    pub fn renewed(&self, deadline: Instant) -> Self {
-        let Exchange { client, caller } = &*self.exchange;
-        Self::new(Arc::clone(client), Caller { deadline, ..caller.clone() })
+    pub fn renewed(&self, deadline: Instant, allowance: Option<ReadAllowance>) -> Self {
+        let Exchange { client, caller, .. } = &*self.exchange;
+        let caller = Caller { deadline, ..caller.clone() };
+        Self::of(Exchange { client: Arc::clone(client), caller, allowance })
     }
 
     /// `/deviceAppManagement/iosLobAppProvisioningConfigurations`.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_graphql::{Response, ServerError, ValidationMode};
 use futures_util::{Stream, StreamExt as _};
+use tokio::sync::Semaphore;
 
 use super::announcements::Announcements;
 use super::documents::Documents;
@@ -18,9 +19,12 @@ use super::request::{RequestData, Services};
 use super::subscription::{EachEvent, Subscriber};
 use super::types::{costs, input_rules};
 use super::{CursorKey, GatewaySchema, build, error, sdl};
-use crate::graph::Session;
+use crate::graph::{ReadBudget, ReadRates, Session};
 use crate::state::Ledger;
 use crate::telemetry::metrics;
+
+/// Most checks at a time of what subscribers may read: after a pause, one write makes all of them due.
+const MOST_CHECKS: usize = 64;
 
 /// What a client asks for, by whatever transport.
 #[derive(Debug, Clone)]
@@ -68,6 +72,7 @@ pub struct Api {
     executing: GatewaySchema,
     /// The same, for subscriptions: what each event needs slows a large page down.
     streaming: GatewaySchema,
+    read_budget: ReadBudget,
     introspection: bool,
     ledger: Ledger,
 }
@@ -91,6 +96,8 @@ pub struct ApiSettings {
     pub ledger: Ledger,
     /// How long Graph's word is taken that a subscriber may read a configuration.
     pub subscriber_recheck: Duration,
+    /// How much the events of live updates may read.
+    pub subscription_reads: ReadRates,
 }
 
 impl Api {
@@ -113,6 +120,7 @@ impl Api {
             max_payload,
             ledger,
             subscriber_recheck,
+            subscription_reads,
         } = settings;
         let types =
             TypeSystem::new(&sdl(), input_rules(InputRules::default())).expect("our own SDL is valid");
@@ -124,6 +132,8 @@ impl Api {
             ledger: ledger.clone(),
             announcements,
             subscriber_recheck,
+            read_budget: ReadBudget::new(subscription_reads),
+            checks: Semaphore::new(MOST_CHECKS),
         });
         let build = || build(ValidationMode::Fast).data(Arc::clone(&services));
         let preparer = Preparer::new(types, costs(default_page_size), limits);
@@ -133,6 +143,7 @@ impl Api {
             documents: Documents::new(),
             executing: build().finish(),
             streaming: build().extension(EachEvent).finish(),
+            read_budget: services.read_budget.clone(),
             introspection,
             ledger,
         })
@@ -189,7 +200,8 @@ impl Api {
         session: Option<Session>,
         time_for_event: Duration,
     ) -> impl Stream<Item = Response> + Send + use<> {
-        let request = prepared.into_request().data(Subscriber { session, time_for_event });
+        let allowance = self.read_budget.subscriber();
+        let request = prepared.into_request().data(Subscriber { session, time_for_event, allowance });
         let responses = AssertUnwindSafe(self.streaming.execute_stream(request)).catch_unwind();
         responses.map(|response| {
             coded(response.unwrap_or_else(|_panic| {

@@ -8,12 +8,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_graphql::Context;
+use tokio::sync::Semaphore;
 
 use super::announcements::Announcements;
 use super::cursor::CursorKey;
 use super::error::FieldError;
 use crate::graph::odata::Select;
-use crate::graph::{Key, Session, models};
+use crate::graph::{Key, ReadBudget, Session, models};
 use crate::state::Ledger;
 
 /// What the whole process' resolvers share.
@@ -31,6 +32,10 @@ pub(super) struct Services {
     pub(super) announcements: Announcements,
     /// How long Graph's word is taken that a subscriber may read a configuration.
     pub(super) subscriber_recheck: Duration,
+    /// What events of live updates may read.
+    pub(super) read_budget: ReadBudget,
+    /// Checks at a time of what subscribers may read.
+    pub(super) checks: Semaphore,
 }
 
 /// What one request's resolvers share.
@@ -83,10 +88,16 @@ pub(super) fn request<'a>(ctx: &Context<'a>) -> Result<&'a RequestData, FieldErr
 
 /// What the whole process' resolvers share.
 pub(super) fn services<'a>(ctx: &Context<'a>) -> Result<&'a Services, FieldError> {
-    let services = ctx.data_opt::<Arc<Services>>();
-    services
-        .map(|services| &**services)
-        .ok_or_else(|| FieldError::internal("the schema was built without its services"))
+    shared_services_of(ctx).map(|services| &**services)
+}
+
+/// The same, to be kept beyond the field.
+pub(super) fn shared_services(ctx: &Context<'_>) -> Result<Arc<Services>, FieldError> {
+    shared_services_of(ctx).cloned()
+}
+
+fn shared_services_of<'a>(ctx: &Context<'a>) -> Result<&'a Arc<Services>, FieldError> {
+    ctx.data_opt().ok_or_else(|| FieldError::internal("the schema was built without its services"))
 }
 
 /// Entities that have been read, each with the properties that were asked for.

@@ -13,24 +13,27 @@ use futures_util::stream;
 use super::announcements::{Listener, Place};
 use super::error::{ErrorCode, FieldError};
 use super::node::{self, GlobalId};
-use super::request::{RequestData, services};
+use super::request::{RequestData, Services, shared_services};
 use super::selection::Selected;
 use super::types::DeviceStatus;
 use crate::graph::odata::Select;
-use crate::graph::{Key, Session};
+use crate::graph::{Key, ReadAllowance, Session};
 
 /// Whose subscription it is, and how long an event of it may take.
 #[derive(Debug, Clone)]
 pub(super) struct Subscriber {
     pub(super) session: Option<Session>,
     pub(super) time_for_event: Duration,
+    /// What its events may read.
+    pub(super) allowance: ReadAllowance,
 }
 
 impl Subscriber {
-    /// Graph on behalf of the subscriber, for one event.
-    fn session(&self) -> Option<Session> {
+    /// Graph on behalf of the subscriber, for one event. An event's reads take from the allowance, so that one write does
+    /// not become as many reads as there are subscribers.
+    fn session(&self, allowance: Option<ReadAllowance>) -> Option<Session> {
         let deadline = Instant::now() + self.time_for_event;
-        self.session.as_ref().map(|session| session.renewed(deadline))
+        self.session.as_ref().map(|session| session.renewed(deadline, allowance))
     }
 }
 
@@ -54,10 +57,10 @@ impl Subscription {
         // Before Graph is asked, so that nothing is missed in between.
         let tenant_hint = subscriber.session.as_ref().and_then(Session::tenant_hint);
         let place = Place { tenant_hint, configuration: configuration.clone() };
-        let listener = services(ctx)?.announcements.listen(place);
-        let recheck = services(ctx)?.subscriber_recheck;
+        let services = shared_services(ctx)?;
+        let listener = services.announcements.listen(place);
         let subscriber = subscriber.clone();
-        let mut added = Added { subscriber, configuration, listener, allowed_at: None, recheck };
+        let mut added = Added { subscriber, configuration, listener, allowed_at: None, services };
         added.check_allowed().await?;
         Ok(stream::unfold(Some(added), |added| async {
             let mut added = added?;
@@ -84,17 +87,22 @@ struct Added {
     listener: Listener,
     /// When Graph last let the subscriber read the configuration.
     allowed_at: Option<Instant>,
-    /// How long that is good for.
-    recheck: Duration,
+    services: Arc<Services>,
 }
 
 impl Added {
     /// Asks Graph whether the subscriber may read the configuration, unless it has said so not long ago.
     async fn check_allowed(&mut self) -> Result<(), FieldError> {
-        if self.allowed_at.is_some_and(|at| at.elapsed() < self.recheck) {
+        if self.allowed_at.is_some_and(|at| at.elapsed() < self.services.subscriber_recheck) {
             return Ok(());
         }
-        let session = self.subscriber.session().ok_or_else(FieldError::unauthenticated)?;
+        // The first is part of a request. Those after it are caused by events; they wait, and the event with them.
+        if self.allowed_at.is_some() {
+            self.services.read_budget.turn().await;
+        }
+        let closed = |_| FieldError::internal("the checks of subscribers were closed");
+        let _permit = self.services.checks.acquire().await.map_err(closed)?;
+        let session = self.subscriber.session(None).ok_or_else(FieldError::unauthenticated)?;
         let configurations = session.ios_lob_app_provisioning_configurations().collection();
         match configurations.get_opt(&self.configuration, &Select::from(["id"])).await? {
             Some(_) => self.allowed_at = Some(Instant::now()),
@@ -148,7 +156,9 @@ impl Extension for EachEvent {
         operation_name: Option<&str>,
         next: NextExecute<'_>,
     ) -> Response {
-        let session = ctx.data_opt::<Subscriber>().and_then(Subscriber::session);
+        let session = ctx
+            .data_opt::<Subscriber>()
+            .and_then(|subscriber| subscriber.session(Some(subscriber.allowance.clone())));
         let mut data = Data::default();
         data.insert(RequestData::new(session));
         next.run_with_data(ctx, operation_name, data).await

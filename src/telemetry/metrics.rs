@@ -32,6 +32,8 @@ const WAITING: &str = "intune_graphql_requests_waiting";
 const STREAMS: &str = "intune_graphql_streams";
 /// Added statuses that listeners were too slow to hear of.
 const ANNOUNCEMENTS_MISSED: &str = "intune_graphql_announcements_missed_total";
+/// Reads that events of live updates did not make since their budget was spent.
+const SUBSCRIPTION_READS_REFUSED: &str = "intune_graphql_subscription_reads_refused_total";
 /// Connections to the public listener.
 const CONNECTIONS: &str = "intune_graphql_connections";
 
@@ -75,6 +77,10 @@ pub fn install() -> PrometheusHandle {
                 ANNOUNCEMENTS_MISSED,
                 "Added statuses that subscribers were too slow to hear of"
             );
+            describe_counter!(
+                SUBSCRIPTION_READS_REFUSED,
+                "Reads that events of live updates did not make since their budget was spent"
+            );
             describe_gauge!(CONNECTIONS, "Open connections, those to the admin listener too");
             // Shown from the start, so that a first occurrence is a change.
             counter!(FILTER_IGNORED_ROWS).absolute(0);
@@ -84,6 +90,7 @@ pub fn install() -> PrometheusHandle {
             counter!(BREAKER_OPENED).absolute(0);
             counter!(PANICS).absolute(0);
             counter!(ANNOUNCEMENTS_MISSED).absolute(0);
+            counter!(SUBSCRIPTION_READS_REFUSED).absolute(0);
             for reason in Overloaded::ALL {
                 counter!(REFUSED, "reason" => reason.label()).absolute(0);
             }
@@ -190,6 +197,11 @@ pub(crate) fn stream() -> Counted {
 /// A listener was too slow to hear of so many added statuses.
 pub(crate) fn announcements_missed(statuses: u64) {
     counter!(ANNOUNCEMENTS_MISSED).increment(statuses);
+}
+
+/// An event of a live update did not read something since the budget was spent.
+pub(crate) fn subscription_read_refused() {
+    counter!(SUBSCRIPTION_READS_REFUSED).increment(1);
 }
 
 /// A connection is open.

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
-use intune_graphql::graph::{Client, ClientSettings, CreatePath, ServiceRoot};
+use intune_graphql::graph::{Client, ClientSettings, CreatePath, ReadRates, ServiceRoot};
 use intune_graphql::sandbox::{self, RecordedRequest, Sandbox};
 use intune_graphql::schema::operation::Limits;
 use intune_graphql::schema::{Api, ApiSettings, CursorKey, TrustedDocuments};
@@ -180,6 +180,7 @@ impl Gateway {
                 max_payload: 1024 * 1024,
                 ledger: ledger(),
                 subscriber_recheck: Duration::from_secs(60),
+                subscription_reads: ReadRates::default(),
             },
             max_response: 16 * 1024 * 1024,
             connect_timeout: Duration::from_secs(5),

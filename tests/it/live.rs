@@ -1,11 +1,13 @@
 //! Live updates: statuses that callers add are told to subscribers, as Server-Sent Events.
 
-use std::time::Duration;
+use std::collections::HashSet;
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use http::{HeaderMap, StatusCode};
-use intune_graphql::sandbox::DEMO_CONFIGURATION_ID;
+use http::{HeaderMap, Method, StatusCode};
+use intune_graphql::graph::ReadRates;
+use intune_graphql::sandbox::{DEMO_CONFIGURATION_ID, RecordedRequest};
 use intune_graphql::server::{AdmissionLimits, ConnectionLimits};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -236,6 +238,98 @@ async fn statuses_of_a_bulk_are_told_and_replays_are_not() {
     told.sort_by_key(Value::to_string);
     expected.sort_by_key(Value::to_string);
     assert_eq!(told, expected);
+}
+
+const BULK: &str =
+    "mutation($input: AddDeviceStatusesInput!) { addDeviceStatuses(input: $input) { createdCount } }";
+
+/// Adds statuses in one call.
+async fn add_bulk(gateway: &Gateway, count: usize) {
+    let statuses: Vec<Value> = (0..count).map(|_| device_status()).collect();
+    let input = json!({"input": {"configurationId": DEMO_CONFIGURATION_ID, "deviceStatuses": statuses}});
+    let reply = gateway.graphql(BULK, input).await;
+    assert_eq!(reply.data()["addDeviceStatuses"]["createdCount"], count);
+}
+
+/// How many objects Graph was asked for, the items of batches too.
+fn reads(gateway: &Gateway) -> usize {
+    assert_eq!(gateway.sandbox.dropped_requests(), 0);
+    let of = |request: &RecordedRequest| match request.path.ends_with("/$batch") {
+        true => request.batch_items().iter().filter(|item| item["method"] == "GET").count(),
+        false => usize::from(request.method == Method::GET),
+    };
+    gateway.sent().iter().map(of).sum()
+}
+
+#[tokio::test]
+async fn events_read_no_more_than_their_budget_and_all_of_them_arrive() {
+    const SUBSCRIBERS: usize = 60;
+    const STATUSES: usize = 20;
+    let rates = ReadRates { subscriber: 1, process: 6 };
+    let gateway = Gateway::builder().api(|api| api.subscription_reads = rates).start().await;
+    let mut subscribers = Vec::new();
+    for number in 0..SUBSCRIBERS {
+        let counts = "subscription($id: ID!) { deviceStatusAdded(configurationId: $id) { deviceStatusId
+            deviceStatus { id configuration { displayName deviceStatusCounts { count } } } } }";
+        let query = if number % 2 == 0 { ADDED } else { counts };
+        subscribers.push(subscribe(&gateway, &fresh_token(), query).await);
+    }
+    gateway.forget();
+    let refused = gateway.counter("intune_graphql_subscription_reads_refused_total").await;
+    let begun = Instant::now();
+    add_bulk(&gateway, STATUSES).await;
+    let (mut read, mut throttled) = (0, 0);
+    for events in &mut subscribers {
+        let mut ids = HashSet::new();
+        for _ in 0..STATUSES {
+            let answer = events.answer().await;
+            let added = &answer["data"]["deviceStatusAdded"];
+            ids.insert(added["deviceStatusId"].as_str().unwrap().to_owned());
+            read += usize::from(added["deviceStatus"].is_object());
+            for error in answer["errors"].as_array().into_iter().flatten() {
+                let extensions = &error["extensions"];
+                assert_eq!(
+                    (&extensions["code"], &extensions["retryable"]),
+                    (&json!("THROTTLED"), &json!(true))
+                );
+                assert!(extensions["retryAfter"].as_f64().unwrap() > 0.0, "{error}");
+                throttled += 1;
+            }
+        }
+        assert_eq!(ids.len(), STATUSES, "every event arrives");
+    }
+    // A bucket of ten seconds' worth, and what has come since.
+    let budget = rates.process * (10 + usize::try_from(begun.elapsed().as_secs()).unwrap() + 1);
+    let sent = reads(&gateway);
+    assert!(sent <= budget, "{sent} reads of {budget}");
+    assert!(sent >= rates.process * 10 && read > 0, "the budget is used: {sent}, {read}");
+    assert!(throttled >= SUBSCRIBERS * STATUSES - budget, "{throttled}");
+    let counted = gateway.counter("intune_graphql_subscription_reads_refused_total").await;
+    assert!(counted >= refused + u64::try_from(throttled).unwrap() / 9);
+}
+
+#[tokio::test]
+async fn checks_of_subscribers_keep_within_the_budget_and_their_events_wait() {
+    const SUBSCRIBERS: usize = 40;
+    let rates = ReadRates { subscriber: 1000, process: 3 };
+    let gateway = Gateway::builder().api(|api| {
+        api.subscription_reads = rates;
+        api.subscriber_recheck = Duration::ZERO;
+    });
+    let gateway = gateway.start().await;
+    let mut subscribers = Vec::new();
+    for _ in 0..SUBSCRIBERS {
+        subscribers.push(subscribe(&gateway, &fresh_token(), HINT).await);
+    }
+    gateway.forget();
+    let begun = Instant::now();
+    let id = add(&gateway).await;
+    for events in &mut subscribers {
+        assert_eq!(events.answer().await["data"]["deviceStatusAdded"]["deviceStatusId"], id);
+    }
+    // Thirty at once, and the others at three a second.
+    assert!(begun.elapsed() >= Duration::from_secs(3), "{:?}", begun.elapsed());
+    assert_eq!(reads(&gateway), SUBSCRIBERS);
 }
 
 #[tokio::test]

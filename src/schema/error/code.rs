@@ -17,7 +17,8 @@ pub enum ErrorCode {
     Conflict,
     /// An idempotency key came back with other input.
     IdempotencyKeyReused,
-    /// Graph answered 429, or the gateway still honours an earlier Retry-After to this caller.
+    /// Graph answered 429, or the gateway still honours an earlier Retry-After to this caller, or the events of live updates
+    /// have read as much as they may.
     Throttled,
     /// Graph could not be reached, or answered that it is not available.
     UpstreamUnavailable,

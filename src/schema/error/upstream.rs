@@ -36,6 +36,7 @@ fn repeatable(error: graph::Error) -> FieldError {
         graph::Error::Connect(_) | graph::Error::Unprocessed(_) | graph::Error::Withdrawn => unavailable(),
         graph::Error::BreakerOpen { retry_after } => unavailable().with_retry_after(retry_after),
         graph::Error::Throttled { retry_after } => throttled(retry_after),
+        graph::Error::OverBudget { retry_after } => over_budget(retry_after),
         graph::Error::NotNoted(_) => not_noted(),
         graph::Error::Transport(_) => {
             let message = "Microsoft Graph's answer was lost or cut short.";
@@ -66,6 +67,7 @@ fn not_repeatable(error: graph::Error, outcome: Outcome) -> FieldError {
         graph::Error::Connect(_) | graph::Error::Unprocessed(_) | graph::Error::Withdrawn => unavailable(),
         graph::Error::BreakerOpen { retry_after } => unavailable().with_retry_after(retry_after),
         graph::Error::Throttled { retry_after } => throttled(retry_after),
+        graph::Error::OverBudget { retry_after } => over_budget(retry_after),
         graph::Error::NotNoted(_) => not_noted(),
         graph::Error::DeadlinePassed => timeout(),
         graph::Error::Transport(_) | graph::Error::Timeout => lost(),
@@ -137,6 +139,12 @@ fn throttled(wait: Duration) -> FieldError {
     FieldError::new(ErrorCode::Throttled, message).retryable().with_retry_after(wait)
 }
 
+fn over_budget(wait: Duration) -> FieldError {
+    let message = "The gateway limits how much the events of live updates read, and the limit is reached. Query the object by \
+                   its id.";
+    FieldError::new(ErrorCode::Throttled, message).retryable().with_retry_after(wait)
+}
+
 fn not_noted() -> FieldError {
     let message =
         "The gateway cannot note the write, so that it was not sent: send the request again after a while.";
@@ -176,7 +184,8 @@ fn log(error: &graph::Error, outcome: Option<Outcome>) {
             outcome,
             "Graph failed"
         ),
-        graph::Error::InvalidKey(_) => {}
+        // Counted where it is refused; one write can cause thousands.
+        graph::Error::InvalidKey(_) | graph::Error::OverBudget { .. } => {}
         error => {
             let cause = std::iter::successors(std::error::Error::source(error), |cause| cause.source())
                 .map(ToString::to_string)

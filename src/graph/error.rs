@@ -93,6 +93,7 @@ impl Error {
             | Self::Withdrawn
             | Self::BreakerOpen { .. }
             | Self::Throttled { .. }
+            | Self::OverBudget { .. }
             | Self::DeadlinePassed
             | Self::Unsendable(_)
             | Self::NotNoted(_) => true,

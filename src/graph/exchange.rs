@@ -274,7 +274,10 @@ impl Exchange {
                 }
                 _ => return Err(failure.error),
             };
-            let may_be_sent = request.gate.as_ref().is_none_or(SendGate::reopen);
+            let may_be_sent = match &request.gate {
+                Some(gate) => gate.reopen(),
+                None => self.take_read().is_ok(),
+            };
             if !may_be_sent || !self.may_go_on() || !self.client.budget.withdraw() {
                 return Err(failure.error);
             }

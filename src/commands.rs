@@ -20,7 +20,8 @@ use crate::config::{
     Command, GatewayConfig, GraphConfig, HttpConfig, LoadConfig, SandboxConfig, StateConfig,
 };
 use crate::graph::{Client, ClientSettings, ReadRates, ServiceRoot};
-use crate::sandbox::{self, Sandbox};
+use crate::sandbox::settings::Tls;
+use crate::sandbox::{self, Sandbox, TestCertificate};
 use crate::schema::{Api, ApiSettings, CursorKey, TrustedDocuments};
 use crate::server::ConnectionLimits;
 use crate::state::{FileStore, Ledger, MemoryStore, Store};
@@ -139,9 +140,18 @@ fn room_for(connections: usize) -> usize {
 
 async fn sandbox(config: SandboxConfig) -> anyhow::Result<()> {
     let listener = bind(config.listen, "--listen").await?;
-    let sandbox = Sandbox::new(config.into());
+    let authority = config.tls_ca.clone();
+    let mut settings = sandbox::Settings::from(config);
+    if let Some(file) = authority {
+        let made = TestCertificate::make().context("--tls-ca: no certificate can be made")?;
+        std::fs::write(&file, made.authority_pem())
+            .with_context(|| format!("--tls-ca: cannot write {}", file.display()))?;
+        settings.tls = Some(Tls::Made(made));
+    }
+    let scheme = if settings.tls.is_some() { "https" } else { "http" };
+    let sandbox = Sandbox::new(settings);
     let stop = stop_signal()?;
-    print(&format!("sandbox listening on http://{}/beta", listener.local_addr()?))?;
+    print(&format!("sandbox listening on {scheme}://{}/beta", listener.local_addr()?))?;
     sandbox::run(listener, sandbox, stop).await.context("the sandbox failed")
 }
 

@@ -72,6 +72,7 @@ use self::render::{Members, View};
 pub use self::seed::DEMO_CONFIGURATION_ID;
 pub use self::settings::Settings;
 use self::store::SetAddress;
+pub use self::tls::TestCertificate;
 
 /// A handle to a sandbox; clones share one.
 #[derive(Debug, Clone)]

@@ -30,6 +30,22 @@ pub struct SandboxConfig {
     /// PEM file with that certificate's private key.
     #[arg(long, env = "INTUNE_GRAPHQL_SANDBOX_TLS_KEY", value_name = "FILE", requires = "tls_certificate")]
     pub tls_key: Option<PathBuf>,
+    /// Serve https with a certificate of a new test authority, for `localhost` and loopback addresses. The authority's
+    /// certificate is written to this PEM file: pass it to the gateway as `--graph-ca`.
+    #[arg(
+        long,
+        env = "INTUNE_GRAPHQL_SANDBOX_TLS_CA",
+        value_name = "FILE",
+        conflicts_with = "tls_certificate"
+    )]
+    pub tls_ca: Option<PathBuf>,
+    /// Offer HTTP/2 over https. Plain http is always HTTP/1.1.
+    #[arg(long, env = "INTUNE_GRAPHQL_SANDBOX_HTTP2", value_enum, default_value_t = Switch::On)]
+    pub http2: Switch,
+    /// Concurrent streams on one HTTP/2 connection, 1 or more; streams beyond are refused.
+    #[arg(long, env = "INTUNE_GRAPHQL_SANDBOX_MAX_STREAMS", value_name = "COUNT", default_value_t = 100,
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_streams: u32,
     /// What to play: Graph as documented, or as it was reported to be.
     #[arg(long, env = "INTUNE_GRAPHQL_SANDBOX_PROFILE", value_enum, default_value_t = Profile::Documented)]
     pub profile: Profile,
@@ -113,7 +129,9 @@ impl From<SandboxConfig> for Settings {
             tls: config
                 .tls_certificate
                 .zip(config.tls_key)
-                .map(|(certificate, key)| Tls { certificate, key }),
+                .map(|(certificate, key)| Tls::Files { certificate, key }),
+            http2: config.http2,
+            max_streams: config.max_streams,
             auth: config.auth,
             ref_mode: config.ref_mode,
             ids: config.ids,

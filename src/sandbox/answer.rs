@@ -50,6 +50,12 @@ pub(super) enum End {
     MidBody(Option<usize>, Close),
     /// No byte of an answer: the connection closes.
     NoAnswer(Close),
+    /// The stream is reset with `REFUSED_STREAM` (HTTP/2).
+    Refused,
+    /// GOAWAY with a last stream id below this stream's (HTTP/2).
+    GoAway,
+    /// Neither an answer nor a reset: the stream is above the last id of a GOAWAY (HTTP/2).
+    Ignored,
 }
 
 /// How a connection is closed early.

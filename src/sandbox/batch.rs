@@ -10,25 +10,47 @@ use self::envelope::{Envelope, Item};
 use self::response::Response;
 use super::answer::Answer;
 use super::auth::Caller;
-use super::call::Call;
+use super::call::{Call, Carrier};
 use super::error::{GraphError, Trace};
 use super::exchange::Shared;
-use super::faults::{BatchFault, FaultAnswer};
+use super::faults::{BatchFault, EnvelopeFault, FaultAnswer};
 use super::path::Resource;
 
 /// The answer to a batch: 200 whenever the envelope was understood, whatever became of the items.
 pub(super) fn answer(shared: &Shared, call: &Call<'_>, caller: &Caller, faults: &[BatchFault]) -> Answer {
     match Envelope::parse(call.message) {
         Ok(envelope) => {
+            let whole = faults.iter().find_map(|fault| match fault {
+                BatchFault::Envelope(fault) => Some(*fault),
+                _ => None,
+            });
+            if let Some(fault) = whole.filter(|fault| !fault.applied) {
+                return unreadable(fault, response::body(&not_done(call, &envelope.items)));
+            }
             let mut responses = run(shared, call, caller, &envelope.items, faults);
             if faults.contains(&BatchFault::Shuffled) {
                 shared.service.shuffle(&mut responses);
             }
             let body = response::body(&distorted(responses, &envelope.items, faults));
-            Answer::json(StatusCode::OK, body)
+            match whole {
+                Some(fault) => unreadable(fault, body),
+                None => Answer::json(StatusCode::OK, body),
+            }
         }
         Err(error) => error.answer(&call.trace),
     }
+}
+
+/// An answer that says nothing of the items, in place of the one with this body.
+fn unreadable(fault: EnvelopeFault, real: Vec<u8>) -> Answer {
+    Answer::json(fault.status, fault.body.of(real))
+}
+
+/// What an answer says of items that were not carried out; half of it is what a cut answer shows.
+fn not_done(call: &Call<'_>, items: &[Item]) -> Vec<Response> {
+    let error =
+        GraphError::new(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", "An error has occurred");
+    items.iter().map(|item| Response::new(&item.id, error.answer(&call.trace))).collect()
 }
 
 /// Carries the items out in their order, which suits all three patterns of dependencies.
@@ -45,7 +67,7 @@ fn run(
         let answer = if failed_before {
             failed_dependency(&call.trace)
         } else {
-            carry_out(shared, call, caller, item, fault_of(index, faults))
+            carry_out(shared, call, caller, (index + 1, item), fault_of(index, faults))
         };
         responses.push(Response::new(&item.id, answer));
     }
@@ -56,7 +78,7 @@ fn carry_out(
     shared: &Shared,
     outer: &Call<'_>,
     caller: &Caller,
-    item: &Item,
+    (number, item): (usize, &Item),
     fault: Option<&FaultAnswer>,
 ) -> Answer {
     let message = item.message(outer, shared.service.settings.lenient_batch_urls);
@@ -68,8 +90,13 @@ fn carry_out(
     if let Some(fault) = fault.filter(|fault| !fault.applied) {
         return fault.answer(&call);
     }
-    let answer = match shared.plan.draw(&message, true) {
-        Ok(drawn) => shared.respond_to_item(&call, caller, &drawn),
+    let answer = match shared.plan.draw(&message, Carrier::BatchItem) {
+        Ok(drawn) => {
+            for text in &drawn.texts {
+                shared.record.note(call.number, format!("item {number}: {text}"));
+            }
+            shared.respond_to_item(&call, caller, &drawn)
+        }
         Err(error) => GraphError::bad_request(format!("X-Sandbox-Fault: {error}")).answer(&call.trace),
     };
     fault.map_or(answer, |fault| fault.answer(&call))
@@ -107,14 +134,14 @@ fn distorted(mut responses: Vec<Response>, items: &[Item], faults: &[BatchFault]
                 let twin = responses.iter().find(|response| Some(response.id.as_str()) == id).cloned();
                 responses.extend(twin);
             }
-            BatchFault::Malformed(item) => {
+            BatchFault::Malformed(item, form) => {
                 let id = id_of(item);
-                for response in &mut responses {
-                    response.malformed |= Some(response.id.as_str()) == id;
+                for response in responses.iter_mut().filter(|response| Some(response.id.as_str()) == id) {
+                    response.form = Some(*form);
                 }
             }
             BatchFault::Surplus => responses.push(Response::new("surplus", Answer::no_content())),
-            BatchFault::Item(..) | BatchFault::Shuffled => {}
+            BatchFault::Item(..) | BatchFault::Shuffled | BatchFault::Envelope(_) => {}
         }
     }
     responses

@@ -26,10 +26,22 @@ pub(super) struct Message {
     pub(super) body: Bytes,
 }
 
+/// How a request arrived, which decides what can happen to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Carrier {
+    Http1,
+    /// A stream of its own.
+    Http2,
+    /// An item of a batch, which has no connection of its own.
+    BatchItem,
+}
+
 /// A request whose path was looked at.
 #[derive(Debug)]
 pub(super) struct Call<'a> {
     pub(super) message: &'a Message,
+    /// The number of the request in the record; 0 where nothing is recorded.
+    pub(super) number: u64,
     /// The version and what the path names, or why it names nothing.
     pub(super) target: Result<(Version, Address)>,
     pub(super) trace: Trace,
@@ -74,6 +86,7 @@ impl<'a> Call<'a> {
         let service_url = service_url(&target, message);
         Self {
             message,
+            number: 0,
             target,
             trace: Trace { request_id, client_request_id, date: OffsetDateTime::now_utc(), service_url },
             base: settings.public_url.clone().unwrap_or_else(|| address_used(message, scheme)),
@@ -89,6 +102,7 @@ impl<'a> Call<'a> {
         }
         call.trace.request_id.clone_from(&outer.trace.request_id);
         call.base.clone_from(&outer.base);
+        call.number = outer.number;
         call
     }
 

@@ -63,6 +63,9 @@ fn request(request: &RecordedRequest) -> Json {
         "path": request.path,
         "query": request.query,
         "headers": headers,
+        "connection": request.connection,
+        "http": if request.is_http2 { "2" } else { "1.1" },
+        "faults": request.faults,
     });
     let (name, body) = match std::str::from_utf8(&request.body) {
         Ok(text) => ("body", text.to_owned()),

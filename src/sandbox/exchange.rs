@@ -13,17 +13,17 @@ use http::header::{
 use http::uri::Scheme;
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use hyper::body::Incoming;
+use hyper::body::Body;
 
 use super::answer::{Answer, Close, End};
 use super::auth::Caller;
 use super::batch;
-use super::call::{CLIENT_REQUEST_ID, Call, Message};
+use super::call::{CLIENT_REQUEST_ID, Call, Carrier, Message};
 use super::control;
 use super::error::GraphError;
 use super::faults::{Drawn, Plan, throttled};
 use super::path::Resource;
-use super::record::Record;
+use super::record::{Record, Source};
 use super::service::Service;
 use super::settings::{Settings, Switch};
 use super::throttle::Throttle;
@@ -41,6 +41,14 @@ pub(super) struct Shared {
     pub(super) plan: Plan,
     pub(super) record: Record,
     pub(super) throttle: Throttle,
+}
+
+/// What carries an exchange.
+pub(super) struct Channel<'a> {
+    pub(super) scheme: Scheme,
+    pub(super) source: Source,
+    /// Asked once before anything is done; where it says no, the request is not carried out or answered.
+    pub(super) may_process: &'a (dyn Fn() -> bool + Send + Sync),
 }
 
 /// Why a request's body could not be had.
@@ -69,7 +77,11 @@ impl Shared {
     }
 
     /// The answer to a request.
-    pub(super) async fn exchange(&self, request: Request<Incoming>, scheme: &Scheme) -> Answer {
+    pub(super) async fn exchange<B>(&self, request: Request<B>, channel: &Channel<'_>) -> Answer
+    where
+        B: Body<Data = Bytes>,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
         let (parts, incoming) = request.into_parts();
         let mut message = Message {
             method: parts.method,
@@ -86,13 +98,22 @@ impl Shared {
             };
         }
         // Faults are drawn before the body is read, so that a connection can close before that.
-        let drawn = match self.plan.draw(&message, false) {
+        let source = channel.source;
+        let carrier = if source.is_http2 { Carrier::Http2 } else { Carrier::Http1 };
+        let drawn = match self.plan.draw(&message, carrier) {
             Ok(drawn) => drawn,
             Err(error) => return Answer::new(StatusCode::BAD_REQUEST, format!("X-Sandbox-Fault: {error}")),
         };
+        if let Some(end) = drawn.unprocessed() {
+            self.record.push(&message, source, &drawn.texts);
+            return without_answer(end);
+        }
+        if !(channel.may_process)() {
+            return without_answer(End::Ignored);
+        }
         if let Some(drop) = drawn.unread() {
-            self.record.push(&message);
-            return closing(drop.close);
+            self.record.push(&message, source, &drawn.texts);
+            return without_answer(End::NoAnswer(drop.close));
         }
         let too_long = match body(incoming, max_body).await {
             Ok(body) => {
@@ -101,12 +122,12 @@ impl Shared {
             }
             Err(Unread::TooLong) => true,
             Err(Unread::Broken) => {
-                self.record.push(&message);
-                return closing(Close::Fin);
+                self.record.push(&message, source, &drawn.texts);
+                return without_answer(End::NoAnswer(Close::Fin));
             }
         };
-        self.record.push(&message);
-        let call = Call::new(&message, scheme, &self.service.settings);
+        let mut call = Call::new(&message, &channel.scheme, &self.service.settings);
+        call.number = self.record.push(&message, source, &drawn.texts);
         let answer = if too_long { body_too_long().answer(&call.trace) } else { self.respond(&call, &drawn) };
         self.finish(&call, answer)
     }
@@ -200,13 +221,17 @@ fn is_batch(call: &Call<'_>) -> bool {
     names_batch && call.message.method == Method::POST
 }
 
-fn closing(close: Close) -> Answer {
+fn without_answer(end: End) -> Answer {
     let mut answer = Answer::no_content();
-    answer.sending.end = End::NoAnswer(close);
+    answer.sending.end = end;
     answer
 }
 
-async fn body(incoming: Incoming, max_body: usize) -> Result<Bytes, Unread> {
+async fn body<B>(incoming: B, max_body: usize) -> Result<Bytes, Unread>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
     match Limited::new(incoming, max_body).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(Unread::TooLong),

@@ -4,6 +4,7 @@
 
 mod apply;
 mod display;
+mod forms;
 mod parse;
 mod plan;
 
@@ -16,7 +17,8 @@ use http::{Method, StatusCode};
 pub use self::parse::FaultSyntaxError;
 
 pub(super) use self::apply::throttled;
-pub(super) use self::plan::{Drawn, Outcome, Plan};
+pub(super) use self::forms::{EnvelopeFault, Flaw, HTML, ItemForm};
+pub(super) use self::plan::{Arrival, Drawn, Outcome, Plan};
 use super::answer::Close;
 
 /// The names of faults and their parameters, as Markdown.
@@ -62,12 +64,34 @@ impl FaultRule {
 /// The kinds of faults, by the stage of a request that they touch.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Kind {
+    Connection(ConnectionFault),
+    Stream(StreamFault),
     Answer(FaultAnswer),
     Drop(Drop),
     Slow(Slow),
     Success(SuccessFault),
     Read(ReadFault),
     Batch(BatchFault),
+}
+
+/// What befalls a new connection, before any request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ConnectionFault {
+    /// It and those after it are not accepted for so long.
+    SlowAccept(Duration),
+    /// The TLS handshake starts late.
+    SlowHandshake(Duration),
+    /// It closes before anything is read.
+    Drop(Close),
+}
+
+/// An HTTP/2 stream that the sandbox says it did not process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum StreamFault {
+    /// The stream is reset with `REFUSED_STREAM`.
+    Refuse,
+    /// GOAWAY with a last stream id below this stream's. The connection closes when the earlier ones are answered.
+    GoAway,
 }
 
 /// An answer in place of the real one.
@@ -79,6 +103,8 @@ pub(super) struct FaultAnswer {
     pub(super) message: Option<String>,
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
     pub(super) retry_after: Option<RetryAfter>,
+    /// What is wrong with the body's bytes.
+    pub(super) flaw: Option<Flaw>,
     /// Carry the request out first.
     pub(super) applied: bool,
 }
@@ -151,6 +177,11 @@ pub(super) enum SuccessFault {
         property: String,
         member: String,
     },
+    /// An object of this type, of which only the id is the created one's.
+    WrongType(String),
+    /// The created object, and an `error` in it.
+    WithError,
+    Flawed(Flaw),
     NotJson,
     Empty,
     Truncated,
@@ -189,7 +220,9 @@ pub(super) enum BatchFault {
     Item(usize, FaultAnswer),
     Missing(usize),
     Duplicate(usize),
-    Malformed(usize),
+    Malformed(usize, ItemForm),
+    /// An answer that says nothing of the items.
+    Envelope(EnvelopeFault),
     /// A response to a request that was not in the batch.
     Surplus,
     /// Responses in another order than the requests.

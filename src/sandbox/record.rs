@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
@@ -28,6 +29,21 @@ pub struct RecordedRequest {
     pub headers: HeaderMap,
     /// The body's bytes; empty where it was not read.
     pub body: Bytes,
+    /// When its body had been read, or was given up.
+    pub at: Instant,
+    /// The number of its connection: 1 for the first one that the sandbox accepted.
+    pub connection: u64,
+    /// Whether it came as an HTTP/2 stream.
+    pub is_http2: bool,
+    /// The faults that it met, in their text form; those of a batch's items follow the batch's own, as `item N: …`.
+    pub faults: Vec<String>,
+}
+
+/// Where a request came from.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Source {
+    pub(super) connection: u64,
+    pub(super) is_http2: bool,
 }
 
 impl RecordedRequest {
@@ -75,20 +91,33 @@ impl Record {
         Self { capacity, ring: Mutex::default() }
     }
 
-    pub(super) fn push(&self, message: &Message) {
+    /// Gives the number of the request; 0 where nothing is recorded.
+    pub(super) fn push(&self, message: &Message, source: Source, faults: &[String]) -> u64 {
         if self.capacity == 0 {
-            return;
+            return 0;
         }
-        let mut request = copy(message);
+        let mut request = copy(message, source, faults.to_vec());
         let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
         ring.arrived += 1;
-        request.number = ring.arrived;
+        let number = ring.arrived;
+        request.number = number;
         ring.body_bytes += request.body.len();
         ring.requests.push_back(request);
         while ring.requests.len() > self.capacity || ring.body_bytes > MAX_BODY_BYTES {
             let Some(oldest) = ring.requests.pop_front() else { break };
             ring.body_bytes -= oldest.body.len();
             ring.dropped += 1;
+        }
+        number
+    }
+
+    /// Adds a fault to a request that is still there.
+    pub(super) fn note(&self, number: u64, fault: String) {
+        let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(first) = ring.requests.front().map(|request| request.number) else { return };
+        let index = number.checked_sub(first).and_then(|index| usize::try_from(index).ok());
+        if let Some(request) = index.and_then(|index| ring.requests.get_mut(index)) {
+            request.faults.push(fault);
         }
     }
 
@@ -107,7 +136,7 @@ impl Record {
 }
 
 /// A copy that holds no part of the connection's read buffer, which every header value and body points into.
-fn copy(message: &Message) -> RecordedRequest {
+fn copy(message: &Message, source: Source, faults: Vec<String>) -> RecordedRequest {
     let headers = message
         .headers
         .iter()
@@ -123,6 +152,10 @@ fn copy(message: &Message) -> RecordedRequest {
         query: message.query.clone(),
         headers,
         body: Bytes::copy_from_slice(&message.body),
+        at: Instant::now(),
+        connection: source.connection,
+        is_http2: source.is_http2,
+        faults,
     }
 }
 
@@ -132,7 +165,9 @@ mod tests {
     use http::{HeaderMap, Method};
 
     use super::super::call::Message;
-    use super::{MAX_BODY_BYTES, Record};
+    use super::{MAX_BODY_BYTES, Record, Source};
+
+    const SOURCE: Source = Source { connection: 1, is_http2: false };
 
     fn message(path: &str, body: Bytes) -> Message {
         Message { method: Method::POST, path: path.to_owned(), query: None, headers: HeaderMap::new(), body }
@@ -142,7 +177,7 @@ mod tests {
     fn the_oldest_requests_go_first() {
         let record = Record::new(2);
         for path in ["/1", "/2", "/3"] {
-            record.push(&message(path, Bytes::new()));
+            record.push(&message(path, Bytes::new()), SOURCE, &[]);
         }
         let kept: Vec<_> = record.all().into_iter().map(|request| (request.number, request.path)).collect();
         assert_eq!(kept, [(2, "/2".to_owned()), (3, "/3".to_owned())]);
@@ -152,11 +187,22 @@ mod tests {
     }
 
     #[test]
+    fn a_fault_is_added_to_its_request_as_long_as_it_is_there() {
+        let record = Record::new(2);
+        let numbers: Vec<u64> =
+            ["/1", "/2", "/3"].map(|path| record.push(&message(path, Bytes::new()), SOURCE, &[])).to_vec();
+        record.note(numbers[0], "429".to_owned());
+        record.note(numbers[2], "503".to_owned());
+        let faults: Vec<_> = record.all().into_iter().map(|request| request.faults).collect();
+        assert_eq!(faults, [vec![], vec!["503".to_owned()]]);
+    }
+
+    #[test]
     fn bodies_are_bounded_in_bytes() {
         let record = Record::new(1000);
         let body = Bytes::from(vec![b' '; MAX_BODY_BYTES / 2]);
         for _ in 0..3 {
-            record.push(&message("/", body.clone()));
+            record.push(&message("/", body.clone()), SOURCE, &[]);
         }
         assert_eq!(record.all().len(), 2);
     }
@@ -168,7 +214,7 @@ mod tests {
         for value in ["a", "b"] {
             sent.headers.append("prefer", value.parse().unwrap());
         }
-        record.push(&sent);
+        record.push(&sent, SOURCE, &[]);
         let values: Vec<_> =
             record.all()[0].headers.get_all("prefer").iter().map(|value| value.as_bytes().to_vec()).collect();
         assert_eq!(values, [b"a".to_vec(), b"b".to_vec()]);

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 
 use super::faults::{Fault, FaultRule};
+use super::tls::TestCertificate;
 
 /// How the sandbox behaves. The default is the documented profile: everything that is published works.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,6 +17,11 @@ pub struct Settings {
     pub public_url: Option<String>,
     /// Serve https with this certificate; plain http where unset.
     pub tls: Option<Tls>,
+    /// Whether HTTP/2 is offered over https (ALPN `h2` before `http/1.1`). Plain http is always HTTP/1.1.
+    pub http2: Switch,
+    /// Streams that a client may have open on one HTTP/2 connection (`SETTINGS_MAX_CONCURRENT_STREAMS`); those beyond
+    /// are reset with `REFUSED_STREAM`.
+    pub max_streams: u32,
     /// Whether `Authorization` is checked.
     pub auth: Switch,
     /// What `POST …/deviceStatuses/$ref` does.
@@ -64,6 +70,8 @@ impl Default for Settings {
             profile: Profile::Documented,
             public_url: None,
             tls: None,
+            http2: Switch::On,
+            max_streams: 100,
             auth: Switch::On,
             ref_mode: RefMode::Refuse,
             ids: IdPolicy::Ignore,
@@ -90,11 +98,16 @@ impl Default for Settings {
 
 /// A certificate to serve https with.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tls {
-    /// PEM file with the certificate, and those that lead up to its authority.
-    pub certificate: PathBuf,
-    /// PEM file with the certificate's private key.
-    pub key: PathBuf,
+pub enum Tls {
+    /// The operator's.
+    Files {
+        /// PEM file with the certificate, and those that lead up to its authority.
+        certificate: PathBuf,
+        /// PEM file with the certificate's private key.
+        key: PathBuf,
+    },
+    /// One that was made for this run.
+    Made(TestCertificate),
 }
 
 /// Which account of Graph the sandbox plays.

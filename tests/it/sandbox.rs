@@ -6,6 +6,7 @@ mod connections;
 mod control;
 mod errors;
 mod faults;
+mod http2;
 mod reads;
 mod throttling;
 mod tls;

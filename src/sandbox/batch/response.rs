@@ -6,6 +6,7 @@ use http::header::CONTENT_TYPE;
 
 use super::super::answer::Answer;
 use super::super::error::quoted;
+use super::super::faults::{HTML, ItemForm};
 use super::super::render::{Members, array, push_display};
 
 /// The response to one item.
@@ -13,13 +14,13 @@ use super::super::render::{Members, array, push_display};
 pub(super) struct Response {
     pub(super) id: String,
     answer: Answer,
-    /// Leave out the status, which nobody can read then.
-    pub(super) malformed: bool,
+    /// What it looks like in place of a good response.
+    pub(super) form: Option<ItemForm>,
 }
 
 impl Response {
     pub(super) fn new(id: &str, answer: Answer) -> Self {
-        Self { id: id.to_owned(), answer, malformed: false }
+        Self { id: id.to_owned(), answer, form: None }
     }
 
     /// Whether items that depend on this one are not carried out.
@@ -28,13 +29,25 @@ impl Response {
     }
 
     fn write(&self, out: &mut Vec<u8>) {
+        match self.form {
+            Some(ItemForm::Broken) => return out.extend_from_slice(HTML.as_bytes()),
+            Some(ItemForm::Text) => return out.extend_from_slice(quoted("Bad Gateway").as_bytes()),
+            Some(ItemForm::Null) => return out.extend_from_slice(b"null"),
+            Some(ItemForm::NoStatus | ItemForm::NullHeaders | ItemForm::HtmlBody) | None => {}
+        }
         let mut members = Members::open(out);
         members.string("id", &self.id);
-        if !self.malformed {
+        if self.form != Some(ItemForm::NoStatus) {
             push_display(members.name("status"), &self.answer.status.as_u16());
         }
-        self.headers(members.name("headers"));
-        if !self.answer.body.is_empty() {
+        if self.form == Some(ItemForm::NullHeaders) {
+            members.name("headers").extend_from_slice(b"null");
+        } else {
+            self.headers(members.name("headers"));
+        }
+        if self.form == Some(ItemForm::HtmlBody) {
+            members.string("body", HTML);
+        } else if !self.answer.body.is_empty() {
             self.body(members.name("body"));
         }
         members.close();

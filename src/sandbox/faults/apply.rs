@@ -5,25 +5,27 @@ use std::time::{Duration, SystemTime};
 
 use http::header::{CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
-use serde_json::{Map, Value as Json};
+use serde_json::{Map, Value as Json, json};
 
 use super::super::answer::{Answer, End, JSON, ODATA_ENTITY_ID, Sending};
 use super::super::auth::Unauthorized;
 use super::super::call::{Call, service_path};
 use super::super::error::{GraphError, Shape, Trace, quoted};
 use super::super::writes::entity_url;
+use super::forms::TEXT;
 use super::{
-    Drawn, Drop, FaultAnswer, FaultBody, LinkPart, Moment, Outcome, ReadFault, RetryAfter, Slow, SuccessFault,
+    Drawn, Drop, FaultAnswer, FaultBody, HTML, LinkPart, Moment, Outcome, ReadFault, RetryAfter, Slow,
+    StreamFault, SuccessFault,
 };
-
-/// The page of a proxy that reached no server behind it.
-const HTML: &str = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center><h1>502 Bad Gateway</h1></center>\r\n<hr><center>Microsoft-Azure-Application-Gateway/v2</center>\r\n</body>\r\n</html>\r\n";
 
 impl FaultAnswer {
     /// The answer to a call.
     pub(in crate::sandbox) fn answer(&self, call: &Call<'_>) -> Answer {
         let mut answer = self.body(call);
         answer.status = self.status;
+        if let Some(flaw) = self.flaw {
+            answer.body = flaw.apply(&answer.body);
+        }
         for (name, value) in &self.headers {
             answer.headers.insert(name, value.clone());
         }
@@ -48,8 +50,9 @@ impl FaultAnswer {
             FaultBody::Html => {
                 Answer::new(status, HTML).with(CONTENT_TYPE, HeaderValue::from_static("text/html"))
             }
-            FaultBody::Text => Answer::new(status, "The service is unavailable.")
-                .with(CONTENT_TYPE, HeaderValue::from_static("text/plain")),
+            FaultBody::Text => {
+                Answer::new(status, TEXT).with(CONTENT_TYPE, HeaderValue::from_static("text/plain"))
+            }
             FaultBody::Truncated => halved(in_shape(Shape::Gateway)),
             FaultBody::Throttled => throttled(&call.trace),
             FaultBody::MissingRoute => missing_route(call).answer(&call.trace),
@@ -140,6 +143,15 @@ impl Drawn {
         self.sent(answer)
     }
 
+    /// How a stream ends that is not processed.
+    pub(in crate::sandbox) fn unprocessed(&self) -> Option<End> {
+        match &self.outcome {
+            Some(Outcome::Stream(StreamFault::Refuse)) => Some(End::Refused),
+            Some(Outcome::Stream(StreamFault::GoAway)) => Some(End::GoAway),
+            _ => None,
+        }
+    }
+
     fn sent(&self, mut answer: Answer) -> Answer {
         let mut sending = Sending::default();
         match self.slow {
@@ -191,6 +203,15 @@ impl SuccessFault {
             Self::UnknownEnum { property, member } => edit(&mut real, |members| {
                 members.insert(property.clone(), Json::from(member.as_str()));
             }),
+            Self::WrongType(name) => edit(&mut real, |members| {
+                members.retain(|name, _| matches!(name.as_str(), "@odata.context" | "id"));
+                members.insert("@odata.type".to_owned(), Json::from(format!("#{name}")));
+            }),
+            Self::WithError => edit(&mut real, |members| {
+                let error = json!({"code": "InternalServerError", "message": "An error has occurred"});
+                members.insert("error".to_owned(), error);
+            }),
+            Self::Flawed(flaw) => real.body = flaw.apply(&real.body),
             Self::NotJson => {
                 real.body = "Created.".into();
                 real.headers.insert(CONTENT_TYPE, JSON);

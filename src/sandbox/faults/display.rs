@@ -9,10 +9,11 @@ use http::header::HeaderName;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use super::super::answer::Close;
+use super::forms::{ENVELOPE_BODIES, FLAWS, ITEM_FORMS, name_of};
 use super::parse::{BODIES, LINK_PARTS};
 use super::{
-    BatchFault, Fault, FaultAnswer, FaultBody, FaultRule, Kind, Moment, ReadFault, RetryAfter, Slow,
-    SuccessFault,
+    BatchFault, ConnectionFault, Fault, FaultAnswer, FaultBody, FaultRule, Kind, Moment, ReadFault,
+    RetryAfter, Slow, StreamFault, SuccessFault,
 };
 
 /// What a parameter's value cannot hold as it stands.
@@ -33,6 +34,10 @@ impl Parameters<'_, '_> {
 
     fn time(&mut self, name: &str, time: Duration) -> fmt::Result {
         self.write(name, humantime::format_duration(time))
+    }
+
+    fn close(&mut self, close: Close) -> fmt::Result {
+        self.write("close", if close == Close::Reset { "reset" } else { "fin" })
     }
 
     fn answer(&mut self, answer: &FaultAnswer) -> fmt::Result {
@@ -60,6 +65,7 @@ impl Parameters<'_, '_> {
                 self.write("retry-after", format!("date:{}", humantime::format_duration(*ahead)))?;
             }
         }
+        self.write_some("flaw", answer.flaw.map(|flaw| name_of(&FLAWS, &flaw)))?;
         if answer.applied { self.0.write_str(";applied") } else { Ok(()) }
     }
 }
@@ -84,8 +90,11 @@ impl fmt::Display for Fault {
                 if let Moment::MidAnswer(bytes) = drop.moment {
                     parameters.write_some("bytes", bytes)?;
                 }
-                parameters.write("close", if drop.close == Close::Reset { "reset" } else { "fin" })
+                parameters.close(drop.close)
             }
+            Kind::Connection(fault) => fault.fmt(out),
+            Kind::Stream(StreamFault::Refuse) => out.write_str("refuse-stream"),
+            Kind::Stream(StreamFault::GoAway) => out.write_str("go-away"),
             Kind::Slow(Slow::FirstByte(time)) => {
                 out.write_str("slow-first-byte")?;
                 Parameters(out).time("wait", *time)
@@ -99,6 +108,25 @@ impl fmt::Display for Fault {
             Kind::Success(fault) => fault.fmt(out),
             Kind::Read(fault) => fault.fmt(out),
             Kind::Batch(fault) => fault.fmt(out),
+        }
+    }
+}
+
+impl fmt::Display for ConnectionFault {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SlowAccept(wait) => {
+                out.write_str("slow-accept")?;
+                Parameters(out).time("wait", *wait)
+            }
+            Self::SlowHandshake(wait) => {
+                out.write_str("slow-handshake")?;
+                Parameters(out).time("wait", *wait)
+            }
+            Self::Drop(close) => {
+                out.write_str("drop-connection")?;
+                Parameters(out).close(*close)
+            }
         }
     }
 }
@@ -118,6 +146,12 @@ impl fmt::Display for SuccessFault {
             Self::UnknownEnum { property, member } => {
                 write!(out, "unknown-enum;property={property};member={member}")
             }
+            Self::WrongType(name) => {
+                out.write_str("wrong-type")?;
+                Parameters(out).write("type", name)
+            }
+            Self::WithError => out.write_str("with-error"),
+            Self::Flawed(flaw) => write!(out, "flawed;flaw={}", name_of(&FLAWS, flaw)),
             Self::NotJson => out.write_str("not-json"),
             Self::Empty => out.write_str("empty-body"),
             Self::Truncated => out.write_str("truncated"),
@@ -157,7 +191,14 @@ impl fmt::Display for BatchFault {
             }
             Self::Missing(item) => write!(out, "batch-missing;item={item}"),
             Self::Duplicate(item) => write!(out, "batch-duplicate;item={item}"),
-            Self::Malformed(item) => write!(out, "batch-malformed;item={item}"),
+            Self::Malformed(item, form) => {
+                write!(out, "batch-malformed;item={item};form={}", name_of(&ITEM_FORMS, form))
+            }
+            Self::Envelope(fault) => {
+                let (status, body) = (fault.status.as_u16(), name_of(&ENVELOPE_BODIES, &fault.body));
+                write!(out, "batch-envelope;status={status};body={body}")?;
+                if fault.applied { out.write_str(";applied") } else { Ok(()) }
+            }
             Self::Surplus => out.write_str("batch-surplus"),
             Self::Shuffled => out.write_str("batch-shuffled"),
         }
@@ -229,6 +270,21 @@ mod tests {
             "batch-missing;item=1",
             "batch-duplicate;item=1",
             "batch-malformed;item=1",
+            "batch-malformed;item=1;form=null-headers",
+            "batch-envelope",
+            "batch-envelope;status=204;applied",
+            "batch-envelope;body=no-items",
+            "service-timeout;retry-after=1;flaw=bom;applied",
+            "slow-accept;wait=1s",
+            "slow-handshake;wait=2s",
+            "drop-connection",
+            "drop-connection;close=reset",
+            "refuse-stream",
+            "go-away",
+            "wrong-type",
+            "wrong-type;type=microsoft.graph.device",
+            "with-error",
+            "flawed;flaw=utf-16",
             "batch-surplus",
             "batch-shuffled",
         ] {
@@ -242,6 +298,7 @@ mod tests {
         for text in [
             "503;method=POST;path=deviceStatuses;skip=1;times=2;rate=0.5",
             "504;body=empty-message;page=2;times=1",
+            "slow-handshake;wait=2s;skip=1;times=2;rate=0.5",
         ] {
             let rule: FaultRule = text.parse().unwrap();
             assert_eq!(rule.to_string().parse::<FaultRule>().unwrap(), rule, "{text} -> {rule}");

@@ -1,6 +1,7 @@
 //! Reads the text form of faults and rules: `name;parameter=value;…`.
 
 use std::str::FromStr;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,9 +12,10 @@ use percent_encoding::percent_decode_str;
 
 use super::super::answer::Close;
 use super::apply::{ADDRESS_HEADERS, wait};
+use super::forms::{ENVELOPE_BODIES, EnvelopeBody, EnvelopeFault, FLAWS, Flaw, ITEM_FORMS, ItemForm};
 use super::{
-    BatchFault, Drop, Fault, FaultAnswer, FaultBody, FaultRule, Kind, LinkPart, Moment, ReadFault,
-    RetryAfter, Slow, SuccessFault,
+    BatchFault, ConnectionFault, Drop, Fault, FaultAnswer, FaultBody, FaultRule, Kind, LinkPart, Moment,
+    ReadFault, RetryAfter, Slow, StreamFault, SuccessFault,
 };
 
 /// A fault that cannot be read.
@@ -84,6 +86,25 @@ impl Terms {
         }
     }
 
+    /// Takes one of a table's names.
+    fn take_named<T: Copy>(&mut self, name: &str, table: &[(&str, T)]) -> Parsed<Option<T>> {
+        self.take_as(name, |text| table.iter().find(|(known, _)| *known == text).map(|(_, value)| *value))
+    }
+
+    fn take_wait(&mut self, name: &str) -> Parsed<Duration> {
+        let time = self.take_as(name, wait)?;
+        self.needed(name, time)
+    }
+
+    fn take_close(&mut self) -> Parsed<Close> {
+        let table = [("fin", Close::Fin), ("reset", Close::Reset)];
+        Ok(self.take_named("close", &table)?.unwrap_or_default())
+    }
+
+    fn take_applied(&mut self) -> bool {
+        self.take("applied").is_some_and(|value| value != "false")
+    }
+
     fn take_number<T: FromStr>(&mut self, name: &str) -> Parsed<Option<T>> {
         self.take_as(name, |text| text.parse().ok())
     }
@@ -127,15 +148,16 @@ impl Terms {
                 self.drop(Moment::MidAnswer(bytes))?
             }
             "drop-applied" => self.drop(Moment::Applied)?,
-            "slow-first-byte" => {
-                let time = self.take_as("wait", wait)?;
-                Kind::Slow(Slow::FirstByte(self.needed("wait", time)?))
-            }
+            "slow-first-byte" => Kind::Slow(Slow::FirstByte(self.take_wait("wait")?)),
             "slow-body" => {
                 let piece = self.take_number("piece")?.unwrap_or(64).max(1);
-                let pause = self.take_as("pause", wait)?;
-                Kind::Slow(Slow::Body { piece, pause: self.needed("pause", pause)? })
+                Kind::Slow(Slow::Body { piece, pause: self.take_wait("pause")? })
             }
+            "slow-accept" => Kind::Connection(ConnectionFault::SlowAccept(self.take_wait("wait")?)),
+            "slow-handshake" => Kind::Connection(ConnectionFault::SlowHandshake(self.take_wait("wait")?)),
+            "drop-connection" => Kind::Connection(ConnectionFault::Drop(self.take_close()?)),
+            "refuse-stream" => Kind::Stream(StreamFault::Refuse),
+            "go-away" => Kind::Stream(StreamFault::GoAway),
             _ => return self.success_read_or_batch(&name),
         })
     }
@@ -166,6 +188,15 @@ impl Terms {
                 property: self.take("property").unwrap_or_else(|| "status".to_owned()),
                 member: self.take("member").unwrap_or_else(|| "notInvented".to_owned()),
             }),
+            "wrong-type" => {
+                let name = self.take("type").unwrap_or_else(|| "microsoft.graph.user".to_owned());
+                success(SuccessFault::WrongType(name))
+            }
+            "with-error" => success(SuccessFault::WithError),
+            "flawed" => {
+                let flaw = self.flaw()?;
+                success(SuccessFault::Flawed(self.needed("flaw", flaw)?))
+            }
             "not-json" => success(SuccessFault::NotJson),
             "empty-body" => success(SuccessFault::Empty),
             "truncated" => success(SuccessFault::Truncated),
@@ -193,11 +224,24 @@ impl Terms {
             }
             "batch-missing" => batch(BatchFault::Missing(self.item()?)),
             "batch-duplicate" => batch(BatchFault::Duplicate(self.item()?)),
-            "batch-malformed" => batch(BatchFault::Malformed(self.item()?)),
+            "batch-malformed" => {
+                let form = self.take_named("form", &ITEM_FORMS)?.unwrap_or(ItemForm::NoStatus);
+                batch(BatchFault::Malformed(self.item()?, form))
+            }
+            "batch-envelope" => {
+                let status = status_code(self.take_number("status")?.unwrap_or(200))?;
+                let body = self.take_named("body", &ENVELOPE_BODIES)?.unwrap_or(EnvelopeBody::Empty);
+                let applied = self.take_applied();
+                batch(BatchFault::Envelope(EnvelopeFault { status, body, applied }))
+            }
             "batch-surplus" => batch(BatchFault::Surplus),
             "batch-shuffled" => batch(BatchFault::Shuffled),
             _ => Err(FaultSyntaxError(format!("there is no fault `{name}`"))),
         }
+    }
+
+    fn flaw(&mut self) -> Parsed<Option<Flaw>> {
+        self.take_named("flaw", &FLAWS)
     }
 
     fn item(&mut self) -> Parsed<usize> {
@@ -212,12 +256,7 @@ impl Terms {
     }
 
     fn drop(&mut self, moment: Moment) -> Parsed<Kind> {
-        let close = self.take_as("close", |text| match text {
-            "fin" => Some(Close::Fin),
-            "reset" => Some(Close::Reset),
-            _ => None,
-        })?;
-        Ok(Kind::Drop(Drop { moment, close: close.unwrap_or_default() }))
+        Ok(Kind::Drop(Drop { moment, close: self.take_close()? }))
     }
 
     fn preset(&mut self, status: u16, body: FaultBody) -> Parsed<Kind> {
@@ -269,7 +308,8 @@ impl Terms {
             message: self.take("message"),
             headers,
             retry_after,
-            applied: self.take("applied").is_some_and(|value| value != "false"),
+            flaw: self.flaw()?,
+            applied: self.take_applied(),
         })
     }
 }
@@ -303,12 +343,20 @@ impl FromStr for FaultRule {
         let mut terms = Terms::parse(text);
         // `path` is also a part of a link; the fault takes its own first.
         let kind = terms.kind()?;
+        // A connection has neither; as parameters that were not taken they are then refused.
+        let is_of_requests = !matches!(kind, Kind::Connection(_));
+        let (mut method, mut path_contains, mut page) = (None, None, None);
+        if is_of_requests {
+            method =
+                terms.take_as("method", |text| Method::from_bytes(text.to_uppercase().as_bytes()).ok())?;
+            path_contains = terms.take("path");
+            page = terms.take_number("page")?;
+        }
         let rule = Self {
             fault: Fault(kind),
-            method: terms
-                .take_as("method", |text| Method::from_bytes(text.to_uppercase().as_bytes()).ok())?,
-            path_contains: terms.take("path"),
-            page: terms.take_number("page")?,
+            method,
+            path_contains,
+            page,
             skip: terms.take_number("skip")?.unwrap_or(0),
             times: terms.take_number("times")?,
             rate: terms
@@ -334,10 +382,15 @@ mod tests {
             ("page-size", "needs the parameter `size`"),
             ("slow-first-byte;wait=soon", "`soon`"),
             ("503;times=1", "no parameter `times`"),
+            ("slow-handshake", "needs the parameter `wait`"),
+            ("503;flaw=nope", "`nope` is no value"),
+            ("batch-envelope;body=nope", "`nope` is no value"),
         ] {
             let error = text.parse::<Fault>().unwrap_err().to_string();
             assert!(error.contains(part), "{text}: {error}");
         }
         assert!("503;rate=2".parse::<FaultRule>().is_err());
+        let error = "slow-accept;wait=1s;path=x".parse::<FaultRule>().unwrap_err().to_string();
+        assert_eq!(error, "the fault `slow-accept` has no parameter `path`");
     }
 }

@@ -1,15 +1,18 @@
 //! Which faults a request meets: those that it brings along, those of the rules, and random ones.
 
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use http::Method;
 
-use super::super::call::Message;
+use super::super::answer::Close;
+use super::super::call::{Carrier, Message};
 use super::super::paging::SkipToken;
 use super::super::random::Random;
 use super::super::settings::Settings;
 use super::{
-    BatchFault, Drop, Fault, FaultAnswer, FaultRule, FaultSyntaxError, Kind, ReadFault, Slow, SuccessFault,
+    BatchFault, ConnectionFault, Drop, Fault, FaultAnswer, FaultRule, FaultSyntaxError, Kind, ReadFault,
+    Slow, StreamFault, SuccessFault,
 };
 
 /// Header with faults for the request that carries it.
@@ -42,6 +45,19 @@ pub(in crate::sandbox) struct Drawn {
     pub(in crate::sandbox) success: Option<SuccessFault>,
     pub(in crate::sandbox) read: Vec<ReadFault>,
     pub(in crate::sandbox) batch: Vec<BatchFault>,
+    /// All of them in their text form.
+    pub(in crate::sandbox) texts: Vec<String>,
+}
+
+/// What one connection meets before its first request.
+#[derive(Debug, Default)]
+pub(in crate::sandbox) struct Arrival {
+    /// How long it waits to be accepted.
+    pub(in crate::sandbox) accept: Duration,
+    /// How long its TLS handshake waits.
+    pub(in crate::sandbox) handshake: Duration,
+    /// It closes unread.
+    pub(in crate::sandbox) close: Option<Close>,
 }
 
 /// What becomes of the request as a whole.
@@ -49,6 +65,7 @@ pub(in crate::sandbox) struct Drawn {
 pub(in crate::sandbox) enum Outcome {
     Answer(FaultAnswer),
     Drop(Drop),
+    Stream(StreamFault),
 }
 
 impl Plan {
@@ -78,27 +95,50 @@ impl Plan {
     /// The faults of a request, taken off the rules. A rule hits only where no earlier one, and no fault of the
     /// request's own, has settled the same matter; requests settled earlier do not count for it.
     ///
-    /// `is_item`: the request is an item of a batch, which has no connection of its own.
     pub(in crate::sandbox) fn draw(
         &self,
         message: &Message,
-        is_item: bool,
+        carrier: Carrier,
     ) -> Result<Drawn, FaultSyntaxError> {
         let mut drawn = Drawn::default();
         for value in message.headers.get_all(HEADER) {
             let fault: Fault = String::from_utf8_lossy(value.as_bytes()).parse()?;
-            if fault.suits(message, is_item) && drawn.has_room_for(&fault.0) {
-                drawn.take(fault.0);
+            if fault.suits(message, carrier) && drawn.has_room_for(&fault.0) {
+                drawn.take(fault);
             }
         }
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let State { rules, random } = &mut *state;
         for active in rules {
-            if active.hits(message, is_item, &drawn, random) {
-                drawn.take(active.rule.fault.0.clone());
+            if active.hits(message, carrier, &drawn, random) {
+                drawn.take(active.rule.fault.clone());
             }
         }
         Ok(drawn)
+    }
+
+    /// The faults of a new connection, taken off the rules. Of each kind the first that hits counts.
+    pub(in crate::sandbox) fn draw_arrival(&self, is_tls: bool) -> Arrival {
+        let mut arrival = Arrival::default();
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let State { rules, random } = &mut *state;
+        for active in rules {
+            let Kind::Connection(fault) = active.rule.fault.0 else { continue };
+            let has_room = match fault {
+                ConnectionFault::SlowAccept(_) => arrival.accept.is_zero(),
+                ConnectionFault::SlowHandshake(_) => is_tls && arrival.handshake.is_zero(),
+                ConnectionFault::Drop(_) => arrival.close.is_none(),
+            };
+            if !has_room || active.is_spent() || !active.strikes(random) {
+                continue;
+            }
+            match fault {
+                ConnectionFault::SlowAccept(wait) => arrival.accept = wait,
+                ConnectionFault::SlowHandshake(wait) => arrival.handshake = wait,
+                ConnectionFault::Drop(close) => arrival.close = Some(close),
+            }
+        }
+        arrival
     }
 }
 
@@ -121,22 +161,28 @@ impl State {
 }
 
 impl Active {
-    fn hits(&mut self, message: &Message, is_item: bool, drawn: &Drawn, random: &mut Random) -> bool {
+    fn hits(&mut self, message: &Message, carrier: Carrier, drawn: &Drawn, random: &mut Random) -> bool {
         let rule = &self.rule;
-        let matches = rule.fault.suits(message, is_item)
+        let matches = rule.fault.suits(message, carrier)
             && drawn.has_room_for(&rule.fault.0)
-            && rule.times.is_none_or(|times| self.hit < times)
+            && !self.is_spent()
             && rule.method.as_ref().is_none_or(|method| *method == message.method)
             && rule
                 .path_contains
                 .as_ref()
                 .is_none_or(|part| message.path_and_query().contains(part.as_str()))
             && rule.page.is_none_or(|page| page == page_number(message));
-        if !matches {
-            return false;
-        }
+        matches && self.strikes(random)
+    }
+
+    fn is_spent(&self) -> bool {
+        self.rule.times.is_some_and(|times| self.hit >= times)
+    }
+
+    /// Counts something that matches; whether the rule hits it.
+    fn strikes(&mut self, random: &mut Random) -> bool {
         self.seen += 1;
-        let hit = self.seen > rule.skip && random.chance(rule.rate);
+        let hit = self.seen > self.rule.skip && random.chance(self.rule.rate);
         self.hit += u64::from(hit);
         hit
     }
@@ -144,8 +190,11 @@ impl Active {
 
 impl Fault {
     /// Whether the fault has a meaning for the request.
-    fn suits(&self, message: &Message, is_item: bool) -> bool {
+    fn suits(&self, message: &Message, carrier: Carrier) -> bool {
+        let is_item = carrier == Carrier::BatchItem;
         match &self.0 {
+            Kind::Connection(_) => false,
+            Kind::Stream(_) => carrier == Carrier::Http2,
             Kind::Answer(_) => true,
             Kind::Drop(_) | Kind::Slow(_) => !is_item,
             Kind::Success(_) => matches!(message.method, Method::POST | Method::PATCH) && !is_batch(message),
@@ -158,15 +207,19 @@ impl Fault {
 impl Drawn {
     fn has_room_for(&self, kind: &Kind) -> bool {
         match kind {
-            Kind::Answer(_) | Kind::Drop(_) => self.outcome.is_none(),
+            Kind::Connection(_) => false,
+            Kind::Answer(_) | Kind::Drop(_) | Kind::Stream(_) => self.outcome.is_none(),
             Kind::Slow(_) => self.slow.is_none(),
             Kind::Success(_) => self.success.is_none(),
             Kind::Read(_) | Kind::Batch(_) => true,
         }
     }
 
-    fn take(&mut self, kind: Kind) {
-        match kind {
+    fn take(&mut self, fault: Fault) {
+        self.texts.push(fault.to_string());
+        match fault.0 {
+            Kind::Connection(_) => {}
+            Kind::Stream(stream) => self.outcome = Some(Outcome::Stream(stream)),
             Kind::Answer(answer) => self.outcome = Some(Outcome::Answer(answer)),
             Kind::Drop(drop) => self.outcome = Some(Outcome::Drop(drop)),
             Kind::Slow(slow) => self.slow = Some(slow),
@@ -196,8 +249,9 @@ mod tests {
     use bytes::Bytes;
     use http::{HeaderMap, Method};
 
+    use super::super::super::answer::Close;
     use super::super::super::settings::Settings;
-    use super::{FaultRule, Message, Outcome, Plan};
+    use super::{Carrier, FaultRule, Message, Outcome, Plan};
 
     fn request(method: Method, path: &str) -> Message {
         Message { method, path: path.to_owned(), query: None, headers: HeaderMap::new(), body: Bytes::new() }
@@ -210,9 +264,9 @@ mod tests {
 
     fn statuses(plan: &Plan, message: &Message, requests: usize) -> Vec<u16> {
         (0..requests)
-            .map(|_| match plan.draw(message, false).unwrap().outcome {
+            .map(|_| match plan.draw(message, Carrier::Http1).unwrap().outcome {
                 Some(Outcome::Answer(answer)) => answer.status.as_u16(),
-                Some(Outcome::Drop(_)) => 1,
+                Some(Outcome::Drop(_) | Outcome::Stream(_)) => 1,
                 None => 0,
             })
             .collect()
@@ -248,7 +302,21 @@ mod tests {
     fn a_faulty_header_is_reported() {
         let mut message = request(Method::GET, "/beta/x");
         message.headers.insert("x-sandbox-fault", http::HeaderValue::from_static("nope"));
-        assert!(plan(&[]).draw(&message, false).is_err());
+        assert!(plan(&[]).draw(&message, Carrier::Http1).is_err());
+    }
+
+    #[test]
+    fn connections_and_streams_have_faults_of_their_own() {
+        let plan = plan(&["slow-handshake;wait=1s;times=1", "drop-connection;skip=1", "refuse-stream"]);
+        let first = plan.draw_arrival(true);
+        assert_eq!((first.handshake.as_secs(), first.close), (1, None));
+        let second = plan.draw_arrival(true);
+        assert_eq!((second.handshake.as_secs(), second.close), (0, Some(Close::Fin)));
+        let message = request(Method::GET, "/beta/x");
+        assert_eq!(statuses(&plan, &message, 1), [0], "there is no stream on HTTP/1.1");
+        let drawn = plan.draw(&message, Carrier::Http2).unwrap();
+        assert_eq!(drawn.texts, ["refuse-stream"]);
+        assert!(plan.draw(&message, Carrier::BatchItem).unwrap().outcome.is_none());
     }
 
     #[test]

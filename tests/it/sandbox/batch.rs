@@ -280,3 +280,63 @@ async fn the_record_shows_the_items() {
     assert_eq!(recorded.len(), 1);
     assert_eq!(recorded[0].batch_items(), items);
 }
+
+#[tokio::test]
+async fn an_envelope_can_say_nothing_of_its_items() {
+    let graph = Graph::start().await;
+    let before = rows(&graph);
+    let items = json!({"requests": [create("1"), create("2")]});
+    let mut created = 0;
+    for (fault, status, body) in [
+        ("batch-envelope", 200, ""),
+        ("batch-envelope;status=204", 204, ""),
+        ("batch-envelope;status=201;body=no-responses", 201, "{}"),
+        ("batch-envelope;body=no-items", 200, r#"{"responses":[]}"#),
+        ("batch-envelope;body=html", 200, "<html>"),
+        ("batch-envelope;body=text", 200, "The service is unavailable."),
+        ("batch-envelope;body=truncated", 200, r#"{"responses":[{"id":"1","status":"#),
+    ] {
+        for applied in ["", ";applied"] {
+            graph.inject(&format!("{fault}{applied};times=1"));
+            let answer = graph.post("/beta/$batch", &items).await;
+            assert_eq!(answer.status.as_u16(), status, "{fault}");
+            assert!(answer.text.starts_with(body), "{fault}: {}", answer.text);
+            assert_eq!(answer.text.is_empty(), body.is_empty(), "{fault}: {}", answer.text);
+            assert!(
+                !answer.text.contains(r#""responses":[{"#)
+                    || serde_json::from_str::<Value>(&answer.text).is_err()
+            );
+        }
+        created += 2;
+    }
+    assert_eq!(rows(&graph), before + created);
+}
+
+#[tokio::test]
+async fn an_item_can_be_no_response() {
+    let graph = Graph::start().await;
+    let items = [create("1"), create("2")];
+    for (form, expected) in [("text", json!("Bad Gateway")), ("null", Value::Null)] {
+        graph.inject(&format!("batch-malformed;item=2;form={form};times=1"));
+        let responses = batch(&graph, &items).await;
+        assert_eq!((&responses[0]["status"], &responses[1]), (&json!(201), &expected));
+    }
+    graph.inject("batch-malformed;item=1;form=null-headers;times=1");
+    let first = &batch(&graph, &items).await[0];
+    assert_eq!((&first["status"], first.get("headers")), (&json!(201), Some(&Value::Null)));
+    graph.inject("batch-malformed;item=1;form=html-body;times=1");
+    assert!(batch(&graph, &items).await[0]["body"].as_str().unwrap().starts_with("<html>"));
+    graph.inject("batch-malformed;item=1;form=broken;times=1");
+    let answer = graph.post("/beta/$batch", &json!({"requests": items})).await;
+    assert_eq!(answer.status, 200);
+    assert!(answer.text.starts_with(r#"{"responses":[<html>"#), "{}", answer.text);
+    assert!(answer.text.contains(r#""id":"2","status":201"#), "{}", answer.text);
+}
+
+#[tokio::test]
+async fn the_record_names_the_faults_of_items() {
+    let graph = Graph::start().await;
+    graph.inject("409;path=deviceStatuses;skip=1;times=1");
+    batch(&graph, &[create("1"), create("2")]).await;
+    assert_eq!(graph.sandbox.requests()[0].faults, ["item 2: 409;body=plain"]);
+}

@@ -101,6 +101,16 @@ async fn answers_can_be_slow() {
 }
 
 #[tokio::test]
+async fn connections_can_wait_to_be_accepted() {
+    let graph = Graph::start().await;
+    graph.inject("slow-accept;wait=200ms;times=1");
+    graph.inject("slow-handshake;wait=1h");
+    let started = Instant::now();
+    graph.get(&demo("")).await.expect(200);
+    assert!(started.elapsed() >= Duration::from_millis(200));
+}
+
+#[tokio::test]
 async fn a_connection_serves_many_requests() {
     let graph = Graph::start().await;
     let one = format!("GET {} HTTP/1.1\r\nhost: a\r\nauthorization: Bearer t\r\n\r\n", demo("/nope"));

@@ -114,6 +114,49 @@ async fn a_success_can_be_odd() {
 }
 
 #[tokio::test]
+async fn a_success_can_be_another_object_or_hold_an_error() {
+    let graph = Graph::start().await;
+    let other = create(&graph, "wrong-type;type=microsoft.graph.device").await.expect(201);
+    assert_eq!(other["@odata.type"], "#microsoft.graph.device");
+    assert_eq!(
+        other.as_object().unwrap().keys().collect::<Vec<_>>(),
+        ["@odata.context", "id", "@odata.type"]
+    );
+    assert_eq!(create(&graph, "wrong-type").await.expect(201)["@odata.type"], "#microsoft.graph.user");
+    let failed = create(&graph, "with-error").await.expect(201);
+    assert_eq!(failed["error"]["code"], "InternalServerError");
+    assert!(failed["id"].is_string());
+}
+
+#[tokio::test]
+async fn a_body_can_have_a_small_flaw() {
+    let graph = Graph::start().await;
+    let before = statuses(&graph);
+    for (fault, status) in [
+        ("service-timeout;retry-after=0.1;flaw=bom;applied", 503),
+        ("flawed;flaw=bom", 201),
+        ("409;flaw=bom", 409),
+    ] {
+        let request = super::json(graph.request(Method::POST, &demo("/deviceStatuses")), &status_body());
+        let answer = request.header("x-sandbox-fault", fault).send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), status);
+        let body = answer.bytes().await.unwrap();
+        let json = body.strip_prefix(b"\xEF\xBB\xBF").expect("a byte order mark");
+        assert!(serde_json::from_slice::<Value>(json).unwrap().is_object());
+    }
+    assert_eq!(statuses(&graph), before + 2);
+    assert!(create(&graph, "500;flaw=lone-surrogate").await.text.contains(r"\ud83d"));
+}
+
+#[tokio::test]
+async fn the_record_has_the_faults_that_a_request_met() {
+    let graph = Graph::start().await;
+    graph.inject("500;method=POST;times=1");
+    create(&graph, "slow-first-byte;wait=0s").await;
+    assert_eq!(graph.sandbox.requests()[0].faults, ["slow-first-byte;wait=0s", "500;body=plain"]);
+}
+
+#[tokio::test]
 async fn a_create_can_answer_204() {
     let graph = Graph::start().await;
     let with_location = create(&graph, "created-204;header=location").await;

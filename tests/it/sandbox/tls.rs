@@ -17,10 +17,11 @@ async fn links_stay_on_https() {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let directory = std::env::temp_dir().join(format!("sandbox-tls-{}", std::process::id()));
     std::fs::create_dir_all(&directory).unwrap();
-    let tls = Tls { certificate: directory.join("certificate.pem"), key: directory.join("key.pem") };
-    std::fs::write(&tls.certificate, pem("CERTIFICATE", made.cert.der())).unwrap();
-    std::fs::write(&tls.key, pem("PRIVATE KEY", &made.signing_key.serialize_der())).unwrap();
+    let (certificate, key) = (directory.join("certificate.pem"), directory.join("key.pem"));
+    std::fs::write(&certificate, pem("CERTIFICATE", made.cert.der())).unwrap();
+    std::fs::write(&key, pem("PRIVATE KEY", &made.signing_key.serialize_der())).unwrap();
 
+    let tls = Tls::Files { certificate, key };
     let graph = Graph::with(Settings { tls: Some(tls), ..Settings::default() }).await;
     let port = graph.address.rsplit(':').next().unwrap();
     let client = reqwest::Client::builder()
@@ -38,7 +39,7 @@ async fn links_stay_on_https() {
 
 #[tokio::test]
 async fn a_missing_certificate_is_reported_at_start() {
-    let tls = Tls { certificate: "/nope.pem".into(), key: "/nope.pem".into() };
+    let tls = Tls::Files { certificate: "/nope.pem".into(), key: "/nope.pem".into() };
     let sandbox = Sandbox::new(Settings { tls: Some(tls), ..Settings::default() });
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     assert!(run(listener, sandbox, std::future::pending()).await.is_err());

@@ -1,6 +1,6 @@
-//! One call, and a client that repeats it as it is told to.
+//! One call, and a client that repeats it as it is told to, or hangs up.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use intune_graphql::sandbox::DEMO_CONFIGURATION_ID;
 use serde_json::{Value, json};
@@ -12,6 +12,11 @@ const PATIENCE: usize = 12;
 /// How long it waits at most, and where it is not told; shorter than people would, so that the run ends.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 const WAIT: Duration = Duration::from_millis(100);
+/// How long it tries to reach a gateway that is being started again.
+const LONGEST_RESTART: Duration = Duration::from_secs(60);
+
+/// How an attempt is told that the client ended itself.
+const HUNG_UP: &str = "hung up";
 
 const ADD: &str =
     "mutation($input: AddDeviceStatusInput!) { addDeviceStatus(input: $input) { deviceStatusId } }";
@@ -75,6 +80,8 @@ impl Kind {
 pub(crate) enum Told {
     /// It is there; its global id.
     Created(String),
+    /// It is there, and nobody knows its id.
+    Applied,
     /// It is not there: `NOT_SENT` or `REJECTED`.
     NotWritten,
     /// It may be there.
@@ -88,65 +95,146 @@ pub(crate) struct Status {
     pub(crate) name: String,
     pub(crate) kind: Kind,
     pub(crate) told: Told,
+    pub(crate) attempts: Vec<Attempt>,
 }
 
-/// Makes call `number`, and repeats it while that is safe and worth it.
-pub(crate) async fn make(http: &reqwest::Client, url: &str, number: usize, keeps_ids: bool) -> Vec<Status> {
-    let kind = Kind::of(number);
-    let count = if kind == Kind::Bulk { BULK } else { 1 };
-    let names: Vec<String> = (0..count).map(|item| format!("call-{number}-{item}")).collect();
-    let body = body(number, kind, &names);
-    let mut told = vec![Told::NotWritten; count];
-    let mut was_unknown = vec![false; count];
-    for _ in 0..PATIENCE {
-        let request = http.post(url).header("content-type", "application/json").bearer_auth("storm-token");
-        let answer = match request.body(body.clone()).send().await {
-            Ok(answer) => answer.text().await,
-            Err(error) if error.is_connect() => {
-                // The gateway is being started again: nothing was sent.
-                tokio::time::sleep(WAIT).await;
-                continue;
-            }
-            Err(error) => Err(error),
-        };
-        let answers = answer.ok().and_then(|answer| read(&answer, count));
-        // An answer that is lost says nothing, and only what is safe is repeated.
-        let answers = answers.unwrap_or_else(|| {
-            let lost = Answer { told: Told::Unknown, is_retryable: false, wait: None };
-            vec![lost; count]
-        });
-        let mut wait = None;
-        for (item, answer) in answers.into_iter().enumerate() {
-            if matches!(told[item], Told::Created(_)) {
-                // What is there stays there, whatever a repeat meets.
-                continue;
-            }
-            was_unknown[item] |= answer.told == Told::Unknown;
-            let again = match &answer.told {
-                Told::Created(_) => false,
-                Told::Unknown => kind.is_safe(keeps_ids),
-                Told::NotWritten => answer.is_retryable,
+/// One attempt of a client's, and what it was told of one status.
+#[derive(Debug, Clone)]
+pub(crate) struct Attempt {
+    pub(crate) sent: Instant,
+    pub(crate) ended: Instant,
+    /// `None`: there was no answer.
+    pub(crate) told: Option<Told>,
+    pub(crate) hung_up: bool,
+    /// In words.
+    pub(crate) text: String,
+}
+
+/// What an attempt came to.
+enum Reply {
+    Answer(String),
+    /// The gateway was not reached, so that nothing was sent.
+    NotConnected,
+    /// The connection was lost.
+    Lost(String),
+    HungUp,
+}
+
+/// Clients of one gateway.
+#[derive(Debug)]
+pub(crate) struct Clients {
+    pub(crate) http: reqwest::Client,
+    pub(crate) url: String,
+    /// Whether the sandbox keeps ids, and so a `graphId` makes repeats safe.
+    pub(crate) keeps_ids: bool,
+    /// Share of attempts that end with a disconnect before the answer.
+    pub(crate) hang_ups: f64,
+    pub(crate) seed: u64,
+}
+
+impl Clients {
+    /// Makes call `number`, and repeats it while that is safe and worth it.
+    pub(crate) async fn make(&self, number: usize) -> Vec<Status> {
+        let kind = Kind::of(number);
+        let count = if kind == Kind::Bulk { BULK } else { 1 };
+        let mut statuses: Vec<Status> = (0..count)
+            .map(|item| Status {
+                name: format!("call-{number}-{item}"),
+                kind,
+                told: Told::NotWritten,
+                attempts: Vec::new(),
+            })
+            .collect();
+        let mut was_unknown = vec![false; count];
+        let body = body(number, &statuses);
+        let mut random = fastrand::Rng::with_seed(self.seed.wrapping_add(number as u64));
+        let start = Instant::now();
+        let mut attempts = 0;
+        while attempts < PATIENCE {
+            let sent = Instant::now();
+            let reply = self.attempt(&body, &mut random).await;
+            let ended = Instant::now();
+            let (answers, lost) = match reply {
+                Reply::NotConnected if start.elapsed() < LONGEST_RESTART => {
+                    tokio::time::sleep(WAIT).await;
+                    continue;
+                }
+                Reply::NotConnected => break,
+                Reply::Answer(answer) => (read(&answer, count), format!("unreadable answer {answer:.200}")),
+                Reply::Lost(error) => (None, format!("connection lost: {error}")),
+                Reply::HungUp => (None, HUNG_UP.to_owned()),
             };
-            if again {
-                let asked = answer.wait.unwrap_or(WAIT).min(LONGEST_WAIT);
-                wait = Some(wait.map_or(asked, |wait: Duration| wait.max(asked)));
+            attempts += 1;
+            let hung_up = lost == HUNG_UP;
+            let mut wait = None;
+            for (item, status) in statuses.iter_mut().enumerate() {
+                let answer = answers.as_ref().map(|answers| &answers[item]);
+                status.attempts.push(Attempt {
+                    sent,
+                    ended,
+                    told: answer.map(|answer| answer.told.clone()),
+                    hung_up,
+                    text: answer.map_or_else(|| lost.clone(), |answer| answer.text.clone()),
+                });
+                if matches!(status.told, Told::Created(_)) {
+                    // What is there stays there, whatever a repeat meets.
+                    continue;
+                }
+                // A lost answer says nothing, and only what is safe is repeated.
+                let told = answer.map_or(Told::Unknown, |answer| answer.told.clone());
+                was_unknown[item] |= told == Told::Unknown;
+                let again = match &told {
+                    Told::Created(_) => false,
+                    Told::Unknown | Told::Applied => kind.is_safe(self.keeps_ids),
+                    Told::NotWritten => answer.is_some_and(|answer| answer.is_retryable),
+                };
+                if again {
+                    let asked = answer.and_then(|answer| answer.wait).unwrap_or(WAIT).min(LONGEST_WAIT);
+                    wait = Some(wait.map_or(asked, |wait: Duration| wait.max(asked)));
+                }
+                status.told = match told {
+                    Told::Created(id) => Told::Created(id),
+                    // What was written once is there, whatever is told of repeats.
+                    _ if status.told == Told::Applied => Told::Applied,
+                    // What was not known once is known only by the object.
+                    Told::NotWritten if was_unknown[item] => Told::Unknown,
+                    told => told,
+                };
             }
-            told[item] = match answer.told {
-                // What was not known once is known only by the object.
-                Told::NotWritten if was_unknown[item] => Told::Unknown,
-                told => told,
-            };
+            let Some(wait) = wait else { break };
+            tokio::time::sleep(wait).await;
         }
-        let Some(wait) = wait else { break };
-        tokio::time::sleep(wait).await;
+        statuses
     }
-    names.into_iter().zip(told).map(|(name, told)| Status { name, kind, told }).collect()
+
+    /// Sends the call once. A client that hangs up closes its connection.
+    async fn attempt(&self, body: &str, random: &mut fastrand::Rng) -> Reply {
+        let request = self.http.post(&self.url).header("content-type", "application/json");
+        let request = request.bearer_auth("storm-token").body(body.to_owned());
+        let exchange = async {
+            match request.send().await {
+                Ok(answer) => {
+                    answer.text().await.map_or_else(|error| Reply::Lost(format!("{error:?}")), Reply::Answer)
+                }
+                Err(error) if error.is_connect() => Reply::NotConnected,
+                Err(error) => Reply::Lost(format!("{error:?}")),
+            }
+        };
+        if random.f64() >= self.hang_ups {
+            return exchange.await;
+        }
+        // Half of them at once, where calls have hardly begun, the others later.
+        let longest = if random.bool() { 20 } else { 2000 };
+        let patience = Duration::from_millis(random.u64(..longest));
+        tokio::time::timeout(patience, exchange).await.unwrap_or(Reply::HungUp)
+    }
 }
 
-fn body(number: usize, kind: Kind, names: &[String]) -> String {
-    let statuses: Vec<Value> = names
+fn body(number: usize, statuses: &[Status]) -> String {
+    let kind = Kind::of(number);
+    let statuses: Vec<Value> = statuses
         .iter()
-        .map(|name| {
+        .map(|Status { name, .. }| {
             let mut status = json!({
                 "deviceDisplayName": "storm", "userName": name, "deviceModel": "iPad", "platform": 8, "status": "COMPLIANT",
                 "complianceGracePeriodExpirationDateTime": "9999-12-31T23:59:59.9999999Z",
@@ -178,6 +266,7 @@ struct Answer {
     told: Told,
     is_retryable: bool,
     wait: Option<Duration>,
+    text: String,
 }
 
 /// Reads an answer; `None` where it is none of the gateway's.
@@ -194,12 +283,18 @@ fn read(answer: &str, count: usize) -> Option<Vec<Answer>> {
 
 fn item(id: &Value, error: &Value) -> Option<Answer> {
     if let Some(id) = id.as_str() {
-        return Some(Answer { told: Told::Created(id.to_owned()), is_retryable: false, wait: None });
+        let told = Told::Created(id.to_owned());
+        return Some(Answer { told, is_retryable: false, wait: None, text: "told created".to_owned() });
     }
-    let told = match error["outcome"].as_str()? {
+    let outcome = error["outcome"].as_str()?;
+    let told = match outcome {
         "NOT_SENT" | "REJECTED" => Told::NotWritten,
+        "APPLIED" => Told::Applied,
         _ => Told::Unknown,
     };
+    let is_retryable = error["retryable"].as_bool()?;
     let wait = error["retryAfter"].as_f64().and_then(|wait| Duration::try_from_secs_f64(wait).ok());
-    Some(Answer { told, is_retryable: error["retryable"].as_bool()?, wait })
+    let code = error["code"].as_str().unwrap_or_default();
+    let text = format!("told {outcome}, {code}{}", if is_retryable { ", retryable" } else { "" });
+    Some(Answer { told, is_retryable, wait, text })
 }

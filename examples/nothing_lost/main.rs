@@ -2,9 +2,14 @@
 //! way it knows, the gateway is drained and started again in the middle, and then what callers were told is held against
 //! what the sandbox has.
 //!
+//! `storm --faults hard` adds faults below the requests: connections, HTTP/2 streams, the disk, clients that disconnect.
+//!
 //! `cargo run --release --example nothing_lost -- --help`
 
 mod call;
+mod disk;
+mod evidence;
+mod faults;
 #[path = "../support/gateway.rs"]
 mod gateway;
 mod storm;
@@ -13,7 +18,7 @@ mod windows;
 
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use intune_graphql::commands;
 use intune_graphql::config::Cli;
 use intune_graphql::sandbox::settings::IdPolicy;
@@ -51,9 +56,22 @@ struct StormArgs {
     /// What the sandbox does with the ids that callers give; `keep` is told to the gateway.
     #[arg(long, value_enum, default_value_t = IdPolicy::Keep)]
     ids: IdPolicy,
+    /// Which faults to meet.
+    #[arg(long, value_enum, default_value_t = Faults::Usual)]
+    faults: Faults,
     /// Let Graph break its own word: 429 and 503 after it has done the write. Doubles are then counted, not failed.
     #[arg(long)]
     broken_word: bool,
+}
+
+/// Which faults a run meets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Faults {
+    /// Refusals, failures, dropped connections and odd successes. The gateway restarts once, at half time.
+    Usual,
+    /// Over HTTPS and HTTP/2, these and: refused streams, GOAWAY, late handshakes, closed connections, answers that cannot
+    /// be read, a disk that stalls (needs a C compiler), clients that disconnect, and restarts at random moments.
+    Hard,
 }
 
 #[derive(Debug, Args)]

@@ -1,110 +1,123 @@
 //! Faults of all kinds at once.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use intune_graphql::sandbox::Settings;
-use intune_graphql::sandbox::settings::IdPolicy;
+use intune_graphql::sandbox::settings::{IdPolicy, Tls};
+use intune_graphql::sandbox::{Settings, TestCertificate};
 use tokio::sync::Mutex;
 
-use crate::StormArgs;
-use crate::call::{self, Status};
+use crate::call::{Clients, Status};
+use crate::disk::StalledDisk;
+use crate::evidence::Evidence;
+use crate::faults::{BROKEN_WORD, CONNECTIONS, HARD, USUAL};
 use crate::gateway::{Gateway, StateFile, start_sandbox};
-use crate::tally::Tally;
+use crate::tally::{Tally, Violation};
+use crate::{Faults, StormArgs};
 
-/// Every way to fail of the lists "Errors", "Writes" and "Batch", each with the same share.
-const FAULTS: &[&str] = &[
-    "429",
-    "429;retry-after=0",
-    "429;body=throttled;retry-after=0.1",
-    "429;body=wrapped;retry-after=date:1s",
-    "503;retry-after=0.1",
-    "503;body=wrapped",
-    "service-timeout;retry-after=0.1",
-    "service-timeout;retry-after=0.1;applied=true",
-    "500;body=wrapped",
-    "500;applied=true",
-    "bad-gateway",
-    "bad-gateway;applied=true",
-    "gateway-timeout",
-    "gateway-timeout;applied=true",
-    "504;body=empty-message;applied=true",
-    "400;body=wrapped",
-    "409",
-    "drop-unread",
-    "drop-unread;close=reset",
-    "drop-mid-answer",
-    "drop-mid-answer;close=reset",
-    "drop-applied",
-    "drop-applied;close=reset",
-    "slow-first-byte;wait=200ms",
-    "slow-body;piece=200;pause=5ms",
-    "created-204;header=location",
-    "created-204;header=none",
-    "empty-body",
-    "truncated",
-    "not-json",
-    "without;members=id",
-    "batch-item;item=1;status=429;retry-after=0.1",
-    "batch-item;item=2;status=503",
-    "batch-item;item=3;status=504;applied=true",
-    "batch-missing;item=4",
-    "batch-duplicate;item=5",
-    "batch-malformed;item=6",
-    "batch-shuffled",
-];
+/// Requests that the sandbox's record keeps, so that a violation can be explained.
+const RECORD: usize = 1_000_000;
+/// Streams on one HTTP/2 connection in a hard run: fewer than there are clients.
+const MAX_STREAMS: u32 = 40;
+/// Share of a client's attempts that end with a disconnect, in a hard run.
+const HANG_UPS: f64 = 0.15;
+/// Restarts of a hard run.
+const RESTARTS: usize = 6;
 
-/// Where Graph breaks its own word: it says that it did nothing, and has done it.
-const BROKEN_WORD: &[&str] =
-    &["429;applied=true", "429;retry-after=0.1;applied=true", "503;retry-after=0.1;applied=true"];
+/// The certificate authority of the sandbox, in a file that goes with this.
+struct Authority(PathBuf);
+
+impl Authority {
+    fn new(made: &TestCertificate) -> anyhow::Result<Self> {
+        let file = std::env::temp_dir().join(format!("intune-graphql-example-{}.pem", std::process::id()));
+        std::fs::write(&file, made.authority_pem())
+            .with_context(|| format!("cannot write {}", file.display()))?;
+        Ok(Self(file))
+    }
+}
+
+impl Drop for Authority {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
 
 #[expect(clippy::print_stdout, reason = "the figures are the program's purpose")]
 pub(crate) async fn run(args: &StormArgs) -> anyhow::Result<bool> {
-    let mut faults: Vec<&str> = FAULTS.to_vec();
+    let is_hard = args.faults == Faults::Hard;
+    let mut faults: Vec<&str> = USUAL.to_vec();
+    if is_hard {
+        faults.extend(HARD);
+    }
+    let mut kinds = faults.len() + if is_hard { CONNECTIONS.len() } else { 0 };
     if args.broken_word {
         // As often as all the others together.
-        faults.extend(BROKEN_WORD.iter().cycle().take(FAULTS.len()));
+        kinds += BROKEN_WORD.len();
+        faults.extend(BROKEN_WORD.iter().cycle().take(faults.len()));
     }
     let keeps_ids = args.ids == IdPolicy::Keep;
-    let (sandbox, root) = start_sandbox(Settings {
+    let mut settings = Settings {
         ids: args.ids,
         seed: args.seed,
         statuses: 0,
-        record: 1,
+        record: RECORD,
+        max_streams: MAX_STREAMS,
         fault_rate: args.fault_rate,
         fault_mix: faults.iter().map(|fault| fault.parse()).collect::<Result<_, _>>().context("a fault")?,
         ..Settings::default()
-    })
-    .await?;
-    let state = StateFile::new();
-    let mut settings = vec!["--deadline", "10s", "--log", "error"];
+    };
+    let mut options: Vec<String> =
+        ["--deadline", if is_hard { "2s" } else { "10s" }, "--log", "error"].map(str::to_owned).to_vec();
     if keeps_ids {
-        settings.push("--graph-keeps-ids");
+        options.push("--graph-keeps-ids".to_owned());
     }
-    let mut gateway = Gateway::start(&root, "127.0.0.1:0", state.path(), &settings)?;
+    let mut authority = None;
+    let mut disk = None;
+    if is_hard {
+        disk = Some(StalledDisk::new(args.seed)?);
+        let made = TestCertificate::make()?;
+        let file = authority.insert(Authority::new(&made)?);
+        options.extend(["--graph-ca".to_owned(), file.0.display().to_string()]);
+        settings.tls = Some(Tls::Made(made));
+        settings.faults =
+            CONNECTIONS.iter().map(|rule| rule.parse()).collect::<Result<_, _>>().context("a rule")?;
+    }
+    let (sandbox, root) = start_sandbox(settings).await?;
+    let state = StateFile::new();
+    let start_gateway = |address: &str, run: usize| {
+        let environment = disk.as_ref().map(|disk| disk.environment(run)).transpose()?.unwrap_or_default();
+        let options: Vec<&str> = options.iter().map(String::as_str).collect();
+        Gateway::start_in(&environment, &root, address, state.path(), &options)
+    };
+    let mut gateway = start_gateway("127.0.0.1:0", 0)?;
     let address = gateway.address.clone();
-    let url: Arc<str> = format!("http://{address}/graphql").into();
     println!(
-        "{} calls by {} clients, {} % faults of {} kinds, seed {}, ids {}{}",
+        "{} calls by {} clients, {} % faults of {kinds} kinds, seed {}, ids {}{}{}",
         args.calls,
         args.clients,
         args.fault_rate * 100.0,
-        FAULTS.len() + if args.broken_word { BROKEN_WORD.len() } else { 0 },
         args.seed,
         if keeps_ids { "kept" } else { "ignored" },
+        if is_hard { ", over HTTP/2, with a stalled disk, hang-ups and restarts at random" } else { "" },
         if args.broken_word { ", Graph's word broken" } else { "" },
     );
 
     let start = Instant::now();
     let next = Arc::new(AtomicUsize::new(0));
     let told: Arc<Mutex<Vec<Status>>> = Arc::default();
-    let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(60)).build()?;
-    let clients: Vec<_> = (0..args.clients)
+    let clients = Arc::new(Clients {
+        http: reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(60)).build()?,
+        url: format!("http://{address}/graphql"),
+        keeps_ids,
+        hang_ups: if is_hard { HANG_UPS } else { 0.0 },
+        seed: args.seed,
+    });
+    let running: Vec<_> = (0..args.clients)
         .map(|_| {
-            let (next, told, url, http) =
-                (Arc::clone(&next), Arc::clone(&told), Arc::clone(&url), http.clone());
+            let (next, told, clients) = (Arc::clone(&next), Arc::clone(&told), Arc::clone(&clients));
             let calls = args.calls;
             tokio::spawn(async move {
                 loop {
@@ -112,17 +125,31 @@ pub(crate) async fn run(args: &StormArgs) -> anyhow::Result<bool> {
                     if number >= calls {
                         return;
                     }
-                    let statuses = call::make(&http, &url, number, keeps_ids).await;
+                    let statuses = clients.make(number).await;
                     told.lock().await.extend(statuses);
                 }
             })
         })
         .collect();
 
-    let mut is_drained = false;
+    let mut codes = Vec::new();
+    let mut restarts = restarts(args, is_hard).into_iter().peekable();
     for tenth in 1..=10 {
-        while next.load(Ordering::Relaxed) < args.calls * tenth / 10 {
-            tokio::time::sleep(Duration::from_millis(50)).await;
+        let begun = args.calls * tenth / 10;
+        loop {
+            let reached = next.load(Ordering::Relaxed);
+            if restarts.next_if(|restart| *restart <= reached).is_some() {
+                let stopping = Instant::now();
+                let code = gateway.drain().await?;
+                let seconds = stopping.elapsed().as_secs_f64();
+                println!("      drained in {seconds:.1} s with exit code {code:?}, and started again");
+                codes.push(code);
+                gateway = start_gateway(&address, codes.len())?;
+            } else if reached >= begun {
+                break;
+            } else {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
         }
         let (memory, files) =
             (gateway.memory().unwrap_or_default() / 1024, gateway.files().unwrap_or_default());
@@ -131,24 +158,35 @@ pub(crate) async fn run(args: &StormArgs) -> anyhow::Result<bool> {
             "{:>3} % of the calls begun, {seconds:>4} s, gateway {memory} MiB, {files} files",
             tenth * 10
         );
-        if tenth == 5 {
-            let code = gateway.drain().await?;
-            println!("      drained with exit code {code:?}, and started again");
-            is_drained = code == Some(0);
-            gateway = Gateway::start(&root, &address, state.path(), &settings)?;
-        }
     }
-    for client in clients {
+    for client in running {
         client.await?;
     }
     let code = gateway.drain().await?;
     println!("drained at the end with exit code {code:?}, after {} s", start.elapsed().as_secs());
+    codes.push(code);
+    let delays = disk.as_ref().map_or(0, StalledDisk::delays);
+    if is_hard {
+        println!("the disk stalled {delays} times");
+    }
 
-    let tally = Tally::new(&told.lock().await, &sandbox, keeps_ids);
+    let tally = Tally::new(&told.lock().await, &Evidence::new(&sandbox, start), keeps_ids);
     tally.print();
     if args.broken_word {
         println!("Graph said that it had done nothing, and had: the doubles are the price of believing it.");
-        return Ok(tally.missing == 0);
+        return Ok(tally.violations(Violation::Missing) == 0);
     }
-    Ok(tally.is_kept() && is_drained && code == Some(0))
+    let is_stalled = !is_hard || delays > 0;
+    Ok(tally.is_kept() && is_stalled && codes.iter().all(|code| *code == Some(0)))
+}
+
+/// The calls at whose begin the gateway restarts, in order: half-way, or at random in a hard run.
+fn restarts(args: &StormArgs, is_hard: bool) -> Vec<usize> {
+    if !is_hard {
+        return vec![args.calls / 2];
+    }
+    let mut random = fastrand::Rng::with_seed(args.seed);
+    let mut restarts: Vec<usize> = (0..RESTARTS).map(|_| random.usize(..args.calls.max(1))).collect();
+    restarts.sort_unstable();
+    restarts
 }

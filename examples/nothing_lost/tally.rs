@@ -1,69 +1,105 @@
 //! What callers were told, held against what the sandbox has.
 
-use std::collections::{BTreeMap, HashMap};
-
-use intune_graphql::sandbox::{DEMO_CONFIGURATION_ID, Sandbox};
+use std::collections::BTreeMap;
 
 use crate::call::{Status, Told};
+use crate::evidence::Evidence;
+
+/// How many violations of a kind are explained.
+const EXPLAINED: usize = 3;
+
+/// A way not to keep one's word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Violation {
+    /// Told created or applied, and not there.
+    Missing,
+    /// Told not sent or rejected, and there.
+    PresentThoughNotWritten,
+    /// Sent after the caller had been told that nothing was.
+    SentAfterTold,
+    /// Sent long after the caller had hung up.
+    SentAfterHangUp,
+    /// There more than once, though the call carried what makes repeats safe.
+    DoubledSafe,
+    /// There more than once, of a call that carried nothing.
+    DoubledPlain,
+}
+
+impl Violation {
+    const ALL: [Self; 6] = [
+        Self::Missing,
+        Self::PresentThoughNotWritten,
+        Self::SentAfterTold,
+        Self::SentAfterHangUp,
+        Self::DoubledSafe,
+        Self::DoubledPlain,
+    ];
+
+    fn text(self) -> &'static str {
+        match self {
+            Self::Missing => "told created, but missing",
+            Self::PresentThoughNotWritten => "told not written, but there",
+            Self::SentAfterTold => "sent after told not written",
+            Self::SentAfterHangUp => "sent 1 s after a hang-up",
+            Self::DoubledSafe => "doubled, with a key or a kept id",
+            Self::DoubledPlain => "doubled, without",
+        }
+    }
+}
 
 /// The figures of a run.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
-    pub(crate) statuses: usize,
-    pub(crate) created: usize,
-    pub(crate) not_written: usize,
+    statuses: usize,
+    created: usize,
+    not_written: usize,
+    /// Told that it is there, without an id.
+    applied: usize,
     /// Told unknown, and there.
-    pub(crate) unknown_present: usize,
+    unknown_present: usize,
     /// Told unknown, and not there.
-    pub(crate) unknown_absent: usize,
-    pub(crate) missing: usize,
-    /// There more than once, though the call carried what makes repeats safe.
-    pub(crate) doubled_safe: usize,
-    /// There more than once, of calls that carried nothing.
-    pub(crate) doubled_plain: usize,
-    pub(crate) present_though_not_written: usize,
+    unknown_absent: usize,
+    hang_ups: usize,
+    violations: BTreeMap<Violation, usize>,
     /// Statuses of each kind of call, and how many of them are unknown.
     by_kind: BTreeMap<&'static str, (usize, usize)>,
 }
 
 impl Tally {
-    /// Compares. `keeps_ids` is whether a `graphId` makes repeats safe.
-    pub(crate) fn new(told: &[Status], sandbox: &Sandbox, keeps_ids: bool) -> Self {
-        let mut there: HashMap<String, usize> = HashMap::new();
-        for status in sandbox.device_statuses(DEMO_CONFIGURATION_ID) {
-            *there.entry(status["userName"].as_str().unwrap_or_default().to_owned()).or_default() += 1;
-        }
-        let mut tally = Self { statuses: told.len(), ..Self::default() };
-        for Status { name, kind, told } in told {
-            let count = there.get(name).copied().unwrap_or_default();
-            match (told, count) {
-                (Told::Created(_), 0) => tally.missing += 1,
-                (Told::NotWritten, 1..) => tally.present_though_not_written += 1,
-                _ => {}
-            }
-            match (told, count) {
+    /// Compares, and explains the first violations of each kind. `keeps_ids` is whether a `graphId` makes repeats safe.
+    pub(crate) fn new(statuses: &[Status], evidence: &Evidence, keeps_ids: bool) -> Self {
+        let mut tally = Self { statuses: statuses.len(), ..Self::default() };
+        for status in statuses {
+            let count = evidence.count(&status.name);
+            match (&status.told, count) {
                 (Told::Created(_), _) => tally.created += 1,
+                (Told::Applied, _) => tally.applied += 1,
                 (Told::NotWritten, _) => tally.not_written += 1,
                 (Told::Unknown, 0) => tally.unknown_absent += 1,
                 (Told::Unknown, _) => tally.unknown_present += 1,
             }
-            let (statuses, unknown) = tally.by_kind.entry(kind.name()).or_default();
+            let (statuses, unknown) = tally.by_kind.entry(status.kind.name()).or_default();
             *statuses += 1;
-            *unknown += usize::from(*told == Told::Unknown);
-            if count > 1 {
-                if kind.is_safe(keeps_ids) {
-                    tally.doubled_safe += 1;
-                } else {
-                    tally.doubled_plain += 1;
+            *unknown += usize::from(status.told == Told::Unknown);
+            tally.hang_ups += status.attempts.iter().filter(|attempt| attempt.hung_up).count();
+            for violation in violations(status, count, evidence, keeps_ids) {
+                let found = tally.violations.entry(violation).or_default();
+                *found += 1;
+                if *found <= EXPLAINED {
+                    evidence.print(violation.text(), status);
                 }
             }
         }
         tally
     }
 
+    pub(crate) fn violations(&self, violation: Violation) -> usize {
+        self.violations.get(&violation).copied().unwrap_or_default()
+    }
+
     /// Whether the gateway kept its word.
     pub(crate) fn is_kept(&self) -> bool {
-        self.missing + self.doubled_safe + self.doubled_plain + self.present_though_not_written == 0
+        self.violations.is_empty()
     }
 
     #[expect(clippy::print_stdout, reason = "the figures are the program's purpose")]
@@ -72,6 +108,7 @@ impl Tally {
         let share = 100.0 * unknown as f64 / self.statuses.max(1) as f64;
         println!("statuses                           {:>7}", self.statuses);
         println!("  told created                     {:>7}", self.created);
+        println!("  told applied, without an id      {:>7}", self.applied);
         println!("  told not sent or rejected        {:>7}", self.not_written);
         println!("  told unknown                     {unknown:>7}  {share:.2} %");
         println!("    of which there                 {:>7}", self.unknown_present);
@@ -79,9 +116,31 @@ impl Tally {
         for (kind, (statuses, unknown)) in &self.by_kind {
             println!("    {kind:<30} {unknown:>7}  of {statuses}");
         }
-        println!("told created, but missing          {:>7}", self.missing);
-        println!("told not written, but there        {:>7}", self.present_though_not_written);
-        println!("doubled, with a key or a kept id   {:>7}", self.doubled_safe);
-        println!("doubled, without                   {:>7}", self.doubled_plain);
+        println!("answers lost to a hang-up          {:>7}", self.hang_ups);
+        for violation in Violation::ALL {
+            println!("{:<34} {:>7}", violation.text(), self.violations(violation));
+        }
     }
+}
+
+/// What is wrong with one status, of which there are so many objects.
+fn violations(status: &Status, count: usize, evidence: &Evidence, keeps_ids: bool) -> Vec<Violation> {
+    let mut found = Vec::new();
+    match (&status.told, count) {
+        (Told::Created(_) | Told::Applied, 0) => found.push(Violation::Missing),
+        (Told::NotWritten, 1..) => found.push(Violation::PresentThoughNotWritten),
+        _ => {}
+    }
+    if evidence.sent_after_told(status) {
+        found.push(Violation::SentAfterTold);
+    }
+    if evidence.sent_after_hang_up(status) {
+        found.push(Violation::SentAfterHangUp);
+    }
+    match count {
+        0 | 1 => {}
+        _ if status.kind.is_safe(keeps_ids) => found.push(Violation::DoubledSafe),
+        _ => found.push(Violation::DoubledPlain),
+    }
+    found
 }

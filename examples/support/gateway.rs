@@ -10,9 +10,10 @@ use tokio::net::TcpListener;
 
 /// Serves a sandbox on a free port; gives its service root.
 pub(crate) async fn start_sandbox(settings: Settings) -> anyhow::Result<(Sandbox, String)> {
+    let scheme = if settings.tls.is_some() { "https" } else { "http" };
     let sandbox = Sandbox::new(settings);
     let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let root = format!("http://{}/beta", listener.local_addr()?);
+    let root = format!("{scheme}://{}/beta", listener.local_addr()?);
     tokio::spawn(sandbox::run(listener, sandbox.clone(), std::future::pending()));
     Ok((sandbox, root))
 }
@@ -48,10 +49,22 @@ pub(crate) struct Gateway {
 impl Gateway {
     /// Starts this program as a gateway in front of `root`.
     pub(crate) fn start(root: &str, address: &str, state: &Path, more: &[&str]) -> anyhow::Result<Self> {
+        Self::start_in(&[], root, address, state, more)
+    }
+
+    /// As `start`, with these variables added to its environment.
+    pub(crate) fn start_in(
+        environment: &[(&str, String)],
+        root: &str,
+        address: &str,
+        state: &Path,
+        more: &[&str],
+    ) -> anyhow::Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("INTUNE_GRAPHQL_")) {
             command.env_remove(name);
         }
+        command.envs(environment.iter().map(|(name, value)| (name, value)));
         command.args(["serve", "--listen", address, "--admin-listen", "127.0.0.1:0", "--graph-url", root]);
         command.arg("--state-file").arg(state).args(more).stdin(Stdio::null()).stdout(Stdio::piped());
         let mut child = command.spawn().context("the gateway does not start")?;

@@ -1,0 +1,98 @@
+//! What the sandbox does to requests and connections.
+
+/// Every way to fail of the lists "Errors", "Writes" and "Batch", each with the same share.
+pub(crate) const USUAL: &[&str] = &[
+    "429",
+    "429;retry-after=0",
+    "429;body=throttled;retry-after=0.1",
+    "429;body=wrapped;retry-after=date:1s",
+    "503;retry-after=0.1",
+    "503;body=wrapped",
+    "service-timeout;retry-after=0.1",
+    "service-timeout;retry-after=0.1;applied=true",
+    "500;body=wrapped",
+    "500;applied=true",
+    "bad-gateway",
+    "bad-gateway;applied=true",
+    "gateway-timeout",
+    "gateway-timeout;applied=true",
+    "504;body=empty-message;applied=true",
+    "400;body=wrapped",
+    "409",
+    "drop-unread",
+    "drop-unread;close=reset",
+    "drop-mid-answer",
+    "drop-mid-answer;close=reset",
+    "drop-applied",
+    "drop-applied;close=reset",
+    "slow-first-byte;wait=200ms",
+    "slow-body;piece=200;pause=5ms",
+    "created-204;header=location",
+    "created-204;header=none",
+    "empty-body",
+    "truncated",
+    "not-json",
+    "without;members=id",
+    "batch-item;item=1;status=429;retry-after=0.1",
+    "batch-item;item=2;status=503",
+    "batch-item;item=3;status=504;applied=true",
+    "batch-missing;item=4",
+    "batch-duplicate;item=5",
+    "batch-malformed;item=6",
+    "batch-shuffled",
+];
+
+/// What a hard run adds, each with the same share again: streams that are refused, and answers that cannot be read or say
+/// something else than they seem to.
+pub(crate) const HARD: &[&str] = &[
+    "refuse-stream",
+    "refuse-stream",
+    "go-away",
+    "slow-first-byte;wait=3s",
+    "503;body=empty;retry-after=0.1",
+    "503;retry-after=0.1;flaw=bom",
+    "service-timeout;retry-after=0.1;flaw=bom;applied",
+    "service-timeout;retry-after=0.1;flaw=utf-16;applied",
+    "service-timeout;retry-after=0.1;flaw=lone-surrogate;applied",
+    "service-timeout;retry-after=0.1;flaw=invalid-byte;applied",
+    "service-timeout;retry-after=0.1;flaw=trailing-text;applied",
+    "service-timeout;retry-after=0.1;flaw=nul;applied",
+    "409;flaw=bom",
+    "canned;status=200;header.content-type=application/json;text={\"id\":\"sign-in\",\"title\":\"Sign in\"}",
+    "canned;status=201;header.content-type=application/json;text={\"error\":{\"code\":\"Busy\",\"message\":\"Busy\"},\"id\":\"1\"}",
+    "canned;status=202",
+    "wrong-type",
+    "with-error",
+    "flawed;flaw=bom",
+    "flawed;flaw=lone-surrogate",
+    "flawed;flaw=trailing-text",
+    "batch-envelope",
+    "batch-envelope;applied",
+    "batch-envelope;status=201",
+    "batch-envelope;status=204",
+    "batch-envelope;status=204;applied",
+    "batch-envelope;body=no-responses",
+    "batch-envelope;status=201;body=no-items;applied",
+    "batch-envelope;body=html",
+    "batch-envelope;body=html;applied",
+    "batch-envelope;body=truncated",
+    "batch-envelope;body=truncated;applied",
+    "batch-malformed;item=1;form=null-headers",
+    "batch-malformed;item=2;form=text",
+    "batch-malformed;item=3;form=null",
+    "batch-malformed;item=4;form=html-body",
+    "batch-malformed;item=5;form=broken",
+];
+
+/// What a hard run does to new connections.
+pub(crate) const CONNECTIONS: &[&str] = &[
+    "slow-handshake;wait=1500ms;rate=0.1",
+    "slow-handshake;wait=6s;rate=0.03",
+    "slow-accept;wait=300ms;rate=0.05",
+    "drop-connection;rate=0.1",
+    "drop-connection;close=reset;rate=0.05",
+];
+
+/// Where Graph breaks its own word: it says that it did nothing, and has done it.
+pub(crate) const BROKEN_WORD: &[&str] =
+    &["429;applied=true", "429;retry-after=0.1;applied=true", "503;retry-after=0.1;applied=true"];

@@ -1,8 +1,8 @@
 //! An in-memory Microsoft Graph: the part of Intune that the gateway speaks to, served over HTTP only.
 //!
 //! It shares no type with the rest of the crate, so that a misread property name cannot pass on both sides. A request
-//! goes from `wire` (connections) to `exchange` (record, faults, headers) to `service` (routes and rights) to
-//! `reads` or `writes`, which work on the `store` by the metadata in `model`.
+//! goes from `wire` (connections: HTTP/1.1, and HTTP/2 over https) to `exchange` (record, faults, headers) to `service`
+//! (routes and rights) to `reads` or `writes`, which work on the `store` by the metadata in `model`.
 //!
 //! # Tokens
 //!

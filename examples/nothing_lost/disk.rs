@@ -8,6 +8,9 @@ use anyhow::{Context as _, ensure};
 const SOURCE: &str = include_str!("stalled_disk.c");
 /// Calls in a thousand that are delayed.
 const PER_MILLE: u32 = 4;
+/// As `PER_MILLE`, in a run of fewer calls than `SHORT`, which would otherwise meet hardly any delay.
+const PER_MILLE_SHORT: u32 = 40;
+const SHORT: usize = 5000;
 /// Longest delay, in milliseconds: twice as long as the gateway's deadline in a hard run.
 const MAX_MS: u32 = 4000;
 
@@ -15,15 +18,17 @@ const MAX_MS: u32 = 4000;
 pub(crate) struct StalledDisk {
     folder: PathBuf,
     seed: u64,
+    per_mille: u32,
 }
 
 impl StalledDisk {
-    /// Compiles the library.
-    pub(crate) fn new(seed: u64) -> anyhow::Result<Self> {
+    /// Compiles the library, for a run of so many calls.
+    pub(crate) fn new(seed: u64, calls: usize) -> anyhow::Result<Self> {
         ensure!(cfg!(target_os = "linux"), "--faults hard: the disk can be stalled on Linux only");
         let folder = std::env::temp_dir().join(format!("intune-graphql-disk-{}", std::process::id()));
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        let disk = Self { folder, seed };
+        let per_mille = if calls < SHORT { PER_MILLE_SHORT } else { PER_MILLE };
+        let disk = Self { folder, seed, per_mille };
         let source = disk.folder.join("stalled_disk.c");
         std::fs::write(&source, SOURCE)?;
         let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".to_owned());
@@ -50,7 +55,7 @@ impl StalledDisk {
     pub(crate) fn environment(&self, run: usize) -> anyhow::Result<Vec<(&'static str, String)>> {
         Ok(vec![
             ("LD_PRELOAD", self.library().display().to_string()),
-            ("STALLED_DISK_PER_MILLE", PER_MILLE.to_string()),
+            ("STALLED_DISK_PER_MILLE", self.per_mille.to_string()),
             ("STALLED_DISK_MAX_MS", MAX_MS.to_string()),
             ("STALLED_DISK_SEED", self.seed.wrapping_add(u64::try_from(run)?).to_string()),
             ("STALLED_DISK_LOG", self.log().display().to_string()),

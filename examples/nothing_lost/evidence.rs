@@ -75,13 +75,13 @@ impl Evidence {
     #[expect(clippy::print_stdout, reason = "the history is what a violation is explained by")]
     pub(crate) fn print(&self, what: &str, status: &Status) {
         println!("{} ({}): {what}", status.name, status.kind.name());
-        let mut lines: Vec<(Instant, &str)> = Vec::new();
+        let mut lines: Vec<(Instant, String)> = Vec::new();
         for attempt in &status.attempts {
-            lines.push((attempt.sent, "client: sends"));
-            lines.push((attempt.ended, &attempt.text));
+            lines.push((attempt.sent, "client: sends".to_owned()));
+            lines.push((attempt.ended, format!("client: {}", attempt.text)));
         }
         for create in self.creates.get(&status.name).into_iter().flatten() {
-            lines.push((create.at, &create.text));
+            lines.push((create.at, create.text.clone()));
         }
         lines.sort_by_key(|(at, _)| *at);
         for (at, text) in lines {

@@ -77,7 +77,7 @@ pub(crate) async fn run(args: &StormArgs) -> anyhow::Result<bool> {
     let mut authority = None;
     let mut disk = None;
     if is_hard {
-        disk = Some(StalledDisk::new(args.seed)?);
+        disk = Some(StalledDisk::new(args.seed, args.calls)?);
         let made = TestCertificate::make()?;
         let file = authority.insert(Authority::new(&made)?);
         options.extend(["--graph-ca".to_owned(), file.0.display().to_string()]);
@@ -180,13 +180,12 @@ pub(crate) async fn run(args: &StormArgs) -> anyhow::Result<bool> {
     Ok(tally.is_kept() && is_stalled && codes.iter().all(|code| *code == Some(0)))
 }
 
-/// The calls at whose begin the gateway restarts, in order: half-way, or at random in a hard run.
+/// The calls at whose begin the gateway restarts, in order: half-way; in a hard run at random, one in each part of it.
 fn restarts(args: &StormArgs, is_hard: bool) -> Vec<usize> {
     if !is_hard {
         return vec![args.calls / 2];
     }
     let mut random = fastrand::Rng::with_seed(args.seed);
-    let mut restarts: Vec<usize> = (0..RESTARTS).map(|_| random.usize(..args.calls.max(1))).collect();
-    restarts.sort_unstable();
-    restarts
+    let part = args.calls / RESTARTS;
+    (0..RESTARTS).map(|index| part * index + random.usize(..part.max(1))).collect()
 }

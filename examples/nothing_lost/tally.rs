@@ -1,6 +1,7 @@
 //! What callers were told, held against what the sandbox has.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::call::{Status, Told};
 use crate::evidence::Evidence;
@@ -60,6 +61,8 @@ pub(crate) struct Tally {
     /// Told unknown, and not there.
     unknown_absent: usize,
     hang_ups: usize,
+    /// The longest time from a request to its answer.
+    slowest: Duration,
     violations: BTreeMap<Violation, usize>,
     /// Statuses of each kind of call, and how many of them are unknown.
     by_kind: BTreeMap<&'static str, (usize, usize)>,
@@ -81,6 +84,9 @@ impl Tally {
             let (statuses, unknown) = tally.by_kind.entry(status.kind.name()).or_default();
             *statuses += 1;
             *unknown += usize::from(status.told == Told::Unknown);
+            let answered = status.attempts.iter().filter(|attempt| attempt.told.is_some());
+            let slowest = answered.map(|attempt| attempt.ended - attempt.sent).max();
+            tally.slowest = tally.slowest.max(slowest.unwrap_or_default());
             tally.hang_ups += status.attempts.iter().filter(|attempt| attempt.hung_up).count();
             for violation in violations(status, count, evidence, keeps_ids) {
                 let found = tally.violations.entry(violation).or_default();
@@ -117,6 +123,7 @@ impl Tally {
             println!("    {kind:<30} {unknown:>7}  of {statuses}");
         }
         println!("answers lost to a hang-up          {:>7}", self.hang_ups);
+        println!("slowest answer                     {:>7.1} s", self.slowest.as_secs_f64());
         for violation in Violation::ALL {
             println!("{:<34} {:>7}", violation.text(), self.violations(violation));
         }

@@ -33,6 +33,30 @@ async fn a_mutation_selected_twice_is_one_post() {
 }
 
 #[tokio::test]
+async fn a_document_with_descriptions_is_executed_as_one_without() {
+    let gateway = Gateway::start().await;
+    let query = r#"
+        """
+        Adds a status, and reads some of it.
+        """
+        mutation Add("What to \u{1F4DD} add." $input: AddDeviceStatusInput!, """A block string.""" $no: Boolean = false) {
+            addDeviceStatus(input: $input) { deviceStatus { ...F } deviceStatusId @include(if: $no) }
+        }
+        "What is read of it." fragment F on DeviceStatus { userName }
+    "#;
+    let reply = gateway.graphql(query, input(device_status())).await;
+    let expected = json!({"addDeviceStatus": {"deviceStatus": {"userName": "User Name value"}}});
+    assert_eq!(reply.data(), &expected);
+    let query = r#""A subscription, which is only for streams." subscription { deviceStatusAdded(configurationId: "x") { deviceStatusId } }"#;
+    assert_ne!(gateway.graphql(query, json!({})).await.code(), "GRAPHQL_PARSE_FAILED");
+    for (query, column) in [("\"d\" { __typename }", 5), ("{ \"d\" __typename }", 3)] {
+        let reply = gateway.graphql(query, json!({})).await;
+        assert_eq!(reply.code(), "GRAPHQL_PARSE_FAILED", "{query}");
+        assert_eq!(reply.error()["locations"], json!([{"line": 1, "column": column}]), "{query}");
+    }
+}
+
+#[tokio::test]
 async fn aliases_are_separate_writes_in_the_order_selected() {
     let gateway = Gateway::start().await;
     let query = "mutation($a: AddDeviceStatusInput!, $b: AddDeviceStatusInput!, $c: AddDeviceStatusInput!) {

@@ -85,8 +85,13 @@ impl<'a> Parser<'a> {
 
     fn document(&mut self) -> Parsed<()> {
         loop {
+            let is_described = self.description()?;
             let pos = self.token.pos;
             match self.token.kind {
+                TokenKind::Punctuator('{') if is_described => {
+                    let message = "A description may not stand before the short form of a query: write `query` between them.";
+                    return Err(RequestError::parse(pos, message));
+                }
                 TokenKind::Punctuator('{') => {
                     let selection_set = self.selection_set()?;
                     self.add_operation(
@@ -102,13 +107,28 @@ impl<'a> Parser<'a> {
                 TokenKind::Name("mutation") => self.operation(OperationType::Mutation)?,
                 TokenKind::Name("subscription") => self.operation(OperationType::Subscription)?,
                 TokenKind::Name("fragment") => self.fragment_definition()?,
-                TokenKind::End if !self.document.operations.is_empty() => return Ok(()),
-                TokenKind::End if !self.document.fragments.is_empty() => {
+                TokenKind::End if !is_described && !self.document.operations.is_empty() => return Ok(()),
+                TokenKind::End if !is_described && !self.document.fragments.is_empty() => {
                     return Err(RequestError::parse(pos, "The document holds no operation."));
                 }
                 _ => return Err(self.unexpected("an operation or a fragment")),
             }
         }
+    }
+
+    /// Skips a description, and says whether there was one. It means nothing to whoever executes the document (September
+    /// 2025 specification, 2.1.2, "Descriptions").
+    fn description(&mut self) -> Parsed<bool> {
+        match self.token.kind {
+            TokenKind::String(raw) => {
+                let pos = self.token.pos;
+                string_value(raw).map_err(|message| RequestError::parse(pos, message))?;
+            }
+            TokenKind::BlockString(_) => {}
+            _ => return Ok(false),
+        }
+        self.advance()?;
+        Ok(true)
     }
 
     fn operation(&mut self, ty: OperationType) -> Parsed<()> {
@@ -138,6 +158,7 @@ impl<'a> Parser<'a> {
     }
 
     fn variable_definition(&mut self) -> Parsed<Positioned<VariableDefinition>> {
+        self.description()?;
         let pos = self.expect('$')?;
         let name = self.name("a variable's name")?;
         self.expect(':')?;

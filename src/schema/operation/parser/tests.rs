@@ -162,6 +162,68 @@ fn strings_keep_what_they_mean() {
     assert_eq!(argument(r#""""\uD83D \""" ""\n""""#), Value::String(r#"\uD83D """ ""\n"#.to_owned()));
 }
 
+/// A document without where its parts stand.
+fn without_positions(source: &str) -> serde_json::Value {
+    fn strip(value: &mut serde_json::Value) {
+        match value {
+            serde_json::Value::Object(members) => {
+                members.remove("pos");
+                members.values_mut().for_each(strip);
+            }
+            serde_json::Value::Array(items) => items.iter_mut().for_each(strip),
+            _ => {}
+        }
+    }
+    let mut document = serde_json::to_value(executable(parsed(source))).unwrap();
+    strip(&mut document);
+    document
+}
+
+#[test]
+fn descriptions_are_skipped_where_the_grammar_has_them() {
+    let described = r#"
+        "An operation with \u{1F600} and \uD83D\uDE00" query Q("of a variable" $a: Int = 1 @d, """of
+        another""" $b: [Int!]) { f(x: "argument") ...F }
+        """
+        A block string, with \""" in it
+        """
+        mutation M { add }
+        "" subscription S { tick }
+        "of a fragment" fragment F on T { id }
+    "#;
+    let bare = r#"
+        query Q($a: Int = 1 @d, $b: [Int!]) { f(x: "argument") ...F }
+        mutation M { add }
+        subscription S { tick }
+        fragment F on T { id }
+    "#;
+    assert_eq!(without_positions(described), without_positions(bare));
+    assert_eq!(parsed("\"d\" query { f }").tokens, parsed("query { f }").tokens + 1, "they count as tokens");
+    let error = refused("\"\"\"d\"\"\"\n{ f }");
+    assert_eq!(error.locations, [Pos { line: 2, column: 1 }]);
+    for wrong in [
+        "\"d\"",
+        "\"d\" \"e\" query { f }",
+        "{ f } \"d\"",
+        "query { f } \"d\" { g }",
+        "query \"d\" Q { f }",
+        "query Q \"d\" { f }",
+        "query Q(\"d\") { f }",
+        "query Q($a \"d\": Int) { f }",
+        "query Q($a: Int \"d\") { f }",
+        "{ \"d\" f }",
+        "{ f(\"d\" a: 1) }",
+        "\"d\" query Q { f } \"d\" f",
+        "query Q { ... \"d\" on T { f } }",
+        "fragment \"d\" F on T { f } { f }",
+        "\"\\uD83D\" query { f }",
+        "\"\\x\" query { f }",
+        "query Q(\"\\u{110000}\" $a: Int) { f }",
+    ] {
+        refused(wrong);
+    }
+}
+
 #[test]
 fn input_fields_named_twice_are_remembered() {
     let document = parsed("query($x: In = {a:1 b:{a:2 a:3}}) {f(x:{a:1 a:$x}) @d(x:{b:1 b:1})}");
@@ -211,7 +273,7 @@ proptest! {
         tokens in prop::collection::vec(
             prop::sample::select(vec![
                 "{", "}", "(", ")", "[", "]", "$", "a", ":", "=", "!", "@", "...", "on", "query", "fragment", "1",
-                "\"s\"", "\"\"\"b\"\"\"", "null", "-", "#", "\n",
+                "\"s\"", "\"\"\"b\"\"\"", "null", "-", "#", "\n", "mutation", "subscription",
             ]),
             0..40,
         )

@@ -2,7 +2,9 @@
 
 mod admission;
 mod auth;
+mod compression;
 mod connection;
+mod content_coding;
 mod graphiql;
 mod graphql;
 mod health;
@@ -11,6 +13,7 @@ mod listener;
 mod media_type;
 mod memory;
 mod router;
+mod weight;
 
 use std::future::Future;
 use std::sync::Arc;

@@ -3,6 +3,8 @@
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue};
 
+use super::weight::{FULL, thousandths};
+
 /// The media type of an answer (GraphQL over HTTP, "Media Types").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ResponseType {
@@ -79,7 +81,7 @@ impl Range {
     fn parse(text: &str) -> Option<Self> {
         let mut parts = text.split(';');
         let (main, subtype) = parts.next()?.trim().split_once('/')?;
-        let mut quality = 1000;
+        let mut quality = FULL;
         let mut utf8 = true;
         // A parameter may be empty (RFC 9110, section 5.6.6).
         for parameter in parts.filter(|parameter| !parameter.trim().is_empty()) {
@@ -113,17 +115,6 @@ fn quality(ranges: &[Range], subtype: &str) -> u16 {
         .filter_map(|range| Some((range.specificity(subtype)?, range.quality)))
         .max()
         .map_or(0, |(_, quality)| quality)
-}
-
-/// A quality value: `0`, `1`, or up to three decimals between.
-fn thousandths(text: &str) -> Option<u16> {
-    let value: f32 = text.parse().ok()?;
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "0 to 1000 is checked before"
-    )]
-    (0.0..=1.0).contains(&value).then(|| (value * 1000.0).round() as u16)
 }
 
 /// Whether the body is JSON in UTF-8: exactly one `Content-Type`, `application/json`, no other charset.

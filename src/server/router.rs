@@ -14,17 +14,12 @@ use http::header::{
 };
 use http::uri::Authority;
 use http::{HeaderName, HeaderValue, Method, StatusCode, Version};
-use tower_http::CompressionLevel;
-use tower_http::compression::CompressionLayer;
-use tower_http::compression::predicate::{DefaultPredicate, Predicate as _, SizeAbove};
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
-use super::{App, graphiql, graphql};
+use super::{App, compression, graphiql, graphql};
 
 /// How long a browser may keep the answer to a preflight request; none keeps it longer.
 const PREFLIGHT_KEPT: Duration = Duration::from_secs(2 * 60 * 60);
-/// Smallest answer that is worth compressing, in bytes.
-const WORTH_COMPRESSING: u16 = 1024;
 
 /// On every answer that has no others of its own: nothing here is a page, to be framed, or to be guessed at. Only what
 /// hyper answers itself has none, since it gets no request: 400 and 431 for a head that cannot be read.
@@ -37,7 +32,7 @@ const ALWAYS: [(HeaderName, HeaderValue); 4] = [
 
 /// The public listener's routes.
 pub(super) fn public(app: &Arc<App>) -> Router {
-    let mut router = Router::new().route("/graphql", any(graphql::handle));
+    let mut router = compression::layered(Router::new().route("/graphql", any(graphql::handle)));
     if let Some(page) = &app.settings.graphiql {
         router = router.merge(graphiql::router(page));
     }
@@ -45,7 +40,7 @@ pub(super) fn public(app: &Arc<App>) -> Router {
     if !app.settings.cors_origins.is_empty() {
         router = router.layer(cors(app.settings.cors_origins.clone()));
     }
-    guarded(router.layer(compression()))
+    guarded(router)
 }
 
 /// What holds for every route of a listener.
@@ -64,12 +59,6 @@ fn cors(origins: Vec<HeaderValue>) -> CorsLayer {
         .allow_headers(AllowHeaders::mirror_request())
         .expose_headers([RETRY_AFTER])
         .max_age(PREFLIGHT_KEPT)
-}
-
-/// By `Accept-Encoding`; fast rather than small, since each answer is made for one caller. Streams are left alone.
-fn compression() -> CompressionLayer<impl tower_http::compression::Predicate> {
-    let worth = DefaultPredicate::new().and(SizeAbove::new(WORTH_COMPRESSING));
-    CompressionLayer::new().quality(CompressionLevel::Fastest).compress_when(worth)
 }
 
 /// Refuses what a proxy in front may have read otherwise: a request without one host (RFC 9112, section 3.2), or with a

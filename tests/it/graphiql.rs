@@ -116,6 +116,19 @@ async fn the_demo_has_it_with_all_that_it_needs() {
     let plain = client.get(&page_url).header("accept-encoding", "identity").send().await.unwrap();
     assert!(!plain.headers().contains_key("content-encoding"));
     assert!(plain.text().await.unwrap().contains("<title>GraphiQL"));
+    for (accept, coding) in [
+        ("gzip;Q=0, br;Q=0", None),
+        ("br;q=0, gzip;q=0.000, *", None),
+        ("BR ; Q=0, *", Some("gzip")),
+        ("*;Q=0", None),
+        ("br;q=0.1, gzip;q=0.9", Some("gzip")),
+        ("identity, gzip;q=0.5", None),
+        ("zstd", None),
+    ] {
+        let page = client.get(&page_url).header("accept-encoding", accept).send().await.unwrap();
+        let found = page.headers().get("content-encoding").map(|coding| coding.to_str().unwrap());
+        assert_eq!(found, coding, "{accept}");
+    }
 
     // What it is prefilled with works.
     let body = json!({

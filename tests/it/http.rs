@@ -290,8 +290,26 @@ async fn answers_are_compressed_as_the_client_likes() {
         ("zstd", Some("zstd")),
         ("gzip", Some("gzip")),
         ("gzip;q=0.5, br", Some("br")),
+        ("GZIP ; Q=0.5", Some("gzip")),
+        ("x-gzip", Some("gzip")),
+        ("*;q=0.1", Some("zstd")),
+        ("zstd;q=0, *", Some("br")),
         ("identity", None),
+        ("identity, br;q=0.999", None),
         ("deflate", None),
+        // A weight of 0 refuses a coding, and so does one that is none.
+        ("br;q=0", None),
+        ("br;Q=0", None),
+        ("br ; Q=0.000", None),
+        ("br;q = 0", None),
+        ("br;q=0.0000", None),
+        ("br;q=none", None),
+        ("zstd;Q=0, br;Q=0, gzip", Some("gzip")),
+        ("gzip;q=0, gzip", None),
+        ("*;q=0", None),
+        ("*;Q=0, gzip", Some("gzip")),
+        ("identity;q=0, gzip;q=0.1", Some("gzip")),
+        ("", None),
     ] {
         let request = post().header("content-type", "application/json").header("accept-encoding", accept);
         let answer = request.body(body).send().await.unwrap();
@@ -306,6 +324,15 @@ async fn answers_are_compressed_as_the_client_likes() {
     let request = post().header("content-type", "application/json").header("accept-encoding", "gzip");
     let answer = request.body(r#"{"query": "{ __typename }"}"#).send().await.unwrap();
     assert!(!answer.headers().contains_key("content-encoding"));
+    // Unless the client takes nothing else.
+    for (accept, coding) in
+        [("gzip, identity;Q=0", Some("gzip")), ("br, *;q=0", Some("br")), ("identity;q=0", None)]
+    {
+        let request = post().header("content-type", "application/json").header("accept-encoding", accept);
+        let answer = request.body(r#"{"query": "{ __typename a: __typename }"}"#).send().await.unwrap();
+        let found = answer.headers().get("content-encoding").map(|coding| coding.to_str().unwrap());
+        assert_eq!(found, coding, "{accept}");
+    }
 }
 
 #[tokio::test]

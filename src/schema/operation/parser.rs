@@ -89,7 +89,7 @@ impl<'a> Parser<'a> {
             let pos = self.token.pos;
             match self.token.kind {
                 TokenKind::Punctuator('{') if is_described => {
-                    let message = "A description may not stand before the short form of a query: write `query` between them.";
+                    let message = "A description is not allowed before the shorthand form of a query. Write `query` before the `{`.";
                     return Err(RequestError::parse(pos, message));
                 }
                 TokenKind::Punctuator('{') => {
@@ -116,8 +116,8 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// Skips a description, and says whether there was one. It means nothing to whoever executes the document (September
-    /// 2025 specification, 2.1.2, "Descriptions").
+    /// Skips a description, and says whether there was one. It has no effect on execution (September 2025
+    /// specification, "Descriptions").
     fn description(&mut self) -> Parsed<bool> {
         match self.token.kind {
             TokenKind::String(raw) => {

@@ -1,0 +1,61 @@
+//! Weights in the headers with which a client says what it prefers (RFC 9110, section 12.4.2).
+
+/// The weight of what is not acceptable.
+pub(super) const NOT_ACCEPTABLE: u16 = 0;
+/// The weight of what is named without one.
+pub(super) const FULL: u16 = 1000;
+
+/// Parses a weight, from 0 to 1, into thousandths. More digits than the three that the grammar has are read too, rounded
+/// up, so that a weight other than 0 never becomes 0. `None` where it is no weight.
+pub(super) fn thousandths(text: &str) -> Option<u16> {
+    let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
+    let whole: u16 = match whole {
+        "0" | "" => 0,
+        "1" => 1000,
+        _ => return None,
+    };
+    if text == "." || text.is_empty() || !decimals.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let (kept, rest) = decimals.split_at(decimals.len().min(3));
+    let kept: u16 = format!("{kept:0<3}").parse().ok()?;
+    let rest = u16::from(rest.bytes().any(|digit| digit != b'0'));
+    Some(whole + kept + rest).filter(|weight| *weight <= FULL)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::thousandths;
+
+    #[test]
+    fn a_weight_is_from_0_to_1() {
+        for (text, expected) in [
+            ("0", Some(0)),
+            ("0.", Some(0)),
+            ("0.0", Some(0)),
+            ("0.000", Some(0)),
+            ("0.0000", Some(0)),
+            (".5", Some(500)),
+            ("0.001", Some(1)),
+            ("0.0001", Some(1)),
+            ("0.25", Some(250)),
+            ("0.9999", Some(1000)),
+            ("1", Some(1000)),
+            ("1.000", Some(1000)),
+            ("1.001", None),
+            ("2", None),
+            ("-1", None),
+            ("+1", None),
+            ("1e-1", None),
+            ("inf", None),
+            ("nan", None),
+            ("0.5.5", None),
+            ("0,5", None),
+            (".", None),
+            ("", None),
+            ("x", None),
+        ] {
+            assert_eq!(thousandths(text), expected, "{text:?}");
+        }
+    }
+}

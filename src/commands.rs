@@ -91,8 +91,8 @@ async fn serve(config: GatewayConfig) -> anyhow::Result<ExitCode> {
         settings.max_buffered >= settings.max_body,
         "--max-buffered: must be no less than --max-body"
     );
-    let listener = bind(config.listen, "--listen").await?;
-    let admin = bind(config.admin_listen, "--admin-listen").await?;
+    let listener = bind(config.listen, config.load.listen_backlog, "--listen")?;
+    let admin = bind(config.admin_listen, config.load.listen_backlog, "--admin-listen")?;
     let stop = stop_signal()?;
     print(&format!("listening on http://{}", listener.local_addr()?))?;
     print(&format!("admin listening on http://{}", admin.local_addr()?))?;
@@ -139,7 +139,7 @@ fn room_for(connections: usize) -> usize {
 }
 
 async fn sandbox(config: SandboxConfig) -> anyhow::Result<()> {
-    let listener = bind(config.listen, "--listen").await?;
+    let listener = bind(config.listen, server::DEFAULT_BACKLOG, "--listen")?;
     let authority = config.tls_ca.clone();
     let mut settings = sandbox::Settings::from(config);
     if let Some(file) = authority {
@@ -211,8 +211,8 @@ fn cursor_key(file: Option<&Path>) -> anyhow::Result<CursorKey> {
         .map_err(|_| anyhow::anyhow!("--cursor-key-file: {} must hold 32 bytes in base64", file.display()))
 }
 
-async fn bind(address: SocketAddr, setting: &str) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| format!("{setting}: cannot listen on {address}"))
+fn bind(address: SocketAddr, backlog: u32, setting: &str) -> anyhow::Result<TcpListener> {
+    server::bind(address, backlog).with_context(|| format!("{setting}: cannot listen on {address}"))
 }
 
 /// Prints a line on standard output at once, for whoever waits for it.

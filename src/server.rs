@@ -32,7 +32,7 @@ pub use self::graphiql::PageSettings;
 #[cfg(any(test, fuzzing))]
 pub use self::graphql::properties::request_body;
 use self::health::Readiness;
-pub use self::listener::ConnectionLimits;
+pub use self::listener::{ConnectionLimits, DEFAULT_BACKLOG, bind};
 use self::memory::Memory;
 use crate::graph;
 use crate::schema::Api;

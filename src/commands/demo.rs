@@ -18,9 +18,10 @@ const TOKEN: &str = "demo-token";
 
 /// Starts the sandbox, and a gateway in front of it, over real HTTP on loopback.
 pub(super) async fn run(config: DemoConfig) -> anyhow::Result<()> {
-    let upstream = bind(config.sandbox_listen, "--sandbox-listen").await?;
-    let listener = bind(config.listen, "--listen").await?;
-    let admin = bind(config.admin_listen, "--admin-listen").await?;
+    let bind = |address, setting| bind(address, server::DEFAULT_BACKLOG, setting);
+    let upstream = bind(config.sandbox_listen, "--sandbox-listen")?;
+    let listener = bind(config.listen, "--listen")?;
+    let admin = bind(config.admin_listen, "--admin-listen")?;
     let root = format!("http://{}/beta", upstream.local_addr()?);
     let gateway = format!("http://{}", listener.local_addr()?);
 

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::values::{duration, nesting, percent, positive};
+use super::values::{backlog, duration, nesting, percent, positive};
 use crate::schema::operation::Limits;
-use crate::server::{AdmissionLimits, ConnectionLimits};
+use crate::server::{AdmissionLimits, ConnectionLimits, DEFAULT_BACKLOG};
 
 /// How much the gateway takes on at a time.
 #[derive(Debug, Clone, Args)]
@@ -37,6 +37,11 @@ pub struct LoadConfig {
           default_value_t = ConnectionLimits::default().connections,
           value_parser = positive)]
     pub max_connections: usize,
+    /// Most connections that wait to be accepted; a client that finds this queue full tries again after a second. The system
+    /// may cap it (Linux: `net.core.somaxconn`).
+    #[arg(long, env = "INTUNE_GRAPHQL_LISTEN_BACKLOG", value_name = "COUNT", default_value_t = DEFAULT_BACKLOG,
+          value_parser = backlog)]
+    pub listen_backlog: u32,
     /// Longest wait for the head of a request from its first byte on, and for the first request of a connection, as in
     /// `10s`.
     #[arg(long, env = "INTUNE_GRAPHQL_HEADER_TIMEOUT", value_name = "DURATION", default_value = "10s",

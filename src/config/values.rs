@@ -25,6 +25,14 @@ pub(super) fn positive(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|count| *count > 0).ok_or_else(|| "must be a number from 1 on".to_owned())
 }
 
+/// The system takes the number as a signed one.
+pub(super) fn backlog(text: &str) -> Result<u32, String> {
+    let number = text.parse().ok().filter(|number| (1..=MAX_BACKLOG).contains(number));
+    number.ok_or_else(|| format!("must be from 1 to {MAX_BACKLOG}"))
+}
+
+const MAX_BACKLOG: u32 = i32::MAX.unsigned_abs();
+
 pub(super) fn page_size(text: &str) -> Result<usize, String> {
     up_to(1000, text)
 }

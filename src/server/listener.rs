@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use std::time::Duration;
 use axum::Router;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -40,6 +41,24 @@ impl Default for ConnectionLimits {
             send_timeout: Duration::from_secs(60),
         }
     }
+}
+
+/// The length of the accept queue where nothing else is set, in connections.
+pub const DEFAULT_BACKLOG: u32 = 4096;
+
+/// Listens on `address`, with room for `backlog` connections that have not been accepted yet. The system may cap that
+/// (Linux: `net.core.somaxconn`). A client that finds the queue full tries again after a second.
+///
+/// # Errors
+///
+/// Where the address cannot be bound.
+pub fn bind(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // A gateway that starts again need not wait for its old connections to be forgotten.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(backlog)
 }
 
 /// Most bytes of a request's head.

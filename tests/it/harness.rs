@@ -14,7 +14,6 @@ use intune_graphql::schema::{Api, ApiSettings, CursorKey, TrustedDocuments};
 use intune_graphql::server;
 use intune_graphql::state::{Ledger, MemoryStore};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -121,8 +120,8 @@ impl Builder {
     }
 
     pub(crate) async fn start(self) -> Gateway {
-        let bind = async || TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let (upstream, public, admin) = (bind().await, bind().await, bind().await);
+        let bind = || server::bind(([127, 0, 0, 1], 0).into(), server::DEFAULT_BACKLOG).unwrap();
+        let (upstream, public, admin) = (bind(), bind(), bind());
         let url = format!("http://{}", public.local_addr().unwrap());
         let admin_url = format!("http://{}", admin.local_addr().unwrap());
         let sandbox_url = format!("http://{}/beta", upstream.local_addr().unwrap());

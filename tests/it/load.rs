@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use http::StatusCode;
 use intune_graphql::sandbox::DEMO_CONFIGURATION_ID;
-use intune_graphql::server::{AdmissionLimits, ConnectionLimits};
+use intune_graphql::server::{self, AdmissionLimits, ConnectionLimits};
 use serde_json::json;
 use tokio::io::AsyncWriteExt as _;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
@@ -205,6 +205,38 @@ async fn more_connections_than_the_bound_wait_for_their_turn() {
     assert!(tokio::time::timeout(Duration::from_millis(300), &mut third).await.is_err(), "no room yet");
     drop((first, second));
     third.await.data();
+}
+
+/// Connects so many clients at once to something that accepts none of them, and counts those that are connected.
+async fn connected_at_once(address: &str, clients: usize) -> usize {
+    let connects = (0..clients).map(|_| TcpStream::connect(address));
+    // A client that finds the queue full tries again after a second.
+    let connects = connects.map(|connect| tokio::time::timeout(Duration::from_millis(900), connect));
+    let connected = futures_util::future::join_all(connects).await;
+    connected.iter().filter(|connected| matches!(connected, Ok(Ok(_)))).count()
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn clients_that_connect_at_once_wait_in_a_long_queue() {
+    const CLIENTS: usize = 500;
+    let system = std::fs::read_to_string("/proc/sys/net/core/somaxconn");
+    let expected = system.map_or(128, |most| most.trim().parse().unwrap()).min(CLIENTS);
+    // Nothing accepts: what is connected is in the queue.
+    for listener in ["127.0.0.1:0", "[::1]:0"] {
+        let Ok(listener) = server::bind(listener.parse().unwrap(), server::DEFAULT_BACKLOG) else { continue };
+        let address = listener.local_addr().unwrap().to_string();
+        assert!(connected_at_once(&address, CLIENTS).await >= expected, "{address}");
+    }
+    let short = server::bind("127.0.0.1:0".parse().unwrap(), 10).unwrap();
+    let connected = connected_at_once(&short.local_addr().unwrap().to_string(), 100).await;
+    assert!((10..50).contains(&connected), "{connected}");
+    // The program's own listeners, whose one connection at a time is taken.
+    let mut gateway = Program::serve("http://127.0.0.1:1/beta", &["--max-connections", "1"]);
+    let url = gateway.line("listening on ");
+    let _taken = TcpStream::connect(url.trim_start_matches("http://")).await.unwrap();
+    assert!(connected_at_once(url.trim_start_matches("http://"), CLIENTS).await >= expected.min(CLIENTS - 1));
+    assert_eq!(gateway.stop().0, Some(0));
 }
 
 #[tokio::test]

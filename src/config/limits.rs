@@ -74,6 +74,7 @@ impl From<&LoadConfig> for ConnectionLimits {
             header_timeout: config.header_timeout,
             idle_timeout: config.idle_timeout,
             send_timeout: config.send_timeout,
+            ..Self::default()
         }
     }
 }

@@ -45,10 +45,14 @@ pub(super) struct Exchange {
 }
 
 impl Exchange {
-    /// When the caller stops waiting; an error where that has passed, so that nothing more is sent.
+    /// When the caller stops waiting; an error where that has passed, or the caller has left, so that nothing more is sent.
     pub(super) fn deadline(&self) -> Result<Instant, Error> {
         let deadline = Instant::from_std(self.caller.deadline);
-        if deadline <= Instant::now() { Err(Error::DeadlinePassed) } else { Ok(deadline) }
+        if deadline <= Instant::now() || self.caller.gone.is_cancelled() {
+            Err(Error::DeadlinePassed)
+        } else {
+            Ok(deadline)
+        }
     }
 
     /// Takes one read of the allowance, each attempt at one.

@@ -4,8 +4,9 @@
 use std::any::Any;
 use std::future::{Future as _, poll_fn};
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::{Pin, pin};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use hyper::body::{Frame, Incoming};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until};
@@ -35,6 +37,8 @@ pub(super) struct Patience {
     pub(super) idle_timeout: Duration,
     /// To take an answer, all of it; of an endless one, each piece.
     pub(super) send_timeout: Duration,
+    /// After a request, to close the sending side and still be taken to wait for the response.
+    pub(super) half_close: Duration,
     /// What the gateway itself takes to make an answer, at most.
     pub(super) longest_request: Duration,
 }
@@ -61,7 +65,8 @@ pub(super) async fn serve(
     patience: Patience,
     stopping: CancellationToken,
 ) {
-    let activity = Arc::new(Activity::new());
+    let stream = Arc::new(Mutex::new(stream));
+    let activity = Arc::new(Activity::new(Arc::downgrade(&stream)));
     let stream = Observed { stream, activity: Arc::clone(&activity) };
     let service = tower::service_fn({
         let activity = Arc::clone(&activity);
@@ -92,6 +97,10 @@ pub(super) async fn serve(
                 if let Err(error) = ended {
                     debug!(error, "a connection ended with an error");
                 }
+                return Poll::Ready(());
+            }
+            if activity.poll_lost(patience.half_close, context).is_ready() {
+                debug!("a connection is closed whose client has left");
                 return Poll::Ready(());
             }
             if ending_since.is_none() && stopping.as_mut().poll(context).is_ready() {
@@ -126,10 +135,29 @@ pub(super) async fn serve(
 
 /// What a connection is at: its stream and its requests tell, and whoever watches it asks.
 #[derive(Debug)]
-struct Activity(Mutex<State>);
+struct Activity {
+    state: Mutex<State>,
+    /// The connection's stream, for as long as it is open.
+    stream: Weak<Mutex<TcpStream>>,
+    /// Cancelled when the client leaves while a request is under way.
+    left: CancellationToken,
+}
+
+/// The client's sending side of a connection by HTTP/1, as far as it is known while a request is under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum SendingSide {
+    Open,
+    /// Closed together with a request: the client waits for the response.
+    ClosedWithRequest,
+    /// Closed later: nothing says that the client still waits.
+    ClosedLater,
+}
 
 #[derive(Debug)]
 struct State {
+    sending_side: SendingSide,
+    /// When the last request had come that has come whole.
+    complete_since: Option<Instant>,
     /// Since when there has been no request.
     idle_since: Instant,
     /// When the first byte of a request came after that.
@@ -166,27 +194,82 @@ impl Client {
     pub(super) fn is_behind(&self) -> bool {
         self.0.state().answers.iter().any(|answer| !answer.is_endless)
     }
+
+    /// A token that is cancelled when the client leaves, to be asked for when its request has come and before that is
+    /// executed. A client that has closed its sending side by then, or soon after, has only said that nothing more will come.
+    pub(super) fn departure(&self) -> CancellationToken {
+        let mut state = self.0.state();
+        state.complete_since = Some(Instant::now());
+        if state.is_http1() && state.sending_side == SendingSide::Open && matches!(self.0.peek(), Ok(0)) {
+            state.sending_side = SendingSide::ClosedWithRequest;
+        }
+        self.0.left.child_token()
+    }
 }
 
 impl Activity {
-    fn new() -> Self {
-        let now = Instant::now();
-        Self(Mutex::new(State {
-            idle_since: now,
+    fn new(stream: Weak<Mutex<TcpStream>>) -> Self {
+        let state = Mutex::new(State {
+            sending_side: SendingSide::Open,
+            complete_since: None,
+            idle_since: Instant::now(),
             head_begun: None,
             version: None,
             requests: 0,
             answers: Vec::new(),
             next: 0,
-        }))
+        });
+        Self { state, stream, left: CancellationToken::new() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks whether there is a byte to read: `Ok(0)` where there will be none.
+    fn peek(&self) -> io::Result<usize> {
+        let stream = self.stream.upgrade().ok_or(io::ErrorKind::NotConnected)?;
+        SockRef::from(&*locked(&stream)).peek(&mut [MaybeUninit::uninit()])
+    }
+
+    /// Ready when nothing more can be sent to the client: its connection is broken, or it has left during an endless
+    /// answer. By HTTP/1 the library reads nothing while a request is under way, so that it does not find that out.
+    fn poll_lost(&self, half_close: Duration, context: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.state();
+        if state.requests == 0 || !state.is_http1() {
+            return Poll::Pending;
+        }
+        if state.sending_side == SendingSide::Open {
+            let Some(stream) = self.stream.upgrade() else { return Poll::Pending };
+            let (mut byte, stream) = ([0], locked(&stream));
+            match ready!(stream.poll_peek(context, &mut ReadBuf::new(&mut byte))) {
+                // What has come has not been read yet: the rest of a body, or another request.
+                Ok(1..) => return Poll::Pending,
+                Ok(0) if state.complete_since.is_some_and(|since| since.elapsed() < half_close) => {
+                    state.sending_side = SendingSide::ClosedWithRequest;
+                }
+                Ok(0) => {
+                    state.sending_side = SendingSide::ClosedLater;
+                    self.left.cancel();
+                }
+                Err(_) => return Poll::Ready(()),
+            }
+        }
+        match state.sending_side {
+            SendingSide::ClosedLater if state.answers.iter().any(|answer| answer.is_endless) => {
+                Poll::Ready(())
+            }
+            _ => Poll::Pending,
+        }
     }
 }
 
 impl State {
+    /// Whether its first request came by HTTP/1.
+    fn is_http1(&self) -> bool {
+        self.version.is_some_and(|version| version < Version::HTTP_2)
+    }
+
     /// When the connection is to be closed if nothing changes; `None` while the gateway is what is waited for.
     fn due(&self, patience: Patience) -> Option<Instant> {
         if let Some(oldest) = self.answers.first() {
@@ -289,19 +372,23 @@ impl HttpBody for Streamed {
 }
 
 /// A stream that tells when bytes come.
-struct Observed<S> {
-    stream: S,
+struct Observed {
+    stream: Arc<Mutex<TcpStream>>,
     activity: Arc<Activity>,
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Observed<S> {
+fn locked(stream: &Mutex<TcpStream>) -> MutexGuard<'_, TcpStream> {
+    stream.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl AsyncRead for Observed {
     fn poll_read(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        let read = Pin::new(&mut *locked(&self.stream)).poll_read(context, buffer);
         if buffer.filled().len() > before {
             let mut state = self.activity.state();
             if state.requests == 0 && state.head_begun.is_none() {
@@ -312,32 +399,28 @@ impl<S: AsyncRead + Unpin> AsyncRead for Observed<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Observed<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, buffer)
+impl AsyncWrite for Observed {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut *locked(&self.stream)).poll_write(context, buffer)
     }
 
     fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffers: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, buffers)
+        Pin::new(&mut *locked(&self.stream)).poll_write_vectored(context, buffers)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        locked(&self.stream).is_write_vectored()
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *locked(&self.stream)).poll_flush(context)
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *locked(&self.stream)).poll_shutdown(context)
     }
 }

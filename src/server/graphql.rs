@@ -87,6 +87,7 @@ async fn answer(
         Refusal::http(StatusCode::NOT_ACCEPTABLE, message)
     });
     let token = auth::authorization(&parts.headers);
-    let asker = Asker { token, client_request_id: client_request_id(&parts.headers), deadline };
+    let gone = parts.extensions.get::<Client>().map(Client::departure).unwrap_or_default();
+    let asker = Asker { token, client_request_id: client_request_id(&parts.headers), deadline, gone };
     execute(app, request, asker, may_subscribe, is_write).await
 }

@@ -30,6 +30,9 @@ pub struct ConnectionLimits {
     pub idle_timeout: Duration,
     /// How long a client may take to take an answer.
     pub send_timeout: Duration,
+    /// By HTTP/1, a client that closes its sending side this soon after its request still waits for the response. One that
+    /// closes it later has left, so that nothing more is sent to Graph for it.
+    pub half_close: Duration,
 }
 
 impl Default for ConnectionLimits {
@@ -39,6 +42,7 @@ impl Default for ConnectionLimits {
             header_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(75),
             send_timeout: Duration::from_secs(60),
+            half_close: Duration::from_millis(100),
         }
     }
 }
@@ -79,12 +83,17 @@ pub(super) async fn serve(
     shutdown: impl Future<Output = ()>,
     drain: Duration,
 ) {
-    let ConnectionLimits { connections, header_timeout, idle_timeout, send_timeout } = limits;
-    let patience = Patience { header_timeout, idle_timeout, send_timeout, longest_request };
+    let ConnectionLimits { connections, header_timeout, idle_timeout, send_timeout, half_close } = limits;
+    let patience = Patience { header_timeout, idle_timeout, send_timeout, half_close, longest_request };
     let mut shutdown = pin!(shutdown);
     let mut http = auto::Builder::new(TokioExecutor::new());
     // Each connection keeps its own time-outs: the library's for a head would also end connections between two requests.
-    http.http1().timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(MOST_HEAD as usize);
+    http.http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(None)
+        .max_buf_size(MOST_HEAD as usize)
+        // A client that says that it will send nothing more may wait for its response.
+        .half_close(true);
     http.http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(MOST_STREAMS)

@@ -164,7 +164,11 @@ impl Gateway {
                 max_buffered: 64 * 1024 * 1024,
                 admission: server::AdmissionLimits::default(),
                 max_streams: 1000,
-                connections: server::ConnectionLimits::default(),
+                // Tests hang up as soon as they see a state, and mean it.
+                connections: server::ConnectionLimits {
+                    half_close: Duration::ZERO,
+                    ..server::ConnectionLimits::default()
+                },
                 drain_delay: Duration::ZERO,
                 drain_timeout: Duration::from_secs(20),
                 cors_origins: Vec::new(),

@@ -5,6 +5,7 @@ mod asked;
 mod filter_literals;
 mod filters;
 mod guid_case;
+mod half_close;
 mod harness;
 
 mod add_device_status;

@@ -15,7 +15,7 @@ use super::answer::{Answer, Refusal};
 use crate::graph::{Authorization, Caller};
 use crate::schema::GraphqlRequest;
 use crate::server::App;
-use crate::telemetry::metrics;
+use crate::telemetry::metrics::{self, Overloaded};
 
 const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");
 
@@ -33,6 +33,8 @@ pub(super) struct Asker {
     /// The caller's `client-request-id`, or one of ours.
     pub(super) client_request_id: Uuid,
     pub(super) deadline: Instant,
+    /// Cancelled when the client leaves: nothing new is sent to Graph then.
+    pub(super) gone: CancellationToken,
 }
 
 /// The caller's `client-request-id` where it is a GUID, else a fresh one.
@@ -53,11 +55,15 @@ pub(super) async fn execute(
     may_subscribe: Result<(), Refusal>,
     is_write: &mut bool,
 ) -> Result<Execution, Refusal> {
-    let Asker { token, client_request_id, deadline } = asker;
-    let admitted = app.admission.admit(token.as_ref(), deadline.into()).await;
+    let Asker { token, client_request_id, deadline, gone } = asker;
+    let admitted = tokio::select! {
+        biased;
+        admitted = app.admission.admit(token.as_ref(), deadline.into()) => admitted,
+        // Others wait for the place that a client who has left would get.
+        () = gone.cancelled() => Err(Overloaded::WaitedTooLong),
+    };
     let _admitted = admitted.map_err(Refusal::Overloaded)?;
     let prepared = app.api.prepare(request)?;
-    let gone = CancellationToken::new();
     // Where the caller hangs up, this is dropped with all that answers it.
     let present = gone.clone().drop_guard();
     let session = |token: Option<Authorization>| {

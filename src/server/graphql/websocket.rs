@@ -276,6 +276,7 @@ impl Connection {
             token: self.token.clone(),
             client_request_id: Uuid::new_v4(),
             deadline: std::time::Instant::now() + self.app.settings.deadline,
+            gone: CancellationToken::new(),
         };
         let (app, unsent, stopping) = (Arc::clone(&self.app), self.unsent.clone(), self.app.stopping.clone());
         let answers = AbortOnDropHandle::new(tokio::spawn(async move {

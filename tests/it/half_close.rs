@@ -1,0 +1,202 @@
+//! Clients that close their sending side, or all of the connection, before they have their response.
+
+use std::time::Duration;
+
+use intune_graphql::sandbox::{DEMO_CONFIGURATION_ID, FaultRule};
+use intune_graphql::server::ConnectionLimits;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::add_device_status::{MUTATION, device_status, input};
+use crate::harness::{Gateway, fresh_token};
+use crate::live::{HINT, add, asked_with};
+use crate::slow_clients::{connect, head};
+
+const READ: &str = "query($id: ID!) { iosLobAppProvisioningConfiguration(id: $id) { graphId } }";
+
+/// A request for HTTP/1.1.
+fn request(token: &str, query: &str, variables: &Value) -> Vec<u8> {
+    let body = json!({"query": query, "variables": variables}).to_string();
+    [head(token, body.len()), body].concat().into_bytes()
+}
+
+/// Two creates, the second of which waits for the first.
+fn two_creates(token: &str) -> Vec<u8> {
+    let query = "mutation($input: AddDeviceStatusInput!) {
+        first: addDeviceStatus(input: $input) { deviceStatusId }
+        second: addDeviceStatus(input: $input) { deviceStatusId } }";
+    request(token, query, &input(device_status()))
+}
+
+/// What the gateway sends until it closes the connection, which it does by itself.
+async fn rest(stream: &mut TcpStream) -> String {
+    let mut said = Vec::new();
+    let closed = tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut said)).await;
+    closed.expect("the gateway closes the connection").unwrap();
+    String::from_utf8(said).unwrap()
+}
+
+/// The one response in it.
+fn response(said: &str) -> Value {
+    assert!(said.starts_with("HTTP/1.1 200 "), "{said}");
+    serde_json::from_str(said.split_once("\r\n\r\n").unwrap().1).unwrap()
+}
+
+/// Waits until Graph has been asked so often with a token.
+async fn until_asked(gateway: &Gateway, token: &str, times: usize) {
+    while asked_with(gateway, token) < times {
+        tokio::task::yield_now().await;
+    }
+}
+
+fn statuses(gateway: &Gateway) -> usize {
+    gateway.sandbox.device_statuses(DEMO_CONFIGURATION_ID).len()
+}
+
+#[tokio::test]
+async fn a_client_that_closes_its_sending_side_with_the_request_is_served() {
+    let gateway = Gateway::start().await;
+    let before = statuses(&gateway);
+    gateway.sandbox.inject(FaultRule::always("slow-first-byte;wait=300ms".parse().unwrap()));
+    let mut stream = connect(&gateway).await;
+    let id = json!({"id": DEMO_CONFIGURATION_ID});
+    stream.write_all(&request(&fresh_token(), READ, &id)).await.unwrap();
+    stream.shutdown().await.unwrap();
+    let read = response(&rest(&mut stream).await);
+    assert_eq!(
+        read,
+        json!({"data": {"iosLobAppProvisioningConfiguration": {"graphId": DEMO_CONFIGURATION_ID}}})
+    );
+    // Every write of a document is sent, also those that begin later.
+    let mut stream = connect(&gateway).await;
+    stream.write_all(&two_creates(&fresh_token())).await.unwrap();
+    stream.shutdown().await.unwrap();
+    let created = response(&rest(&mut stream).await);
+    for field in ["first", "second"] {
+        assert!(created["data"][field]["deviceStatusId"].is_string(), "{created}");
+    }
+    assert_eq!(statuses(&gateway), before + 2);
+}
+
+#[tokio::test]
+async fn a_client_may_close_its_sending_side_soon_after_the_request() {
+    let window = Duration::from_secs(60);
+    let limits = ConnectionLimits { half_close: window, ..ConnectionLimits::default() };
+    let gateway = Gateway::builder().settings(|settings| settings.connections = limits).start().await;
+    let before = statuses(&gateway);
+    let token = fresh_token();
+    gateway.sandbox.inject(FaultRule::once("slow-first-byte;wait=300ms".parse().unwrap()));
+    let mut stream = connect(&gateway).await;
+    stream.write_all(&two_creates(&token)).await.unwrap();
+    until_asked(&gateway, &token, 1).await;
+    stream.shutdown().await.unwrap();
+    let created = response(&rest(&mut stream).await);
+    assert!(created["data"]["second"]["deviceStatusId"].is_string(), "{created}");
+    assert_eq!(statuses(&gateway), before + 2);
+}
+
+#[tokio::test]
+async fn pipelined_requests_are_answered_after_the_sending_side_is_closed() {
+    let gateway = Gateway::start().await;
+    let before = statuses(&gateway);
+    gateway.sandbox.inject(FaultRule::always("slow-first-byte;wait=200ms".parse().unwrap()));
+    let mut stream = connect(&gateway).await;
+    let token = fresh_token();
+    let id = json!({"id": DEMO_CONFIGURATION_ID});
+    let requests = [
+        request(&token, READ, &id),
+        request(&token, MUTATION, &input(device_status())),
+        request(&token, "{ __typename }", &json!({})),
+    ];
+    stream.write_all(&requests.concat()).await.unwrap();
+    stream.shutdown().await.unwrap();
+    let said = rest(&mut stream).await;
+    assert_eq!(said.matches("HTTP/1.1 200 ").count(), 3, "{said}");
+    let parts =
+        ["\"graphId\":", "\"deviceStatusId\":", "\"__typename\":\"Query\""].map(|part| said.find(part));
+    assert!(parts.iter().all(Option::is_some) && parts.is_sorted(), "{said}");
+    assert_eq!(statuses(&gateway), before + 1);
+}
+
+#[tokio::test]
+async fn a_client_that_closes_its_sending_side_later_learns_what_was_sent_and_nothing_more_is() {
+    let gateway = Gateway::start().await;
+    let before = statuses(&gateway);
+    let token = fresh_token();
+    gateway.sandbox.inject(FaultRule::once("slow-first-byte;wait=500ms".parse().unwrap()));
+    let mut stream = connect(&gateway).await;
+    stream.write_all(&two_creates(&token)).await.unwrap();
+    until_asked(&gateway, &token, 1).await;
+    stream.shutdown().await.unwrap();
+    let answer = response(&rest(&mut stream).await);
+    assert!(answer["data"]["first"]["deviceStatusId"].is_string(), "{answer}");
+    assert_eq!(answer["data"]["second"], Value::Null, "{answer}");
+    let [error] = answer["errors"].as_array().unwrap().as_slice() else { panic!("{answer}") };
+    let extensions = &error["extensions"];
+    assert_eq!(
+        (&error["path"], &extensions["outcome"], &extensions["retryable"]),
+        (&json!(["second"]), &json!("NOT_SENT"), &json!(true))
+    );
+    assert_eq!((statuses(&gateway), asked_with(&gateway, &token)), (before + 1, 1));
+}
+
+#[tokio::test]
+async fn for_a_client_that_has_left_nothing_more_is_sent() {
+    for resets in [false, true] {
+        let gateway = Gateway::start().await;
+        let mut variables = input(device_status());
+        variables["id"] = add(&gateway).await;
+        let before = statuses(&gateway);
+        let token = fresh_token();
+        gateway.sandbox.inject(FaultRule::once("slow-first-byte;wait=500ms".parse().unwrap()));
+        let mut stream = connect(&gateway).await;
+        let writes = "mutation($input: AddDeviceStatusInput!, $id: ID!) {
+            first: addDeviceStatus(input: $input) { deviceStatusId }
+            second: addDeviceStatus(input: $input) { deviceStatusId }
+            third: deleteDeviceStatus(input: {id: $id}) { deletedId } }";
+        stream.write_all(&request(&token, writes, &variables)).await.unwrap();
+        until_asked(&gateway, &token, 1).await;
+        if resets {
+            stream.set_zero_linger().unwrap();
+        }
+        drop(stream);
+        // What was sent is finished.
+        while statuses(&gateway) == before {
+            tokio::task::yield_now().await;
+        }
+        // A connection that is served from start to end: by then the gateway has seen the first one's end.
+        for _ in 0..20 {
+            gateway.graphql(READ, json!({"id": DEMO_CONFIGURATION_ID})).await.data();
+        }
+        assert_eq!((statuses(&gateway), asked_with(&gateway, &token)), (before + 1, 1), "resets: {resets}");
+    }
+}
+
+#[tokio::test]
+async fn a_closed_sending_side_ends_what_is_idle_or_endless() {
+    let one = ConnectionLimits { connections: 1, half_close: Duration::ZERO, ..ConnectionLimits::default() };
+    let gateway = Gateway::builder().settings(|settings| settings.connections = one).start().await;
+    // Each takes the only place, which the next one gets when it is free.
+    let mut stream = connect(&gateway).await;
+    stream.shutdown().await.unwrap();
+    assert_eq!(rest(&mut stream).await, "");
+    let mut stream = connect(&gateway).await;
+    stream.write_all(b"GET /graphql?query={__typename} HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    let mut said = String::new();
+    while !said.ends_with("\"Query\"}}") {
+        said.push(char::from(stream.read_u8().await.unwrap()));
+    }
+    stream.shutdown().await.unwrap();
+    assert_eq!(rest(&mut stream).await, "");
+    let token = fresh_token();
+    let subscribe = String::from_utf8(request(&token, HINT, &json!({"id": DEMO_CONFIGURATION_ID}))).unwrap();
+    let subscribe = subscribe.replacen("Host: x\r\n", "Host: x\r\nAccept: text/event-stream\r\n", 1);
+    let mut stream = connect(&gateway).await;
+    stream.write_all(subscribe.as_bytes()).await.unwrap();
+    until_asked(&gateway, &token, 1).await;
+    assert_eq!(stream.read_u8().await.unwrap(), b'H');
+    stream.shutdown().await.unwrap();
+    rest(&mut stream).await;
+    gateway.graphql("{ __typename }", json!({})).await.data();
+}

@@ -215,7 +215,7 @@ pub struct HttpConfig {
     #[arg(long, env = "INTUNE_GRAPHQL_MAX_BODY", value_name = "BYTES", default_value_t = 1024 * 1024,
           value_parser = positive)]
     pub max_body: usize,
-    /// Time for a request's body to come, as in `10s`.
+    /// Time for a request's body to come, or for a WebSocket's message, as in `10s`.
     #[arg(long, env = "INTUNE_GRAPHQL_BODY_TIMEOUT", value_name = "DURATION", default_value = "10s",
           value_parser = duration)]
     pub body_timeout: Duration,

@@ -58,5 +58,6 @@ mod state_file;
 mod tls;
 mod token;
 mod websocket;
+mod websocket_wire;
 mod wire;
 mod writes;

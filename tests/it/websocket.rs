@@ -22,7 +22,7 @@ use crate::live::{ADDED, HINT, add, add_as, asked_with, hasty, tokens_by_tenant}
 use crate::slow_clients::connect;
 
 /// A client of a WebSocket.
-struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
+pub(crate) struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 impl Socket {
     /// Opens one, with these headers besides.
@@ -40,7 +40,7 @@ impl Socket {
     }
 
     /// Opens one whose `connection_init` brings a token, and which is acknowledged.
-    async fn with_token(url: &str, token: &str) -> Self {
+    pub(crate) async fn with_token(url: &str, token: &str) -> Self {
         let mut socket = Self::open(url, &[]).await.unwrap();
         let payload = json!({"Authorization": format!("Bearer {token}")});
         socket.send(json!({"type": "connection_init", "payload": payload})).await;
@@ -48,18 +48,18 @@ impl Socket {
         socket
     }
 
-    async fn send(&mut self, message: Value) {
+    pub(crate) async fn send(&mut self, message: Value) {
         self.0.send(Message::text(message.to_string())).await.unwrap();
     }
 
-    async fn subscribe(&mut self, id: &str, query: &str) {
+    pub(crate) async fn subscribe(&mut self, id: &str, query: &str) {
         let variables = json!({"id": DEMO_CONFIGURATION_ID});
         let payload = json!({"query": query, "variables": variables});
         self.send(json!({"type": "subscribe", "id": id, "payload": payload})).await;
     }
 
     /// Subscribes to what is added, and waits until Graph has been asked whether the subscriber may.
-    async fn subscribe_at(&mut self, gateway: &Gateway, token: &str, id: &str, query: &str) {
+    pub(crate) async fn subscribe_at(&mut self, gateway: &Gateway, token: &str, id: &str, query: &str) {
         let before = asked_with(gateway, token);
         self.subscribe(id, query).await;
         while asked_with(gateway, token) == before {
@@ -68,7 +68,7 @@ impl Socket {
     }
 
     /// The next message of the protocol's.
-    async fn next(&mut self) -> Value {
+    pub(crate) async fn next(&mut self) -> Value {
         loop {
             match self.0.next().await.unwrap().unwrap() {
                 Message::Text(text) => return serde_json::from_str(&text).unwrap(),

@@ -1,20 +1,23 @@
 //! GraphQL over WebSocket, the sub-protocol `graphql-transport-ws`: any number of operations on one connection, whose token
 //! comes once, in `connection_init` or with the request for the WebSocket.
 
+mod decoder;
+mod handshake;
 mod message;
 mod operation;
+mod socket;
 
 use std::collections::HashMap;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::FromRequestParts as _;
-use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
 use axum::response::Response;
 use futures_util::stream::{self, BoxStream, SelectAll, StreamExt as _};
-use http::header::{HOST, ORIGIN, UPGRADE};
+use http::header::ORIGIN;
 use http::request::Parts;
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, StatusCode};
+use hyper::upgrade::OnUpgrade;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tokio::time::{Instant, timeout};
@@ -23,24 +26,24 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::debug;
 use uuid::Uuid;
 
-use self::message::{FromClient, ToClient};
+use self::decoder::{Received, Refused, Violation};
+pub(super) use self::handshake::is_asked_for;
+use self::message::{Beginning, FromClient, ToClient};
 use self::operation::{Said, Unsent, said};
+use self::socket::Socket;
 use super::answer::Refusal;
 use super::execution::{Asker, caught, execute};
 use super::{events, parameters};
 use crate::graph::Authorization;
 use crate::server::connection::Place;
 use crate::server::media_type::Accepted;
+use crate::server::memory::Held;
 use crate::server::{App, auth};
 use crate::telemetry::metrics::{self, Overloaded};
 
-const PROTOCOL: &str = "graphql-transport-ws";
-
 /// Largest message that is taken, in bytes: a document of the largest size, and as much again for its variables. What is
-/// larger is sent by POST, where the memory for bodies is counted.
+/// larger is sent by POST.
 const MOST_MESSAGE: usize = 64 * 1024;
-/// Bytes that are read at a time.
-const READ_AT_A_TIME: usize = 4 * 1024;
 /// Most operations of one WebSocket at a time; as many as of one connection by HTTP/2.
 const MOST_OPERATIONS: usize = 128;
 /// How long a client is given to take the reason why its WebSocket is closed.
@@ -52,19 +55,16 @@ struct Close(u16, &'static str);
 
 const GOING_AWAY: Close = Close(1001, "The gateway is stopping");
 const IDLE: Close = Close(1001, "No operation for a while");
-const UNREADABLE: Close = Close(1009, "Message too large, or not one");
+const PROTOCOL_ERROR: Close = Close(1002, "Not the WebSocket protocol");
+const NOT_UTF8: Close = Close(1007, "Text that is not UTF-8");
+const TOO_SLOW: Close = Close(1008, "A message did not come in time");
+const TOO_LARGE: Close = Close(1009, "Message too large");
+const NO_MEMORY: Close = Close(1013, "The gateway is full");
 const INVALID: Close = Close(4400, "Invalid message");
 const UNAUTHORIZED: Close = Close(4401, "Unauthorized");
 const INIT_TIMEOUT: Close = Close(4408, "Connection initialisation timeout");
 const SAME_ID: Close = Close(4409, "Subscriber for this id already exists");
 const TOO_MANY_INITS: Close = Close(4429, "Too many initialisation requests");
-
-/// Whether a request asks to become a WebSocket.
-pub(super) fn is_asked_for(parts: &Parts) -> bool {
-    let mut protocol = parts.headers.get(UPGRADE).into_iter();
-    parts.method == Method::GET
-        && protocol.any(|protocol| protocol.as_bytes().eq_ignore_ascii_case(b"websocket"))
-}
 
 /// Makes a WebSocket of a request.
 pub(super) async fn open(app: Arc<App>, parts: &mut Parts) -> Response {
@@ -79,42 +79,35 @@ async fn open_or_refuse(app: Arc<App>, parts: &mut Parts) -> Result<Response, Re
     let token = auth::authorization(&parts.headers);
     // The connection's place is kept for as long as the WebSocket is there.
     let place = parts.extensions.get::<Place>().cloned();
-    let upgrade = WebSocketUpgrade::from_request_parts(parts, &()).await.map_err(|rejection| {
-        let message = format!("The request cannot become a WebSocket: {}.", rejection.body_text());
-        Refusal::http(rejection.status(), message)
+    let response = handshake::accept(&parts.headers)?;
+    let upgrade = parts.extensions.remove::<OnUpgrade>().ok_or_else(|| {
+        Refusal::http(StatusCode::BAD_REQUEST, "This connection cannot become a WebSocket.")
     })?;
-    let upgrade = upgrade.protocols([PROTOCOL]);
-    if upgrade.selected_protocol().is_none() {
-        let message = format!("A WebSocket here speaks {PROTOCOL}: name it in Sec-WebSocket-Protocol.");
-        return Err(Refusal::http(StatusCode::BAD_REQUEST, message));
-    }
-    let most_message = MOST_MESSAGE.min(app.settings.max_body);
-    let upgrade = upgrade
-        .read_buffer_size(READ_AT_A_TIME)
-        .write_buffer_size(0)
-        .max_frame_size(most_message)
-        .max_message_size(most_message);
-    Ok(upgrade.on_upgrade(async move |socket| {
+    tokio::spawn(async move {
         let _place = place;
-        Connection::new(app, socket, token).serve().await;
-    }))
+        match upgrade.await {
+            Ok(upgraded) => {
+                let most_message = MOST_MESSAGE.min(app.settings.max_body);
+                let socket =
+                    Socket::new(upgraded, most_message, app.settings.body_timeout, Arc::clone(&app.bodies));
+                Connection::new(app, socket, token).serve().await;
+            }
+            Err(error) => debug!(%error, "a connection did not become a WebSocket"),
+        }
+    });
+    Ok(response)
 }
 
 /// Browsers name the page's origin, and let any page open a WebSocket: here the same may that may send requests.
 fn is_allowed_origin(app: &App, headers: &HeaderMap) -> bool {
     let Some(origin) = headers.get(ORIGIN) else { return true };
-    let own = || {
-        let (_, authority) = origin.to_str().ok()?.split_once("://")?;
-        let host = headers.get(HOST)?.to_str().ok()?;
-        Some(authority.eq_ignore_ascii_case(host))
-    };
-    app.settings.cors_origins.contains(origin) || own().unwrap_or(false)
+    app.settings.cors_origins.contains(origin) || handshake::is_same_origin(headers)
 }
 
 /// One WebSocket.
 struct Connection {
     app: Arc<App>,
-    socket: WebSocket,
+    socket: Socket,
     /// The caller's, as it came last.
     token: Option<Authorization>,
     is_acknowledged: bool,
@@ -129,7 +122,7 @@ struct Connection {
 }
 
 impl Connection {
-    fn new(app: Arc<App>, socket: WebSocket, token: Option<Authorization>) -> Self {
+    fn new(app: Arc<App>, socket: Socket, token: Option<Authorization>) -> Self {
         let now = Instant::now();
         let unsent = Unsent::new(Arc::clone(&app.answers));
         Self {
@@ -154,13 +147,14 @@ impl Connection {
         self.answers.clear();
         // Each side says that it closes, so that neither cuts what the other has sent.
         let closed = async {
-            if let End::Ours(Close(code, reason)) = end {
-                debug!(code, reason, "a WebSocket is closed");
-                let frame = CloseFrame { code, reason: reason.into() };
-                self.socket.send(Message::Close(Some(frame))).await?;
+            match end {
+                End::Ours(Close(code, reason)) => {
+                    debug!(code, reason, "a WebSocket is closed");
+                    self.socket.send_close(Some((code, reason))).await?;
+                }
+                End::Theirs(code) => self.socket.send_close(code.map(|code| (code, ""))).await?,
             }
-            while let Some(Ok(_)) = self.socket.recv().await {}
-            Ok::<_, axum::Error>(())
+            self.socket.finish().await
         };
         let _ = timeout(TO_CLOSE, closed).await;
     }
@@ -180,20 +174,24 @@ impl Connection {
                 return Ok(End::Ours(GOING_AWAY));
             }
             tokio::select! {
-                received = self.socket.recv() => {
+                received = self.socket.receive() => {
                     self.heard = Instant::now();
-                    let text = match received.ok_or(Gone)? {
-                        Ok(Message::Text(text)) => text,
-                        // The library answers pings by itself.
-                        Ok(Message::Ping(_) | Message::Pong(_)) => continue,
-                        Ok(Message::Binary(_)) => return Ok(End::Ours(INVALID)),
-                        Ok(Message::Close(_)) => return Ok(End::Theirs),
-                        Err(error) => {
-                            debug!(%error, "a message could not be read");
-                            return Ok(End::Ours(UNREADABLE));
+                    let close = match received.ok_or(Gone)? {
+                        Ok(Received::Text(text, held)) => self.take(&text, held).await?,
+                        Ok(Received::Refused { beginning, why }) => self.refuse(&beginning, why).await?,
+                        Ok(Received::Ping(payload)) => {
+                            self.in_time(async |socket| socket.send_pong(&payload).await).await?;
+                            Ok(())
                         }
+                        Ok(Received::Pong) => Ok(()),
+                        Ok(Received::Binary) => Err(INVALID),
+                        Ok(Received::Close(code)) => return Ok(End::Theirs(code)),
+                        Err(Violation::Protocol) => Err(PROTOCOL_ERROR),
+                        Err(Violation::NotUtf8) => Err(NOT_UTF8),
+                        Err(Violation::TooLarge) => Err(TOO_LARGE),
+                        Err(Violation::TooSlow) => Err(TOO_SLOW),
                     };
-                    if let Err(close) = self.take(&text).await? {
+                    if let Err(close) = close {
                         return Ok(End::Ours(close));
                     }
                 }
@@ -219,15 +217,15 @@ impl Connection {
                         // It did not even answer pings.
                         return Err(Gone);
                     }
-                    self.send_message(Message::Ping(axum::body::Bytes::new())).await?;
+                    self.in_time(Socket::send_ping).await?;
                 }
                 () = stopping.cancelled(), if !is_stopping => is_stopping = true,
             }
         }
     }
 
-    /// Does what a message asks for.
-    async fn take(&mut self, text: &str) -> Result<Result<(), Close>, Gone> {
+    /// Does what a message asks for, which takes the memory that is held.
+    async fn take(&mut self, text: &str, held: Held) -> Result<Result<(), Close>, Gone> {
         // The request stands in the message's payload.
         let deepest = self.app.api.limits().nesting.saturating_add(3);
         match FromClient::read(text, deepest) {
@@ -247,14 +245,43 @@ impl Connection {
             Some(FromClient::Subscribe { id, .. }) if self.operations.contains_key(id.as_str()) => {
                 return Ok(Err(SAME_ID));
             }
-            Some(FromClient::Subscribe { id, payload }) => self.begin(id.into(), payload).await?,
+            Some(FromClient::Subscribe { id, payload }) => self.begin(id.into(), payload, held).await?,
             Some(FromClient::Complete { id }) => self.forget(&id),
         }
         Ok(Ok(()))
     }
 
+    /// Refuses a message of which only the beginning was kept: by an error of its operation where that says which one it is.
+    async fn refuse(&mut self, beginning: &[u8], why: Refused) -> Result<Result<(), Close>, Gone> {
+        let Some(Beginning { id }) = Beginning::of_subscribe(beginning) else {
+            return Ok(Err(match why {
+                Refused::TooLarge => TOO_LARGE,
+                Refused::NoMemory => NO_MEMORY,
+            }));
+        };
+        if !self.is_acknowledged {
+            return Ok(Err(UNAUTHORIZED));
+        }
+        if self.operations.contains_key(id.as_str()) {
+            return Ok(Err(SAME_ID));
+        }
+        let refusal = match why {
+            Refused::TooLarge => {
+                let most = MOST_MESSAGE.min(self.app.settings.max_body);
+                let message = format!("A message is larger than {most} bytes. Send the operation by POST.");
+                Refusal::too_large(StatusCode::PAYLOAD_TOO_LARGE, message)
+            }
+            Refused::NoMemory => {
+                metrics::refused(Overloaded::Memory);
+                Refusal::Overloaded(Overloaded::Memory)
+            }
+        };
+        self.say(&ToClient::Error { id: &id, payload: refusal.errors() }).await?;
+        Ok(Ok(()))
+    }
+
     /// Begins an operation. It goes on by itself, so that whoever takes no answers keeps no place that others wait for.
-    async fn begin(&mut self, id: Arc<str>, payload: &RawValue) -> Result<(), Gone> {
+    async fn begin(&mut self, id: Arc<str>, payload: &RawValue, held: Held) -> Result<(), Gone> {
         let refused = if self.operations.len() >= MOST_OPERATIONS || self.app.stopping.is_cancelled() {
             Some(Overloaded::Full)
         } else {
@@ -282,6 +309,7 @@ impl Connection {
         let answers = AbortOnDropHandle::new(tokio::spawn(async move {
             let execution =
                 caught(async |is_write| execute(&app, request, asker, Ok(()), is_write).await).await;
+            drop(held);
             said(id, execution, unsent, stopping)
         }));
         // It fails only where it is aborted, by which nobody waits for it.
@@ -305,12 +333,13 @@ impl Connection {
     }
 
     async fn send(&mut self, text: String) -> Result<(), Gone> {
-        self.send_message(Message::Text(text.into())).await
+        self.in_time(async |socket| socket.send_text(text).await).await
     }
 
-    async fn send_message(&mut self, message: Message) -> Result<(), Gone> {
+    /// Sends something, which the client is to take within the time for that.
+    async fn in_time(&mut self, send: impl AsyncFnOnce(&mut Socket) -> io::Result<()>) -> Result<(), Gone> {
         let patience = self.app.settings.connections.send_timeout;
-        match timeout(patience, self.socket.send(message)).await {
+        match timeout(patience, send(&mut self.socket)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) | Err(_) => Err(Gone),
         }
@@ -320,7 +349,8 @@ impl Connection {
 /// Who closes.
 enum End {
     Ours(Close),
-    Theirs,
+    /// With the code that it gave.
+    Theirs(Option<u16>),
 }
 
 /// The client is not there any more, or takes nothing.

@@ -1,6 +1,9 @@
 //! Messages of the sub-protocol `graphql-transport-ws` (GraphQL over WebSocket Protocol).
 
+use std::fmt;
+
 use http::HeaderValue;
+use serde::de::{Deserializer as _, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -46,6 +49,49 @@ impl<'a> FromClient<'a> {
             "complete" => Self::Complete { id: id? },
             _ => return None,
         })
+    }
+}
+
+/// What the beginning of a message says, the rest of which was not kept.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Beginning {
+    pub(super) id: String,
+}
+
+impl Beginning {
+    /// `None` where it says of no operation that it is to begin: the id comes too late, or the message is another one.
+    pub(super) fn of_subscribe(bytes: &[u8]) -> Option<Self> {
+        let mut members = Members::default();
+        // It ends too early.
+        let _ = serde_json::Deserializer::from_slice(bytes).deserialize_map(&mut members);
+        let is_another = members.r#type.is_some_and(|kind| kind != "subscribe");
+        members.id.filter(|id| !id.is_empty() && !is_another).map(|id| Self { id })
+    }
+}
+
+/// The members of an object that have come so far.
+#[derive(Default)]
+struct Members {
+    id: Option<String>,
+    r#type: Option<String>,
+}
+
+impl<'de> Visitor<'de> for &mut Members {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(name) = map.next_key::<String>()? {
+            match name.as_str() {
+                "id" => self.id = Some(map.next_value()?),
+                "type" => self.r#type = Some(map.next_value()?),
+                _ => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(())
     }
 }
 
@@ -121,6 +167,27 @@ mod tests {
         }
         for payload in ["[]", "7", r#""Bearer abc""#] {
             assert_eq!(token_of(payload), None, "{payload}");
+        }
+    }
+
+    #[test]
+    fn the_beginning_of_a_message_says_which_operation_it_is_for() {
+        for (text, id) in [
+            (r#"{"id":"1","type":"subscribe","payload":{"query":"{ a"#, Some("1")),
+            (r#" { "type" : "subscribe", "id" : "a\u0062" , "payload" : "#, Some("ab")),
+            (r#"{"id":"1","payload":{"query":[[{"#, Some("1")),
+            (r#"{"payload":{},"extra":[1],"id":"1","rest":""#, Some("1")),
+            (r#"{"id":"1","type":"ping","payload":""#, None),
+            (r#"{"type":"subscribe","payload":{"id":"2","#, None),
+            (r#"{"type":"subscribe","id":"cut"#, None),
+            (r#"{"id":"","type":"subscribe","payload":""#, None),
+            (r#"{"id":1,"type":"subscribe","payload":""#, None),
+            (r#"["id","1","#, None),
+            ("", None),
+            ("xxx", None),
+        ] {
+            let found = Beginning::of_subscribe(text.as_bytes());
+            assert_eq!(found.map(|beginning| beginning.id).as_deref(), id, "{text}");
         }
     }
 

@@ -1,0 +1,148 @@
+//! The opening handshake of a WebSocket (RFC 6455, section 4.2), on HTTP/1.1.
+
+use axum::body::Body;
+use axum::response::Response;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::header::{
+    CONNECTION, HOST, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
+    SEC_WEBSOCKET_VERSION, UPGRADE,
+};
+use http::request::Parts;
+use http::uri::Authority;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
+use ring::digest;
+
+use crate::schema::ErrorCode;
+use crate::server::graphql::answer::Refusal;
+
+/// The sub-protocol that is spoken here.
+pub(super) const PROTOCOL: &str = "graphql-transport-ws";
+/// What a key is hashed with (RFC 6455, section 1.3).
+const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+const KEY_BYTES: usize = 16;
+
+/// Whether a request asks to become a WebSocket. HTTP/1.0 has no upgrades, and HTTP/2 asks for WebSockets in another way,
+/// which is not offered.
+pub(in crate::server::graphql) fn is_asked_for(parts: &Parts) -> bool {
+    parts.method == Method::GET
+        && parts.version == Version::HTTP_11
+        && has_token(&parts.headers, UPGRADE, "websocket")
+}
+
+/// Checks the request, and makes the response that accepts it.
+///
+/// # Errors
+///
+/// 400 where a header is missing or wrong, 426 where the version is another one.
+pub(super) fn accept(headers: &HeaderMap) -> Result<Response, Refusal> {
+    let wrong = |message: &str| Refusal::http(StatusCode::BAD_REQUEST, message);
+    if !has_token(headers, CONNECTION, "upgrade") {
+        return Err(wrong("A request for a WebSocket needs the header `Connection: Upgrade`."));
+    }
+    if !has_token(headers, SEC_WEBSOCKET_VERSION, "13") {
+        return Err(Refusal::Http {
+            status: StatusCode::UPGRADE_REQUIRED,
+            code: ErrorCode::BadRequest,
+            message: "WebSockets are offered in version 13 only: set `Sec-WebSocket-Version: 13`.".to_owned(),
+            instead: Some((SEC_WEBSOCKET_VERSION, "13")),
+        });
+    }
+    let mut keys = headers.get_all(SEC_WEBSOCKET_KEY).iter();
+    let (Some(key), None) = (keys.next(), keys.next()) else {
+        return Err(wrong("A request for a WebSocket needs one `Sec-WebSocket-Key`."));
+    };
+    let key = key.as_bytes().trim_ascii();
+    if STANDARD.decode(key).map_or(0, |key| key.len()) != KEY_BYTES {
+        return Err(wrong("`Sec-WebSocket-Key` must be 16 bytes in base64."));
+    }
+    if !tokens(headers, SEC_WEBSOCKET_PROTOCOL).any(|protocol| protocol == PROTOCOL) {
+        let message = format!("A WebSocket here speaks {PROTOCOL}: name it in Sec-WebSocket-Protocol.");
+        return Err(wrong(&message));
+    }
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = response.headers_mut();
+    headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(PROTOCOL));
+    let accepted = STANDARD.encode(digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, &[key, GUID].concat()));
+    headers.insert(SEC_WEBSOCKET_ACCEPT, HeaderValue::try_from(accepted).expect("base64 fits a header"));
+    Ok(response)
+}
+
+/// Whether a page of the request's `Origin` is one of the gateway's own, by the `Host` that it was sent to. Browsers leave a
+/// scheme's default port out of `Origin`, and proxies may write it in `Host`.
+pub(super) fn is_same_origin(headers: &HeaderMap) -> bool {
+    let same = || {
+        let (scheme, authority) = headers.get(ORIGIN)?.to_str().ok()?.split_once("://")?;
+        let default_port = match scheme.to_ascii_lowercase().as_str() {
+            "http" => 80,
+            "https" => 443,
+            _ => return Some(false),
+        };
+        let parsed = |text: &str| {
+            let authority = Authority::try_from(text).ok().filter(|_| !text.contains('@'))?;
+            // A port that is there and cannot be read is none that is meant.
+            let port = match authority.port() {
+                Some(port) => port.as_str().parse::<u16>().ok()?,
+                None if text.ends_with(':') => return None,
+                None => default_port,
+            };
+            Some((authority.host().to_ascii_lowercase(), port))
+        };
+        Some(parsed(authority)? == parsed(headers.get(HOST)?.to_str().ok()?)?)
+    };
+    same().unwrap_or(false)
+}
+
+/// Whether a header that is a list has a token, on any of its lines and in any case.
+fn has_token(headers: &HeaderMap, name: HeaderName, token: &str) -> bool {
+    tokens(headers, name).any(|found| found.eq_ignore_ascii_case(token))
+}
+
+fn tokens(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {
+    let lines = headers.get_all(name).into_iter().filter_map(|line| line.to_str().ok());
+    lines.flat_map(|line| line.split(',')).map(str::trim)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::header::{HOST, ORIGIN};
+    use http::{HeaderMap, HeaderValue};
+
+    use super::is_same_origin;
+
+    #[test]
+    fn a_default_port_is_as_good_as_none() {
+        for (origin, host, expected) in [
+            ("https://name", "name", true),
+            ("https://name", "name:443", true),
+            ("https://NAME", "Name:443", true),
+            ("https://name:443", "name", true),
+            ("http://name", "name:80", true),
+            ("http://name:80", "name", true),
+            ("HTTP://name:4000", "name:4000", true),
+            ("https://[::1]", "[::1]:443", true),
+            ("http://[::1]:80", "[::1]", true),
+            ("https://name", "name:80", false),
+            ("http://name", "name:443", false),
+            ("https://name", "name:4430", false),
+            ("https://name:8443", "name", false),
+            ("https://name", "other", false),
+            ("https://name.evil", "name", false),
+            ("https://name", "user@name", false),
+            ("https://name:", "name", false),
+            ("https://name:x", "name", false),
+            ("ftp://name", "name", false),
+            ("null", "name", false),
+            ("https://name", "", false),
+        ] {
+            let headers = HeaderMap::from_iter([
+                (ORIGIN, HeaderValue::from_static(origin)),
+                (HOST, HeaderValue::from_static(host)),
+            ]);
+            assert_eq!(is_same_origin(&headers), expected, "{origin} {host}");
+        }
+    }
+}

@@ -1,0 +1,327 @@
+//! WebSockets below their messages: the opening handshake, frames, and messages that are too large, too slow or never end.
+
+use std::time::Duration;
+
+use intune_graphql::server::ConnectionLimits;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::harness::{Gateway, TOKEN, fresh_token};
+use crate::live::{HINT, add};
+use crate::slow_clients::connect;
+use crate::websocket::Socket;
+
+const VERSION: &str = "Sec-WebSocket-Version: 13\r\n";
+const KEY: &str = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+const PROTOCOL: &str = "Sec-WebSocket-Protocol: graphql-transport-ws\r\n";
+const UPGRADE: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\n";
+
+/// Asks for a WebSocket with these headers, and reads the head of the response.
+async fn ask(gateway: &Gateway, version: &str, headers: &[&str]) -> (TcpStream, String) {
+    let mut stream = connect(gateway).await;
+    let head = format!("GET /graphql HTTP/{version}\r\n{}\r\n", headers.concat());
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut said = String::new();
+    while !said.ends_with("\r\n\r\n") {
+        said.push(char::from(stream.read_u8().await.unwrap()));
+    }
+    (stream, said)
+}
+
+/// A WebSocket with a token, of which the client has every byte in its hand.
+async fn open(gateway: &Gateway) -> TcpStream {
+    let token = format!("Authorization: Bearer {TOKEN}\r\n");
+    let (mut stream, said) =
+        ask(gateway, "1.1", &["Host: x\r\n", UPGRADE, VERSION, KEY, PROTOCOL, &token]).await;
+    assert!(said.starts_with("HTTP/1.1 101 "), "{said}");
+    stream.write_all(&text(&json!({"type": "connection_init"}).to_string())).await.unwrap();
+    assert_eq!(message(&mut stream).await, json!({"type": "connection_ack"}));
+    stream
+}
+
+/// A frame of a client's, with a mask that changes nothing.
+fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    let length = u64::try_from(payload.len()).unwrap().to_be_bytes();
+    [&[first, 0xff][..], &length, &[0; 4], payload].concat()
+}
+
+fn text(text: &str) -> Vec<u8> {
+    frame(0x81, text.as_bytes())
+}
+
+fn subscribe(id: &str, query: &str, padding: usize) -> String {
+    let payload = json!({"query": query, "extensions": {"padding": "x".repeat(padding)}});
+    json!({"id": id, "type": "subscribe", "payload": payload}).to_string()
+}
+
+/// The next frame of the gateway's but its pings.
+async fn next_frame(stream: &mut TcpStream) -> (u8, Vec<u8>) {
+    loop {
+        let (first, short) = (stream.read_u8().await.unwrap(), stream.read_u8().await.unwrap());
+        let length = match short {
+            126 => usize::from(stream.read_u16().await.unwrap()),
+            127 => usize::try_from(stream.read_u64().await.unwrap()).unwrap(),
+            length => usize::from(length),
+        };
+        let mut payload = vec![0; length];
+        stream.read_exact(&mut payload).await.unwrap();
+        if first != 0x89 {
+            return (first, payload);
+        }
+    }
+}
+
+async fn message(stream: &mut TcpStream) -> Value {
+    let (first, payload) = next_frame(stream).await;
+    assert_eq!(first, 0x81, "{}", payload.escape_ascii());
+    serde_json::from_slice(&payload).unwrap()
+}
+
+/// The code that the gateway closes with, after which it sends nothing more.
+async fn close_code(stream: &mut TcpStream) -> Option<u16> {
+    let (first, payload) = next_frame(stream).await;
+    assert_eq!(first, 0x88, "{}", payload.escape_ascii());
+    assert_eq!(stream.read(&mut [0]).await.unwrap(), 0, "nothing comes after a close frame");
+    payload.first_chunk().map(|code| u16::from_be_bytes(*code))
+}
+
+#[tokio::test]
+async fn a_websocket_is_asked_for_in_every_form_of_its_headers() {
+    let gateway = Gateway::start().await;
+    let host = "Host: x\r\n";
+    for upgrade in [
+        UPGRADE,
+        "Connection: keep-alive\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n",
+        "Connection: Upgrade\r\nConnection: keep-alive\r\nUpgrade: websocket\r\n",
+        "Connection: keep-alive , upgrade\r\nUpgrade: WebSocket\r\n",
+        "Connection: UPGRADE\r\nUpgrade: h2c, WEBSOCKET\r\n",
+        "Connection: Upgrade\r\nUpgrade: websocket, foo\r\n",
+        "Connection: Upgrade\r\nUpgrade: foo\r\nUpgrade: websocket\r\n",
+    ] {
+        let (_, said) = ask(&gateway, "1.1", &[host, upgrade, VERSION, KEY, PROTOCOL]).await;
+        assert!(said.starts_with("HTTP/1.1 101 "), "{upgrade}: {said}");
+        // The example of RFC 6455, section 1.3.
+        assert!(said.contains("sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"), "{said}");
+        assert!(said.contains("sec-websocket-protocol: graphql-transport-ws\r\n"), "{said}");
+    }
+    let protocols = "Sec-WebSocket-Protocol: other\r\nSec-WebSocket-Protocol: a,graphql-transport-ws\r\n";
+    let (_, said) = ask(&gateway, "1.1", &[host, UPGRADE, VERSION, KEY, protocols]).await;
+    assert!(said.starts_with("HTTP/1.1 101 "), "{said}");
+    for (version, headers, status) in [
+        ("1.1", ["Connection: keep-alive\r\nUpgrade: websocket\r\n", VERSION, KEY, PROTOCOL], "400"),
+        ("1.1", ["Connection: no-upgrade\r\nUpgrade: websocket\r\n", VERSION, KEY, PROTOCOL], "400"),
+        ("1.1", ["Connection: Upgrade\r\nUpgrade: websockets\r\n", VERSION, KEY, PROTOCOL], "400"),
+        ("1.1", [UPGRADE, "", KEY, PROTOCOL], "426"),
+        ("1.1", [UPGRADE, "Sec-WebSocket-Version: 8\r\n", KEY, PROTOCOL], "426"),
+        ("1.1", [UPGRADE, VERSION, "", PROTOCOL], "400"),
+        ("1.1", [UPGRADE, VERSION, "Sec-WebSocket-Key: c2hvcnQ=\r\n", PROTOCOL], "400"),
+        ("1.1", [UPGRADE, VERSION, "Sec-WebSocket-Key: ?\r\n", PROTOCOL], "400"),
+        ("1.1", [UPGRADE, VERSION, KEY, ""], "400"),
+        ("1.1", [UPGRADE, VERSION, KEY, "Sec-WebSocket-Protocol: graphql-ws\r\n"], "400"),
+        // HTTP/1.0 has no upgrades: this is a GET without a query.
+        ("1.0", [UPGRADE, VERSION, KEY, PROTOCOL], "400"),
+    ] {
+        let (_, said) = ask(&gateway, version, &[host, &headers.concat()]).await;
+        assert!(said.starts_with(&format!("HTTP/{version} {status} ")), "{headers:?}: {said}");
+        assert_eq!(status == "426", said.contains("sec-websocket-version: 13\r\n"), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_is_of_the_same_origin_behind_a_proxy_that_names_the_default_port() {
+    let gateway = Gateway::start().await;
+    for (host, origin, status) in [
+        ("name:443", "https://name", "101"),
+        ("name", "https://name", "101"),
+        ("NAME:80", "http://name", "101"),
+        ("name", "http://name:80", "101"),
+        ("name:8443", "https://name:8443", "101"),
+        ("name:80", "https://name", "403"),
+        ("name:443", "http://name", "403"),
+        ("name:443", "https://other", "403"),
+        ("name", "null", "403"),
+    ] {
+        let headers = format!("Host: {host}\r\nOrigin: {origin}\r\n");
+        let (_, said) = ask(&gateway, "1.1", &[&headers, UPGRADE, VERSION, KEY, PROTOCOL]).await;
+        assert!(said.starts_with(&format!("HTTP/1.1 {status} ")), "{host} {origin}: {said}");
+    }
+}
+
+#[tokio::test]
+async fn the_close_code_says_what_was_wrong_with_a_frame() {
+    let gateway = Gateway::start().await;
+    let long = [&[0x89, 0xfe, 0, 126, 0, 0, 0, 0][..], &[b'x'; 126]].concat();
+    for (bytes, expected) in [
+        (frame(0xc1, b"{}"), Some(1002)),
+        (frame(0x83, b"{}"), Some(1002)),
+        (b"\x81\x02{}".to_vec(), Some(1002)),
+        (frame(0x80, b"{}"), Some(1002)),
+        ([frame(0x01, b"{"), frame(0x81, b"{}")].concat(), Some(1002)),
+        (b"\x09\x80\0\0\0\0".to_vec(), Some(1002)),
+        (long, Some(1002)),
+        (frame(0x88, b"\x03"), Some(1002)),
+        (b"\x88\x82\0\0\0\0\x03\xed".to_vec(), Some(1002)),
+        (b"\x88\x83\0\0\0\0\x03\xe8\xff".to_vec(), Some(1007)),
+        (frame(0x81, b"{\"type\":\"ping\",\"payload\":\"\xff\"}"), Some(1007)),
+        ([frame(0x01, b"\xc3"), frame(0x80, b"(")].concat(), Some(1007)),
+        (frame(0x82, b"{}"), Some(4400)),
+        (b"\x88\x82\0\0\0\0\x03\xe8".to_vec(), Some(1000)),
+        (b"\x88\x82\0\0\0\0\x0f\xa0".to_vec(), Some(4000)),
+        (b"\x88\x80\0\0\0\0".to_vec(), None),
+    ] {
+        let mut stream = open(&gateway).await;
+        stream.write_all(&bytes).await.unwrap();
+        let shown = bytes[..bytes.len().min(24)].escape_ascii().to_string();
+        assert_eq!(close_code(&mut stream).await, expected, "{shown}");
+    }
+    // Fragments are put together, with control frames between them.
+    let mut stream = open(&gateway).await;
+    let ping = json!({"type": "ping"}).to_string();
+    let (first, last) = ping.as_bytes().split_at(5);
+    let bytes =
+        [frame(0x01, first), b"\x89\x82\0\0\0\0hi".to_vec(), frame(0x00, b""), frame(0x80, last)].concat();
+    for byte in bytes {
+        stream.write_u8(byte).await.unwrap();
+    }
+    assert_eq!(next_frame(&mut stream).await, (0x8a, b"hi".to_vec()));
+    assert_eq!(message(&mut stream).await, json!({"type": "pong"}));
+}
+
+#[tokio::test]
+async fn a_message_that_is_too_large_ends_its_own_operation_only() {
+    let gateway = Gateway::start().await;
+    let token = fresh_token();
+    let mut socket = Socket::with_token(&gateway.url, &token).await;
+    socket.subscribe_at(&gateway, &token, "live", HINT).await;
+    let large = |members: Value| {
+        let mut message = members;
+        message["payload"] = json!({"query": "{ __typename }", "variables": {"x": "x".repeat(100_000)}});
+        message
+    };
+    for message in [
+        large(json!({"id": "large", "type": "subscribe"})),
+        large(json!({"type": "subscribe", "id": "large"})),
+        json!({"id": "large", "payload": large(json!({})), "type": "subscribe"}),
+    ] {
+        socket.send(message).await;
+        let error = socket.next().await;
+        assert_eq!((&error["type"], &error["id"]), (&json!("error"), &json!("large")), "{error}");
+        let extensions = &error["payload"][0]["extensions"];
+        assert_eq!(
+            (&extensions["code"], &extensions["retryable"]),
+            (&json!("QUERY_TOO_LARGE"), &json!(false))
+        );
+    }
+    let id = add(&gateway).await;
+    let next = socket.next().await;
+    assert_eq!(
+        (&next["id"], &next["payload"]["data"]["deviceStatusAdded"]["deviceStatusId"]),
+        (&json!("live"), &id)
+    );
+    // Where its id cannot be known, the WebSocket is closed, and so where it takes the id of another.
+    let query = "x".repeat(100_000);
+    for (message, expected) in [
+        (format!(r#"{{"payload":{{"query":"{query}"}},"id":"1","type":"subscribe"}}"#), 1009),
+        (format!(r#"{{"type":"ping","payload":{{"x":"{query}"}}}}"#), 1009),
+        (query.clone(), 1009),
+        ("x".repeat(9 << 20), 1009),
+    ] {
+        let mut stream = open(&gateway).await;
+        // The gateway may close before it has read all.
+        let _ = stream.write_all(&text(&message)).await;
+        assert_eq!(close_code(&mut stream).await, Some(expected), "{}", &message[..40]);
+    }
+    let mut stream = open(&gateway).await;
+    let live = json!({"type": "subscribe", "id": "1", "payload": {"query": HINT, "variables": {"id": "x"}}});
+    gateway.sandbox.inject("slow-first-byte;wait=5s".parse().unwrap());
+    stream.write_all(&text(&live.to_string())).await.unwrap();
+    stream.write_all(&text(&subscribe("1", "{ __typename }", 100_000))).await.unwrap();
+    assert_eq!(close_code(&mut stream).await, Some(4409));
+}
+
+#[tokio::test]
+async fn unfinished_messages_are_counted_with_the_bodies() {
+    let gateway = Gateway::builder().settings(|settings| settings.max_buffered = 150_000).start().await;
+    let whole = text(&subscribe("1", "{ __typename }", 60_000));
+    let fragments = {
+        let message = subscribe("1", "{ __typename }", 60_000);
+        let (first, last) = message.as_bytes().split_at(50_000);
+        [frame(0x01, first), frame(0x80, last)].concat()
+    };
+    for bytes in [whole, fragments] {
+        // All but their last bytes.
+        let mut unfinished = Vec::new();
+        for _ in 0..2 {
+            let mut stream = open(&gateway).await;
+            stream.write_all(&bytes[..bytes.len() - 1]).await.unwrap();
+            unfinished.push(stream);
+        }
+        // Until the gateway has read them there is room for a third.
+        let mut third = open(&gateway).await;
+        let error = loop {
+            third.write_all(&bytes).await.unwrap();
+            let answer = message(&mut third).await;
+            if answer["type"] == "error" {
+                break answer;
+            }
+            assert_eq!(message(&mut third).await["type"], "complete");
+        };
+        let extensions = &error["payload"][0]["extensions"];
+        assert_eq!((&error["id"], &extensions["code"]), (&json!("1"), &json!("OVERLOADED")), "{error}");
+        // Large bodies by POST share the memory; short messages always have room.
+        let body = json!({"query": "{ __typename }", "extensions": {"padding": "x".repeat(60_000)}});
+        let post = gateway.post().header("content-type", "application/json").body(body.to_string());
+        assert_eq!(post.send().await.unwrap().status(), 503);
+        third.write_all(&text(&subscribe("2", "{ __typename }", 3_000))).await.unwrap();
+        assert_eq!(message(&mut third).await["payload"]["data"]["__typename"], "Query");
+        assert_eq!(message(&mut third).await["type"], "complete");
+        // They are served when they come, and leave room for others.
+        for mut stream in unfinished {
+            stream.write_all(&bytes[bytes.len() - 1..]).await.unwrap();
+            assert_eq!(message(&mut stream).await["payload"]["data"]["__typename"], "Query");
+        }
+        third.write_all(&bytes).await.unwrap();
+        assert_eq!(message(&mut third).await["payload"]["data"]["__typename"], "Query");
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_does_not_come_in_time_ends_its_websocket() {
+    let limits = ConnectionLimits { idle_timeout: Duration::from_secs(300), ..ConnectionLimits::default() };
+    let gateway = Gateway::builder().settings(|settings| {
+        settings.connections = limits;
+        settings.body_timeout = Duration::from_millis(300);
+    });
+    let gateway = gateway.start().await;
+    let whole = text(&subscribe("1", "{ __typename }", 1_000));
+    for (first, rest) in
+        [(&whole[..1], &whole[1..]), (&whole[..500], &whole[500..]), (&frame(0x01, b"{")[..], &b""[..])]
+    {
+        let mut stream = open(&gateway).await;
+        stream.write_all(first).await.unwrap();
+        let (mut from, mut to) = stream.split();
+        // Byte by byte, or pings alone.
+        let drip = async {
+            for piece in rest.chunks(1).chain(std::iter::repeat(&b"\x89\x80\0\0\0\0"[..])) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                if to.write_all(piece).await.is_err() {
+                    break;
+                }
+            }
+            std::future::pending::<()>().await;
+        };
+        let mut said = Vec::new();
+        tokio::select! {
+            _ = from.read_to_end(&mut said) => {}
+            () = drip => {}
+        }
+        let reason = b"\x03\xf0A message did not come in time";
+        assert!(said.windows(reason.len()).any(|part| part == reason), "{}", said.escape_ascii());
+    }
+    // A message in time, whatever came before.
+    let mut stream = open(&gateway).await;
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    stream.write_all(&whole).await.unwrap();
+    assert_eq!(message(&mut stream).await["payload"]["data"]["__typename"], "Query");
+}

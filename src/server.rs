@@ -78,6 +78,8 @@ struct App {
     settings: Settings,
 }
 
+/// Most bytes of all unfinished heads on the admin listener, which the memory of the public one has no part in.
+const ADMIN_HEADS: usize = 16 * 1024 * 1024;
 /// What a request that is under way at a shutdown is given beyond its deadline, to send its answer.
 const TO_ANSWER: Duration = Duration::from_secs(1);
 
@@ -119,7 +121,8 @@ pub async fn run(
     let drained = async {
         let longest_request = deadline + TO_ANSWER;
         let drain = longest_request.min(drain_timeout);
-        listener::serve(public, router::public(&app), connections, longest_request, stopping, drain).await;
+        let (router, heads) = (router::public(&app), Arc::clone(&app.bodies));
+        listener::serve(public, router, connections, &heads, longest_request, stopping, drain).await;
         graph.written().await;
     };
     let overdue = async {
@@ -137,7 +140,9 @@ pub async fn run(
     };
     let health = health::router(readiness, Arc::clone(&app));
     let limits = ConnectionLimits::default();
-    let admin = listener::serve(admin, health, limits, TO_ANSWER, until_served.map(|_| ()), TO_ANSWER);
+    let heads = Memory::new(ADMIN_HEADS);
+    let admin =
+        listener::serve(admin, health, limits, &heads, TO_ANSWER, until_served.map(|_| ()), TO_ANSWER);
     future::join(public, admin).await;
     graph.writes_under_way()
 }

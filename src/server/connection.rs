@@ -27,6 +27,8 @@ use tower::Service as _;
 use tracing::debug;
 
 use super::kept::Kept;
+use super::memory::{Held, Memory, NoRoom};
+use crate::telemetry::metrics::{self, Overloaded};
 
 /// How long a client may take over what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,10 +65,11 @@ pub(super) async fn serve(
     http: &auto::Builder<TokioExecutor>,
     router: Router,
     patience: Patience,
+    memory: &Arc<Memory>,
     stopping: CancellationToken,
 ) {
     let stream = Arc::new(Mutex::new(stream));
-    let activity = Arc::new(Activity::new(Arc::downgrade(&stream)));
+    let activity = Arc::new(Activity::new(Arc::downgrade(&stream), memory.hold()));
     let stream = Observed { stream, activity: Arc::clone(&activity) };
     let service = tower::service_fn({
         let activity = Arc::clone(&activity);
@@ -131,7 +134,15 @@ pub(super) async fn serve(
         }
     })
     .await;
+    let mut state = activity.state();
+    state.is_upgraded = true;
+    state.forget_head();
 }
+
+/// Most bytes of a request's head.
+pub(super) const MAX_HEAD: u32 = 64 * 1024;
+/// Bytes of each unfinished head that are not counted: those of most requests.
+const UNCOUNTED_HEAD: usize = 8 * 1024;
 
 /// What a connection is at: its stream and its requests tell, and whoever watches it asks.
 #[derive(Debug)]
@@ -155,6 +166,11 @@ enum SendingSide {
 
 #[derive(Debug)]
 struct State {
+    /// Bytes of a head that has not come whole, and the memory that they take.
+    head: usize,
+    head_held: Held,
+    /// It has become something else.
+    is_upgraded: bool,
     sending_side: SendingSide,
     /// When the last request had come that has come whole.
     complete_since: Option<Instant>,
@@ -208,8 +224,11 @@ impl Client {
 }
 
 impl Activity {
-    fn new(stream: Weak<Mutex<TcpStream>>) -> Self {
+    fn new(stream: Weak<Mutex<TcpStream>>, head_held: Held) -> Self {
         let state = Mutex::new(State {
+            head: 0,
+            head_held,
+            is_upgraded: false,
             sending_side: SendingSide::Open,
             complete_since: None,
             idle_since: Instant::now(),
@@ -270,6 +289,26 @@ impl State {
         self.version.is_some_and(|version| version < Version::HTTP_2)
     }
 
+    /// Whether what comes belongs to the head of a request. By HTTP/2 that is known of the first one only; what others may
+    /// take is bounded by the library for each connection.
+    fn is_within_a_head(&self) -> bool {
+        self.requests == 0
+            && self.version.is_none_or(|version| version < Version::HTTP_2)
+            && !self.is_upgraded
+    }
+
+    /// Counts bytes of a head. No more of them are kept than a head may have: what goes beyond is refused, or no head.
+    fn keep_of_head(&mut self, bytes: usize) -> Result<(), NoRoom> {
+        let before = self.head.saturating_sub(UNCOUNTED_HEAD);
+        self.head = (self.head + bytes).min(MAX_HEAD as usize);
+        self.head_held.grow(self.head.saturating_sub(UNCOUNTED_HEAD) - before)
+    }
+
+    fn forget_head(&mut self) {
+        self.head = 0;
+        self.head_held.release();
+    }
+
     /// When the connection is to be closed if nothing changes; `None` while the gateway is what is waited for.
     fn due(&self, patience: Patience) -> Option<Instant> {
         if let Some(oldest) = self.answers.first() {
@@ -322,6 +361,7 @@ impl UnderWay {
         state.requests += 1;
         state.version.get_or_insert(version);
         state.head_begun = None;
+        state.forget_head();
         drop(state);
         Self { activity: Arc::clone(activity), number }
     }
@@ -389,10 +429,16 @@ impl AsyncRead for Observed {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let read = Pin::new(&mut *locked(&self.stream)).poll_read(context, buffer);
-        if buffer.filled().len() > before {
+        let come = buffer.filled().len() - before;
+        if come > 0 {
             let mut state = self.activity.state();
             if state.requests == 0 && state.head_begun.is_none() {
                 state.head_begun = Some(Instant::now());
+            }
+            if state.is_within_a_head() && state.keep_of_head(come).is_err() {
+                // There is nothing to answer yet, and where the memory is full, nobody to hold more for.
+                metrics::refused(Overloaded::Memory);
+                return Poll::Ready(Err(io::ErrorKind::OutOfMemory.into()));
             }
         }
         read

@@ -43,7 +43,7 @@ pub(super) async fn handle(State(app): State<Arc<App>>, request: Request<Body>) 
         Ok(Execution::Whole(answer)) => answer.respond(accepted),
         Ok(Execution::Live(answers)) => {
             let still = events::still(app.settings.connections.send_timeout);
-            return events::respond(answers, still, app.stopping.clone());
+            return events::respond(answers, app.answers.hold(), still, app.stopping.clone());
         }
         Err(refusal) => {
             body.discard().await;

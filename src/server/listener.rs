@@ -16,7 +16,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
-use super::connection::{self, Patience, Place};
+use super::connection::{self, MAX_HEAD, Patience, Place};
+use super::memory::Memory;
 use crate::telemetry::metrics;
 
 /// What connections may do.
@@ -65,20 +66,20 @@ pub fn bind(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
     socket.listen(backlog)
 }
 
-/// Most bytes of a request's head.
-const MOST_HEAD: u32 = 64 * 1024;
 /// Most requests that one connection may have under way by HTTP/2.
 const MOST_STREAMS: u32 = 128;
 /// Most streams that a client has reset before they were looked at: more of them is an attack.
 const MOST_RESETS: usize = 20;
 
-/// Serves `router`, which takes no longer than `longest_request` for an answer, on every connection to `listener`. When `shutdown` resolves, no further connection is taken, those
+/// Serves `router`, which takes no longer than `longest_request` for an answer, on every connection to `listener`; what
+/// comes of unfinished heads is counted in `memory`. When `shutdown` resolves, no further connection is taken, those
 /// that are open finish the request that they are at, and then this returns; at the latest after `drain`, since a client
 /// that stops sending or reading would never finish.
 pub(super) async fn serve(
     listener: TcpListener,
     router: Router,
     limits: ConnectionLimits,
+    memory: &Arc<Memory>,
     longest_request: Duration,
     shutdown: impl Future<Output = ()>,
     drain: Duration,
@@ -91,13 +92,13 @@ pub(super) async fn serve(
     http.http1()
         .timer(TokioTimer::new())
         .header_read_timeout(None)
-        .max_buf_size(MOST_HEAD as usize)
+        .max_buf_size(MAX_HEAD as usize)
         // A client that says that it will send nothing more may wait for its response.
         .half_close(true);
     http.http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(MOST_STREAMS)
-        .max_header_list_size(MOST_HEAD)
+        .max_header_list_size(MAX_HEAD)
         .max_pending_accept_reset_streams(MOST_RESETS)
         .max_local_error_reset_streams(MOST_RESETS);
     let http = Arc::new(http);
@@ -127,9 +128,10 @@ pub(super) async fn serve(
             continue;
         }
         let (http, router, stopping) = (Arc::clone(&http), router.clone(), stopping.clone());
+        let memory = Arc::clone(memory);
         let place = Place::new((place, metrics::connection(), open.token()));
         open.spawn(async move {
-            connection::serve(stream, place, &http, router, patience, stopping).await;
+            connection::serve(stream, place, &http, router, patience, &memory, stopping).await;
         });
     }
     drop(listener);

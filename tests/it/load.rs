@@ -9,7 +9,7 @@ use http::StatusCode;
 use intune_graphql::sandbox::DEMO_CONFIGURATION_ID;
 use intune_graphql::server::{self, AdmissionLimits, ConnectionLimits};
 use serde_json::json;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
@@ -288,4 +288,36 @@ async fn what_all_bodies_take_together_is_bounded() {
     read(&gateway, &fresh_token()).await.data();
     drop(slow);
     while post().await.status != StatusCode::OK {}
+}
+
+#[tokio::test]
+async fn unfinished_heads_are_counted_with_the_bodies() {
+    let gateway = Gateway::builder().settings(|settings| settings.max_buffered = 100_000).start().await;
+    let head =
+        format!("GET /graphql?query={{__typename}} HTTP/1.1\r\nHost: x\r\nX: {}\r\n\r\n", "x".repeat(50_000));
+    let is_served = async || {
+        let mut stream = connect(&gateway).await;
+        // The gateway may have closed the connection before it has read all.
+        let _ = stream.write_all(head.as_bytes()).await;
+        let mut start = [0; 12];
+        stream.read_exact(&mut start).await.is_ok_and(|_| start.starts_with(b"HTTP/1.1 200"))
+    };
+    assert!(is_served().await);
+    let mut unfinished = Vec::new();
+    for _ in 0..2 {
+        let mut stream = connect(&gateway).await;
+        stream.write_all(&head.as_bytes()[..head.len() - 1]).await.unwrap();
+        unfinished.push(stream);
+    }
+    while is_served().await {}
+    // There is always room for a short one.
+    read(&gateway, &fresh_token()).await.data();
+    // Those that have room are served when they come, and leave it to others.
+    for mut stream in unfinished {
+        stream.write_all(b"\n").await.unwrap();
+        let mut start = [0; 12];
+        stream.read_exact(&mut start).await.unwrap();
+        assert_eq!(&start, b"HTTP/1.1 200");
+    }
+    assert!(is_served().await);
 }

@@ -17,6 +17,7 @@ use tracing::error;
 
 use super::answer::Answer;
 use crate::server::connection::Endless;
+use crate::server::memory::Held;
 
 /// A comment: it shows clients and proxies that the stream is there.
 const ALIVE: Bytes = Bytes::from_static(b":\n\n");
@@ -58,10 +59,11 @@ pub(super) fn one(answer: &impl Serialize) -> Response {
     (HEADERS, events).into_response()
 }
 
-/// Answers as they come, and then that no more will; where the gateway is `stopping`, nothing more, so that the client
+/// Answers as they come, each of which is `held` until it has been taken, and then that no more will; where the gateway is `stopping`, nothing more, so that the client
 /// comes again.
 pub(super) fn respond(
     answers: impl Stream<Item = Answer> + Send + 'static,
+    mut held: Held,
     still: Duration,
     stopping: CancellationToken,
 ) -> Response {
@@ -71,7 +73,12 @@ pub(super) fn respond(
         let event = timeout(still, events.next()).await.unwrap_or(Some(ALIVE))?;
         Some((event, events))
     });
-    let body = stream::iter([ALIVE]).chain(later).map(Ok::<_, Infallible>);
+    let body = stream::iter([ALIVE]).chain(later).map(move |event| {
+        // The next one is asked for when the one before has been taken.
+        held.release();
+        held.must_grow(event.len());
+        Ok::<_, Infallible>(event)
+    });
     let mut response = (HEADERS, Body::from_stream(body)).into_response();
     response.extensions_mut().insert(Endless);
     response

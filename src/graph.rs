@@ -20,12 +20,12 @@ mod allowance;
 mod answer;
 mod auth;
 mod batch;
+mod body;
 mod breaker;
 mod caller;
 mod client;
 mod connect;
 mod connection;
-#[cfg_attr(not(test), expect(dead_code, reason = "answers are decoded by the HTTP library for now"))]
 mod content_coding;
 mod device_app_management;
 mod envelope;

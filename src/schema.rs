@@ -19,6 +19,7 @@ mod query;
 mod request;
 mod selection;
 mod subscription;
+mod trail;
 mod types;
 
 use async_graphql::{SDLExportOptions, Schema, SchemaBuilder, ValidationMode};

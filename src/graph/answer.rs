@@ -1,5 +1,6 @@
 //! What Graph answered: read within bounds, success told from failure, entities and locations taken out.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -13,10 +14,13 @@ use url::Url;
 
 use super::address::key_of;
 use super::batch::ItemAnswer;
+use super::body::{self, Member, Members};
 use super::caller::Caller;
+use super::content_coding::{DecodeError, Decoder};
 use super::envelope::{ErrorEnvelope, MAX_CODE, one_line};
 use super::error::{Answered, ApiError, Error};
 use super::key::Key;
+use super::models::{Entity, is_type};
 use super::retry_after;
 use crate::json;
 
@@ -59,10 +63,13 @@ impl Answer {
         let body = match read_body(body, &headers, max).await {
             Ok(body) => body,
             // A refusal is one whatever becomes of its body.
-            Err(_) if !status.is_success() => Bytes::new(),
+            Err(_) if !status.is_success() => {
+                return Err(Self::failure(answered, &headers, None, request_line, caller));
+            }
             Err(BodyError::TooLarge) => {
                 let what = "the answer is larger than --max-graph-response";
-                return Err(Error::OutOfContract { what, answer: Box::new(answered) });
+                let applied = answered.says_applied();
+                return Err(Error::OutOfContract { what, applied, answer: Box::new(answered) });
             }
             Err(BodyError::Cut(error)) => return Err(Error::Transport(error)),
         };
@@ -90,25 +97,40 @@ impl Answer {
         request_line: String,
         caller: &Caller,
     ) -> Result<Self, Error> {
-        let status = answered.status;
-        if status.is_success() {
+        if answered.status.is_success() {
             return Ok(Self { answered, headers, body });
         }
+        Err(Self::failure(answered, &headers, Some(&body), request_line, caller))
+    }
 
-        let envelope = ErrorEnvelope::read(&body, |text| caller.authorization.redact(text));
-        let wait = text(&headers, &RETRY_AFTER).or(envelope.retry_after);
-        Err(Error::Api(Box::new(ApiError {
+    /// The error that an answer without success is. `body` is `None` where it did not come whole.
+    fn failure(
+        answered: Answered,
+        headers: &HeaderMap,
+        body: Option<&[u8]>,
+        request_line: String,
+        caller: &Caller,
+    ) -> Error {
+        let status = answered.status;
+        let redact = |text: &mut String| caller.authorization.redact(text);
+        let envelope = body.map_or_else(ErrorEnvelope::cut, |body| ErrorEnvelope::read(body, redact));
+        let now = SystemTime::now();
+        let told = headers.get_all(RETRY_AFTER).iter().filter_map(|value| value.to_str().ok());
+        // Of several, the longest.
+        let wait = told.filter_map(|value| retry_after::parse(value, now)).max();
+        Error::Api(Box::new(ApiError {
             status,
             code: envelope.code,
             message: envelope.message,
             request_id: answered.request_id.or(envelope.request_id),
             client_request_id: answered.client_request_id,
-            retry_after: wait.and_then(|value| retry_after::parse(&value, SystemTime::now())),
+            retry_after: wait.or_else(|| retry_after::parse(&envelope.retry_after?, now)),
             www_authenticate: (status == StatusCode::UNAUTHORIZED)
-                .then(|| challenge(&headers, caller))
+                .then(|| challenge(headers, caller))
                 .flatten(),
             request_line,
-        })))
+            body: envelope.body,
+        }))
     }
 
     /// The status of the answer, always a success.
@@ -121,13 +143,82 @@ impl Answer {
         &self.body
     }
 
-    /// The entity in the body.
-    pub(super) fn entity<T: DeserializeOwned>(&self) -> Result<T, Error> {
-        if json::nests_deeper(&self.body, MOST_NESTING) {
+    /// The body as text.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OutOfContract`] where its brackets nest too deep.
+    pub(super) fn text(&self) -> Result<Cow<'_, str>, Error> {
+        let text = body::text(&self.body);
+        if json::nests_deeper(text.as_bytes(), MOST_NESTING) {
             return Err(self.out_of_contract(NESTS_TOO_DEEP));
         }
-        serde_json::from_slice(&self.body)
-            .map_err(|_| self.out_of_contract("no entity can be read from the body"))
+        Ok(text)
+    }
+
+    /// The entity in the body.
+    pub(super) fn entity<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        body::read(&self.text()?).map_err(|_| self.out_of_contract("no entity can be read from the body"))
+    }
+
+    /// Whether the body, though it may have an id, looks like something else than an entity of type `T`: a sign-in page of
+    /// JSON has members as well. Graph's own answers are annotated. A new object is to have more properties than other
+    /// members, where no status of 201 vouches for it.
+    pub(super) fn is_foreign<T: Entity>(&self, is_new: bool) -> bool {
+        let text = body::text(&self.body);
+        let is_foreign = |members: &Members<'_>| {
+            let (mut own, mut others) = (0, 0);
+            for name in members.names().filter(|name| !name.eq_ignore_ascii_case("id")) {
+                if name.contains("@odata.") {
+                    return false;
+                }
+                let is_own = T::PROPERTIES.iter().any(|property| property.eq_ignore_ascii_case(name));
+                *(if is_own { &mut own } else { &mut others }) += 1;
+            }
+            let is_in_doubt = is_new && self.answered.status != StatusCode::CREATED;
+            others > 0 && (own == 0 || is_in_doubt && others >= own)
+        };
+        body::with_members(&text, is_foreign).unwrap_or_default()
+    }
+
+    /// Whether the body denies that what was asked for succeeded, whatever the status says: it holds an error, or an object
+    /// of another type than `expected`.
+    pub(super) fn denies_success(&self, expected: Option<&str>) -> bool {
+        let text = body::text(&self.body);
+        let denies = |members: &Members<'_>| {
+            let has_error = match members.get("error") {
+                Member::Absent => false,
+                Member::Value(error) => error.get() != "null",
+                Member::Contradictory => true,
+            };
+            let is_other = match (members.get("@odata.type"), expected) {
+                (Member::Absent, _) | (_, None) => false,
+                (Member::Value(name), _) if name.get() == "null" => false,
+                (Member::Value(name), Some(expected)) => {
+                    !body::read::<String>(name.get()).is_ok_and(|name| is_type(&name, expected))
+                }
+                (Member::Contradictory, Some(_)) => true,
+            };
+            has_error || is_other
+        };
+        body::with_members(&text, denies).unwrap_or_default()
+    }
+
+    /// Whether a write that gives no result is done, as far as the answer says: there is nothing in it, or an OData document
+    /// that is no error. A page that a proxy puts in Graph's place is neither.
+    pub(super) fn is_done(&self) -> bool {
+        if self.answered.status != StatusCode::OK {
+            return self.answered.status == StatusCode::NO_CONTENT;
+        }
+        let text = body::text(&self.body);
+        if text.is_empty() || text == "null" {
+            return true;
+        }
+        let is_document = |members: &Members<'_>| {
+            let mut names = members.names().peekable();
+            names.peek().is_none() || names.any(|name| name.contains("@odata.") || name == "value")
+        };
+        body::with_members(&text, is_document).unwrap_or_default() && !self.denies_success(None)
     }
 
     /// The key in `Location` or `OData-EntityId`, where that names an item of `collection` (percent-encoded segments
@@ -141,7 +232,18 @@ impl Answer {
 
     /// The error that this success is not what the documentation says.
     pub(super) fn out_of_contract(&self, what: &'static str) -> Error {
-        Error::OutOfContract { what, answer: Box::new(self.answered.clone()) }
+        let applied = self.answered.says_applied();
+        Error::OutOfContract { what, applied, answer: Box::new(self.answered.clone()) }
+    }
+
+    /// The error that this is no success of what was asked for, whatever its status says.
+    pub(super) fn contradiction(&self, what: &'static str) -> Error {
+        Error::OutOfContract { what, applied: false, answer: Box::new(self.answered.clone()) }
+    }
+
+    /// Status and ids of the answer.
+    pub(super) fn answered(&self) -> &Answered {
+        &self.answered
     }
 }
 
@@ -155,26 +257,28 @@ where
     B: Body<Data = Bytes> + Unpin,
     B::Error: std::error::Error + Send + Sync + 'static,
 {
+    let coding = |error| BodyError::Cut(Arc::new(error));
+    let mut decoder = Decoder::new(headers).map_err(|error| BodyError::Cut(Arc::new(error)))?;
+    let decoded = |result: Result<(), DecodeError>| match result {
+        Err(DecodeError::TooLarge) => Err(BodyError::TooLarge),
+        result => result.map_err(coding),
+    };
+    // Most answers come in one chunk, which then is the body.
+    let mut first = Bytes::new();
     let mut read = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| BodyError::Cut(Arc::new(error)))?;
-        if let Ok(chunk) = frame.into_data() {
-            if read.len() + chunk.len() > max {
-                return Err(BodyError::TooLarge);
-            }
-            read.extend_from_slice(&chunk);
+        let Ok(chunk) = frame.into_data() else { continue };
+        if decoder.is_identity() && first.is_empty() && read.is_empty() && chunk.len() <= max {
+            first = chunk;
+            continue;
+        }
+        for chunk in [std::mem::take(&mut first), chunk] {
+            decoded(decoder.push(&chunk, &mut read, max))?;
         }
     }
-    let is_gzip = headers.get(http::header::CONTENT_ENCODING).is_some_and(|coding| coding == "gzip");
-    if !is_gzip {
-        return Ok(read.freeze());
-    }
-    let mut decoded = Vec::new();
-    let decoder = flate2::read::MultiGzDecoder::new(&read[..]);
-    let limit = u64::try_from(max).unwrap_or(u64::MAX).saturating_add(1);
-    std::io::Read::read_to_end(&mut std::io::Read::take(decoder, limit), &mut decoded)
-        .map_err(|error| BodyError::Cut(Arc::new(error)))?;
-    if decoded.len() > max { Err(BodyError::TooLarge) } else { Ok(decoded.into()) }
+    decoded(decoder.finish(&mut read, max))?;
+    Ok(if first.is_empty() { read.freeze() } else { first })
 }
 
 /// All values of a header, joined as RFC 9110, section 5.3 allows; `None` where there is none that is plain text.

@@ -6,10 +6,11 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
 
 use super::answer::{MOST_NESTING, NESTS_TOO_DEEP};
+use super::body::{self, Member, Members};
 use crate::json;
 
 /// Most items that Graph takes in one batch.
@@ -68,29 +69,65 @@ pub(super) struct ItemAnswer {
     pub(super) body: Bytes,
 }
 
-/// Reads the answer to an envelope of `count` items: for each, its answer, or why there is none that can be used. Ids
-/// that nobody asked for are passed over. `None` where the body is no batch answer at all. One that succeeded and nests too deep is none.
-pub(super) fn answers(body: &[u8], count: usize) -> Option<Vec<Result<ItemAnswer, &'static str>>> {
-    #[derive(Deserialize)]
-    struct Envelope<'a> {
-        #[serde(borrow)]
-        responses: Vec<&'a RawValue>,
+/// Why an answer is no batch answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unreadable {
+    /// It begins as one, and is broken JSON further on: one item may have done that to the others.
+    Broken,
+    /// It is something else.
+    Other,
+}
+
+/// The items of an answer, not looked into.
+#[derive(Deserialize)]
+struct Envelope<'t> {
+    #[serde(borrow)]
+    responses: Vec<&'t RawValue>,
+}
+
+impl<'t> Envelope<'t> {
+    fn read(text: &'t str) -> Option<Self> {
+        body::first(text).ok().or_else(|| match body::first::<Members<'_>>(text).ok()?.get("responses") {
+            Member::Value(responses) => Some(Self { responses: body::first(responses.get()).ok()? }),
+            Member::Absent | Member::Contradictory => None,
+        })
     }
-    let envelope: Envelope<'_> = serde_json::from_slice(body).ok()?;
+}
+
+/// Reads the answer to an envelope of `count` items: for each, its answer, or why there is none that can be used. Ids
+/// that nobody asked for are passed over. An item that succeeded and nests too deep is none.
+///
+/// # Errors
+///
+/// Where the body is no batch answer at all.
+pub(super) fn answers(
+    body: &[u8],
+    count: usize,
+) -> Result<Vec<Result<ItemAnswer, &'static str>>, Unreadable> {
+    let text = body::text(body);
+    let mended;
+    let envelope = match Envelope::read(&text) {
+        Some(envelope) => envelope,
+        None => {
+            mended = body::mended(&text);
+            mended.as_deref().and_then(Envelope::read).ok_or_else(|| unreadable(&text))?
+        }
+    };
     let mut answers: Vec<Result<ItemAnswer, &'static str>> =
         (0..count).map(|_| Err("the batch's answer lacks this item")).collect();
     let mut seen = vec![false; count];
-    let is_deep = json::nests_deeper(body, MOST_NESTING);
+    let is_deep = json::nests_deeper(text.as_bytes(), MOST_NESTING);
     let mut has_deep_items = false;
     for response in envelope.responses {
         let is_deep = is_deep && json::nests_deeper(response.get().as_bytes(), MOST_NESTING);
         has_deep_items |= is_deep;
-        let Some(index) = index(response) else { continue };
+        let Ok(members) = body::first::<Members<'_>>(response.get()) else { continue };
+        let Some(index) = index(&members) else { continue };
         let Some(answer) = answers.get_mut(index) else { continue };
         *answer = if std::mem::replace(&mut seen[index], true) {
             Err("the batch's answer has this item twice")
         } else {
-            match item(response) {
+            match item(&members) {
                 Some(item) if is_deep && item.status.is_success() => Err(NESTS_TOO_DEEP),
                 Some(item) => Ok(item),
                 None => Err("the batch's answer has this item damaged"),
@@ -98,17 +135,20 @@ pub(super) fn answers(body: &[u8], count: usize) -> Option<Vec<Result<ItemAnswer
         };
     }
     // Where none of them does it, a member around them nests too deep.
-    (!is_deep || has_deep_items).then_some(answers)
+    if !is_deep || has_deep_items { Ok(answers) } else { Err(Unreadable::Other) }
+}
+
+fn unreadable(text: &str) -> Unreadable {
+    let is_broken = text.starts_with('{') && text.contains("\"responses\"") && {
+        body::first::<serde::de::IgnoredAny>(text).is_err()
+    };
+    if is_broken { Unreadable::Broken } else { Unreadable::Other }
 }
 
 /// The id of an item, whatever else is wrong with it.
-fn index(response: &RawValue) -> Option<usize> {
-    #[derive(Deserialize)]
-    struct Id {
-        id: Value,
-    }
-    let Id { id } = serde_json::from_str(response.get()).ok()?;
-    match id {
+fn index(members: &Members<'_>) -> Option<usize> {
+    let Member::Value(id) = members.get("id") else { return None };
+    match body::read(id.get()).ok()? {
         // `02` would be read as well, and is no id of ours.
         Value::String(id) => id.parse().ok().filter(|index: &usize| index.to_string() == id),
         Value::Number(id) => usize::try_from(id.as_u64()?).ok(),
@@ -116,41 +156,80 @@ fn index(response: &RawValue) -> Option<usize> {
     }
 }
 
-fn item(response: &RawValue) -> Option<ItemAnswer> {
-    #[derive(Deserialize)]
-    struct Item<'a> {
-        status: Value,
-        #[serde(default)]
-        headers: Map<String, Value>,
-        #[serde(borrow, default)]
-        body: Option<&'a RawValue>,
-    }
-    let Item { status, headers: given, body } = serde_json::from_str(response.get()).ok()?;
-    // A number by the documentation; the .NET SDK reads it from text as well.
-    let status = match &status {
-        Value::Number(status) => u16::try_from(status.as_u64()?).ok()?,
-        Value::String(status) => status.parse().ok()?,
-        _ => return None,
+fn item(members: &Members<'_>) -> Option<ItemAnswer> {
+    let Member::Value(status) = members.get("status") else { return None };
+    let status = status_code(&body::read(status.get()).ok()?)?;
+    let headers = match members.get("headers") {
+        Member::Value(given) => headers(given)?,
+        Member::Absent | Member::Contradictory => HeaderMap::new(),
     };
-    let mut headers = HeaderMap::new();
-    for (name, value) in given {
-        let name = HeaderName::from_bytes(name.as_bytes());
-        let value = value.as_str().map(HeaderValue::from_str);
-        if let (Ok(name), Some(Ok(value))) = (name, value) {
-            // A map holds some 24 000, and would panic at one more.
-            headers.try_append(name, value).ok()?;
-        }
-    }
-    let body = body.map_or_else(Bytes::new, |body| content(body, &headers));
-    Some(ItemAnswer { status: StatusCode::from_u16(status).ok()?, headers, body })
+    let body = match members.get("body") {
+        Member::Value(body) if body.get() != "null" => content(body, &headers),
+        Member::Value(_) | Member::Absent => Bytes::new(),
+        Member::Contradictory => return None,
+    };
+    Some(ItemAnswer { status, headers, body })
 }
 
-/// The body as it would have come on its own: JSON as it stands, other content out of its base64.
+/// A number by the documentation; the .NET SDK reads it from text as well.
+fn status_code(status: &Value) -> Option<StatusCode> {
+    let status = match status {
+        Value::Number(status) => status.as_u64().or_else(|| whole(status.as_f64()?)),
+        Value::String(status) => status.trim().parse().ok(),
+        _ => None,
+    };
+    StatusCode::from_u16(status?.try_into().ok()?).ok()
+}
+
+/// `200.0` is an integer to JSON.
+fn whole(number: f64) -> Option<u64> {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "it is an integer within bounds"
+    )]
+    (number.fract() == 0.0 && (0.0..1000.0).contains(&number)).then_some(number as u64)
+}
+
+/// The headers of an item: texts by the documentation, of which numbers can be read as well, one or several of a name.
+/// Anything else is none. `None` where there are more than can be held.
+fn headers(given: &RawValue) -> Option<HeaderMap> {
+    let mut headers = HeaderMap::new();
+    let Ok(members) = body::read::<serde_json::Map<String, Value>>(given.get()) else { return Some(headers) };
+    let mut append = |name: &str, value: &Value| {
+        let value = match value {
+            Value::String(text) => HeaderValue::from_str(text),
+            Value::Number(number) => HeaderValue::from_str(&number.to_string()),
+            Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => return Some(()),
+        };
+        let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), value) else { return Some(()) };
+        // A map holds some 24 000, and would panic at one more.
+        headers.try_append(name, value).ok().map(drop)
+    };
+    for (name, value) in &members {
+        match value {
+            Value::Array(values) => values.iter().try_for_each(|value| append(name, value))?,
+            value => append(name, value)?,
+        }
+    }
+    Some(headers)
+}
+
+/// The body as it would have come on its own: JSON as it stands, other content out of its base64. JSON that came as text
+/// is taken out of it too.
 fn content(body: &RawValue, headers: &HeaderMap) -> Bytes {
     let content_type = headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let is_json = content_type.is_none_or(|value| value.contains("json"));
-    if !is_json && let Ok(text) = serde_json::from_str::<String>(body.get()) {
-        return STANDARD.decode(&text).map_or_else(|_| Bytes::from(text), Bytes::from);
+    if body.get().starts_with('"')
+        && let Ok(text) = body::read::<String>(body.get())
+    {
+        let decoded = STANDARD.decode(&text);
+        let is_document = |bytes: &[u8]| body::text(bytes).starts_with(['{', '<']);
+        return match decoded {
+            Ok(decoded) if !is_json || is_document(&decoded) => Bytes::from(decoded),
+            _ if !is_json || is_document(text.as_bytes()) => Bytes::from(text),
+            _ => Bytes::copy_from_slice(body.get().as_bytes()),
+        };
     }
     Bytes::copy_from_slice(body.get().as_bytes())
 }
@@ -160,7 +239,7 @@ mod tests {
     use bytes::Bytes;
     use serde_json::{Map, json};
 
-    use super::{Item, answers, envelope};
+    use super::{Item, Unreadable, answers, envelope};
 
     #[test]
     fn items_are_told_apart_by_id_in_any_order() {
@@ -191,8 +270,58 @@ mod tests {
         let read = answers(body.to_string().as_bytes(), 4).unwrap();
         assert!(read[..3].iter().all(Result::is_err));
         assert!(read[3].as_ref().unwrap().body.is_empty());
-        for body in ["", "[]", "{}", "<html>", "{\"responses\":{}}"] {
-            assert!(answers(body.as_bytes(), 1).is_none(), "{body}");
+        for body in ["", "[]", "{}", "<html>", "{\"responses\":{}}", "{\"responses\":null}"] {
+            assert_eq!(answers(body.as_bytes(), 1).unwrap_err(), Unreadable::Other, "{body}");
+        }
+        for body in [
+            "{\"responses\":[{\"id\":\"0\",",
+            "{\"responses\":[{\"id\":\"0\",\"status\":502,\"body\":<html>}]}",
+        ] {
+            assert_eq!(answers(body.as_bytes(), 1).unwrap_err(), Unreadable::Broken, "{body}");
+        }
+    }
+
+    #[test]
+    fn flaws_of_an_item_lose_no_item() {
+        let read = |item: &str| {
+            let body = format!("\u{feff}{{\"Responses\":[{{\"id\":\"1\",\"status\":200}},{item}]}} \0");
+            let mut read = answers(body.as_bytes(), 2).unwrap();
+            assert_eq!(read[1].as_ref().unwrap().status, 200, "{item}");
+            read.swap_remove(0)
+        };
+        for item in [
+            r#"{"id":"0","status":201,"headers":null,"body":{"id":"a"}}"#,
+            r#"{"id":"0","status":201,"headers":[],"body":{"id":"a"}}"#,
+            r#"{"id":"0","status":201,"headers":"","body":{"id":"a"}}"#,
+            r#"{"id":"0","status":201,"headers":{"a":null,"b":{},"c":[true],"é":"é"},"body":{"id":"a"}}"#,
+            r#"{"Id":"0","Status":201,"Headers":{},"Body":{"id":"a"}}"#,
+            r#"{"id":0,"status":201.0,"status":201.0,"body":{"id":"a"}}"#,
+            r#"{"id":"0","status":" 201","body":{"id":"a"}}"#,
+            r#"{"id":"0","status":201,"body":"{\"id\":\"a\"}"}"#,
+            r#"{"id":"0","status":201,"body":"eyJpZCI6ImEifQ=="}"#,
+        ] {
+            let answer = read(item).unwrap();
+            assert_eq!((answer.status.as_u16(), &answer.body[..]), (201, &br#"{"id":"a"}"#[..]), "{item}");
+        }
+        for item in [
+            r#"{"id":"0"}"#,
+            r#"{"id":"0","status":null}"#,
+            r#"{"id":"0","status":201.5}"#,
+            r#"{"id":"0","status":200,"status":404}"#,
+            r#"{"id":"0","status":200,"body":{"id":"a"},"body":{"id":"b"}}"#,
+        ] {
+            assert_eq!(read(item).unwrap_err(), "the batch's answer has this item damaged", "{item}");
+        }
+        let surrogate = read(r#"{"id":"0","status":200,"body":{"id":"\ud800"}}"#).unwrap();
+        assert_eq!(&surrogate.body[..], br#"{"id":"\ud800"}"#, "it is the item's own reader's to mend");
+    }
+
+    #[test]
+    fn a_wait_may_be_a_number() {
+        for (value, text) in [("7", "7"), ("0.249", "0.249"), ("[7]", "7"), ("\"7\"", "7")] {
+            let item = format!(r#"{{"id":"0","status":429,"headers":{{"Retry-After":{value}}}}}"#);
+            let read = answers(format!(r#"{{"responses":[{item}]}}"#).as_bytes(), 1).unwrap();
+            assert_eq!(read[0].as_ref().unwrap().headers["retry-after"], text, "{value}");
         }
     }
 

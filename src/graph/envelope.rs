@@ -2,6 +2,9 @@
 
 use serde_json::Value;
 
+use super::body;
+use super::error::ErrorBody;
+
 /// Intune nests JSON in `message` twice at most; one more level is allowed for.
 const MAX_UNFOLDS: usize = 3;
 /// Longest message that is passed on, in characters.
@@ -9,8 +12,12 @@ const MAX_MESSAGE: usize = 1000;
 /// Longest code or id that is passed on, in characters.
 pub(super) const MAX_CODE: usize = 100;
 
+/// Words of Intune's, in lower case, for giving up on its own backend. They stand in the code, and also in inner errors
+/// and phrases.
+const GAVE_UP: [&str; 3] = ["cancelledonservicetimeout", "canceledonservicetimeout", "cancelontimeout"];
+
 /// What an error answer says of itself.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ErrorEnvelope {
     /// `error.code`; live codes may hold spaces, and may be empty.
     pub(super) code: Option<String>,
@@ -20,25 +27,71 @@ pub(super) struct ErrorEnvelope {
     pub(super) request_id: Option<String>,
     /// `RetryAfter` of Intune's inner document.
     pub(super) retry_after: Option<String>,
+    /// What the body is worth.
+    pub(super) body: ErrorBody,
 }
 
 impl ErrorEnvelope {
+    /// Of a body that did not come whole.
+    pub(super) fn cut() -> Self {
+        Self { code: None, message: None, request_id: None, retry_after: None, body: ErrorBody::Unreadable }
+    }
+
     /// Reads a body; an empty one, HTML, or anything else that is no envelope gives an empty envelope. `redact` takes
     /// secrets out of a text: it sees each whole, since half a secret would no longer be known for one.
     pub(super) fn read(body: &[u8], redact: impl Fn(&mut String)) -> Self {
-        let document: Value = serde_json::from_slice(body).unwrap_or_default();
-        let error = &document["error"];
+        let text = body::text(body);
+        let document = body::read::<Value>(&text);
+        let has_given_up = has_given_up(&text) || document.as_ref().is_ok_and(names_giving_up);
+        let body = match &document {
+            _ if text.is_empty() => ErrorBody::Empty,
+            _ if has_given_up => ErrorBody::GaveUp,
+            Ok(_) => ErrorBody::Read,
+            Err(_) => ErrorBody::Unreadable,
+        };
+        let document = document.unwrap_or_default();
+        let error = only(member(only(&document), "error"));
         // Graph's gateway writes `innerError`; the type's description in its documentation, `innererror`.
-        let request_id =
-            ["innerError", "innererror"].iter().find_map(|name| error[name]["request-id"].as_str());
+        let request_id = member(only(member(error, "innerError")), "request-id").as_str();
         let (message, retry_after) =
-            error["message"].as_str().map_or((None, None), |message| unfold(message, &redact));
+            member(error, "message").as_str().map_or((None, None), |message| unfold(message, &redact));
         Self {
-            code: error["code"].as_str().and_then(|code| one_line(code, MAX_CODE, &redact)),
+            code: member(error, "code").as_str().and_then(|code| one_line(code, MAX_CODE, &redact)),
             message,
             request_id: request_id.and_then(|id| one_line(id, MAX_CODE, &redact)),
             retry_after,
+            body,
         }
+    }
+}
+
+/// An object's member of this name, else of one that differs in case alone; null where there is none.
+fn member<'a>(value: &'a Value, name: &str) -> &'a Value {
+    let Value::Object(members) = value else { return &Value::Null };
+    let in_another_case = || members.iter().find(|(found, _)| found.eq_ignore_ascii_case(name));
+    members.get(name).or_else(|| in_another_case().map(|(_, value)| value)).unwrap_or(&Value::Null)
+}
+
+/// The first item of an array; anything else as it is.
+fn only(value: &Value) -> &Value {
+    match value {
+        Value::Array(items) => items.first().unwrap_or(&Value::Null),
+        value => value,
+    }
+}
+
+/// Whether a text says so, with or without escapes: of a member that comes twice, a JSON reader shows one.
+fn has_given_up(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    GAVE_UP.iter().any(|word| text.contains(word))
+}
+
+fn names_giving_up(value: &Value) -> bool {
+    match value {
+        Value::String(text) => has_given_up(text),
+        Value::Array(items) => items.iter().any(names_giving_up),
+        Value::Object(members) => members.values().any(names_giving_up),
+        _ => false,
     }
 }
 
@@ -48,7 +101,7 @@ fn unfold(message: &str, redact: &impl Fn(&mut String)) -> (Option<String>, Opti
     let mut message = message.to_owned();
     let mut retry_after = None;
     for _ in 0..MAX_UNFOLDS {
-        let Ok(Value::Object(mut object)) = serde_json::from_str(&message) else { break };
+        let Ok(Value::Object(mut object)) = body::read(message.trim_start_matches('\u{feff}')) else { break };
         retry_after = match object.get("RetryAfter") {
             Some(Value::Number(seconds)) => Some(seconds.to_string()),
             Some(Value::String(text)) => Some(text.clone()),
@@ -78,7 +131,7 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::json;
 
-    use super::ErrorEnvelope;
+    use super::{ErrorBody, ErrorEnvelope};
 
     fn read_body(body: &[u8]) -> ErrorEnvelope {
         ErrorEnvelope::read(body, |_| {})
@@ -118,7 +171,73 @@ mod tests {
         for body in
             ["", "<html>", "null", "[]", "{}", "{\"error\":null}", "{\"error\":\"x\"}", "{\"error\":{}}"]
         {
-            assert_eq!(read_body(body.as_bytes()), ErrorEnvelope::default(), "{body}");
+            let read = read_body(body.as_bytes());
+            assert_eq!(read, ErrorEnvelope { body: read.body, ..ErrorEnvelope::cut() }, "{body}");
+        }
+    }
+
+    #[test]
+    fn flaws_of_a_body_hide_neither_code_nor_message() {
+        let plain = r#"{"error":{"code":"CancelledOnServiceTimeout","message":"Gave up"}}"#;
+        let lossy = plain.replace("Gave up", "Gave \\ud800up");
+        let utf_16: Vec<u8> = plain.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let invalid = plain.replace("Gave up", "Gave ?up").into_bytes();
+        let invalid = invalid.iter().map(|byte| if *byte == b'?' { 0xff } else { *byte }).collect();
+        for (body, message) in [
+            (plain.as_bytes().to_vec(), "Gave up"),
+            ([b"\xef\xbb\xbf", plain.as_bytes()].concat(), "Gave up"),
+            ([plain.as_bytes(), b"\0"].concat(), "Gave up"),
+            ([plain.as_bytes(), b"<!-- p1 -->"].concat(), "Gave up"),
+            ([b"\xff\xfe", &utf_16[..]].concat(), "Gave up"),
+            (utf_16, "Gave up"),
+            (lossy.into_bytes(), "Gave \u{fffd}up"),
+            (invalid, "Gave \u{fffd}up"),
+            (format!("[{plain}]").into_bytes(), "Gave up"),
+            (plain.replace("error", "Error").replace("code", "Code").into_bytes(), "Gave up"),
+            (br#"{"error":[{"code":"CancelledOnServiceTimeout","message":"Gave up"}]}"#.to_vec(), "Gave up"),
+        ] {
+            let envelope = read_body(&body);
+            assert_eq!(envelope.code.as_deref(), Some("CancelledOnServiceTimeout"), "{body:?}");
+            assert_eq!(envelope.message.as_deref(), Some(message), "{body:?}");
+            assert_eq!(envelope.body, ErrorBody::GaveUp, "{body:?}");
+        }
+    }
+
+    #[test]
+    fn a_service_that_gave_up_is_known_wherever_it_says_so() {
+        for body in [
+            json!({"error": {"code": "ServiceUnavailable", "innerError": {"code": "cancelledOnServiceTimeout"}}}),
+            json!({"error": {"code": "", "details": [{"code": "CancelledOnServiceTimeout"}]}}),
+            json!({"error": "CancelledOnServiceTimeout"}),
+            json!({"code": "CanceledOnServiceTimeout"}),
+            json!({"error": {"message": json!({"Message": "x", "CustomApiErrorPhrase":
+                "CancelOnTimeout4EndExecuteAction"}).to_string()}}),
+        ] {
+            assert_eq!(read_body(body.to_string().as_bytes()).body, ErrorBody::GaveUp, "{body}");
+        }
+        for body in [
+            r#"{"error":{"code":"CancelledOnServiceTimeout","code":"ServiceUnavailable"}}"#,
+            r#"{"error":{"code":"\u0043ancelledOnServiceTimeout"}}"#,
+            "CancelledOnServiceTimeout",
+        ] {
+            assert_eq!(read_body(body.as_bytes()).body, ErrorBody::GaveUp, "{body}");
+        }
+    }
+
+    #[test]
+    fn what_a_body_is_worth_is_told() {
+        for (body, worth) in [
+            ("", ErrorBody::Empty),
+            (" \r\n\0", ErrorBody::Empty),
+            ("\u{feff}", ErrorBody::Empty),
+            ("{}", ErrorBody::Read),
+            ("{\"error\":{\"code\":\"ServiceUnavailable\"}}", ErrorBody::Read),
+            ("\"busy\"", ErrorBody::Read),
+            ("<html>", ErrorBody::Unreadable),
+            ("The service is unavailable.", ErrorBody::Unreadable),
+            ("{\"error\":{\"code\":\"Serv", ErrorBody::Unreadable),
+        ] {
+            assert_eq!(read_body(body.as_bytes()).body, worth, "{body:?}");
         }
     }
 

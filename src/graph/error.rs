@@ -58,6 +58,8 @@ pub enum Error {
     OutOfContract {
         /// What was wrong with the answer.
         what: &'static str,
+        /// Whether the status says of a write that it was done all the same, and nothing in the answer denies it.
+        applied: bool,
         /// The answer's status and ids.
         answer: Box<Answered>,
     },
@@ -104,6 +106,14 @@ impl Error {
             | Self::OutOfContract { .. }
             | Self::Internal(_) => false,
         }
+    }
+
+    /// The same error, met by a batch: its status says nothing of the writes in it.
+    pub(super) fn of_batch(mut self) -> Self {
+        if let Self::OutOfContract { applied, .. } = &mut self {
+            *applied = false;
+        }
+        self
     }
 
     /// Whether Graph asks this caller to come back later.
@@ -157,6 +167,29 @@ pub struct ApiError {
     pub www_authenticate: Option<String>,
     /// The method and path that was asked for, as in `POST /deviceAppManagement/…`.
     pub request_line: String,
+    /// What became of reading the body.
+    pub body: ErrorBody,
+}
+
+/// What the body of an error is worth: whether its word can be taken that nothing was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorBody {
+    /// There is none.
+    Empty,
+    /// It is JSON.
+    Read,
+    /// It names `CancelledOnServiceTimeout` or the like: Intune gave up on its own backend, which may have done the work
+    /// all the same.
+    GaveUp,
+    /// It did not come whole, or is no JSON: what it says is not known.
+    Unreadable,
+}
+
+impl Answered {
+    /// Whether the status says of a write that it was done. A proxy's page says 200 as well, and has written nothing.
+    pub(super) fn says_applied(&self) -> bool {
+        matches!(self.status, StatusCode::CREATED | StatusCode::NO_CONTENT)
+    }
 }
 
 impl ApiError {
@@ -187,12 +220,7 @@ impl ApiError {
     pub(super) fn is_unavailable_until_later(&self) -> bool {
         self.status == StatusCode::SERVICE_UNAVAILABLE
             && self.retry_after.is_some()
-            && !self.is_cancelled_on_service_timeout()
-    }
-
-    /// Whether this is Intune giving up on its own backend: it may have done the work all the same.
-    fn is_cancelled_on_service_timeout(&self) -> bool {
-        self.code.as_deref().is_some_and(|code| code.eq_ignore_ascii_case("CancelledOnServiceTimeout"))
+            && matches!(self.body, ErrorBody::Empty | ErrorBody::Read)
     }
 }
 
@@ -239,11 +267,8 @@ impl Outcome {
             | Error::Unsendable(_)
             | Error::NotNoted(_) => Self::NotSent,
             Error::Transport(_) | Error::Timeout | Error::Internal(_) => Self::Unknown,
-            Error::OutOfContract { answer, .. } => match answer.status {
-                StatusCode::CREATED | StatusCode::NO_CONTENT => Self::Applied,
-                // A proxy's page says 200 as well, and has written nothing.
-                _ => Self::Unknown,
-            },
+            Error::OutOfContract { applied: true, .. } => Self::Applied,
+            Error::OutOfContract { applied: false, .. } => Self::Unknown,
             Error::Api(api) => match api.status {
                 StatusCode::REQUEST_TIMEOUT => Self::Unknown,
                 StatusCode::SERVICE_UNAVAILABLE if api.is_unavailable_until_later() => Self::Rejected,

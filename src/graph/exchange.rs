@@ -44,6 +44,14 @@ pub(super) struct Exchange {
     pub(super) allowance: Option<ReadAllowance>,
 }
 
+/// A batch that gave no answers to its items.
+pub(super) enum BatchError {
+    /// It failed as a whole.
+    Failed(Error),
+    /// Its answer is broken JSON: one item may have done that to the others.
+    Broken(Error),
+}
+
 impl Exchange {
     /// When the caller stops waiting; an error where that has passed, or the caller has left, so that nothing more is sent.
     pub(super) fn deadline(&self) -> Result<Instant, Error> {
@@ -107,10 +115,10 @@ impl Exchange {
     }
 
     /// Reads several URLs by one `POST /$batch`. Answers in the order of the URLs, one each.
-    pub(super) async fn get_batch(&self, urls: &[String]) -> Result<Vec<Result<Answer, Error>>, Error> {
+    pub(super) async fn get_batch(&self, urls: &[String]) -> Result<Vec<Result<Answer, Error>>, BatchError> {
         let items = urls.iter().map(|url| Item { method: "GET", url, body: None });
-        let (request, count) = self.batch_request(items)?;
-        let outer = self.read(request).await?;
+        let (request, count) = self.batch_request(items).map_err(BatchError::Failed)?;
+        let outer = self.read(request).await.map_err(BatchError::Failed)?;
         self.items(&outer, count, "GET", urls.iter().map(String::as_str), Direction::Read)
     }
 
@@ -152,8 +160,9 @@ impl Exchange {
             }
             Error::Throttled { retry_after: RETRY_AFTER }
         };
-        let outer = self.send_write(request, gate, withdrawal).await?;
-        self.items(&outer, count, "POST", bodies.iter().map(|_| path), Direction::Write)
+        let outer = self.send_write(request, gate, withdrawal).await.map_err(Error::of_batch)?;
+        let items = self.items(&outer, count, "POST", bodies.iter().map(|_| path), Direction::Write);
+        items.map_err(|(BatchError::Failed(error) | BatchError::Broken(error))| error)
     }
 
     /// Resolves when the caller waits no longer: it has gone, or its time is over.
@@ -205,12 +214,17 @@ impl Exchange {
         method: &str,
         urls: impl Iterator<Item = &'a str>,
         direction: Direction,
-    ) -> Result<Vec<Result<Answer, Error>>, Error> {
-        let items = batch::answers(outer.body(), count)
-            .ok_or_else(|| outer.out_of_contract("no batch answer can be read from the body"))?;
+    ) -> Result<Vec<Result<Answer, Error>>, BatchError> {
+        let items = batch::answers(outer.body(), count).map_err(|unreadable| {
+            let error = outer.contradiction("no batch answer can be read from the body");
+            match unreadable {
+                batch::Unreadable::Broken => BatchError::Broken(error),
+                batch::Unreadable::Other => BatchError::Failed(error),
+            }
+        })?;
         let root = self.client.root.url().path();
         let judge = |(url, item): (&str, Result<batch::ItemAnswer, &'static str>)| {
-            let item = item.map_err(|what| outer.out_of_contract(what))?;
+            let item = item.map_err(|what| outer.contradiction(what))?;
             let path = url.split('?').next().unwrap_or_default();
             let answer = outer.item(item, format!("{method} {root}{path}"), &self.caller);
             self.remember_throttling(&answer, direction);

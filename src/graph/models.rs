@@ -22,5 +22,7 @@ pub use self::ios_lob_app_provisioning_configuration::{
     IosLobAppProvisioningConfiguration, IosLobAppProvisioningConfigurationPatch,
     NewIosLobAppProvisioningConfiguration,
 };
+pub use self::lenient::Received;
+pub(super) use self::lenient::is_type;
 pub use self::patch::Patch;
 pub use self::user_status::UserStatus;

@@ -1,13 +1,17 @@
 //! Pages of a collection, and the links between them (Microsoft Graph: "Paging Microsoft Graph data in your app").
 
+use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 use url::Url;
 
 use super::address::same_path;
 use super::answer::Answer;
-use super::error::Error;
-use percent_encoding::percent_decode_str;
+use super::body::{self, Member, Members};
+use super::error::{Answered, Error};
+use super::key::Key;
+use super::models::{Entity, Received};
 
 /// Longest query of a link that is followed, in bytes.
 const LONGEST_QUERY: usize = 8 * 1024;
@@ -17,10 +21,14 @@ const LONGEST_QUERY: usize = 8 * 1024;
 pub struct Page<T> {
     /// The entities, in Graph's order; there may be none although more pages follow.
     pub entities: Vec<T>,
+    /// How many rows besides are no entity of this collection: null, without a usable id, or of another type.
+    pub unreadable: usize,
     /// Where the next page is, where there is one.
     pub next: Option<NextPage>,
     /// `@odata.count`, where Graph gave it.
-    pub count: Option<i64>,
+    pub count: Received<i64>,
+    /// Status and ids of the answer.
+    pub answered: Answered,
 }
 
 /// The query of an `@odata.nextLink` that was checked: it leads to the same collection at the same origin. `$select` and
@@ -36,16 +44,64 @@ impl NextPage {
     }
 }
 
+/// A page as it comes; its rows read or not.
 #[derive(Deserialize)]
 struct Body<T> {
     value: Vec<T>,
-    #[serde(rename = "@odata.nextLink")]
-    next_link: Option<String>,
-    #[serde(rename = "@odata.count")]
-    count: Option<i64>,
+    #[serde(rename = "@odata.nextLink", default)]
+    next_link: Received<String>,
+    #[serde(rename = "@odata.count", default)]
+    count: Received<i64>,
+    #[serde(default)]
+    error: Received<String>,
 }
 
-impl<T: DeserializeOwned> Page<T> {
+impl<'t> Body<&'t RawValue> {
+    /// A page with a row that cannot be read, or members that are not as documented.
+    fn of_members(members: &Members<'t>) -> Option<Self> {
+        let Member::Value(value) = members.get("value") else { return None };
+        Some(Self {
+            value: body::first(value.get()).ok()?,
+            next_link: received(members.get("@odata.nextLink")),
+            count: received(members.get("@odata.count")),
+            error: received(members.get("error")),
+        })
+    }
+
+    /// The rows that can be read.
+    fn rows<T: Entity>(self) -> Body<T> {
+        let Self { value, next_link, count, error } = self;
+        let value = value.into_iter().filter_map(|row| body::read(row.get()).ok()).collect();
+        Body { value, next_link, count, error }
+    }
+}
+
+fn received<T>(member: Member<'_>) -> Received<T>
+where
+    Received<T>: DeserializeOwned,
+{
+    match member {
+        Member::Absent => Received::Absent,
+        Member::Value(value) => body::read(value.get()).unwrap_or(Received::Malformed),
+        Member::Contradictory => Received::Malformed,
+    }
+}
+
+/// Reads a page, and how many rows it has, readable or not: at once where it is clean, else row by row.
+fn read_page<T: Entity>(text: &str) -> Option<(Body<T>, usize)> {
+    if let Ok(body) = body::first::<Body<T>>(text) {
+        let count = body.value.len();
+        return Some((body, count));
+    }
+    let read = |members: &Members<'_>| {
+        let body = Body::of_members(members)?;
+        let count = body.value.len();
+        Some((body.rows(), count))
+    };
+    body::with_members(text, read).flatten()
+}
+
+impl<T: Entity> Page<T> {
     /// Reads a page of `collection` (percent-encoded, relative to `root`).
     ///
     /// # Errors
@@ -53,15 +109,29 @@ impl<T: DeserializeOwned> Page<T> {
     /// [`Error::OutOfContract`] where there is no page in the answer, or its link leads anywhere else: it is not
     /// followed, so that no token goes there.
     pub(super) fn read(answer: &Answer, root: &Url, collection: &str) -> Result<Self, Error> {
-        let body: Body<T> = answer.entity()?;
-        let next = match body.next_link.as_deref() {
-            None | Some("") => None,
-            Some(link) => Some(
-                next_page(link, root, collection)
-                    .ok_or_else(|| answer.out_of_contract("the next link leads out of the collection"))?,
-            ),
+        let Some((body, rows)) = read_page::<T>(&answer.text()?) else {
+            return Err(answer.contradiction("no page can be read from the body"));
         };
-        Ok(Self { entities: body.value, next, count: body.count.filter(|count| *count >= 0) })
+        if matches!(body.error, Received::Value(_) | Received::Malformed) {
+            return Err(answer.contradiction("the page is an error"));
+        }
+        let next = match &body.next_link {
+            Received::Absent | Received::Null => None,
+            Received::Value(link) if link.is_empty() => None,
+            Received::Value(link) => Some(
+                next_page(link, root, collection)
+                    .ok_or_else(|| answer.contradiction("the next link leads out of the collection"))?,
+            ),
+            Received::Malformed => return Err(answer.contradiction("the next link is no text")),
+        };
+        let mut entities = body.value;
+        entities.retain(|entity| Key::new(entity.key()).is_ok());
+        let count = match body.count {
+            Received::Value(count) if count < 0 => Received::Malformed,
+            count => count,
+        };
+        let unreadable = rows - entities.len();
+        Ok(Self { entities, unreadable, next, count, answered: answer.answered().clone() })
     }
 }
 

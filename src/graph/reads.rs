@@ -9,13 +9,15 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::FutureExt as _;
+use futures_util::stream::{self, StreamExt as _};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
+use tracing::warn;
 
 use super::answer::Answer;
 use super::batch::MOST_ITEMS;
 use super::error::Error;
-use super::exchange::Exchange;
+use super::exchange::{BatchError, Exchange};
 use super::odata::{Select, push_select};
 use super::retry::{Delay, Reason, Repeating, Retries};
 use crate::telemetry::metrics;
@@ -199,10 +201,11 @@ fn includes(select: &Select, other: &Select) -> bool {
 async fn answer(exchange: Arc<Exchange>, under_way: Arc<Semaphore>, reads: Vec<Read>) {
     let mut unanswered: Vec<(Read, Retries, Option<Reason>)> =
         reads.into_iter().map(|read| (read, Retries::new(Repeating::DoesTheSame), None)).collect();
+    let mut together = true;
     loop {
         let permit = under_way.acquire().await;
         let urls: Vec<String> = unanswered.iter().map(|(read, ..)| read.url()).collect();
-        let answers = ask_graph(&exchange, &urls).await;
+        let answers = ask_graph(&exchange, &urls, &mut together).await;
         drop(permit);
 
         let mut is_counted = false;
@@ -242,13 +245,25 @@ async fn answer(exchange: Arc<Exchange>, under_way: Arc<Semaphore>, reads: Vec<R
     }
 }
 
-/// One by a plain GET, several by one `POST /$batch`.
-async fn ask_graph(exchange: &Exchange, urls: &[String]) -> Vec<Shared> {
-    match urls {
-        [url] => vec![exchange.get(url).await.map(Arc::new)],
-        urls => match exchange.get_batch(urls).await {
-            Ok(answers) => answers.into_iter().map(|answer| answer.map(Arc::new)).collect(),
-            Err(error) => urls.iter().map(|_| Err(error.clone())).collect(),
-        },
+/// One by a plain GET, several by one `POST /$batch`. Where one item has broken the answer to that, each by its own GET,
+/// and those that are asked again as well.
+async fn ask_graph(exchange: &Exchange, urls: &[String], together: &mut bool) -> Vec<Shared> {
+    if let ([_, _, ..], true) = (urls, *together) {
+        match exchange.get_batch(urls).await {
+            Ok(answers) => return answers.into_iter().map(|answer| answer.map(Arc::new)).collect(),
+            Err(BatchError::Failed(error)) => return urls.iter().map(|_| Err(error.clone())).collect(),
+            Err(BatchError::Broken(error)) => {
+                warn!(%error, reads = urls.len(), "a batch's answer is broken; its reads are sent one by one");
+                *together = false;
+            }
+        }
     }
+    let get = async |url: &String| {
+        exchange.deadline()?;
+        if urls.len() > 1 && exchange.caller.gone.is_cancelled() {
+            return Err(GIVEN_UP);
+        }
+        exchange.get(url).await.map(Arc::new)
+    };
+    stream::iter(urls).map(get).buffered(MOST_UNDER_WAY).collect().await
 }

@@ -145,7 +145,7 @@ mod tests {
     use http::StatusCode;
 
     use super::{Repeating, Retries};
-    use crate::graph::error::{ApiError, Error};
+    use crate::graph::error::{ApiError, Error, ErrorBody};
 
     fn answered(status: u16, retry_after: Option<f64>) -> Error {
         Error::Api(Box::new(ApiError {
@@ -157,6 +157,7 @@ mod tests {
             retry_after: retry_after.map(Duration::from_secs_f64),
             www_authenticate: None,
             request_line: String::new(),
+            body: ErrorBody::Empty,
         }))
     }
 

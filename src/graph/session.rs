@@ -6,7 +6,6 @@ use std::time::Instant;
 
 use http::Method;
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use url::Url;
 
 use super::allowance::ReadAllowance;
@@ -16,6 +15,7 @@ use super::client::{CreatePath, Inner};
 use super::device_app_management::IosLobAppProvisioningConfigurations;
 use super::error::{Error, WriteError, WriteKind};
 use super::exchange::Exchange;
+use super::models::Entity;
 use super::odata::Select;
 use super::page::Page;
 use super::reads::{Reads, Shared};
@@ -76,12 +76,12 @@ impl Session {
     }
 
     /// Reads one entity.
-    pub(super) async fn get<T: DeserializeOwned>(&self, path: String, select: &Select) -> Result<T, Error> {
-        self.reads.read(path, String::new(), select).await?.entity()
+    pub(super) async fn get(&self, path: String, select: &Select) -> Shared {
+        self.reads.read(path, String::new(), select).await
     }
 
     /// Reads a page of a collection.
-    pub(super) async fn page<T: DeserializeOwned>(
+    pub(super) async fn page<T: Entity>(
         &self,
         path: &str,
         query: String,

@@ -22,7 +22,7 @@ pub(super) trait Listed: OutputType {
 pub(super) struct Connection<T> {
     pub(super) edges: Vec<Edge<T>>,
     pub(super) page_info: PageInfo,
-    pub(super) total_count: Option<i32>,
+    pub(super) total_count: Option<Result<i32, FieldError>>,
 }
 
 /// An object in a list.
@@ -82,8 +82,8 @@ impl<T: Listed> Connection<T> {
 
     /// How many objects the list has, as Graph counts them; asked of Graph only when selected. Null where Graph does not
     /// say, or ignored the filter.
-    async fn total_count(&self) -> Option<i32> {
-        self.total_count
+    async fn total_count(&self) -> Option<Result<i32, FieldError>> {
+        self.total_count.clone()
     }
 }
 

@@ -10,6 +10,7 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 use serde::{Deserialize, Serialize};
 
 use super::error::FieldError;
+use super::trail::Trail;
 
 /// Longest cursor that is made and opened, in bytes: room for a link's query of 8 KiB and a key of 1 KiB, with every
 /// character escaped.
@@ -45,6 +46,9 @@ pub(super) struct Position {
     pub(super) index: usize,
     /// Whether rows that miss the filter were withheld up to here: the list's count is then not known.
     pub(super) ignored_filter: bool,
+    /// The links that led to the page.
+    #[serde(default, skip_serializing_if = "Trail::is_start")]
+    pub(super) trail: Trail,
 }
 
 /// What a cursor belongs to: a list, its filter and its order. A cursor of one is none of another.
@@ -141,7 +145,7 @@ impl std::fmt::Debug for CursorKey {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{Binding, CursorKey, Position};
+    use super::{Binding, CursorKey, Position, Trail};
 
     fn position() -> Position {
         Position {
@@ -149,6 +153,7 @@ mod tests {
             after: "a_b".to_owned(),
             index: 7,
             ignored_filter: false,
+            trail: Trail::default(),
         }
     }
 

@@ -7,7 +7,10 @@ mod upstream;
 
 use std::time::Duration;
 
-use async_graphql::{ErrorExtensionValues, Name, PathSegment, Pos, ServerError, SimpleObject, Value};
+use async_graphql::parser::types::OperationType;
+use async_graphql::{
+    Context, ErrorExtensionValues, Name, PathSegment, Pos, ServerError, SimpleObject, Value,
+};
 use indexmap::IndexMap;
 use serde::{Serialize, Serializer};
 use tracing::{error, warn};
@@ -92,6 +95,26 @@ impl FieldError {
         Self::new(ErrorCode::UpstreamError, message)
     }
 
+    /// What Graph sent for a field cannot be a value of it.
+    pub(super) fn unreadable_value(ctx: &Context<'_>) -> Self {
+        Self::new(ErrorCode::UpstreamError, "Microsoft Graph's value of this field could not be read.")
+            .retryable_read(ctx)
+    }
+
+    /// Graph's answer to a list had rows that are no object of it.
+    pub(super) fn unreadable_rows(ctx: &Context<'_>, count: usize, answered: Answered) -> Self {
+        let (rows, are) = if count == 1 { ("row", "is") } else { ("rows", "are") };
+        let message =
+            format!("{count} {rows} of Microsoft Graph's list could not be read and {are} left out.");
+        Self::new(ErrorCode::UpstreamError, message).with_answered(answered).retryable_read(ctx)
+    }
+
+    /// Graph's link to the next page of a list led to one that had been read.
+    pub(super) fn repeated_link(ctx: &Context<'_>, answered: Answered) -> Self {
+        let message = "Microsoft Graph's list leads back to a page that it has given already, and ends here.";
+        Self::new(ErrorCode::UpstreamError, message).with_answered(answered).retryable_read(ctx)
+    }
+
     /// What went wrong.
     #[must_use]
     pub fn code(&self) -> ErrorCode {
@@ -143,6 +166,20 @@ impl FieldError {
     fn with_retry_after(mut self, wait: Duration) -> Self {
         self.0.retry_after = Some(wait);
         self
+    }
+
+    /// The same error, of a request that may be sent again where it is no mutation.
+    fn retryable_read(self, ctx: &Context<'_>) -> Self {
+        match ctx.query_env.operation.node.ty {
+            OperationType::Query | OperationType::Subscription => self.retryable(),
+            OperationType::Mutation => self,
+        }
+    }
+
+    /// Adds the error to the answer, at the field that is being resolved and has a value all the same.
+    pub(super) fn stand_beside(self, ctx: &Context<'_>) {
+        let error = async_graphql::Error::from(self).into_server_error(ctx.item.pos);
+        ctx.add_error(ctx.set_error_path(error));
     }
 
     /// The same error, told in other words.

@@ -15,9 +15,10 @@ use super::error::FieldError;
 use super::filter::Condition;
 use super::request::{RequestData, request, services};
 use super::selection::Selected;
-use crate::graph::models::Entity;
+use super::trail::Trail;
+use crate::graph::models::{Entity, Received};
 use crate::graph::odata::{Direction, Filter, ListOptions, OrderBy, PropertyValue, Select, Verdict};
-use crate::graph::{Collection, canonical_key};
+use crate::graph::{Answered, Collection, canonical_key};
 use crate::telemetry::metrics;
 
 /// Most objects of a page.
@@ -110,20 +111,34 @@ pub(super) async fn connection<E: Entity, T>(
         rows: Vec::with_capacity(first),
         seen: HashSet::new(),
         sought: None,
+        trail: resumed.as_ref().map_or_else(Trail::default, |position| position.trail),
+        followed: address.iter().cloned().collect(),
+        goes_round: false,
+        unreadable: 0,
         missed: 0,
         missed_before: resumed.as_ref().is_some_and(|position| position.ignored_filter),
         left_over: false,
         end: None,
     };
     filling.seek(resumed);
-    let mut total = None;
+    let mut total = Received::Absent;
+    let mut last_answered = None;
     for page_number in 0..MOST_PAGES {
         let page = collection.list(query, &select).await?;
         if page_number == 0 {
             total = page.count;
         }
-        let next: Option<Arc<str>> = page.next.as_ref().map(|next| next.as_str().into());
-        filling.take(page.entities, address.as_ref(), next.as_ref());
+        filling.unreadable += page.unreadable;
+        let is_end = page.entities.is_empty() && page.next.is_none();
+        if is_end && page.unreadable > 0 && filling.rows.is_empty() {
+            // Nothing came that could be shown: it is no page of this list.
+            return Err(FieldError::unreadable_rows(ctx, filling.unreadable, page.answered));
+        }
+        last_answered = Some(page.answered);
+        let next = page.next.map(|next| next.as_str().into());
+        let follow = filling.follow(next);
+        let next = follow.clone().map(|(next, _)| next);
+        filling.take(page.entities, address.as_ref(), follow.as_ref());
         match next {
             Some(next) if filling.goes_on() => {
                 query = next.to_string();
@@ -133,8 +148,16 @@ pub(super) async fn connection<E: Entity, T>(
         }
     }
     filling.report(request(ctx)?, collection.path());
-    let total_count =
-        if filling.ignored_filter() { None } else { total.and_then(|count| i32::try_from(count).ok()) };
+    if let Some(answered) = last_answered {
+        filling.tell(ctx, &answered);
+    }
+    let total_count = match total {
+        _ if filling.ignored_filter() => None,
+        Received::Absent | Received::Null => None,
+        Received::Value(count) => i32::try_from(count).ok().map(Ok),
+        // Graph may count unasked.
+        Received::Malformed => wanted.count.then(|| Err(FieldError::unreadable_value(ctx))),
+    };
     filling.connection(arguments.after.is_some(), total_count, node)
 }
 
@@ -154,7 +177,7 @@ fn binding(path: &str, filter: Option<&Filter>, order_by: Option<OrderBy>) -> Bi
 
 fn empty<T>() -> Connection<T> {
     let page_info = PageInfo { has_next_page: false, has_previous_page: false, start: None, end: None };
-    Connection { edges: Vec::new(), page_info, total_count: Some(0) }
+    Connection { edges: Vec::new(), page_info, total_count: Some(Ok(0)) }
 }
 
 /// A caller's page while it fills.
@@ -168,6 +191,13 @@ struct Filling<'a, E> {
     seen: HashSet<String>,
     /// The row that the list goes on after, as long as it has not been found.
     sought: Option<Sought>,
+    /// The links that led to the page that is taken: up to the cursor, and from there on.
+    trail: Trail,
+    followed: HashSet<Arc<str>>,
+    /// Whether a link led back to a page that had been read.
+    goes_round: bool,
+    /// How many rows could not be read.
+    unreadable: usize,
     /// How many rows surely miss the filter.
     missed: u64,
     /// Whether rows did on the pages before.
@@ -217,9 +247,17 @@ impl<E: Entity> Filling<'_, E> {
         }
     }
 
+    /// The link to the next page, and where the list has led by then; `None` where there is none, or it leads back.
+    fn follow(&mut self, next: Option<Arc<str>>) -> Option<(Arc<str>, Trail)> {
+        let next = next?;
+        let trail = self.trail.follow(&next).filter(|_| self.followed.insert(Arc::clone(&next)));
+        self.goes_round |= trail.is_none();
+        Some((next, trail?))
+    }
+
     /// Takes the rows of a page, as many as there is room for. `address` is the query of the link that gave the page,
     /// `next` that of its own link.
-    fn take(&mut self, entities: Vec<E>, address: Option<&Arc<str>>, next: Option<&Arc<str>>) {
+    fn take(&mut self, entities: Vec<E>, address: Option<&Arc<str>>, next: Option<&(Arc<str>, Trail)>) {
         let start = self.start(&entities);
         let count = entities.len();
         let mut last = None;
@@ -241,21 +279,25 @@ impl<E: Entity> Filling<'_, E> {
             last = Some(key.clone());
             if !misses {
                 // After the last row of a page, the list goes on at the next one, which saves reading this one again.
-                let (page, index) = match next {
-                    Some(next) if index + 1 == count => (Some(next), 0),
-                    _ => (address, index + 1),
+                let (page, index, trail) = match next {
+                    Some((next, trail)) if index + 1 == count => (Some(next), 0, *trail),
+                    _ => (address, index + 1, self.trail),
                 };
-                let position = Position { page: page.cloned(), after: key, index, ignored_filter: false };
+                let position =
+                    Position { page: page.cloned(), after: key, index, ignored_filter: false, trail };
                 self.rows.push((entity, position));
             }
         }
-        self.end = next.map(|next| {
+        self.end = next.map(|(next, trail)| {
             let (after, index) = match &self.sought {
                 Some(Sought { key, index: Some(index) }) => (key.clone(), *index),
                 _ => (last.or_else(|| self.end.take().map(|end| end.after)).unwrap_or_default(), 0),
             };
-            Position { page: Some(Arc::clone(next)), after, index, ignored_filter: false }
+            Position { page: Some(Arc::clone(next)), after, index, ignored_filter: false, trail: *trail }
         });
+        if let Some((_, trail)) = next {
+            self.trail = *trail;
+        }
     }
 
     /// Whether Graph ignored the filter, as far as the list has been read.
@@ -284,10 +326,21 @@ impl<E: Entity> Filling<'_, E> {
         }
     }
 
+    /// Tells the caller what is missing of the list.
+    fn tell(&self, ctx: &Context<'_>, answered: &Answered) {
+        if self.unreadable > 0 {
+            FieldError::unreadable_rows(ctx, self.unreadable, answered.clone()).stand_beside(ctx);
+        }
+        // Where rows are left over, the list does not end here yet.
+        if self.goes_round && !self.left_over {
+            FieldError::repeated_link(ctx, answered.clone()).stand_beside(ctx);
+        }
+    }
+
     fn connection<T>(
         self,
         has_previous_page: bool,
-        total_count: Option<i32>,
+        total_count: Option<Result<i32, FieldError>>,
         node: impl Fn(E) -> Result<T, FieldError>,
     ) -> Result<Connection<T>, FieldError> {
         let ignored_filter = self.ignored_filter();

@@ -13,6 +13,7 @@ mod ios_lob_app_provisioning_configuration_input;
 mod ios_lob_app_provisioning_configuration_list;
 mod order;
 mod patch;
+mod property;
 mod user_status;
 
 pub(super) use self::assignment_input::{AssignmentInput, GroupAssignmentInput};

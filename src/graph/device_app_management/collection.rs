@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use http::{Method, StatusCode};
 use serde::Serialize;
+use uuid::Uuid;
 
 use super::absent_is_none;
 use super::creates::{self, CreateResult, Journal, ReadBack, read_back};
@@ -26,7 +27,7 @@ enum Search<T> {
     Found(T),
     /// The collection has been seen whole.
     Absent,
-    /// There are more pages than are searched.
+    /// There are more pages than are searched, or rows that cannot be read.
     GivenUp,
 }
 
@@ -69,7 +70,21 @@ impl<T: Entity> Collection<T> {
     ///
     /// Any [`Error`] but an answer of 404 or 410.
     pub async fn get_opt(&self, id: &Key, select: &Select) -> Result<Option<T>, Error> {
-        absent_is_none(self.session.get(format!("{}/{}", self.path, id.segment()), select).await)
+        let path = format!("{}/{}", self.path, id.segment());
+        let Some(answer) = absent_is_none(self.session.get(path, select).await)? else { return Ok(None) };
+        self.of_key(&answer, id).map(Some)
+    }
+
+    /// The entity of an answer that is to have this key: one of another is an answer to something else.
+    fn of_key(&self, answer: &Answer, id: &Key) -> Result<T, Error> {
+        let entity: T = answer.entity()?;
+        if answer.is_foreign::<T>(false) {
+            return Err(answer.contradiction("the answer has nothing of what was asked for"));
+        }
+        if is_of_another(entity.key(), id.as_str()) {
+            return Err(answer.contradiction("the entity has another key"));
+        }
+        Ok(entity)
     }
 
     /// As [`Self::get_opt`], for rows that Intune computes: on the live service they may have no route of their own
@@ -98,14 +113,19 @@ impl<T: Entity> Collection<T> {
         let options =
             ListOptions { filter: Some(filter), top: Some(PAGE_SEARCHED), ..ListOptions::default() };
         let mut query = options.to_query();
+        // A row that cannot be read may be the one.
+        let mut is_whole = true;
         for _ in 0..PAGES_SEARCHED {
-            let page = self.list(query, select).await?;
+            let page = self.list(query.clone(), select).await?;
             if let Some(entity) = page.entities.into_iter().find(|entity| id.is(entity.key())) {
                 return Ok(Search::Found(entity));
             }
+            is_whole &= page.unreadable == 0;
             match page.next {
-                Some(next) => query = next.as_str().to_owned(),
-                None => return Ok(Search::Absent),
+                Some(next) if next.as_str() != query => query = next.as_str().to_owned(),
+                Some(_) => return Ok(Search::GivenUp),
+                None if is_whole => return Ok(Search::Absent),
+                None => return Ok(Search::GivenUp),
             }
         }
         Ok(Search::GivenUp)
@@ -130,10 +150,11 @@ impl<T: Entity> Collection<T> {
     pub async fn count(&self, filter: Option<&Filter>) -> Result<i64, Error> {
         let options = ListOptions { filter: filter.cloned(), ..ListOptions::default() };
         let answer = self.session.read(format!("{}/$count", self.path), options.to_query()).await?;
-        // A byte order mark and quotes have no business there, and take nothing from the number.
-        let text = std::str::from_utf8(answer.body()).unwrap_or_default();
+        // Quotes have no business there, and take nothing from the number.
+        let text = answer.text()?;
         let digits = text.trim_matches(|c: char| c.is_whitespace() || c == '"' || c == '\u{feff}');
-        digits.parse().map_err(|_| answer.out_of_contract("the count is no number"))
+        let count = digits.parse().ok().filter(|count: &i64| *count >= 0);
+        count.ok_or_else(|| answer.out_of_contract("the count is no number"))
     }
 
     /// `POST …`, many in `POST /$batch`. Each is sent again only where Graph surely did nothing; `journal` is told what
@@ -161,9 +182,9 @@ impl<T: Entity> Collection<T> {
         let path = format!("{}/{}", self.path, id.segment());
         let answer = self.session.write(WriteKind::ByKey, Method::PATCH, &path, Some(patch)).await?;
         match answer.status() {
-            StatusCode::OK => answer.entity().map(Some),
+            StatusCode::OK => self.of_key(&answer, id).map(Some),
             StatusCode::NO_CONTENT => Ok(None),
-            _ => Err(answer.out_of_contract("the status is not one of an update")),
+            _ => Err(answer.contradiction("the status is not one of an update")),
         }
         .map_err(|error| WriteError::new(WriteKind::ByKey, error))
     }
@@ -179,33 +200,51 @@ impl<T: Entity> Collection<T> {
             Err(error) if is_deleted(&error) => return Ok(()),
             answer => answer?,
         };
-        match answer.status() {
-            StatusCode::OK | StatusCode::NO_CONTENT => Ok(()),
-            _ => Err(WriteError::new(
-                WriteKind::ByKey,
-                answer.out_of_contract("the status is not one of a deletion"),
-            )),
+        if answer.is_done() {
+            return Ok(());
         }
+        Err(WriteError::new(WriteKind::ByKey, answer.contradiction("the answer is not one to a deletion")))
     }
 
     /// What the answer to a create says was created.
     pub(super) fn created(&self, answer: &Answer) -> Result<Created<T>, Error> {
+        if answer.denies_success(Some(T::ODATA_TYPE)) {
+            return Err(answer.contradiction("the answer is an error, or another object"));
+        }
         let entity = match answer.status() {
-            StatusCode::OK | StatusCode::CREATED => answer.entity::<T>(),
             StatusCode::NO_CONTENT => {
                 Err(answer.out_of_contract("neither the entity nor a usable location came"))
             }
-            _ => return Err(answer.out_of_contract("the status is not one of a create")),
+            _ if answer.is_foreign::<T>(true) => {
+                Err(answer.contradiction("the answer has nothing of what was created"))
+            }
+            _ => answer.entity::<T>(),
         };
-        match entity {
-            Ok(entity) if Key::new(entity.key()).is_ok() => Ok(Created::Entity(entity)),
-            other => match answer.location(self.session.root(), &self.path) {
-                Some(key) => Ok(Created::Key(key)),
-                None => Err(other
-                    .err()
-                    .unwrap_or_else(|| answer.out_of_contract("the entity's id is not usable"))),
-            },
-        }
+        let error = match entity {
+            Ok(entity) if Key::new(entity.key()).is_ok() => return Ok(Created::Entity(entity)),
+            Ok(_) => answer.out_of_contract("the entity's id is not usable"),
+            Err(error) => error,
+        };
+        let location = match answer.status() {
+            StatusCode::OK | StatusCode::CREATED | StatusCode::NO_CONTENT => {
+                answer.location(self.session.root(), &self.path)
+            }
+            // Elsewhere it is not said to lead to what was created: 202 has it for work that is yet to be done.
+            _ => None,
+        };
+        location.map(Created::Key).ok_or(error)
+    }
+}
+
+/// Whether two keys surely are two objects': both are GUIDs, joined by `_` where there are several, and differ. Other
+/// words may be names of one object, and so may the last GUIDs of a key.
+fn is_of_another(found: &str, asked: &str) -> bool {
+    let guids = |key: &str| -> Option<Vec<Uuid>> {
+        key.split('_').map(|part| if part.len() == 36 { Uuid::try_parse(part).ok() } else { None }).collect()
+    };
+    match (guids(found), guids(asked)) {
+        (Some(found), Some(asked)) => !found.ends_with(&asked) && !asked.ends_with(&found),
+        _ => false,
     }
 }
 
@@ -216,4 +255,30 @@ pub enum Created<T> {
     Entity(T),
     /// Its key alone: it was created, and can be read.
     Key(Key),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_of_another;
+
+    #[test]
+    fn only_guids_tell_objects_apart() {
+        let [a, b] = ["e2a23631-3631-e2a2-3136-a2e23136a2e2", "00000000-0000-0000-0000-000000000001"];
+        let both = format!("{a}_{b}");
+        for (found, asked, other) in [
+            (a, a, false),
+            (&a.to_uppercase(), a, false),
+            (a, b, true),
+            (&both, b, false),
+            (&both, &both.to_uppercase(), false),
+            (&both, a, true),
+            (&both, &format!("{b}_{b}"), true),
+            ("a", "b", false),
+            ("a", b, false),
+            (&a.replace('-', ""), b, false),
+        ] {
+            assert_eq!(is_of_another(found, asked), other, "{found} {asked}");
+            assert_eq!(is_of_another(asked, found), other, "{asked} {found}");
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! `/deviceAppManagement/iosLobAppProvisioningConfigurations` (beta only).
 
-use http::{Method, StatusCode};
+use http::Method;
 
 use super::collection::Collection;
 use super::device_statuses::DeviceStatuses;
@@ -56,13 +56,10 @@ impl IosLobAppProvisioningConfigurations {
     pub async fn assign(&self, id: &Key, assign: &Assign) -> Result<(), WriteError> {
         let path = format!("{PATH}/{}/assign", id.segment());
         let answer = self.session.write(WriteKind::Action, Method::POST, &path, Some(assign)).await?;
-        match answer.status() {
-            StatusCode::OK | StatusCode::NO_CONTENT => Ok(()),
-            _ => Err(WriteError::new(
-                WriteKind::Action,
-                answer.out_of_contract("the status is not one of this action"),
-            )),
+        if answer.is_done() {
+            return Ok(());
         }
+        Err(WriteError::new(WriteKind::Action, answer.contradiction("the answer is not one to this action")))
     }
 
     /// The device statuses that the configuration contains. With [`CreatePath::Ref`] they are created by `POST

@@ -1,52 +1,82 @@
 //! The two kinds of assignments of a provisioning configuration, and what they are aimed at.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde::de::MapAccess;
 
 use super::entity::Entity;
-use super::lenient;
+use super::lenient::{self, Property, Received, Slot, read_members};
 use crate::graph::odata::PropertyValue;
 
 /// `microsoft.graph.iosLobAppProvisioningConfigurationAssignment`, as Graph answers it.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Assignment {
     /// The key, opaque.
     pub id: String,
     /// Whom it is aimed at.
-    #[serde(default)]
-    pub target: Option<AssignmentTarget>,
+    pub target: Received<AssignmentTarget>,
 }
 
 /// `microsoft.graph.deviceAndAppManagementAssignmentTarget` and the types derived from it, told apart by
 /// `@odata.type`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AssignmentTarget {
     /// The derived type, as in `#microsoft.graph.groupAssignmentTarget`; the `#` may be missing.
-    #[serde(default, rename = "@odata.type", deserialize_with = "lenient::option")]
     pub odata_type: Option<String>,
     /// The assignment filter's id.
-    #[serde(default, deserialize_with = "lenient::option")]
     pub device_and_app_management_assignment_filter_id: Option<String>,
     /// `none`, `include` or `exclude`.
-    #[serde(default, deserialize_with = "lenient::option")]
     pub device_and_app_management_assignment_filter_type: Option<String>,
     /// The group's id, of the two group targets.
-    #[serde(default, deserialize_with = "lenient::option")]
     pub group_id: Option<String>,
     /// The Configuration Manager collection's id, of that target.
-    #[serde(default, deserialize_with = "lenient::option")]
     pub collection_id: Option<String>,
 }
 
 /// `microsoft.graph.mobileAppProvisioningConfigGroupAssignment`, as Graph answers it.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupAssignment {
     /// The key, opaque.
     pub id: String,
     /// The group's id.
-    #[serde(default, deserialize_with = "lenient::option")]
-    pub target_group_id: Option<String>,
+    pub target_group_id: Received<String>,
+}
+
+lenient::entity!(Assignment, "microsoft.graph.iosLobAppProvisioningConfigurationAssignment", {
+    target: "target",
+});
+
+lenient::entity!(GroupAssignment, "microsoft.graph.mobileAppProvisioningConfigGroupAssignment", {
+    target_group_id: "targetGroupId",
+});
+
+/// A target with a member that cannot be read is malformed as a whole: whom it is aimed at is not known.
+impl Property for AssignmentTarget {
+    fn from_members<'de, A: MapAccess<'de>>(mut members: A) -> Result<Option<Self>, A::Error> {
+        let mut odata_type = Slot::default();
+        let mut filter_id = Slot::default();
+        let mut filter_type = Slot::default();
+        let mut group_id = Slot::default();
+        let mut collection_id = Slot::default();
+        read_members!(members, {
+            odata_type: "@odata.type",
+            filter_id: "deviceAndAppManagementAssignmentFilterId",
+            filter_type: "deviceAndAppManagementAssignmentFilterType",
+            group_id: "groupId",
+            collection_id: "collectionId",
+        });
+        let slots = [odata_type, filter_id, filter_type, group_id, collection_id].map(Slot::received);
+        if slots.iter().any(Received::is_malformed) {
+            return Ok(None);
+        }
+        let [odata_type, filter_id, filter_type, group_id, collection_id] = slots.map(Received::into_value);
+        Ok(Some(Self {
+            odata_type,
+            device_and_app_management_assignment_filter_id: filter_id,
+            device_and_app_management_assignment_filter_type: filter_type,
+            group_id,
+            collection_id,
+        }))
+    }
 }
 
 /// The body of the action `assign`: the whole new set. Note Graph's capitalisation of the second member.
@@ -100,6 +130,9 @@ pub struct NewAssignmentTarget {
 }
 
 impl Entity for Assignment {
+    const ODATA_TYPE: &'static str = Self::TYPE;
+    const PROPERTIES: &'static [&'static str] = Self::NAMES;
+
     fn key(&self) -> &str {
         &self.id
     }
@@ -110,6 +143,9 @@ impl Entity for Assignment {
 }
 
 impl Entity for GroupAssignment {
+    const ODATA_TYPE: &'static str = Self::TYPE;
+    const PROPERTIES: &'static [&'static str] = Self::NAMES;
+
     fn key(&self) -> &str {
         &self.id
     }

@@ -62,7 +62,9 @@ impl ComplianceStatus {
 
 impl Property for ComplianceStatus {
     fn from_text(name: &str) -> Option<Self> {
-        let known = Self::MEMBERS.into_iter().find(|member| member.name() == Some(name));
+        // No two members differ in case alone.
+        let is_it = |member: &Self| member.name().is_some_and(|known| known.eq_ignore_ascii_case(name));
+        let known = Self::MEMBERS.into_iter().find(is_it);
         Some(known.unwrap_or(Self::UnknownFutureValue))
     }
 }
@@ -76,13 +78,15 @@ mod tests {
         for member in ComplianceStatus::MEMBERS {
             let name = member.name().unwrap();
             assert_eq!(serde_json::to_string(&member).unwrap(), format!("\"{name}\""));
-            assert_eq!(ComplianceStatus::from_text(name), Some(member));
+            for name in [name.to_owned(), name.to_uppercase(), name.to_lowercase()] {
+                assert_eq!(ComplianceStatus::from_text(&name), Some(member), "{name}");
+            }
         }
     }
 
     #[test]
     fn any_other_name_is_read_and_none_is_sent() {
-        for name in ["String", "Compliant", ""] {
+        for name in ["String", "compliant ", "compliantNot", ""] {
             assert_eq!(ComplianceStatus::from_text(name), Some(ComplianceStatus::UnknownFutureValue));
         }
         assert!(serde_json::to_string(&ComplianceStatus::UnknownFutureValue).is_err());

@@ -1,46 +1,52 @@
 //! `managedDeviceMobileAppConfigurationDeviceStatus`, as it is read and as it is created.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::entity::{self, Entity, NewEntity};
-use super::{ComplianceStatus, DateTimeOffset, Patch, lenient};
+use super::lenient;
+use super::{ComplianceStatus, DateTimeOffset, Patch, Received};
 use crate::graph::key::canonical_key;
 use crate::graph::odata::{PropertyValue, Select};
 
 /// `microsoft.graph.managedDeviceMobileAppConfigurationDeviceStatus`, as Graph answers it. All but the key may be
 /// missing: an answer may be partial, or follow a `$select`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeviceStatus {
     /// The key. Live ones are two or three GUIDs joined by `_`; opaque.
     pub id: String,
     /// Name of the device.
-    #[serde(default, deserialize_with = "lenient::option")]
-    pub device_display_name: Option<String>,
+    pub device_display_name: Received<String>,
     /// Name of the user; `System account` for rows of the device itself.
-    #[serde(default, deserialize_with = "lenient::option")]
-    pub user_name: Option<String>,
+    pub user_name: Received<String>,
     /// Model of the device; usually null on the live service.
-    #[serde(default, deserialize_with = "lenient::option")]
-    pub device_model: Option<String>,
+    pub device_model: Received<String>,
     /// Platform code; its table is not published. Beta only.
-    #[serde(default, deserialize_with = "lenient::option")]
-    pub platform: Option<i32>,
+    pub platform: Received<i32>,
     /// End of the grace period; `9999-12-31T23:59:59.9999999Z` for none.
-    #[serde(default, deserialize_with = "lenient::option")]
-    pub compliance_grace_period_expiration_date_time: Option<DateTimeOffset>,
+    pub compliance_grace_period_expiration_date_time: Received<DateTimeOffset>,
     /// Compliance of the device.
-    #[serde(default, deserialize_with = "lenient::option")]
-    pub status: Option<ComplianceStatus>,
+    pub status: Received<ComplianceStatus>,
     /// When the device last reported.
-    #[serde(default, deserialize_with = "lenient::option")]
-    pub last_reported_date_time: Option<DateTimeOffset>,
+    pub last_reported_date_time: Received<DateTimeOffset>,
     /// The user's principal name.
-    #[serde(default, deserialize_with = "lenient::option")]
-    pub user_principal_name: Option<String>,
+    pub user_principal_name: Received<String>,
 }
 
+lenient::entity!(DeviceStatus, "microsoft.graph.managedDeviceMobileAppConfigurationDeviceStatus", {
+    device_display_name: "deviceDisplayName",
+    user_name: "userName",
+    device_model: "deviceModel",
+    platform: "platform",
+    compliance_grace_period_expiration_date_time: "complianceGracePeriodExpirationDateTime",
+    status: "status",
+    last_reported_date_time: "lastReportedDateTime",
+    user_principal_name: "userPrincipalName",
+});
+
 impl Entity for DeviceStatus {
+    const ODATA_TYPE: &'static str = Self::TYPE;
+    const PROPERTIES: &'static [&'static str] = Self::NAMES;
+
     fn key(&self) -> &str {
         &self.id
     }
@@ -48,16 +54,16 @@ impl Entity for DeviceStatus {
     fn property(&self, name: &str) -> PropertyValue<'_> {
         match name {
             "id" => PropertyValue::String(&self.id),
-            "deviceDisplayName" => entity::text(self.device_display_name.as_ref()),
-            "userName" => entity::text(self.user_name.as_ref()),
-            "deviceModel" => entity::text(self.device_model.as_ref()),
-            "platform" => entity::number(self.platform),
+            "deviceDisplayName" => entity::text(&self.device_display_name),
+            "userName" => entity::text(&self.user_name),
+            "deviceModel" => entity::text(&self.device_model),
+            "platform" => entity::number(&self.platform),
             "complianceGracePeriodExpirationDateTime" => {
-                entity::date(self.compliance_grace_period_expiration_date_time.as_ref())
+                entity::date(&self.compliance_grace_period_expiration_date_time)
             }
-            "status" => entity::status(self.status),
-            "lastReportedDateTime" => entity::date(self.last_reported_date_time.as_ref()),
-            "userPrincipalName" => entity::text(self.user_principal_name.as_ref()),
+            "status" => entity::status(&self.status),
+            "lastReportedDateTime" => entity::date(&self.last_reported_date_time),
+            "userPrincipalName" => entity::text(&self.user_principal_name),
             _ => PropertyValue::Unknown,
         }
     }
@@ -122,17 +128,17 @@ impl NewEntity for NewDeviceStatus {
             read.is_some_and(|read| read.ticks().is_some() && read.ticks() == sent.ticks())
         };
         self.id.as_deref().is_some_and(|id| canonical_key(id) == canonical_key(&entity.id))
-            && entity.device_display_name.as_ref() == Some(&self.device_display_name)
-            && entity.user_name.as_ref() == Some(&self.user_name)
-            && entity.device_model.as_ref() == Some(&self.device_model)
-            && entity.platform == Some(self.platform)
+            && entity.device_display_name.value() == Some(&self.device_display_name)
+            && entity.user_name.value() == Some(&self.user_name)
+            && entity.device_model.value() == Some(&self.device_model)
+            && entity.platform == Received::Value(self.platform)
             && is_instant(
                 &self.compliance_grace_period_expiration_date_time,
-                entity.compliance_grace_period_expiration_date_time.as_ref(),
+                entity.compliance_grace_period_expiration_date_time.value(),
             )
-            && entity.status == Some(self.status)
-            && is_instant(&self.last_reported_date_time, entity.last_reported_date_time.as_ref())
-            && entity.user_principal_name.as_ref() == Some(&self.user_principal_name)
+            && entity.status == Received::Value(self.status)
+            && is_instant(&self.last_reported_date_time, entity.last_reported_date_time.value())
+            && entity.user_principal_name.value() == Some(&self.user_principal_name)
     }
 }
 
@@ -169,16 +175,73 @@ pub struct DeviceStatusPatch {
 
 #[cfg(test)]
 mod tests {
-    use super::{ComplianceStatus, DeviceStatus};
+    use super::{ComplianceStatus, DeviceStatus, Received};
+    use crate::graph::models::Entity as _;
+    use crate::graph::odata::PropertyValue;
+
+    fn read(json: &str) -> Result<DeviceStatus, serde_json::Error> {
+        serde_json::from_str(json)
+    }
 
     #[test]
-    fn odd_members_are_none_and_the_rest_stands() {
-        let read: DeviceStatus = serde_json::from_str(
-            r##"{"@odata.type":"#x","id":"a","platform":"8","status":"String","userName":7,"deviceModel":null,"new":[1]}"##,
-        )
-        .unwrap();
+    fn odd_members_are_malformed_and_the_rest_stands() {
+        let read =
+            read(r#"{"id":"a","platform":"8","status":"String","userName":7,"deviceModel":null,"new":[1]}"#)
+                .unwrap();
         assert_eq!(read.id, "a");
-        assert_eq!((read.platform, read.user_name, read.device_model), (None, None, None));
-        assert_eq!(read.status, Some(ComplianceStatus::UnknownFutureValue));
+        assert_eq!(read.platform, Received::Malformed);
+        assert_eq!(read.user_name, Received::Malformed);
+        assert_eq!(read.device_model, Received::Null);
+        assert_eq!(read.device_display_name, Received::Absent);
+        assert_eq!(read.status, Received::Value(ComplianceStatus::UnknownFutureValue));
+        for (property, value) in [
+            ("platform", PropertyValue::Unknown),
+            ("userName", PropertyValue::Unknown),
+            ("deviceModel", PropertyValue::Null),
+            ("deviceDisplayName", PropertyValue::Unknown),
+        ] {
+            assert_eq!(read.property(property), value, "{property}");
+        }
+    }
+
+    #[test]
+    fn names_in_another_case_and_twice_lose_no_object() {
+        let read = |json| read(json).unwrap();
+        let found = read(r#"{"Id":"a","Platform":8.0,"STATUS":"Compliant"}"#);
+        assert_eq!((found.id.as_str(), found.platform), ("a", Received::Value(8)));
+        assert_eq!(found.status, Received::Value(ComplianceStatus::Compliant));
+        // The documented name counts more, in either order.
+        assert_eq!(read(r#"{"id":"a","Id":"b"}"#).id, "a");
+        assert_eq!(read(r#"{"Id":"b","id":"a"}"#).id, "a");
+        let twice =
+            read(r#"{"id":"a","id":"a","userName":"b","userName":"c","deviceModel":"d","deviceModel":"d"}"#);
+        assert_eq!(twice.user_name, Received::Malformed);
+        assert_eq!(twice.device_model, Received::Value("d".to_owned()));
+    }
+
+    #[test]
+    fn what_is_something_else_is_no_status() {
+        for json in [
+            r#"null"#,
+            r#"[]"#,
+            r#"{}"#,
+            r#"{"id":null}"#,
+            r#"{"id":7}"#,
+            r#"{"id":"a","id":"b"}"#,
+            "{\"id\":\"a\u{fffd}\"}",
+            r##"{"id":"a","@odata.type":"#microsoft.graph.user"}"##,
+            r#"{"id":"a","@odata.type":7}"#,
+            r#"{"id":"a","error":{"code":"x"}}"#,
+            r#"{"id":"a","error":"x"}"#,
+            r#"{"id":"a","Error":[]}"#,
+        ] {
+            assert!(read(json).is_err(), "{json}");
+        }
+        for json in [
+            r##"{"id":"a","@odata.type":"#microsoft.graph.managedDeviceMobileAppConfigurationDeviceStatus"}"##,
+            r#"{"id":"a","@odata.type":null,"error":null}"#,
+        ] {
+            assert_eq!(read(json).unwrap().id, "a", "{json}");
+        }
     }
 }

@@ -3,11 +3,16 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{ComplianceStatus, DateTimeOffset};
+use super::{ComplianceStatus, DateTimeOffset, Received};
 use crate::graph::odata::{PropertyValue, Select};
 
 /// An entity of a collection.
 pub trait Entity: DeserializeOwned + Send + Sync {
+    /// Its type in Graph's metadata, as in `microsoft.graph.user`.
+    const ODATA_TYPE: &'static str;
+    /// The names of its properties in JSON, the key aside.
+    const PROPERTIES: &'static [&'static str];
+
     /// The entity's key, as Graph wrote it.
     fn key(&self) -> &str;
 
@@ -34,26 +39,30 @@ pub trait NewEntity: Serialize + Clone + Send + Sync + 'static {
     fn is_what(&self, entity: &Self::Entity) -> bool;
 }
 
-/// A property that is missing was selected and is null.
-pub(super) fn text(value: Option<&String>) -> PropertyValue<'_> {
-    value.map_or(PropertyValue::Null, |text| PropertyValue::String(text))
+pub(super) fn text(received: &Received<String>) -> PropertyValue<'_> {
+    known(received, |text| PropertyValue::String(text))
 }
 
-pub(super) fn number(value: Option<i32>) -> PropertyValue<'static> {
-    value.map_or(PropertyValue::Null, PropertyValue::Int)
+pub(super) fn number(received: &Received<i32>) -> PropertyValue<'_> {
+    known(received, |number| PropertyValue::Int(*number))
 }
 
-pub(super) fn date(value: Option<&DateTimeOffset>) -> PropertyValue<'static> {
-    match value {
-        None => PropertyValue::Null,
-        Some(date) => date.ticks().map_or(PropertyValue::Unknown, PropertyValue::Date),
-    }
+pub(super) fn date(received: &Received<DateTimeOffset>) -> PropertyValue<'_> {
+    known(received, |date| date.ticks().map_or(PropertyValue::Unknown, PropertyValue::Date))
 }
 
-pub(super) fn status(value: Option<ComplianceStatus>) -> PropertyValue<'static> {
-    match value {
-        None => PropertyValue::Null,
-        Some(ComplianceStatus::UnknownFutureValue) => PropertyValue::Unknown,
-        Some(status) => PropertyValue::Status(status),
+pub(super) fn status(received: &Received<ComplianceStatus>) -> PropertyValue<'_> {
+    known(received, |status| match status {
+        ComplianceStatus::UnknownFutureValue => PropertyValue::Unknown,
+        status => PropertyValue::Status(*status),
+    })
+}
+
+/// A property that is missing says nothing, even where it was selected: the service may have compared what it leaves out.
+fn known<'a, T>(received: &'a Received<T>, value: impl Fn(&'a T) -> PropertyValue<'a>) -> PropertyValue<'a> {
+    match received {
+        Received::Absent | Received::Malformed => PropertyValue::Unknown,
+        Received::Null => PropertyValue::Null,
+        Received::Value(found) => value(found),
     }
 }

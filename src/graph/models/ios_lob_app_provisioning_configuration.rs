@@ -1,48 +1,54 @@
 //! `iosLobAppProvisioningConfiguration`.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::entity::{self, Entity, NewEntity};
-use super::{DateTimeOffset, Patch, lenient};
+use super::lenient;
+use super::{DateTimeOffset, Patch, Received};
 use crate::graph::odata::{PropertyValue, Select};
 
 /// `microsoft.graph.iosLobAppProvisioningConfiguration` (beta only), as Graph answers it. All but the key may be
 /// missing: an answer may be partial, or follow a `$select`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IosLobAppProvisioningConfiguration {
     /// The key, opaque.
     pub id: String,
     /// Name shown to administrators.
-    #[serde(default, deserialize_with = "lenient::option")]
-    pub display_name: Option<String>,
+    pub display_name: Received<String>,
     /// Free text.
-    #[serde(default, deserialize_with = "lenient::option")]
-    pub description: Option<String>,
+    pub description: Received<String>,
     /// Grows by edits, from 1.
-    #[serde(default, deserialize_with = "lenient::option")]
-    pub version: Option<i32>,
+    pub version: Received<i32>,
     /// `*.mobileprovision` or `*.xml`.
-    #[serde(default, deserialize_with = "lenient::option")]
-    pub payload_file_name: Option<String>,
+    pub payload_file_name: Received<String>,
     /// Base64, as Graph sends `Edm.Binary`.
-    #[serde(default, deserialize_with = "lenient::option")]
-    pub payload: Option<String>,
+    pub payload: Received<String>,
     /// Scope tags that narrow who sees it.
-    #[serde(default, deserialize_with = "lenient::option")]
-    pub role_scope_tag_ids: Option<Vec<String>>,
+    pub role_scope_tag_ids: Received<Vec<String>>,
     /// When the profile expires.
-    #[serde(default, deserialize_with = "lenient::option")]
-    pub expiration_date_time: Option<DateTimeOffset>,
+    pub expiration_date_time: Received<DateTimeOffset>,
     /// Set by the service.
-    #[serde(default, deserialize_with = "lenient::option")]
-    pub created_date_time: Option<DateTimeOffset>,
+    pub created_date_time: Received<DateTimeOffset>,
     /// Set by the service.
-    #[serde(default, deserialize_with = "lenient::option")]
-    pub last_modified_date_time: Option<DateTimeOffset>,
+    pub last_modified_date_time: Received<DateTimeOffset>,
 }
 
+lenient::entity!(IosLobAppProvisioningConfiguration, "microsoft.graph.iosLobAppProvisioningConfiguration", {
+    display_name: "displayName",
+    description: "description",
+    version: "version",
+    payload_file_name: "payloadFileName",
+    payload: "payload",
+    role_scope_tag_ids: "roleScopeTagIds",
+    expiration_date_time: "expirationDateTime",
+    created_date_time: "createdDateTime",
+    last_modified_date_time: "lastModifiedDateTime",
+});
+
 impl Entity for IosLobAppProvisioningConfiguration {
+    const ODATA_TYPE: &'static str = Self::TYPE;
+    const PROPERTIES: &'static [&'static str] = Self::NAMES;
+
     fn key(&self) -> &str {
         &self.id
     }
@@ -50,13 +56,13 @@ impl Entity for IosLobAppProvisioningConfiguration {
     fn property(&self, name: &str) -> PropertyValue<'_> {
         match name {
             "id" => PropertyValue::String(&self.id),
-            "displayName" => entity::text(self.display_name.as_ref()),
-            "description" => entity::text(self.description.as_ref()),
-            "version" => entity::number(self.version),
-            "payloadFileName" => entity::text(self.payload_file_name.as_ref()),
-            "expirationDateTime" => entity::date(self.expiration_date_time.as_ref()),
-            "createdDateTime" => entity::date(self.created_date_time.as_ref()),
-            "lastModifiedDateTime" => entity::date(self.last_modified_date_time.as_ref()),
+            "displayName" => entity::text(&self.display_name),
+            "description" => entity::text(&self.description),
+            "version" => entity::number(&self.version),
+            "payloadFileName" => entity::text(&self.payload_file_name),
+            "expirationDateTime" => entity::date(&self.expiration_date_time),
+            "createdDateTime" => entity::date(&self.created_date_time),
+            "lastModifiedDateTime" => entity::date(&self.last_modified_date_time),
             _ => PropertyValue::Unknown,
         }
     }

@@ -1,14 +1,48 @@
-//! Reading what Graph answers without losing the rest to one odd member.
+//! Reading what Graph answers without losing the rest to one odd member: a value of another JSON type than documented, a
+//! name in another case, a member that comes twice.
 
 use std::fmt;
 use std::marker::PhantomData;
 
+use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// A member that is missing, null or of another JSON type than documented is `None`: a write that was done must not
-/// look failed because of it.
-pub(super) fn option<'de, T: Property, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
-    deserializer.deserialize_any(PropertyVisitor(PhantomData))
+/// What Graph's answer has for a property.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Received<T> {
+    /// Nothing: it was not selected, or left out.
+    #[default]
+    Absent,
+    /// `null`.
+    Null,
+    /// What cannot be a value of the property: another JSON type, a number out of range, two different values.
+    Malformed,
+    /// A value.
+    Value(T),
+}
+
+impl<T> Received<T> {
+    /// The value, where there is one.
+    pub fn value(&self) -> Option<&T> {
+        match self {
+            Self::Value(value) => Some(value),
+            Self::Absent | Self::Null | Self::Malformed => None,
+        }
+    }
+
+    /// The value, where there is one.
+    pub(super) fn into_value(self) -> Option<T> {
+        match self {
+            Self::Value(value) => Some(value),
+            Self::Absent | Self::Null | Self::Malformed => None,
+        }
+    }
+
+    /// Whether what came cannot be read.
+    #[must_use]
+    pub fn is_malformed(&self) -> bool {
+        matches!(self, Self::Malformed)
+    }
 }
 
 /// A property's type, made from the JSON types that it may have.
@@ -21,9 +55,14 @@ pub(super) trait Property: Sized {
     fn from_integer(_integer: i64) -> Option<Self> {
         None
     }
-    /// From a JSON array, its strings alone.
+    /// From a JSON array of strings.
     fn from_texts(_texts: Vec<String>) -> Option<Self> {
         None
+    }
+    /// From a JSON object, of which it reads all members.
+    fn from_members<'de, A: MapAccess<'de>>(mut members: A) -> Result<Option<Self>, A::Error> {
+        while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(None)
     }
 }
 
@@ -39,57 +78,320 @@ impl Property for i32 {
     }
 }
 
+impl Property for i64 {
+    fn from_integer(integer: i64) -> Option<Self> {
+        Some(integer)
+    }
+}
+
 impl Property for Vec<String> {
     fn from_texts(texts: Vec<String>) -> Option<Self> {
         Some(texts)
     }
 }
 
-struct PropertyVisitor<T>(PhantomData<T>);
+impl<'de, T: Property> Deserialize<'de> for Received<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ReceivedVisitor(PhantomData))
+    }
+}
 
-impl<'de, T: Property> Visitor<'de> for PropertyVisitor<T> {
-    type Value = Option<T>;
+struct ReceivedVisitor<T>(PhantomData<T>);
+
+fn received<T>(value: Option<T>) -> Received<T> {
+    value.map_or(Received::Malformed, Received::Value)
+}
+
+impl<'de, T: Property> Visitor<'de> for ReceivedVisitor<T> {
+    type Value = Received<T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("any JSON value")
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(T::from_text(text))
+        Ok(received(T::from_text(text)))
     }
 
     fn visit_i64<E>(self, integer: i64) -> Result<Self::Value, E> {
-        Ok(T::from_integer(integer))
+        Ok(received(T::from_integer(integer)))
     }
 
     fn visit_u64<E>(self, integer: u64) -> Result<Self::Value, E> {
-        Ok(integer.try_into().ok().and_then(T::from_integer))
+        Ok(received(integer.try_into().ok().and_then(T::from_integer)))
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
-        Ok(None)
+    /// `8.0` is an integer to JSON.
+    fn visit_f64<E>(self, number: f64) -> Result<Self::Value, E> {
+        /// All integers up to here are numbers of this type, and none is rounded.
+        const MOST: f64 = 9_007_199_254_740_992.0;
+        let is_integer = number.fract() == 0.0 && number.abs() < MOST;
+        #[expect(clippy::cast_possible_truncation, reason = "it is an integer within bounds")]
+        let integer = is_integer.then_some(number as i64);
+        Ok(received(integer.and_then(T::from_integer)))
     }
 
     fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
-        Ok(None)
+        Ok(Received::Malformed)
     }
 
     fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(None)
+        Ok(Received::Null)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
-        let mut texts = Vec::new();
-        while let Some(item) = items.next_element::<serde_json::Value>()? {
-            if let serde_json::Value::String(text) = item {
-                texts.push(text);
+        let mut texts = Some(Vec::new());
+        while let Some(item) = items.next_element::<Received<String>>()? {
+            match (item, &mut texts) {
+                (Received::Value(text), Some(texts)) => texts.push(text),
+                _ => texts = None,
             }
         }
-        Ok(T::from_texts(texts))
+        Ok(received(texts.and_then(T::from_texts)))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
-        while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(None)
+    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Self::Value, A::Error> {
+        Ok(received(T::from_members(members)?))
+    }
+}
+
+/// A member of an object while it is read.
+pub(super) struct Slot<T> {
+    received: Received<T>,
+    /// Whether its name came as documented; `None` where it has not come.
+    is_exact: Option<bool>,
+}
+
+impl<T> Default for Slot<T> {
+    fn default() -> Self {
+        Self { received: Received::Absent, is_exact: None }
+    }
+}
+
+impl<T: PartialEq> Slot<T> {
+    /// Takes what came under the member's name, or under one that differs in case, which counts less.
+    pub(super) fn take(&mut self, received: Received<T>, is_exact: bool) {
+        if self.is_exact.is_none_or(|known| is_exact && !known) {
+            *self = Self { received, is_exact: Some(is_exact) };
+        } else if self.is_exact == Some(is_exact) && self.received != received {
+            self.received = Received::Malformed;
+        }
+    }
+
+    /// What came.
+    pub(super) fn received(self) -> Received<T> {
+        self.received
+    }
+}
+
+/// The one of `names` that a member has, and whether in the same case.
+pub(super) fn known(name: &str, names: &'static [&'static str]) -> Option<(&'static str, bool)> {
+    let exact = names.iter().find(|known| **known == name).map(|known| (*known, true));
+    exact.or_else(|| names.iter().find(|known| known.eq_ignore_ascii_case(name)).map(|known| (*known, false)))
+}
+
+/// A member's name as it is matched with [`known`] ones.
+pub(super) struct KnownName(pub(super) Option<(&'static str, bool)>);
+
+/// Reads a [`KnownName`].
+pub(super) struct KnownNames(pub(super) &'static [&'static str]);
+
+impl<'de> serde::de::DeserializeSeed<'de> for KnownNames {
+    type Value = KnownName;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<KnownName, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for KnownNames {
+    type Value = KnownName;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name")
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<KnownName, E> {
+        Ok(KnownName(known(name, self.0)))
+    }
+}
+
+/// Reads the members of an object into [`Slot`]s; those of other names are passed over.
+macro_rules! read_members {
+    ($members:ident, { $($slot:ident: $name:literal),+ $(,)? }) => {
+        const NAMES: &[&str] = &[$($name),+];
+        while let Some(name) = $members.next_key_seed($crate::graph::models::lenient::KnownNames(NAMES))? {
+            match name.0 {
+                $(Some(($name, is_exact)) => $slot.take($members.next_value()?, is_exact),)+
+                _ => {
+                    $members.next_value::<serde::de::IgnoredAny>()?;
+                }
+            }
+        }
+    };
+}
+
+/// Implements `Deserialize` for an entity of this type, with these properties besides the key. What says to be something
+/// else than the entity is none.
+macro_rules! entity {
+    ($entity:ident, $odata_type:literal, { $($property:ident: $name:literal),+ $(,)? }) => {
+        impl $entity {
+            /// Its type in Graph's metadata.
+            pub(super) const TYPE: &'static str = $odata_type;
+            /// The names of its properties in JSON, the key aside.
+            pub(super) const NAMES: &'static [&'static str] = &[$($name),+];
+        }
+
+        impl<'de> serde::Deserialize<'de> for $entity {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct EntityVisitor;
+
+                impl<'de> serde::de::Visitor<'de> for EntityVisitor {
+                    type Value = $entity;
+
+                    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                        f.write_str(concat!("a ", $odata_type))
+                    }
+
+                    fn visit_map<A: serde::de::MapAccess<'de>>(
+                        self,
+                        mut members: A,
+                    ) -> Result<Self::Value, A::Error> {
+                        use $crate::graph::models::lenient::{Slot, checked_key, read_members};
+                        let mut id = Slot::<String>::default();
+                        let mut odata_type = Slot::<String>::default();
+                        let mut error = Slot::<serde::de::IgnoredAny>::default();
+                        $(let mut $property = Slot::default();)+
+                        read_members!(members, {
+                            id: "id", odata_type: "@odata.type", error: "error", $($property: $name),+
+                        });
+                        let id = checked_key(id, odata_type, error, $odata_type)?;
+                        Ok($entity { id, $($property: $property.received()),+ })
+                    }
+                }
+
+                deserializer.deserialize_map(EntityVisitor)
+            }
+        }
+    };
+}
+
+pub(super) use {entity, read_members};
+
+/// Nothing but that something came.
+impl Property for IgnoredAny {
+    fn from_text(_: &str) -> Option<Self> {
+        Some(Self)
+    }
+
+    fn from_integer(_: i64) -> Option<Self> {
+        Some(Self)
+    }
+}
+
+/// The key of an entity.
+///
+/// # Errors
+///
+/// Where there is none, or the object is an error, or of another type.
+pub(super) fn checked_key<E: serde::de::Error>(
+    id: Slot<String>,
+    odata_type: Slot<String>,
+    error: Slot<IgnoredAny>,
+    expected: &str,
+) -> Result<String, E> {
+    if matches!(error.received, Received::Value(_) | Received::Malformed) {
+        return Err(E::custom("an error"));
+    }
+    match odata_type.received {
+        Received::Absent | Received::Null => {}
+        Received::Value(name) if is_type(&name, expected) => {}
+        Received::Value(_) | Received::Malformed => return Err(E::custom("an object of another type")),
+    }
+    match id.received {
+        // What had to be mended is not the key any more.
+        Received::Value(id) if !id.contains(char::REPLACEMENT_CHARACTER) => Ok(id),
+        _ => Err(E::custom("an object without id")),
+    }
+}
+
+/// Whether `@odata.type` names a type or, as far as names tell, one derived from it: with or without `#`, in Graph's
+/// namespace or its backend's, in any case (official SDKs compare without).
+pub(in crate::graph) fn is_type(name: &str, expected: &str) -> bool {
+    let short = |name: &str| {
+        let name = name.rsplit('#').next().unwrap_or_default();
+        name.rsplit('.').next().unwrap_or_default().to_ascii_lowercase()
+    };
+    short(name).ends_with(&short(expected))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{Received, is_type};
+    use crate::graph::models::{ComplianceStatus, DateTimeOffset};
+
+    #[test]
+    fn integers_are_read_in_every_form_and_nothing_else_is_one() {
+        for (json, value) in [
+            ("8", Received::Value(8)),
+            ("8.0", Received::Value(8)),
+            ("8e0", Received::Value(8)),
+            ("-0.0", Received::Value(0)),
+            ("-2147483648", Received::Value(i32::MIN)),
+            ("null", Received::Null),
+            ("8.5", Received::Malformed),
+            ("2147483648", Received::Malformed),
+            ("18446744073709551615", Received::Malformed),
+            ("1e300", Received::Malformed),
+            ("\"8\"", Received::Malformed),
+            ("true", Received::Malformed),
+            ("[8]", Received::Malformed),
+            ("{\"value\":8}", Received::Malformed),
+        ] {
+            assert_eq!(serde_json::from_str::<Received<i32>>(json).unwrap(), value, "{json}");
+        }
+    }
+
+    #[test]
+    fn a_list_of_texts_is_one_of_texts_alone() {
+        let read = |json: serde_json::Value| serde_json::from_value::<Received<Vec<String>>>(json).unwrap();
+        assert_eq!(read(json!(["0", "1"])), Received::Value(vec!["0".to_owned(), "1".to_owned()]));
+        assert_eq!(read(json!([])), Received::Value(vec![]));
+        for malformed in [json!(["0", 1]), json!([null]), json!("0"), json!({}), json!([["0"]])] {
+            assert_eq!(read(malformed.clone()), Received::Malformed, "{malformed}");
+        }
+    }
+
+    #[test]
+    fn what_came_takes_no_more_room_than_an_option() {
+        assert_eq!(size_of::<Received<String>>(), size_of::<Option<String>>());
+        assert_eq!(size_of::<Received<DateTimeOffset>>(), size_of::<Option<DateTimeOffset>>());
+        assert_eq!(size_of::<Received<ComplianceStatus>>(), size_of::<Option<ComplianceStatus>>());
+    }
+
+    #[test]
+    fn types_are_told_apart_by_their_own_names() {
+        let expected = "microsoft.graph.iosLobAppProvisioningConfiguration";
+        for name in [
+            "#microsoft.graph.iosLobAppProvisioningConfiguration",
+            "microsoft.graph.iosLobAppProvisioningConfiguration",
+            "#Microsoft.Graph.IosLobAppProvisioningConfiguration",
+            "#microsoft.management.services.api.iosLobAppProvisioningConfiguration",
+            "#microsoft.graph.managedIosLobAppProvisioningConfiguration",
+            "https://graph.microsoft.com/beta/$metadata#microsoft.graph.iosLobAppProvisioningConfiguration",
+        ] {
+            assert!(is_type(name, expected), "{name}");
+        }
+        for name in [
+            "#microsoft.graph.user",
+            "#microsoft.graph.iosLobAppProvisioningConfigurationAssignment",
+            "#microsoft.graph.configuration",
+            "#",
+            "",
+        ] {
+            assert!(!is_type(name, expected), "{name}");
+        }
     }
 }

@@ -1,35 +1,39 @@
 //! `managedDeviceMobileAppConfigurationUserStatus`.
 
-use serde::Deserialize;
-
 use super::entity::{self, Entity};
-use super::{ComplianceStatus, DateTimeOffset, lenient};
+use super::lenient;
+use super::{ComplianceStatus, DateTimeOffset, Received};
 use crate::graph::odata::PropertyValue;
 
 /// `microsoft.graph.managedDeviceMobileAppConfigurationUserStatus`, as Graph answers it.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserStatus {
     /// The key, opaque.
     pub id: String,
     /// Name of the user.
-    #[serde(default, deserialize_with = "lenient::option")]
-    pub user_display_name: Option<String>,
+    pub user_display_name: Received<String>,
     /// How many devices the user has.
-    #[serde(default, deserialize_with = "lenient::option")]
-    pub devices_count: Option<i32>,
+    pub devices_count: Received<i32>,
     /// Compliance of the user's devices.
-    #[serde(default, deserialize_with = "lenient::option")]
-    pub status: Option<ComplianceStatus>,
+    pub status: Received<ComplianceStatus>,
     /// When a device of the user last reported.
-    #[serde(default, deserialize_with = "lenient::option")]
-    pub last_reported_date_time: Option<DateTimeOffset>,
+    pub last_reported_date_time: Received<DateTimeOffset>,
     /// The user's principal name.
-    #[serde(default, deserialize_with = "lenient::option")]
-    pub user_principal_name: Option<String>,
+    pub user_principal_name: Received<String>,
 }
 
+lenient::entity!(UserStatus, "microsoft.graph.managedDeviceMobileAppConfigurationUserStatus", {
+    user_display_name: "userDisplayName",
+    devices_count: "devicesCount",
+    status: "status",
+    last_reported_date_time: "lastReportedDateTime",
+    user_principal_name: "userPrincipalName",
+});
+
 impl Entity for UserStatus {
+    const ODATA_TYPE: &'static str = Self::TYPE;
+    const PROPERTIES: &'static [&'static str] = Self::NAMES;
+
     fn key(&self) -> &str {
         &self.id
     }
@@ -37,11 +41,11 @@ impl Entity for UserStatus {
     fn property(&self, name: &str) -> PropertyValue<'_> {
         match name {
             "id" => PropertyValue::String(&self.id),
-            "userDisplayName" => entity::text(self.user_display_name.as_ref()),
-            "devicesCount" => entity::number(self.devices_count),
-            "status" => entity::status(self.status),
-            "lastReportedDateTime" => entity::date(self.last_reported_date_time.as_ref()),
-            "userPrincipalName" => entity::text(self.user_principal_name.as_ref()),
+            "userDisplayName" => entity::text(&self.user_display_name),
+            "devicesCount" => entity::number(&self.devices_count),
+            "status" => entity::status(&self.status),
+            "lastReportedDateTime" => entity::date(&self.last_reported_date_time),
+            "userPrincipalName" => entity::text(&self.user_principal_name),
             _ => PropertyValue::Unknown,
         }
     }

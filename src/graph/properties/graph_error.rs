@@ -7,6 +7,7 @@ use futures_util::FutureExt as _;
 use http::{HeaderName, HeaderValue, StatusCode};
 
 use super::super::answer::Answer;
+use super::super::body;
 use super::super::error::{ApiError, Error, Outcome};
 use super::{TOKEN, caller};
 
@@ -41,6 +42,11 @@ pub(crate) fn answered(data: &[u8]) -> Result<(), Error> {
             let believed = status.is_client_error() && status != StatusCode::REQUEST_TIMEOUT
                 || api.is_unavailable_until_later();
             assert_eq!(Outcome::of_write(&error) == Outcome::Rejected, believed);
+            if believed && status == StatusCode::SERVICE_UNAVAILABLE {
+                let text = self::body::text(body);
+                assert!(text.is_empty() || self::body::read::<serde_json::Value>(&text).is_ok(), "{text:?}");
+                assert!(!text.to_ascii_lowercase().contains("cancelledonservicetimeout"), "{text:?}");
+            }
             Err(error)
         }
     }

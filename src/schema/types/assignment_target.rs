@@ -113,8 +113,10 @@ impl From<models::AssignmentTarget> for AssignmentTarget {
         let models::AssignmentTarget { odata_type, group_id, collection_id, .. } = target;
         let device_and_app_management_assignment_filter_id =
             target.device_and_app_management_assignment_filter_id;
-        let device_and_app_management_assignment_filter_type =
-            target.device_and_app_management_assignment_filter_type.as_deref().map(|name| match name {
+        let device_and_app_management_assignment_filter_type = target
+            .device_and_app_management_assignment_filter_type
+            .as_deref()
+            .map(|name| match name.to_ascii_lowercase().as_str() {
                 "none" => AssignmentFilterType::None,
                 "include" => AssignmentFilterType::Include,
                 "exclude" => AssignmentFilterType::Exclude,

@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, ID, Object};
 
-use super::AssignmentTarget;
+use super::{AssignmentTarget, property};
 use crate::graph::{Key, models};
 use crate::schema::connection::Listed;
 use crate::schema::error::FieldError;
@@ -96,8 +96,8 @@ impl ConfigurationAssignment {
     }
 
     /// Whom the configuration is meant for.
-    async fn target(&self) -> Option<AssignmentTarget> {
-        self.entity.target.clone().map(AssignmentTarget::from)
+    async fn target(&self, ctx: &Context<'_>) -> Option<Result<AssignmentTarget, FieldError>> {
+        property::field(ctx, &self.entity.target, |target| target.clone().into())
     }
 }
 
@@ -118,7 +118,7 @@ impl ConfigurationGroupAssignment {
     }
 
     /// The Entra group's id.
-    async fn target_group_id(&self) -> Option<&str> {
-        self.entity.target_group_id.as_deref()
+    async fn target_group_id(&self, ctx: &Context<'_>) -> Option<Result<&str, FieldError>> {
+        property::text(ctx, &self.entity.target_group_id)
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object};
 
 use super::patch::patch;
-use super::{ComplianceStatus, DateTimeOffset, IosLobAppProvisioningConfiguration};
+use super::{ComplianceStatus, DateTimeOffset, IosLobAppProvisioningConfiguration, property};
 use crate::graph::{Key, models};
 use crate::schema::connection::{Cursor, Edge, Listed};
 use crate::schema::error::FieldError;
@@ -107,43 +107,48 @@ impl DeviceStatus {
     }
 
     /// Name of the device.
-    async fn device_display_name(&self) -> Option<&str> {
-        self.entity.device_display_name.as_deref()
+    async fn device_display_name(&self, ctx: &Context<'_>) -> Option<Result<&str, FieldError>> {
+        property::text(ctx, &self.entity.device_display_name)
     }
 
     /// Name of the user; "System account" for a status of the device itself.
-    async fn user_name(&self) -> Option<&str> {
-        self.entity.user_name.as_deref()
+    async fn user_name(&self, ctx: &Context<'_>) -> Option<Result<&str, FieldError>> {
+        property::text(ctx, &self.entity.user_name)
     }
 
     /// Model of the device; Intune often leaves it out.
-    async fn device_model(&self) -> Option<&str> {
-        self.entity.device_model.as_deref()
+    async fn device_model(&self, ctx: &Context<'_>) -> Option<Result<&str, FieldError>> {
+        property::text(ctx, &self.entity.device_model)
     }
 
     /// Platform code. Microsoft publishes no table of them.
-    async fn platform(&self) -> Option<i32> {
-        self.entity.platform
+    async fn platform(&self, ctx: &Context<'_>) -> Option<Result<i32, FieldError>> {
+        property::field(ctx, &self.entity.platform, |number| *number)
     }
 
     /// When the grace period ends. `9999-12-31T23:59:59.9999999Z` means that there is none.
-    async fn compliance_grace_period_expiration_date_time(&self) -> Option<DateTimeOffset> {
-        self.entity.compliance_grace_period_expiration_date_time.clone().map(DateTimeOffset)
+    async fn compliance_grace_period_expiration_date_time(
+        &self,
+        ctx: &Context<'_>,
+    ) -> Option<Result<DateTimeOffset, FieldError>> {
+        property::field(ctx, &self.entity.compliance_grace_period_expiration_date_time, |date| {
+            DateTimeOffset(date.clone())
+        })
     }
 
     /// Compliance of the device.
-    async fn status(&self) -> Option<ComplianceStatus> {
-        self.entity.status.map(ComplianceStatus::from)
+    async fn status(&self, ctx: &Context<'_>) -> Option<Result<ComplianceStatus, FieldError>> {
+        property::field(ctx, &self.entity.status, |status| (*status).into())
     }
 
     /// When the device last reported. `0001-01-01T00:00:00Z` means never.
-    async fn last_reported_date_time(&self) -> Option<DateTimeOffset> {
-        self.entity.last_reported_date_time.clone().map(DateTimeOffset)
+    async fn last_reported_date_time(&self, ctx: &Context<'_>) -> Option<Result<DateTimeOffset, FieldError>> {
+        property::field(ctx, &self.entity.last_reported_date_time, |date| DateTimeOffset(date.clone()))
     }
 
     /// Principal name of the user.
-    async fn user_principal_name(&self) -> Option<&str> {
-        self.entity.user_principal_name.as_deref()
+    async fn user_principal_name(&self, ctx: &Context<'_>) -> Option<Result<&str, FieldError>> {
+        property::text(ctx, &self.entity.user_principal_name)
     }
 }
 

@@ -7,7 +7,7 @@ use async_graphql::{Context, ID, Object};
 use super::device_status_count::{self, DeviceStatusCount};
 use super::{
     ConfigurationAssignment, ConfigurationGroupAssignment, DateTimeOffset, DeviceStatus, DeviceStatusFilter,
-    DeviceStatusOrder, UserStatus, device_status, user_status,
+    DeviceStatusOrder, UserStatus, device_status, property, user_status,
 };
 use crate::graph::odata::Select;
 use crate::graph::{Key, models};
@@ -121,48 +121,48 @@ impl IosLobAppProvisioningConfiguration {
     }
 
     /// Name shown to administrators.
-    async fn display_name(&self) -> Option<&str> {
-        self.entity.display_name.as_deref()
+    async fn display_name(&self, ctx: &Context<'_>) -> Option<Result<&str, FieldError>> {
+        property::text(ctx, &self.entity.display_name)
     }
 
     /// Free text.
-    async fn description(&self) -> Option<&str> {
-        self.entity.description.as_deref()
+    async fn description(&self, ctx: &Context<'_>) -> Option<Result<&str, FieldError>> {
+        property::text(ctx, &self.entity.description)
     }
 
     /// Counts edits, from 1.
-    async fn version(&self) -> Option<i32> {
-        self.entity.version
+    async fn version(&self, ctx: &Context<'_>) -> Option<Result<i32, FieldError>> {
+        property::field(ctx, &self.entity.version, |number| *number)
     }
 
     /// File name of the payload: `*.mobileprovision` or `*.xml`.
-    async fn payload_file_name(&self) -> Option<&str> {
-        self.entity.payload_file_name.as_deref()
+    async fn payload_file_name(&self, ctx: &Context<'_>) -> Option<Result<&str, FieldError>> {
+        property::text(ctx, &self.entity.payload_file_name)
     }
 
     /// Base64, as Graph sends Edm.Binary. Read from Graph only when selected.
-    async fn payload(&self) -> Option<&str> {
-        self.entity.payload.as_deref()
+    async fn payload(&self, ctx: &Context<'_>) -> Option<Result<&str, FieldError>> {
+        property::text(ctx, &self.entity.payload)
     }
 
     /// Scope tags that narrow which administrators see the profile.
-    async fn role_scope_tag_ids(&self) -> Option<&[String]> {
-        self.entity.role_scope_tag_ids.as_deref()
+    async fn role_scope_tag_ids(&self, ctx: &Context<'_>) -> Option<Result<&[String], FieldError>> {
+        property::field(ctx, &self.entity.role_scope_tag_ids, Vec::as_slice)
     }
 
     /// When the profile expires.
-    async fn expiration_date_time(&self) -> Option<DateTimeOffset> {
-        self.entity.expiration_date_time.clone().map(DateTimeOffset)
+    async fn expiration_date_time(&self, ctx: &Context<'_>) -> Option<Result<DateTimeOffset, FieldError>> {
+        property::field(ctx, &self.entity.expiration_date_time, |date| DateTimeOffset(date.clone()))
     }
 
     /// When the profile was created.
-    async fn created_date_time(&self) -> Option<DateTimeOffset> {
-        self.entity.created_date_time.clone().map(DateTimeOffset)
+    async fn created_date_time(&self, ctx: &Context<'_>) -> Option<Result<DateTimeOffset, FieldError>> {
+        property::field(ctx, &self.entity.created_date_time, |date| DateTimeOffset(date.clone()))
     }
 
     /// When the profile was last changed.
-    async fn last_modified_date_time(&self) -> Option<DateTimeOffset> {
-        self.entity.last_modified_date_time.clone().map(DateTimeOffset)
+    async fn last_modified_date_time(&self, ctx: &Context<'_>) -> Option<Result<DateTimeOffset, FieldError>> {
+        property::field(ctx, &self.entity.last_modified_date_time, |date| DateTimeOffset(date.clone()))
     }
 
     /// One of the configuration's device statuses; null where there is none of that id.

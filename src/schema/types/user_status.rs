@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, ID, Object};
 
-use super::{ComplianceStatus, DateTimeOffset};
+use super::{ComplianceStatus, DateTimeOffset, property};
 use crate::graph::{Key, models};
 use crate::schema::connection::Listed;
 use crate::schema::error::FieldError;
@@ -62,27 +62,27 @@ impl UserStatus {
     }
 
     /// Name of the user.
-    async fn user_display_name(&self) -> Option<&str> {
-        self.entity.user_display_name.as_deref()
+    async fn user_display_name(&self, ctx: &Context<'_>) -> Option<Result<&str, FieldError>> {
+        property::text(ctx, &self.entity.user_display_name)
     }
 
     /// How many devices the user has.
-    async fn devices_count(&self) -> Option<i32> {
-        self.entity.devices_count
+    async fn devices_count(&self, ctx: &Context<'_>) -> Option<Result<i32, FieldError>> {
+        property::field(ctx, &self.entity.devices_count, |number| *number)
     }
 
     /// Compliance of the user's devices.
-    async fn status(&self) -> Option<ComplianceStatus> {
-        self.entity.status.map(ComplianceStatus::from)
+    async fn status(&self, ctx: &Context<'_>) -> Option<Result<ComplianceStatus, FieldError>> {
+        property::field(ctx, &self.entity.status, |status| (*status).into())
     }
 
     /// When a device of the user last reported.
-    async fn last_reported_date_time(&self) -> Option<DateTimeOffset> {
-        self.entity.last_reported_date_time.clone().map(DateTimeOffset)
+    async fn last_reported_date_time(&self, ctx: &Context<'_>) -> Option<Result<DateTimeOffset, FieldError>> {
+        property::field(ctx, &self.entity.last_reported_date_time, |date| DateTimeOffset(date.clone()))
     }
 
     /// Principal name of the user.
-    async fn user_principal_name(&self) -> Option<&str> {
-        self.entity.user_principal_name.as_deref()
+    async fn user_principal_name(&self, ctx: &Context<'_>) -> Option<Result<&str, FieldError>> {
+        property::text(ctx, &self.entity.user_principal_name)
     }
 }

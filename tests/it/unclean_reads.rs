@@ -1,0 +1,335 @@
+//! Answers to reads that are damaged in a part, which costs that part alone.
+
+use std::sync::Arc;
+
+use http::Method;
+use intune_graphql::sandbox::DEMO_CONFIGURATION_ID;
+use serde_json::{Value, json};
+
+use crate::canned::{Answer, Canned, Sent, utf_16};
+use crate::harness::{Gateway, Reply, fresh_token};
+use crate::pagination::{Listed, list};
+
+const ROWS: &str = "query($id: ID!, $first: Int, $filter: DeviceStatusFilter) {
+    iosLobAppProvisioningConfiguration(id: $id) { deviceStatuses(first: $first, filter: $filter) {
+        nodes { graphId userName platform status lastReportedDateTime } pageInfo { hasNextPage } } } }";
+const CONFIGURATION: &str = "iosLobAppProvisioningConfiguration";
+
+/// An upstream with one list of device statuses, which `page` gives for the query of each request.
+async fn listing(
+    page: impl Fn(&Canned, &str) -> Answer + Clone + Send + Sync + 'static,
+) -> (Canned, Gateway) {
+    let own = Arc::new(std::sync::OnceLock::<Canned>::new());
+    let shared = Arc::clone(&own);
+    let upstream = Canned::start(move |sent: &Sent| {
+        if !sent.url.contains("/deviceStatuses") {
+            return Answer::new(200, json!({"id": DEMO_CONFIGURATION_ID}).to_string());
+        }
+        page(shared.wait(), sent.url.split_once('?').map_or("", |(_, query)| query))
+    })
+    .await;
+    assert!(own.set(upstream.clone()).is_ok());
+    let gateway = upstream.gateway().await;
+    (upstream, gateway)
+}
+
+/// An upstream whose list is this body.
+async fn list_of(body: impl Into<Vec<u8>>) -> (Canned, Gateway) {
+    let body = body.into();
+    listing(move |_, _| Answer::new(200, body.clone())).await
+}
+
+async fn rows(gateway: &Gateway, mut variables: Value) -> Reply {
+    variables["id"] = json!(DEMO_CONFIGURATION_ID);
+    gateway.graphql_as(Some(&fresh_token()), ROWS, variables).await
+}
+
+fn nodes(reply: &Reply) -> &[Value] {
+    reply.json["data"][CONFIGURATION]["deviceStatuses"]["nodes"].as_array().unwrap()
+}
+
+fn link(upstream: &Canned, token: &str) -> String {
+    let path = format!(
+        "/deviceAppManagement/iosLobAppProvisioningConfigurations/{DEMO_CONFIGURATION_ID}/deviceStatuses"
+    );
+    upstream.url(&format!("{path}?$skiptoken={token}"))
+}
+
+#[tokio::test]
+async fn a_row_that_is_none_is_left_out_and_told_of_once() {
+    for (bad, count) in [
+        ("null", 1),
+        ("7", 1),
+        ("[]", 1),
+        ("{}", 1),
+        (r#"{"userName":"x"}"#, 1),
+        (r#"{"id":null}"#, 1),
+        (r#"{"id":7}"#, 1),
+        (r#"{"id":""}"#, 1),
+        (r#"{"id":"x","id":"y"}"#, 1),
+        (r#"{"id":"x\ud800"}"#, 1),
+        (r##"{"id":"x","@odata.type":"#microsoft.graph.user"}"##, 1),
+        (r#"{"id":"x","error":{"code":"x"}}"#, 1),
+        (r#"null,{"id":"c","userName":"c"},{"id":"."},"x""#, 3),
+    ] {
+        let body = format!(r#"{{"value":[{{"id":"a","userName":"a"}},{bad},{{"id":"b","userName":"b"}}]}}"#);
+        let (upstream, gateway) = list_of(body).await;
+        let reply = rows(&gateway, json!({"first": 10})).await;
+        let keys: Vec<_> = nodes(&reply).iter().map(|node| node["graphId"].as_str().unwrap()).collect();
+        assert_eq!(keys, if count == 1 { vec!["a", "b"] } else { vec!["a", "c", "b"] }, "{bad}");
+        let error = reply.error();
+        assert_eq!(error["path"], json!([CONFIGURATION, "deviceStatuses"]), "{bad}");
+        assert_eq!((reply.code(), &error["extensions"]["retryable"]), ("UPSTREAM_ERROR", &json!(true)));
+        assert!(error["message"].as_str().unwrap().starts_with(&format!("{count} row")), "{error}");
+        assert!(error["extensions"]["graph"]["clientRequestId"].is_string());
+        assert_eq!(upstream.sent().len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn a_value_that_is_none_is_null_and_an_error_there() {
+    for (bad, field) in [
+        (r#""platform":"8""#, "platform"),
+        (r#""platform":8.5"#, "platform"),
+        (r#""platform":99999999999"#, "platform"),
+        (r#""platform":true"#, "platform"),
+        (r#""platform":8,"platform":9"#, "platform"),
+        (r#""status":7"#, "status"),
+        (r#""status":["compliant"]"#, "status"),
+        (r#""userName":{"a":[1]}"#, "userName"),
+        (r#""lastReportedDateTime":{}"#, "lastReportedDateTime"),
+        (r#""lastReportedDateTime":1700000000"#, "lastReportedDateTime"),
+    ] {
+        let body = format!(r#"{{"value":[{{"id":"a","platform":8}},{{"id":"b",{bad}}}]}}"#);
+        let (_upstream, gateway) = list_of(body).await;
+        let reply = rows(&gateway, json!({})).await;
+        assert_eq!((nodes(&reply).len(), &nodes(&reply)[0]["platform"]), (2, &json!(8)), "{bad}");
+        assert_eq!(
+            (&nodes(&reply)[1]["graphId"], &nodes(&reply)[1][field]),
+            (&json!("b"), &json!(null)),
+            "{bad}"
+        );
+        assert_eq!(
+            (reply.code(), &reply.error()["extensions"]["retryable"]),
+            ("UPSTREAM_ERROR", &json!(true))
+        );
+        assert_eq!(
+            reply.error()["path"],
+            json!([CONFIGURATION, "deviceStatuses", "nodes", 1, field]),
+            "{bad}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_can_be_read_is_read() {
+    let plain =
+        r#"{"value":[{"id":"a","userName":"é","platform":8,"status":"compliant"}],"@odata.nextLink":null}"#;
+    let other_case =
+        r#"{"Value":[{"Id":"a","UserName":"é","PLATFORM":8.0,"status":"Compliant"}],"@odata.nextLink":""}"#;
+    for body in [
+        plain.as_bytes().to_vec(),
+        other_case.as_bytes().to_vec(),
+        [b"\xef\xbb\xbf", plain.as_bytes(), b"\0\0"].concat(),
+        [plain.as_bytes(), b"\r\n<!-- proxy-7 -->"].concat(),
+        utf_16(plain, u16::to_le_bytes),
+        utf_16(plain, u16::to_be_bytes),
+    ] {
+        let (_upstream, gateway) = list_of(body).await;
+        let reply = rows(&gateway, json!({})).await;
+        reply.data();
+        let expected = json!({"graphId": "a", "userName": "é", "platform": 8, "status": "COMPLIANT",
+            "lastReportedDateTime": null});
+        assert_eq!(nodes(&reply), [expected]);
+    }
+    for (text, read) in
+        [(&br"\ud800"[..], "\u{fffd}"), (b"\xff", "\u{fffd}"), (b"a\tb", "a\tb"), (br"\ud83d\ude00", "😀")]
+    {
+        let body = [&br#"{"value":[{"id":"a","userName":""#[..], text, br#""},{"id":"b"}]}"#].concat();
+        let (_upstream, gateway) = list_of(body).await;
+        let reply = rows(&gateway, json!({})).await;
+        reply.data();
+        assert_eq!((nodes(&reply).len(), &nodes(&reply)[0]["userName"]), (2, &json!(read)));
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_page_is_an_error_of_its_list() {
+    for body in [
+        r#"{"error":{"code":"x"},"value":[]}"#,
+        r#"{"value":null}"#,
+        r#"{"value":[],"value":[{"id":"a"}]}"#,
+        r#"{"value":[null]}"#,
+        r##"{"value":[{"id":"a","@odata.type":"#microsoft.graph.user"}]}"##,
+        r#"{"value":[{"id":"a"}],"@odata.nextLink":7}"#,
+        r#"{"value":[{"id":"a"}"#,
+        r#"{"id":"portal"}"#,
+    ] {
+        let (_upstream, gateway) = list_of(body).await;
+        let reply = rows(&gateway, json!({})).await;
+        assert_eq!(
+            (reply.code(), &reply.error()["path"]),
+            ("UPSTREAM_ERROR", &json!([CONFIGURATION, "deviceStatuses"]))
+        );
+        assert_eq!(reply.json["data"][CONFIGURATION], json!({"deviceStatuses": null}), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn a_count_that_is_none_matters_to_those_who_asked() {
+    let count = "query($id: ID!) { iosLobAppProvisioningConfiguration(id: $id) {
+        deviceStatuses { totalCount nodes { graphId } } } }";
+    for (given, expected) in [
+        (r#""1""#, Err(())),
+        ("{}", Err(())),
+        ("-1", Err(())),
+        ("1.5", Err(())),
+        ("1.0", Ok(json!(1))),
+        ("1", Ok(json!(1))),
+        ("null", Ok(json!(null))),
+    ] {
+        let (_upstream, gateway) =
+            list_of(format!(r#"{{"@odata.count":{given},"value":[{{"id":"a"}}]}}"#)).await;
+        let unasked = rows(&gateway, json!({})).await;
+        unasked.data();
+        assert_eq!(nodes(&unasked).len(), 1, "{given}");
+        let reply = gateway.graphql(count, json!({"id": DEMO_CONFIGURATION_ID})).await;
+        assert_eq!(nodes(&reply).len(), 1, "{given}");
+        match expected {
+            Ok(count) => {
+                assert_eq!(reply.data()[CONFIGURATION]["deviceStatuses"]["totalCount"], count, "{given}")
+            }
+            Err(()) => {
+                assert_eq!(reply.code(), "UPSTREAM_ERROR", "{given}");
+                assert_eq!(reply.error()["path"], json!([CONFIGURATION, "deviceStatuses", "totalCount"]));
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn rows_are_withheld_for_certain_misses_alone() {
+    let row = |platform: &str| format!(r#"{{"id":"k{}"{platform}}}"#, platform.replace('"', "'"));
+    let given = [
+        r#","platform":8"#,
+        r#","platform":8.0"#,
+        r#","platform":"8""#,
+        r#","Platform":8"#,
+        "",
+        r#","platform":[]"#,
+    ];
+    let missing = [r#","platform":7"#, r#","platform":7.0"#, r#","platform":null"#];
+    let all: Vec<String> = given.iter().chain(&missing).map(|platform| row(platform)).collect();
+    let (_upstream, gateway) = list_of(format!(r#"{{"value":[{}]}}"#, all.join(","))).await;
+    let reply = rows(&gateway, json!({"filter": {"platform": {"eq": 8}}})).await;
+    let keys: Vec<_> = nodes(&reply).iter().map(|node| node["graphId"].as_str().unwrap()).collect();
+    let expected: Vec<_> = given.iter().map(|platform| format!("k{}", platform.replace('"', "'"))).collect();
+    assert_eq!(keys, expected);
+}
+
+#[tokio::test]
+async fn an_item_that_breaks_its_batch_costs_the_others_nothing() {
+    const NODES: &str = "query($ids: [ID!]!) { nodes(ids: $ids) { ... on DeviceStatus { graphId } } }";
+    // `raw` stands in the batch's answer for item 1, whose own GET answers with `single`.
+    for (raw, single, failed) in [
+        (
+            r#"{"id":"1","status":502,"body":<html>Bad Gateway</html>}"#,
+            Answer::new(200, r#"{"id":"k1"}"#),
+            None,
+        ),
+        (r#"{"id":"1","status":200,"body":{"id":"k1"}"#, Answer::new(403, ""), Some("FORBIDDEN")),
+        (r#"{"id":"1","status":200,"body":{"id":"k1}"#, Answer::new(500, ""), Some("UPSTREAM_ERROR")),
+    ] {
+        let upstream = Canned::start(move |sent: &Sent| {
+            if sent.method == Method::POST {
+                let item = |id: usize| format!(r#"{{"id":"{id}","status":200,"body":{{"id":"k{id}"}}}}"#);
+                let items: Vec<_> =
+                    (0..sent.items()).map(|id| if id == 1 { raw.to_owned() } else { item(id) }).collect();
+                return Answer::new(200, format!(r#"{{"responses":[{}]}}"#, items.join(",")));
+            }
+            let key = sent.url.split('?').next().unwrap().rsplit('/').next().unwrap();
+            if key == "k1" { single.clone() } else { Answer::new(200, format!(r#"{{"id":"{key}"}}"#)) }
+        })
+        .await;
+        let gateway = upstream.gateway().await;
+        let key = |key: &str| base64::Engine::encode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, key);
+        let ids: Vec<_> = (0..20).map(|id| format!("ig~1.s.YQ.{}", key(&format!("k{id}")))).collect();
+        let reply = gateway.graphql_as(Some(&fresh_token()), NODES, json!({ "ids": ids })).await;
+        let nodes = reply.json["data"]["nodes"].as_array().unwrap();
+        let read = nodes.iter().filter(|node| node["graphId"].is_string()).count();
+        assert_eq!(read, if failed.is_some() { 19 } else { 20 }, "{raw}");
+        if let Some(code) = failed {
+            assert_eq!((reply.code(), &reply.error()["path"]), (code, &json!(["nodes", 1])), "{raw}");
+        }
+        assert_eq!(upstream.sent().len(), 21, "one batch, and each by itself: {raw}");
+    }
+}
+
+#[tokio::test]
+async fn reads_that_are_sent_one_by_one_are_asked_again_one_by_one() {
+    let upstream = Canned::start(|sent: &Sent| match sent.method {
+        Method::POST => Answer::new(200, r#"{"responses":["#),
+        _ => Answer::new(429, "").with("retry-after", "0"),
+    })
+    .await;
+    let gateway = upstream.gateway().await;
+    let ids = ["ig~1.c.YQ", "ig~1.c.Yg"];
+    let reply = gateway
+        .graphql_as(
+            Some(&fresh_token()),
+            "query($ids: [ID!]!) { nodes(ids: $ids) { id } }",
+            json!({ "ids": ids }),
+        )
+        .await;
+    assert_eq!(reply.json["errors"].as_array().unwrap().len(), 2);
+    let sent = upstream.sent();
+    assert_eq!(sent.iter().filter(|sent| sent.method == Method::POST).count(), 1, "one batch");
+    assert!(sent.len() < 60, "{}", sent.len());
+}
+
+#[tokio::test]
+async fn a_link_that_repeats_ends_the_list_with_an_error() {
+    let page = |upstream: &Canned, row: &str, next: &str| {
+        json!({"value": [{"id": row}], "@odata.nextLink": link(upstream, next)}).to_string()
+    };
+    // Where the page of a token leads; the list begins with the empty one.
+    for (links, requests) in [
+        (&[("", "A"), ("A", "A")][..], 2),
+        (&[("", "A"), ("A", "B"), ("B", "B")], 3),
+        (&[("", "A"), ("A", "B"), ("B", "A")], 3),
+        (&[("", "A"), ("A", "B"), ("B", "C"), ("C", "B")], 4),
+    ] {
+        let (upstream, gateway) = listing(move |upstream, query| {
+            let token =
+                query.split('&').find_map(|pair| pair.strip_prefix("$skiptoken=")).unwrap_or_default();
+            let next = links.iter().find(|(from, _)| *from == token).unwrap().1;
+            Answer::new(200, page(upstream, &format!("row{token}"), next))
+        })
+        .await;
+        let reply = rows(&gateway, json!({"first": 50})).await;
+        assert_eq!(nodes(&reply).len(), requests, "what was read stands: {links:?}");
+        assert_eq!(
+            (reply.code(), &reply.error()["path"]),
+            ("UPSTREAM_ERROR", &json!([CONFIGURATION, "deviceStatuses"]))
+        );
+        let info = &reply.json["data"][CONFIGURATION]["deviceStatuses"]["pageInfo"];
+        assert_eq!(info["hasNextPage"], false, "{links:?}");
+        assert_eq!(upstream.sent().len(), requests + 1, "{links:?}");
+
+        // Page by page, the cursor knows where the list has led.
+        let mut arguments = json!({"first": 1});
+        let mut pages = 0;
+        let error = loop {
+            let reply = list(&gateway, arguments.clone()).await;
+            pages += 1;
+            assert!(pages < 10, "{links:?}");
+            if reply.json.get("errors").is_some() {
+                break reply;
+            }
+            let page = Listed::of(&reply);
+            assert!(page.has_next());
+            arguments["after"] = page.end();
+        };
+        assert_eq!(error.code(), "UPSTREAM_ERROR", "{links:?}");
+    }
+}

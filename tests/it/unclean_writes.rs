@@ -1,0 +1,326 @@
+//! Answers to writes that are damaged, or are not what they say: what the caller is told of the write stays true.
+
+use std::sync::{Arc, Mutex};
+
+use http::Method;
+use intune_graphql::sandbox::DEMO_CONFIGURATION_ID;
+use serde_json::{Value, json};
+
+use crate::add_device_status::{MUTATION, device_status, input};
+use crate::bulk::{BULK, numbered};
+use crate::canned::{Answer, Canned, utf_16};
+use crate::harness::{Gateway, Reply, fresh_token};
+
+const TYPE: &str = "#microsoft.graph.managedDeviceMobileAppConfigurationDeviceStatus";
+const NAMED: &str = "mutation($input: AddDeviceStatusInput!) { addDeviceStatus(input: $input) {
+    deviceStatusId deviceStatus { graphId userName platform } } }";
+
+/// An upstream whose answer to everything changes, and a gateway in front of it.
+struct Scripted {
+    upstream: Canned,
+    gateway: Gateway,
+    answer: Arc<Mutex<Answer>>,
+}
+
+impl Scripted {
+    async fn start() -> Self {
+        let answer = Arc::new(Mutex::new(Answer::new(500, "")));
+        let shared = Arc::clone(&answer);
+        let upstream = Canned::start(move |_| shared.lock().unwrap().clone()).await;
+        let gateway = upstream.gateway().await;
+        Self { upstream, gateway, answer }
+    }
+
+    async fn graphql(&self, answer: Answer, query: &str, variables: Value) -> Reply {
+        self.upstream.sent();
+        *self.answer.lock().unwrap() = answer;
+        self.gateway.graphql_as(Some(&fresh_token()), query, variables).await
+    }
+
+    /// How often it was posted.
+    fn posts(&self) -> usize {
+        self.upstream.sent().iter().filter(|sent| sent.method == Method::POST).count()
+    }
+}
+
+fn outcome(reply: &Reply) -> (&str, &str) {
+    (reply.code(), reply.error()["extensions"]["outcome"].as_str().unwrap())
+}
+
+#[tokio::test]
+async fn a_service_that_gave_up_is_not_asked_again_whatever_its_body_is_like() {
+    let scripted = Scripted::start().await;
+    let plain = r#"{"error":{"code":"CancelledOnServiceTimeout","message":"The ? gave up"}}"#;
+    let with = |text: &str| plain.replace('?', text).into_bytes();
+    let invalid = plain.bytes().map(|byte| if byte == b'?' { 0xff } else { byte }).collect::<Vec<_>>();
+    for (body, message) in [
+        (with("service"), "The service gave up"),
+        ([b"\xef\xbb\xbf".to_vec(), with("service")].concat(), "The service gave up"),
+        (with("\\ud800"), "The \u{fffd} gave up"),
+        (with("\\ud83d\\ude00 \\udc00"), "The 😀 \u{fffd} gave up"),
+        (with("\t"), "The gave up"),
+        (invalid, "The \u{fffd} gave up"),
+        ([with("service"), b"\0".to_vec()].concat(), "The service gave up"),
+        ([with("service"), b"\r\n<!-- proxy-7 -->".to_vec()].concat(), "The service gave up"),
+        (utf_16(plain, u16::to_le_bytes), "The ? gave up"),
+        (utf_16(plain, u16::to_be_bytes), "The ? gave up"),
+    ] {
+        let answer = Answer::new(503, body).with("retry-after", "0");
+        let reply = scripted.graphql(answer, MUTATION, input(device_status())).await;
+        assert_eq!(outcome(&reply), ("OUTCOME_UNKNOWN", "UNKNOWN"), "{message}");
+        assert_eq!(reply.error()["extensions"]["graph"]["code"], "CancelledOnServiceTimeout");
+        assert_eq!(scripted.posts(), 1, "{message}");
+        // The same words of a refusal are passed on.
+        let refusal = plain.replace("CancelledOnServiceTimeout", "Forbidden");
+        let reply = scripted.graphql(Answer::new(403, refusal), MUTATION, input(device_status())).await;
+        assert!(reply.error()["message"].as_str().unwrap().contains("gave up"));
+    }
+    for body in [
+        json!({"error": {"code": "ServiceUnavailable", "innerError": {"code": "CancelledOnServiceTimeout"}}}),
+        json!({"error": {"code": "cancelledonservicetimeout"}}),
+        json!({"error": [{"code": "CancelledOnServiceTimeout"}]}),
+        json!({"error": {"code": "UnknownError", "message": json!({"Message": "x",
+            "CustomApiErrorPhrase": "CancelledOnServiceTimeout"}).to_string()}}),
+    ] {
+        let answer = Answer::new(503, body.to_string()).with("retry-after", "0");
+        let reply = scripted.graphql(answer, MUTATION, input(device_status())).await;
+        assert_eq!((outcome(&reply), scripted.posts()), (("OUTCOME_UNKNOWN", "UNKNOWN"), 1), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_for_now_is_believed_only_where_its_body_can_be_read() {
+    let scripted = Scripted::start().await;
+    let unavailable = r#"{"error":{"code":"ServiceUnavailable","message":"Later"}}"#;
+    for (answer, believed) in [
+        (Answer::new(503, ""), true),
+        (Answer::new(503, unavailable), true),
+        (Answer::new(503, format!("\u{feff}{unavailable}\0")), true),
+        (Answer::new(503, utf_16(unavailable, u16::to_le_bytes)), true),
+        (Answer::new(503, "{}"), true),
+        (Answer::new(503, "<html>Service Unavailable</html>").with("content-type", "text/html"), false),
+        (Answer::new(503, "Service Unavailable"), false),
+        (Answer::new(503, &unavailable.as_bytes()[..30]), false),
+        (Answer::new(503, unavailable).cut(), false),
+        (Answer::new(503, "").cut(), false),
+    ] {
+        let answer = answer.with("retry-after", "5");
+        let reply = scripted.graphql(answer.clone(), MUTATION, input(device_status())).await;
+        let expected =
+            if believed { ("UPSTREAM_UNAVAILABLE", "REJECTED") } else { ("OUTCOME_UNKNOWN", "UNKNOWN") };
+        assert_eq!((outcome(&reply), scripted.posts()), (expected, 1), "{answer:?}");
+    }
+    // A 429 is one whatever its body is.
+    let answer = Answer::new(429, "<html>").with("retry-after", "5");
+    let reply = scripted.graphql(answer, MUTATION, input(device_status())).await;
+    assert_eq!(outcome(&reply), ("THROTTLED", "REJECTED"));
+}
+
+#[tokio::test]
+async fn of_a_batch_whose_answer_cannot_be_read_nothing_is_claimed() {
+    let scripted = Scripted::start().await;
+    let cut = r#"{"responses":[{"id":"0","status":201,"body":{"id":"a"}},{"id":"1","sta"#;
+    for answer in [
+        Answer::new(200, ""),
+        Answer::new(201, ""),
+        Answer::new(202, ""),
+        Answer::new(204, ""),
+        Answer::new(206, cut),
+        Answer::new(200, cut),
+        Answer::new(201, cut),
+        Answer::new(201, cut).cut(),
+        Answer::new(200, "<html>").with("content-type", "text/html"),
+        Answer::new(201, "null"),
+        Answer::new(201, "[]"),
+        Answer::new(201, "{}"),
+        Answer::new(201, r#"{"id":"a"}"#),
+        Answer::new(201, r#"{"responses":null}"#),
+        Answer::new(201, r#"{"responses":{}}"#),
+        Answer::new(201, r#"{"responses":[]}"#),
+        Answer::new(201, r#"{"responses":[null,{"id":"9","status":201}]}"#),
+        Answer::new(201, r#"{"responses":[{"id":"0"},{"id":"1","status":null},{"id":"2","status":"x"}]}"#),
+        Answer::new(
+            200,
+            r#"{"responses":[{"id":"0","status":100},{"id":"1","status":302},{"id":"2","status":200}]}"#,
+        ),
+        Answer::new(
+            200,
+            r#"{"responses":[{"id":"0","status":202},{"id":"1","status":600},{"id":"2","status":500}]}"#,
+        ),
+    ] {
+        for key in [None, Some(uuid::Uuid::new_v4().to_string())] {
+            let input = json!({"configurationId": DEMO_CONFIGURATION_ID, "deviceStatuses": numbered(3),
+                "idempotencyKey": key});
+            let variables = json!({ "input": input });
+            let reply = scripted.graphql(answer.clone(), BULK, variables.clone()).await;
+            let outcomes = |reply: &Reply| {
+                let payload = &reply.data()["addDeviceStatuses"];
+                assert_eq!((&payload["createdCount"], &payload["failedCount"]), (&json!(0), &json!(3)));
+                let results = payload["results"].as_array().unwrap();
+                let each = results
+                    .iter()
+                    .map(|result| (result["error"]["code"].clone(), result["error"]["outcome"].clone()));
+                each.collect::<Vec<_>>()
+            };
+            let unknown = vec![(json!("OUTCOME_UNKNOWN"), json!("UNKNOWN")); 3];
+            assert_eq!(outcomes(&reply), unknown, "{answer:?}");
+            assert_eq!(scripted.posts(), 1, "{answer:?}");
+            if key.is_some() {
+                // Graph lets the caller read the configuration; nothing else is known by then either.
+                let configuration = Answer::new(200, json!({"id": DEMO_CONFIGURATION_ID}).to_string());
+                let reply = scripted.graphql(configuration, BULK, variables).await;
+                assert_eq!((outcomes(&reply), scripted.posts()), (unknown, 0), "{answer:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn items_of_a_batch_are_told_apart_by_what_they_say_themselves() {
+    let scripted = Scripted::start().await;
+    let items = json!({"responses": [
+        {"id": "0", "status": 201, "headers": null, "body": {"id": "a", "userName": "0"}},
+        {"id": "1", "status": 201, "body": null},
+        {"id": "2", "status": 204, "headers": {"Location": 7}},
+        {"id": "3", "status": 201, "body": {"id": "d", "error": {"code": "x"}}},
+        {"id": "4", "status": 503, "headers": {"Retry-After": 7}, "body": {"error": {"code": "ServiceUnavailable"}}},
+        {"id": "5", "status": 503, "headers": {"Retry-After": 7}, "body": "PGh0bWw+"},
+        {"Id": "6", "Status": 429, "Headers": {"retry-after": [7]}, "Body": {}},
+    ]});
+    let input = json!({"configurationId": DEMO_CONFIGURATION_ID, "deviceStatuses": numbered(7)});
+    let reply = scripted.graphql(Answer::new(200, items.to_string()), BULK, json!({ "input": input })).await;
+    let results = reply.data()["addDeviceStatuses"]["results"].as_array().unwrap();
+    assert_eq!(results[0]["deviceStatus"]["userName"], "0");
+    let outcomes: Vec<_> =
+        results[1..].iter().map(|result| result["error"]["outcome"].as_str().unwrap()).collect();
+    assert_eq!(outcomes, ["APPLIED", "APPLIED", "UNKNOWN", "REJECTED", "UNKNOWN", "REJECTED"]);
+    let waits: Vec<_> = results[1..].iter().map(|result| result["error"]["retryAfter"].as_f64()).collect();
+    assert_eq!(waits, [None, None, None, Some(7.0), Some(7.0), Some(7.0)]);
+}
+
+#[tokio::test]
+async fn only_the_created_object_is_a_success() {
+    let scripted = Scripted::start().await;
+    let created = |members: Value| {
+        let mut object = json!({"id": "a", "userName": "User Name value", "platform": 8});
+        object.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+        object.to_string()
+    };
+    let error = json!({"error": {"code": "x", "message": "y"}});
+    for status in [200, 201] {
+        for body in [
+            created(json!({})),
+            created(json!({"@odata.type": TYPE})),
+            created(json!({"@odata.type": &TYPE[1..]})),
+            created(json!({"@odata.type": TYPE.to_uppercase()})),
+            created(json!({"@odata.type": null, "error": null})),
+            created(
+                json!({"@odata.context": "https://graph.microsoft.com/beta/$metadata#x/$entity", "new": [1]}),
+            ),
+            format!("\u{feff}{}\0 ", created(json!({}))),
+            r#"{"id":"a"}"#.to_owned(),
+        ] {
+            let reply =
+                scripted.graphql(Answer::new(status, body.clone()), NAMED, input(device_status())).await;
+            assert_eq!(reply.data()["addDeviceStatus"]["deviceStatus"]["graphId"], "a", "{status} {body}");
+        }
+        for body in [
+            created(error.clone()),
+            created(json!({"error": "x"})),
+            created(json!({"Error": {}})),
+            created(json!({"@odata.type": "#microsoft.graph.user"})),
+            created(json!({"@odata.type": "#microsoft.graph.managedDeviceMobileAppConfigurationUserStatus"})),
+            created(json!({"@odata.type": 7})),
+            json!({"id": "portal", "url": "https://portal.example/login", "title": "Sign in"}).to_string(),
+        ] {
+            let location = scripted.upstream.url("/deviceAppManagement/x");
+            let answer = Answer::new(status, body.clone()).with("location", &location);
+            let reply = scripted.graphql(answer, NAMED, input(device_status())).await;
+            assert_eq!(outcome(&reply), ("OUTCOME_UNKNOWN", "UNKNOWN"), "{status} {body}");
+            assert_eq!(scripted.posts(), 1);
+        }
+    }
+    let portal = json!({"id": "portal", "status": "login", "url": "https://portal.example"}).to_string();
+    for (answer, expected) in [
+        (Answer::new(200, portal), "UNKNOWN"),
+        (Answer::new(200, error.to_string()), "UNKNOWN"),
+        (Answer::new(200, r#"{"id":7}"#), "UNKNOWN"),
+        (Answer::new(200, ""), "UNKNOWN"),
+        (Answer::new(202, ""), "UNKNOWN"),
+        (Answer::new(205, ""), "UNKNOWN"),
+        (Answer::new(201, r#"{"id":""}"#), "APPLIED"),
+        (Answer::new(201, r#"{"id":".."}"#), "APPLIED"),
+        (Answer::new(201, r#"{"id":"a\ud800"}"#), "APPLIED"),
+        (Answer::new(201, r#"{"id":"a","id":"b"}"#), "APPLIED"),
+        (Answer::new(201, "<html>"), "APPLIED"),
+        (Answer::new(204, ""), "APPLIED"),
+    ] {
+        let reply = scripted.graphql(answer.clone(), NAMED, input(device_status())).await;
+        assert_eq!(outcome(&reply).1, expected, "{answer:?}");
+    }
+    for status in [202, 203, 206] {
+        let reply =
+            scripted.graphql(Answer::new(status, created(json!({}))), NAMED, input(device_status())).await;
+        assert_eq!(reply.data()["addDeviceStatus"]["deviceStatus"]["graphId"], "a", "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_created_object_with_a_value_that_cannot_be_read_is_delivered_without_it() {
+    let scripted = Scripted::start().await;
+    for (members, field, value) in [
+        (r#""userName":"u","platform":"8""#, "platform", json!(null)),
+        (r#""userName":7,"platform":8"#, "userName", json!(null)),
+        (r#""userName":"u","userName":"v","platform":8"#, "userName", json!(null)),
+    ] {
+        let body = format!(r#"{{"id":"a",{members}}}"#);
+        let reply = scripted.graphql(Answer::new(201, body), NAMED, input(device_status())).await;
+        let payload = &reply.json["data"]["addDeviceStatus"];
+        assert!(payload["deviceStatusId"].is_string(), "{members}");
+        assert_eq!(
+            (&payload["deviceStatus"]["graphId"], &payload["deviceStatus"][field]),
+            (&json!("a"), &value)
+        );
+        assert_eq!(reply.code(), "UPSTREAM_ERROR");
+        assert_eq!(reply.error()["extensions"]["retryable"], false, "a create is not to be repeated for it");
+        assert_eq!(reply.error()["path"], json!(["addDeviceStatus", "deviceStatus", field]));
+    }
+    let body = r#"{"id":"a","userName":"b\ud800","Platform":8.0}"#;
+    let reply = scripted.graphql(Answer::new(201, body), NAMED, input(device_status())).await;
+    let status = &reply.data()["addDeviceStatus"]["deviceStatus"];
+    assert_eq!((&status["userName"], &status["platform"]), (&json!("b\u{fffd}"), &json!(8)));
+}
+
+#[tokio::test]
+async fn a_page_in_place_of_graph_deletes_and_assigns_nothing() {
+    let scripted = Scripted::start().await;
+    let delete =
+        "mutation($id: ID!) { deleteIosLobAppProvisioningConfiguration(input: {id: $id}) { deletedId } }";
+    let assign = "mutation($id: ID!) { assignIosLobAppProvisioningConfiguration(
+        input: {id: $id, groupAssignments: []}) { clientMutationId } }";
+    let update = "mutation($id: ID!) { updateIosLobAppProvisioningConfiguration(
+        input: {id: $id, configuration: {displayName: \"x\"}}) {
+            configuration { displayName } } }";
+    let variables = || json!({"id": DEMO_CONFIGURATION_ID});
+    for answer in [
+        Answer::new(200, "<html>Sign in</html>").with("content-type", "text/html"),
+        Answer::new(200, r#"{"id":"portal","url":"https://portal.example"}"#),
+        Answer::new(200, r#"{"error":{"code":"x"},"@odata.context":"y"}"#),
+        Answer::new(201, ""),
+        Answer::new(202, ""),
+    ] {
+        for query in [delete, assign, update] {
+            let reply = scripted.graphql(answer.clone(), query, variables()).await;
+            assert_eq!(outcome(&reply).1, "UNKNOWN", "{answer:?} {query}");
+        }
+    }
+    for answer in [Answer::new(204, ""), Answer::new(200, ""), Answer::new(200, "{}")] {
+        scripted.graphql(answer.clone(), delete, variables()).await.data();
+    }
+    // An update answered with another object is none of this one.
+    let other = json!({"id": uuid::Uuid::new_v4().to_string(), "displayName": "x"}).to_string();
+    let reply = scripted.graphql(Answer::new(200, other), update, variables()).await;
+    assert_eq!(outcome(&reply).1, "UNKNOWN");
+    let same = json!({"id": DEMO_CONFIGURATION_ID.to_uppercase(), "displayName": "x"}).to_string();
+    scripted.graphql(Answer::new(200, same), update, variables()).await.data();
+}

@@ -5,7 +5,7 @@
 //! the tests'. The tests hold them against every seed in `fuzz/seeds`, and against changed ones, so that a machine
 //! without the fuzzer tries them as well.
 
-pub use crate::graph::properties::{batch_answer, date_time_offset, odata};
+pub use crate::graph::properties::{batch_answer, date_time_offset, odata, page};
 pub use crate::schema::properties::{cursor, global_id, graph_error, guard};
 pub use crate::server::request_body;
 

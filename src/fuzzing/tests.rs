@@ -11,7 +11,7 @@ use fastrand::Rng;
 type Property = fn(&[u8]);
 
 /// Every target of the fuzzer, by the name of its file in `fuzz/fuzz_targets` and of its folder in `fuzz/seeds`.
-const TARGETS: [(&str, Property); 8] = [
+const TARGETS: [(&str, Property); 9] = [
     ("batch_answer", super::batch_answer),
     ("cursor", super::cursor),
     ("date_time_offset", super::date_time_offset),
@@ -19,6 +19,7 @@ const TARGETS: [(&str, Property); 8] = [
     ("graph_error", super::graph_error),
     ("guard", super::guard),
     ("odata", super::odata),
+    ("page", super::page),
     ("request_body", super::request_body),
 ];
 

@@ -4,6 +4,7 @@ mod batch_answer;
 mod date_time_offset;
 mod graph_error;
 mod odata;
+mod page;
 
 use std::time::Instant;
 
@@ -15,6 +16,7 @@ pub use self::batch_answer::batch_answer;
 pub use self::date_time_offset::date_time_offset;
 pub(crate) use self::graph_error::answered;
 pub use self::odata::odata;
+pub use self::page::page;
 use super::auth::Authorization;
 use super::caller::Caller;
 

@@ -1,0 +1,38 @@
+//! A page of a list gives each row that can be read, whatever stands beside it, and no link that leads elsewhere.
+
+use bytes::Bytes;
+use futures_util::FutureExt as _;
+use http::StatusCode;
+use serde_json::Value;
+use url::Url;
+
+use super::super::answer::Answer;
+use super::super::key::Key;
+use super::super::models::{DeviceStatus, Entity as _};
+use super::super::page::Page;
+use super::caller;
+
+/// Takes the body of a page.
+pub fn page(data: &[u8]) {
+    let root = Url::parse("https://graph.microsoft.com/beta").expect("it is a URL");
+    let mut response = http::Response::new(Bytes::copy_from_slice(data));
+    *response.status_mut() = StatusCode::OK;
+    let caller = caller();
+    let answer = Answer::read(response.into(), usize::MAX, "GET /beta/x".to_owned(), &caller);
+    let answer = answer.now_or_never().and_then(Result::ok).expect("it is a success");
+    let read = || Page::<DeviceStatus>::read(&answer, &root, "/rows").ok();
+    let page = read();
+    assert_eq!(page, read(), "it is read in one way only");
+    // By another way of reading JSON, which takes less.
+    let whole: Option<Value> = serde_json::from_slice(data).ok();
+    let Some(page) = page else { return };
+    for row in &page.entities {
+        assert!(Key::new(row.key()).is_ok(), "{row:?}");
+    }
+    assert!(page.next.is_none_or(|next| !next.as_str().is_empty()));
+    if let Some(whole) = whole
+        && let Some(rows) = whole["value"].as_array()
+    {
+        assert_eq!(page.entities.len() + page.unreadable, rows.len(), "{whole}");
+    }
+}

@@ -310,8 +310,14 @@ impl<E: Entity> Filling<'_, E> {
         self.rows.len() < self.first || self.sought.is_some()
     }
 
-    /// Counts and logs what Graph ignored.
+    /// Counts and logs what Graph ignored, and logs what is wrong with its list.
     fn report(&self, request: &RequestData, list: &str) {
+        if self.unreadable > 0 {
+            warn!(list, rows = self.unreadable, "rows of Graph's list cannot be read and are left out");
+        }
+        if self.goes_round {
+            warn!(list, "a link of Graph's list leads back to a page that it has given already");
+        }
         if self.missed > 0 {
             metrics::filter_ignored(self.missed);
             if request.first_ignored_filter() {

@@ -87,6 +87,35 @@ async fn a_row_that_is_none_is_left_out_and_told_of_once() {
 }
 
 #[tokio::test]
+async fn a_page_with_rows_that_are_none_is_filled_from_the_next_and_can_be_gone_on_from() {
+    let (upstream, gateway) = listing(|upstream, query| {
+        let page = if query.contains("$skiptoken=2") {
+            json!({"value": [null, {"id": "c"}, {"id": "d"}, {}]})
+        } else {
+            json!({"value": [{"id": "a"}, null, {"id": "b"}, 7], "@odata.nextLink": link(upstream, "2")})
+        };
+        Answer::new(200, page.to_string())
+    })
+    .await;
+    let page = async |arguments: Value| {
+        let reply = list(&gateway, arguments).await;
+        assert!(reply.json["errors"].as_array().is_none_or(|errors| errors.len() == 1), "{:#}", reply.json);
+        let mut without = reply;
+        without.json.as_object_mut().unwrap().remove("errors");
+        Listed::of(&without)
+    };
+    let whole = page(json!({"first": 3})).await;
+    assert_eq!((whole.keys.join(""), whole.has_next()), ("abc".to_owned(), true));
+    for (index, rest) in ["bcd", "cd", "d"].into_iter().enumerate() {
+        let after = page(json!({"first": 3, "after": whole.cursors[index]})).await;
+        assert_eq!((after.keys.join("").as_str(), after.has_next()), (rest, false), "{index}");
+    }
+    let first = page(json!({"first": 1})).await;
+    assert_eq!((first.keys.join(""), first.has_next()), ("a".to_owned(), true));
+    assert!(upstream.sent().len() < 20);
+}
+
+#[tokio::test]
 async fn a_value_that_is_none_is_null_and_an_error_there() {
     for (bad, field) in [
         (r#""platform":"8""#, "platform"),

@@ -166,8 +166,9 @@ enum SendingSide {
 
 #[derive(Debug)]
 struct State {
-    /// Bytes of a head that has not come whole, and the memory that they take.
+    /// Bytes of a head that has not come whole, how many of them are counted, and the memory that they take.
     head: usize,
+    head_counted: usize,
     head_held: Held,
     /// It has become something else.
     is_upgraded: bool,
@@ -227,6 +228,7 @@ impl Activity {
     fn new(stream: Weak<Mutex<TcpStream>>, head_held: Held) -> Self {
         let state = Mutex::new(State {
             head: 0,
+            head_counted: 0,
             head_held,
             is_upgraded: false,
             sending_side: SendingSide::Open,
@@ -297,15 +299,18 @@ impl State {
             && !self.is_upgraded
     }
 
-    /// Counts bytes of a head. No more of them are kept than a head may have: what goes beyond is refused, or no head.
-    fn keep_of_head(&mut self, bytes: usize) -> Result<(), NoRoom> {
-        let before = self.head.saturating_sub(UNCOUNTED_HEAD);
-        self.head = (self.head + bytes).min(MAX_HEAD as usize);
-        self.head_held.grow(self.head.saturating_sub(UNCOUNTED_HEAD) - before)
+    /// Counts what has come of a head.
+    fn count_head(&mut self) -> Result<(), NoRoom> {
+        let counted = self.head.saturating_sub(UNCOUNTED_HEAD);
+        if counted > self.head_counted {
+            self.head_held.grow(counted - self.head_counted)?;
+            self.head_counted = counted;
+        }
+        Ok(())
     }
 
     fn forget_head(&mut self) {
-        self.head = 0;
+        (self.head, self.head_counted) = (0, 0);
         self.head_held.release();
     }
 
@@ -428,6 +433,13 @@ impl AsyncRead for Observed {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
+        // Where more is asked for, what has come of a head is not the whole. It is not counted as it comes, since the end of a
+        // head may bring some of the body with it.
+        if self.activity.state().count_head().is_err() {
+            // There is nothing to answer yet, and where the memory is full, nobody to hold more for.
+            metrics::refused(Overloaded::Memory);
+            return Poll::Ready(Err(io::ErrorKind::OutOfMemory.into()));
+        }
         let read = Pin::new(&mut *locked(&self.stream)).poll_read(context, buffer);
         let come = buffer.filled().len() - before;
         if come > 0 {
@@ -435,10 +447,9 @@ impl AsyncRead for Observed {
             if state.requests == 0 && state.head_begun.is_none() {
                 state.head_begun = Some(Instant::now());
             }
-            if state.is_within_a_head() && state.keep_of_head(come).is_err() {
-                // There is nothing to answer yet, and where the memory is full, nobody to hold more for.
-                metrics::refused(Overloaded::Memory);
-                return Poll::Ready(Err(io::ErrorKind::OutOfMemory.into()));
+            if state.is_within_a_head() {
+                // No more of them are kept than a head may have: what goes beyond is refused, or no head.
+                state.head = (state.head + come).min(MAX_HEAD as usize);
             }
         }
         read

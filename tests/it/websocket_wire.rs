@@ -1,4 +1,4 @@
-//! WebSockets below their messages: the opening handshake, frames, and messages that are too large, too slow or never end.
+//! A WebSocket below its messages: the opening handshake, frames, and messages that are too large, too slow or never end.
 
 use std::time::Duration;
 

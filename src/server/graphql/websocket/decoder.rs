@@ -246,15 +246,14 @@ impl Message {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use tungstenite::protocol::frame::Frame as Encoded;
 
     use super::*;
 
     const MAX: usize = 20_000;
 
     fn frame(opcode: u8, is_final: bool, payload: &[u8]) -> Vec<u8> {
-        let mut header = Encoded::message(payload.to_vec(), OpCode::from(opcode), is_final).header().clone();
-        header.mask = Some([1, 2, 3, 4]);
+        let mask = Some([1, 2, 3, 4]);
+        let header = FrameHeader { is_final, opcode: OpCode::from(opcode), mask, ..FrameHeader::default() };
         let mut bytes = Vec::new();
         header.format(payload.len() as u64, &mut bytes).unwrap();
         bytes.extend(payload.iter().zip([1, 2, 3, 4].iter().cycle()).map(|(byte, mask)| byte ^ mask));

@@ -22,7 +22,7 @@ pub(super) const PROTOCOL: &str = "graphql-transport-ws";
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 const KEY_BYTES: usize = 16;
 
-/// Whether a request asks to become a WebSocket. HTTP/1.0 has no upgrades, and HTTP/2 asks for WebSockets in another way,
+/// Whether a request asks to become a WebSocket. HTTP/1.0 has no upgrades, and HTTP/2 asks in another way,
 /// which is not offered.
 pub(in crate::server::graphql) fn is_asked_for(parts: &Parts) -> bool {
     parts.method == Method::GET
@@ -83,11 +83,11 @@ pub(super) fn is_same_origin(headers: &HeaderMap) -> bool {
         };
         let parsed = |text: &str| {
             let authority = Authority::try_from(text).ok().filter(|_| !text.contains('@'))?;
-            // A port that is there and cannot be read is none that is meant.
-            let port = match authority.port() {
-                Some(port) => port.as_str().parse::<u16>().ok()?,
-                None if text.ends_with(':') => return None,
-                None => default_port,
+            let port = match authority.port_u16() {
+                Some(port) => port,
+                None if authority.as_str() == authority.host() => default_port,
+                // There is something where the port stands, and it is none.
+                None => return None,
             };
             Some((authority.host().to_ascii_lowercase(), port))
         };

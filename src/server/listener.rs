@@ -43,7 +43,7 @@ impl Default for ConnectionLimits {
             header_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(75),
             send_timeout: Duration::from_secs(60),
-            half_close: Duration::from_millis(100),
+            half_close: Duration::from_millis(10),
         }
     }
 }

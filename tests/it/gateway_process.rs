@@ -97,3 +97,10 @@ impl Client {
         self.http.get(format!("{}{path}", self.admin)).send().await.ok()
     }
 }
+
+/// Hangs up on a request that has been under way for longer than a half-close takes: one that ends its sending side at once
+/// still waits for the response.
+pub(crate) async fn hang_up(caller: &JoinHandle<Reply>) {
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    caller.abort();
+}

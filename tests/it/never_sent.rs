@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use crate::add_device_status::{MUTATION, device_status, input};
 use crate::bulk::BULK;
 use crate::fake_graph::{ConnectionScript, FakeGraph, Gate, Protocol, Reply as Answer, Seen};
-use crate::gateway_process::GatewayProcess;
+use crate::gateway_process::{GatewayProcess, hang_up};
 use crate::harness::{Gateway, Reply, TOKEN};
 
 pub(crate) const READ: &str =
@@ -266,7 +266,7 @@ async fn nothing_is_sent_after_a_handshake_that_outlasts_the_caller() {
             let gateway = GatewayProcess::start(&graph, &["--deadline", "30s", "--connect-timeout", "30s"]);
             let caller = gateway.spawn(TOKEN, query, variables);
             graph.until("a connection", |seen| !seen.connections.is_empty()).await;
-            caller.abort();
+            hang_up(&caller).await;
             gateway.until_in_flight(0).await;
             assert_eq!(arrived(&graph, &handshakes, gateway).await, [""; 0], "{protocol:?} {query}");
         }
@@ -310,7 +310,7 @@ async fn a_create_that_waits_for_a_stream_is_not_sent_for_a_caller_who_has_gone(
     for _ in 0..20 {
         gateway.metric("intune_graphql_requests_in_flight").await;
     }
-    second.abort();
+    hang_up(&second).await;
     gateway.until_in_flight(1).await;
     answers.open();
     first.await.unwrap().data();
@@ -326,7 +326,7 @@ async fn a_body_that_waits_for_flow_control_is_not_sent_for_a_caller_who_has_gon
     gateway.graphql(TOKEN, READ, json!({"id": "c"})).await.data();
     let caller = gateway.spawn(TOKEN, MUTATION, named("late"));
     graph.until("the head of the create", |seen| seen.connections[0].streams == 2).await;
-    caller.abort();
+    hang_up(&caller).await;
     gateway.until_in_flight(0).await;
     graph.grow_window(1, 3, 65_535);
     // Frames of one connection are read in order.

@@ -72,6 +72,7 @@ async fn serve(config: GatewayConfig) -> anyhow::Result<ExitCode> {
         default_page_size: config.default_page_size,
         cursor_key: cursor_key(config.cursor_key_file.as_deref())?,
         max_payload: config.http.max_payload,
+        max_response: config.http.max_response,
         ledger: ledger(&config.state)?,
         subscriber_recheck: config.subscriber_recheck,
         subscription_reads: ReadRates {

@@ -180,7 +180,7 @@ pub struct GraphConfig {
     #[arg(long, env = "INTUNE_GRAPHQL_GRAPH_KEEPS_IDS", value_name = "BOOL", default_value_t = false,
           num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
     pub graph_keeps_ids: bool,
-    /// Largest answer that is read from Graph, in bytes, after decompression.
+    /// Largest answer that is read from Graph, in bytes, after decompression; one request may read four times as much.
     #[arg(long, env = "INTUNE_GRAPHQL_MAX_GRAPH_RESPONSE", value_name = "BYTES", default_value_t = 16 * 1024 * 1024,
           value_parser = positive)]
     pub max_graph_response: usize,
@@ -224,6 +224,11 @@ pub struct HttpConfig {
     #[arg(long, env = "INTUNE_GRAPHQL_MAX_PAYLOAD", value_name = "BYTES", default_value_t = 1024 * 1024,
           value_parser = positive)]
     pub max_payload: usize,
+    /// Largest response, in bytes as they are estimated while it is built: its text, and about 100 bytes for each field. A
+    /// field beyond it is null with `QUERY_TOO_LARGE`. Ids of what a mutation wrote are always delivered.
+    #[arg(long, env = "INTUNE_GRAPHQL_MAX_RESPONSE", value_name = "BYTES", default_value_t = 16 * 1024 * 1024,
+          value_parser = positive)]
+    pub max_response: usize,
 }
 
 /// The demo's settings.

@@ -3,10 +3,12 @@
 
 mod announcements;
 mod api;
+mod bounded;
 mod connection;
 mod cursor;
 mod documents;
 mod error;
+mod error_budget;
 mod filter;
 mod list;
 mod mutation;
@@ -17,6 +19,7 @@ mod persisted;
 pub mod properties;
 mod query;
 mod request;
+mod response_budget;
 mod selection;
 mod subscription;
 mod trail;
@@ -29,11 +32,12 @@ use self::query::Query;
 use self::subscription::Subscription;
 use crate::graph::Key;
 
-pub use self::api::{Api, ApiSettings, GraphqlRequest, PrepareError};
+pub use self::api::{Api, ApiSettings, Executed, GraphqlRequest, PrepareError};
 pub use self::cursor::{CursorKey, CursorKeyError};
 pub use self::error::ErrorCode;
 pub(crate) use self::error::WriteOutcome;
 pub use self::persisted::{PersistedQuery, TrustedDocuments, TrustedDocumentsError};
+pub use self::response_budget::ResponseMemory;
 
 type GatewaySchema = Schema<Query, Mutation, Subscription>;
 

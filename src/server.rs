@@ -47,7 +47,7 @@ pub struct Settings {
     pub max_body: usize,
     /// Time for a request's body to come.
     pub body_timeout: Duration,
-    /// Most bytes of all bodies together, and of all answers that have not been taken.
+    /// Most bytes of all bodies together, and of all answers that are being built or have not been taken.
     pub max_buffered: usize,
     /// How many requests are taken at a time.
     pub admission: AdmissionLimits,

@@ -34,6 +34,7 @@ pub(super) async fn run(config: DemoConfig) -> anyhow::Result<()> {
         default_page_size: 50,
         cursor_key: CursorKey::random()?,
         max_payload: http.max_payload,
+        max_response: http.max_response,
         ledger: super::ledger(&StateConfig::default())?,
         subscriber_recheck: Duration::from_secs(60),
         subscription_reads: ReadRates::default(),

@@ -63,6 +63,12 @@ pub enum Error {
         /// The answer's status and ids.
         answer: Box<Answered>,
     },
+    /// The request has read as much from Graph as one request may.
+    #[error("the request has read {max} bytes from Graph")]
+    ReadTooMuch {
+        /// How many bytes that is.
+        max: usize,
+    },
     /// The gateway could not make the request; nothing was sent.
     #[error("{0}")]
     Unsendable(&'static str),
@@ -104,6 +110,7 @@ impl Error {
             | Self::Transport(_)
             | Self::Timeout
             | Self::OutOfContract { .. }
+            | Self::ReadTooMuch { .. }
             | Self::Internal(_) => false,
         }
     }
@@ -264,6 +271,7 @@ impl Outcome {
             | Error::Throttled { .. }
             | Error::OverBudget { .. }
             | Error::DeadlinePassed
+            | Error::ReadTooMuch { .. }
             | Error::Unsendable(_)
             | Error::NotNoted(_) => Self::NotSent,
             Error::Transport(_) | Error::Timeout | Error::Internal(_) => Self::Unknown,

@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::FutureExt as _;
@@ -25,6 +26,9 @@ use crate::telemetry::metrics;
 /// Most requests to Graph that one request's reads have under way at once.
 const MOST_UNDER_WAY: usize = 4;
 
+/// How many of the largest answers one request's reads may hold together.
+const LARGEST_ANSWERS: usize = 4;
+
 const GIVEN_UP: Error = Error::Internal("a read was given up");
 
 /// What a read gives to each of those who asked for it.
@@ -35,6 +39,8 @@ pub(super) struct Reads {
     exchange: Arc<Exchange>,
     gathering: Mutex<Gathering>,
     under_way: Arc<Semaphore>,
+    /// Bytes of the answers that the request has read.
+    bytes: Arc<AtomicUsize>,
     tasks: Mutex<JoinSet<()>>,
 }
 
@@ -92,6 +98,7 @@ impl Reads {
             exchange,
             gathering: Mutex::default(),
             under_way: Arc::new(Semaphore::new(MOST_UNDER_WAY)),
+            bytes: Arc::default(),
             tasks: Mutex::default(),
         }
     }
@@ -166,7 +173,8 @@ impl Reads {
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         while !reads.is_empty() {
             let rest = reads.split_off(reads.len().min(MOST_ITEMS));
-            let answer = answer(Arc::clone(&self.exchange), Arc::clone(&self.under_way), reads);
+            let exchange = Arc::clone(&self.exchange);
+            let answer = answer(exchange, Arc::clone(&self.under_way), Arc::clone(&self.bytes), reads);
             tasks.spawn(async {
                 // Those who wait for the reads are told that they were given up.
                 if AssertUnwindSafe(answer).catch_unwind().await.is_err() {
@@ -198,12 +206,22 @@ fn includes(select: &Select, other: &Select) -> bool {
 
 /// Answers the reads, at most [`MOST_ITEMS`] of them. Those that may be asked again are, together, where that is in time;
 /// the others need not wait: their answers are there.
-async fn answer(exchange: Arc<Exchange>, under_way: Arc<Semaphore>, reads: Vec<Read>) {
+async fn answer(
+    exchange: Arc<Exchange>,
+    under_way: Arc<Semaphore>,
+    bytes: Arc<AtomicUsize>,
+    reads: Vec<Read>,
+) {
+    let max = exchange.client.max_response.saturating_mul(LARGEST_ANSWERS);
     let mut unanswered: Vec<(Read, Retries, Option<Reason>)> =
         reads.into_iter().map(|read| (read, Retries::new(Repeating::DoesTheSame), None)).collect();
     let mut together = true;
     loop {
         let permit = under_way.acquire().await;
+        if bytes.load(Ordering::Relaxed) >= max {
+            unanswered.into_iter().for_each(|(read, ..)| read.deliver(Err(Error::ReadTooMuch { max })));
+            return;
+        }
         let urls: Vec<String> = unanswered.iter().map(|(read, ..)| read.url()).collect();
         let answers = ask_graph(&exchange, &urls, &mut together).await;
         drop(permit);
@@ -218,7 +236,9 @@ async fn answer(exchange: Arc<Exchange>, under_way: Arc<Semaphore>, reads: Vec<R
             }
             let error = match answer {
                 Ok(answer) => {
-                    read.deliver(Ok(answer));
+                    let length = answer.body().len();
+                    let fits = bytes.fetch_add(length, Ordering::Relaxed).saturating_add(length) <= max;
+                    read.deliver(if fits { Ok(answer) } else { Err(Error::ReadTooMuch { max }) });
                     continue;
                 }
                 Err(error) => error,

@@ -16,7 +16,8 @@ use super::operation::{
 };
 use super::persisted::{Persisted, PersistedQuery, TrustedDocuments, TrustedDocumentsError};
 use super::request::{RequestData, Services};
-use super::subscription::{EachEvent, Subscriber};
+use super::response_budget::{ResponseBudget, ResponseMemory};
+use super::subscription::{EachEvent, LastBudget, Subscriber};
 use super::types::{costs, input_rules};
 use super::{CursorKey, GatewaySchema, build, error, sdl};
 use crate::graph::{ReadBudget, ReadRates, Session};
@@ -75,6 +76,15 @@ pub struct Api {
     read_budget: ReadBudget,
     introspection: bool,
     ledger: Ledger,
+    max_response: usize,
+}
+
+/// A response, and the memory that it takes until it has been sent.
+pub struct Executed {
+    /// The response.
+    pub response: Response,
+    /// The memory that is reserved for it; dropping it frees the memory.
+    pub memory: Option<Box<dyn ResponseMemory>>,
 }
 
 /// What the schema is built with.
@@ -92,6 +102,8 @@ pub struct ApiSettings {
     pub cursor_key: CursorKey,
     /// Largest payload of a configuration, in bytes before base64.
     pub max_payload: usize,
+    /// Largest response, in bytes as they are estimated while it is built.
+    pub max_response: usize,
     /// Which idempotency keys have been used.
     pub ledger: Ledger,
     /// How long Graph's word is taken that a subscriber may read a configuration.
@@ -118,6 +130,7 @@ impl Api {
             default_page_size,
             cursor_key,
             max_payload,
+            max_response,
             ledger,
             subscriber_recheck,
             subscription_reads,
@@ -146,6 +159,7 @@ impl Api {
             read_budget: services.read_budget.clone(),
             introspection,
             ledger,
+            max_response,
         })
     }
 
@@ -193,32 +207,48 @@ impl Api {
     }
 
     /// Executes a prepared subscription as the caller of `session`: a response for each event, for which `time_for_event` is
-    /// given. Where it cannot begin, one response says why. Nothing is done until the stream is asked.
-    pub fn subscribe(
+    /// given, and which takes of the memory that `memory` gives. Where it cannot begin, one response says why. Nothing is
+    /// done until the stream is asked.
+    pub fn subscribe<M: Fn() -> Box<dyn ResponseMemory> + Send + Sync + 'static>(
         &self,
         prepared: Prepared,
         session: Option<Session>,
         time_for_event: Duration,
-    ) -> impl Stream<Item = Response> + Send + use<> {
+        memory: M,
+    ) -> impl Stream<Item = Executed> + Send + use<M> {
+        let max_response = self.max_response;
+        let new_budget = Arc::new(move || ResponseBudget::new(max_response, memory()));
+        let last = LastBudget::default();
         let allowance = self.read_budget.subscriber();
-        let request = prepared.into_request().data(Subscriber { session, time_for_event, allowance });
+        let subscriber = Subscriber { session, time_for_event, allowance, new_budget, last: last.clone() };
+        let request = prepared.into_request().data(subscriber);
         let responses = AssertUnwindSafe(self.streaming.execute_stream(request)).catch_unwind();
-        responses.map(|response| {
-            coded(response.unwrap_or_else(|_panic| {
+        responses.map(move |response| {
+            let response = response.unwrap_or_else(|_panic| {
                 metrics::panicked();
                 Response::from_errors(vec![ServerError::new("a subscription panicked", None)])
-            }))
+            });
+            executed(response, last.take().as_deref())
         })
     }
 
     /// Executes a prepared query or mutation as the caller of `session`; without one, what needs Graph is `UNAUTHENTICATED`.
-    pub async fn execute(&self, prepared: Prepared, session: Option<Session>) -> Response {
-        let request = prepared.into_request().data(RequestData::new(session));
-        coded(self.executing.execute(request).await)
+    /// The response takes of `memory`.
+    pub async fn execute(
+        &self,
+        prepared: Prepared,
+        session: Option<Session>,
+        memory: Box<dyn ResponseMemory>,
+    ) -> Executed {
+        let budget = Arc::new(ResponseBudget::new(self.max_response, memory));
+        let request = prepared.into_request().data(RequestData::new(session, Arc::clone(&budget)));
+        executed(self.executing.execute(request).await, Some(&budget))
     }
 }
 
-fn coded(mut response: Response) -> Response {
+fn executed(mut response: Response, budget: Option<&ResponseBudget>) -> Executed {
     response.errors.iter_mut().for_each(error::with_code);
-    response
+    let Some(budget) = budget else { return Executed { response, memory: None } };
+    response.errors = budget.final_errors(response.errors);
+    Executed { response, memory: budget.take_memory() }
 }

@@ -3,17 +3,18 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use async_graphql::{Context, Object, OutputType, SimpleObject, TypeName};
+use async_graphql::{Context, Object, ObjectType, SimpleObject, TypeName};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use super::bounded::{Bounded, Delivery};
 use super::cursor::{Binding, Position};
 use super::error::FieldError;
 use super::request::services;
 use crate::graph::Key;
 
 /// A type that stands in lists.
-pub(super) trait Listed: OutputType {
+pub(super) trait Listed: ObjectType {
     /// What the names of its edge and connection start with.
     const NAME: &'static str;
 }
@@ -66,18 +67,18 @@ impl<T: Listed> TypeName for Edge<T> {
 #[expect(clippy::disallowed_types, reason = "the macro names it")]
 impl<T: Listed> Connection<T> {
     /// The objects of the page, each with its cursor.
-    async fn edges(&self) -> &[Edge<T>] {
-        &self.edges
+    async fn edges(&self) -> Vec<Bounded<&Edge<T>>> {
+        self.edges.iter().map(Bounded::new).collect()
     }
 
     /// The objects of the page.
-    async fn nodes(&self) -> Vec<&T> {
-        self.edges.iter().map(|edge| &edge.node).collect()
+    async fn nodes(&self) -> Vec<Bounded<&T>> {
+        self.edges.iter().map(|edge| Bounded::new(&edge.node)).collect()
     }
 
     /// Where the page stands in its list.
-    async fn page_info(&self) -> &PageInfo {
-        &self.page_info
+    async fn page_info(&self) -> Bounded<&PageInfo> {
+        Bounded::new(&self.page_info)
     }
 
     /// How many objects the list has, as Graph counts them; asked of Graph only when selected. Null where Graph does not
@@ -98,8 +99,12 @@ impl<T: Listed> Edge<T> {
     }
 
     /// The object.
-    async fn node(&self) -> &T {
-        &self.node
+    async fn node(&self) -> Bounded<&T> {
+        let delivery = match self.cursor {
+            Cursor::Of(..) => Delivery::BestEffort,
+            Cursor::Created(_) => Delivery::Guaranteed,
+        };
+        Bounded::with_delivery(&self.node, delivery)
     }
 }
 

@@ -127,6 +127,33 @@ impl FieldError {
         Self::new(ErrorCode::NotFound, format!("Microsoft Graph {done}, but does not show it yet."))
     }
 
+    /// A field for which a response of at most `max` bytes has no room.
+    #[must_use]
+    pub fn response_too_large(max: usize) -> Self {
+        let message = format!(
+            "The response is limited to {max} bytes, and has no room for this field. Select fewer fields or ask for \
+             smaller pages."
+        );
+        Self::new(ErrorCode::QueryTooLarge, message)
+    }
+
+    /// A field for which the memory that all responses share has no room.
+    #[must_use]
+    pub fn no_memory() -> Self {
+        let message = "The gateway's memory for responses has no room for this field at present.";
+        Self::new(ErrorCode::Overloaded, message)
+    }
+
+    /// What stands for so many errors of a response that are not listed.
+    #[must_use]
+    pub fn errors_omitted(count: usize, max: usize) -> Self {
+        let errors = if count == 1 { "error is" } else { "errors are" };
+        let message = format!(
+            "{count} further {errors} not listed: the errors of a response are limited to {max} bytes."
+        );
+        Self::new(ErrorCode::QueryTooLarge, message)
+    }
+
     /// The gateway itself failed; `what` is for the log alone.
     #[must_use]
     pub fn internal(what: &str) -> Self {
@@ -161,6 +188,12 @@ impl FieldError {
             client_request_id: Some(answered.client_request_id),
         });
         self
+    }
+
+    /// The same error, of a request that may be sent again after a while without doing anything twice.
+    #[must_use]
+    pub fn retryable_after(self, wait: Duration) -> Self {
+        self.retryable().with_retry_after(wait)
     }
 
     fn with_retry_after(mut self, wait: Duration) -> Self {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use async_graphql::Context;
 use tracing::warn;
 
+use super::bounded::Bounded;
 use super::connection::{Connection, Cursor, Edge, PageInfo};
 use super::cursor::{Binding, CursorKey, Position};
 use super::error::FieldError;
@@ -68,12 +69,12 @@ pub(super) async fn connection<E: Entity, T>(
     wanted: Wanted,
     collection: &Collection<E>,
     node: impl Fn(E) -> Result<T, FieldError>,
-) -> Result<Connection<T>, FieldError> {
+) -> Result<Bounded<Connection<T>>, FieldError> {
     let first = first(ctx, arguments.first)?;
     let filter = match arguments.filter {
         Condition::Always => None,
         Condition::Never if arguments.after.is_some() => return Err(CursorKey::refusal()),
-        Condition::Never => return Ok(empty()),
+        Condition::Never => return Ok(Bounded::new(empty())),
         Condition::Where(filter) => Some(filter),
     };
     let binding = Arc::new(binding(collection.path(), filter.as_ref(), arguments.order_by));
@@ -158,7 +159,7 @@ pub(super) async fn connection<E: Entity, T>(
         // Graph may count unasked.
         Received::Malformed => wanted.count.then(|| Err(FieldError::unreadable_value(ctx))),
     };
-    filling.connection(arguments.after.is_some(), total_count, node)
+    filling.connection(arguments.after.is_some(), total_count, node).map(Bounded::new)
 }
 
 fn first(ctx: &Context<'_>, first: Option<i32>) -> Result<usize, FieldError> {

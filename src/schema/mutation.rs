@@ -32,6 +32,7 @@ use self::update_configuration::{
     UpdateIosLobAppProvisioningConfigurationInput, UpdateIosLobAppProvisioningConfigurationPayload,
 };
 use self::update_device_status::{UpdateDeviceStatusInput, UpdateDeviceStatusPayload};
+use super::bounded::Bounded;
 use super::error::FieldError;
 use super::request::request;
 use crate::graph::Outcome;
@@ -46,14 +47,15 @@ pub(super) struct Mutation;
 async fn run<T>(
     ctx: &Context<'_>,
     resolver: impl Future<Output = Result<T, FieldError>>,
-) -> Result<T, FieldError> {
+) -> Result<Bounded<T>, FieldError> {
     // Fields run one after another, and none reads an entity through the request before it has written.
     request(ctx).map_err(|error| error.with_outcome(Outcome::NotSent))?.invalidate();
-    AssertUnwindSafe(resolver).catch_unwind().await.unwrap_or_else(|_panic| {
+    let payload = AssertUnwindSafe(resolver).catch_unwind().await.unwrap_or_else(|_panic| {
         metrics::panicked();
         // How far it came is not known.
         Err(FieldError::internal("a mutation panicked").with_outcome(Outcome::Unknown))
-    })
+    });
+    payload.map(Bounded::guaranteed)
 }
 
 /// Writes to Microsoft Graph. Fields run one after another; one that fails is null and leaves the others standing.
@@ -66,7 +68,7 @@ impl Mutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The status to add, and to which configuration.")] input: AddDeviceStatusInput,
-    ) -> Option<Result<AddDeviceStatusPayload, FieldError>> {
+    ) -> Option<Result<Bounded<AddDeviceStatusPayload>, FieldError>> {
         Some(run(ctx, add_device_status::resolve(ctx, input)).await)
     }
 
@@ -76,7 +78,7 @@ impl Mutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The statuses to add, and to which configuration.")] input: AddDeviceStatusesInput,
-    ) -> Option<Result<AddDeviceStatusesPayload, FieldError>> {
+    ) -> Option<Result<Bounded<AddDeviceStatusesPayload>, FieldError>> {
         Some(run(ctx, add_device_statuses::resolve(ctx, input)).await)
     }
 
@@ -86,7 +88,7 @@ impl Mutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which status to change, and what of it.")] input: UpdateDeviceStatusInput,
-    ) -> Option<Result<UpdateDeviceStatusPayload, FieldError>> {
+    ) -> Option<Result<Bounded<UpdateDeviceStatusPayload>, FieldError>> {
         Some(run(ctx, update_device_status::resolve(ctx, input)).await)
     }
 
@@ -96,7 +98,7 @@ impl Mutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which status to delete.")] input: DeleteDeviceStatusInput,
-    ) -> Option<Result<DeleteDeviceStatusPayload, FieldError>> {
+    ) -> Option<Result<Bounded<DeleteDeviceStatusPayload>, FieldError>> {
         Some(run(ctx, delete_device_status::resolve(ctx, input)).await)
     }
 
@@ -106,7 +108,7 @@ impl Mutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The configuration to create.")]
         input: CreateIosLobAppProvisioningConfigurationInput,
-    ) -> Option<Result<CreateIosLobAppProvisioningConfigurationPayload, FieldError>> {
+    ) -> Option<Result<Bounded<CreateIosLobAppProvisioningConfigurationPayload>, FieldError>> {
         Some(run(ctx, create_configuration::resolve(ctx, input)).await)
     }
 
@@ -116,7 +118,7 @@ impl Mutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Which configuration to change, and what of it.")]
         input: UpdateIosLobAppProvisioningConfigurationInput,
-    ) -> Option<Result<UpdateIosLobAppProvisioningConfigurationPayload, FieldError>> {
+    ) -> Option<Result<Bounded<UpdateIosLobAppProvisioningConfigurationPayload>, FieldError>> {
         Some(run(ctx, update_configuration::resolve(ctx, input)).await)
     }
 
@@ -127,7 +129,7 @@ impl Mutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Which configuration to delete.")]
         input: DeleteIosLobAppProvisioningConfigurationInput,
-    ) -> Option<Result<DeleteIosLobAppProvisioningConfigurationPayload, FieldError>> {
+    ) -> Option<Result<Bounded<DeleteIosLobAppProvisioningConfigurationPayload>, FieldError>> {
         Some(run(ctx, delete_configuration::resolve(ctx, input)).await)
     }
 
@@ -138,7 +140,7 @@ impl Mutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Which configuration to assign, and to whom.")]
         input: AssignIosLobAppProvisioningConfigurationInput,
-    ) -> Option<Result<AssignIosLobAppProvisioningConfigurationPayload, FieldError>> {
+    ) -> Option<Result<Bounded<AssignIosLobAppProvisioningConfigurationPayload>, FieldError>> {
         Some(run(ctx, assign_configuration::resolve(ctx, input)).await)
     }
 }

@@ -10,6 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use uuid::Uuid;
 
+use super::bounded::Bounded;
 use super::connection::Listed as _;
 use super::error::FieldError;
 use super::selection::Selected;
@@ -24,15 +25,15 @@ use crate::graph::{Key, is_guid};
 #[graphql(field(name = "id", ty = "ID", desc = "The object's global id: opaque, URL-safe and stable."))]
 pub(super) enum Node {
     /// A configuration.
-    IosLobAppProvisioningConfiguration(IosLobAppProvisioningConfiguration),
+    IosLobAppProvisioningConfiguration(Bounded<IosLobAppProvisioningConfiguration>),
     /// A device status.
-    DeviceStatus(DeviceStatus),
+    DeviceStatus(Bounded<DeviceStatus>),
     /// A user status.
-    UserStatus(UserStatus),
+    UserStatus(Bounded<UserStatus>),
     /// An assignment.
-    ConfigurationAssignment(ConfigurationAssignment),
+    ConfigurationAssignment(Bounded<ConfigurationAssignment>),
     /// A group assignment.
-    ConfigurationGroupAssignment(ConfigurationGroupAssignment),
+    ConfigurationGroupAssignment(Bounded<ConfigurationGroupAssignment>),
 }
 
 impl Node {
@@ -42,22 +43,24 @@ impl Node {
             GlobalId::Configuration(key) => {
                 let selected = Selected::of(ctx, IosLobAppProvisioningConfiguration::NAME);
                 let configuration = IosLobAppProvisioningConfiguration::load(ctx, selected, &key).await?;
-                configuration.map(Self::IosLobAppProvisioningConfiguration)
+                configuration.map(|found| Self::IosLobAppProvisioningConfiguration(Bounded::new(found)))
             }
             GlobalId::DeviceStatus { configuration, key } => {
                 let selected = Selected::of(ctx, DeviceStatus::NAME);
-                DeviceStatus::load(ctx, selected, &configuration, &key).await?.map(Self::DeviceStatus)
+                DeviceStatus::load(ctx, selected, &configuration, &key)
+                    .await?
+                    .map(|found| Self::DeviceStatus(Bounded::new(found)))
             }
-            GlobalId::UserStatus { configuration, key } => {
-                UserStatus::load(ctx, &configuration, &key).await?.map(Self::UserStatus)
-            }
+            GlobalId::UserStatus { configuration, key } => UserStatus::load(ctx, &configuration, &key)
+                .await?
+                .map(|found| Self::UserStatus(Bounded::new(found))),
             GlobalId::Assignment { configuration, key } => {
                 let assignment = ConfigurationAssignment::load(ctx, &configuration, &key).await?;
-                assignment.map(Self::ConfigurationAssignment)
+                assignment.map(|found| Self::ConfigurationAssignment(Bounded::new(found)))
             }
             GlobalId::GroupAssignment { configuration, key } => {
                 let assignment = ConfigurationGroupAssignment::load(ctx, &configuration, &key).await?;
-                assignment.map(Self::ConfigurationGroupAssignment)
+                assignment.map(|found| Self::ConfigurationGroupAssignment(Bounded::new(found)))
             }
         })
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_graphql::{Context, ID, Object};
 use futures_util::future;
 
+use super::bounded::{Bounded, BoundedInterface};
 use super::connection::{Connection, Listed as _};
 use super::error::FieldError;
 use super::filter;
@@ -32,8 +33,8 @@ impl Query {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The object's global id.")] id: ID,
-    ) -> Option<Result<Node, FieldError>> {
-        Node::load(ctx, &id, "id").await.transpose()
+    ) -> Option<Result<BoundedInterface<Node>, FieldError>> {
+        Some(Node::load(ctx, &id, "id").await.transpose()?.map(BoundedInterface))
     }
 
     /// Relay: same order and length as `ids`; one Graph `$batch` round trip per 20 ids.
@@ -41,14 +42,14 @@ impl Query {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The objects' global ids, 1000 at most.")] ids: Vec<ID>,
-    ) -> Result<Vec<Option<Result<Node, FieldError>>>, FieldError> {
+    ) -> Result<Vec<Option<Result<BoundedInterface<Node>, FieldError>>>, FieldError> {
         if ids.len() > MOST_NODES {
             return Err(FieldError::bad_user_input(format!("ids must not be more than {MOST_NODES}.")));
         }
-        let nodes = ids
-            .iter()
-            .enumerate()
-            .map(async |(index, id)| Node::load(ctx, id, &format!("ids[{index}]")).await.transpose());
+        let nodes = ids.iter().enumerate().map(async |(index, id)| {
+            let node = Node::load(ctx, id, &format!("ids[{index}]")).await.transpose()?;
+            Some(node.map(BoundedInterface))
+        });
         Ok(future::join_all(nodes).await)
     }
 
@@ -57,11 +58,12 @@ impl Query {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The configuration's global id, or Graph's own key.")] id: ID,
-    ) -> Option<Result<IosLobAppProvisioningConfiguration, FieldError>> {
+    ) -> Option<Result<Bounded<IosLobAppProvisioningConfiguration>, FieldError>> {
         async {
             let key = node::configuration_key(&id, "id")?;
             let selected = Selected::of(ctx, IosLobAppProvisioningConfiguration::NAME);
-            IosLobAppProvisioningConfiguration::load(ctx, selected, &key).await
+            let configuration = IosLobAppProvisioningConfiguration::load(ctx, selected, &key).await?;
+            Ok(configuration.map(Bounded::new))
         }
         .await
         .transpose()
@@ -77,7 +79,7 @@ impl Query {
         #[graphql(desc = "How to order them; without it, as Graph does.")] order_by: Option<
             IosLobAppProvisioningConfigurationOrder,
         >,
-    ) -> Option<Result<Connection<IosLobAppProvisioningConfiguration>, FieldError>> {
+    ) -> Option<Result<Bounded<Connection<IosLobAppProvisioningConfiguration>>, FieldError>> {
         Some(
             async {
                 let configurations = session(ctx)?.ios_lob_app_provisioning_configurations().collection();

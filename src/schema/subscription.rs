@@ -1,7 +1,7 @@
 //! Live updates: a stream for each subscription, whose events are executed one by one as a query is, each with the
 //! subscriber's own token, a time of its own, and nothing that an earlier one has read.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_graphql::extensions::{Extension, ExtensionContext, ExtensionFactory, NextExecute};
@@ -11,21 +11,41 @@ use futures_util::Stream;
 use futures_util::stream;
 
 use super::announcements::{Listener, Place};
+use super::bounded::Bounded;
 use super::error::{ErrorCode, FieldError};
 use super::node::{self, GlobalId};
 use super::request::{RequestData, Services, shared_services};
+use super::response_budget::ResponseBudget;
 use super::selection::Selected;
 use super::types::DeviceStatus;
 use crate::graph::odata::Select;
 use crate::graph::{Key, ReadAllowance, Session};
 
 /// Whose subscription it is, and how long an event of it may take.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Subscriber {
     pub(super) session: Option<Session>,
     pub(super) time_for_event: Duration,
     /// What its events may read.
     pub(super) allowance: ReadAllowance,
+    /// Makes the budget of an event's response.
+    pub(super) new_budget: Arc<dyn Fn() -> ResponseBudget + Send + Sync>,
+    pub(super) last: LastBudget,
+}
+
+/// The budget of the response that was built last. Events are executed one after another.
+#[derive(Clone, Default)]
+pub(super) struct LastBudget(Arc<Mutex<Option<Arc<ResponseBudget>>>>);
+
+impl LastBudget {
+    /// Takes the budget of the last response.
+    pub(super) fn take(&self) -> Option<Arc<ResponseBudget>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn set(&self, budget: Arc<ResponseBudget>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(budget);
+    }
 }
 
 impl Subscriber {
@@ -49,7 +69,8 @@ impl Subscription {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The configuration's global id, or Graph's own key.")] configuration_id: ID,
-    ) -> Result<impl Stream<Item = Option<Result<DeviceStatusAdded, FieldError>>> + use<>, FieldError> {
+    ) -> Result<impl Stream<Item = Option<Result<Bounded<DeviceStatusAdded>, FieldError>>> + use<>, FieldError>
+    {
         let configuration = node::configuration_key(&configuration_id, "configurationId")?;
         let subscriber: &Subscriber = ctx
             .data_opt()
@@ -67,7 +88,10 @@ impl Subscription {
             let key = added.listener.next().await?;
             let configuration = added.configuration.clone();
             match added.check_allowed().await {
-                Ok(()) => Some((Some(Ok(DeviceStatusAdded { configuration, key })), Some(added))),
+                Ok(()) => {
+                    let event = Bounded::guaranteed(DeviceStatusAdded { configuration, key });
+                    Some((Some(Ok(event)), Some(added)))
+                }
                 Err(error) => {
                     let is_final = matches!(
                         error.code(),
@@ -133,9 +157,10 @@ impl DeviceStatusAdded {
 
     /// The status, read from Graph with the subscriber's own token, and only if selected; null where Graph does not show
     /// it.
-    async fn device_status(&self, ctx: &Context<'_>) -> Option<Result<DeviceStatus, FieldError>> {
+    async fn device_status(&self, ctx: &Context<'_>) -> Option<Result<Bounded<DeviceStatus>, FieldError>> {
         let selected = Selected::of(ctx, "DeviceStatus");
-        DeviceStatus::load(ctx, selected, &self.configuration, &self.key).await.transpose()
+        let status = DeviceStatus::load(ctx, selected, &self.configuration, &self.key).await.transpose()?;
+        Some(status.map(Bounded::new))
     }
 }
 
@@ -156,11 +181,13 @@ impl Extension for EachEvent {
         operation_name: Option<&str>,
         next: NextExecute<'_>,
     ) -> Response {
-        let session = ctx
-            .data_opt::<Subscriber>()
-            .and_then(|subscriber| subscriber.session(Some(subscriber.allowance.clone())));
         let mut data = Data::default();
-        data.insert(RequestData::new(session));
+        if let Some(subscriber) = ctx.data_opt::<Subscriber>() {
+            let budget = Arc::new((subscriber.new_budget)());
+            subscriber.last.set(Arc::clone(&budget));
+            let session = subscriber.session(Some(subscriber.allowance.clone()));
+            data.insert(RequestData::new(session, budget));
+        }
         next.run_with_data(ctx, operation_name, data).await
     }
 }

@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::schema::ResponseMemory;
+
 /// The bytes that are held, and the most that may be.
 #[derive(Debug)]
 pub(super) struct Memory {
@@ -72,6 +74,17 @@ impl Held {
     fn shrink(&mut self, bytes: usize) {
         self.memory.held.fetch_sub(bytes, Ordering::Relaxed);
         self.bytes -= bytes;
+    }
+}
+
+/// What a response takes while it is built.
+impl ResponseMemory for Held {
+    fn try_grow(&mut self, bytes: usize) -> bool {
+        Held::grow(self, bytes).is_ok()
+    }
+
+    fn grow(&mut self, bytes: usize) {
+        self.must_grow(bytes);
     }
 }
 

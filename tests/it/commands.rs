@@ -84,6 +84,14 @@ impl Program {
         }
     }
 
+    /// Most memory that it has had so far, in bytes.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn peak_memory(&self) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.strip_suffix("kB")).unwrap();
+        peak.trim().parse::<usize>().unwrap() * 1024
+    }
+
     /// Asks it to stop.
     pub(crate) fn terminate(&self) {
         let id = self.child.id().to_string();
@@ -247,6 +255,7 @@ fn a_bad_setting_stops_the_start_with_one_line_that_names_it() {
         (&["serve", "--max-in-flight", "0"][..], "--max-in-flight"),
         (&["serve", "--max-body", "0"][..], "--max-body"),
         (&["serve", "--max-payload", "0"][..], "--max-payload"),
+        (&["serve", "--max-response", "0"][..], "--max-response"),
         (&["serve", "--max-document", "0"][..], "--max-document"),
         (&["serve", "--max-tokens", "0"][..], "--max-tokens"),
         (&["serve", "--max-selections", "0"][..], "--max-selections"),

@@ -181,6 +181,7 @@ impl Gateway {
                 default_page_size: 50,
                 cursor_key: CursorKey::new(&[7; 32]).unwrap(),
                 max_payload: 1024 * 1024,
+                max_response: 16 * 1024 * 1024,
                 ledger: ledger(),
                 subscriber_recheck: Duration::from_secs(60),
                 subscription_reads: ReadRates::default(),

@@ -47,6 +47,7 @@ mod persisted;
 mod proxy;
 mod reads;
 mod refused_streams;
+mod response_size;
 mod retries;
 mod retry_metrics;
 mod round_trips;

@@ -32,7 +32,8 @@ pub enum ErrorCode {
     UpstreamNotSupported,
     /// A write was sent and its answer was lost: it may have happened.
     OutcomeUnknown,
-    /// The gateway itself is full; come back after retryAfter.
+    /// The gateway itself is full; come back after retryAfter. On a field that is null: all responses together have no room
+    /// for it.
     Overloaded,
     /// Not a GraphQL-over-HTTP request: bad JSON, an array, wrong method or media type.
     BadRequest,
@@ -41,7 +42,7 @@ pub enum ErrorCode {
     /// The document does not fit the schema.
     GraphqlValidationFailed,
     /// A limit on the document or the request: size, tokens, nesting, depth, aliases, root fields, directives, expanded
-    /// fragments, cost.
+    /// fragments, cost. On a field that is null: the response has no room for it.
     QueryTooLarge,
     /// Introspection is turned off on this gateway.
     IntrospectionDisabled,

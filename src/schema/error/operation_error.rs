@@ -2,6 +2,8 @@
 
 use async_graphql::Object;
 
+use crate::schema::bounded::Bounded;
+
 use super::{ErrorCode, FieldError, GraphErrorDetail, WriteOutcome};
 
 /// What a GraphQL error carries in its message and extensions, for one item of many.
@@ -45,7 +47,7 @@ impl OperationError {
     }
 
     /// Where in Graph it came from, where Graph answered.
-    async fn graph(&self) -> Option<GraphErrorDetail> {
-        self.0.0.graph.clone()
+    async fn graph(&self) -> Option<Bounded<&GraphErrorDetail>> {
+        self.0.0.graph.as_ref().map(Bounded::guaranteed)
     }
 }

@@ -44,6 +44,7 @@ fn repeatable(error: graph::Error) -> FieldError {
         }
         graph::Error::Timeout | graph::Error::DeadlinePassed => timeout(),
         graph::Error::OutOfContract { answer, .. } => out_of_contract().with_answered(*answer).retryable(),
+        graph::Error::ReadTooMuch { max } => read_too_much(max),
         graph::Error::Unsendable(_) | graph::Error::Internal(_) => internal(),
         graph::Error::Api(api) => match (refusal(&api), api.status) {
             (Some(error), _) => error,
@@ -71,6 +72,7 @@ fn not_repeatable(error: graph::Error, outcome: Outcome) -> FieldError {
         graph::Error::NotNoted(_) => not_noted(),
         graph::Error::DeadlinePassed => timeout(),
         graph::Error::Transport(_) | graph::Error::Timeout => lost(),
+        graph::Error::ReadTooMuch { max } => read_too_much(max),
         graph::Error::Unsendable(_) | graph::Error::Internal(_) => internal(),
         graph::Error::OutOfContract { answer, .. } if outcome == Outcome::Applied => {
             FieldError::created_without_key().with_answered(*answer)
@@ -151,6 +153,14 @@ fn not_noted() -> FieldError {
     FieldError::new(ErrorCode::StateUnavailable, message).retryable()
 }
 
+fn read_too_much(max: usize) -> FieldError {
+    let message = format!(
+        "A request may read {max} bytes from Microsoft Graph, and this one has. Select fewer fields or ask for smaller \
+         pages."
+    );
+    FieldError::new(ErrorCode::QueryTooLarge, message)
+}
+
 fn timeout() -> FieldError {
     FieldError::new(ErrorCode::UpstreamTimeout, "Microsoft Graph did not answer in time.").retryable()
 }
@@ -185,7 +195,7 @@ fn log(error: &graph::Error, outcome: Option<Outcome>) {
             "Graph failed"
         ),
         // Counted where it is refused; one write can cause thousands.
-        graph::Error::InvalidKey(_) | graph::Error::OverBudget { .. } => {}
+        graph::Error::InvalidKey(_) | graph::Error::OverBudget { .. } | graph::Error::ReadTooMuch { .. } => {}
         error => {
             let cause = std::iter::successors(std::error::Error::source(error), |cause| cause.source())
                 .map(ToString::to_string)

@@ -3,6 +3,7 @@
 use async_graphql::{Context, ID, InputObject, Object};
 
 use crate::graph::{Key, Outcome, models};
+use crate::schema::bounded::Bounded;
 use crate::schema::connection::Edge;
 use crate::schema::error::FieldError;
 use crate::schema::mutation::keyed::{self, Call};
@@ -68,17 +69,21 @@ impl AddDeviceStatusPayload {
     }
 
     /// The created object.
-    async fn device_status(&self, ctx: &Context<'_>) -> Option<Result<DeviceStatus, FieldError>> {
+    async fn device_status(&self, ctx: &Context<'_>) -> Option<Result<Bounded<DeviceStatus>, FieldError>> {
         let selected = Selected::of(ctx, "DeviceStatus");
-        Some(self.made.device_status(ctx, &self.configuration, selected).await)
+        let status = self.made.device_status(ctx, &self.configuration, selected).await;
+        Some(status.map(Bounded::guaranteed))
     }
 
     /// The created object as an edge, to be appended to a list that the caller holds.
-    async fn device_status_edge(&self, ctx: &Context<'_>) -> Option<Result<Edge<DeviceStatus>, FieldError>> {
+    async fn device_status_edge(
+        &self,
+        ctx: &Context<'_>,
+    ) -> Option<Result<Bounded<Edge<DeviceStatus>>, FieldError>> {
         let node = Selected::of(ctx, "DeviceStatusEdge").within("node", "DeviceStatus").next();
         let selected = node.unwrap_or_else(|| Selected::of(ctx, "DeviceStatus"));
         let status = self.made.device_status(ctx, &self.configuration, selected).await;
-        Some(status.map(DeviceStatus::into_edge))
+        Some(status.map(|status| Bounded::guaranteed(status.into_edge())))
     }
 
     /// True when `idempotencyKey` had been seen, and this is the first call's object.

@@ -3,6 +3,7 @@
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 
 use crate::graph::{Key, Outcome, models};
+use crate::schema::bounded::Bounded;
 use crate::schema::error::{FieldError, OperationError};
 use crate::schema::mutation::keyed::{self, Call};
 use crate::schema::mutation::made::Made;
@@ -33,7 +34,7 @@ pub(super) struct AddDeviceStatusesInput {
 #[derive(Debug, SimpleObject)]
 pub(super) struct AddDeviceStatusesPayload {
     /// One for each status of the input, in order.
-    results: Vec<AddDeviceStatusResult>,
+    results: Vec<Bounded<AddDeviceStatusResult>>,
     /// How many of the statuses are there.
     created_count: usize,
     /// How many have an error.
@@ -77,7 +78,7 @@ pub(super) async fn resolve(
     let results = created.await?.into_iter().enumerate().map(|(index, creation)| {
         let made = creation.and_then(|creation| Made::new(ctx, &configuration, creation));
         let result = made.map_err(OperationError::from);
-        AddDeviceStatusResult { index, configuration: configuration.clone(), result }
+        Bounded::guaranteed(AddDeviceStatusResult { index, configuration: configuration.clone(), result })
     });
     let results: Vec<_> = results.collect();
     let created_count = results.iter().filter(|result| result.result.is_ok()).count();
@@ -106,9 +107,10 @@ impl AddDeviceStatusResult {
     }
 
     /// The object.
-    async fn device_status(&self, ctx: &Context<'_>) -> Option<Result<DeviceStatus, FieldError>> {
+    async fn device_status(&self, ctx: &Context<'_>) -> Option<Result<Bounded<DeviceStatus>, FieldError>> {
         let made = self.result.as_ref().ok()?;
-        Some(made.device_status(ctx, &self.configuration, Selected::of(ctx, "DeviceStatus")).await)
+        let selected = Selected::of(ctx, "DeviceStatus");
+        Some(made.device_status(ctx, &self.configuration, selected).await.map(Bounded::guaranteed))
     }
 
     /// True when `idempotencyKey` had been seen, and this is the object of an earlier call.
@@ -117,7 +119,7 @@ impl AddDeviceStatusResult {
     }
 
     /// Why there is no object.
-    async fn error(&self) -> Option<&OperationError> {
-        self.result.as_ref().err()
+    async fn error(&self) -> Option<Bounded<&OperationError>> {
+        self.result.as_ref().err().map(Bounded::guaranteed)
     }
 }

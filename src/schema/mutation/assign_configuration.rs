@@ -4,6 +4,7 @@ use async_graphql::{Context, ID, InputObject, Object};
 
 use crate::graph::models::Assign;
 use crate::graph::{Key, Outcome};
+use crate::schema::bounded::Bounded;
 use crate::schema::connection::Listed as _;
 use crate::schema::error::FieldError;
 use crate::schema::node;
@@ -60,9 +61,10 @@ impl AssignIosLobAppProvisioningConfigurationPayload {
     async fn configuration(
         &self,
         ctx: &Context<'_>,
-    ) -> Option<Result<IosLobAppProvisioningConfiguration, FieldError>> {
+    ) -> Option<Result<Bounded<IosLobAppProvisioningConfiguration>, FieldError>> {
         let selected = Selected::of(ctx, IosLobAppProvisioningConfiguration::NAME);
-        IosLobAppProvisioningConfiguration::load(ctx, selected, &self.key).await.transpose()
+        let found = IosLobAppProvisioningConfiguration::load(ctx, selected, &self.key).await;
+        Some(found.transpose()?.map(Bounded::new))
     }
 
     /// As it came in the input.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_graphql::{Context, ID, InputObject, Object};
 
 use crate::graph::{Created, Key, Outcome};
+use crate::schema::bounded::Bounded;
 use crate::schema::connection::{Edge, Listed as _};
 use crate::schema::error::FieldError;
 use crate::schema::mutation::keyed::{self, Call, Creation};
@@ -94,18 +95,20 @@ impl CreateIosLobAppProvisioningConfigurationPayload {
     async fn configuration(
         &self,
         ctx: &Context<'_>,
-    ) -> Option<Result<IosLobAppProvisioningConfiguration, FieldError>> {
-        Some(self.created(ctx, Selected::of(ctx, IosLobAppProvisioningConfiguration::NAME)).await)
+    ) -> Option<Result<Bounded<IosLobAppProvisioningConfiguration>, FieldError>> {
+        let selected = Selected::of(ctx, IosLobAppProvisioningConfiguration::NAME);
+        Some(self.created(ctx, selected).await.map(Bounded::guaranteed))
     }
 
     /// The created object as an edge, to be appended to a list that the caller holds.
     async fn configuration_edge(
         &self,
         ctx: &Context<'_>,
-    ) -> Option<Result<Edge<IosLobAppProvisioningConfiguration>, FieldError>> {
+    ) -> Option<Result<Bounded<Edge<IosLobAppProvisioningConfiguration>>, FieldError>> {
         let edge = Selected::of(ctx, "IosLobAppProvisioningConfigurationEdge");
         let node = edge.within("node", IosLobAppProvisioningConfiguration::NAME).next().unwrap_or(edge);
-        Some(self.created(ctx, node).await.map(IosLobAppProvisioningConfiguration::into_edge))
+        let created = self.created(ctx, node).await;
+        Some(created.map(|configuration| Bounded::guaranteed(configuration.into_edge())))
     }
 
     /// True when `idempotencyKey` had been seen, and this is the first call's object.

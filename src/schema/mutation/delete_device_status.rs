@@ -3,6 +3,7 @@
 use async_graphql::{Context, ID, InputObject, Object};
 
 use crate::graph::{Key, Outcome};
+use crate::schema::bounded::Bounded;
 use crate::schema::connection::Listed as _;
 use crate::schema::error::FieldError;
 use crate::schema::node::{self, GlobalId};
@@ -52,9 +53,10 @@ impl DeleteDeviceStatusPayload {
     async fn configuration(
         &self,
         ctx: &Context<'_>,
-    ) -> Option<Result<IosLobAppProvisioningConfiguration, FieldError>> {
+    ) -> Option<Result<Bounded<IosLobAppProvisioningConfiguration>, FieldError>> {
         let selected = Selected::of(ctx, IosLobAppProvisioningConfiguration::NAME);
-        IosLobAppProvisioningConfiguration::load(ctx, selected, &self.configuration).await.transpose()
+        let found = IosLobAppProvisioningConfiguration::load(ctx, selected, &self.configuration).await;
+        Some(found.transpose()?.map(Bounded::new))
     }
 
     /// As it came in the input.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_graphql::{Context, ID, InputObject, SimpleObject};
 
 use crate::graph::Outcome;
+use crate::schema::bounded::Bounded;
 use crate::schema::connection::Listed as _;
 use crate::schema::error::FieldError;
 use crate::schema::node;
@@ -27,7 +28,7 @@ pub(super) struct UpdateIosLobAppProvisioningConfigurationInput {
 #[derive(Debug, SimpleObject)]
 pub(super) struct UpdateIosLobAppProvisioningConfigurationPayload {
     /// The configuration as it is now.
-    configuration: IosLobAppProvisioningConfiguration,
+    configuration: Bounded<IosLobAppProvisioningConfiguration>,
     /// As it came in the input.
     client_mutation_id: Option<String>,
 }
@@ -57,8 +58,9 @@ pub(super) async fn resolve(
             found.and_then(|found| found.ok_or_else(|| FieldError::not_shown("updated the configuration")))
         }
     };
+    let configuration = configuration.map_err(|error| error.with_outcome(Outcome::Applied))?;
     Ok(UpdateIosLobAppProvisioningConfigurationPayload {
-        configuration: configuration.map_err(|error| error.with_outcome(Outcome::Applied))?,
+        configuration: Bounded::guaranteed(configuration),
         client_mutation_id: input.client_mutation_id,
     })
 }

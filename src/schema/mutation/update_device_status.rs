@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_graphql::{Context, ID, InputObject, SimpleObject};
 
 use crate::graph::Outcome;
+use crate::schema::bounded::Bounded;
 use crate::schema::connection::Listed as _;
 use crate::schema::error::FieldError;
 use crate::schema::node;
@@ -27,7 +28,7 @@ pub(super) struct UpdateDeviceStatusInput {
 #[derive(Debug, SimpleObject)]
 pub(super) struct UpdateDeviceStatusPayload {
     /// The status as it is now.
-    device_status: DeviceStatus,
+    device_status: Bounded<DeviceStatus>,
     /// As it came in the input.
     client_mutation_id: Option<String>,
 }
@@ -57,8 +58,9 @@ pub(super) async fn resolve(
             found.and_then(|found| found.ok_or_else(|| FieldError::not_shown("updated the device status")))
         }
     };
+    let device_status = device_status.map_err(|error| error.with_outcome(Outcome::Applied))?;
     Ok(UpdateDeviceStatusPayload {
-        device_status: device_status.map_err(|error| error.with_outcome(Outcome::Applied))?,
+        device_status: Bounded::guaranteed(device_status),
         client_mutation_id: input.client_mutation_id,
     })
 }

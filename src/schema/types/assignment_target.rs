@@ -3,6 +3,7 @@
 use async_graphql::{Enum, Interface, SimpleObject};
 
 use crate::graph::models;
+use crate::schema::bounded::Bounded;
 
 /// Whom a configuration is meant for: Graph's `deviceAndAppManagementAssignmentTarget`.
 #[derive(Debug, Clone, Interface)]
@@ -20,17 +21,17 @@ use crate::graph::models;
 )]
 pub(crate) enum AssignmentTarget {
     /// A group.
-    Group(GroupAssignmentTarget),
+    Group(Bounded<GroupAssignmentTarget>),
     /// All but a group.
-    ExclusionGroup(ExclusionGroupAssignmentTarget),
+    ExclusionGroup(Bounded<ExclusionGroupAssignmentTarget>),
     /// All devices.
-    AllDevices(AllDevicesAssignmentTarget),
+    AllDevices(Bounded<AllDevicesAssignmentTarget>),
     /// All users with a licence.
-    AllLicensedUsers(AllLicensedUsersAssignmentTarget),
+    AllLicensedUsers(Bounded<AllLicensedUsersAssignmentTarget>),
     /// A Configuration Manager collection.
-    ConfigurationManagerCollection(ConfigurationManagerCollectionAssignmentTarget),
+    ConfigurationManagerCollection(Bounded<ConfigurationManagerCollectionAssignmentTarget>),
     /// A kind that Graph added later.
-    Other(OtherAssignmentTarget),
+    Other(Bounded<OtherAssignmentTarget>),
 }
 
 /// How an assignment filter applies.
@@ -128,38 +129,42 @@ impl From<models::AssignmentTarget> for AssignmentTarget {
             .as_deref()
             .map(|name| name.trim_start_matches("microsoft.graph.").to_ascii_lowercase());
         match kind.as_deref() {
-            Some("groupassignmenttarget") => Self::Group(GroupAssignmentTarget {
+            Some("groupassignmenttarget") => Self::Group(Bounded::new(GroupAssignmentTarget {
                 device_and_app_management_assignment_filter_id,
                 device_and_app_management_assignment_filter_type,
                 group_id,
-            }),
-            Some("exclusiongroupassignmenttarget") => Self::ExclusionGroup(ExclusionGroupAssignmentTarget {
-                device_and_app_management_assignment_filter_id,
-                device_and_app_management_assignment_filter_type,
-                group_id,
-            }),
-            Some("alldevicesassignmenttarget") => Self::AllDevices(AllDevicesAssignmentTarget {
-                device_and_app_management_assignment_filter_id,
-                device_and_app_management_assignment_filter_type,
-            }),
-            Some("alllicensedusersassignmenttarget") => {
-                Self::AllLicensedUsers(AllLicensedUsersAssignmentTarget {
+            })),
+            Some("exclusiongroupassignmenttarget") => {
+                Self::ExclusionGroup(Bounded::new(ExclusionGroupAssignmentTarget {
                     device_and_app_management_assignment_filter_id,
                     device_and_app_management_assignment_filter_type,
-                })
+                    group_id,
+                }))
             }
-            Some("configurationmanagercollectionassignmenttarget") => {
-                Self::ConfigurationManagerCollection(ConfigurationManagerCollectionAssignmentTarget {
+            Some("alldevicesassignmenttarget") => {
+                Self::AllDevices(Bounded::new(AllDevicesAssignmentTarget {
+                    device_and_app_management_assignment_filter_id,
+                    device_and_app_management_assignment_filter_type,
+                }))
+            }
+            Some("alllicensedusersassignmenttarget") => {
+                Self::AllLicensedUsers(Bounded::new(AllLicensedUsersAssignmentTarget {
+                    device_and_app_management_assignment_filter_id,
+                    device_and_app_management_assignment_filter_type,
+                }))
+            }
+            Some("configurationmanagercollectionassignmenttarget") => Self::ConfigurationManagerCollection(
+                Bounded::new(ConfigurationManagerCollectionAssignmentTarget {
                     device_and_app_management_assignment_filter_id,
                     device_and_app_management_assignment_filter_type,
                     collection_id,
-                })
-            }
-            _ => Self::Other(OtherAssignmentTarget {
+                }),
+            ),
+            _ => Self::Other(Bounded::new(OtherAssignmentTarget {
                 device_and_app_management_assignment_filter_id,
                 device_and_app_management_assignment_filter_type,
                 odata_type,
-            }),
+            })),
         }
     }
 }

@@ -4,6 +4,7 @@ use async_graphql::{Context, ID, Object};
 
 use super::{AssignmentTarget, property};
 use crate::graph::{Key, models};
+use crate::schema::bounded::BoundedInterface;
 use crate::schema::connection::Listed;
 use crate::schema::error::FieldError;
 use crate::schema::node::GlobalId;
@@ -96,8 +97,11 @@ impl ConfigurationAssignment {
     }
 
     /// Whom the configuration is meant for.
-    async fn target(&self, ctx: &Context<'_>) -> Option<Result<AssignmentTarget, FieldError>> {
-        property::field(ctx, &self.entity.target, |target| target.clone().into())
+    async fn target(
+        &self,
+        ctx: &Context<'_>,
+    ) -> Option<Result<BoundedInterface<AssignmentTarget>, FieldError>> {
+        property::field(ctx, &self.entity.target, |target| BoundedInterface(target.clone().into()))
     }
 }
 

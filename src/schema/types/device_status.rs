@@ -7,10 +7,11 @@ use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object};
 use super::patch::patch;
 use super::{ComplianceStatus, DateTimeOffset, IosLobAppProvisioningConfiguration, property};
 use crate::graph::{Key, models};
+use crate::schema::bounded::Bounded;
 use crate::schema::connection::{Cursor, Edge, Listed};
 use crate::schema::error::FieldError;
 use crate::schema::node::GlobalId;
-use crate::schema::request::{Properties, request, session};
+use crate::schema::request::{request, session};
 use crate::schema::selection::Selected;
 
 /// The fields that are properties of Graph's, under the same names.
@@ -65,19 +66,15 @@ impl DeviceStatus {
         configuration: &Key,
         key: &Key,
     ) -> Result<Option<Self>, FieldError> {
-        let known = &request(ctx)?.device_statuses;
         let place = (configuration.clone(), key.clone());
         let select = selected.properties(PROPERTIES);
-        let entity = match known.get(&place, &select) {
-            Some(entity) => entity,
-            None => {
-                let configurations = session(ctx)?.ios_lob_app_provisioning_configurations();
-                let entity = configurations.device_statuses(configuration).get_or_find(key, &select).await?;
-                let entity = entity.map(Arc::new);
-                known.keep(place, Properties::Some(select), entity.clone());
-                entity
-            }
+        let read = async {
+            let configurations = session(ctx)?.ios_lob_app_provisioning_configurations();
+            Ok::<_, FieldError>(
+                configurations.device_statuses(configuration).get_or_find(key, &select).await?,
+            )
         };
+        let entity = request(ctx)?.device_statuses.get_or_read(&place, &select, read).await?;
         entity.map(|entity| Self::new(configuration.clone(), entity)).transpose()
     }
 }
@@ -101,9 +98,10 @@ impl DeviceStatus {
     async fn configuration(
         &self,
         ctx: &Context<'_>,
-    ) -> Option<Result<IosLobAppProvisioningConfiguration, FieldError>> {
+    ) -> Option<Result<Bounded<IosLobAppProvisioningConfiguration>, FieldError>> {
         let selected = Selected::of(ctx, IosLobAppProvisioningConfiguration::NAME);
-        IosLobAppProvisioningConfiguration::load(ctx, selected, &self.configuration).await.transpose()
+        let found = IosLobAppProvisioningConfiguration::load(ctx, selected, &self.configuration).await;
+        Some(found.transpose()?.map(Bounded::new))
     }
 
     /// Name of the device.

@@ -11,12 +11,13 @@ use super::{
 };
 use crate::graph::odata::Select;
 use crate::graph::{Key, models};
+use crate::schema::bounded::Bounded;
 use crate::schema::connection::{Connection, Cursor, Edge, Listed};
 use crate::schema::error::FieldError;
 use crate::schema::filter;
 use crate::schema::list::{self, Arguments, Wanted};
 use crate::schema::node::{self, GlobalId};
-use crate::schema::request::{Properties, request, session};
+use crate::schema::request::{request, session};
 use crate::schema::selection::Selected;
 
 /// The fields that are properties of Graph's, under the same names.
@@ -91,17 +92,12 @@ impl IosLobAppProvisioningConfiguration {
         selected: Selected<'_>,
         key: &Key,
     ) -> Result<Option<Self>, FieldError> {
-        let known = &request(ctx)?.configurations;
         let select = Self::select(selected);
-        let entity = match known.get(key, &select) {
-            Some(entity) => entity,
-            None => {
-                let configurations = session(ctx)?.ios_lob_app_provisioning_configurations();
-                let entity = configurations.collection().get_opt(key, &select).await?.map(Arc::new);
-                known.keep(key.clone(), Properties::Some(select), entity.clone());
-                entity
-            }
+        let read = async {
+            let configurations = session(ctx)?.ios_lob_app_provisioning_configurations();
+            Ok::<_, FieldError>(configurations.collection().get_opt(key, &select).await?)
         };
+        let entity = request(ctx)?.configurations.get_or_read(key, &select, read).await?;
         entity.map(Self::new).transpose()
     }
 }
@@ -170,14 +166,11 @@ impl IosLobAppProvisioningConfiguration {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The status' global id, or Graph's own key.")] id: ID,
-    ) -> Option<Result<DeviceStatus, FieldError>> {
+    ) -> Option<Result<Bounded<DeviceStatus>, FieldError>> {
         async {
-            match node::device_status_key(&id, &self.key, "id")? {
-                Some(key) => {
-                    DeviceStatus::load(ctx, Selected::of(ctx, DeviceStatus::NAME), &self.key, &key).await
-                }
-                None => Ok(None),
-            }
+            let Some(key) = node::device_status_key(&id, &self.key, "id")? else { return Ok(None) };
+            let selected = Selected::of(ctx, DeviceStatus::NAME);
+            Ok(DeviceStatus::load(ctx, selected, &self.key, &key).await?.map(Bounded::new))
         }
         .await
         .transpose()
@@ -193,7 +186,7 @@ impl IosLobAppProvisioningConfiguration {
         #[graphql(desc = "How to order them; without it, as Graph does.")] order_by: Option<
             DeviceStatusOrder,
         >,
-    ) -> Option<Result<Connection<DeviceStatus>, FieldError>> {
+    ) -> Option<Result<Bounded<Connection<DeviceStatus>>, FieldError>> {
         Some(
             async {
                 let statuses =
@@ -217,8 +210,9 @@ impl IosLobAppProvisioningConfiguration {
     async fn device_status_counts(
         &self,
         ctx: &Context<'_>,
-    ) -> Option<Result<Vec<DeviceStatusCount>, FieldError>> {
-        Some(device_status_count::load(ctx, &self.key).await)
+    ) -> Option<Result<Vec<Bounded<DeviceStatusCount>>, FieldError>> {
+        let counts = device_status_count::load(ctx, &self.key).await;
+        Some(counts.map(|counts| counts.into_iter().map(Bounded::new).collect()))
     }
 
     /// The configuration's user statuses.
@@ -227,7 +221,7 @@ impl IosLobAppProvisioningConfiguration {
         ctx: &Context<'_>,
         #[graphql(desc = "How many, 1 to 1000; by default the gateway's setting, 50.")] first: Option<i32>,
         #[graphql(desc = "The cursor after which the page starts.")] after: Option<String>,
-    ) -> Option<Result<Connection<UserStatus>, FieldError>> {
+    ) -> Option<Result<Bounded<Connection<UserStatus>>, FieldError>> {
         Some(
             async {
                 let statuses =
@@ -247,7 +241,7 @@ impl IosLobAppProvisioningConfiguration {
         ctx: &Context<'_>,
         #[graphql(desc = "How many, 1 to 1000; by default the gateway's setting, 50.")] first: Option<i32>,
         #[graphql(desc = "The cursor after which the page starts.")] after: Option<String>,
-    ) -> Option<Result<Connection<ConfigurationAssignment>, FieldError>> {
+    ) -> Option<Result<Bounded<Connection<ConfigurationAssignment>>, FieldError>> {
         Some(
             async {
                 let assignments =
@@ -269,7 +263,7 @@ impl IosLobAppProvisioningConfiguration {
         ctx: &Context<'_>,
         #[graphql(desc = "How many, 1 to 1000; by default the gateway's setting, 50.")] first: Option<i32>,
         #[graphql(desc = "The cursor after which the page starts.")] after: Option<String>,
-    ) -> Option<Result<Connection<ConfigurationGroupAssignment>, FieldError>> {
+    ) -> Option<Result<Bounded<Connection<ConfigurationGroupAssignment>>, FieldError>> {
         Some(
             async {
                 let configurations = session(ctx)?.ios_lob_app_provisioning_configurations();

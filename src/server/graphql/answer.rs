@@ -8,7 +8,7 @@ use tracing::error;
 
 use super::events;
 use crate::schema::operation::RequestError;
-use crate::schema::{ErrorCode, PrepareError, WriteOutcome};
+use crate::schema::{ErrorCode, Executed, PrepareError, ResponseMemory, WriteOutcome};
 use crate::server::media_type::{Accepted, ResponseType};
 use crate::telemetry::metrics::Overloaded;
 
@@ -22,18 +22,26 @@ pub(super) struct Answer {
     errors: Vec<async_graphql::ServerError>,
     #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<async_graphql::Value>,
+    /// What it takes of the memory for answers.
+    #[serde(skip)]
+    memory: Option<Box<dyn ResponseMemory>>,
 }
 
 impl Answer {
     /// That to a query or a mutation.
-    pub(super) fn whole(response: async_graphql::Response) -> Self {
-        Self { errors: response.errors, data: Some(response.data) }
+    pub(super) fn whole(Executed { response, memory }: Executed) -> Self {
+        Self { errors: response.errors, data: Some(response.data), memory }
     }
 
     /// One of those to a subscription. Where it could not begin, that is a request error (GraphQL, section 6.2.3).
-    pub(super) fn live(response: async_graphql::Response) -> Self {
+    pub(super) fn live(Executed { response, memory }: Executed) -> Self {
         let has_begun = response.errors.is_empty() || response.data != async_graphql::Value::Null;
-        Self { errors: response.errors, data: has_begun.then_some(response.data) }
+        Self { errors: response.errors, data: has_begun.then_some(response.data), memory }
+    }
+
+    /// What it takes of the memory for answers, to be kept until it has been sent.
+    pub(super) fn into_memory(self) -> Option<Box<dyn ResponseMemory>> {
+        self.memory
     }
 
     /// 200 whatever fields failed.

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::error;
 
 use super::answer::Answer;
+use crate::schema::ResponseMemory;
 use crate::server::connection::Endless;
 use crate::server::memory::Held;
 
@@ -23,6 +24,9 @@ use crate::server::memory::Held;
 const ALIVE: Bytes = Bytes::from_static(b":\n\n");
 /// No more will come. The empty data make a browser tell of it.
 const COMPLETE: Bytes = Bytes::from_static(b"event: complete\ndata:\n\n");
+
+/// Most bytes of an event that are handed on at a time.
+const PIECE: usize = 64 * 1024;
 
 /// Longest time without a sign of life; proxies often close what is still for a minute.
 const LONGEST_STILL: Duration = Duration::from_secs(12);
@@ -52,6 +56,14 @@ fn next(answer: &impl Serialize) -> Option<Bytes> {
     Some(event.into())
 }
 
+/// An event in pieces, and the memory that it takes until the last of them has gone.
+fn pieces(event: Bytes, memory: Option<Box<dyn ResponseMemory>>) -> impl Stream<Item = Bytes> {
+    stream::unfold((event, memory), async |(mut rest, memory)| {
+        let piece = rest.split_to(rest.len().min(PIECE));
+        (!piece.is_empty()).then_some((piece, (rest, memory)))
+    })
+}
+
 /// The only answer, and that no more will come.
 pub(super) fn one(answer: &impl Serialize) -> Response {
     let mut events = next(answer).map(Vec::from).unwrap_or_default();
@@ -67,7 +79,7 @@ pub(super) fn respond(
     still: Duration,
     stopping: CancellationToken,
 ) -> Response {
-    let events = answers.filter_map(async |answer| next(&answer));
+    let events = answers.flat_map(|answer| pieces(next(&answer).unwrap_or_default(), answer.into_memory()));
     let events = events.chain(stream::iter([COMPLETE])).take_until(stopping.cancelled_owned());
     let later = stream::unfold(Box::pin(events), move |mut events| async move {
         let event = timeout(still, events.next()).await.unwrap_or(Some(ALIVE))?;

@@ -1,6 +1,7 @@
 //! From a request's parameters to its answers, the same for every transport: taken in, prepared, executed.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Instant;
 
 use async_graphql::parser::types::OperationType;
@@ -13,7 +14,7 @@ use uuid::Uuid;
 
 use super::answer::{Answer, Refusal};
 use crate::graph::{Authorization, Caller};
-use crate::schema::GraphqlRequest;
+use crate::schema::{GraphqlRequest, ResponseMemory};
 use crate::server::App;
 use crate::telemetry::metrics::{self, Overloaded};
 
@@ -74,7 +75,9 @@ pub(super) async fn execute(
         may_subscribe?;
         let admitted =
             app.streams.admit(token.as_ref(), deadline.into()).await.map_err(Refusal::Overloaded)?;
-        let responses = app.api.subscribe(prepared, session(token), app.settings.deadline);
+        let answers = Arc::clone(&app.answers);
+        let memory = move || -> Box<dyn ResponseMemory> { Box::new(answers.hold()) };
+        let responses = app.api.subscribe(prepared, session(token), app.settings.deadline, memory);
         let kept = (admitted, present);
         return Ok(Execution::Live(
             responses
@@ -86,7 +89,8 @@ pub(super) async fn execute(
         ));
     }
     *is_write = prepared.operation_type == OperationType::Mutation;
-    Ok(Execution::Whole(Answer::whole(app.api.execute(prepared, session(token)).await)))
+    let memory = Box::new(app.answers.hold());
+    Ok(Execution::Whole(Answer::whole(app.api.execute(prepared, session(token), memory).await)))
 }
 
 /// What `answer` gives, also where it panics; it says by its argument that it is going to write.

@@ -178,11 +178,12 @@ impl Shared {
 
     /// Whether it may carry further requests, now or later.
     pub(super) fn is_usable(&self, now: Instant, idle_timeout: Duration) -> bool {
-        let is_idle = self.in_flight.load(Ordering::Acquire) == 0;
+        if self.sender.is_closed() || self.is_retired.load(Ordering::Acquire) {
+            return false;
+        }
         let last_used = *self.last_used.lock().unwrap_or_else(PoisonError::into_inner);
-        !self.sender.is_closed()
-            && !self.is_retired.load(Ordering::Acquire)
-            && !(is_idle && now.saturating_duration_since(last_used) >= idle_timeout)
+        let is_idle = self.in_flight.load(Ordering::Acquire) == 0;
+        !is_idle || now.saturating_duration_since(last_used) < idle_timeout
     }
 
     /// Takes room for a request. The pool's lock makes it one step with [`Self::has_room`].

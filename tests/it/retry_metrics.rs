@@ -83,7 +83,7 @@ async fn a_retry_that_a_hang_up_prevents_is_not_counted() {
     ];
     graph.until("all three", |seen| seen.requests.len() == 3).await;
     for caller in &callers {
-        hang_up(&caller).await;
+        hang_up(caller).await;
     }
     gateway.until_in_flight(0).await;
     let metric = gateway.metric(RETRIES).await;

@@ -4,6 +4,8 @@ mod collection;
 mod creates;
 mod device_statuses;
 mod ios_lob_app_provisioning_configurations;
+mod progress;
+mod read_back;
 
 pub use self::collection::{Collection, Created};
 pub use self::creates::{CreateResult, Fate, Journal, NoJournal};

@@ -8,7 +8,8 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::absent_is_none;
-use super::creates::{self, CreateResult, Journal, ReadBack, read_back};
+use super::creates::{self, CreateResult, Journal};
+use super::read_back::{ReadBack, read_back};
 use crate::graph::answer::Answer;
 use crate::graph::error::{Error, WriteError, WriteKind};
 use crate::graph::key::Key;

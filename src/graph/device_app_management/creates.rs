@@ -5,7 +5,7 @@
 //! waits until the deadline, and is then told of each create how far it has come.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -17,6 +17,8 @@ use tokio::time::Instant;
 use tower::retry::budget::Budget as _;
 
 use super::collection::{Collection, Created};
+use super::progress::{Progress, Stage};
+use super::read_back::{ReadBack, read_back};
 use crate::graph::answer::Answer;
 use crate::graph::batch::MOST_ITEMS;
 use crate::graph::error::{Error, Outcome, WriteError, WriteKind};
@@ -129,80 +131,13 @@ pub(super) async fn create<N: NewEntity>(
     progress.report().into_iter().map(result).collect()
 }
 
-/// How far each create has come, as the caller sees it at the deadline.
-struct Progress<T>(Mutex<Stages<T>>);
-
-struct Stages<T> {
-    stages: Vec<Stage<T>>,
-    /// The caller has been told: nothing more begins.
-    is_reported: bool,
-}
-
-enum Stage<T> {
-    /// It is not under way; the attempts so far left this known.
-    Waiting {
-        earlier: Outcome,
-        error: Option<Error>,
-    },
-    /// An attempt has begun; the gate knows whether it has been sent.
-    Begun {
-        earlier: Outcome,
-        gate: SendGate,
-    },
-    Ended(CreateResult<T>),
-}
-
-impl<T> Progress<T> {
-    fn new(count: usize) -> Self {
-        let stages = (0..count).map(|_| Stage::Waiting { earlier: Outcome::NotSent, error: None }).collect();
-        Self(Mutex::new(Stages { stages, is_reported: false }))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Stages<T>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Nobody looks any more once the caller has taken what there was.
-    fn set(&self, index: usize, stage: Stage<T>) {
-        if let Some(place) = self.lock().stages.get_mut(index) {
-            *place = stage;
-        }
-    }
-
-    /// Begins an attempt at each of a group; `None` where the caller has been told that they were not sent.
-    fn begin(&self, group: &[Pending]) -> Option<SendGate> {
-        let mut stages = self.lock();
-        if stages.is_reported {
-            return None;
-        }
-        let gate = SendGate::default();
-        for pending in group {
-            if let Some(stage) = stages.stages.get_mut(pending.index) {
-                *stage = Stage::Begun { earlier: pending.earlier, gate: gate.clone() };
-            }
-        }
-        Some(gate)
-    }
-
-    /// What is to be told. From now on no attempt begins; those that have begun are for their gates to decide.
-    fn report(&self) -> Vec<Stage<T>> {
-        let mut stages = self.lock();
-        stages.is_reported = true;
-        std::mem::take(&mut stages.stages)
-    }
-
-    fn is_reported(&self) -> bool {
-        self.lock().is_reported
-    }
-}
-
 struct Creates<N: NewEntity> {
     exchange: Arc<Exchange>,
     collection: Collection<N::Entity>,
     new: Vec<N>,
     bodies: Vec<Bytes>,
     journal: Arc<dyn Journal>,
-    progress: Arc<Progress<N::Entity>>,
+    progress: Arc<Progress<CreateResult<N::Entity>>>,
     deadline: Instant,
 }
 
@@ -308,7 +243,11 @@ impl<N: NewEntity> Creates<N> {
             return Vec::new();
         }
         // Noting it may have taken long: the caller may have been told, or have gone, since.
-        let gate = if self.is_over() { None } else { self.progress.begin(&group) };
+        let gate = if self.is_over() {
+            None
+        } else {
+            self.progress.begin(group.iter().map(|pending| (pending.index, pending.earlier)))
+        };
         let Some(gate) = gate else {
             let unsent: Vec<_> =
                 group.iter().map(|pending| (pending.index, Fate::Failed(pending.earlier))).collect();
@@ -430,29 +369,6 @@ impl<N: NewEntity> Creates<N> {
             self.progress.set(pending.index, Stage::Ended(Err(error)));
         }
     }
-}
-
-/// Looks whether what was sent is there. The key alone does not tell: somebody else may have used it.
-pub(super) async fn read_back<N: NewEntity>(
-    collection: &Collection<N::Entity>,
-    new: &N,
-) -> ReadBack<N::Entity> {
-    let Some(key) = new.key().and_then(|key| Key::new(key).ok()) else { return ReadBack::NotKnown };
-    match collection.get_or_find(&key, &N::properties()).await {
-        Ok(Some(entity)) if new.is_what(&entity) => ReadBack::Created(entity),
-        Ok(Some(_)) | Err(_) => ReadBack::NotKnown,
-        Ok(None) => ReadBack::Absent,
-    }
-}
-
-/// What became of looking for a create by its key.
-pub(super) enum ReadBack<T> {
-    /// It is there.
-    Created(T),
-    /// There is nothing of that key.
-    Absent,
-    /// There is something else, no key to look for, or no answer.
-    NotKnown,
 }
 
 impl<T: Entity> Step<T> {

@@ -144,6 +144,10 @@ pub(super) const MAX_HEAD: u32 = 64 * 1024;
 /// Bytes of each unfinished head that are not counted: those of most requests.
 const UNCOUNTED_HEAD: usize = 8 * 1024;
 
+/// How long calls to Graph may begin for a client that closed its sending side together with its request. It may as well
+/// have closed the whole connection.
+const HALF_CLOSE_GRACE: Duration = Duration::from_millis(500);
+
 /// What a connection is at: its stream and its requests tell, and whoever watches it asks.
 #[derive(Debug)]
 struct Activity {
@@ -158,7 +162,7 @@ struct Activity {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum SendingSide {
     Open,
-    /// Closed together with a request: the client waits for the response.
+    /// Closed together with a request: the client waits for the response, at least for a while.
     ClosedWithRequest,
     /// Closed later: nothing says that the client still waits.
     ClosedLater,
@@ -268,6 +272,11 @@ impl Activity {
                 Ok(1..) => return Poll::Pending,
                 Ok(0) if state.complete_since.is_some_and(|since| since.elapsed() < half_close) => {
                     state.sending_side = SendingSide::ClosedWithRequest;
+                    let left = self.left.clone();
+                    tokio::spawn(async move {
+                        tokio::time::sleep(HALF_CLOSE_GRACE).await;
+                        left.cancel();
+                    });
                 }
                 Ok(0) => {
                     state.sending_side = SendingSide::ClosedLater;

@@ -117,20 +117,23 @@ async fn a_connection_that_does_not_come_about_is_tried_again() {
     let root = format!("http://{}/beta", socket.local_addr().unwrap());
     let (gateway, url, admin) = gateway(&root, &[]);
     let reply = tokio::spawn(post(url));
-    let retried = "intune_graphql_graph_retries_total{reason=\"not_connected\"} 1";
     let metrics = async || {
         let answer = http_client().build().unwrap().get(format!("{admin}/metrics")).send().await.unwrap();
         answer.text().await.unwrap()
     };
-    while !metrics().await.contains(retried) {
+    while !metrics().await.contains("intune_graphql_requests_in_flight 1") {
         tokio::task::yield_now().await;
     }
+    // Nobody sees a connection that is refused. It is tried at once, and again after a second at the earliest.
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
     let sandbox = Sandbox::new(Settings::default());
     let listener = socket.listen(16).unwrap();
     tokio::spawn(intune_graphql::sandbox::run(listener, sandbox.clone(), std::future::pending()));
     let reply = reply.await.unwrap();
     assert!(reply["data"]["addDeviceStatus"]["deviceStatusId"].is_string(), "{reply}");
     assert_eq!(sandbox.requests().len(), 1);
+    let retried = "intune_graphql_graph_retries_total{reason=\"not_connected\"} 1";
+    assert!(metrics().await.contains(retried), "the first attempt failed, and the second is counted");
     assert_eq!(gateway.stop().0, Some(0));
 }
 

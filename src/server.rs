@@ -115,6 +115,7 @@ pub async fn run(
             info!(delay_ms = drain_delay.as_millis(), "shutting down");
             tokio::time::sleep(drain_delay).await;
             stopping_streams.cancel();
+            graph.stop_sending();
             drop(draining);
         }
     };
@@ -132,9 +133,15 @@ pub async fn run(
     // The admin listener goes last, so that whoever asks is told "not ready" rather than nothing.
     let (served, until_served) = oneshot::channel::<()>();
     let public = async {
+        let mut drained = std::pin::pin!(drained);
         tokio::select! {
-            () = drained => {}
-            () = overdue => warn!(timeout_ms = drain_timeout.as_millis(), "the drain time-out has passed"),
+            () = &mut drained => {}
+            () = overdue => {
+                warn!(timeout_ms = drain_timeout.as_millis(), "the drain time-out has passed");
+                // Callers of writes that are cut off are told that the outcome is unknown.
+                graph.cut_off();
+                let _ = tokio::time::timeout(TO_ANSWER, drained).await;
+            }
         }
         drop(served);
     };

@@ -69,6 +69,10 @@ pub(super) struct Inner {
     pub(super) budget: TpsBudget,
     /// Cancelled when the process is to stop: nothing is waited for that would be sent after a while.
     pub(super) stopping: CancellationToken,
+    /// Cancelled when no further request comes in: what has not reached a connection is not sent any more.
+    pub(super) draining: CancellationToken,
+    /// Cancelled when the process is about to end: callers are told what is known.
+    pub(super) cut_off: CancellationToken,
     /// The writes that are under way, those that nobody waits for any more too.
     pub(super) writes: TaskTracker,
 }
@@ -94,6 +98,8 @@ impl Client {
             throttles: ThrottleMemory::new().map_err(|_| ClientError::NoRandomness)?,
             budget: TpsBudget::new(BUDGET_WINDOW, BUDGET_FLOOR, BUDGET_SHARE),
             stopping: CancellationToken::new(),
+            draining: CancellationToken::new(),
+            cut_off: CancellationToken::new(),
             writes: TaskTracker::new(),
         })))
     }
@@ -107,6 +113,16 @@ impl Client {
     /// Ends the waits for a later attempt at once, and allows no further ones: the process is to stop.
     pub fn stop_waiting(&self) {
         self.0.stopping.cancel();
+    }
+
+    /// Sends no write any more that has not reached a connection: the process is to stop, and takes no further request.
+    pub fn stop_sending(&self) {
+        self.0.draining.cancel();
+    }
+
+    /// Ends the waits of callers for writes that have been sent: the process is about to end. Their outcome is unknown.
+    pub fn cut_off(&self) {
+        self.0.cut_off.cancel();
     }
 
     /// Resolves when no write is under way any more, those included whose callers have gone.

@@ -22,8 +22,8 @@ const MAX_STREAMS: usize = 100;
 /// Until the server has said how many requests it takes, one may be sent.
 const STREAMS_BEFORE_SETTINGS: usize = 1;
 /// How often an HTTP/2 connection is asked whether it is alive, and how long the answer may take.
-const PING_INTERVAL: Duration = Duration::from_secs(20);
-const PING_TIMEOUT: Duration = Duration::from_secs(10);
+const PING_INTERVAL: Duration = Duration::from_secs(10);
+const PING_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a response's last bytes may take to leave a connection free.
 const READY_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -166,9 +166,9 @@ impl Shared {
         self.sender.clone()
     }
 
-    /// Requests that it takes at once, as the server says at present.
+    /// Requests that it takes at once, as the server says at present; 0 where it takes none for now.
     pub(super) fn capacity(&self) -> usize {
-        self.driver.max_streams().clamp(1, MAX_STREAMS)
+        self.driver.max_streams().min(MAX_STREAMS)
     }
 
     /// Whether it takes a further request now.

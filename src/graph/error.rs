@@ -44,6 +44,12 @@ pub enum Error {
         /// When there is room for a further one.
         retry_after: Duration,
     },
+    /// The write was not begun when the request's time was over or the process was to stop; nothing was sent.
+    #[error("the write was not begun in time, and may be sent again in {} ms", .retry_after.as_millis())]
+    LeftOver {
+        /// When it may be sent again.
+        retry_after: Duration,
+    },
     /// The connection was lost, or the answer cut, after the request may have been sent.
     #[error("no complete answer from Graph")]
     Transport(#[source] Arc<dyn std::error::Error + Send + Sync>),
@@ -99,6 +105,7 @@ impl Error {
             Self::InvalidKey(_)
             | Self::Connect(_)
             | Self::Withdrawn
+            | Self::LeftOver { .. }
             | Self::BreakerOpen { .. }
             | Self::Throttled { .. }
             | Self::OverBudget { .. }
@@ -267,6 +274,7 @@ impl Outcome {
             | Error::Connect(_)
             | Error::Unprocessed(_)
             | Error::Withdrawn
+            | Error::LeftOver { .. }
             | Error::BreakerOpen { .. }
             | Error::Throttled { .. }
             | Error::OverBudget { .. }

@@ -158,17 +158,33 @@ impl Exchange {
                 () = self.given_up() => {}
                 () = self.client.stopping.cancelled() => {}
             }
-            Error::Throttled { retry_after: RETRY_AFTER }
+            Error::LeftOver { retry_after: RETRY_AFTER }
         };
         let outer = self.send_write(request, gate, withdrawal).await.map_err(Error::of_batch)?;
         let items = self.items(&outer, count, "POST", bodies.iter().map(|_| path), Direction::Write);
         items.map_err(|(BatchError::Failed(error) | BatchError::Broken(error))| error)
     }
 
-    /// Resolves when the caller waits no longer: it has gone, or its time is over.
+    /// Whether no write reaches a connection any more.
+    pub(super) fn is_draining(&self) -> bool {
+        self.client.draining.is_cancelled()
+    }
+
+    /// Waits for a write that runs in a task of its own, until the caller's time is over or the process is about to end.
+    pub(super) async fn until_told<T>(&self, deadline: Instant, task: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            ended = task => Some(ended),
+            () = tokio::time::sleep_until(deadline) => None,
+            () = self.client.cut_off.cancelled() => None,
+        }
+    }
+
+    /// Resolves when a write is not to be begun any more: the caller has gone, its time is over, or the process drains.
     async fn given_up(&self) {
         tokio::select! {
             () = self.caller.gone.cancelled() => {}
+            () = self.client.draining.cancelled() => {}
             () = tokio::time::sleep_until(Instant::from_std(self.caller.deadline)) => {}
         }
     }

@@ -59,14 +59,12 @@ impl HttpClient {
         let mut handovers = 0;
         loop {
             let mut lease = self.pool.acquire().await?;
-            if !request.may_be_handed_over() {
-                return Err(Error::Withdrawn.into());
-            }
             let due = Instant::now() + self.attempt_timeout;
             let Some(connection) = lease.connection() else {
                 return Err(Error::Internal("a lease without its connection").into());
             };
             let (was_reused, response) = match connection {
+                Leased::Http1(_) if !request.may_go_to_http1() => return Err(Error::Withdrawn.into()),
                 Leased::Http1(connection) => {
                     let request = request.to_http1(self.pool.connector().host());
                     (connection.take_used(), Either::Left(connection.sender.try_send_request(request)))
@@ -79,7 +77,14 @@ impl HttpClient {
             let response = watch(&lease, due, request.gate.is_none(), response).await;
             let error = match response {
                 None => return Err(Error::Timeout.into()),
-                Some(Ok(response)) => return Ok(Received { response, lease, due }),
+                Some(Ok(response)) => {
+                    eprintln!("ANSWER {:?}", std::time::SystemTime::now());
+                    // What Graph has answered before it came whole is not sent after the answer.
+                    if let Some(gate) = &request.gate {
+                        gate.close();
+                    }
+                    return Ok(Received { response, lease, due });
+                }
                 Some(Err(error)) => error,
             };
             let was_written = error.message().is_none();

@@ -20,6 +20,8 @@ use super::error::Error;
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Largest number of connections that are being opened at once. How many are open, the requests in flight bound.
 const MAX_CONNECTING: usize = 256;
+/// How often a request that waits looks whether a connection has room.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
 /// Largest number of unused HTTP/1.1 connections that are kept.
 const MAX_IDLE: usize = 512;
 
@@ -90,8 +92,14 @@ impl Pool {
                 }
             }
         };
-        self.serve_waiting();
-        waiting.await.unwrap_or(Err(Error::Internal("a request lost its place")))
+        tokio::pin!(waiting);
+        loop {
+            self.serve_waiting();
+            // A server that allows more requests than before does not say so to those who wait.
+            if let Ok(lease) = tokio::time::timeout(LOOK_AGAIN, &mut waiting).await {
+                return lease.unwrap_or(Err(Error::Internal("a request lost its place")));
+            }
+        }
     }
 
     /// Where the connections lead.
@@ -241,6 +249,10 @@ impl Protocol {
 impl State {
     /// How many connections should be on their way for those who wait.
     fn wanted(&self) -> usize {
+        // A server that takes no requests for now would take none on a further connection either.
+        if self.shared.iter().any(|connection| connection.capacity() == 0) {
+            return 0;
+        }
         let wanted = self.waiting.len().div_ceil(self.protocol.capacity());
         match self.protocol {
             Protocol::Unknown => wanted.min(1),

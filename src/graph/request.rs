@@ -25,7 +25,7 @@ pub(super) struct Request {
 impl Request {
     /// The request in the form of HTTP/1.1: a path, and the host in a header.
     pub(super) fn to_http1(&self, host: &HeaderValue) -> http::Request<RequestBody> {
-        let mut request = self.with_uri(Uri::from(self.path_and_query.clone()));
+        let mut request = self.with_uri(Uri::from(self.path_and_query.clone()), 0);
         request.headers_mut().insert(HOST, host.clone());
         request
     }
@@ -35,11 +35,13 @@ impl Request {
         let mut parts = origin.clone().into_parts();
         parts.path_and_query = Some(self.path_and_query.clone());
         // The origin has a scheme and a host, so that the parts always form a URL.
-        self.with_uri(Uri::from_parts(parts).unwrap_or_default())
+        self.with_uri(Uri::from_parts(parts).unwrap_or_default(), HELD_BACK)
     }
 
-    fn with_uri(&self, uri: Uri) -> http::Request<RequestBody> {
-        let body = RequestBody { bytes: self.body.clone(), gate: self.gate.clone() };
+    fn with_uri(&self, uri: Uri, held_back: usize) -> http::Request<RequestBody> {
+        let gate = self.gate.clone();
+        let is_whole = gate.is_none() || (self.body.is_empty() && held_back == 0);
+        let body = RequestBody { bytes: self.body.clone(), gate, held_back, is_whole };
         let mut request = http::Request::new(body);
         *request.method_mut() = self.method.clone();
         *request.uri_mut() = uri;
@@ -47,9 +49,9 @@ impl Request {
         request
     }
 
-    /// Whether the request may be handed to a connection. One with a body counts as sent when the connection asks for
-    /// its last byte; one without counts as sent now.
-    pub(super) fn may_be_handed_over(&self) -> bool {
+    /// Whether the request may be handed to an HTTP/1.1 connection. One with a body counts as sent when the connection
+    /// asks for it; one without counts as sent now.
+    pub(super) fn may_go_to_http1(&self) -> bool {
         match &self.gate {
             Some(gate) if self.body.is_empty() => gate.try_send(),
             Some(_) | None => true,
@@ -57,12 +59,19 @@ impl Request {
     }
 }
 
-/// A body of known length. The connection asks for it piece by piece when it writes the request. Before the last byte,
-/// without which Graph processes nothing, the gate decides whether the write is sent or was withdrawn. Where nobody asks
-/// for that byte, the request was never sent.
+/// Bytes of a body that HTTP/2 is given one by one at the end. It asks for the last one when flow control has let all
+/// before it pass.
+const HELD_BACK: usize = 2;
+
+/// A body of known length. The connection asks for it when it writes the request, by HTTP/2 piece by piece. Before the
+/// last piece, without which Graph processes nothing, the gate decides whether the write is sent or was withdrawn. Where
+/// nobody asks for that piece, the request was never sent.
 pub(super) struct RequestBody {
     bytes: Bytes,
     gate: Option<SendGate>,
+    held_back: usize,
+    /// Nothing is left to decide, and there may be bytes.
+    is_whole: bool,
 }
 
 /// The write was withdrawn before the connection was ready for it.
@@ -78,24 +87,24 @@ impl Body for RequestBody {
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Withdrawn>>> {
-        if self.bytes.is_empty() {
-            return Poll::Ready(None);
+        if self.is_whole {
+            let bytes = std::mem::take(&mut self.bytes);
+            return Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))));
         }
-        let Some(gate) = &self.gate else {
-            return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.bytes)))));
-        };
-        if self.bytes.len() > 1 {
-            // HTTP/2 asks for what follows when flow control has let this pass.
-            let before_last = self.bytes.len() - 1;
-            return Poll::Ready(Some(Ok(Frame::data(self.bytes.split_to(before_last)))));
+        if self.held_back > 0 && self.bytes.len() > 1 {
+            let piece = if self.bytes.len() > self.held_back { self.bytes.len() - self.held_back } else { 1 };
+            return Poll::Ready(Some(Ok(Frame::data(self.bytes.split_to(piece)))));
         }
-        let may_send = gate.try_send();
+        self.is_whole = true;
+        if self.gate.as_ref().is_some_and(|gate| !gate.try_send()) {
+            return Poll::Ready(Some(Err(Withdrawn)));
+        }
         let last = std::mem::take(&mut self.bytes);
-        Poll::Ready(Some(if may_send { Ok(Frame::data(last)) } else { Err(Withdrawn) }))
+        Poll::Ready((!last.is_empty()).then(|| Ok(Frame::data(last))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.bytes.is_empty()
+        self.is_whole && self.bytes.is_empty()
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -34,12 +34,12 @@ pub(super) async fn write(
     let attempts =
         Attempts { exchange: Arc::clone(&exchange), kind, method, path, body, gates: Arc::clone(&gates) };
     let mut task = exchange.client.writes.spawn(attempts.run());
-    let ended = match tokio::time::timeout_at(deadline, &mut task).await {
-        Ok(ended) => ended,
+    let ended = match exchange.until_told(deadline, &mut task).await {
+        Some(ended) => ended,
         // Sent: its answer is not known yet.
-        Err(_elapsed) if gates.close() => return Err(WriteError::new(kind, Error::Timeout)),
+        None if gates.close() => return Err(WriteError::new(kind, Error::Timeout)),
         // Not sent, and not any more: the task ends by itself.
-        Err(_elapsed) => task.await,
+        None => task.await,
     };
     ended.unwrap_or_else(|ended| Err(WriteError::new(kind, ended_early(&ended))))
 }
@@ -109,7 +109,8 @@ impl Attempts {
     /// Sends it once. Where it may be sent again, it is waited for no longer than the attempt's time, and finished all the
     /// same.
     async fn attempt(&self) -> Result<Answer, Error> {
-        let Some(gate) = self.gates.next() else { return Err(Error::Withdrawn) };
+        let gate = if self.exchange.is_draining() { None } else { self.gates.next() };
+        let Some(gate) = gate else { return Err(Error::Withdrawn) };
         let exchange = Arc::clone(&self.exchange);
         let (method, path, body) = (self.method.clone(), self.path.clone(), self.body.clone());
         let attempt_gate = gate.clone();

@@ -243,7 +243,7 @@ impl From<FieldError> for async_graphql::Error {
             extensions.set("outcome", outcome.as_str());
         }
         if let Some(wait) = error.retry_after {
-            extensions.set("retryAfter", seconds(wait));
+            extensions.set("retryAfter", whole_seconds(wait));
         }
         if let Some(graph) = error.graph {
             extensions.set("graph", graph.into_value());
@@ -267,9 +267,9 @@ impl GraphErrorDetail {
     }
 }
 
-/// Seconds as a JSON number: whole where they are whole.
-fn seconds(wait: Duration) -> Value {
-    if wait.subsec_nanos() == 0 { Value::from(wait.as_secs()) } else { Value::from(wait.as_secs_f64()) }
+/// The seconds of a wait, rounded up: whoever waits that long does not come too early.
+fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
 
 /// A request error as it stands in an answer's `errors`.

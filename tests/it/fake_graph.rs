@@ -185,6 +185,16 @@ impl FakeGraph {
         self.write(connection, Output::Bytes(http2::window_update(stream, bytes)));
     }
 
+    /// Answers a stream, whether its request has come whole or not.
+    pub(crate) fn answer(&self, connection: usize, stream: u32, status: u16) {
+        self.write(connection, Output::Bytes(http2::answer(stream, status, &[], b"")));
+    }
+
+    /// Changes how many streams a connection takes.
+    pub(crate) fn limit_streams(&self, connection: usize, streams: u32) {
+        self.write(connection, Output::Bytes(http2::limit_streams(streams)));
+    }
+
     /// Closes a connection, once all before is written.
     pub(crate) fn close(&self, connection: usize) {
         self.write(connection, Output::Close);

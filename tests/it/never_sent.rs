@@ -336,6 +336,54 @@ async fn a_body_that_waits_for_flow_control_is_not_sent_for_a_caller_who_has_gon
     assert_eq!(graph.seen().names(), [""; 0]);
 }
 
+/// Whoever is told that it was refused is not to find it created.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_waits_for_flow_control_is_not_sent_after_an_early_answer() {
+    for window in [0, 100] {
+        let graph = FakeGraph::start(Protocol::TlsHttp2).await;
+        graph.script_connections(move |_| ConnectionScript {
+            window,
+            has_window_updates: false,
+            ..ConnectionScript::default()
+        });
+        let gateway = GatewayProcess::start(&graph, &["--deadline", "30s"]);
+        gateway.graphql(TOKEN, READ, json!({"id": "c"})).await.data();
+        for (stream, query) in [(3, MUTATION), (5, BULK)] {
+            let input = if query == BULK { json!({ "input": bulk(3, None) }) } else { named("early") };
+            let caller = gateway.spawn(TOKEN, query, input);
+            graph.until("its head", |seen| seen.connections[0].open_streams.contains(&stream)).await;
+            graph.answer(1, stream, 400);
+            let reply = caller.await.unwrap();
+            let told = reply.json.to_string();
+            assert!(told.contains("REJECTED") && !told.contains("UNKNOWN"), "{window}: {told}");
+            graph.grow_window(1, stream, 65_535);
+        }
+        gateway.graphql(TOKEN, READ, json!({"id": "c"})).await.data();
+        assert_eq!(gateway.stop().await, Some(0));
+        assert_eq!(graph.seen().names(), [""; 0], "{window}");
+    }
+}
+
+/// A deletion has no body that flow control could hold back.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deletion_that_waits_for_a_stream_is_not_sent_for_a_caller_who_has_gone_or_was_told() {
+    let graph = FakeGraph::start(Protocol::TlsHttp2).await;
+    let gateway = GatewayProcess::start(&graph, &["--deadline", "1500ms"]);
+    gateway.graphql(TOKEN, READ, json!({"id": "c"})).await.data();
+    graph.limit_streams(1, 0);
+    // Its acknowledgement comes before anything that is sent from then on.
+    graph.until("the limit is known", |seen| seen.connections[0].acknowledged == 2).await;
+    let gone = gateway.spawn(TOKEN, DELETE, named("gone"));
+    let told = gateway.spawn(TOKEN, DELETE, named("told"));
+    gateway.until_in_flight(2).await;
+    hang_up(&gone).await;
+    assert_eq!(failure(&told.await.unwrap()), ("UPSTREAM_UNAVAILABLE", "NOT_SENT", true));
+    graph.limit_streams(1, 100);
+    gateway.graphql(TOKEN, READ, json!({"id": "c"})).await.data();
+    assert_eq!(gateway.stop().await, Some(0));
+    assert!(graph.seen().requests.iter().all(|request| request.method != "DELETE"));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_create_whose_connection_never_came_about_is_told_not_to_be_sent() {
     for (connect_timeout, deadline) in [(5000, 1000), (400, 1900)] {
@@ -398,19 +446,40 @@ async fn no_batch_begins_after_sigterm() {
     }
 }
 
-/// A request under way is finished, the wait for its connection included.
+const DELETE: &str = "mutation {
+    deleteIosLobAppProvisioningConfiguration(input: {id: \"c\"}) { deletedId } }";
+
+/// Once no request comes in any more, what waits for a connection is not sent.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_create_that_waits_for_a_connection_at_sigterm_is_finished() {
+async fn a_create_that_waits_for_a_connection_ends_when_the_gateway_drains() {
     let (graph, handshakes) = slow_handshakes(Protocol::TlsHttp2).await;
     let arguments = ["--deadline", "30s", "--connect-timeout", "30s", "--drain-timeout", "30s"];
-    let gateway = GatewayProcess::start(&graph, &arguments);
-    let reply = gateway.spawn(TOKEN, MUTATION, named("late"));
+    let gateway = GatewayProcess::start(&graph, &[&arguments[..], &["--drain-delay", "0s"]].concat());
+    let replies = [MUTATION, DELETE].map(|query| gateway.spawn(TOKEN, query, named("late")));
     graph.until("a connection", |seen| !seen.connections.is_empty()).await;
+    gateway.until_in_flight(2).await;
     gateway.terminate().await;
+    for reply in replies {
+        let reply = reply.await.unwrap();
+        let (_, outcome, retryable) = failure(&reply);
+        assert_eq!((outcome, retryable), ("NOT_SENT", true));
+    }
     handshakes.open();
-    reply.await.unwrap().data();
     assert_eq!(gateway.ended().await, Some(0));
-    assert_eq!(graph.seen().names(), ["late"]);
+    assert_eq!(graph.seen().requests.len(), 0);
+}
+
+/// A write that outlasts the drain is cut off, and its caller is told so.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_caller_of_a_write_that_is_cut_off_is_told_that_its_outcome_is_unknown() {
+    let graph = FakeGraph::start(Protocol::Http1).await;
+    let _never = graph.hold_posts();
+    let gateway = GatewayProcess::start(&graph, &["--deadline", "30s", "--drain-timeout", "500ms"]);
+    let reply = gateway.spawn(TOKEN, MUTATION, named("cut off"));
+    graph.until("the create", |seen| seen.posts() == 1).await;
+    gateway.terminate().await;
+    assert_eq!(failure(&reply.await.unwrap()), ("OUTCOME_UNKNOWN", "UNKNOWN", false));
+    assert_eq!(gateway.ended().await, Some(1), "a write was cut off");
 }
 
 /// The batches that wait for a connection at the signal begin no more.

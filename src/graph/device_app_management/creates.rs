@@ -105,9 +105,9 @@ pub(super) async fn create<N: NewEntity>(
         deadline,
     };
     let task = exchange.client.writes.spawn(creates.run());
-    let failure = match tokio::time::timeout_at(deadline, task).await {
-        Ok(Ok(())) | Err(_) => None,
-        Ok(Err(ended)) => Some(ended_early(&ended)),
+    let failure = match exchange.until_told(deadline, task).await {
+        Some(Ok(())) | None => None,
+        Some(Err(ended)) => Some(ended_early(&ended)),
     };
     let result = |stage| match stage {
         Stage::Ended(result) => result,
@@ -116,13 +116,13 @@ pub(super) async fn create<N: NewEntity>(
             let error = match (gate.close(), count) {
                 (true, _) => Error::Timeout,
                 (false, 1) => Error::Withdrawn,
-                (false, _) => Error::Throttled { retry_after: RETRY_AFTER },
+                (false, _) => Error::LeftOver { retry_after: RETRY_AFTER },
             };
             let error = failure.clone().unwrap_or(error);
             Err(WriteError::after(WriteKind::Create, earlier, error))
         }
         Stage::Waiting { earlier, error } => {
-            let error = error.unwrap_or(Error::Throttled { retry_after: RETRY_AFTER });
+            let error = error.unwrap_or(Error::LeftOver { retry_after: RETRY_AFTER });
             let error = failure.clone().unwrap_or_else(|| error.with_retry_after(RETRY_AFTER));
             // It was not under way, so that whatever ended the task did not send it.
             Err(WriteError { kind: WriteKind::Create, outcome: earlier, error })
@@ -228,6 +228,7 @@ impl<N: NewEntity> Creates<N> {
         Instant::now() >= self.deadline
             || self.progress.is_reported()
             || self.exchange.caller.gone.is_cancelled()
+            || self.exchange.is_draining()
             || (self.new.len() > 1 && self.exchange.is_stopping())
     }
 
@@ -363,7 +364,7 @@ impl<N: NewEntity> Creates<N> {
         for pending in waiting {
             let error = match pending.error {
                 Some(error) => error.with_retry_after(left),
-                None => Error::Throttled { retry_after: left },
+                None => Error::LeftOver { retry_after: left },
             };
             let error = WriteError::after(WriteKind::Create, pending.earlier, error);
             self.progress.set(pending.index, Stage::Ended(Err(error)));

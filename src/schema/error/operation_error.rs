@@ -1,10 +1,12 @@
 //! An error as an object: for one item of many, where the others stand.
 
+use std::time::Duration;
+
 use async_graphql::Object;
 
 use crate::schema::bounded::Bounded;
 
-use super::{ErrorCode, FieldError, GraphErrorDetail, WriteOutcome};
+use super::{ErrorCode, FieldError, GraphErrorDetail, WriteOutcome, whole_seconds};
 
 /// What a GraphQL error carries in its message and extensions, for one item of many.
 #[derive(Debug)]
@@ -41,9 +43,9 @@ impl OperationError {
         self.0.0.outcome.unwrap_or(WriteOutcome::Unknown)
     }
 
-    /// Seconds to wait before the request is sent again, where that is known.
+    /// Seconds to wait before the request is sent again, rounded up, where that is known.
     async fn retry_after(&self) -> Option<f64> {
-        self.0.0.retry_after.map(|wait| wait.as_secs_f64())
+        self.0.0.retry_after.map(|wait| Duration::from_secs(whole_seconds(wait)).as_secs_f64())
     }
 
     /// Where in Graph it came from, where Graph answered.

@@ -36,6 +36,7 @@ fn repeatable(error: graph::Error) -> FieldError {
         graph::Error::Connect(_) | graph::Error::Unprocessed(_) | graph::Error::Withdrawn => unavailable(),
         graph::Error::BreakerOpen { retry_after } => unavailable().with_retry_after(retry_after),
         graph::Error::Throttled { retry_after } => throttled(retry_after),
+        graph::Error::LeftOver { retry_after } => left_over(retry_after),
         graph::Error::OverBudget { retry_after } => over_budget(retry_after),
         graph::Error::NotNoted(_) => not_noted(),
         graph::Error::Transport(_) => {
@@ -68,6 +69,7 @@ fn not_repeatable(error: graph::Error, outcome: Outcome) -> FieldError {
         graph::Error::Connect(_) | graph::Error::Unprocessed(_) | graph::Error::Withdrawn => unavailable(),
         graph::Error::BreakerOpen { retry_after } => unavailable().with_retry_after(retry_after),
         graph::Error::Throttled { retry_after } => throttled(retry_after),
+        graph::Error::LeftOver { retry_after } => left_over(retry_after),
         graph::Error::OverBudget { retry_after } => over_budget(retry_after),
         graph::Error::NotNoted(_) => not_noted(),
         graph::Error::DeadlinePassed => timeout(),
@@ -144,6 +146,12 @@ fn throttled(wait: Duration) -> FieldError {
 fn over_budget(wait: Duration) -> FieldError {
     let message = "The gateway limits how much the events of live updates read, and the limit is reached. Query the object by \
                    its id.";
+    FieldError::new(ErrorCode::Throttled, message).retryable().with_retry_after(wait)
+}
+
+fn left_over(wait: Duration) -> FieldError {
+    let message = "The request's time was over, or the gateway was stopping, before this was sent to Microsoft Graph: send it \
+                   again after the wait.";
     FieldError::new(ErrorCode::Throttled, message).retryable().with_retry_after(wait)
 }
 

@@ -61,7 +61,13 @@ fn settings(worker: &Worker) -> Vec<u8> {
     frame(SETTINGS, 0, 0, &settings)
 }
 
-fn answer(stream: u32, status: u16, headers: &[(&'static str, String)], body: &[u8]) -> Vec<u8> {
+/// `SETTINGS` with another limit of streams.
+pub(super) fn limit_streams(streams: u32) -> Vec<u8> {
+    const MAX_CONCURRENT_STREAMS: [u8; 2] = [0, 3];
+    frame(SETTINGS, 0, 0, &[&MAX_CONCURRENT_STREAMS[..], &streams.to_be_bytes()].concat())
+}
+
+pub(super) fn answer(stream: u32, status: u16, headers: &[(&'static str, String)], body: &[u8]) -> Vec<u8> {
     let (status, length) = (status.to_string(), body.len().to_string());
     let mut fields = vec![(":status", status.as_str()), ("content-length", length.as_str())];
     if !headers.iter().any(|(name, _)| *name == "content-type") {
@@ -143,6 +149,7 @@ impl<R: AsyncRead + Unpin> Session<'_, R> {
                 DATA => self.data(stream, flags, &payload),
                 RST_STREAM => self.reset_by_peer(stream),
                 SETTINGS if flags & ACK == 0 => self.worker.write(frame(SETTINGS, ACK, 0, &[])),
+                SETTINGS => self.worker.record(|connection| connection.acknowledged += 1),
                 PING if flags & ACK == 0 => {
                     self.worker.record(|connection| connection.pings += 1);
                     if self.worker.script.answers_pings {

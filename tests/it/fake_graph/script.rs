@@ -210,6 +210,8 @@ pub(crate) struct Connection {
     pub(crate) resets: usize,
     /// PINGs, without the acknowledgements.
     pub(crate) pings: usize,
+    /// Acknowledgements of SETTINGS.
+    pub(crate) acknowledged: usize,
     pub(crate) is_closed: bool,
     /// Bytes to be written, or the end.
     pub(super) output: mpsc::UnboundedSender<Output>,
@@ -259,6 +261,7 @@ impl Connection {
             last_stream: None,
             resets: 0,
             pings: 0,
+            acknowledged: 0,
             is_closed: false,
             output,
         }

@@ -91,8 +91,11 @@ impl FileStore {
         mut open: impl FnMut() -> io::Result<B> + Send + 'static,
     ) -> Result<Self, OpenError> {
         let io = |source| OpenError::Io { path: name.to_owned(), source };
-        let foreign =
-            |source: redb::Error| OpenError::Foreign { path: name.to_owned(), source: Box::new(source) };
+        // What the system refuses says nothing of what the file holds: a full disk is no damage.
+        let foreign = |source: redb::Error| match source {
+            redb::Error::Io(source) if source.raw_os_error().is_some() => io(source),
+            source => OpenError::Foreign { path: name.to_owned(), source: Box::new(source) },
+        };
         let database = match writer::open_database(open().map_err(io)?) {
             Ok(database) => database,
             Err(redb::DatabaseError::DatabaseAlreadyOpen) => {

@@ -246,6 +246,15 @@ fn a_file_of_another_version_is_refused_and_left_as_it_is() {
     std::fs::remove_file(&file).unwrap();
 }
 
+#[test]
+fn a_file_on_a_disk_that_fails_at_the_start_is_not_called_damaged() {
+    let file = scratch();
+    let fails = Arc::new(AtomicBool::new(true));
+    let refused = FileStore::open_with("a file", 1, failing::open(file.clone(), fails)).unwrap_err();
+    assert!(matches!(refused, OpenError::Io { .. }), "{refused:?}");
+    std::fs::remove_file(&file).unwrap();
+}
+
 /// A file that fails as often as it is told to.
 mod failing {
     use std::io;

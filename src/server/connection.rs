@@ -21,7 +21,7 @@ use hyper_util::service::TowerToHyperService;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, Sleep, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tower::Service as _;
 use tracing::debug;
@@ -144,8 +144,8 @@ pub(super) const MAX_HEAD: u32 = 64 * 1024;
 /// Bytes of each unfinished head that are not counted: those of most requests.
 const UNCOUNTED_HEAD: usize = 8 * 1024;
 
-/// How long calls to Graph may begin for a client that closed its sending side together with its request. It may as well
-/// have closed the whole connection.
+/// How long calls to Graph may begin for a client that closed its sending side together with its request, from when both
+/// have come. It may as well have closed the whole connection.
 const HALF_CLOSE_GRACE: Duration = Duration::from_millis(500);
 
 /// What a connection is at: its stream and its requests tell, and whoever watches it asks.
@@ -162,7 +162,7 @@ struct Activity {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum SendingSide {
     Open,
-    /// Closed together with a request: the client waits for the response, at least for a while.
+    /// Closed together with a request: the client waits for the response, at least while there is a `grace`.
     ClosedWithRequest,
     /// Closed later: nothing says that the client still waits.
     ClosedLater,
@@ -177,8 +177,12 @@ struct State {
     /// It has become something else.
     is_upgraded: bool,
     sending_side: SendingSide,
-    /// When the last request had come that has come whole.
+    /// When the request that is under way had come whole; `None` while it has not.
     complete_since: Option<Instant>,
+    /// The time in which calls may begin for a client that closed its sending side together with that request.
+    grace: Option<Pin<Box<Sleep>>>,
+    /// Cancelled when no more of them may begin.
+    departure: CancellationToken,
     /// Since when there has been no request.
     idle_since: Instant,
     /// When the first byte of a request came after that.
@@ -216,20 +220,31 @@ impl Client {
         self.0.state().answers.iter().any(|answer| !answer.is_endless)
     }
 
-    /// A token that is cancelled when the client leaves, to be asked for when its request has come and before that is
-    /// executed. A client that has closed its sending side by then, or soon after, has only said that nothing more will come.
+    /// A token that is cancelled when the client leaves, to be asked for when its request has come whole and before that is
+    /// executed. A client that has closed its sending side by then, or soon after, has only said that nothing more will
+    /// come: whether that came before the end of the request or with it cannot be told.
     pub(super) fn departure(&self) -> CancellationToken {
+        let departure = self.0.left.child_token();
         let mut state = self.0.state();
+        if !state.is_http1() {
+            return departure;
+        }
         state.complete_since = Some(Instant::now());
-        if state.is_http1() && state.sending_side == SendingSide::Open && matches!(self.0.peek(), Ok(0)) {
+        state.departure = departure.clone();
+        if state.sending_side == SendingSide::Open && matches!(self.0.peek(), Ok(0)) {
             state.sending_side = SendingSide::ClosedWithRequest;
         }
-        self.0.left.child_token()
+        // Also of a request that was sent behind the one with which the sending side was found closed.
+        if state.sending_side == SendingSide::ClosedWithRequest {
+            state.begin_grace();
+        }
+        departure
     }
 }
 
 impl Activity {
     fn new(stream: Weak<Mutex<TcpStream>>, head_held: Held) -> Self {
+        let left = CancellationToken::new();
         let state = Mutex::new(State {
             head: 0,
             head_counted: 0,
@@ -237,6 +252,8 @@ impl Activity {
             is_upgraded: false,
             sending_side: SendingSide::Open,
             complete_since: None,
+            grace: None,
+            departure: left.clone(),
             idle_since: Instant::now(),
             head_begun: None,
             version: None,
@@ -244,7 +261,7 @@ impl Activity {
             answers: Vec::new(),
             next: 0,
         });
-        Self { state, stream, left: CancellationToken::new() }
+        Self { state, stream, left }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -270,27 +287,30 @@ impl Activity {
             match ready!(stream.poll_peek(context, &mut ReadBuf::new(&mut byte))) {
                 // What has come has not been read yet: the rest of a body, or another request.
                 Ok(1..) => return Poll::Pending,
-                Ok(0) if state.complete_since.is_some_and(|since| since.elapsed() < half_close) => {
-                    state.sending_side = SendingSide::ClosedWithRequest;
-                    let left = self.left.clone();
-                    tokio::spawn(async move {
-                        tokio::time::sleep(HALF_CLOSE_GRACE).await;
-                        left.cancel();
-                    });
-                }
-                Ok(0) => {
-                    state.sending_side = SendingSide::ClosedLater;
-                    self.left.cancel();
-                }
+                Ok(0) => match state.complete_since {
+                    // It came before the request has been read to its end, or together with that: looked at again then.
+                    None => return Poll::Pending,
+                    Some(since) if since.elapsed() < half_close => {
+                        state.sending_side = SendingSide::ClosedWithRequest;
+                        state.begin_grace();
+                    }
+                    Some(_) => {
+                        state.sending_side = SendingSide::ClosedLater;
+                        self.left.cancel();
+                    }
+                },
                 Err(_) => return Poll::Ready(()),
             }
         }
-        match state.sending_side {
-            SendingSide::ClosedLater if state.answers.iter().any(|answer| answer.is_endless) => {
-                Poll::Ready(())
-            }
-            _ => Poll::Pending,
+        if let Some(grace) = &mut state.grace {
+            ready!(grace.as_mut().poll(context));
+            state.grace = None;
+            state.departure.cancel();
         }
+        if state.sending_side != SendingSide::Open && state.answers.iter().any(|answer| answer.is_endless) {
+            return Poll::Ready(());
+        }
+        Poll::Pending
     }
 }
 
@@ -298,6 +318,10 @@ impl State {
     /// Whether its first request came by HTTP/1.
     fn is_http1(&self) -> bool {
         self.version.is_some_and(|version| version < Version::HTTP_2)
+    }
+
+    fn begin_grace(&mut self) {
+        self.grace = Some(Box::pin(sleep(HALF_CLOSE_GRACE)));
     }
 
     /// Whether what comes belongs to the head of a request. By HTTP/2 that is known of the first one only; what others may
@@ -375,6 +399,7 @@ impl UnderWay {
         state.requests += 1;
         state.version.get_or_insert(version);
         state.head_begun = None;
+        (state.complete_since, state.grace) = (None, None);
         state.forget_head();
         drop(state);
         Self { activity: Arc::clone(activity), number }

@@ -21,6 +21,25 @@ fn request(token: &str, query: &str, variables: &Value) -> Vec<u8> {
     [head(token, body.len()), body].concat().into_bytes()
 }
 
+/// The same request in chunks of so many bytes, with these headers besides and these trailers.
+fn in_chunks(request: &[u8], size: usize, headers: &str, trailers: &str) -> Vec<u8> {
+    let request = std::str::from_utf8(request).unwrap();
+    let (head, body) = request.split_once("\r\n\r\n").unwrap();
+    let (head, _length) = head.rsplit_once("Content-Length: ").unwrap();
+    let mut said = format!("{head}{headers}Transfer-Encoding: chunked\r\n\r\n");
+    for chunk in body.as_bytes().chunks(size) {
+        said += &format!("{:x}\r\n{}\r\n", chunk.len(), std::str::from_utf8(chunk).unwrap());
+    }
+    format!("{said}0\r\n{trailers}\r\n").into_bytes()
+}
+
+/// A create with a padding of so many bytes in its request.
+fn padded(token: &str, padding: usize) -> Vec<u8> {
+    let mut variables = input(device_status());
+    variables["unused"] = "x".repeat(padding).into();
+    request(token, MUTATION, &variables)
+}
+
 /// Two creates, the second of which waits for the first.
 fn two_creates(token: &str) -> Vec<u8> {
     let query = "mutation($input: AddDeviceStatusInput!) {
@@ -199,4 +218,97 @@ async fn a_closed_sending_side_ends_what_is_idle_or_endless() {
     stream.shutdown().await.unwrap();
     rest(&mut stream).await;
     gateway.graphql("{ __typename }", json!({})).await.data();
+}
+
+#[tokio::test]
+async fn a_sending_side_that_is_closed_before_the_body_has_been_read_is_closed_with_the_request() {
+    let gateway = Gateway::start().await;
+    let two = two_creates(&fresh_token());
+    let expect = "Expect: 100-continue\r\n";
+    let with_length = String::from_utf8(two.clone()).unwrap();
+    let with_length = with_length.replacen("Host: x\r\n", &format!("Host: x\r\n{expect}"), 1).into_bytes();
+    for (what, bytes, creates) in [
+        ("small chunks", in_chunks(&two, 50, "", ""), 2),
+        ("single bytes", in_chunks(&two, 1, "", ""), 2),
+        ("one chunk", in_chunks(&two, usize::MAX, "", ""), 2),
+        ("a trailer", in_chunks(&two, 50, "Trailer: X\r\n", "X: 1\r\n"), 2),
+        ("expectation", with_length, 2),
+        ("expectation and chunks", in_chunks(&two, 50, expect, ""), 2),
+        ("large", padded(&fresh_token(), 900_000), 1),
+        ("large in chunks", in_chunks(&padded(&fresh_token(), 900_000), 8000, "", ""), 1),
+        ("large in one chunk", in_chunks(&padded(&fresh_token(), 900_000), usize::MAX, "", ""), 1),
+    ] {
+        // All at once, the end of the body alone, and the body alone.
+        let body = bytes.windows(4).position(|part| part == b"\r\n\r\n").unwrap() + 4;
+        for cut in [0, bytes.len() - 1, bytes.len() - 5, body] {
+            let before = statuses(&gateway);
+            let mut stream = connect(&gateway).await;
+            let (first, last) = bytes.split_at(cut);
+            stream.write_all(first).await.unwrap();
+            for _ in 0..50 {
+                tokio::task::yield_now().await;
+            }
+            stream.write_all(last).await.unwrap();
+            stream.shutdown().await.unwrap();
+            let said = rest(&mut stream).await;
+            let said = said.strip_prefix("HTTP/1.1 100 Continue\r\n\r\n").unwrap_or(&said);
+            let answer = response(said);
+            assert_eq!(answer.get("errors"), None, "{what}, {cut}: {answer}");
+            assert_eq!(statuses(&gateway), before + creates, "{what}, {cut}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn pipelined_requests_in_chunks_are_all_served_after_the_sending_side_is_closed() {
+    let gateway = Gateway::start().await;
+    let before = statuses(&gateway);
+    // Together they take longer than calls may begin after the first of them.
+    gateway.sandbox.inject(FaultRule::always("slow-first-byte;wait=300ms".parse().unwrap()));
+    let create = in_chunks(&request(&fresh_token(), MUTATION, &input(device_status())), 50, "", "");
+    let mut stream = connect(&gateway).await;
+    stream.write_all(&create.repeat(3)).await.unwrap();
+    stream.shutdown().await.unwrap();
+    let said = rest(&mut stream).await;
+    assert_eq!(said.matches("\"deviceStatusId\":\"").count(), 3, "{said}");
+    assert_eq!(statuses(&gateway), before + 3);
+}
+
+#[tokio::test]
+async fn a_request_that_never_comes_whole_is_refused_and_not_executed() {
+    let gateway = Gateway::start().await;
+    let token = fresh_token();
+    let create = request(&token, MUTATION, &input(device_status()));
+    let chunked = in_chunks(&create, 50, "", "");
+    for bytes in [&create[..create.len() - 1], &chunked[..chunked.len() - 1], &chunked[..chunked.len() - 5]] {
+        let mut stream = connect(&gateway).await;
+        stream.write_all(bytes).await.unwrap();
+        stream.shutdown().await.unwrap();
+        let said = rest(&mut stream).await;
+        assert!(said.starts_with("HTTP/1.1 400 "), "{said}");
+    }
+    assert_eq!(asked_with(&gateway, &token), 0);
+}
+
+#[tokio::test]
+async fn calls_begin_for_a_while_only_after_a_sending_side_was_closed_with_its_request() {
+    let gateway = Gateway::start().await;
+    for chunked in [false, true] {
+        let before = statuses(&gateway);
+        let token = fresh_token();
+        gateway.sandbox.inject(FaultRule::once("slow-first-byte;wait=1500ms".parse().unwrap()));
+        let two = two_creates(&token);
+        let mut stream = connect(&gateway).await;
+        stream.write_all(&if chunked { in_chunks(&two, 50, "", "") } else { two }).await.unwrap();
+        stream.shutdown().await.unwrap();
+        let answer = response(&rest(&mut stream).await);
+        assert!(answer["data"]["first"]["deviceStatusId"].is_string(), "{answer}");
+        let [error] = answer["errors"].as_array().unwrap().as_slice() else { panic!("{answer}") };
+        assert_eq!(
+            (&error["path"], &error["extensions"]["outcome"]),
+            (&json!(["second"]), &json!("NOT_SENT")),
+            "{answer}"
+        );
+        assert_eq!((statuses(&gateway), asked_with(&gateway, &token)), (before + 1, 1));
+    }
 }

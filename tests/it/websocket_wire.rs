@@ -149,6 +149,39 @@ async fn a_page_is_of_the_same_origin_behind_a_proxy_that_names_the_default_port
 }
 
 #[tokio::test]
+async fn a_request_of_more_than_one_origin_is_refused() {
+    let gateway = Gateway::start().await;
+    for (first, second) in [
+        ("https://name", "https://other"),
+        ("https://other", "https://name"),
+        ("https://name", "https://name"),
+        ("https://name", "null"),
+        ("https://name", ""),
+    ] {
+        let headers = format!("Host: name\r\nOrigin: {first}\r\nOrigin: {second}\r\n");
+        let (_, said) = ask(&gateway, "1.1", &[&headers, UPGRADE, VERSION, KEY, PROTOCOL]).await;
+        assert!(said.starts_with("HTTP/1.1 403 "), "{first} {second}: {said}");
+    }
+}
+
+#[tokio::test]
+async fn a_frame_is_refused_by_its_length_as_soon_as_that_is_announced() {
+    let gateway = Gateway::start().await;
+    let announced = |first: u8, length: u64| [&[first, 0xff][..], &length.to_be_bytes(), &[0; 4]].concat();
+    for bytes in [
+        announced(0x81, 1 << 62),
+        announced(0x82, 1 << 62),
+        announced(0x81, (8 << 20) + 1),
+        [frame(0x01, b"{\"id\":\"1\""), announced(0x80, 1 << 40)].concat(),
+        [frame(0x01, &[b' '; 100_000]), announced(0x00, 8 << 20)].concat(),
+    ] {
+        let mut stream = open(&gateway).await;
+        stream.write_all(&bytes).await.unwrap();
+        assert_eq!(close_code(&mut stream).await, Some(1009), "{}", bytes.len());
+    }
+}
+
+#[tokio::test]
 async fn the_close_code_says_what_was_wrong_with_a_frame() {
     let gateway = Gateway::start().await;
     let long = [&[0x89, 0xfe, 0, 126, 0, 0, 0, 0][..], &[b'x'; 126]].concat();

@@ -98,9 +98,15 @@ async fn open_or_refuse(app: Arc<App>, parts: &mut Parts) -> Result<Response, Re
     Ok(response)
 }
 
-/// Browsers name the page's origin, and let any page open a WebSocket: here the same may that may send requests.
+/// Browsers name the page's origin, and let any page open a WebSocket: here the same may that may send requests. A request
+/// that names more than one is no browser's.
 fn is_allowed_origin(app: &App, headers: &HeaderMap) -> bool {
-    let Some(origin) = headers.get(ORIGIN) else { return true };
+    let mut origins = headers.get_all(ORIGIN).iter();
+    let origin = match (origins.next(), origins.next()) {
+        (None, _) => return true,
+        (Some(origin), None) => origin,
+        (Some(_), Some(_)) => return false,
+    };
     app.settings.cors_origins.contains(origin) || handshake::is_same_origin(headers)
 }
 

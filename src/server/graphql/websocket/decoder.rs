@@ -54,7 +54,7 @@ pub(super) enum Violation {
     Protocol,
     /// Text that is none.
     NotUtf8,
-    /// So much of a refused message that it is not read on over.
+    /// So much of a refused message, come or announced, that it is not read on over.
     TooLarge,
     /// A message that did not come in time.
     TooSlow,
@@ -168,6 +168,9 @@ impl Decoder {
             let total = (message.payload.len() as u64).saturating_add(length);
             if message.refused.is_none() && total > self.max_message as u64 {
                 message.refuse(Refused::TooLarge);
+            }
+            if message.refused.is_some() && message.skipped.saturating_add(length) > MAX_SKIPPED {
+                return Err(Violation::TooLarge);
             }
         }
         Ok(Some(Frame { opcode, is_final, mask, left: length }))
@@ -343,6 +346,8 @@ mod tests {
     fn what_breaks_the_protocol_is_found() {
         let memory = Memory::new(MAX);
         let with = |first: u8, second: u8, rest: &[u8]| [&[first, second][..], rest].concat();
+        let large =
+            |first: u8, length: u64| with(first, 0xff, &[&length.to_be_bytes()[..], &[0; 4]].concat());
         for (bytes, expected) in [
             // Reserved bits, opcodes, no mask.
             (with(0xc1, 0x80, &[0; 4]), Violation::Protocol),
@@ -366,6 +371,15 @@ mod tests {
             (frame(1, true, b"\xff"), Violation::NotUtf8),
             ([frame(1, false, b"\xc3"), frame(0, true, b"x")].concat(), Violation::NotUtf8),
             (frame(1, true, &vec![b'x'; 9 << 20]), Violation::TooLarge),
+            // By the length in its header alone, also of a message that has been refused before.
+            (large(0x81, 1 << 62), Violation::TooLarge),
+            (large(0x81, i64::MAX as u64), Violation::TooLarge),
+            (large(0x81, MAX_SKIPPED + 1), Violation::TooLarge),
+            (
+                [frame(1, false, &[b'x'; MAX + 1]), large(0x80, MAX_SKIPPED - MAX as u64)].concat(),
+                Violation::TooLarge,
+            ),
+            ([frame(1, false, b"x"), large(0x00, 1 << 62)].concat(), Violation::TooLarge),
         ] {
             let (_, violation) = decoded(&memory, &bytes, 4096);
             assert_eq!(violation, Some(expected), "{}", bytes[..bytes.len().min(20)].escape_ascii());

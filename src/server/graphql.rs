@@ -16,6 +16,7 @@ use std::time::Instant;
 use axum::body::{Body, HttpBody as _};
 use axum::extract::State;
 use axum::response::Response;
+use futures_util::StreamExt as _;
 use http::request::Parts;
 use http::{Request, StatusCode};
 
@@ -43,6 +44,12 @@ pub(super) async fn handle(State(app): State<Arc<App>>, request: Request<Body>) 
         Ok(Execution::Whole(answer)) => answer.respond(accepted),
         Ok(Execution::Live(answers)) => {
             let still = events::still(app.settings.connections.send_timeout);
+            // A subscription goes on with what it asked for.
+            let held = body.into_held();
+            let answers = answers.map(move |answer| {
+                let _ = &held;
+                answer
+            });
             return events::respond(answers, app.answers.hold(), still, app.stopping.clone());
         }
         Err(refusal) => {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use intune_graphql::sandbox::DEMO_CONFIGURATION_ID;
 use intune_graphql::server::ConnectionLimits;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -178,6 +179,135 @@ async fn a_frame_is_refused_by_its_length_as_soon_as_that_is_announced() {
         let mut stream = open(&gateway).await;
         stream.write_all(&bytes).await.unwrap();
         assert_eq!(close_code(&mut stream).await, Some(1009), "{}", bytes.len());
+    }
+}
+
+/// A WebSocket that is not initialised, for which nothing but its own headers was sent.
+async fn uninitialised(gateway: &Gateway) -> TcpStream {
+    let (stream, said) = ask(gateway, "1.1", &["Host: x\r\n", UPGRADE, VERSION, KEY, PROTOCOL]).await;
+    assert!(said.starts_with("HTTP/1.1 101 "), "{said}");
+    stream
+}
+
+/// A `connection_init` whose `Authorization` has so many bytes.
+fn init(bytes: usize) -> Vec<u8> {
+    let authorization = format!("Bearer {}", "x".repeat(bytes - "Bearer ".len()));
+    text(&json!({"type": "connection_init", "payload": {"Authorization": authorization}}).to_string())
+}
+
+#[tokio::test]
+async fn a_token_and_an_id_have_a_greatest_length() {
+    let gateway = Gateway::start().await;
+    for (bytes, accepted) in [(16_384, true), (16_385, false), (64_000, false)] {
+        let mut stream = uninitialised(&gateway).await;
+        stream.write_all(&init(bytes)).await.unwrap();
+        if accepted {
+            assert_eq!(message(&mut stream).await, json!({"type": "connection_ack"}));
+        } else {
+            let reason = b"\x11\x30Authorization longer than 16384 bytes".to_vec();
+            assert_eq!(next_frame(&mut stream).await, (0x88, reason), "{bytes}");
+        }
+        let header = format!("Authorization: Bearer {}\r\n", "x".repeat(bytes - 7));
+        if bytes < 60_000 {
+            let (_, said) =
+                ask(&gateway, "1.1", &["Host: x\r\n", &header, UPGRADE, VERSION, KEY, PROTOCOL]).await;
+            let status = if accepted { "101" } else { "431" };
+            assert!(said.starts_with(&format!("HTTP/1.1 {status} ")), "{bytes}: {said}");
+        }
+    }
+    // In bytes, not in characters.
+    for (id, accepted) in [
+        ("x".repeat(256), true),
+        ("\u{e9}".repeat(128), true),
+        ("x".repeat(257), false),
+        ("\u{e9}".repeat(129), false),
+    ] {
+        for padding in [0, 100_000] {
+            let mut stream = open(&gateway).await;
+            let payload = json!({"query": "{ __typename }", "extensions": {"padding": "x".repeat(padding)}});
+            let subscribe = json!({"id": id, "type": "subscribe", "payload": payload});
+            stream.write_all(&text(&subscribe.to_string())).await.unwrap();
+            if accepted {
+                assert_eq!(message(&mut stream).await["id"], id);
+            } else {
+                let reason = b"\x11\x30Id longer than 256 bytes".to_vec();
+                assert_eq!(next_frame(&mut stream).await, (0x88, reason));
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_open_websockets_keep_is_counted_with_the_bodies() {
+    let gateway = Gateway::builder().settings(|settings| settings.max_buffered = 200_000).start().await;
+    // 12 KiB of each token are counted.
+    let mut kept = Vec::new();
+    loop {
+        let mut stream = uninitialised(&gateway).await;
+        stream.write_all(&init(16_384)).await.unwrap();
+        let (first, payload) = next_frame(&mut stream).await;
+        if first == 0x88 {
+            assert_eq!(payload, b"\x03\xf5The gateway is full");
+            break;
+        }
+        kept.push(stream);
+        assert!(kept.len() <= 16, "more is kept than may be");
+    }
+    assert!(kept.len() >= 12, "{}", kept.len());
+    let header = |bytes| format!("Authorization: Bearer {}\r\n", "x".repeat(bytes));
+    let ask = async |bytes| {
+        let headers = ["Host: x\r\n", &header(bytes), UPGRADE, VERSION, KEY, PROTOCOL];
+        ask(&gateway, "1.1", &headers).await
+    };
+    // Tokens of headers are too.
+    loop {
+        let (stream, said) = ask(7_000).await;
+        if !said.starts_with("HTTP/1.1 101 ") {
+            assert!(said.starts_with("HTTP/1.1 503 "), "{said}");
+            break;
+        }
+        kept.push(stream);
+        assert!(kept.len() <= 50, "more is kept than may be");
+    }
+    // Usual ones always have room.
+    let mut stream = uninitialised(&gateway).await;
+    stream.write_all(&init(4_000)).await.unwrap();
+    assert_eq!(message(&mut stream).await, json!({"type": "connection_ack"}));
+    drop(kept);
+    while !ask(7_000).await.1.starts_with("HTTP/1.1 101 ") {}
+}
+
+#[tokio::test]
+async fn what_subscriptions_asked_for_is_counted_until_they_end() {
+    let gateway = Gateway::builder().settings(|settings| settings.max_buffered = 200_000).start().await;
+    let subscribe = |id: usize| {
+        let payload = json!({"query": HINT, "variables": {"id": DEMO_CONFIGURATION_ID},
+            "extensions": {"padding": "x".repeat(60_000)}});
+        text(&json!({"id": id.to_string(), "type": "subscribe", "payload": payload}).to_string())
+    };
+    let mut stream = open(&gateway).await;
+    // 60 KiB of each are counted, so that there is room for three at most.
+    for id in 0..4 {
+        stream.write_all(&subscribe(id)).await.unwrap();
+    }
+    let error = message(&mut stream).await;
+    assert_eq!(
+        (&error["type"], &error["payload"][0]["extensions"]["code"]),
+        (&json!("error"), &json!("OVERLOADED"))
+    );
+    for id in 0..4 {
+        stream
+            .write_all(&text(&json!({"id": id.to_string(), "type": "complete"}).to_string()))
+            .await
+            .unwrap();
+    }
+    // There is room again when they have ended.
+    let large = text(&self::subscribe("query", "{ __typename }", 60_000));
+    loop {
+        stream.write_all(&large).await.unwrap();
+        if message(&mut stream).await["type"] == "next" {
+            break;
+        }
     }
 }
 

@@ -91,6 +91,11 @@ impl RequestBody {
         Ok(if all.is_empty() { first } else { all.freeze() })
     }
 
+    /// The memory that it takes, for a request that goes on after it has been answered.
+    pub(super) fn into_held(self) -> Held {
+        self.held
+    }
+
     fn too_large(&self) -> Refusal {
         let message = format!("The request's body is larger than {} bytes.", self.max);
         Refusal::too_large(StatusCode::PAYLOAD_TOO_LARGE, message)

@@ -6,6 +6,7 @@ mod handshake;
 mod message;
 mod operation;
 mod socket;
+mod token;
 
 use std::collections::HashMap;
 use std::io;
@@ -14,7 +15,7 @@ use std::time::Duration;
 
 use axum::response::Response;
 use futures_util::stream::{self, BoxStream, SelectAll, StreamExt as _};
-use http::header::ORIGIN;
+use http::header::{AUTHORIZATION, ORIGIN};
 use http::request::Parts;
 use http::{HeaderMap, StatusCode};
 use hyper::upgrade::OnUpgrade;
@@ -31,14 +32,14 @@ pub(super) use self::handshake::is_asked_for;
 use self::message::{Beginning, FromClient, ToClient};
 use self::operation::{Said, Unsent, said};
 use self::socket::Socket;
+use self::token::{Kept, MAX_TOKEN, Token, TooLong};
 use super::answer::Refusal;
 use super::execution::{Asker, caught, execute};
 use super::{events, parameters};
-use crate::graph::Authorization;
+use crate::server::App;
 use crate::server::connection::Place;
 use crate::server::media_type::Accepted;
-use crate::server::memory::Held;
-use crate::server::{App, auth};
+use crate::server::memory::{Held, NoRoom};
 use crate::telemetry::metrics::{self, Overloaded};
 
 /// Largest message that is taken, in bytes: a document of the largest size, and as much again for its variables. What is
@@ -46,6 +47,8 @@ use crate::telemetry::metrics::{self, Overloaded};
 const MOST_MESSAGE: usize = 64 * 1024;
 /// Most operations of one WebSocket at a time; as many as of one connection by HTTP/2.
 const MOST_OPERATIONS: usize = 128;
+/// Most bytes of an operation's id, which is kept until the operation ends; clients count or use GUIDs.
+const MAX_ID: usize = 256;
 /// How long a client is given to take the reason why its WebSocket is closed.
 const TO_CLOSE: Duration = Duration::from_secs(1);
 
@@ -61,6 +64,8 @@ const TOO_SLOW: Close = Close(1008, "A message did not come in time");
 const TOO_LARGE: Close = Close(1009, "Message too large");
 const NO_MEMORY: Close = Close(1013, "The gateway is full");
 const INVALID: Close = Close(4400, "Invalid message");
+const TOKEN_TOO_LONG: Close = Close(4400, "Authorization longer than 16384 bytes");
+const ID_TOO_LONG: Close = Close(4400, "Id longer than 256 bytes");
 const UNAUTHORIZED: Close = Close(4401, "Unauthorized");
 const INIT_TIMEOUT: Close = Close(4408, "Connection initialisation timeout");
 const SAME_ID: Close = Close(4409, "Subscriber for this id already exists");
@@ -76,7 +81,7 @@ async fn open_or_refuse(app: Arc<App>, parts: &mut Parts) -> Result<Response, Re
         let message = "Pages of this origin may not open a WebSocket here: see --cors-origin.";
         return Err(Refusal::http(StatusCode::FORBIDDEN, message));
     }
-    let token = auth::authorization(&parts.headers);
+    let token = kept_token(&app, &parts.headers)?;
     // The connection's place is kept for as long as the WebSocket is there.
     let place = parts.extensions.get::<Place>().cloned();
     let response = handshake::accept(&parts.headers)?;
@@ -98,6 +103,24 @@ async fn open_or_refuse(app: Arc<App>, parts: &mut Parts) -> Result<Response, Re
     Ok(response)
 }
 
+/// The token of the request, if there is one, as it is kept for the WebSocket's operations. Where there is more than one
+/// `Authorization`, none is taken.
+fn kept_token(app: &App, headers: &HeaderMap) -> Result<Kept, Refusal> {
+    let mut kept = Kept::new(&app.bodies);
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    if let (Some(value), None) = (values.next(), values.next()) {
+        let token = Token::parse(value.as_bytes()).map_err(|TooLong| {
+            let message = format!("`Authorization` may have {MAX_TOKEN} bytes in a request for a WebSocket.");
+            Refusal::too_large(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, message)
+        })?;
+        token.map_or(Ok(()), |token| kept.replace(token)).map_err(|NoRoom| {
+            metrics::refused(Overloaded::Memory);
+            Refusal::Overloaded(Overloaded::Memory)
+        })?;
+    }
+    Ok(kept)
+}
+
 /// Browsers name the page's origin, and let any page open a WebSocket: here the same may that may send requests. A request
 /// that names more than one is no browser's.
 fn is_allowed_origin(app: &App, headers: &HeaderMap) -> bool {
@@ -115,7 +138,7 @@ struct Connection {
     app: Arc<App>,
     socket: Socket,
     /// The caller's, as it came last.
-    token: Option<Authorization>,
+    token: Kept,
     is_acknowledged: bool,
     /// By the clients' ids; each ends when it is removed.
     operations: HashMap<Arc<str>, DropGuard>,
@@ -128,7 +151,7 @@ struct Connection {
 }
 
 impl Connection {
-    fn new(app: Arc<App>, socket: Socket, token: Option<Authorization>) -> Self {
+    fn new(app: Arc<App>, socket: Socket, token: Kept) -> Self {
         let now = Instant::now();
         let unsent = Unsent::new(Arc::clone(&app.answers));
         Self {
@@ -240,14 +263,21 @@ impl Connection {
                 return Ok(Err(TOO_MANY_INITS));
             }
             Some(FromClient::ConnectionInit { token }) => {
+                let Ok(token) = token else { return Ok(Err(TOKEN_TOO_LONG)) };
+                if let Some(token) = token
+                    && let Err(NoRoom) = self.token.replace(token)
+                {
+                    metrics::refused(Overloaded::Memory);
+                    return Ok(Err(NO_MEMORY));
+                }
                 self.is_acknowledged = true;
                 self.idle_since = Instant::now();
-                self.token = token.or(self.token.take());
                 self.say(&ToClient::<()>::ConnectionAck).await?;
             }
             Some(FromClient::Ping) => self.say(&ToClient::<()>::Pong).await?,
             Some(FromClient::Pong) => {}
             Some(FromClient::Subscribe { .. }) if !self.is_acknowledged => return Ok(Err(UNAUTHORIZED)),
+            Some(FromClient::Subscribe { id, .. }) if id.len() > MAX_ID => return Ok(Err(ID_TOO_LONG)),
             Some(FromClient::Subscribe { id, .. }) if self.operations.contains_key(id.as_str()) => {
                 return Ok(Err(SAME_ID));
             }
@@ -267,6 +297,9 @@ impl Connection {
         };
         if !self.is_acknowledged {
             return Ok(Err(UNAUTHORIZED));
+        }
+        if id.len() > MAX_ID {
+            return Ok(Err(ID_TOO_LONG));
         }
         if self.operations.contains_key(id.as_str()) {
             return Ok(Err(SAME_ID));
@@ -306,7 +339,7 @@ impl Connection {
         let ended = running.clone().cancelled_owned();
         self.operations.insert(Arc::clone(&id), running.drop_guard());
         let asker = Asker {
-            token: self.token.clone(),
+            token: self.token.authorization().cloned(),
             client_request_id: Uuid::new_v4(),
             deadline: std::time::Instant::now() + self.app.settings.deadline,
             gone: CancellationToken::new(),
@@ -315,8 +348,7 @@ impl Connection {
         let answers = AbortOnDropHandle::new(tokio::spawn(async move {
             let execution =
                 caught(async |is_write| execute(&app, request, asker, Ok(()), is_write).await).await;
-            drop(held);
-            said(id, execution, unsent, stopping)
+            said(id, execution, unsent, stopping, held)
         }));
         // It fails only where it is aborted, by which nobody waits for it.
         let answers = stream::once(answers).filter_map(async |answers| answers.ok()).flatten();

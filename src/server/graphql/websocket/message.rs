@@ -2,20 +2,19 @@
 
 use std::fmt;
 
-use http::HeaderValue;
 use serde::de::{Deserializer as _, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use tracing::error;
 
-use crate::graph::Authorization;
+use super::token::{Token, TooLong};
 use crate::json;
 
 /// What a client sends.
 #[derive(Debug)]
 pub(super) enum FromClient<'a> {
-    ConnectionInit { token: Option<Authorization> },
+    ConnectionInit { token: Result<Option<Token>, TooLong> },
     Ping,
     Pong,
     Subscribe { id: String, payload: &'a RawValue },
@@ -96,17 +95,17 @@ impl<'de> Visitor<'de> for &mut Members {
 }
 
 /// The token in the payload of a `connection_init`, where clients put what would be a header: by its name, in any case, or
-/// within `headers`. `Some(None)` where there is none that can be used, `None` where the payload is no object.
-fn token(payload: Option<&RawValue>) -> Option<Option<Authorization>> {
-    let Some(payload) = payload else { return Some(None) };
+/// within `headers`. `Some(Ok(None))` where there is none that can be used, `None` where the payload is no object.
+fn token(payload: Option<&RawValue>) -> Option<Result<Option<Token>, TooLong>> {
+    let Some(payload) = payload else { return Some(Ok(None)) };
     let payload = match serde_json::from_str(payload.get()).ok()? {
         Value::Object(payload) => payload,
-        Value::Null => return Some(None),
+        Value::Null => return Some(Ok(None)),
         _ => return None,
     };
     let headers = payload.get("headers").and_then(Value::as_object);
     let text = authorization(&payload).or_else(|| authorization(headers?));
-    Some(text.and_then(|text| Authorization::parse(&HeaderValue::from_str(text).ok()?).ok()))
+    Some(text.map_or(Ok(None), |text| Token::parse(text.as_bytes())))
 }
 
 fn authorization(members: &Map<String, Value>) -> Option<&str> {
@@ -139,7 +138,7 @@ mod tests {
     fn token_of(payload: &str) -> Option<Option<bool>> {
         let text = format!(r#"{{"type":"connection_init","payload":{payload}}}"#);
         match FromClient::read(&text, 8) {
-            Some(FromClient::ConnectionInit { token }) => Some(token.map(|_| true)),
+            Some(FromClient::ConnectionInit { token }) => Some(token.unwrap().map(|_| true)),
             None => None,
             other => panic!("{other:?}"),
         }

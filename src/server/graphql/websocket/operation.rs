@@ -67,12 +67,14 @@ impl Unsent {
     }
 }
 
-/// All that is said of an operation.
+/// All that is said of an operation, whose message takes the memory that is held: of a subscription, which goes on with what
+/// it asked for, until it ends.
 pub(super) fn said(
     id: Arc<str>,
     execution: Result<Execution, Refusal>,
     unsent: Unsent,
     stopping: CancellationToken,
+    held: Held,
 ) -> BoxStream<'static, Said> {
     let complete: ToClient<'_> = ToClient::Complete { id: &id };
     let complete = Said::new(&id, &complete).last();
@@ -80,7 +82,10 @@ pub(super) fn said(
         Ok(Execution::Whole(answer)) => stream::iter([next(&id, &answer, &unsent), complete]).boxed(),
         Ok(Execution::Live(answers)) => {
             let answers = answers
-                .map(move |answer| next(&id, &answer, &unsent))
+                .map(move |answer| {
+                    let _ = &held;
+                    next(&id, &answer, &unsent)
+                })
                 .take_until(stopping.clone().cancelled_owned());
             // A client to which it does not say that it is complete comes again.
             let last =

@@ -83,10 +83,12 @@ impl Answer {
         request_line: String,
         caller: &Caller,
     ) -> Result<Self, Error> {
-        let ItemAnswer { status, headers, body } = item;
+        let ItemAnswer { status, headers, body, is_text } = item;
         let request_id = request_id(&headers, caller).or_else(|| self.answered.request_id.clone());
         let client_request_id = self.answered.client_request_id.clone();
-        Self::judge(Answered { status, request_id, client_request_id }, headers, body, request_line, caller)
+        let answered = Answered { status, request_id, client_request_id };
+        let answer = Self::judge(answered, headers, body, request_line, caller);
+        answer.map_err(|error| if is_text { error.of_text() } else { error })
     }
 
     /// Tells success from failure.

@@ -67,6 +67,8 @@ pub(super) struct ItemAnswer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
+    /// Whether the body came as text, which holds what is no JSON.
+    pub(super) is_text: bool,
 }
 
 /// Why an answer is no batch answer.
@@ -163,12 +165,13 @@ fn item(members: &Members<'_>) -> Option<ItemAnswer> {
         Member::Value(given) => headers(given)?,
         Member::Absent | Member::Contradictory => HeaderMap::new(),
     };
-    let body = match members.get("body") {
-        Member::Value(body) if body.get() != "null" => content(body, &headers),
-        Member::Value(_) | Member::Absent => Bytes::new(),
+    let (body, is_text) = match members.get("body") {
+        Member::Value(body) if matches!(body.get(), "null" | r#""""#) => (Bytes::new(), false),
+        Member::Value(body) => (content(body, &headers), body.get().starts_with('"')),
+        Member::Absent => (Bytes::new(), false),
         Member::Contradictory => return None,
     };
-    Some(ItemAnswer { status, headers, body })
+    Some(ItemAnswer { status, headers, body, is_text })
 }
 
 /// A number by the documentation; the .NET SDK reads it from text as well.

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
@@ -54,8 +54,20 @@ pub(super) fn first<'t, T: Deserialize<'t>>(text: &'t str) -> Result<T, serde_js
     T::deserialize(&mut serde_json::Deserializer::from_str(text))
 }
 
-/// The text with strings that every JSON reader takes: half a surrogate pair becomes U+FFFD, a bare control character is
-/// escaped, and an escape that does not exist stands for its character. `None` where there is nothing to mend.
+/// Whether a text starts with a JSON object, and no other JSON object, array or string follows it: two documents may say
+/// two things.
+pub(super) fn is_one_object(text: &str) -> bool {
+    let after = |text: &str| {
+        let mut values = serde_json::Deserializer::from_str(text).into_iter::<IgnoredAny>();
+        values.next()?.ok()?;
+        Some(!text[values.byte_offset()..].trim_start().starts_with(['{', '[', '"']))
+    };
+    text.starts_with('{') && after(text).or_else(|| after(&mended(text)?)).unwrap_or_default()
+}
+
+/// The text with strings and numbers that every JSON reader takes: half a surrogate pair becomes U+FFFD, a bare control
+/// character is escaped, an escape that does not exist stands for its character, and a number that is out of range becomes
+/// `false`, which is no number. `None` where there is nothing to mend.
 pub(super) fn mended(text: &str) -> Option<String> {
     let mut mended = String::new();
     let mut kept = 0;
@@ -69,6 +81,16 @@ pub(super) fn mended(text: &str) -> Option<String> {
             b'"' => {
                 is_string = !is_string;
                 continue;
+            }
+            b'-' | b'0'..=b'9' if !is_string => {
+                let is_of_number =
+                    |byte: &&u8| matches!(byte, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-');
+                let length = 1 + after.iter().take_while(is_of_number).count();
+                rest = &text.as_bytes()[here + length..];
+                if !is_out_of_range(&text[here..here + length]) {
+                    continue;
+                }
+                "false".into()
             }
             0..0x20 if is_string => format!("\\u{byte:04x}").into(),
             b'\\' if is_string => match after {
@@ -109,6 +131,11 @@ pub(super) fn mended(text: &str) -> Option<String> {
     }
     mended.push_str(&text[kept..]);
     Some(mended)
+}
+
+/// Whether a text is a JSON number that no number of the reader's can hold.
+fn is_out_of_range(number: &str) -> bool {
+    serde_json::from_str::<f64>(number).is_err() && serde_json::from_str::<IgnoredAny>(number).is_ok()
 }
 
 /// The UTF-16 unit that four hexadecimal digits stand for.
@@ -223,7 +250,7 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
-    use super::{Member, Members, first, mended, read, text};
+    use super::{Member, Members, first, is_one_object, mended, read, text};
 
     fn utf_16(text: &str, mark: bool, bytes: impl Fn(u16) -> [u8; 2]) -> Vec<u8> {
         let mark = mark.then_some(0xfeff);
@@ -281,6 +308,31 @@ mod tests {
         }
         for json in ["", "{", "[\"\\ud800\"", "[\"\\", "<html>", "[\"a", "[\"\\u12"] {
             assert!(read::<Value>(json).is_err(), "{json}");
+        }
+    }
+
+    #[test]
+    fn a_number_out_of_range_is_none_and_the_rest_stands() {
+        let digits = "9".repeat(400);
+        for number in ["1e999", "-1e999", "1E+999", "1.5e309", &digits, &format!("-{digits}.5")] {
+            let json = format!(r#"{{"a":{number},"b":[{number},1e5,"1e999"],"c":"d"}}"#);
+            let expected = json!({"a": false, "b": [false, 1e5, "1e999"], "c": "d"});
+            assert_eq!(read::<Value>(&json).unwrap(), expected, "{number}");
+        }
+        for number in
+            ["1e308", "-1.7976931348623157e308", "0e999", "1e-999", "18446744073709551616", "08", "-"]
+        {
+            assert_eq!(mended(&format!("[{number}]")), None, "{number}");
+        }
+    }
+
+    #[test]
+    fn one_object_is_one_whatever_else_follows() {
+        for text in ["{}", "{} ", "{}x", "{}<!-- {} -->", "{\"a\":\"\t\"}\0", "{\"a\":1e999} 5"] {
+            assert!(is_one_object(text), "{text}");
+        }
+        for text in ["", "{", "[{}]", "5", "\"{}\"", "null", "{}{", "{} {}", "{}\r\n[1]", "{}\"x\""] {
+            assert!(!is_one_object(text), "{text}");
         }
     }
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::body;
+use super::body::{self, Member, Members};
 use super::error::ErrorBody;
 
 /// Intune nests JSON in `message` twice at most; one more level is allowed for.
@@ -46,8 +46,8 @@ impl ErrorEnvelope {
         let body = match &document {
             _ if text.is_empty() => ErrorBody::Empty,
             _ if has_given_up => ErrorBody::GaveUp,
-            Ok(_) => ErrorBody::Read,
-            Err(_) => ErrorBody::Unreadable,
+            Ok(_) if is_error_object(&text) => ErrorBody::Read,
+            Ok(_) | Err(_) => ErrorBody::Unreadable,
         };
         let document = document.unwrap_or_default();
         let error = only(member(only(&document), "error"));
@@ -63,6 +63,17 @@ impl ErrorEnvelope {
             body,
         }
     }
+}
+
+/// Whether a text is an object whose error, where it has one, is an object or a text. A JSON reader takes the start of a
+/// sentence for a value as well: the number of `503 Service Unavailable`.
+fn is_error_object(text: &str) -> bool {
+    let has_no_other_error = |members: &Members<'_>| match members.get("error") {
+        Member::Absent => true,
+        Member::Value(error) => error.get().starts_with(['{', '"']),
+        Member::Contradictory => false,
+    };
+    body::is_one_object(text) && body::with_members(text, has_no_other_error).unwrap_or_default()
 }
 
 /// An object's member of this name, else of one that differs in case alone; null where there is none.
@@ -232,7 +243,25 @@ mod tests {
             ("\u{feff}", ErrorBody::Empty),
             ("{}", ErrorBody::Read),
             ("{\"error\":{\"code\":\"ServiceUnavailable\"}}", ErrorBody::Read),
-            ("\"busy\"", ErrorBody::Read),
+            ("{\"error\":\"busy\"}", ErrorBody::Read),
+            ("{\"message\":\"no healthy upstream\"}", ErrorBody::Read),
+            ("{\"error\":{}}<!-- proxy-7 -->", ErrorBody::Read),
+            ("{\"error\":{\"wait\":1e999}}", ErrorBody::Read),
+            ("\"busy\"", ErrorBody::Unreadable),
+            ("\"\"", ErrorBody::Unreadable),
+            ("\"\"<html>", ErrorBody::Unreadable),
+            ("null", ErrorBody::Unreadable),
+            ("null pointer", ErrorBody::Unreadable),
+            ("true story", ErrorBody::Unreadable),
+            ("5", ErrorBody::Unreadable),
+            ("503 Service Unavailable", ErrorBody::Unreadable),
+            ("[]", ErrorBody::Unreadable),
+            ("[{\"error\":{}}]", ErrorBody::Unreadable),
+            ("{}{", ErrorBody::Unreadable),
+            ("{\"error\":5}", ErrorBody::Unreadable),
+            ("{\"Error\":[]}", ErrorBody::Unreadable),
+            ("{\"error\":null}", ErrorBody::Unreadable),
+            ("{\"error\":{},\"error\":5}", ErrorBody::Unreadable),
             ("<html>", ErrorBody::Unreadable),
             ("The service is unavailable.", ErrorBody::Unreadable),
             ("{\"error\":{\"code\":\"Serv", ErrorBody::Unreadable),

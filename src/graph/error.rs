@@ -130,6 +130,16 @@ impl Error {
         self
     }
 
+    /// The same error, of a batch's item whose body came as text: a refusal of Graph's own is JSON.
+    pub(super) fn of_text(mut self) -> Self {
+        if let Self::Api(api) = &mut self
+            && api.body != ErrorBody::GaveUp
+        {
+            api.body = ErrorBody::Unreadable;
+        }
+        self
+    }
+
     /// Whether Graph asks this caller to come back later.
     pub(super) fn is_throttled(&self) -> bool {
         match self {
@@ -190,12 +200,12 @@ pub struct ApiError {
 pub enum ErrorBody {
     /// There is none.
     Empty,
-    /// It is JSON.
+    /// It is a JSON object, whose error, where it has one, is an object or a text.
     Read,
     /// It names `CancelledOnServiceTimeout` or the like: Intune gave up on its own backend, which may have done the work
     /// all the same.
     GaveUp,
-    /// It did not come whole, or is no JSON: what it says is not known.
+    /// It did not come whole, or is anything else: what it says is not known.
     Unreadable,
 }
 

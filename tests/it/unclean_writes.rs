@@ -117,6 +117,127 @@ async fn a_refusal_for_now_is_believed_only_where_its_body_can_be_read() {
 }
 
 #[tokio::test]
+async fn the_start_of_a_sentence_is_no_refusal_and_no_create_follows_it() {
+    let scripted = Scripted::start().await;
+    for body in [
+        "503 Service Temporarily Unavailable",
+        "12:30 maintenance",
+        "-1 error",
+        "null pointer",
+        "nullptr exception",
+        "true story",
+        "false",
+        "null",
+        "5",
+        "1e999",
+        "\"busy\"",
+        "\"\"",
+        "\"\"<html>",
+        "\"x\" is down",
+        "[]",
+        "[] ok",
+        "[\"busy\"]",
+        r#"[{"error":{"code":"ServiceUnavailable"}}]"#,
+        "{}{",
+        "{} {}",
+        r#"{"error":5}"#,
+        r#"{"error":true}"#,
+        r#"{"error":["busy"]}"#,
+        r#"{"Error":5}"#,
+        r#"{"error":{},"error":5}"#,
+    ] {
+        let answer = Answer::new(503, body).with("retry-after", "0").with("content-type", "text/plain");
+        let reply = scripted.graphql(answer, MUTATION, input(device_status())).await;
+        assert_eq!((outcome(&reply), scripted.posts()), (("OUTCOME_UNKNOWN", "UNKNOWN"), 1), "{body}");
+    }
+    for body in [
+        "",
+        " \r\n",
+        "{}",
+        r#"{"message":"no healthy upstream"}"#,
+        r#"{"error":"busy"}"#,
+        r#"{"error":{"code":"ServiceUnavailable","wait":1e999}}"#,
+        "{\"error\":{}}\r\n<!-- proxy-7 -->",
+    ] {
+        let answer = Answer::new(503, body).with("retry-after", "5");
+        let reply = scripted.graphql(answer, MUTATION, input(device_status())).await;
+        assert_eq!(outcome(&reply), ("UPSTREAM_UNAVAILABLE", "REJECTED"), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn an_item_is_refused_by_an_object_or_by_nothing() {
+    const TEXT: &str = "text/plain";
+    const JSON: &str = "application/json";
+    let refused = Arc::new(Mutex::new((TEXT, None)));
+    let shared = Arc::clone(&refused);
+    // The second item is refused once, and then everything is created.
+    let upstream = Canned::start(move |sent| {
+        if sent.method != Method::POST {
+            return Answer::new(200, json!({"id": DEMO_CONFIGURATION_ID}).to_string());
+        }
+        let item = |id: usize| json!({"id": id.to_string(), "status": 201, "body": {"id": format!("k{id}")}});
+        let mut items: Vec<_> = (0..sent.items()).map(item).collect();
+        if items.is_empty() {
+            return Answer::new(201, json!({"id": "again"}).to_string());
+        }
+        let (content_type, body) = shared.lock().unwrap().clone();
+        items[1] =
+            json!({"id": "1", "status": 503, "headers": {"Retry-After": "0", "Content-Type": content_type}});
+        items[1].as_object_mut().unwrap().extend(body.map(|body: Value| ("body".to_owned(), body)));
+        Answer::new(200, json!({ "responses": items }).to_string())
+    })
+    .await;
+    let gateway = upstream.gateway().await;
+    let add = async |content_type, body: Option<Value>| {
+        *refused.lock().unwrap() = (content_type, body);
+        upstream.sent();
+        let input = json!({"configurationId": DEMO_CONFIGURATION_ID, "deviceStatuses": numbered(2)});
+        let reply = gateway.graphql_as(Some(&fresh_token()), BULK, json!({ "input": input })).await;
+        let result = reply.data()["addDeviceStatuses"]["results"][1].clone();
+        (result, upstream.sent().iter().filter(|sent| sent.method == Method::POST).count())
+    };
+    for content_type in [TEXT, JSON] {
+        for body in [
+            json!("busy"),
+            json!("Service Unavailable"),
+            json!("503 Service Unavailable"),
+            json!("<html>busy</html>"),
+            json!("{}"),
+            json!("null"),
+            json!(" "),
+            json!("\u{0}"),
+            json!("YnVzeQ=="),
+            json!("e30="),
+            json!("eyJlcnJvciI6e319"),
+            json!(5),
+            json!(0),
+            json!(false),
+            json!([]),
+            json!([{}]),
+            json!(["busy"]),
+            json!({"error": 5}),
+            json!({"error": []}),
+        ] {
+            let (result, posts) = add(content_type, Some(body.clone())).await;
+            assert_eq!(result["error"]["outcome"], "UNKNOWN", "{content_type} {body}");
+            assert_eq!(posts, 1, "{content_type} {body}");
+        }
+        for body in [
+            None,
+            Some(json!(null)),
+            Some(json!("")),
+            Some(json!({})),
+            Some(json!({"error": "busy"})),
+            Some(json!({"error": {"code": "ServiceUnavailable"}})),
+        ] {
+            let (result, posts) = add(content_type, body.clone()).await;
+            assert_eq!((&result["error"], posts), (&json!(null), 2), "{content_type} {body:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn of_a_batch_whose_answer_cannot_be_read_nothing_is_claimed() {
     let scripted = Scripted::start().await;
     let cut = r#"{"responses":[{"id":"0","status":201,"body":{"id":"a"}},{"id":"1","sta"#;
@@ -289,6 +410,49 @@ async fn a_created_object_with_a_value_that_cannot_be_read_is_delivered_without_
     let reply = scripted.graphql(Answer::new(201, body), NAMED, input(device_status())).await;
     let status = &reply.data()["addDeviceStatus"]["deviceStatus"];
     assert_eq!((&status["userName"], &status["platform"]), (&json!("b\u{fffd}"), &json!(8)));
+}
+
+#[tokio::test]
+async fn a_number_out_of_range_costs_a_write_nothing_but_its_field() {
+    let scripted = Scripted::start().await;
+    let digits = "9".repeat(400);
+    for number in ["1e999", "-1e999", &digits, &format!("-{digits}.5")] {
+        let object = format!(r#"{{"id":"a","userName":"u","platform":{number},"new":[{number}]}}"#);
+        let reply = scripted.graphql(Answer::new(201, object.clone()), NAMED, input(device_status())).await;
+        let payload = &reply.json["data"]["addDeviceStatus"];
+        assert!(payload["deviceStatusId"].is_string(), "{number}");
+        assert_eq!(payload["deviceStatus"], json!({"graphId": "a", "userName": "u", "platform": null}));
+        assert_eq!(reply.error()["path"], json!(["addDeviceStatus", "deviceStatus", "platform"]));
+        assert_eq!(scripted.posts(), 1);
+
+        let batch = format!(
+            r#"{{"responses":[{{"id":"0","status":201,"body":{object}}},{{"id":"1","status":201,
+            "headers":{{"x":{number}}},"body":{{"id":"b","userName":"v"}}}}],"x":{number}}}"#
+        );
+        let bulk =
+            json!({"input": {"configurationId": DEMO_CONFIGURATION_ID, "deviceStatuses": numbered(2)}});
+        let query = "mutation($input: AddDeviceStatusesInput!) { addDeviceStatuses(input: $input) {
+            results { error { code } deviceStatus { graphId userName platform } } } }";
+        let reply = scripted.graphql(Answer::new(200, batch), query, bulk).await;
+        let results = &reply.json["data"]["addDeviceStatuses"]["results"];
+        let expected = json!([
+            {"error": null, "deviceStatus": {"graphId": "a", "userName": "u", "platform": null}},
+            {"error": null, "deviceStatus": {"graphId": "b", "userName": "v", "platform": null}},
+        ]);
+        assert_eq!((results, reply.json["errors"].as_array().unwrap().len()), (&expected, 1), "{number}");
+        assert_eq!(
+            reply.error()["path"],
+            json!(["addDeviceStatuses", "results", 0, "deviceStatus", "platform"])
+        );
+
+        let update =
+            "mutation($id: ID!) { updateDeviceStatus(input: {id: $id, deviceStatus: {platform: 3}}) {
+            deviceStatus { graphId userName platform } } }";
+        let reply = scripted.graphql(Answer::new(200, object), update, json!({"id": "ig~1.s.YQ.YQ"})).await;
+        let status = &reply.json["data"]["updateDeviceStatus"]["deviceStatus"];
+        assert_eq!(*status, json!({"graphId": "a", "userName": "u", "platform": null}), "{number}");
+        assert_eq!(reply.error()["path"], json!(["updateDeviceStatus", "deviceStatus", "platform"]));
+    }
 }
 
 #[tokio::test]

@@ -60,6 +60,6 @@ pub use self::device_app_management::{
 };
 pub use self::error::{Answered, ApiError, Error, Outcome, WriteError, WriteKind};
 pub use self::key::{InvalidKey, Key, canonical_key, is_guid};
-pub use self::page::{NextPage, Page};
+pub use self::page::{NextLink, NextPage, Page};
 pub use self::root::{Cloud, ServiceRoot, ServiceRootError};
 pub use self::session::Session;

@@ -176,6 +176,11 @@ impl<'t> Members<'t> {
             .unwrap_or(Member::Absent)
     }
 
+    /// Names and values, in order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &'t RawValue)> {
+        self.0.iter().map(|(name, value)| (&**name, *value))
+    }
+
     /// The names, in order.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|(name, _)| &**name)
@@ -208,7 +213,7 @@ impl<'de: 't, 't> Deserialize<'de> for Members<'t> {
 }
 
 /// A member's name, borrowed where it has no escapes.
-struct Name<'t>(Cow<'t, str>);
+pub(super) struct Name<'t>(pub(super) Cow<'t, str>);
 
 impl<'de> Deserialize<'de> for Name<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -1,20 +1,29 @@
 //! Pages of a collection, and the links between them (Microsoft Graph: "Paging Microsoft Graph data in your app").
 
+use std::fmt;
+use std::marker::PhantomData;
+
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use url::Url;
 
 use super::address::same_path;
 use super::answer::Answer;
-use super::body::{self, Member, Members};
+use super::body::{self, Member, Members, Name};
 use super::error::{Answered, Error};
 use super::key::Key;
 use super::models::{Entity, Received};
 
 /// Longest query of a link that is followed, in bytes.
 const LONGEST_QUERY: usize = 8 * 1024;
+
+const VALUE: &str = "value";
+const ERROR: &str = "error";
+const NEXT_LINK: &str = "@odata.nextLink";
+/// As Graph writes it, and as OData 4.01 and 3 do.
+const COUNT: [&str; 3] = ["@odata.count", "@count", "odata.count"];
 
 /// One page.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,12 +32,23 @@ pub struct Page<T> {
     pub entities: Vec<T>,
     /// How many rows besides are no entity of this collection: null, without a usable id, or of another type.
     pub unreadable: usize,
-    /// Where the next page is, where there is one.
-    pub next: Option<NextPage>,
+    /// Where the next page is.
+    pub next: NextLink,
     /// `@odata.count`, where Graph gave it.
     pub count: Received<i64>,
     /// Status and ids of the answer.
     pub answered: Answered,
+}
+
+/// What a page says of the next one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NextLink {
+    /// There is none: the list ends.
+    End,
+    /// It is there.
+    Page(NextPage),
+    /// There is one, and the link to it is no text or leads elsewhere. It is not followed, so that no token goes there.
+    Unusable,
 }
 
 /// The query of an `@odata.nextLink` that was checked: it leads to the same collection at the same origin. `$select` and
@@ -45,26 +65,96 @@ impl NextPage {
 }
 
 /// A page as it comes; its rows read or not.
-#[derive(Deserialize)]
 struct Body<T> {
     value: Vec<T>,
-    #[serde(rename = "@odata.nextLink", default)]
     next_link: Received<String>,
-    #[serde(rename = "@odata.count", default)]
     count: Received<i64>,
-    #[serde(default)]
     error: Received<String>,
+}
+
+/// Reads a page whose members come once each, and under the documented names.
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Body<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct BodyVisitor<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for BodyVisitor<T> {
+            type Value = Body<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a page")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
+                let (mut value, mut next_link, mut count, mut error) = (None, None, None, None);
+                while let Some(Name(name)) = members.next_key()? {
+                    match &*name {
+                        VALUE if value.is_none() => value = Some(members.next_value()?),
+                        NEXT_LINK if next_link.is_none() => next_link = Some(members.next_value()?),
+                        name if name == COUNT[0] && count.is_none() => count = Some(members.next_value()?),
+                        ERROR if error.is_none() => error = Some(members.next_value()?),
+                        name if is_of_page(name) => return Err(serde::de::Error::custom("an odd name")),
+                        _ => {
+                            members.next_value::<IgnoredAny>()?;
+                        }
+                    }
+                }
+                Ok(Body {
+                    value: value.ok_or_else(|| serde::de::Error::missing_field(VALUE))?,
+                    next_link: next_link.unwrap_or_default(),
+                    count: count.unwrap_or_default(),
+                    error: error.unwrap_or_default(),
+                })
+            }
+        }
+
+        deserializer.deserialize_map(BodyVisitor(PhantomData))
+    }
+}
+
+/// Whether a member of this name is one that a page is read by.
+fn is_of_page(name: &str) -> bool {
+    let is = |known: &str| name.eq_ignore_ascii_case(known);
+    is(VALUE) || is(ERROR) || is_next_link(name) || COUNT.into_iter().any(is)
+}
+
+/// Whether a name is one of a link to the next page: `@odata.nextLink`, `@nextLink` of OData 4.01, `odata.nextLink` of 3,
+/// `__next` of 2, and the like. A list that ends in spite of one is not whole.
+fn is_next_link(name: &str) -> bool {
+    let tail = name.len().checked_sub("nextLink".len()).and_then(|start| name.get(start..));
+    tail.is_some_and(|tail| tail.eq_ignore_ascii_case("nextLink")) || name.eq_ignore_ascii_case("__next")
+}
+
+/// The link to the next page: by the documented name where that leads on, else by any other.
+fn next_link(members: &Members<'_>) -> Received<String> {
+    let leads_on = |link: &Received<String>| match link {
+        Received::Absent | Received::Null => false,
+        Received::Value(link) => !link.is_empty(),
+        Received::Malformed => true,
+    };
+    let documented = received(members.get(NEXT_LINK));
+    if leads_on(&documented) {
+        return documented;
+    }
+    let links = members.iter().filter(|(name, _)| is_next_link(name));
+    let mut links = links.map(|(_, value)| received(Member::Value(value))).filter(leads_on);
+    let Some(first) = links.next() else { return documented };
+    if links.all(|link| link == first) { first } else { Received::Malformed }
+}
+
+fn count(members: &Members<'_>) -> Received<i64> {
+    let counts = COUNT.map(|name| members.get(name));
+    received(counts.into_iter().find(|count| !matches!(count, Member::Absent)).unwrap_or(Member::Absent))
 }
 
 impl<'t> Body<&'t RawValue> {
     /// A page with a row that cannot be read, or members that are not as documented.
     fn of_members(members: &Members<'t>) -> Option<Self> {
-        let Member::Value(value) = members.get("value") else { return None };
+        let Member::Value(value) = members.get(VALUE) else { return None };
         Some(Self {
             value: body::first(value.get()).ok()?,
-            next_link: received(members.get("@odata.nextLink")),
-            count: received(members.get("@odata.count")),
-            error: received(members.get("error")),
+            next_link: next_link(members),
+            count: count(members),
+            error: received(members.get(ERROR)),
         })
     }
 
@@ -106,8 +196,7 @@ impl<T: Entity> Page<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::OutOfContract`] where there is no page in the answer, or its link leads anywhere else: it is not
-    /// followed, so that no token goes there.
+    /// [`Error::OutOfContract`] where there is no page in the answer.
     pub(super) fn read(answer: &Answer, root: &Url, collection: &str) -> Result<Self, Error> {
         let Some((body, rows)) = read_page::<T>(&answer.text()?) else {
             return Err(answer.contradiction("no page can be read from the body"));
@@ -116,13 +205,12 @@ impl<T: Entity> Page<T> {
             return Err(answer.contradiction("the page is an error"));
         }
         let next = match &body.next_link {
-            Received::Absent | Received::Null => None,
-            Received::Value(link) if link.is_empty() => None,
-            Received::Value(link) => Some(
-                next_page(link, root, collection)
-                    .ok_or_else(|| answer.contradiction("the next link leads out of the collection"))?,
-            ),
-            Received::Malformed => return Err(answer.contradiction("the next link is no text")),
+            Received::Absent | Received::Null => NextLink::End,
+            Received::Value(link) if link.is_empty() => NextLink::End,
+            Received::Value(link) => {
+                next_page(link, root, collection).map_or(NextLink::Unusable, NextLink::Page)
+            }
+            Received::Malformed => NextLink::Unusable,
         };
         let mut entities = body.value;
         entities.retain(|entity| Key::new(entity.key()).is_ok());
@@ -156,7 +244,7 @@ fn next_page(link: &str, root: &Url, collection: &str) -> Option<NextPage> {
 mod tests {
     use url::Url;
 
-    use super::next_page;
+    use super::{is_next_link, next_page};
 
     fn next(link: &str) -> Option<String> {
         let root = Url::parse("https://graph.microsoft.com/beta").unwrap();
@@ -176,6 +264,20 @@ mod tests {
             ),
         ] {
             assert_eq!(next(link).as_deref(), Some(query));
+        }
+    }
+
+    #[test]
+    fn a_link_is_known_by_its_name_in_every_form() {
+        for name in
+            ["@odata.nextLink", "@odata.nextlink", "@nextLink", "odata.NextLink", "nextLink", "__next"]
+        {
+            assert!(is_next_link(name), "{name}");
+        }
+        for name in
+            ["", "Link", "value", "@odata.deltaLink", "next", "@odata.nextLink2", "éextLink", "€xtLink"]
+        {
+            assert!(!is_next_link(name), "{name}");
         }
     }
 

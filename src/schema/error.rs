@@ -115,6 +115,13 @@ impl FieldError {
         Self::new(ErrorCode::UpstreamError, message).with_answered(answered).retryable_read(ctx)
     }
 
+    /// Graph's link to the next page of a list cannot be followed.
+    pub(super) fn unusable_link(ctx: &Context<'_>, answered: Answered) -> Self {
+        let message =
+            "Microsoft Graph's link to the next page of the list could not be used, and the list ends here.";
+        Self::new(ErrorCode::UpstreamError, message).with_answered(answered).retryable_read(ctx)
+    }
+
     /// What went wrong.
     #[must_use]
     pub fn code(&self) -> ErrorCode {

@@ -19,7 +19,7 @@ use super::selection::Selected;
 use super::trail::Trail;
 use crate::graph::models::{Entity, Received};
 use crate::graph::odata::{Direction, Filter, ListOptions, OrderBy, PropertyValue, Select, Verdict};
-use crate::graph::{Answered, Collection, canonical_key};
+use crate::graph::{Answered, Collection, NextLink, canonical_key};
 use crate::telemetry::metrics;
 
 /// Most objects of a page.
@@ -115,6 +115,7 @@ pub(super) async fn connection<E: Entity, T>(
         trail: resumed.as_ref().map_or_else(Trail::default, |position| position.trail),
         followed: address.iter().cloned().collect(),
         goes_round: false,
+        breaks_off: false,
         unreadable: 0,
         missed: 0,
         missed_before: resumed.as_ref().is_some_and(|position| position.ignored_filter),
@@ -130,13 +131,20 @@ pub(super) async fn connection<E: Entity, T>(
             total = page.count;
         }
         filling.unreadable += page.unreadable;
-        let is_end = page.entities.is_empty() && page.next.is_none();
+        let is_end = page.entities.is_empty() && !matches!(page.next, NextLink::Page(_));
         if is_end && page.unreadable > 0 && filling.rows.is_empty() {
             // Nothing came that could be shown: it is no page of this list.
             return Err(FieldError::unreadable_rows(ctx, filling.unreadable, page.answered));
         }
         last_answered = Some(page.answered);
-        let next = page.next.map(|next| next.as_str().into());
+        let next = match page.next {
+            NextLink::Page(next) => Some(next.as_str().into()),
+            NextLink::End => None,
+            NextLink::Unusable => {
+                filling.breaks_off = true;
+                None
+            }
+        };
         let follow = filling.follow(next);
         let next = follow.clone().map(|(next, _)| next);
         filling.take(page.entities, address.as_ref(), follow.as_ref());
@@ -155,9 +163,11 @@ pub(super) async fn connection<E: Entity, T>(
     let total_count = match total {
         _ if filling.ignored_filter() => None,
         Received::Absent | Received::Null => None,
-        Received::Value(count) => i32::try_from(count).ok().map(Ok),
+        Received::Value(count) if let Ok(count) = i32::try_from(count) => Some(Ok(count)),
         // Graph may count unasked.
-        Received::Malformed => wanted.count.then(|| Err(FieldError::unreadable_value(ctx))),
+        Received::Value(_) | Received::Malformed => {
+            wanted.count.then(|| Err(FieldError::unreadable_value(ctx)))
+        }
     };
     filling.connection(arguments.after.is_some(), total_count, node).map(Bounded::new)
 }
@@ -197,6 +207,8 @@ struct Filling<'a, E> {
     followed: HashSet<Arc<str>>,
     /// Whether a link led back to a page that had been read.
     goes_round: bool,
+    /// Whether a link could not be followed.
+    breaks_off: bool,
     /// How many rows could not be read.
     unreadable: usize,
     /// How many rows surely miss the filter.
@@ -319,6 +331,9 @@ impl<E: Entity> Filling<'_, E> {
         if self.goes_round {
             warn!(list, "a link of Graph's list leads back to a page that it has given already");
         }
+        if self.breaks_off {
+            warn!(list, "a link of Graph's list is no text or leads elsewhere, and is not followed");
+        }
         if self.missed > 0 {
             metrics::filter_ignored(self.missed);
             if request.first_ignored_filter() {
@@ -341,6 +356,9 @@ impl<E: Entity> Filling<'_, E> {
         // Where rows are left over, the list does not end here yet.
         if self.goes_round && !self.left_over {
             FieldError::repeated_link(ctx, answered.clone()).stand_beside(ctx);
+        }
+        if self.breaks_off && !self.left_over {
+            FieldError::unusable_link(ctx, answered.clone()).stand_beside(ctx);
         }
     }
 

@@ -126,6 +126,12 @@ async fn row_10_a_link_that_leads_elsewhere_is_never_followed() {
                 reply.error()["path"],
                 json!(["iosLobAppProvisioningConfiguration", "deviceStatuses"])
             );
+            // What was read before stands.
+            let list = &reply.json["data"]["iosLobAppProvisioningConfiguration"]["deviceStatuses"];
+            let rows = list["edges"].as_array().map(Vec::len);
+            let has_next = &list["pageInfo"]["hasNextPage"];
+            let expected = if fault.ends_with("skip=2") { 20 } else { 10 };
+            assert_eq!((rows, has_next), (Some(expected), &json!(false)), "{fault}");
             let text = reply.json.to_string();
             assert!(!text.contains(&address.to_string()) && !text.contains("skiptoken"), "{text}");
             assert!(

@@ -121,6 +121,12 @@ async fn a_value_that_is_none_is_null_and_an_error_there() {
         (r#""platform":"8""#, "platform"),
         (r#""platform":8.5"#, "platform"),
         (r#""platform":99999999999"#, "platform"),
+        (r#""platform":1e999"#, "platform"),
+        (r#""platform":-1e999"#, "platform"),
+        (&format!(r#""platform":{}"#, "9".repeat(400)), "platform"),
+        (r#""userName":1e999"#, "userName"),
+        (r#""lastReportedDateTime":1e999"#, "lastReportedDateTime"),
+        (r#""status":1e999"#, "status"),
         (r#""platform":true"#, "platform"),
         (r#""platform":8,"platform":9"#, "platform"),
         (r#""status":7"#, "status"),
@@ -190,7 +196,7 @@ async fn what_is_no_page_is_an_error_of_its_list() {
         r#"{"value":[],"value":[{"id":"a"}]}"#,
         r#"{"value":[null]}"#,
         r##"{"value":[{"id":"a","@odata.type":"#microsoft.graph.user"}]}"##,
-        r#"{"value":[{"id":"a"}],"@odata.nextLink":7}"#,
+        r#"{"value":[],"Error":{}}"#,
         r#"{"value":[{"id":"a"}"#,
         r#"{"id":"portal"}"#,
     ] {
@@ -213,6 +219,10 @@ async fn a_count_that_is_none_matters_to_those_who_asked() {
         ("{}", Err(())),
         ("-1", Err(())),
         ("1.5", Err(())),
+        ("2147483648", Err(())),
+        ("99999999999999", Err(())),
+        ("9223372036854775808", Err(())),
+        ("1e999", Err(())),
         ("1.0", Ok(json!(1))),
         ("1", Ok(json!(1))),
         ("null", Ok(json!(null))),
@@ -360,5 +370,185 @@ async fn a_link_that_repeats_ends_the_list_with_an_error() {
             arguments["after"] = page.end();
         };
         assert_eq!(error.code(), "UPSTREAM_ERROR", "{links:?}");
+    }
+}
+
+/// Whether an answer's page says that it is not the last.
+fn has_next(reply: &Reply) -> &Value {
+    &reply.json["data"][CONFIGURATION]["deviceStatuses"]["pageInfo"]["hasNextPage"]
+}
+
+#[tokio::test]
+async fn a_link_and_a_count_are_known_by_their_names_in_every_form() {
+    for (before, name) in [
+        ("", "@odata.nextLink"),
+        ("", r"@odata\u002enextLink"),
+        ("", "@odata.nextlink"),
+        ("", "@OData.NextLink"),
+        (r#""@odata.nextLink":null,"#, "@odata.NextLink"),
+        ("", "@nextLink"),
+        (r#""@odata.nextLink":"","#, "@nextLink"),
+        ("", "odata.nextLink"),
+        (r#""@odata.nextLink":null,"#, "odata.nextlink"),
+        ("", "nextLink"),
+    ] {
+        let (upstream, gateway) = listing(move |upstream, query| {
+            let link = link(upstream, "2");
+            let first = format!(r#"{{{before}"value":[{{"id":"a"}}],"{name}":"{link}"}}"#);
+            let is_first = !query.contains("$skiptoken=2");
+            Answer::new(200, if is_first { first } else { r#"{"value":[{"id":"b"}]}"#.to_owned() })
+        })
+        .await;
+        let reply = rows(&gateway, json!({"first": 10})).await;
+        reply.data();
+        let keys: Vec<_> = nodes(&reply).iter().map(|node| node["graphId"].as_str().unwrap()).collect();
+        assert_eq!((keys, has_next(&reply)), (vec!["a", "b"], &json!(false)), "{before}{name}");
+        assert_eq!(upstream.sent().len(), 3, "{before}{name}");
+    }
+    let count = "query($id: ID!) { iosLobAppProvisioningConfiguration(id: $id) {
+        deviceStatuses { totalCount nodes { graphId } } } }";
+    for name in ["@odata.count", "@odata.Count", "@count", "@Count", "odata.count", "OData.count"] {
+        let (_upstream, gateway) = list_of(format!(r#"{{"value":[{{"id":"a"}}],"{name}":7}}"#)).await;
+        let reply = gateway.graphql(count, json!({"id": DEMO_CONFIGURATION_ID})).await;
+        assert_eq!(reply.data()[CONFIGURATION]["deviceStatuses"]["totalCount"], 7, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_link_that_cannot_be_followed_ends_the_list_with_an_error_and_the_rows_stand() {
+    let path = format!(
+        "/deviceAppManagement/iosLobAppProvisioningConfigurations/{DEMO_CONFIGURATION_ID}/deviceStatuses"
+    );
+    for members in [
+        r#""@odata.nextLink":7"#.to_owned(),
+        r#""@odata.nextLink":1e999"#.to_owned(),
+        r#""@odata.nextLink":true"#.to_owned(),
+        r#""@odata.nextLink":{"href":"x"}"#.to_owned(),
+        r#""@odata.nextLink":["x"]"#.to_owned(),
+        r#""@odata.nextLink":"?$skiptoken=2""#.to_owned(),
+        r#""@odata.nextLink":"deviceStatuses?$skiptoken=2""#.to_owned(),
+        format!(r#""@odata.nextLink":"/beta{path}?$skiptoken=2""#),
+        format!(r#""@odata.nextLink":"http://evil.example/beta{path}?$skiptoken=2""#),
+        r#""@odata.nextLink":"not a link""#.to_owned(),
+        r#""@odata.nextLink":" ""#.to_owned(),
+        r#""@odata.nextlink":7"#.to_owned(),
+        r#""@nextLink":"?$skiptoken=2""#.to_owned(),
+        r#""@odata.nextLink":null,"odata.nextLink":7"#.to_owned(),
+        r#""@odata.nextLink":"x","@odata.nextLink":"y""#.to_owned(),
+        r#""@nextLink":"x","odata.nextLink":"y""#.to_owned(),
+    ] {
+        let (upstream, gateway) =
+            list_of(format!(r#"{{"value":[{{"id":"a"}},{{"id":"b"}}],{members}}}"#)).await;
+        let reply = rows(&gateway, json!({"first": 10})).await;
+        assert_eq!((nodes(&reply).len(), has_next(&reply)), (2, &json!(false)), "{members}");
+        assert_eq!(reply.json["errors"].as_array().unwrap().len(), 1, "{members}");
+        assert_eq!(
+            (reply.code(), &reply.error()["path"]),
+            ("UPSTREAM_ERROR", &json!([CONFIGURATION, "deviceStatuses"]))
+        );
+        assert_eq!(reply.error()["extensions"]["retryable"], true);
+        assert!(reply.error()["extensions"]["graph"]["clientRequestId"].is_string());
+        assert_eq!(upstream.sent().len(), 2, "{members}");
+        // A page that is left before its end is whole, and the one that goes on from there is told.
+        let first = list(&gateway, json!({"first": 1})).await;
+        let first = Listed::of(&first);
+        assert_eq!((first.keys.join(""), first.has_next()), ("a".to_owned(), true), "{members}");
+        let rest = list(&gateway, json!({"first": 5, "after": first.end()})).await;
+        assert_eq!((rest.code(), nodes_of(&rest)), ("UPSTREAM_ERROR", vec!["b"]), "{members}");
+    }
+    // The same on a later page, and where a page has no rows.
+    let (_upstream, gateway) = listing(|upstream, query| {
+        Answer::new(
+            200,
+            match query.contains("$skiptoken=2") {
+                true => json!({"value": [], "@odata.nextLink": "http://evil.example/"}).to_string(),
+                false => json!({"value": [{"id": "a"}], "@odata.nextLink": link(upstream, "2")}).to_string(),
+            },
+        )
+    })
+    .await;
+    let reply = rows(&gateway, json!({"first": 10})).await;
+    assert_eq!((nodes(&reply).len(), has_next(&reply), reply.code()), (1, &json!(false), "UPSTREAM_ERROR"));
+}
+
+/// The keys of a page that came with an error.
+fn nodes_of(reply: &Reply) -> Vec<&str> {
+    let edges = reply.json["data"][CONFIGURATION]["deviceStatuses"]["edges"].as_array().unwrap();
+    edges.iter().map(|edge| edge["node"]["graphId"].as_str().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn a_row_is_not_said_to_be_gone_where_its_list_breaks_off() {
+    const NODE: &str = "query($id: ID!) { node(id: $id) { id } }";
+    for (link, code) in [("null", None), (r#""http://evil.example/""#, Some("UPSTREAM_NOT_SUPPORTED"))] {
+        let upstream = Canned::start(move |sent: &Sent| match sent.url.contains("/deviceStatuses/") {
+            true => Answer::new(400, r#"{"error":{"code":"No method match route template"}}"#),
+            false => Answer::new(200, format!(r#"{{"value":[{{"id":"other"}}],"@odata.nextLink":{link}}}"#)),
+        })
+        .await;
+        let gateway = upstream.gateway().await;
+        let reply = gateway.graphql_as(Some(&fresh_token()), NODE, json!({"id": "ig~1.s.YQ.YQ"})).await;
+        assert_eq!(reply.json["data"]["node"], json!(null));
+        assert_eq!(reply.json.get("errors").map(|_| reply.code()), code, "{link}");
+    }
+}
+
+#[tokio::test]
+async fn a_count_over_32_bits_is_an_error_of_its_field() {
+    let upstream = Canned::start(|sent: &Sent| {
+        let item = |(id, asked): (usize, &Value)| {
+            let is_many = asked["url"].as_str().unwrap().contains("%27compliant%27");
+            let count = if is_many { "99999999999" } else { "7" };
+            json!({"id": id.to_string(), "status": 200, "headers": {"Content-Type": "text/plain"}, "body": count})
+        };
+        let body: Value = serde_json::from_slice(&sent.body).unwrap_or_default();
+        let items = body["requests"].as_array().map(|items| items.iter().enumerate().map(item));
+        let configuration = json!({"id": DEMO_CONFIGURATION_ID});
+        let answer = items.map(|items| json!({"responses": items.collect::<Vec<_>>()}));
+        Answer::new(200, answer.unwrap_or(configuration).to_string())
+    })
+    .await;
+    let gateway = upstream.gateway().await;
+    let query = "query($id: ID!) { iosLobAppProvisioningConfiguration(id: $id) {
+        deviceStatusCounts { status count } } }";
+    let reply = gateway.graphql(query, json!({"id": DEMO_CONFIGURATION_ID})).await;
+    let counts = reply.json["data"][CONFIGURATION]["deviceStatusCounts"].as_array().unwrap();
+    for count in counts {
+        let expected = if count["status"] == "COMPLIANT" { json!(null) } else { json!(7) };
+        assert_eq!(count["count"], expected, "{count}");
+    }
+    assert_eq!((counts.len(), reply.code()), (8, "UPSTREAM_ERROR"));
+}
+
+#[tokio::test]
+async fn a_target_is_known_by_its_type_in_every_form() {
+    const TARGETS: &str = "query($id: ID!) { iosLobAppProvisioningConfiguration(id: $id) {
+        assignments { nodes { target { __typename
+            ... on GroupAssignmentTarget { groupId }
+            ... on OtherAssignmentTarget { odataType } } } } } }";
+    let group = json!({"__typename": "GroupAssignmentTarget", "groupId": "g"});
+    for (given, expected) in [
+        ("#microsoft.graph.groupAssignmentTarget", group.clone()),
+        ("microsoft.graph.groupAssignmentTarget", group.clone()),
+        ("#Microsoft.Graph.GroupAssignmentTarget", group.clone()),
+        ("#MICROSOFT.GRAPH.GROUPASSIGNMENTTARGET", group.clone()),
+        ("https://graph.microsoft.com/beta/$metadata#microsoft.graph.groupAssignmentTarget", group),
+        ("#Microsoft.Graph.AllDevicesAssignmentTarget", json!({"__typename": "AllDevicesAssignmentTarget"})),
+        (
+            "#Microsoft.Graph.NewTarget",
+            json!({"__typename": "OtherAssignmentTarget", "odataType": "Microsoft.Graph.NewTarget"}),
+        ),
+    ] {
+        let upstream = Canned::start(move |sent: &Sent| {
+            let rows = json!({"value": [{"id": "a", "target": {"@odata.type": given, "groupId": "g"}}]});
+            let configuration = json!({"id": DEMO_CONFIGURATION_ID});
+            let is_list = sent.url.contains("ssignments");
+            Answer::new(200, if is_list { rows.to_string() } else { configuration.to_string() })
+        })
+        .await;
+        let gateway = upstream.gateway().await;
+        let reply = gateway.graphql(TARGETS, json!({"id": DEMO_CONFIGURATION_ID})).await;
+        let nodes = &reply.data()[CONFIGURATION]["assignments"]["nodes"];
+        assert_eq!(nodes[0]["target"], expected, "{given}");
     }
 }

@@ -15,7 +15,7 @@ use crate::graph::error::{Error, WriteError, WriteKind};
 use crate::graph::key::Key;
 use crate::graph::models::{Entity, NewEntity};
 use crate::graph::odata::{Comparison, Filter, ListOptions, Literal, Select};
-use crate::graph::page::Page;
+use crate::graph::page::{NextLink, Page};
 use crate::graph::session::Session;
 use crate::graph::writes::is_deleted;
 
@@ -28,7 +28,7 @@ enum Search<T> {
     Found(T),
     /// The collection has been seen whole.
     Absent,
-    /// There are more pages than are searched, or rows that cannot be read.
+    /// There are more pages than are searched or can be reached, or rows that cannot be read.
     GivenUp,
 }
 
@@ -123,10 +123,9 @@ impl<T: Entity> Collection<T> {
             }
             is_whole &= page.unreadable == 0;
             match page.next {
-                Some(next) if next.as_str() != query => query = next.as_str().to_owned(),
-                Some(_) => return Ok(Search::GivenUp),
-                None if is_whole => return Ok(Search::Absent),
-                None => return Ok(Search::GivenUp),
+                NextLink::Page(next) if next.as_str() != query => query = next.as_str().to_owned(),
+                NextLink::End if is_whole => return Ok(Search::Absent),
+                NextLink::Page(_) | NextLink::End | NextLink::Unusable => return Ok(Search::GivenUp),
             }
         }
         Ok(Search::GivenUp)
@@ -138,7 +137,7 @@ impl<T: Entity> Collection<T> {
     ///
     /// # Errors
     ///
-    /// Any [`Error`]; a link that leads elsewhere is [`Error::OutOfContract`].
+    /// Any [`Error`].
     pub async fn list(&self, query: String, select: &Select) -> Result<Page<T>, Error> {
         self.session.page(&self.path, query, select).await
     }

@@ -127,7 +127,8 @@ impl From<models::AssignmentTarget> for AssignmentTarget {
         let odata_type = odata_type.map(|name| name.trim_start_matches('#').to_owned());
         let kind = odata_type
             .as_deref()
-            .map(|name| name.trim_start_matches("microsoft.graph.").to_ascii_lowercase());
+            .and_then(|name| name.rsplit(['#', '.']).next())
+            .map(str::to_ascii_lowercase);
         match kind.as_deref() {
             Some("groupassignmenttarget") => Self::Group(Bounded::new(GroupAssignmentTarget {
                 device_and_app_management_assignment_filter_id,

@@ -28,9 +28,9 @@ impl DeviceStatusCount {
     }
 
     /// How many there are.
-    async fn count(&self) -> Option<Result<i32, FieldError>> {
+    async fn count(&self, ctx: &Context<'_>) -> Option<Result<i32, FieldError>> {
         Some(match &self.count {
-            Ok(count) => i32::try_from(*count).map_err(|_| FieldError::internal("a count is over 32 bits")),
+            Ok(count) => i32::try_from(*count).map_err(|_| FieldError::unreadable_value(ctx)),
             Err(error) => Err(error.clone().into()),
         })
     }

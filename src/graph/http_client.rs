@@ -78,7 +78,6 @@ impl HttpClient {
             let error = match response {
                 None => return Err(Error::Timeout.into()),
                 Some(Ok(response)) => {
-                    eprintln!("ANSWER {:?}", std::time::SystemTime::now());
                     // What Graph has answered before it came whole is not sent after the answer.
                     if let Some(gate) = &request.gate {
                         gate.close();

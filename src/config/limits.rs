@@ -142,6 +142,7 @@ impl From<&LimitsConfig> for Limits {
             expanded_selections: config.max_selections,
             depth: config.max_depth,
             aliases: config.max_aliases,
+            response_key: Limits::default().response_key,
             root_fields: config.max_root_fields,
             root_mutations: config.max_root_mutations,
             cost: config.max_cost,

@@ -232,15 +232,26 @@ impl Api {
         })
     }
 
+    /// Reserves what a prepared query or mutation needs whatever else has room. Returns false, and reserves nothing, if there
+    /// is no room.
+    pub fn reserve(&self, prepared: &Prepared, memory: &mut dyn ResponseMemory) -> bool {
+        let bytes = ResponseBudget::reserved_ahead(prepared.always_held);
+        bytes == 0 || memory.try_grow(bytes)
+    }
+
     /// Executes a prepared query or mutation as the caller of `session`; without one, what needs Graph is `UNAUTHENTICATED`.
-    /// The response takes of `memory`.
+    /// The response takes of `memory`, in which [`Api::reserve`] has reserved what it needs.
     pub async fn execute(
         &self,
         prepared: Prepared,
         session: Option<Session>,
         memory: Box<dyn ResponseMemory>,
     ) -> Executed {
-        let budget = Arc::new(ResponseBudget::new(self.max_response, memory));
+        let budget = ResponseBudget::new(self.max_response, memory);
+        let budget = Arc::new(match prepared.operation_type {
+            OperationType::Mutation => budget.with_reserved(prepared.always_held),
+            _ => budget.with_charged(prepared.always_held),
+        });
         let request = prepared.into_request().data(RequestData::new(session, Arc::clone(&budget)));
         executed(self.executing.execute(request).await, Some(&budget))
     }

@@ -79,6 +79,8 @@ pub struct Prepared {
     pub variables: Variables,
     /// Whether it reads, writes or subscribes.
     pub operation_type: OperationType,
+    /// Estimated bytes of what the response holds whatever else has room: the results of a mutation, and the schema.
+    pub always_held: usize,
 }
 
 /// Without its contents: literals and variables may hold what no log should.
@@ -159,8 +161,9 @@ impl Preparer {
         let variables = coerce_variables(&self.types, &operation.variables, variables.unwrap_or_default())?;
         let selection_set = self.selection_set(selected, &variables).map_err(|error| vec![error])?;
         let ty = operation.shell.node.ty;
-        analysis::check(&self.types, &self.costs, &self.limits, ty, &selection_set, &variables)
-            .map_err(|error| vec![error])?;
+        let always_held =
+            analysis::check(&self.types, &self.costs, &self.limits, ty, &selection_set, &variables)
+                .map_err(|error| vec![error])?;
         let definition = OperationDefinition { selection_set, ..operation.shell.node.clone() };
         let definition = Positioned::new(definition, operation.shell.pos);
         Ok(Prepared {
@@ -170,6 +173,7 @@ impl Preparer {
             },
             variables,
             operation_type: selected.operation_type(),
+            always_held,
         })
     }
 

@@ -90,6 +90,24 @@ impl ResponseBudget {
         }
     }
 
+    /// How much of the shared memory a response reserves before it is built, of which so many bytes are known ahead.
+    pub(super) fn reserved_ahead(bytes: usize) -> usize {
+        bytes.saturating_sub(UNRESERVED)
+    }
+
+    /// The same budget, where what [`ResponseBudget::reserved_ahead`] says has been reserved, for parts that are counted as
+    /// they are made.
+    pub(super) fn with_reserved(self, bytes: usize) -> Self {
+        self.available.store(bytes.max(UNRESERVED), Relaxed);
+        self
+    }
+
+    /// The same budget, where so many bytes of the response are made without being counted, and have been reserved.
+    pub(super) fn with_charged(self, bytes: usize) -> Self {
+        self.charged.store(bytes, Relaxed);
+        self.with_reserved(bytes)
+    }
+
     /// Counts a part of the response.
     ///
     /// # Errors

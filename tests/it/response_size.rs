@@ -13,7 +13,6 @@ use crate::bulk::numbered;
 use crate::commands::Program;
 use crate::harness::{Gateway, Reply, TOKEN, fresh_token};
 use crate::live::subscribe_with;
-use crate::pagination::gateway_of;
 use crate::slow_clients::{connect, head};
 
 const MIB: usize = 1024 * 1024;
@@ -155,8 +154,16 @@ async fn the_bound_is_a_setting() {
 
 #[tokio::test]
 async fn long_names_of_short_fields_count() {
-    let gateway = gateway_of(1000).await;
-    let fields: String = (0..30).map(|index| format!("{}{index}: platform ", "a".repeat(900))).collect();
+    let gateway = Gateway::builder()
+        .sandbox(intune_graphql::sandbox::Settings {
+            configurations: 1,
+            statuses: 1000,
+            ..intune_graphql::sandbox::Settings::default()
+        })
+        .api(|api| api.max_response = 8 * MIB)
+        .start()
+        .await;
+    let fields: String = (0..30).map(|index| format!("{}{index}: platform ", "a".repeat(250))).collect();
     let query = format!(
         "{{ iosLobAppProvisioningConfiguration(id: \"{DEMO_CONFIGURATION_ID}\") {{
             version deviceStatuses(first: 1000) {{ nodes {{ {fields} }} }} }} }}"
@@ -410,4 +417,61 @@ async fn each_event_is_a_response_with_a_bound_of_its_own() {
         assert_eq!(status["deviceStatus"]["configuration"], Value::Null, "{event}");
         assert_eq!(event["errors"][0]["extensions"]["code"], "QUERY_TOO_LARGE", "{event}");
     }
+}
+
+#[tokio::test]
+async fn a_response_key_has_at_most_256_bytes() {
+    let gateway = Gateway::start().await;
+    let documents = [
+        "{ KEY: __typename }",
+        "{ __schema { types { fields { KEY: name } } } }",
+        "mutation { deleteDeviceStatus(input: {id: \"x\"}) { ...F } } fragment F on DeleteDeviceStatusPayload { KEY: deletedId }",
+    ];
+    for document in documents {
+        let ask = async |length| {
+            let document = document.replace("KEY", &"a".repeat(length));
+            gateway.graphql(&document, json!({})).await.json
+        };
+        let reply = ask(257).await;
+        assert_eq!(reply.get("data"), None, "{document}");
+        assert_eq!(reply["errors"][0]["extensions"]["code"], "QUERY_TOO_LARGE", "{document}");
+        assert_eq!(reply["errors"][0]["message"], "An alias is longer than 256 bytes.", "{document}");
+        assert!(ask(256).await.get("data").is_some(), "{document}");
+    }
+    assert_eq!(gateway.sent().len(), 0);
+}
+
+#[tokio::test]
+async fn room_for_what_became_of_writes_is_reserved_before_any_is_sent() {
+    let gateway = Gateway::builder().settings(|settings| settings.max_buffered = 11 * MIB).start().await;
+    gateway.sandbox.inject("403;method=POST;path=$batch".parse().unwrap());
+    let fields: String = (0..28).map(|field| format!("{}{field:02}: index ", "a".repeat(254))).collect();
+    let bulk = format!(
+        "mutation($input: AddDeviceStatusesInput!) {{ addDeviceStatuses(input: $input) {{ results {{ {fields} }} }} }}"
+    );
+    let variables = |count| json!({"input": {"configurationId": DEMO_CONFIGURATION_ID, "deviceStatuses": numbered(count)}});
+    let ask = async |count| gateway.graphql_as(Some(&fresh_token()), &bulk, variables(count)).await;
+    let is_refused = |reply: &Reply| {
+        let error = &reply.json["errors"][0];
+        let is_refused =
+            error["extensions"] == json!({"code": "OVERLOADED", "retryable": true, "retryAfter": 1});
+        assert_eq!(is_refused, reply.json.get("data").is_none(), "{error}");
+        is_refused
+    };
+    assert!(is_refused(&ask(1000).await), "more than there is at all");
+    assert_eq!(gateway.sent().len(), 0);
+    assert!(!is_refused(&ask(800).await));
+    // What a client does not take of its response is counted until then.
+    let body = json!({ "query": bulk, "variables": variables(800) }).to_string();
+    let mut slow = connect(&gateway).await;
+    slow.write_all((head("slow", body.len()) + &body).as_bytes()).await.unwrap();
+    let mut start = [0; 12];
+    slow.read_exact(&mut start).await.unwrap();
+    assert_eq!(&start, b"HTTP/1.1 200");
+    let sent = gateway.sent().len();
+    assert!(is_refused(&ask(800).await));
+    assert_eq!(gateway.sent().len(), sent, "nothing is sent of what is refused");
+    assert!(!is_refused(&ask(1).await), "what is short has room");
+    drop(slow);
+    while is_refused(&ask(800).await) {}
 }

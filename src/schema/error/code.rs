@@ -41,8 +41,8 @@ pub enum ErrorCode {
     GraphqlParseFailed,
     /// The document does not fit the schema.
     GraphqlValidationFailed,
-    /// A limit on the document or the request: size, tokens, nesting, depth, aliases, root fields, directives, expanded
-    /// fragments, cost. On a field that is null: the response has no room for it.
+    /// A limit on the document or the request: size, tokens, nesting, depth, aliases and their length, root fields, directives,
+    /// expanded fragments, cost. On a field that is null: the response has no room for it.
     QueryTooLarge,
     /// Introspection is turned off on this gateway.
     IntrospectionDisabled,

@@ -46,6 +46,11 @@ impl Costs {
         self.0.get(&(ty.to_owned(), field.to_owned())).copied().unwrap_or_default()
     }
 
+    /// Whether a field gives a list of the length that an argument says.
+    pub(super) fn is_list_by_length(&self, ty: &str, field: &str) -> bool {
+        matches!(self.of(ty, field).objects, Objects::Argument(..))
+    }
+
     /// What one field costs where it stands on `objects` objects, and how many it gives.
     pub(super) fn charge(
         &self,
@@ -96,6 +101,33 @@ fn items(field: &Field, argument: &str, variables: &Variables) -> usize {
         Some(Given::Literal(Value::List(items))) => items.len(),
         Some(Given::Variable(ConstValue::List(items))) => items.len(),
         // A single item stands for a list of itself (3.11).
+        _ => 1,
+    }
+}
+
+/// How many items the longest list of a field's arguments has, at least one.
+pub(super) fn longest_list(field: &Field, variables: &Variables) -> usize {
+    let lengths = field.arguments.iter().map(|(_, value)| longest(&value.node, variables));
+    lengths.max().unwrap_or(1).max(1)
+}
+
+fn longest(value: &Value, variables: &Variables) -> usize {
+    match value {
+        Value::Variable(name) => variables.get(name).map_or(1, longest_constant),
+        Value::List(items) => {
+            items.iter().map(|item| longest(item, variables)).max().unwrap_or(1).max(items.len())
+        }
+        Value::Object(members) => {
+            members.values().map(|member| longest(member, variables)).max().unwrap_or(1)
+        }
+        _ => 1,
+    }
+}
+
+fn longest_constant(value: &ConstValue) -> usize {
+    match value {
+        ConstValue::List(items) => items.iter().map(longest_constant).max().unwrap_or(1).max(items.len()),
+        ConstValue::Object(members) => members.values().map(longest_constant).max().unwrap_or(1),
         _ => 1,
     }
 }

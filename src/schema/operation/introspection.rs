@@ -18,11 +18,16 @@ use super::{
     },
 };
 
+/// Estimated bytes of a value: its place in memory, and a name or a short text.
+const VALUE: usize = 160;
+
 /// Counts the values of an operation's introspection.
 #[derive(Debug)]
 pub(super) struct Introspection<'t> {
     types: &'t TypeSystem,
     values: usize,
+    /// Estimated bytes of the values.
+    bytes: usize,
     most: usize,
 }
 
@@ -42,7 +47,12 @@ enum Object<'t> {
 
 impl<'t> Introspection<'t> {
     pub(super) fn new(types: &'t TypeSystem, most: usize) -> Self {
-        Self { types, values: 0, most }
+        Self { types, values: 0, bytes: 0, most }
+    }
+
+    /// Estimated bytes of the values, with their response keys.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Adds what a `__schema` or `__type` of the query root gives.
@@ -68,7 +78,10 @@ impl<'t> Introspection<'t> {
         // These types are all objects, so that no fragment is left in what was collected.
         for (_, field) in fields(set, "") {
             let given = self.given(object, &field.node.name.node);
-            self.values = self.values.saturating_add(given.len().max(1));
+            let values = given.len().max(1);
+            self.values = self.values.saturating_add(values);
+            let key = field.node.response_key().node.len();
+            self.bytes = self.bytes.saturating_add(values.saturating_mul(VALUE).saturating_add(key));
             if self.values > self.most {
                 let values = counted(self.most, "value", "values");
                 let message =

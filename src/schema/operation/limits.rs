@@ -20,6 +20,8 @@ pub struct Limits {
     pub depth: usize,
     /// Aliases once fragments are expanded. Default: 30.
     pub aliases: usize,
+    /// Bytes of a response key: it comes with each object of a list, which a short document can have many of. Default: 256.
+    pub response_key: usize,
     /// Fields of a query itself. Default: 20.
     pub root_fields: usize,
     /// Fields of a mutation itself. Default: 10.
@@ -41,6 +43,7 @@ impl Default for Limits {
             expanded_selections: 2000,
             depth: 12,
             aliases: 30,
+            response_key: 256,
             root_fields: 20,
             root_mutations: 10,
             cost: 2000,
@@ -60,6 +63,7 @@ impl Limits {
             directives: none,
             depth: none,
             aliases: none,
+            response_key: none,
             root_fields: none,
             root_mutations: none,
             ..Self::default()

@@ -88,8 +88,13 @@ pub(super) async fn execute(
                 .boxed(),
         ));
     }
+    let mut memory = Box::new(app.answers.hold());
+    // Before anything is written: what became of it is delivered whatever room there is then.
+    if !app.api.reserve(&prepared, memory.as_mut()) {
+        metrics::refused(Overloaded::Memory);
+        return Err(Refusal::Overloaded(Overloaded::Memory));
+    }
     *is_write = prepared.operation_type == OperationType::Mutation;
-    let memory = Box::new(app.answers.hold());
     Ok(Execution::Whole(Answer::whole(app.api.execute(prepared, session(token), memory).await)))
 }
 

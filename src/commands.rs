@@ -62,7 +62,7 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
 }
 
 async fn serve(config: GatewayConfig) -> anyhow::Result<ExitCode> {
-    let graph = graph_client(&config.graph)?;
+    let graph = graph_client(&config.graph, config.load.max_buffered)?;
     info!(graph.root = %graph.root(), "speaking to Microsoft Graph");
     // Before an address is said: whoever waits for it is not to find a gateway that ends at once.
     let api = Api::new(ApiSettings {
@@ -184,7 +184,7 @@ fn memory_store(capacity: usize) -> anyhow::Result<MemoryStore> {
 }
 
 /// The client that a configuration describes.
-fn graph_client(config: &GraphConfig) -> anyhow::Result<Client> {
+fn graph_client(config: &GraphConfig, max_buffered: usize) -> anyhow::Result<Client> {
     let url = config.graph_url.as_deref().unwrap_or_else(|| config.graph_cloud.beta_root());
     let root = ServiceRoot::parse(url, config.allow_insecure_graph)
         .map_err(|why| anyhow::anyhow!("--graph-url: {why}"))?;
@@ -199,6 +199,7 @@ fn graph_client(config: &GraphConfig) -> anyhow::Result<Client> {
         attempt_timeout: config.attempt_timeout,
         keeps_ids: config.graph_keeps_ids,
         max_response: config.max_graph_response,
+        max_buffered,
     })?)
 }
 

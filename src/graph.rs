@@ -43,6 +43,7 @@ mod reads;
 mod request;
 mod retry;
 mod retry_after;
+mod room;
 mod root;
 mod send_gate;
 mod session;

@@ -23,6 +23,7 @@ pub mod config;
 pub mod fuzzing;
 pub mod graph;
 pub mod json;
+mod memory;
 pub mod sandbox;
 pub mod schema;
 pub mod server;

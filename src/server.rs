@@ -11,7 +11,6 @@ mod health;
 mod kept;
 mod listener;
 mod media_type;
-mod memory;
 mod router;
 mod weight;
 
@@ -33,8 +32,8 @@ pub use self::graphiql::PageSettings;
 pub use self::graphql::properties::request_body;
 use self::health::Readiness;
 pub use self::listener::{ConnectionLimits, DEFAULT_BACKLOG, bind};
-use self::memory::Memory;
 use crate::graph;
+use crate::memory::Memory;
 use crate::schema::Api;
 use crate::telemetry::metrics;
 

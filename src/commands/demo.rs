@@ -25,7 +25,8 @@ pub(super) async fn run(config: DemoConfig) -> anyhow::Result<()> {
     let root = format!("http://{}/beta", upstream.local_addr()?);
     let gateway = format!("http://{}", listener.local_addr()?);
 
-    let graph = graph_client(&GraphConfig { graph_url: Some(root.clone()), ..GraphConfig::default() })?;
+    let graph_config = GraphConfig { graph_url: Some(root.clone()), ..GraphConfig::default() };
+    let graph = graph_client(&graph_config, LoadConfig::default().max_buffered)?;
     let http = HttpConfig::default();
     let api = Api::new(ApiSettings {
         introspection: true,

@@ -28,9 +28,10 @@ pub struct LoadConfig {
     /// Most streams of live updates that are open, which are no requests in flight; one token may have its share of them.
     #[arg(long, env = "INTUNE_GRAPHQL_MAX_STREAMS", value_name = "COUNT", default_value_t = 4096)]
     pub max_streams: usize,
-    /// Most bytes of all bodies and WebSocket messages together, and as many of all answers that are being built or have not been taken; no less
-    /// than a body may have. Beyond it, larger bodies are refused with 503, and requests of clients that have answers to
-    /// take; fields of larger answers are null with `OVERLOADED`.
+    /// Most bytes of all bodies and WebSocket messages together, as many of what is read from Graph and not yet used, and as
+    /// many of all answers that are being built or have not been taken; no less than a body may have. Resident memory may
+    /// come to two or three times as much. Beyond it, larger bodies are refused with 503, bulk mutations with large results,
+    /// and requests of clients that have answers to take; fields of larger answers are null with `OVERLOADED`.
     #[arg(long, env = "INTUNE_GRAPHQL_MAX_BUFFERED", value_name = "BYTES", default_value_t = 256 * 1024 * 1024)]
     pub max_buffered: usize,
     /// Most connections; more wait to be taken. No more than half of the files that the system lets the process open.

@@ -22,7 +22,9 @@ use super::error::{Answered, ApiError, Error};
 use super::key::Key;
 use super::models::{Entity, is_type};
 use super::retry_after;
+use super::room::Room;
 use crate::json;
+use crate::memory::Held;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 const ODATA_ENTITY_ID: HeaderName = HeaderName::from_static("odata-entityid");
@@ -41,13 +43,15 @@ pub(super) struct Answer {
     answered: Answered,
     headers: HeaderMap,
     body: Bytes,
+    /// What the body takes of the memory for answers; items of a batch share their outer answer's.
+    held: Arc<Held>,
 }
 
 impl Answer {
-    /// Reads the body within `max` bytes; a status that is not a success becomes an error.
+    /// Reads the body within its room; a status that is not a success becomes an error.
     pub(super) async fn read<B>(
         response: http::Response<B>,
-        max: usize,
+        mut room: Room,
         request_line: String,
         caller: &Caller,
     ) -> Result<Self, Error>
@@ -60,7 +64,7 @@ impl Answer {
         let client_request_id = caller.client_request_id.to_string();
         let answered = Answered { status, request_id, client_request_id };
 
-        let body = match read_body(body, &headers, max).await {
+        let body = match read_body(body, &headers, &mut room).await {
             Ok(body) => body,
             // A refusal is one whatever becomes of its body.
             Err(_) if !status.is_success() => {
@@ -71,9 +75,10 @@ impl Answer {
                 let applied = answered.says_applied();
                 return Err(Error::OutOfContract { what, applied, answer: Box::new(answered) });
             }
+            Err(BodyError::NoRoom(error)) => return Err(error),
             Err(BodyError::Cut(error)) => return Err(Error::Transport(error)),
         };
-        Self::judge(answered, headers, body, request_line, caller)
+        Self::judge(answered, headers, body, Arc::new(room.into_held()), request_line, caller)
     }
 
     /// An item of the batch answer that this is, as if it had come on its own.
@@ -87,7 +92,7 @@ impl Answer {
         let request_id = request_id(&headers, caller).or_else(|| self.answered.request_id.clone());
         let client_request_id = self.answered.client_request_id.clone();
         let answered = Answered { status, request_id, client_request_id };
-        let answer = Self::judge(answered, headers, body, request_line, caller);
+        let answer = Self::judge(answered, headers, body, Arc::clone(&self.held), request_line, caller);
         answer.map_err(|error| if is_text { error.of_text() } else { error })
     }
 
@@ -96,11 +101,12 @@ impl Answer {
         answered: Answered,
         headers: HeaderMap,
         body: Bytes,
+        held: Arc<Held>,
         request_line: String,
         caller: &Caller,
     ) -> Result<Self, Error> {
         if answered.status.is_success() {
-            return Ok(Self { answered, headers, body });
+            return Ok(Self { answered, headers, body, held });
         }
         Err(Self::failure(answered, &headers, Some(&body), request_line, caller))
     }
@@ -251,14 +257,16 @@ impl Answer {
 
 enum BodyError {
     TooLarge,
+    NoRoom(Error),
     Cut(Arc<dyn std::error::Error + Send + Sync>),
 }
 
-async fn read_body<B>(mut body: B, headers: &HeaderMap, max: usize) -> Result<Bytes, BodyError>
+async fn read_body<B>(mut body: B, headers: &HeaderMap, room: &mut Room) -> Result<Bytes, BodyError>
 where
     B: Body<Data = Bytes> + Unpin,
     B::Error: std::error::Error + Send + Sync + 'static,
 {
+    let max = room.max;
     let coding = |error| BodyError::Cut(Arc::new(error));
     let mut decoder = Decoder::new(headers).map_err(|error| BodyError::Cut(Arc::new(error)))?;
     let decoded = |result: Result<(), DecodeError>| match result {
@@ -272,14 +280,17 @@ where
         let frame = frame.map_err(|error| BodyError::Cut(Arc::new(error)))?;
         let Ok(chunk) = frame.into_data() else { continue };
         if decoder.is_identity() && first.is_empty() && read.is_empty() && chunk.len() <= max {
+            room.grow_to(chunk.len()).map_err(BodyError::NoRoom)?;
             first = chunk;
             continue;
         }
         for chunk in [std::mem::take(&mut first), chunk] {
             decoded(decoder.push(&chunk, &mut read, max))?;
         }
+        room.grow_to(read.len()).map_err(BodyError::NoRoom)?;
     }
     decoded(decoder.finish(&mut read, max))?;
+    room.grow_to(read.len()).map_err(BodyError::NoRoom)?;
     Ok(if first.is_empty() { read.freeze() } else { first })
 }
 
@@ -319,7 +330,7 @@ mod tests {
             deadline: std::time::Instant::now(),
             gone: tokio_util::sync::CancellationToken::new(),
         };
-        let answer = Answer::read(response, 0, String::new(), &caller).await;
+        let answer = Answer::read(response, Room::own(0), String::new(), &caller).await;
         let Err(Error::Api(api)) = answer else { panic!("{answer:?}") };
         assert_eq!(api.request_id, Some(format!("a b{}", "c".repeat(97))));
     }

@@ -17,6 +17,7 @@ use super::pool::Pool;
 use super::root::ServiceRoot;
 use super::session::Session;
 use super::throttle::ThrottleMemory;
+use crate::memory::Memory;
 
 /// How long requests count towards the retry budget.
 const BUDGET_WINDOW: Duration = Duration::from_secs(10);
@@ -51,6 +52,8 @@ pub struct ClientSettings {
     pub keeps_ids: bool,
     /// Largest answer that is read, in bytes, after decompression.
     pub max_response: usize,
+    /// Most bytes of all answers to reads together that have not been used.
+    pub max_buffered: usize,
 }
 
 /// Microsoft Graph at one service root. Cheap to clone; clones share the connection pool.
@@ -62,6 +65,8 @@ pub(super) struct Inner {
     pub(super) root: ServiceRoot,
     pub(super) create_path: CreatePath,
     pub(super) max_response: usize,
+    /// What answers take until they have been used.
+    pub(super) answers: Arc<Memory>,
     pub(super) attempt_timeout: Duration,
     pub(super) keeps_ids: bool,
     pub(super) throttles: ThrottleMemory,
@@ -87,12 +92,15 @@ impl Client {
         let connector = Connector::new(&settings.root, settings.ca.as_deref())?;
         let pool = Pool::new(connector, settings.connect_timeout);
         let http = HttpClient::new(pool, settings.attempt_timeout);
-        let ClientSettings { root, create_path, max_response, attempt_timeout, keeps_ids, .. } = settings;
+        let ClientSettings {
+            root, create_path, max_response, max_buffered, attempt_timeout, keeps_ids, ..
+        } = settings;
         Ok(Self(Arc::new(Inner {
             http,
             root,
             create_path,
             max_response,
+            answers: Memory::new(max_buffered),
             attempt_timeout,
             keeps_ids,
             throttles: ThrottleMemory::new().map_err(|_| ClientError::NoRandomness)?,

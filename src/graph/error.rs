@@ -75,6 +75,9 @@ pub enum Error {
         /// How many bytes that is.
         max: usize,
     },
+    /// All answers of Graph's together leave no room in memory for the answer to a read.
+    #[error("there is no room in memory for the answer")]
+    NoRoom,
     /// The gateway could not make the request; nothing was sent.
     #[error("{0}")]
     Unsendable(&'static str),
@@ -118,6 +121,7 @@ impl Error {
             | Self::Timeout
             | Self::OutOfContract { .. }
             | Self::ReadTooMuch { .. }
+            | Self::NoRoom
             | Self::Internal(_) => false,
         }
     }
@@ -292,7 +296,7 @@ impl Outcome {
             | Error::ReadTooMuch { .. }
             | Error::Unsendable(_)
             | Error::NotNoted(_) => Self::NotSent,
-            Error::Transport(_) | Error::Timeout | Error::Internal(_) => Self::Unknown,
+            Error::Transport(_) | Error::Timeout | Error::NoRoom | Error::Internal(_) => Self::Unknown,
             Error::OutOfContract { applied: true, .. } => Self::Applied,
             Error::OutOfContract { applied: false, .. } => Self::Unknown,
             Error::Api(api) => match api.status {

@@ -22,6 +22,7 @@ use super::error::Error;
 use super::http_client::Received;
 use super::request::Request;
 use super::retry::{Delay, Reason};
+use super::room::Room;
 use super::send_gate::SendGate;
 use super::throttle::Direction;
 use crate::telemetry::metrics;
@@ -283,9 +284,9 @@ impl Exchange {
         let received = self.receive(&request).await?;
         let request_line = format!("{} {}", request.method, request.path_and_query.path());
         let gives_up = request.gate.is_none();
-        let max = self.client.max_response;
+        let room = Room::new(self.client.max_response, &self.client.answers, !gives_up);
         let answer = received
-            .read(gives_up, |response| Answer::read(response, max, request_line, &self.caller))
+            .read(gives_up, |response| Answer::read(response, room, request_line, &self.caller))
             .await
             .unwrap_or(Err(Error::Timeout));
         self.remember_throttling(&answer, direction);

@@ -27,7 +27,7 @@ use tower::Service as _;
 use tracing::debug;
 
 use super::kept::Kept;
-use super::memory::{Held, Memory, NoRoom};
+use crate::memory::{Held, Memory, NoRoom};
 use crate::telemetry::metrics::{self, Overloaded};
 
 /// How long a client may take over what.

@@ -17,7 +17,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
 use super::connection::{self, MAX_HEAD, Patience, Place};
-use super::memory::Memory;
+use crate::memory::Memory;
 use crate::telemetry::metrics;
 
 /// What connections may do.

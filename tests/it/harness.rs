@@ -134,6 +134,7 @@ impl Builder {
             attempt_timeout: self.attempt_timeout,
             keeps_ids: self.keeps_ids,
             max_response: self.max_response,
+            max_buffered: self.settings.max_buffered,
         })
         .unwrap();
 

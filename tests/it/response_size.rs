@@ -475,3 +475,36 @@ async fn room_for_what_became_of_writes_is_reserved_before_any_is_sent() {
     drop(slow);
     while is_refused(&ask(800).await) {}
 }
+
+#[tokio::test]
+async fn what_is_read_from_graph_is_counted_and_the_answer_to_a_write_is_read_all_the_same() {
+    let gateway = Gateway::builder().settings(|settings| settings.max_buffered = 2 * MIB).start().await;
+    payload_of(&gateway, 3 * MIB);
+    gateway.sandbox.inject("canned;text={\"value\":[]};path=deviceStatuses;method=GET".parse().unwrap());
+    let read = format!(
+        "{{ large: iosLobAppProvisioningConfiguration(id: \"{DEMO_CONFIGURATION_ID}\") {{ id payload }} __typename }}"
+    );
+    let counted = gateway.counter("intune_graphql_refused_total{reason=\"memory\"}").await;
+    let reply = gateway.graphql(&read, json!({})).await;
+    assert_eq!(reply.json["data"], json!({"large": null, "__typename": "Query"}));
+    let error = &reply.json["errors"][0];
+    assert_eq!(error["path"], json!(["large"]));
+    assert_eq!(error["extensions"], json!({"code": "OVERLOADED", "retryable": true, "retryAfter": 1}));
+    assert!(gateway.counter("intune_graphql_refused_total{reason=\"memory\"}").await > counted);
+    assert_eq!(gateway.sent().len(), 1, "it is not read again");
+    // What it took is free again.
+    gateway.sandbox.clear_faults();
+    payload_of(&gateway, MIB);
+    for _ in 0..4 {
+        gateway.graphql(&read, json!({})).await.data();
+    }
+
+    gateway.sandbox.clear_faults();
+    let large = "A".repeat(3 * MIB);
+    let created = format!("canned;status=201;text={{\"id\":\"k\",\"userName\":\"{large}\"}};method=POST");
+    gateway.sandbox.inject(created.parse().unwrap());
+    let write =
+        "mutation($input: AddDeviceStatusInput!) { addDeviceStatus(input: $input) { deviceStatusId } }";
+    let reply = gateway.graphql(write, input(device_status())).await;
+    assert!(reply.data()["addDeviceStatus"]["deviceStatusId"].is_string());
+}

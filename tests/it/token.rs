@@ -100,6 +100,7 @@ fn row_13_no_debug_form_shows_the_token() {
         keeps_ids: false,
         connect_timeout: std::time::Duration::from_secs(1),
         max_response: 1,
+        max_buffered: 1,
     })
     .unwrap();
     let session = client.session(caller.clone());

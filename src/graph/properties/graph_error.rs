@@ -9,6 +9,7 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use super::super::answer::Answer;
 use super::super::body;
 use super::super::error::{ApiError, Error, Outcome};
+use super::super::room::Room;
 use super::{TOKEN, caller};
 
 /// What the gateway makes of an answer: a line with its status, a line for each header, an empty line, and its body.
@@ -28,8 +29,12 @@ pub(crate) fn answered(data: &[u8]) -> Result<(), Error> {
     let status = response.status();
 
     let caller = caller();
-    let read =
-        Answer::read(response.map(http_body_util::Full::new), usize::MAX, "GET /beta/x".to_owned(), &caller);
+    let read = Answer::read(
+        response.map(http_body_util::Full::new),
+        Room::own(usize::MAX),
+        "GET /beta/x".to_owned(),
+        &caller,
+    );
     match read.now_or_never().expect("the body is there") {
         Ok(answer) => {
             assert!(status.is_success() && answer.status() == status);

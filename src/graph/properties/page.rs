@@ -10,6 +10,7 @@ use super::super::answer::Answer;
 use super::super::key::Key;
 use super::super::models::{DeviceStatus, Entity as _};
 use super::super::page::{NextLink, Page};
+use super::super::room::Room;
 use super::caller;
 
 /// Takes the body of a page.
@@ -18,8 +19,12 @@ pub fn page(data: &[u8]) {
     let mut response = http::Response::new(Bytes::copy_from_slice(data));
     *response.status_mut() = StatusCode::OK;
     let caller = caller();
-    let answer =
-        Answer::read(response.map(http_body_util::Full::new), usize::MAX, "GET /beta/x".to_owned(), &caller);
+    let answer = Answer::read(
+        response.map(http_body_util::Full::new),
+        Room::own(usize::MAX),
+        "GET /beta/x".to_owned(),
+        &caller,
+    );
     let answer = answer.now_or_never().and_then(Result::ok).expect("it is a success");
     let read = || Page::<DeviceStatus>::read(&answer, &root, "/rows").ok();
     let page = read();

@@ -46,6 +46,7 @@ fn repeatable(error: graph::Error) -> FieldError {
         graph::Error::Timeout | graph::Error::DeadlinePassed => timeout(),
         graph::Error::OutOfContract { answer, .. } => out_of_contract().with_answered(*answer).retryable(),
         graph::Error::ReadTooMuch { max } => read_too_much(max),
+        graph::Error::NoRoom => no_room(),
         graph::Error::Unsendable(_) | graph::Error::Internal(_) => internal(),
         graph::Error::Api(api) => match (refusal(&api), api.status) {
             (Some(error), _) => error,
@@ -75,6 +76,7 @@ fn not_repeatable(error: graph::Error, outcome: Outcome) -> FieldError {
         graph::Error::DeadlinePassed => timeout(),
         graph::Error::Transport(_) | graph::Error::Timeout => lost(),
         graph::Error::ReadTooMuch { max } => read_too_much(max),
+        graph::Error::NoRoom => no_room(),
         graph::Error::Unsendable(_) | graph::Error::Internal(_) => internal(),
         graph::Error::OutOfContract { answer, .. } if outcome == Outcome::Applied => {
             FieldError::created_without_key().with_answered(*answer)
@@ -169,6 +171,11 @@ fn read_too_much(max: usize) -> FieldError {
     FieldError::new(ErrorCode::QueryTooLarge, message)
 }
 
+fn no_room() -> FieldError {
+    let message = "The gateway's memory has no room for Microsoft Graph's answer at present.";
+    FieldError::new(ErrorCode::Overloaded, message).retryable_after(Duration::from_secs(1))
+}
+
 fn timeout() -> FieldError {
     FieldError::new(ErrorCode::UpstreamTimeout, "Microsoft Graph did not answer in time.").retryable()
 }
@@ -203,7 +210,10 @@ fn log(error: &graph::Error, outcome: Option<Outcome>) {
             "Graph failed"
         ),
         // Counted where it is refused; one write can cause thousands.
-        graph::Error::InvalidKey(_) | graph::Error::OverBudget { .. } | graph::Error::ReadTooMuch { .. } => {}
+        graph::Error::InvalidKey(_)
+        | graph::Error::OverBudget { .. }
+        | graph::Error::ReadTooMuch { .. }
+        | graph::Error::NoRoom => {}
         error => {
             let cause = std::iter::successors(std::error::Error::source(error), |cause| cause.source())
                 .map(ToString::to_string)

@@ -9,8 +9,8 @@ use http_body_util::BodyExt as _;
 use tokio::time::Instant;
 
 use super::answer::Refusal;
+use crate::memory::{Held, NoRoom};
 use crate::server::Settings;
-use crate::server::memory::{Held, NoRoom};
 use crate::telemetry::metrics::{self, Overloaded};
 
 /// Most bytes of a refused body that are read on over.

@@ -16,9 +16,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::error;
 
 use super::answer::Answer;
+use crate::memory::Held;
 use crate::schema::ResponseMemory;
 use crate::server::connection::Endless;
-use crate::server::memory::Held;
 
 /// A comment: it shows clients and proxies that the stream is there.
 const ALIVE: Bytes = Bytes::from_static(b":\n\n");

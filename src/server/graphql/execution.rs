@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::answer::{Answer, Refusal};
 use crate::graph::{Authorization, Caller};
+use crate::memory::Held;
 use crate::schema::{GraphqlRequest, ResponseMemory};
 use crate::server::App;
 use crate::telemetry::metrics::{self, Overloaded};
@@ -96,6 +97,17 @@ pub(super) async fn execute(
     }
     *is_write = prepared.operation_type == OperationType::Mutation;
     Ok(Execution::Whole(Answer::whole(app.api.execute(prepared, session(token), memory).await)))
+}
+
+/// What a response takes while it is built.
+impl ResponseMemory for Held {
+    fn try_grow(&mut self, bytes: usize) -> bool {
+        Held::grow(self, bytes).is_ok()
+    }
+
+    fn grow(&mut self, bytes: usize) {
+        self.must_grow(bytes);
+    }
 }
 
 /// What `answer` gives, also where it panics; it says by its argument that it is going to write.

@@ -36,10 +36,10 @@ use self::token::{Kept, MAX_TOKEN, Token, TooLong};
 use super::answer::Refusal;
 use super::execution::{Asker, caught, execute};
 use super::{events, parameters};
+use crate::memory::{Held, NoRoom};
 use crate::server::App;
 use crate::server::connection::Place;
 use crate::server::media_type::Accepted;
-use crate::server::memory::{Held, NoRoom};
 use crate::telemetry::metrics::{self, Overloaded};
 
 /// Largest message that is taken, in bytes: a document of the largest size, and as much again for its variables. What is

@@ -11,7 +11,7 @@ use bytes::{Buf as _, BytesMut};
 use tungstenite::protocol::frame::FrameHeader;
 use tungstenite::protocol::frame::coding::{CloseCode, Control, Data, OpCode};
 
-use crate::server::memory::{Held, Memory};
+use crate::memory::{Held, Memory};
 
 /// Bytes of each unfinished message that are not counted, so that short ones always have room.
 const UNCOUNTED: usize = 4 * 1024;

@@ -7,9 +7,9 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::message::ToClient;
+use crate::memory::{Held, Memory};
 use crate::server::graphql::answer::{Answer, Refusal};
 use crate::server::graphql::execution::Execution;
-use crate::server::memory::{Held, Memory};
 
 /// What is said of an operation.
 pub(super) struct Said {

@@ -13,7 +13,7 @@ use tungstenite::protocol::frame::FrameHeader;
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
 use super::decoder::{Decoder, Received, Violation};
-use crate::server::memory::Memory;
+use crate::memory::Memory;
 
 /// Bytes that are read at a time.
 const READ_AT_A_TIME: usize = 4 * 1024;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::HeaderValue;
 
 use crate::graph::Authorization;
-use crate::server::memory::{Held, Memory, NoRoom};
+use crate::memory::{Held, Memory, NoRoom};
 
 /// Most bytes of an `Authorization` that is kept, its scheme included.
 pub(super) const MAX_TOKEN: usize = 16 * 1024;

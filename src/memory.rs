@@ -1,46 +1,44 @@
-//! Memory that callers fill: bodies that are being read, or answers that have not been taken. What each may hold is bounded
+//! Memory that callers fill: bodies that are being read, what Graph answers, or answers that have not been taken. What each may hold is bounded
 //! elsewhere; here it is what all of them hold together, so that many slow clients are no way to use up the machine.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::schema::ResponseMemory;
-
 /// The bytes that are held, and the most that may be.
 #[derive(Debug)]
-pub(super) struct Memory {
+pub(crate) struct Memory {
     held: AtomicUsize,
     most: usize,
 }
 
 /// Bytes that are held until this is dropped.
 #[derive(Debug)]
-pub(super) struct Held {
+pub(crate) struct Held {
     memory: Arc<Memory>,
     bytes: usize,
 }
 
 /// There is no room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct NoRoom;
+pub(crate) struct NoRoom;
 
 impl Memory {
-    pub(super) fn new(most: usize) -> Arc<Self> {
+    pub(crate) fn new(most: usize) -> Arc<Self> {
         Arc::new(Self { held: AtomicUsize::new(0), most })
     }
 
     /// Whether as much is held as may be.
-    pub(super) fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.held.load(Ordering::Relaxed) >= self.most
     }
 
     /// Whether nothing is held.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.held.load(Ordering::Relaxed) == 0
     }
 
     /// Holds nothing yet.
-    pub(super) fn hold(self: &Arc<Self>) -> Held {
+    pub(crate) fn hold(self: &Arc<Self>) -> Held {
         Held { memory: Arc::clone(self), bytes: 0 }
     }
 }
@@ -51,7 +49,7 @@ impl Held {
     /// # Errors
     ///
     /// [`NoRoom`]; what was held before still is.
-    pub(super) fn grow(&mut self, bytes: usize) -> Result<(), NoRoom> {
+    pub(crate) fn grow(&mut self, bytes: usize) -> Result<(), NoRoom> {
         self.must_grow(bytes);
         if self.memory.held.load(Ordering::Relaxed) > self.memory.most {
             self.shrink(bytes);
@@ -61,30 +59,24 @@ impl Held {
     }
 
     /// Holds so many more, room or not: an answer that has been made is sent, whatever that takes.
-    pub(super) fn must_grow(&mut self, bytes: usize) {
+    pub(crate) fn must_grow(&mut self, bytes: usize) {
         self.memory.held.fetch_add(bytes, Ordering::Relaxed);
         self.bytes += bytes;
     }
 
+    /// How many are held here.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Holds nothing any more.
-    pub(super) fn release(&mut self) {
+    pub(crate) fn release(&mut self) {
         self.shrink(self.bytes);
     }
 
     fn shrink(&mut self, bytes: usize) {
         self.memory.held.fetch_sub(bytes, Ordering::Relaxed);
         self.bytes -= bytes;
-    }
-}
-
-/// What a response takes while it is built.
-impl ResponseMemory for Held {
-    fn try_grow(&mut self, bytes: usize) -> bool {
-        Held::grow(self, bytes).is_ok()
-    }
-
-    fn grow(&mut self, bytes: usize) {
-        self.must_grow(bytes);
     }
 }
 

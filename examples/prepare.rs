@@ -19,6 +19,7 @@ const ANY_LENGTH: Limits = Limits {
     expanded_selections: 2000,
     depth: usize::MAX,
     aliases: usize::MAX,
+    response_key: usize::MAX,
     root_fields: 20,
     root_mutations: 10,
     cost: 2000,

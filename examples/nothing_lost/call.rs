@@ -15,7 +15,7 @@ const WAIT: Duration = Duration::from_millis(100);
 /// How long it tries to reach a gateway that is being started again.
 const LONGEST_RESTART: Duration = Duration::from_secs(60);
 
-/// How an attempt is told that the client ended itself.
+/// The outcome of an attempt that the client ended itself.
 const HUNG_UP: &str = "hung up";
 
 const ADD: &str =
@@ -194,7 +194,7 @@ impl Clients {
                 }
                 status.told = match told {
                     Told::Created(id) => Told::Created(id),
-                    // What was written once is there, whatever is told of repeats.
+                    // An object that was created once exists, also where a repeat reports something else.
                     _ if status.told == Told::Applied => Told::Applied,
                     // What was not known once is known only by the object.
                     Told::NotWritten if was_unknown[item] => Told::Unknown,

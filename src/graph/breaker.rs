@@ -18,7 +18,7 @@ const FIRST_OPEN: Duration = Duration::from_secs(1);
 /// How long it stays open at most.
 const LONGEST_OPEN: Duration = Duration::from_secs(30);
 
-/// The breaker. Whoever opens a connection holds a [`CallPermit`] meanwhile, and reports on it how that went.
+/// The breaker. Opening a connection takes a [`CallPermit`], on which the result is reported.
 #[derive(Debug)]
 pub(super) struct Breaker(Mutex<State>);
 

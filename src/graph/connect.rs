@@ -250,7 +250,7 @@ impl Read for WatchedIo {
         buf: ReadBufCursor<'_>,
     ) -> Poll<std::io::Result<()>> {
         let read = Pin::new(&mut self.io).poll_read(cx, buf);
-        // An end is news as well: whoever waits then finds the connection closed.
+        // The end of the connection counts too: the waiter then finds it closed.
         if read.is_ready() {
             self.first_read.set();
         }

@@ -181,7 +181,7 @@ impl Exchange {
         }
     }
 
-    /// Resolves when a write is not to be begun any more: the caller has gone, its time is over, or the process drains.
+    /// Resolves when no write may begin any more: the caller disconnected, the request timed out, or the process drains.
     async fn given_up(&self) {
         tokio::select! {
             () = self.caller.gone.cancelled() => {}

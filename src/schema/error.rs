@@ -274,7 +274,7 @@ impl GraphErrorDetail {
     }
 }
 
-/// The seconds of a wait, rounded up: whoever waits that long does not come too early.
+/// The seconds of a wait, rounded up, so that a retry is never too early.
 fn whole_seconds(wait: Duration) -> u64 {
     wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }

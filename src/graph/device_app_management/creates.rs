@@ -222,7 +222,7 @@ impl<N: NewEntity> Creates<N> {
         self.journal.close().await;
     }
 
-    /// Whether no further attempt begins: the caller has been told or has gone, its time is over, or the process is to
+    /// Whether no further attempt begins: the caller was answered or disconnected, the request timed out, or the process is to
     /// stop. A single create that has not been tried is a request under way, which a shutdown lets end.
     fn is_over(&self) -> bool {
         Instant::now() >= self.deadline

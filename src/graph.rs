@@ -11,7 +11,7 @@
 //! async fn display_name(session: &Session, key: &Key) -> Result<Option<String>, Error> {
 //!     let configurations = session.ios_lob_app_provisioning_configurations().collection();
 //!     let found = configurations.get_opt(key, &Select::from(["id", "displayName"])).await?;
-//!     Ok(found.and_then(|configuration| configuration.display_name))
+//!     Ok(found.and_then(|configuration| configuration.display_name.value().cloned()))
 //! }
 //! ```
 

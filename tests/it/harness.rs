@@ -63,6 +63,7 @@ pub(crate) struct Builder {
     connect_timeout: Duration,
     attempt_timeout: Duration,
     keeps_ids: bool,
+    send_buffer: Option<usize>,
 }
 
 impl Builder {
@@ -109,6 +110,13 @@ impl Builder {
         self
     }
 
+    /// The system's send buffer for each connection of a client, in bytes; it otherwise takes megabytes that the client has not
+    /// read.
+    pub(crate) fn send_buffer(mut self, bytes: usize) -> Self {
+        self.send_buffer = Some(bytes);
+        self
+    }
+
     pub(crate) fn settings(mut self, change: impl FnOnce(&mut server::Settings)) -> Self {
         change(&mut self.settings);
         self
@@ -122,6 +130,9 @@ impl Builder {
     pub(crate) async fn start(self) -> Gateway {
         let bind = || server::bind(([127, 0, 0, 1], 0).into(), server::DEFAULT_BACKLOG).unwrap();
         let (upstream, public, admin) = (bind(), bind(), bind());
+        if let Some(bytes) = self.send_buffer {
+            socket2::SockRef::from(&public).set_send_buffer_size(bytes).unwrap();
+        }
         let url = format!("http://{}", public.local_addr().unwrap());
         let admin_url = format!("http://{}", admin.local_addr().unwrap());
         let sandbox_url = format!("http://{}/beta", upstream.local_addr().unwrap());
@@ -191,6 +202,7 @@ impl Gateway {
             connect_timeout: Duration::from_secs(5),
             attempt_timeout: Duration::from_secs(10),
             keeps_ids: false,
+            send_buffer: None,
         }
     }
 

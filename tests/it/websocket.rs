@@ -8,12 +8,12 @@ use intune_graphql::sandbox::{DEMO_CONFIGURATION_ID, FaultRule};
 use intune_graphql::server::{AdmissionLimits, ConnectionLimits};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async, connect_async};
 
 use crate::add_device_status::{MUTATION, device_status, input};
 use crate::commands::Program;
@@ -27,6 +27,11 @@ pub(crate) struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
 impl Socket {
     /// Opens one, with these headers besides.
     async fn open(url: &str, headers: &[(&'static str, &str)]) -> Result<Self, Error> {
+        Ok(Self(connect_async(Self::upgrade(url, headers)).await?.0))
+    }
+
+    /// The request for one.
+    fn upgrade(url: &str, headers: &[(&'static str, &str)]) -> http::Request<()> {
         let mut request =
             format!("ws{}/graphql", url.strip_prefix("http").unwrap()).into_client_request().unwrap();
         request.headers_mut().insert("sec-websocket-protocol", "graphql-transport-ws".parse().unwrap());
@@ -36,16 +41,29 @@ impl Socket {
                 value => drop(request.headers_mut().insert(*name, value.parse().unwrap())),
             }
         }
-        Ok(Self(connect_async(request).await?.0))
+        request
     }
 
     /// Opens one whose `connection_init` brings a token, and which is acknowledged.
     pub(crate) async fn with_token(url: &str, token: &str) -> Self {
-        let mut socket = Self::open(url, &[]).await.unwrap();
+        Self::open(url, &[]).await.unwrap().acknowledged(token).await
+    }
+
+    /// The same, with a receive buffer so small that the system takes little that the test has not read.
+    async fn with_small_buffer(url: &str, token: &str) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(8 * 1024).unwrap();
+        let address = url.strip_prefix("http://").unwrap().parse().unwrap();
+        let stream = MaybeTlsStream::Plain(socket.connect(address).await.unwrap());
+        let opened = client_async(Self::upgrade(url, &[]), stream).await.unwrap().0;
+        Self(opened).acknowledged(token).await
+    }
+
+    async fn acknowledged(mut self, token: &str) -> Self {
         let payload = json!({"Authorization": format!("Bearer {token}")});
-        socket.send(json!({"type": "connection_init", "payload": payload})).await;
-        assert_eq!(socket.next().await, json!({"type": "connection_ack"}));
-        socket
+        self.send(json!({"type": "connection_init", "payload": payload})).await;
+        assert_eq!(self.next().await, json!({"type": "connection_ack"}));
+        self
     }
 
     pub(crate) async fn send(&mut self, message: Value) {
@@ -436,28 +454,62 @@ async fn whoever_takes_no_answers_keeps_nobodys_place() {
 }
 
 #[tokio::test]
-async fn where_answers_fill_the_memory_whoever_has_some_yet_to_take_gets_no_more() {
-    let gateway =
-        Gateway::builder().settings(|settings| settings.max_buffered = 4 * 1024 * 1024).start().await;
-    let mut socket = Socket::with_token(&gateway.url, TOKEN).await;
-    for id in 0..60 {
-        socket.subscribe(&id.to_string(), &large_query()).await;
+async fn a_client_with_untaken_responses_starts_no_operation_while_the_memory_is_full() {
+    const OPERATIONS: usize = 120;
+    let gateway = Gateway::builder().send_buffer(8 * 1024);
+    let gateway = gateway.settings(|settings| settings.max_buffered = 128 * 1024).start().await;
+    let name = "x".repeat(1000);
+    let configurations =
+        format!("{}/deviceAppManagement/iosLobAppProvisioningConfigurations", gateway.sandbox_url);
+    let change = crate::harness::http_client().build().unwrap();
+    let change = change.patch(format!("{configurations}/{DEMO_CONFIGURATION_ID}")).bearer_auth(TOKEN);
+    let change =
+        change.header("content-type", "application/json").body(json!({"displayName": name}).to_string());
+    assert!(change.send().await.unwrap().status().is_success());
+    // Below 16 KiB, a response is built whatever memory there is.
+    let read = |aliases: usize| {
+        let fields: String = (0..aliases).map(|index| format!("a{index}: displayName ")).collect();
+        format!("query($id: ID!) {{ iosLobAppProvisioningConfiguration(id: $id) {{ {fields} }} }}")
+    };
+
+    // All of them are started before the first response is there.
+    gateway.sandbox.inject(FaultRule::always("slow-first-byte;wait=1s".parse().unwrap()));
+    let token = fresh_token();
+    let mut socket = Socket::with_small_buffer(&gateway.url, &token).await;
+    for id in 0..OPERATIONS {
+        socket.subscribe(&id.to_string(), &read(13)).await;
     }
-    let (mut completed, mut refused) = (0, 0);
-    while completed + refused < 60 {
-        let said = socket.next().await;
-        match said["type"].as_str().unwrap() {
-            "next" => assert!(said["payload"]["data"].is_object(), "{said}"),
-            "complete" => completed += 1,
-            "error" => {
-                assert_eq!(code(&said["payload"]), "OVERLOADED", "{said}");
-                refused += 1;
+    while asked_with(&gateway, &token) < OPERATIONS {
+        tokio::task::yield_now().await;
+    }
+    gateway.sandbox.clear_faults();
+    let is_full = async {
+        loop {
+            let reply = gateway.graphql(&read(30), json!({"id": DEMO_CONFIGURATION_ID})).await;
+            if reply.json["errors"][0]["extensions"]["code"] == "OVERLOADED" {
+                return;
             }
-            other => panic!("{other}"),
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), is_full).await.expect("untaken responses fill the memory");
+    socket.subscribe("late", "{ __typename }").await;
+    let mut ended = 0;
+    let mut late = None;
+    while ended < OPERATIONS || late.is_none() {
+        let message = socket.next().await;
+        match (message["id"] == "late", message["type"].as_str().unwrap()) {
+            (true, _) => late = Some(message),
+            (false, "complete") => ended += 1,
+            (false, "next") => {
+                let found = &message["payload"]["data"]["iosLobAppProvisioningConfiguration"];
+                assert_eq!(found["a12"], name, "{message}");
+            }
+            (false, other) => panic!("{other}: {message}"),
         }
     }
-    assert!(completed > 0 && refused > 0, "{completed} were answered, {refused} refused");
-    // It has taken all of them.
+    let late = late.unwrap();
+    assert_eq!((late["type"].as_str(), code(&late["payload"])), (Some("error"), "OVERLOADED"), "{late}");
+    // The client has read all of its responses.
     socket.subscribe("later", "{ __typename }").await;
     assert_eq!(socket.next().await["payload"]["data"]["__typename"], "Query");
 }

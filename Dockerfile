@@ -1,7 +1,9 @@
-# The gateway's image. Plain instructions only: both the classic builder and BuildKit take them.
+# The gateway's image, without the sandbox, and the sandbox's own. Plain instructions only: both the classic builder and
+# BuildKit take them.
 #
 #   docker build -t intune-graphql .
 #   docker run --rm -p 127.0.0.1:4000:4000 intune-graphql
+#   docker build -t msgraph-sandbox --target sandbox .
 #
 # NODE_IMAGE needs npm and Node.js 18 or later, to build GraphiQL.
 # RUST_IMAGE needs cargo, rustc and a linker; its version is the channel of rust-toolchain.toml. RUNTIME_IMAGE needs
@@ -21,19 +23,38 @@ RUN npm run build
 
 FROM ${RUST_IMAGE} AS build
 WORKDIR /build
-# The dependencies are a layer of their own, which only the manifest and the lock file change.
+# The dependencies are a layer of their own, which only the manifests and the lock file change.
 COPY Cargo.toml Cargo.lock ./
-RUN mkdir src \
- && echo 'fn main() {}' > src/main.rs \
- && touch src/lib.rs \
+COPY crates/graphql-prepare/Cargo.toml crates/graphql-prepare/
+COPY crates/msgraph-sandbox/Cargo.toml crates/msgraph-sandbox/
+RUN for crate in . crates/graphql-prepare crates/msgraph-sandbox; do \
+      mkdir -p $crate/src && echo 'fn main() {}' > $crate/src/main.rs && touch $crate/src/lib.rs; \
+    done \
+ && rm crates/graphql-prepare/src/main.rs \
  && echo 'fn main() {}' > build.rs \
- && cargo build --release --locked \
- && rm -r src build.rs
+ && cargo build --release --locked --no-default-features -p intune-graphql \
+ && cargo build --release --locked -p msgraph-sandbox \
+ && rm -r src build.rs crates/*/src
 COPY . .
 COPY --from=ide /ide/dist ide/dist
-# Newer than the stand-ins above, or cargo would take those for the program.
-RUN touch build.rs src/main.rs src/lib.rs \
- && cargo build --release --locked --bin intune-graphql
+# Newer than the stand-ins above, or cargo would take those for the programs.
+RUN touch build.rs src/main.rs src/lib.rs crates/*/src/*.rs \
+ && cargo build --release --locked -p msgraph-sandbox \
+ && cargo build --release --locked --no-default-features -p intune-graphql
+
+FROM ${RUNTIME_IMAGE} AS sandbox
+LABEL org.opencontainers.image.title="msgraph-sandbox" \
+      org.opencontainers.image.description="An in-memory Microsoft Graph (Intune app provisioning) over HTTP, with faults, for testing Graph clients" \
+      org.opencontainers.image.licenses="MIT OR Apache-2.0"
+COPY --from=build /build/LICENSE-MIT /build/LICENSE-APACHE /usr/share/doc/msgraph-sandbox/
+COPY --from=build /build/target/release/msgraph-sandbox /usr/local/bin/msgraph-sandbox
+USER 65532:65532
+WORKDIR /
+ENV MSGRAPH_SANDBOX_LISTEN=0.0.0.0:4010
+EXPOSE 4010
+HEALTHCHECK --interval=10s --timeout=5s --start-period=10s --retries=3 \
+  CMD ["/usr/local/bin/msgraph-sandbox", "healthcheck"]
+ENTRYPOINT ["/usr/local/bin/msgraph-sandbox"]
 
 FROM ${RUNTIME_IMAGE}
 ARG VERSION=0.1.0

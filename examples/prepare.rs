@@ -5,8 +5,8 @@ use std::hint::black_box;
 use std::io::Write as _;
 
 use anyhow::Context as _;
+use graphql_prepare::{Costs, InputRules, Limits, Preparer, TypeSystem};
 use intune_graphql::json;
-use intune_graphql::schema::operation::{Costs, InputRules, Limits, Preparer, TypeSystem};
 use intune_graphql::schema::sdl;
 
 /// Without limits of length, so that length is seen to cost no more than its share. Nesting bounds the stack as well, and

@@ -1,5 +1,6 @@
 //! What each command does: binds its listeners, says where they are, and runs until told to stop.
 
+#[cfg(feature = "sandbox")]
 mod demo;
 mod healthcheck;
 
@@ -16,12 +17,8 @@ use base64::engine::general_purpose::STANDARD;
 use tokio::net::TcpListener;
 use tracing::{error, info, warn};
 
-use crate::config::{
-    Command, GatewayConfig, GraphConfig, HttpConfig, LoadConfig, SandboxConfig, StateConfig,
-};
+use crate::config::{Command, GatewayConfig, GraphConfig, HttpConfig, LoadConfig, StateConfig};
 use crate::graph::{Client, ClientSettings, ReadRates, ServiceRoot};
-use crate::sandbox::settings::Tls;
-use crate::sandbox::{self, Sandbox, TestCertificate};
 use crate::schema::{Api, ApiSettings, CursorKey, TrustedDocuments};
 use crate::server::ConnectionLimits;
 use crate::state::{FileStore, Ledger, MemoryStore, Store};
@@ -48,9 +45,11 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
         match command {
+            #[cfg(feature = "sandbox")]
             Command::Demo(config) => demo::run(config).await?,
             Command::Serve(config) => return serve(*config).await,
-            Command::Sandbox(config) => sandbox(config).await?,
+            #[cfg(feature = "sandbox")]
+            Command::Sandbox(options) => msgraph_sandbox::start(*options, stop_signal()?).await?,
             Command::Healthcheck(config) => healthcheck::run(&config).await.context(NotReady)?,
             Command::Schema => {}
         }
@@ -137,23 +136,6 @@ fn room_for(connections: usize) -> usize {
         );
     }
     connections.min(most)
-}
-
-async fn sandbox(config: SandboxConfig) -> anyhow::Result<()> {
-    let listener = bind(config.listen, server::DEFAULT_BACKLOG, "--listen")?;
-    let authority = config.tls_ca.clone();
-    let mut settings = sandbox::Settings::from(config);
-    if let Some(file) = authority {
-        let made = TestCertificate::make().context("--tls-ca: no certificate can be made")?;
-        std::fs::write(&file, made.authority_pem())
-            .with_context(|| format!("--tls-ca: cannot write {}", file.display()))?;
-        settings.tls = Some(Tls::Made(made));
-    }
-    let scheme = if settings.tls.is_some() { "https" } else { "http" };
-    let sandbox = Sandbox::new(settings);
-    let stop = stop_signal()?;
-    print(&format!("sandbox listening on {scheme}://{}/beta", listener.local_addr()?))?;
-    sandbox::run(listener, sandbox, stop).await.context("the sandbox failed")
 }
 
 /// The documents that a configuration trusts.

@@ -4,18 +4,17 @@
 //! A setting is a flag and a variable: `--graph-url` is `INTUNE_GRAPHQL_GRAPH_URL`. A secret is never a flag.
 
 mod limits;
-mod sandbox;
 mod values;
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use http::HeaderValue;
 
 pub use self::limits::{LimitsConfig, LoadConfig};
-pub use self::sandbox::SandboxConfig;
 use self::values::{duration, origin, page_size, positive, retention};
 use crate::graph::{Cloud, CreatePath, ReadRates};
 
@@ -33,15 +32,49 @@ pub struct Cli {
     pub log: LogConfig,
 }
 
+impl Cli {
+    /// Reads the command line and the environment.
+    ///
+    /// # Errors
+    ///
+    /// As clap reports them, requests for help and version included.
+    pub fn read(
+        arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+    ) -> Result<Self, clap::Error> {
+        Self::from_arg_matches(&Self::definition().try_get_matches_from(arguments)?)
+    }
+
+    /// The command line as it is defined, with the variables of `sandbox` under the prefix of this program's own.
+    #[must_use]
+    pub fn definition() -> clap::Command {
+        let command = Self::command();
+        #[cfg(feature = "sandbox")]
+        let command = command.mut_subcommand("sandbox", |sandbox| sandbox.mut_args(with_own_prefix));
+        command
+    }
+}
+
+#[cfg(feature = "sandbox")]
+fn with_own_prefix(arg: clap::Arg) -> clap::Arg {
+    let variable =
+        arg.get_env().and_then(|name| name.to_str()).map(|name| name.replace("MSGRAPH_", "INTUNE_GRAPHQL_"));
+    match variable {
+        Some(variable) => arg.env(variable),
+        None => arg,
+    }
+}
+
 /// The program's commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run a gateway and a sandbox on this machine: nothing to set up, a mutation to paste.
+    #[cfg(feature = "sandbox")]
     Demo(DemoConfig),
     /// Run the gateway in front of Microsoft Graph.
     Serve(Box<GatewayConfig>),
     /// Run an in-memory stand-in for Microsoft Graph, spoken to over HTTP.
-    Sandbox(SandboxConfig),
+    #[cfg(feature = "sandbox")]
+    Sandbox(Box<msgraph_sandbox::Options>),
     /// Print the GraphQL schema (SDL).
     Schema,
     /// Exit 0 when the gateway (or sandbox) at the given address is ready, 1 when it is not.
@@ -232,6 +265,7 @@ pub struct HttpConfig {
 }
 
 /// The demo's settings.
+#[cfg(feature = "sandbox")]
 #[derive(Debug, Clone, Args)]
 pub struct DemoConfig {
     /// Where GraphQL and GraphiQL are served. Port 0 takes a free port and prints it.
@@ -303,41 +337,17 @@ fn defaults<T: Args>() -> T {
 
 #[cfg(test)]
 mod tests {
-    use clap::{CommandFactory, Parser};
-
-    use super::{Cli, Command};
-    use crate::sandbox::Settings;
+    use super::Cli;
 
     #[test]
     fn the_command_line_is_well_formed() {
-        Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn the_sandbox_starts_with_its_documented_settings() {
-        let Command::Sandbox(config) = Cli::parse_from(["intune-graphql", "sandbox"]).command else {
-            panic!("another command");
-        };
-        // The mix is of no effect without a rate.
-        let settings = Settings { fault_mix: Vec::new(), ..Settings::from(config) };
-        assert_eq!(settings, Settings::default());
-    }
-
-    #[test]
-    fn sandbox_faults_are_read() {
-        let arguments =
-            ["intune-graphql", "sandbox", "--fault", "503;times=1", "--fault", "drop-applied;method=POST"];
-        let Command::Sandbox(config) = Cli::parse_from(arguments).command else {
-            panic!("another command");
-        };
-        assert_eq!(config.faults.len(), 2);
-        assert_eq!(config.fault_mix.len(), 5);
-        assert!(Cli::try_parse_from(["intune-graphql", "sandbox", "--fault", "nope"]).is_err());
+        Cli::definition().debug_assert();
     }
 
     #[test]
     fn every_setting_has_a_variable() {
-        for command in std::iter::once(Cli::command()).chain(Cli::command().get_subcommands().cloned()) {
+        for command in std::iter::once(Cli::definition()).chain(Cli::definition().get_subcommands().cloned())
+        {
             for arg in
                 command.get_arguments().filter(|arg| !["help", "version"].contains(&arg.get_id().as_str()))
             {

@@ -1,13 +1,13 @@
 //! A typed GraphQL façade over Microsoft Graph's Intune app provisioning endpoints.
 //!
 //! Dependencies point one way: [`server`] (HTTP) -> [`schema`] (GraphQL) -> [`graph`] (Microsoft Graph). [`config`] and
-//! [`commands`] feed them; [`telemetry`] is what they tell operators; [`json`] is how both ends look at what comes. [`sandbox`] is an in-memory Microsoft Graph that
-//! shares no type with them and is spoken to over HTTP.
+//! [`commands`] feed them; [`telemetry`] is what they tell operators; [`json`] is how both ends look at what comes. The commands `demo` and `sandbox` start
+//! `msgraph-sandbox`, an in-memory Microsoft Graph that shares no type with them and is spoken to over HTTP.
 //!
 //! One request, followed through them:
 //!
 //! 1. `server::graphql` reads the HTTP request: media types, size, the token, the JSON.
-//! 2. [`schema::Api::prepare`] has [`schema::operation`] parse and validate the document, coerce the variables, and merge
+//! 2. [`schema::Api::prepare`] has [`graphql_prepare`] parse and validate the document, coerce the variables, and merge
 //!    the selections, so that nothing executes before all of it is known to be good, and nothing twice.
 //! 3. [`schema::Api::execute`] runs the resolvers. They are thin: a resolver maps its input and asks the caller's
 //!    [`graph::Session`].
@@ -24,7 +24,6 @@ pub mod fuzzing;
 pub mod graph;
 pub mod json;
 mod memory;
-pub mod sandbox;
 pub mod schema;
 pub mod server;
 pub mod state;

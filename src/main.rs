@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use clap::error::ErrorKind;
 use intune_graphql::commands::{self, NotReady};
 use intune_graphql::config::Cli;
@@ -12,7 +11,7 @@ use intune_graphql::telemetry;
 const BAD_START: u8 = 2;
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::read(std::env::args_os()) {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };

@@ -13,7 +13,6 @@ mod filter;
 mod list;
 mod mutation;
 mod node;
-pub mod operation;
 mod persisted;
 #[cfg(any(test, fuzzing))]
 pub mod properties;
@@ -34,8 +33,8 @@ use crate::graph::Key;
 
 pub use self::api::{Api, ApiSettings, Executed, GraphqlRequest, PrepareError};
 pub use self::cursor::{CursorKey, CursorKeyError};
-pub use self::error::ErrorCode;
 pub(crate) use self::error::WriteOutcome;
+pub use self::error::{ErrorCode, RequestError};
 pub use self::persisted::{PersistedQuery, TrustedDocuments, TrustedDocumentsError};
 pub use self::response_budget::ResponseMemory;
 

@@ -16,7 +16,7 @@ use anyhow::{Context as _, ensure};
 use clap::Parser;
 use intune_graphql::commands;
 use intune_graphql::config::Cli;
-use intune_graphql::sandbox::{DEMO_CONFIGURATION_ID, Settings};
+use msgraph_sandbox::{DEMO_CONFIGURATION_ID, Settings};
 use serde_json::{Value, json};
 use tokio::sync::Barrier;
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use intune_graphql::sandbox::DEMO_CONFIGURATION_ID;
+use msgraph_sandbox::DEMO_CONFIGURATION_ID;
 use serde_json::{Value, json};
 
 /// How many statuses a bulk call has.

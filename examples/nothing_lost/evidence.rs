@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use intune_graphql::sandbox::{DEMO_CONFIGURATION_ID, RecordedRequest, Sandbox};
+use msgraph_sandbox::{DEMO_CONFIGURATION_ID, RecordedRequest, Sandbox};
 use serde_json::Value;
 
 use crate::call::{Attempt, Status, Told};

@@ -21,7 +21,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use intune_graphql::commands;
 use intune_graphql::config::Cli;
-use intune_graphql::sandbox::settings::IdPolicy;
+use msgraph_sandbox::settings::IdPolicy;
 
 /// Writes through a gateway to a sandbox that fails, and compares what was told with what is there.
 #[derive(Debug, Parser)]

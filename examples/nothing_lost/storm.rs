@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use intune_graphql::sandbox::settings::{IdPolicy, Tls};
-use intune_graphql::sandbox::{Settings, TestCertificate};
+use msgraph_sandbox::settings::{IdPolicy, Tls};
+use msgraph_sandbox::{Settings, TestCertificate};
 use tokio::sync::Mutex;
 
 use crate::call::{Clients, Status};

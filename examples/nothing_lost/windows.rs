@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use intune_graphql::sandbox::settings::Switch;
-use intune_graphql::sandbox::{DEMO_CONFIGURATION_ID, Settings};
+use msgraph_sandbox::settings::Switch;
+use msgraph_sandbox::{DEMO_CONFIGURATION_ID, Settings};
 use serde_json::{Value, json};
 
 use crate::WindowsArgs;

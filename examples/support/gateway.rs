@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use anyhow::{Context as _, bail};
-use intune_graphql::sandbox::{self, Sandbox, Settings};
+use msgraph_sandbox::{self as sandbox, Sandbox, Settings};
 use tokio::net::TcpListener;
 
 /// Serves a sandbox on a free port; gives its service root.

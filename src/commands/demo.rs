@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
+use graphql_prepare::Limits;
+use msgraph_sandbox::{self as sandbox, Sandbox};
 use tracing::info;
 
 use super::{bind, graph_client, print, stop_signal};
 use crate::config::{DemoConfig, GraphConfig, HttpConfig, LoadConfig, StateConfig};
 use crate::graph::{Key, ReadRates};
-use crate::sandbox::{self, Sandbox};
-use crate::schema::operation::Limits;
 use crate::schema::{Api, ApiSettings, CursorKey, TrustedDocuments};
 use crate::{schema, server};
 

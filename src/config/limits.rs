@@ -5,8 +5,8 @@ use std::time::Duration;
 use clap::Args;
 
 use super::values::{backlog, duration, nesting, percent, positive};
-use crate::schema::operation::Limits;
 use crate::server::{AdmissionLimits, ConnectionLimits, DEFAULT_BACKLOG};
+use graphql_prepare::Limits;
 
 /// How much the gateway takes on at a time.
 #[derive(Debug, Clone, Args)]

@@ -1,4 +1,4 @@
-//! A request, from its text to its answer: prepared by [`operation`](super::operation), executed by the library.
+//! A request, from its text to its answer: prepared by [`graphql_prepare`], executed by the library.
 
 use async_graphql::parser::types::OperationType;
 use std::panic::AssertUnwindSafe;
@@ -11,9 +11,7 @@ use tokio::sync::Semaphore;
 
 use super::announcements::Announcements;
 use super::documents::Documents;
-use super::operation::{
-    InputRules, JsonVariables, Limits, Prepared, Preparer, RequestError, RequestErrorCode, TypeSystem,
-};
+use super::error::{ErrorCode, RequestError};
 use super::persisted::{Persisted, PersistedQuery, TrustedDocuments, TrustedDocumentsError};
 use super::request::{RequestData, Services};
 use super::response_budget::{ResponseBudget, ResponseMemory};
@@ -23,6 +21,7 @@ use super::{CursorKey, GatewaySchema, build, error, sdl};
 use crate::graph::{ReadBudget, ReadRates, Session};
 use crate::state::Ledger;
 use crate::telemetry::metrics;
+use graphql_prepare::{InputRules, JsonVariables, Limits, Prepared, Preparer, TypeSystem};
 
 /// Most checks at a time of what subscribers may read: after a pause, one write makes all of them due.
 const MOST_CHECKS: usize = 64;
@@ -53,9 +52,15 @@ pub enum PrepareError {
     WriteByGet,
 }
 
-impl From<Vec<RequestError>> for PrepareError {
-    fn from(errors: Vec<RequestError>) -> Self {
-        Self::Request(errors)
+impl From<Vec<graphql_prepare::RequestError>> for PrepareError {
+    fn from(errors: Vec<graphql_prepare::RequestError>) -> Self {
+        Self::Request(errors.into_iter().map(RequestError::from).collect())
+    }
+}
+
+impl From<graphql_prepare::RequestError> for PrepareError {
+    fn from(error: graphql_prepare::RequestError) -> Self {
+        RequestError::from(error).into()
     }
 }
 
@@ -196,12 +201,8 @@ impl Api {
         }
         let prepared = self.preparer.prepare(selected, Some(request.variables))?;
         if prepared.introspects() && !self.introspection {
-            return Err(PrepareError::from(RequestError {
-                code: RequestErrorCode::IntrospectionDisabled,
-                message: "Introspection is turned off here.".to_owned(),
-                locations: Vec::new(),
-                variable: None,
-            }));
+            let message = "Introspection is turned off here.";
+            return Err(RequestError::new(ErrorCode::IntrospectionDisabled, message).into());
         }
         Ok(prepared)
     }

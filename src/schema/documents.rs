@@ -9,7 +9,7 @@ use std::sync::Arc;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
-use super::operation::{Document, Preparer, RequestError};
+use graphql_prepare::{Document, Preparer, RequestError};
 
 /// Bytes that all documents together may take, by [`Memory`]'s estimate.
 const MOST: u64 = 32 * 1024 * 1024;
@@ -74,7 +74,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::Documents;
-    use crate::schema::operation::{Costs, InputRules, Limits, Preparer, TypeSystem};
+    use graphql_prepare::{Costs, InputRules, Limits, Preparer, TypeSystem};
 
     #[test]
     fn what_comes_a_second_time_is_kept() {

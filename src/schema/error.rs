@@ -3,22 +3,20 @@
 
 mod code;
 mod operation_error;
+mod request_error;
 mod upstream;
 
 use std::time::Duration;
 
 use async_graphql::parser::types::OperationType;
-use async_graphql::{
-    Context, ErrorExtensionValues, Name, PathSegment, Pos, ServerError, SimpleObject, Value,
-};
+use async_graphql::{Context, ErrorExtensionValues, Name, ServerError, SimpleObject, Value};
 use indexmap::IndexMap;
-use serde::{Serialize, Serializer};
 use tracing::{error, warn};
 
 pub use self::code::ErrorCode;
 pub(crate) use self::code::WriteOutcome;
 pub(super) use self::operation_error::OperationError;
-use super::operation::RequestError;
+pub use self::request_error::RequestError;
 use crate::graph::{Answered, ApiError, Outcome};
 
 /// What a resolver answers instead of a value. It has no `Display` on purpose: async-graphql makes its error from
@@ -277,29 +275,6 @@ impl GraphErrorDetail {
 /// The seconds of a wait, rounded up, so that a retry is never too early.
 fn whole_seconds(wait: Duration) -> u64 {
     wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
-}
-
-/// A request error as it stands in an answer's `errors`.
-impl Serialize for RequestError {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(Serialize)]
-        struct Body<'a> {
-            message: &'a str,
-            #[serde(skip_serializing_if = "<[_]>::is_empty")]
-            locations: &'a [Pos],
-            extensions: Extensions<'a>,
-        }
-        #[derive(Serialize)]
-        struct Extensions<'a> {
-            code: &'static str,
-            retryable: bool,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            variable: Option<&'a [PathSegment]>,
-        }
-        let code = self.code.as_str();
-        let extensions = Extensions { code, retryable: false, variable: self.variable.as_deref() };
-        Body { message: &self.message, locations: &self.locations, extensions }.serialize(serializer)
-    }
 }
 
 /// Gives an error of the library's own, which has no code, the one of a failure of the gateway: requests are checked

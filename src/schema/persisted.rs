@@ -11,8 +11,10 @@ use ring::digest::{SHA256, digest};
 use serde::Deserialize;
 
 use super::api::GraphqlRequest;
-use super::operation::{Preparer, RequestError, RequestErrorCode};
 use crate::json::UniqueKeys;
+use graphql_prepare::Preparer;
+
+use super::error::{ErrorCode, RequestError};
 
 /// Bytes that callers' documents may take, of all together.
 const MOST: u64 = 4 * 1024 * 1024;
@@ -181,7 +183,7 @@ impl Persisted {
             && *version != 1
         {
             let message = "This gateway takes persisted queries of version 1.";
-            return Err(error(RequestErrorCode::PersistedQueryNotSupported, message));
+            return Err(RequestError::new(ErrorCode::PersistedQueryNotSupported, message));
         }
         let hash = request.persisted_query.as_ref().map(|query| query.sha256_hash.as_str());
         let query = request.query.take();
@@ -194,7 +196,7 @@ impl Persisted {
             let is_other = |other: &str| *other != **text;
             if query.as_deref().is_some_and(is_other) || hash.is_some_and(|hash| !self.names(hash, text)) {
                 let message = "The request's id, hash and text are not of one document.";
-                return Err(error(RequestErrorCode::BadRequest, message));
+                return Err(RequestError::new(ErrorCode::BadRequest, message));
             }
             return Ok(Found { text: Arc::clone(text), learn: None });
         }
@@ -211,7 +213,7 @@ impl Persisted {
             Some(hash) if digits(hash) == Some(sha256(&query)) => digits(hash),
             Some(_) => {
                 let message = "\"extensions.persistedQuery.sha256Hash\" is not the hash of \"query\".";
-                return Err(error(RequestErrorCode::BadRequest, message));
+                return Err(RequestError::new(ErrorCode::BadRequest, message));
             }
         };
         Ok(Found { text: query.into(), learn })
@@ -235,11 +237,7 @@ impl Persisted {
 
 /// The message is the one that Apollo's clients look for, some of them by it.
 fn not_found() -> RequestError {
-    error(RequestErrorCode::PersistedQueryNotFound, "PersistedQueryNotFound")
-}
-
-fn error(code: RequestErrorCode, message: &str) -> RequestError {
-    RequestError { code, message: message.to_owned(), locations: Vec::new(), variable: None }
+    RequestError::new(ErrorCode::PersistedQueryNotFound, "PersistedQueryNotFound")
 }
 
 fn sha256(text: &str) -> [u8; 32] {

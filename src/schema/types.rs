@@ -33,7 +33,7 @@ pub(super) use self::ios_lob_app_provisioning_configuration_list::{
 pub(super) use self::user_status::UserStatus;
 
 use super::connection::Listed as _;
-use super::operation::{Cost, Costs, InputRules, Objects};
+use graphql_prepare::{Cost, Costs, InputRules, Objects};
 
 /// The calls to Graph that fields cause, by what they can: a page of a list is one, each object read by itself is one,
 /// and counts by status are one each and one of all. Not counted is what is read again after a write or a failure, and a

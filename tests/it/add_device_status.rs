@@ -1,8 +1,8 @@
 //! `addDeviceStatus`: what arrives at Graph, and what comes back.
 
 use intune_graphql::graph::CreatePath;
-use intune_graphql::sandbox::settings::{Profile, RefMode};
-use intune_graphql::sandbox::{DEMO_CONFIGURATION_ID, Settings};
+use msgraph_sandbox::settings::{Profile, RefMode};
+use msgraph_sandbox::{DEMO_CONFIGURATION_ID, Settings};
 use serde_json::{Value, json};
 
 use crate::harness::{Gateway, Reply, TOKEN};

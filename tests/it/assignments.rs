@@ -1,6 +1,6 @@
 //! User statuses, assignments and group assignments of a configuration.
 
-use intune_graphql::sandbox::DEMO_CONFIGURATION_ID;
+use msgraph_sandbox::DEMO_CONFIGURATION_ID;
 use serde_json::{Value, json};
 
 use crate::asked::asked_for;

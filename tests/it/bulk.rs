@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use intune_graphql::sandbox::settings::{IdPolicy, Switch};
-use intune_graphql::sandbox::{DEMO_CONFIGURATION_ID, Settings};
+use msgraph_sandbox::settings::{IdPolicy, Switch};
+use msgraph_sandbox::{DEMO_CONFIGURATION_ID, Settings};
 use serde_json::{Value, json};
 
 use crate::add_device_status::device_status;

@@ -1,6 +1,6 @@
 //! Rows that a service's collation may match are not withheld, and those that none does are.
 
-use intune_graphql::sandbox::DEMO_CONFIGURATION_ID;
+use msgraph_sandbox::DEMO_CONFIGURATION_ID;
 use serde_json::{Value, json};
 
 use crate::harness::Gateway;

@@ -178,6 +178,20 @@ async fn the_demo_prints_a_mutation_that_works_as_it_stands() {
     assert_eq!(demo.stop().0, Some(0));
 }
 
+#[tokio::test]
+async fn the_sandboxs_variables_have_the_prefix_of_the_program() {
+    let variables =
+        [("INTUNE_GRAPHQL_SANDBOX_LISTEN", "127.0.0.1:0"), ("INTUNE_GRAPHQL_SANDBOX_AUTH", "off")];
+    let mut program = Program::start_with(&["sandbox"], &variables);
+    let root = program.line("sandbox listening on ");
+    let collection = format!("{root}/deviceAppManagement/iosLobAppProvisioningConfigurations");
+    let without_token = http_client().build().unwrap().get(collection).send().await.unwrap();
+    assert_eq!(without_token.status(), 200);
+    assert_eq!(program.stop().0, Some(0));
+    let help = String::from_utf8(run(&["sandbox", "--help"]).stdout).unwrap();
+    assert!(help.contains("INTUNE_GRAPHQL_SANDBOX_LISTEN") && !help.contains("MSGRAPH_SANDBOX"), "{help}");
+}
+
 #[test]
 fn the_schema_is_printed() {
     let output = run(&["schema"]);

@@ -1,6 +1,6 @@
 //! `deviceStatusCounts`: how many device statuses stand at each compliance status.
 
-use intune_graphql::sandbox::DEMO_CONFIGURATION_ID;
+use msgraph_sandbox::DEMO_CONFIGURATION_ID;
 use serde_json::{Value, json};
 
 use crate::asked::{asked, shapes};

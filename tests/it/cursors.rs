@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use intune_graphql::sandbox::DEMO_CONFIGURATION_ID;
+use graphql_prepare::Limits;
 use intune_graphql::schema::CursorKey;
-use intune_graphql::schema::operation::Limits;
+use msgraph_sandbox::DEMO_CONFIGURATION_ID;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;

@@ -8,8 +8,8 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use http::{Method, StatusCode};
-use intune_graphql::sandbox::DEMO_CONFIGURATION_ID;
 use intune_graphql::state::{FileStore, Ledger};
+use msgraph_sandbox::DEMO_CONFIGURATION_ID;
 use redb::backends::FileBackend;
 use redb::{BackendError, StorageBackend};
 use serde_json::{Value, json};

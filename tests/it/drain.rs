@@ -1,6 +1,6 @@
 //! Stopping: what has been sent is finished, and nobody is told that it was not.
 
-use intune_graphql::sandbox::{DEMO_CONFIGURATION_ID, FaultRule, Sandbox, Settings};
+use msgraph_sandbox::{DEMO_CONFIGURATION_ID, FaultRule, Sandbox, Settings};
 use serde_json::{Value, json};
 
 use crate::add_device_status::{MUTATION, device_status, input};
@@ -18,7 +18,7 @@ fn upstream() -> Upstream {
     let sandbox = Sandbox::new(Settings::default());
     let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
     let root = format!("http://{}/beta", listener.local_addr().unwrap());
-    runtime.spawn(intune_graphql::sandbox::run(listener, sandbox.clone(), std::future::pending()));
+    runtime.spawn(msgraph_sandbox::run(listener, sandbox.clone(), std::future::pending()));
     Upstream { runtime, sandbox, root }
 }
 

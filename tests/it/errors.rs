@@ -1,6 +1,6 @@
 //! Every way in which Graph can fail a create, and what the caller is told of each.
 
-use intune_graphql::sandbox::{DEMO_CONFIGURATION_ID, FaultRule};
+use msgraph_sandbox::{DEMO_CONFIGURATION_ID, FaultRule};
 use serde_json::{Value, json};
 
 use crate::add_device_status::{MUTATION, device_status, input};

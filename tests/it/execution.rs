@@ -1,6 +1,6 @@
 //! What the GraphQL specification promises of execution, where the library departs from it.
 
-use intune_graphql::sandbox::DEMO_CONFIGURATION_ID;
+use msgraph_sandbox::DEMO_CONFIGURATION_ID;
 use serde_json::{Value, json};
 
 use crate::add_device_status::{device_status, input};

@@ -1,6 +1,6 @@
 //! Whatever a text or a date holds, it is one literal of the `$filter` that Graph gets.
 
-use intune_graphql::sandbox::DEMO_CONFIGURATION_ID;
+use msgraph_sandbox::DEMO_CONFIGURATION_ID;
 use proptest::prop_oneof;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use serde_json::json;

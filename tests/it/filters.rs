@@ -1,6 +1,6 @@
 //! Filters and orders: which rows come, and the OData that Graph is asked with.
 
-use intune_graphql::sandbox::DEMO_CONFIGURATION_ID;
+use msgraph_sandbox::DEMO_CONFIGURATION_ID;
 use serde_json::{Value, json};
 
 use crate::asked::asked_for;

@@ -1,7 +1,7 @@
 //! Mutation fields that follow a write in the same document: what they read is what the write left.
 
-use intune_graphql::sandbox::settings::IdPolicy;
-use intune_graphql::sandbox::{DEMO_CONFIGURATION_ID, FaultRule, Settings};
+use msgraph_sandbox::settings::IdPolicy;
+use msgraph_sandbox::{DEMO_CONFIGURATION_ID, FaultRule, Settings};
 use serde_json::{Value, json};
 
 use crate::add_device_status::{MUTATION, device_status, input};

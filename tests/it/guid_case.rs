@@ -1,8 +1,8 @@
 //! GUIDs in keys in either case: one object has one global id, one key, and one scope of idempotency keys.
 
 use http::Method;
-use intune_graphql::sandbox::settings::{IdPolicy, Profile};
-use intune_graphql::sandbox::{DEMO_CONFIGURATION_ID, Settings};
+use msgraph_sandbox::settings::{IdPolicy, Profile};
+use msgraph_sandbox::{DEMO_CONFIGURATION_ID, Settings};
 use serde_json::{Value, json};
 
 use crate::add_device_status::{MUTATION, device_status};

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use graphql_prepare::Limits;
 use http::{HeaderMap, StatusCode};
 use intune_graphql::graph::{Client, ClientSettings, CreatePath, ReadRates, ServiceRoot};
-use intune_graphql::sandbox::{self, RecordedRequest, Sandbox};
-use intune_graphql::schema::operation::Limits;
 use intune_graphql::schema::{Api, ApiSettings, CursorKey, TrustedDocuments};
 use intune_graphql::server;
 use intune_graphql::state::{Ledger, MemoryStore};
+use msgraph_sandbox::{self as sandbox, RecordedRequest, Sandbox};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;

@@ -7,9 +7,9 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::Method;
-use intune_graphql::sandbox::settings::{IdPolicy, Switch};
-use intune_graphql::sandbox::{DEMO_CONFIGURATION_ID, Settings};
 use intune_graphql::state::{Ledger, MemoryStore, Record, RecordId, Store, StoreError};
+use msgraph_sandbox::settings::{IdPolicy, Switch};
+use msgraph_sandbox::{DEMO_CONFIGURATION_ID, Settings};
 use serde_json::{Value, json};
 
 use crate::add_device_status::{MUTATION, device_status, input};

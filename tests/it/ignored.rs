@@ -1,6 +1,6 @@
 //! Filters and orders that Graph ignores without a word: rows that miss are withheld, and somebody is told.
 
-use intune_graphql::sandbox::{self, DEMO_CONFIGURATION_ID, Sandbox};
+use msgraph_sandbox::{self as sandbox, DEMO_CONFIGURATION_ID, Sandbox};
 use serde_json::{Value, json};
 
 use crate::asked::asked_for;

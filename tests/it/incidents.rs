@@ -5,7 +5,7 @@
 
 use futures_util::future::join_all;
 use http::{Method, StatusCode};
-use intune_graphql::sandbox::{self, DEMO_CONFIGURATION_ID, FaultRule, Sandbox};
+use msgraph_sandbox::{self as sandbox, DEMO_CONFIGURATION_ID, FaultRule, Sandbox};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;

@@ -1,7 +1,7 @@
 //! What a document may ask for: each limit by its own request, refused before Graph is asked.
 
-use intune_graphql::sandbox::DEMO_CONFIGURATION_ID;
-use intune_graphql::schema::operation::Limits;
+use graphql_prepare::Limits;
+use msgraph_sandbox::DEMO_CONFIGURATION_ID;
 use serde_json::{Value, json};
 
 use crate::harness::{Gateway, Reply};

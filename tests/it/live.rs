@@ -7,8 +7,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{HeaderMap, Method, StatusCode};
 use intune_graphql::graph::ReadRates;
-use intune_graphql::sandbox::{DEMO_CONFIGURATION_ID, RecordedRequest};
 use intune_graphql::server::{AdmissionLimits, ConnectionLimits};
+use msgraph_sandbox::{DEMO_CONFIGURATION_ID, RecordedRequest};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use http::StatusCode;
-use intune_graphql::sandbox::DEMO_CONFIGURATION_ID;
 use intune_graphql::server::{self, AdmissionLimits, ConnectionLimits};
+use msgraph_sandbox::DEMO_CONFIGURATION_ID;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};

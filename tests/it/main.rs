@@ -51,7 +51,6 @@ mod response_size;
 mod retries;
 mod retry_metrics;
 mod round_trips;
-mod sandbox;
 mod sdl;
 mod select;
 mod shutdown;

@@ -1,7 +1,7 @@
 //! `node` and `nodes` for objects of each type, and for rows that have no route of their own.
 
-use intune_graphql::sandbox::settings::Profile;
-use intune_graphql::sandbox::{DEMO_CONFIGURATION_ID, Settings};
+use msgraph_sandbox::settings::Profile;
+use msgraph_sandbox::{DEMO_CONFIGURATION_ID, Settings};
 use serde_json::{Value, json};
 
 use crate::asked::{asked, asked_for, shapes};

@@ -1,6 +1,6 @@
 //! `docs/operations.md`: every operation in it works as it is printed, one after another.
 
-use intune_graphql::sandbox::DEMO_CONFIGURATION_ID;
+use msgraph_sandbox::DEMO_CONFIGURATION_ID;
 use serde_json::{Value, json};
 
 use crate::harness::{Gateway, fresh_token};

@@ -1,7 +1,7 @@
 //! Pages of Graph's that are not what was asked for, and what the caller gets all the same.
 
 use futures_util::FutureExt as _;
-use intune_graphql::sandbox::{DEMO_CONFIGURATION_ID, Settings};
+use msgraph_sandbox::{DEMO_CONFIGURATION_ID, Settings};
 use serde_json::json;
 use tokio::net::TcpListener;
 

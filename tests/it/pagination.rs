@@ -1,6 +1,6 @@
 //! Pages of lists: sizes, cursors, and what happens while the list changes.
 
-use intune_graphql::sandbox::{DEMO_CONFIGURATION_ID, Settings};
+use msgraph_sandbox::{DEMO_CONFIGURATION_ID, Settings};
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use serde_json::{Value, json};
 

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use http::Method;
 use intune_graphql::config::{LogConfig, LogFormat};
-use intune_graphql::sandbox::DEMO_CONFIGURATION_ID;
 use intune_graphql::state::{Ledger, MemoryStore, Record, RecordId, Store, StoreError};
 use intune_graphql::telemetry;
+use msgraph_sandbox::DEMO_CONFIGURATION_ID;
 use serde_json::{Value, json};
 
 use crate::add_device_status::{MUTATION, device_status, input};

@@ -1,6 +1,6 @@
 //! The proxy variables: honoured on the way to another host, and not on the way to this machine's own loopback.
 
-use intune_graphql::sandbox::{self, Sandbox};
+use msgraph_sandbox::{self as sandbox, Sandbox};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;

@@ -1,6 +1,6 @@
 //! Reads of single objects.
 
-use intune_graphql::sandbox::DEMO_CONFIGURATION_ID;
+use msgraph_sandbox::DEMO_CONFIGURATION_ID;
 use serde_json::json;
 
 use crate::add_device_status::{MUTATION, device_status, input};

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use intune_graphql::sandbox::DEMO_CONFIGURATION_ID;
 use intune_graphql::schema::configuration_id;
+use msgraph_sandbox::DEMO_CONFIGURATION_ID;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -155,10 +155,10 @@ async fn the_bound_is_a_setting() {
 #[tokio::test]
 async fn long_names_of_short_fields_count() {
     let gateway = Gateway::builder()
-        .sandbox(intune_graphql::sandbox::Settings {
+        .sandbox(msgraph_sandbox::Settings {
             configurations: 1,
             statuses: 1000,
-            ..intune_graphql::sandbox::Settings::default()
+            ..msgraph_sandbox::Settings::default()
         })
         .api(|api| api.max_response = 8 * MIB)
         .start()
@@ -206,10 +206,10 @@ async fn fields_that_wait_for_one_read_are_bounded() {
 #[tokio::test]
 async fn a_full_page_is_well_within_the_bound() {
     let gateway = Gateway::builder()
-        .sandbox(intune_graphql::sandbox::Settings {
+        .sandbox(msgraph_sandbox::Settings {
             configurations: 1,
             statuses: 1000,
-            ..intune_graphql::sandbox::Settings::default()
+            ..msgraph_sandbox::Settings::default()
         })
         .api(|api| api.max_response = 4 * MIB)
         .start()

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use http::Method;
-use intune_graphql::sandbox::settings::IdPolicy;
-use intune_graphql::sandbox::{DEMO_CONFIGURATION_ID, Sandbox, Settings};
+use msgraph_sandbox::settings::IdPolicy;
+use msgraph_sandbox::{DEMO_CONFIGURATION_ID, Sandbox, Settings};
 use serde_json::{Value, json};
 use tokio::net::TcpSocket;
 
@@ -128,7 +128,7 @@ async fn a_connection_that_does_not_come_about_is_tried_again() {
     tokio::time::sleep(std::time::Duration::from_millis(500)).await;
     let sandbox = Sandbox::new(Settings::default());
     let listener = socket.listen(16).unwrap();
-    tokio::spawn(intune_graphql::sandbox::run(listener, sandbox.clone(), std::future::pending()));
+    tokio::spawn(msgraph_sandbox::run(listener, sandbox.clone(), std::future::pending()));
     let reply = reply.await.unwrap();
     assert!(reply["data"]["addDeviceStatus"]["deviceStatusId"].is_string(), "{reply}");
     assert_eq!(sandbox.requests().len(), 1);
@@ -153,7 +153,7 @@ async fn a_graph_that_cannot_be_reached_is_left_alone_for_a_while() {
     assert!(wait <= 1.0, "{wait}");
     // It comes back by itself.
     let listener = socket.listen(16).unwrap();
-    tokio::spawn(intune_graphql::sandbox::run(listener, gateway.sandbox.clone(), std::future::pending()));
+    tokio::spawn(msgraph_sandbox::run(listener, gateway.sandbox.clone(), std::future::pending()));
     while add(&gateway).await.json.get("errors").is_some() {
         tokio::task::yield_now().await;
     }

@@ -1,6 +1,6 @@
 //! How many requests a query costs: what is read together travels together, and nothing is read twice.
 
-use intune_graphql::sandbox::{DEMO_CONFIGURATION_ID, Settings};
+use msgraph_sandbox::{DEMO_CONFIGURATION_ID, Settings};
 use serde_json::{Value, json};
 
 use crate::asked::{Asked, asked, asked_for, shapes};

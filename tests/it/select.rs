@@ -1,6 +1,6 @@
 //! `$select` on the wire: what the selection names, the key, and what filter and order need.
 
-use intune_graphql::sandbox::DEMO_CONFIGURATION_ID;
+use msgraph_sandbox::DEMO_CONFIGURATION_ID;
 use serde_json::{Value, json};
 
 use crate::asked::asked;

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use intune_graphql::sandbox::settings::IdPolicy;
-use intune_graphql::sandbox::{DEMO_CONFIGURATION_ID, Sandbox, Settings};
+use msgraph_sandbox::settings::IdPolicy;
+use msgraph_sandbox::{DEMO_CONFIGURATION_ID, Sandbox, Settings};
 use serde_json::{Value, json};
 
 use crate::add_device_status::{MUTATION, device_status, input};
@@ -36,7 +36,7 @@ fn sandbox() -> (tokio::runtime::Runtime, Sandbox, String) {
     let sandbox = Sandbox::new(Settings { ids: IdPolicy::Keep, ..Settings::default() });
     let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
     let root = format!("http://{}/beta", listener.local_addr().unwrap());
-    runtime.spawn(intune_graphql::sandbox::run(listener, sandbox.clone(), std::future::pending()));
+    runtime.spawn(msgraph_sandbox::run(listener, sandbox.clone(), std::future::pending()));
     (runtime, sandbox, root)
 }
 

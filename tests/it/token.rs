@@ -1,7 +1,7 @@
 //! A canary token: wherever it is sent, it shows nowhere but in the request to Graph.
 
 use intune_graphql::graph::{Authorization, Caller, Client, ClientSettings, CreatePath, ServiceRoot};
-use intune_graphql::sandbox::{FaultRule, Sandbox};
+use msgraph_sandbox::{FaultRule, Sandbox};
 use serde_json::json;
 
 use crate::add_device_status::{MUTATION, device_status, input};
@@ -14,10 +14,10 @@ const CANARY: &str = "canary-0385114b-b48f-4800-a046-f249eaba24b1";
 #[test]
 fn row_13_the_token_shows_in_no_log_output_or_answer() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let sandbox = Sandbox::new(intune_graphql::sandbox::Settings::default());
+    let sandbox = Sandbox::new(msgraph_sandbox::Settings::default());
     let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
     let root = format!("http://{}/beta", listener.local_addr().unwrap());
-    runtime.spawn(intune_graphql::sandbox::run(listener, sandbox.clone(), std::future::pending()));
+    runtime.spawn(msgraph_sandbox::run(listener, sandbox.clone(), std::future::pending()));
 
     let mut gateway =
         Program::serve(&root, &["--graphiql", "--introspection", "--deadline", "950ms", "--log", "trace"]);

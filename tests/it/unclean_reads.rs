@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::Method;
-use intune_graphql::sandbox::DEMO_CONFIGURATION_ID;
+use msgraph_sandbox::DEMO_CONFIGURATION_ID;
 use serde_json::{Value, json};
 
 use crate::canned::{Answer, Canned, Sent, utf_16};

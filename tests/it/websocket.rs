@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use http::StatusCode;
-use intune_graphql::sandbox::{DEMO_CONFIGURATION_ID, FaultRule};
 use intune_graphql::server::{AdmissionLimits, ConnectionLimits};
+use msgraph_sandbox::{DEMO_CONFIGURATION_ID, FaultRule};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use intune_graphql::sandbox::DEMO_CONFIGURATION_ID;
 use intune_graphql::server::ConnectionLimits;
+use msgraph_sandbox::DEMO_CONFIGURATION_ID;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;

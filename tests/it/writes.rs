@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::Method;
-use intune_graphql::sandbox::{DEMO_CONFIGURATION_ID, FaultRule};
+use msgraph_sandbox::{DEMO_CONFIGURATION_ID, FaultRule};
 use serde_json::{Value, json};
 
 use crate::add_device_status::{MUTATION, device_status, input};

@@ -2,10 +2,10 @@
 
 use std::sync::LazyLock;
 
-use super::super::operation::properties::{counts_agree, prepares_or_refuses};
-use super::super::operation::{InputRules, Limits, Preparer, TypeSystem};
 use super::super::sdl;
 use super::super::types::{costs, input_rules};
+use graphql_prepare::properties::{counts_agree, prepares_or_refuses};
+use graphql_prepare::{InputRules, Limits, Preparer, TypeSystem};
 
 static PREPARER: LazyLock<Preparer> = LazyLock::new(|| {
     let types = TypeSystem::new(&sdl(), input_rules(InputRules::default())).expect("our own SDL is valid");

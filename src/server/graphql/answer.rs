@@ -7,8 +7,7 @@ use serde::Serialize;
 use tracing::error;
 
 use super::events;
-use crate::schema::operation::RequestError;
-use crate::schema::{ErrorCode, Executed, PrepareError, ResponseMemory, WriteOutcome};
+use crate::schema::{ErrorCode, Executed, PrepareError, RequestError, ResponseMemory, WriteOutcome};
 use crate::server::media_type::{Accepted, ResponseType};
 use crate::telemetry::metrics::Overloaded;
 

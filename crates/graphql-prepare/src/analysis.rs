@@ -1,0 +1,139 @@
+//! What an operation comes to, once its fields are collected: its depth, aliases, fields, cost and introspection, in one
+//! walk over at most as many selections as [`Limits::expanded_selections`] allows.
+
+use async_graphql::{
+    Positioned, Variables,
+    parser::types::{OperationType, SelectionSet},
+};
+
+use crate::{
+    costs::{Costs, fields, longest_list},
+    error::{RequestError, counted},
+    introspection::Introspection,
+    limits::Limits,
+    type_system::TypeSystem,
+};
+
+/// Estimated bytes of a value besides its response key: its place in memory, and a short text.
+const VALUE: usize = 160;
+
+/// Refuses an operation that passes a limit. Gives the estimated bytes of what its response holds whatever else has room: the
+/// results of a mutation, and the schema.
+///
+/// # Errors
+///
+/// `TooLarge`, which names the limit.
+pub(crate) fn check(
+    types: &TypeSystem,
+    costs: &Costs,
+    limits: &Limits,
+    ty: OperationType,
+    selection_set: &Positioned<SelectionSet>,
+    variables: &Variables,
+) -> Result<usize, RequestError> {
+    let Some(root) = types.root(ty) else { return Ok(0) };
+    let most = match ty {
+        OperationType::Mutation => limits.root_mutations,
+        _ => limits.root_fields,
+    };
+    if selection_set.node.items.len() > most {
+        let fields = counted(most, "field", "fields");
+        let message = format!("The operation has more than {fields} at its root.");
+        return Err(RequestError::too_large(selection_set.pos, message));
+    }
+    let introspection = Introspection::new(types, limits.introspection);
+    let mut walk = Walk { types, costs, limits, variables, aliases: 0, cost: 0, results: 0, introspection };
+    let results = usize::from(ty == OperationType::Mutation);
+    let below = Below { objects: 1, introspects: false, results };
+    walk.selections(&selection_set.node, types.get(root).name.as_str(), 1, below)?;
+    Ok(walk.results.saturating_add(walk.introspection.bytes()))
+}
+
+struct Walk<'a> {
+    types: &'a TypeSystem,
+    costs: &'a Costs,
+    limits: &'a Limits,
+    variables: &'a Variables,
+    aliases: usize,
+    cost: usize,
+    /// Estimated bytes of what mutations give, lists that were asked for by their length left out.
+    results: usize,
+    introspection: Introspection<'a>,
+}
+
+/// What selections stand on.
+#[derive(Clone, Copy)]
+struct Below {
+    /// How many objects.
+    objects: usize,
+    /// Whether they are of the schema.
+    introspects: bool,
+    /// How many of them a mutation gives, at most one for each item of its longest list.
+    results: usize,
+}
+
+impl Walk<'_> {
+    /// The selections on objects of type `parent`, at a depth that counts from 1.
+    fn selections(
+        &mut self,
+        set: &SelectionSet,
+        parent: &str,
+        depth: usize,
+        Below { objects, introspects, results }: Below,
+    ) -> Result<(), RequestError> {
+        for (ty, field) in fields(set, parent) {
+            let name = field.node.name.node.as_str();
+            if let Some(alias) = &field.node.alias {
+                if alias.node.len() > self.limits.response_key {
+                    let bytes = counted(self.limits.response_key, "byte", "bytes");
+                    let message = format!("An alias is longer than {bytes}.");
+                    return Err(RequestError::too_large(field.pos, message));
+                }
+                self.aliases += 1;
+                if self.aliases > self.limits.aliases {
+                    let aliases = counted(self.limits.aliases, "alias", "aliases");
+                    let message = format!("The operation has more than {aliases}.");
+                    return Err(RequestError::too_large(field.pos, message));
+                }
+            }
+            let is_meta_field = depth == 1 && matches!(name, "__schema" | "__type");
+            if is_meta_field {
+                self.introspection.add(field, self.variables)?;
+            }
+            let introspects = introspects || is_meta_field;
+            if depth > self.limits.depth && !introspects {
+                let message = format!("The operation's fields nest deeper than {}.", self.limits.depth);
+                return Err(RequestError::too_large(field.pos, message));
+            }
+            let key = field.node.response_key().node.len();
+            self.results = self.results.saturating_add(results.saturating_mul(key + VALUE));
+            let results = match depth {
+                _ if self.costs.is_list_by_length(ty, name) => 0,
+                1 => results.saturating_mul(longest_list(&field.node, self.variables)),
+                _ => results,
+            };
+            let (cost, objects) = self.costs.charge(ty, &field.node, self.variables, objects);
+            self.cost = self.cost.saturating_add(cost);
+            if self.cost > self.limits.cost {
+                let message = format!(
+                    "The operation may cause more than {} to Microsoft Graph: ask for smaller pages, or for less at once.",
+                    counted(self.limits.cost, "call", "calls")
+                );
+                return Err(RequestError::too_large(field.pos, message));
+            }
+            let inner = &field.node.selection_set.node;
+            if !inner.items.is_empty() {
+                let below = self.type_of(ty, name);
+                self.selections(inner, &below, depth + 1, Below { objects, introspects, results })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The name of the type that a field gives.
+    fn type_of(&self, ty: &str, field: &str) -> String {
+        let parent = self.types.type_named(ty);
+        let field = parent.and_then(|parent| self.types.field(parent, field));
+        field.map(|field| self.types.get(field.ty.named()).name.to_string()).unwrap_or_default()
+    }
+}

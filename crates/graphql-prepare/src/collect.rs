@@ -1,0 +1,231 @@
+//! Fields collected ahead of execution: the specification's section 6.3.2, "Field Collection".
+//!
+//! The library resolves a field once for each time that it is selected, and merges the answers. For a mutation that
+//! is a second write. What comes out of here has each response key once, in the order in which it is first selected,
+//! with the selections below merged, fragments expanded, and `@skip` and `@include` decided.
+
+use async_graphql::{
+    Name, Positioned, Value as ConstValue, Variables,
+    parser::types::{
+        Directive, Field, InlineFragment, OperationType, Selection, SelectionSet, TypeCondition,
+    },
+};
+use async_graphql_value::Value;
+use indexmap::IndexMap;
+
+use crate::{
+    error::RequestError,
+    expansion::{Budget, Expansion},
+    limits::Limits,
+    parser::Fragments,
+    type_system::{TypeId, TypeSystem},
+};
+
+/// How many selections and values there are, those inside others too.
+pub(crate) fn size(set: &SelectionSet) -> usize {
+    let values = |value: &Positioned<Value>| values(&value.node);
+    let sizes = set.items.iter().map(|selection| match &selection.node {
+        Selection::Field(field) => {
+            let arguments = field.node.arguments.iter().map(|(_, value)| values(value));
+            1 + arguments.sum::<usize>() + size(&field.node.selection_set.node)
+        }
+        Selection::InlineFragment(fragment) => 1 + size(&fragment.node.selection_set.node),
+        Selection::FragmentSpread(_) => 1,
+    });
+    sizes.sum()
+}
+
+fn values(value: &Value) -> usize {
+    match value {
+        Value::List(items) => 1 + items.iter().map(values).sum::<usize>(),
+        Value::Object(fields) => 1 + fields.values().map(values).sum::<usize>(),
+        _ => 1,
+    }
+}
+
+/// Collects fields of a valid document.
+pub(crate) struct Collector<'d> {
+    pub(crate) types: &'d TypeSystem,
+    pub(crate) fragments: &'d Fragments,
+    pub(crate) variables: &'d Variables,
+    pub(crate) limits: Limits,
+}
+
+impl<'d> Collector<'d> {
+    /// The fields of an operation's selection set.
+    ///
+    /// # Errors
+    ///
+    /// `TooLarge` where the expanded selections pass a limit.
+    pub(crate) fn collect(
+        &self,
+        ty: OperationType,
+        selection_set: &'d Positioned<SelectionSet>,
+    ) -> Result<Positioned<SelectionSet>, RequestError> {
+        let mut budget = Budget::new(self.limits.expanded_selections);
+        let Some(root) = self.types.root(ty) else {
+            unreachable!("validation has looked up the root");
+        };
+        let items = self.composite(root, &[selection_set], &mut budget, 1)?;
+        Ok(selection_set.position_node(SelectionSet { items }))
+    }
+
+    /// The merged selections on an object, interface or union.
+    fn composite(
+        &self,
+        parent: TypeId,
+        sets: &[&'d Positioned<SelectionSet>],
+        budget: &mut Budget,
+        depth: usize,
+    ) -> Result<Vec<Positioned<Selection>>, RequestError> {
+        if let Some(set) = sets.first()
+            && depth > self.limits.nesting
+        {
+            let message = format!(
+                "With its fragments expanded, the operation nests deeper than {}.",
+                self.limits.nesting
+            );
+            return Err(RequestError::too_large(set.pos, message));
+        }
+        let possible_types = self.possible_types(parent);
+        if possible_types == [parent] || self.is_same_for_all(parent, sets, *budget)? {
+            return self.fields(parent, sets, budget, depth);
+        }
+        // Which fields there are, and in which order, differs from object to object. Each type gets a fragment of its
+        // own, of which exactly one applies.
+        let mut selections = Vec::new();
+        for &object in possible_types {
+            let items = self.fields(object, sets, budget, depth)?;
+            let Some(pos) = items.first().map(|first| first.pos) else { continue };
+            let on = Positioned::new(self.types.get(object).name.clone(), pos);
+            let fragment = InlineFragment {
+                type_condition: Some(Positioned::new(TypeCondition { on }, pos)),
+                directives: Vec::new(),
+                selection_set: Positioned::new(SelectionSet { items }, pos),
+            };
+            selections.push(Positioned::new(Selection::InlineFragment(Positioned::new(fragment, pos)), pos));
+        }
+        Ok(selections)
+    }
+
+    /// Whether the selections come to the same fields of `parent` itself for each type of object that it may be.
+    fn is_same_for_all(
+        &self,
+        parent: TypeId,
+        sets: &[&'d Positioned<SelectionSet>],
+        mut budget: Budget,
+    ) -> Result<bool, RequestError> {
+        let possible_types = self.possible_types(parent);
+        let mut same = true;
+        let mut expansion = Expansion::new(self.fragments, sets.iter().map(|set| ((), &set.node)));
+        while same {
+            let mut differs = false;
+            let next = expansion.next(
+                &mut budget,
+                |directives| self.includes(directives),
+                |(), condition| {
+                    let applying =
+                        possible_types.iter().filter(|&&object| self.applies(condition, object)).count();
+                    differs |= applying != 0 && applying != possible_types.len();
+                    (applying != 0).then_some(())
+                },
+            )?;
+            let Some(((), field)) = next else { break };
+            same = !differs && self.types.field(parent, &field.node.name.node).is_some();
+        }
+        Ok(same)
+    }
+
+    /// `CollectFields` for objects of one type, or for all objects of an abstract one, and the same for the fields
+    /// below.
+    fn fields(
+        &self,
+        parent: TypeId,
+        sets: &[&'d Positioned<SelectionSet>],
+        budget: &mut Budget,
+        depth: usize,
+    ) -> Result<Vec<Positioned<Selection>>, RequestError> {
+        // Where the parent is abstract, a fragment applies to all of its objects or to none, so any will do.
+        let Some(&object) = self.possible_types(parent).first() else { return Ok(Vec::new()) };
+        let mut groups: IndexMap<&'d str, Vec<&'d Positioned<Field>>> = IndexMap::new();
+        let mut expansion = Expansion::new(self.fragments, sets.iter().map(|set| ((), &set.node)));
+        while let Some(((), field)) = expansion.next(
+            budget,
+            |directives| self.includes(directives),
+            |(), condition| self.applies(condition, object).then_some(()),
+        )? {
+            groups.entry(&field.node.response_key().node).or_default().push(field);
+        }
+        groups.into_values().map(|group| self.merged(parent, &group, budget, depth)).collect()
+    }
+
+    /// One field for all the selections of a response key. Validation has seen to it that they agree in name and
+    /// arguments (5.3.2).
+    fn merged(
+        &self,
+        parent: TypeId,
+        group: &[&'d Positioned<Field>],
+        budget: &mut Budget,
+        depth: usize,
+    ) -> Result<Positioned<Selection>, RequestError> {
+        let first = group[0];
+        let Some(definition) = self.types.field(parent, &first.node.name.node) else {
+            unreachable!("validation has looked up every field");
+        };
+        let ty = definition.ty.named();
+        let mut selection_set = first.node.selection_set.position_node(SelectionSet::default());
+        if self.types.composite(ty).is_some() {
+            let sets: Vec<_> = group.iter().map(|field| &field.node.selection_set).collect();
+            selection_set.node.items = self.composite(ty, &sets, budget, depth + 1)?;
+        }
+        let arguments = first.node.arguments.iter().filter(|(name, value)| {
+            let has_default =
+                || definition.arguments.get(&name.node).is_some_and(|argument| argument.default.is_some());
+            !(self.is_left_out(&value.node) && has_default())
+        });
+        let field = Field {
+            alias: first.node.alias.clone(),
+            name: first.node.name.clone(),
+            arguments: arguments.cloned().collect(),
+            directives: Vec::new(),
+            selection_set,
+        };
+        Ok(first.position_node(Selection::Field(first.position_node(field))))
+    }
+
+    /// Whether the value is a variable that the request left out. The argument's default then stands in for it (6.4.1,
+    /// "Coercing Field Arguments"), as if the argument were not there; the library would take null instead.
+    fn is_left_out(&self, value: &Value) -> bool {
+        matches!(value, Value::Variable(name) if !self.variables.contains_key(name))
+    }
+
+    /// `@skip` and `@include` (3.13).
+    fn includes(&self, directives: &[Positioned<Directive>]) -> bool {
+        directives.iter().all(|directive| match directive.node.name.node.as_str() {
+            "skip" => !self.condition(&directive.node),
+            "include" => self.condition(&directive.node),
+            _ => true,
+        })
+    }
+
+    fn condition(&self, directive: &Directive) -> bool {
+        match directive.get_argument("if").map(|value| &value.node) {
+            Some(Value::Boolean(condition)) => *condition,
+            Some(Value::Variable(name)) => {
+                matches!(self.variables.get(name), Some(ConstValue::Boolean(true)))
+            }
+            _ => false,
+        }
+    }
+
+    /// `DoesFragmentTypeApply`
+    fn applies(&self, condition: Option<&Name>, object: TypeId) -> bool {
+        condition.is_none_or(|name| {
+            self.types.type_named(name).is_some_and(|id| self.possible_types(id).contains(&object))
+        })
+    }
+
+    fn possible_types(&self, id: TypeId) -> &'d [TypeId] {
+        self.types.composite(id).map_or(&[], |composite| &composite.possible_types)
+    }
+}

@@ -1,0 +1,104 @@
+//! Fragments seen through: the fields of selection sets in the order in which execution meets them.
+
+use std::{collections::HashSet, slice};
+
+use async_graphql::{
+    Name, Pos, Positioned,
+    parser::types::{Directive, Field, Selection, SelectionSet},
+};
+
+use crate::{
+    error::{RequestError, counted},
+    parser::Fragments,
+};
+
+/// How many more selections may be looked at.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Budget {
+    left: usize,
+    whole: usize,
+}
+
+impl Budget {
+    pub(crate) fn new(selections: usize) -> Self {
+        Self { left: selections, whole: selections }
+    }
+
+    fn spend(&mut self, selection: &Positioned<Selection>) -> Result<(), RequestError> {
+        self.left = self.left.checked_sub(1).ok_or_else(|| too_many(selection.pos, self.whole))?;
+        Ok(())
+    }
+}
+
+/// The error of an operation that comes to more selections than it may.
+pub(crate) fn too_many(pos: Pos, most: usize) -> RequestError {
+    let selections = counted(most, "selection", "selections");
+    let message = format!("With its fragments expanded, the operation has more than {selections}.");
+    RequestError::too_large(pos, message)
+}
+
+/// Walks through selection sets as if they were one, and into their fragments. A named fragment is entered once, as
+/// in the specification's `CollectFields` (6.3.2).
+///
+/// Each field comes with a scope `S`, which is given for the selection sets at the start and anew at each fragment.
+pub(crate) struct Expansion<'d, S> {
+    fragments: &'d Fragments,
+    entered: HashSet<&'d str>,
+    /// Where the walk stands in each selection set that it has gone into.
+    open: Vec<(S, slice::Iter<'d, Positioned<Selection>>)>,
+}
+
+impl<'d, S: Copy> Expansion<'d, S> {
+    pub(crate) fn new<I>(fragments: &'d Fragments, selection_sets: I) -> Self
+    where
+        I: IntoIterator<Item = (S, &'d SelectionSet), IntoIter: DoubleEndedIterator>,
+    {
+        let open = selection_sets.into_iter().rev().map(|(scope, set)| (scope, set.items.iter())).collect();
+        Self { fragments, entered: HashSet::new(), open }
+    }
+
+    /// The next field. `includes` decides by its directives whether a selection counts; `enter` gives the scope inside
+    /// a fragment from the one outside and the type condition, or leaves the fragment out.
+    ///
+    /// # Errors
+    ///
+    /// `TooLarge` when the budget is spent.
+    pub(crate) fn next(
+        &mut self,
+        budget: &mut Budget,
+        mut includes: impl FnMut(&'d [Positioned<Directive>]) -> bool,
+        mut enter: impl FnMut(S, Option<&'d Name>) -> Option<S>,
+    ) -> Result<Option<(S, &'d Positioned<Field>)>, RequestError> {
+        while let Some((scope, selections)) = self.open.last_mut() {
+            let scope = *scope;
+            let Some(selection) = selections.next() else {
+                self.open.pop();
+                continue;
+            };
+            budget.spend(selection)?;
+            if !includes(selection.node.directives()) {
+                continue;
+            }
+            let (condition, inner) = match &selection.node {
+                Selection::Field(field) => return Ok(Some((scope, field))),
+                Selection::FragmentSpread(spread) => {
+                    let name = &spread.node.fragment_name.node;
+                    let Some(fragment) = self.fragments.get(name) else { continue };
+                    if !self.entered.insert(name) {
+                        continue;
+                    }
+                    let fragment = &fragment.definition.node;
+                    (Some(&fragment.type_condition.node.on.node), &fragment.selection_set.node)
+                }
+                Selection::InlineFragment(fragment) => {
+                    let condition = fragment.node.type_condition.as_ref();
+                    (condition.map(|condition| &condition.node.on.node), &fragment.node.selection_set.node)
+                }
+            };
+            if let Some(scope) = enter(scope, condition) {
+                self.open.push((scope, inner.items.iter()));
+            }
+        }
+        Ok(None)
+    }
+}

@@ -1,0 +1,173 @@
+//! What introspection comes to: how many values an answer about the schema holds.
+//!
+//! The library answers such a question in one go, with nothing to wait for, so that no deadline ends it; and types lead to
+//! types, so that a short document can ask for any number of them. The schema is known, and so the answer is walked through
+//! here first without being built. A step of the walk is a value of the answer, so that the walk is bounded by the same limit.
+
+use async_graphql::{
+    Positioned, Value as ConstValue, Variables,
+    parser::types::{Field, OperationType, SelectionSet},
+};
+use async_graphql_value::Value;
+
+use crate::{
+    costs::fields,
+    error::{RequestError, counted},
+    type_system::{
+        Base, DirectiveDefinition, FieldDefinition, InputValue, TypeId, TypeKind, TypeRef, TypeSystem,
+    },
+};
+
+/// Estimated bytes of a value: its place in memory, and a name or a short text.
+const VALUE: usize = 160;
+
+/// Counts the values of an operation's introspection.
+#[derive(Debug)]
+pub(crate) struct Introspection<'t> {
+    types: &'t TypeSystem,
+    values: usize,
+    /// Estimated bytes of the values.
+    bytes: usize,
+    most: usize,
+}
+
+/// What a selection below `__schema` or `__type` can stand on.
+#[derive(Clone, Copy)]
+enum Object<'t> {
+    Schema,
+    Type(TypeId),
+    List(&'t TypeRef),
+    NonNull(&'t Base),
+    Field(&'t FieldDefinition),
+    InputValue(&'t InputValue),
+    EnumValue,
+    Directive(&'t DirectiveDefinition),
+    DirectiveLocation,
+}
+
+impl<'t> Introspection<'t> {
+    pub(crate) fn new(types: &'t TypeSystem, most: usize) -> Self {
+        Self { types, values: 0, bytes: 0, most }
+    }
+
+    /// Estimated bytes of the values, with their response keys.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Adds what a `__schema` or `__type` of the query root gives.
+    ///
+    /// # Errors
+    ///
+    /// `TooLarge` where all together are more values than there may be.
+    pub(crate) fn add(
+        &mut self,
+        field: &Positioned<Field>,
+        variables: &Variables,
+    ) -> Result<(), RequestError> {
+        let object = match field.node.name.node.as_str() {
+            "__schema" => Some(Object::Schema),
+            _ => name_argument(&field.node, variables)
+                .and_then(|name| self.types.type_named(name))
+                .map(Object::Type),
+        };
+        object.map_or(Ok(()), |object| self.selections(&field.node.selection_set.node, object))
+    }
+
+    fn selections(&mut self, set: &SelectionSet, object: Object<'t>) -> Result<(), RequestError> {
+        // These types are all objects, so that no fragment is left in what was collected.
+        for (_, field) in fields(set, "") {
+            let given = self.given(object, &field.node.name.node);
+            let values = given.len().max(1);
+            self.values = self.values.saturating_add(values);
+            let key = field.node.response_key().node.len();
+            self.bytes = self.bytes.saturating_add(values.saturating_mul(VALUE).saturating_add(key));
+            if self.values > self.most {
+                let values = counted(self.most, "value", "values");
+                let message =
+                    format!("The answer about the schema has more than {values}: ask for less at once.");
+                return Err(RequestError::too_large(field.pos, message));
+            }
+            for below in given {
+                self.selections(&field.node.selection_set.node, below)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The objects that a field gives, or the members of an enum in a list; none where it gives a scalar or null.
+    fn given(&self, object: Object<'t>, field: &str) -> Vec<Object<'t>> {
+        match (object, field) {
+            (Object::Schema, "types") => self.types.ids().map(Object::Type).collect(),
+            (Object::Schema, "queryType") => self.root(OperationType::Query),
+            (Object::Schema, "mutationType") => self.root(OperationType::Mutation),
+            (Object::Schema, "subscriptionType") => self.root(OperationType::Subscription),
+            (Object::Schema, "directives") => self.types.directives().map(Object::Directive).collect(),
+            (Object::Type(id), _) => self.given_by_type(id, field),
+            (Object::Directive(directive), "locations") => {
+                vec![Object::DirectiveLocation; directive.locations.len()]
+            }
+            (Object::List(item), "ofType") => vec![type_of(item)],
+            (Object::NonNull(base), "ofType") => vec![type_of_base(base)],
+            (
+                Object::Field(FieldDefinition { ty, .. }) | Object::InputValue(InputValue { ty, .. }),
+                "type",
+            ) => {
+                vec![type_of(ty)]
+            }
+            (
+                Object::Field(FieldDefinition { arguments, .. })
+                | Object::Directive(DirectiveDefinition { arguments, .. }),
+                "args",
+            ) => arguments.values().map(Object::InputValue).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn given_by_type(&self, id: TypeId, field: &str) -> Vec<Object<'t>> {
+        match (&self.types.get(id).kind, field) {
+            (TypeKind::Enum(ty), "enumValues") => vec![Object::EnumValue; ty.members.len()],
+            (TypeKind::InputObject(ty), "inputFields") => {
+                ty.fields.values().map(Object::InputValue).collect()
+            }
+            (TypeKind::Composite(ty), "fields") => {
+                let told = ty.fields.iter().filter(|(name, _)| !name.starts_with("__"));
+                told.map(|(_, field)| Object::Field(field)).collect()
+            }
+            (TypeKind::Composite(ty), "interfaces") => {
+                ty.interfaces.iter().copied().map(Object::Type).collect()
+            }
+            (TypeKind::Composite(ty), "possibleTypes") if ty.is_abstract => {
+                ty.possible_types.iter().copied().map(Object::Type).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn root(&self, operation: OperationType) -> Vec<Object<'t>> {
+        self.types.root(operation).map(Object::Type).into_iter().collect()
+    }
+}
+
+fn type_of(ty: &TypeRef) -> Object<'_> {
+    if ty.nullable { type_of_base(&ty.base) } else { Object::NonNull(&ty.base) }
+}
+
+fn type_of_base(base: &Base) -> Object<'_> {
+    match base {
+        Base::Named(id) => Object::Type(*id),
+        Base::List(item) => Object::List(item),
+    }
+}
+
+/// The `name` that a `__type` is asked for by.
+fn name_argument<'a>(field: &'a Field, variables: &'a Variables) -> Option<&'a str> {
+    match &field.get_argument("name")?.node {
+        Value::String(name) => Some(name),
+        Value::Variable(variable) => match variables.get(variable)? {
+            ConstValue::String(name) => Some(name),
+            _ => None,
+        },
+        _ => None,
+    }
+}

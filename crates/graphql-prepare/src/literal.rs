@@ -1,0 +1,224 @@
+//! Values that stand in the document: the specification's section 5.6, "Values", with the input coercion that
+//! section 3 gives each kind of type. All of it is decided before anything executes.
+
+use async_graphql::{Name, Pos};
+use async_graphql_value::Value;
+use indexmap::IndexMap;
+
+use crate::{
+    error::{Errors, Quoted},
+    path::{InputPath, unknown_key},
+    type_system::{Base, EnumType, InputObject, InputValue, Scalar, TypeId, TypeKind, TypeRef, TypeSystem},
+};
+
+/// As what an operation or a fragment uses a variable.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct VariableUsage<'t, 'd> {
+    pub(crate) name: &'d Name,
+    /// The type of the place.
+    pub(crate) ty: &'t TypeRef,
+    /// The place is an argument or an input field with a default of its own.
+    pub(crate) has_default: bool,
+    /// The place is an argument itself, not a part of its value.
+    pub(crate) is_argument: bool,
+    /// The place is a field of a `@oneOf` input object.
+    pub(crate) in_one_of: bool,
+}
+
+/// The usages of variables, and where each of them comes first. One that is repeated counts once: however long a
+/// fragment is, the operations that reach it have no more to check than they have variables.
+pub(crate) type VariableUsages<'t, 'd> = IndexMap<VariableUsage<'t, 'd>, Pos>;
+
+/// Checks literals, and gathers the variables inside them.
+pub(crate) struct Literals<'c, 't, 'd> {
+    pub(crate) types: &'t TypeSystem,
+    pub(crate) errors: &'c mut Errors,
+    pub(crate) usages: &'c mut VariableUsages<'t, 'd>,
+}
+
+impl<'t, 'd> Literals<'_, 't, 'd> {
+    /// The value of an argument of a field or directive.
+    pub(crate) fn argument(&mut self, definition: &'t InputValue, name: &'d str, value: &'d Value, pos: Pos) {
+        match value {
+            Value::Variable(name) => self.usage(
+                VariableUsage {
+                    name,
+                    ty: &definition.ty,
+                    has_default: definition.default.is_some(),
+                    is_argument: true,
+                    in_one_of: false,
+                },
+                pos,
+            ),
+            _ => self.value(&definition.ty, value, pos, &InputPath::root(name)),
+        }
+    }
+
+    /// A value, or a part of one, that stands where `ty` is asked for. `pos` is the whole value's.
+    pub(crate) fn value(&mut self, ty: &'t TypeRef, value: &'d Value, pos: Pos, path: &InputPath<'_>) {
+        match (value, &ty.base) {
+            (Value::Variable(name), _) => self.usage(
+                VariableUsage { name, ty, has_default: false, is_argument: false, in_one_of: false },
+                pos,
+            ),
+            (Value::Null, _) => {
+                if !ty.nullable {
+                    let expected = self.types.display(ty);
+                    self.errors
+                        .invalid(pos, format_args!("`{path}` cannot be null: it is of type `{expected}`."));
+                }
+            }
+            (Value::List(items), Base::List(item)) => {
+                for (index, value) in items.iter().enumerate() {
+                    if self.errors.is_full() {
+                        return;
+                    }
+                    self.value(item, value, pos, &path.item(index));
+                }
+            }
+            // A single value stands for a list of one (3.11, "List").
+            (_, Base::List(item)) => self.value(item, value, pos, path),
+            (_, Base::Named(id)) => self.named(*id, value, pos, path),
+        }
+    }
+
+    fn usage(&mut self, usage: VariableUsage<'t, 'd>, pos: Pos) {
+        self.usages.entry(usage).or_insert(pos);
+    }
+
+    fn named(&mut self, id: TypeId, value: &'d Value, pos: Pos, path: &InputPath<'_>) {
+        let types = self.types;
+        let ty = types.get(id);
+        match (&ty.kind, value) {
+            (TypeKind::Scalar(scalar), _) => {
+                if let Err(reason) = scalar_literal(*scalar, &ty.name, value) {
+                    self.errors.invalid(pos, format_args!("`{path}`: {reason}."));
+                }
+            }
+            (TypeKind::Enum(members), Value::Enum(member)) => {
+                if let Err(reason) = enum_member(members, &ty.name, member) {
+                    self.errors.invalid(pos, format_args!("`{path}`: {reason}"));
+                }
+            }
+            (TypeKind::InputObject(object), Value::Object(fields)) => {
+                for (name, value) in fields {
+                    if self.errors.is_full() {
+                        return;
+                    }
+                    self.input_field(&ty.name, object, name, value, pos, path);
+                }
+                let left_out = |(name, field): &(&Name, &InputValue)| {
+                    field.is_required() && !fields.contains_key(name.as_str())
+                };
+                for (name, field) in object.fields.iter().filter(left_out) {
+                    let expected = types.display(&field.ty);
+                    let path = path.field(name);
+                    self.errors.invalid(pos, format_args!("`{path}` of type `{expected}` is required."));
+                }
+                if object.one_of && (fields.len() != 1 || fields.values().any(|value| *value == Value::Null))
+                {
+                    self.errors.invalid(
+                        pos,
+                        format_args!("`{path}` needs exactly one field, and one that is not null."),
+                    );
+                }
+            }
+            (TypeKind::Enum(_), _) => {
+                let (name, came) = (&ty.name, kind_of(value));
+                self.errors
+                    .invalid(pos, format_args!("`{path}`: expected a member of `{name}`, and {came} came."));
+            }
+            (TypeKind::InputObject(_), _) => {
+                let (name, came) = (&ty.name, kind_of(value));
+                self.errors
+                    .invalid(pos, format_args!("`{path}`: expected a `{name}` object, and {came} came."));
+            }
+            // An output type where a value is asked for has been reported as such.
+            (TypeKind::Composite(_), _) => {}
+        }
+    }
+
+    fn input_field(
+        &mut self,
+        of: &str,
+        object: &'t InputObject,
+        name: &'d Name,
+        value: &'d Value,
+        pos: Pos,
+        path: &InputPath<'_>,
+    ) {
+        match (object.fields.get(name), value) {
+            (None, _) => {
+                let unknown = unknown_key(name);
+                self.errors.invalid(pos, format_args!("`{path}`: `{of}` has {unknown}."));
+            }
+            (Some(field), Value::Variable(name)) => self.usage(
+                VariableUsage {
+                    name,
+                    ty: &field.ty,
+                    has_default: field.default.is_some(),
+                    is_argument: false,
+                    in_one_of: object.one_of,
+                },
+                pos,
+            ),
+            (Some(field), _) => self.value(&field.ty, value, pos, &path.field(name)),
+        }
+    }
+}
+
+/// Whether a literal is one of a scalar's (3.5), or what was expected instead.
+fn scalar_literal(scalar: Scalar, name: &str, value: &Value) -> Result<(), String> {
+    let fits = match (scalar, value) {
+        (Scalar::Int, Value::Number(number)) => number.as_i64().is_some_and(|int| i32::try_from(int).is_ok()),
+        (Scalar::Float, Value::Number(_))
+        | (Scalar::String | Scalar::Id, Value::String(_))
+        | (Scalar::Boolean, Value::Boolean(_)) => true,
+        (Scalar::Id, Value::Number(number)) => number.is_i64(),
+        (Scalar::Custom(rule), _) => {
+            // What a variable inside such a value would have to be, no type says.
+            let Some(value) = value.clone().into_const() else {
+                return Err(format!("no variable can stand inside a `{name}`"));
+            };
+            return rule.map_or(Ok(()), |rule| rule(&value));
+        }
+        _ => false,
+    };
+    if fits { Ok(()) } else { Err(format!("expected {}, and {} came", expectation(scalar), kind_of(value))) }
+}
+
+/// What a built-in scalar takes.
+pub(crate) fn expectation(scalar: Scalar) -> &'static str {
+    match scalar {
+        Scalar::Int => "an `Int`, a whole number from -2147483648 to 2147483647",
+        Scalar::Float => "a `Float`, a number",
+        Scalar::String => "a `String`",
+        Scalar::Boolean => "a `Boolean`",
+        Scalar::Id => "an `ID`, a string or a whole number of at most 64 bits",
+        Scalar::Custom(_) => "another value",
+    }
+}
+
+/// The enum's own name for a member that may be given as input, or a sentence why it may not.
+pub(crate) fn enum_member<'t>(members: &'t EnumType, of: &str, member: &str) -> Result<&'t Name, String> {
+    match members.members.get_key_value(member) {
+        Some((name, None)) => Ok(name),
+        Some((name, Some(reason))) => Err(format!("`{name}` cannot be given. {reason}")),
+        None => Err(format!("that is no member of {}.", Quoted(of))),
+    }
+}
+
+fn kind_of(value: &Value) -> &'static str {
+    match value {
+        Value::Variable(_) => "a variable",
+        Value::Null => "null",
+        Value::Number(number) if number.is_f64() => "a number with a fraction or of more than 64 bits",
+        Value::Number(_) => "a whole number",
+        Value::String(_) => "a string",
+        Value::Boolean(_) => "a Boolean",
+        Value::Binary(_) => "binary data",
+        Value::Enum(_) => "a bare name",
+        Value::List(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}

@@ -1,0 +1,221 @@
+//! The schema as preparation sees it: the specification's section 3, "Type System", read from SDL and looked up by
+//! name in documents and by [`TypeId`] everywhere else.
+
+mod build;
+mod introspection;
+#[cfg(test)]
+mod tests;
+
+use std::{collections::HashMap, fmt};
+
+use async_graphql::{
+    Name, Value as ConstValue,
+    parser::types::{BaseType, DirectiveLocation, OperationType, Type},
+};
+pub use build::TypeSystemError;
+use indexmap::IndexMap;
+
+use crate::input_rules::ScalarRule;
+
+/// Everything about the schema that preparation needs, built once at start.
+#[derive(Debug)]
+pub struct TypeSystem {
+    types: Vec<TypeDefinition>,
+    by_name: HashMap<Name, TypeId>,
+    directives: HashMap<Name, DirectiveDefinition>,
+    query: TypeId,
+    mutation: Option<TypeId>,
+    subscription: Option<TypeId>,
+    /// `__typename: String!`, which every composite type has and no SDL spells out.
+    typename: FieldDefinition,
+}
+
+/// One of a [`TypeSystem`]'s named types.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct TypeId(usize);
+
+/// A type where it is used, with its lists and non-nulls.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct TypeRef {
+    pub(crate) base: Base,
+    pub(crate) nullable: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Base {
+    Named(TypeId),
+    List(Box<TypeRef>),
+}
+
+impl TypeRef {
+    /// The type without its lists and non-nulls.
+    pub(crate) fn named(&self) -> TypeId {
+        match &self.base {
+            Base::Named(id) => *id,
+            Base::List(item) => item.named(),
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct TypeDefinition {
+    pub(crate) name: Name,
+    pub(crate) kind: TypeKind,
+}
+
+#[derive(Debug)]
+pub(crate) enum TypeKind {
+    Scalar(Scalar),
+    Enum(EnumType),
+    InputObject(InputObject),
+    Composite(Composite),
+}
+
+impl TypeKind {
+    /// Whether variables and arguments may have the type (`IsInputType`).
+    pub(crate) fn is_input(&self) -> bool {
+        !matches!(self, Self::Composite(_))
+    }
+
+    /// The object, interface or union that selections are made on.
+    pub(crate) fn composite(&self) -> Option<&Composite> {
+        match self {
+            Self::Composite(composite) => Some(composite),
+            Self::Scalar(_) | Self::Enum(_) | Self::InputObject(_) => None,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Scalar {
+    Int,
+    Float,
+    String,
+    Boolean,
+    Id,
+    Custom(Option<ScalarRule>),
+}
+
+#[derive(Debug)]
+pub(crate) struct EnumType {
+    /// The members; with a sentence where the member is refused as input.
+    pub(crate) members: HashMap<Name, Option<String>>,
+}
+
+#[derive(Debug)]
+pub(crate) struct InputObject {
+    pub(crate) fields: IndexMap<Name, InputValue>,
+    /// Exactly one of the fields has to be given: the draft's `@oneOf`.
+    pub(crate) one_of: bool,
+}
+
+/// An object, an interface or a union.
+#[derive(Debug)]
+pub(crate) struct Composite {
+    /// Whether objects of more than this very type can stand where it is used.
+    pub(crate) is_abstract: bool,
+    /// None for a union.
+    pub(crate) fields: IndexMap<Name, FieldDefinition>,
+    /// The interfaces that it implements.
+    pub(crate) interfaces: Vec<TypeId>,
+    /// The object types that can stand where it is used (`GetPossibleTypes`), in order.
+    pub(crate) possible_types: Vec<TypeId>,
+}
+
+impl Composite {
+    /// Whether an object can be of both types.
+    pub(crate) fn overlaps(&self, other: &Self) -> bool {
+        self.possible_types.iter().any(|id| other.possible_types.contains(id))
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct FieldDefinition {
+    pub(crate) ty: TypeRef,
+    pub(crate) arguments: IndexMap<Name, InputValue>,
+}
+
+/// An argument, or a field of an input object.
+#[derive(Debug)]
+pub(crate) struct InputValue {
+    pub(crate) ty: TypeRef,
+    pub(crate) default: Option<ConstValue>,
+}
+
+impl InputValue {
+    pub(crate) fn is_required(&self) -> bool {
+        !self.ty.nullable && self.default.is_none()
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct DirectiveDefinition {
+    pub(crate) arguments: IndexMap<Name, InputValue>,
+    pub(crate) locations: Vec<DirectiveLocation>,
+}
+
+impl TypeSystem {
+    pub(crate) fn get(&self, id: TypeId) -> &TypeDefinition {
+        &self.types[id.0]
+    }
+
+    pub(crate) fn type_named(&self, name: &str) -> Option<TypeId> {
+        self.by_name.get(name).copied()
+    }
+
+    pub(crate) fn composite(&self, id: TypeId) -> Option<&Composite> {
+        self.get(id).kind.composite()
+    }
+
+    pub(crate) fn ids(&self) -> impl Iterator<Item = TypeId> {
+        (0..self.types.len()).map(TypeId)
+    }
+
+    pub(crate) fn directives(&self) -> impl Iterator<Item = &DirectiveDefinition> {
+        self.directives.values()
+    }
+
+    pub(crate) fn directive(&self, name: &str) -> Option<&DirectiveDefinition> {
+        self.directives.get(name)
+    }
+
+    pub(crate) fn root(&self, operation: OperationType) -> Option<TypeId> {
+        match operation {
+            OperationType::Query => Some(self.query),
+            OperationType::Mutation => self.mutation,
+            OperationType::Subscription => self.subscription,
+        }
+    }
+
+    /// The field of a composite type, `__typename` among them.
+    pub(crate) fn field(&self, id: TypeId, name: &str) -> Option<&FieldDefinition> {
+        let composite = self.composite(id)?;
+        if name == "__typename" { Some(&self.typename) } else { composite.fields.get(name) }
+    }
+
+    /// A type as a document writes it; `None` where it names a type that the schema lacks.
+    pub(crate) fn resolve(&self, ty: &Type) -> Option<TypeRef> {
+        let base = match &ty.base {
+            BaseType::Named(name) => Base::Named(self.type_named(name)?),
+            BaseType::List(item) => Base::List(Box::new(self.resolve(item)?)),
+        };
+        Some(TypeRef { base, nullable: ty.nullable })
+    }
+
+    /// The type as SDL writes it.
+    pub(crate) fn display<'t>(&'t self, ty: &'t TypeRef) -> impl fmt::Display + 't {
+        fmt::from_fn(move |f| self.write(ty, f))
+    }
+
+    fn write(&self, ty: &TypeRef, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &ty.base {
+            Base::Named(id) => f.write_str(&self.get(*id).name)?,
+            Base::List(item) => {
+                f.write_str("[")?;
+                self.write(item, f)?;
+                f.write_str("]")?;
+            }
+        }
+        f.write_str(if ty.nullable { "" } else { "!" })
+    }
+}

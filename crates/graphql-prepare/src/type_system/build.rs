@@ -1,0 +1,343 @@
+//! SDL to a [`TypeSystem`].
+
+use std::collections::HashMap;
+
+use async_graphql::{
+    Name, Pos, Positioned,
+    parser::{
+        self, parse_schema,
+        types::{
+            BaseType, ConstDirective, DirectiveDefinition as ParsedDirective, DirectiveLocation,
+            FieldDefinition as ParsedField, InputValueDefinition, SchemaDefinition, Type,
+            TypeDefinition as ParsedType, TypeKind as ParsedKind, TypeSystemDefinition,
+        },
+    },
+};
+use indexmap::IndexMap;
+
+use super::{
+    Base, Composite, DirectiveDefinition, EnumType, FieldDefinition, InputObject, InputValue, Scalar,
+    TypeDefinition, TypeId, TypeKind, TypeRef, TypeSystem,
+    introspection::{BUILT_IN, QUERY_ROOT},
+};
+use crate::{
+    error::Errors,
+    input_rules::InputRules,
+    literal::{Literals, VariableUsages},
+    path::InputPath,
+};
+
+/// Why a schema cannot be prepared for: a mistake of the program, found at start.
+#[derive(Debug, thiserror::Error)]
+pub enum TypeSystemError {
+    /// The text is no SDL.
+    #[error("the schema is not SDL")]
+    Syntax(#[from] parser::Error),
+    /// The schema has no query root.
+    #[error("the schema has no query type")]
+    NoQueryRoot,
+    /// A name is used that nothing defines, or that stands for another kind of type than its place asks for.
+    #[error("{place} names `{name}`, which is no type that can stand there")]
+    UnknownType {
+        /// Where.
+        place: String,
+        /// The name.
+        name: String,
+    },
+    /// Something that SDL can say and that preparation would have to know about, and does not.
+    #[error("{0} is not supported")]
+    Unsupported(String),
+    /// A default value does not fit its type.
+    #[error("the default of `{place}` does not fit its type: {reason}")]
+    Default {
+        /// The argument or input field.
+        place: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// An input rule is for something that the schema lacks.
+    #[error("there is an input rule for `{0}`, which the schema does not define")]
+    UnusedRule(String),
+}
+
+type Built<T> = Result<T, TypeSystemError>;
+
+impl TypeSystem {
+    /// Reads a schema's SDL.
+    ///
+    /// # Errors
+    ///
+    /// When `sdl` is no complete schema, extends types or defines a directive for documents (execution knows only
+    /// `@skip` and `@include`), or when `rules` speak of what it does not define.
+    pub fn new(sdl: &str, rules: InputRules) -> Result<Self, TypeSystemError> {
+        let mut builder = Builder::default();
+        builder.read(sdl)?;
+        builder.read(BUILT_IN)?;
+        builder.build(rules)
+    }
+}
+
+/// Definitions as they were written.
+#[derive(Default)]
+struct Builder {
+    roots: Option<SchemaDefinition>,
+    parsed: Vec<ParsedType>,
+    by_name: HashMap<Name, TypeId>,
+    directives: IndexMap<Name, ParsedDirective>,
+}
+
+impl Builder {
+    fn read(&mut self, sdl: &str) -> Built<()> {
+        for definition in parse_schema(sdl)?.definitions {
+            match definition {
+                TypeSystemDefinition::Schema(schema) => self.roots = Some(schema.node),
+                TypeSystemDefinition::Type(ty) => {
+                    let (ty, id) = (ty.node, TypeId(self.parsed.len()));
+                    if ty.extend || self.by_name.insert(ty.name.node.clone(), id).is_some() {
+                        let what = format!("more than one definition of `{}`", ty.name);
+                        return Err(TypeSystemError::Unsupported(what));
+                    }
+                    self.parsed.push(ty);
+                }
+                // The schema's own wording of a built-in directive gives way to the specification's, read later.
+                TypeSystemDefinition::Directive(directive) => {
+                    self.directives.insert(directive.node.name.node.clone(), directive.node);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn build(mut self, mut rules: InputRules) -> Built<TypeSystem> {
+        let query = self.root("Query", |roots| roots.query.as_ref())?.ok_or(TypeSystemError::NoQueryRoot)?;
+        let mutation = self.root("Mutation", |roots| roots.mutation.as_ref())?;
+        let subscription = self.root("Subscription", |roots| roots.subscription.as_ref())?;
+        self.give_meta_fields(query)?;
+
+        let mut types = Vec::with_capacity(self.parsed.len());
+        for index in 0..self.parsed.len() {
+            types.push(TypeDefinition {
+                name: self.parsed[index].name.node.clone(),
+                kind: self.kind(TypeId(index), &mut rules)?,
+            });
+        }
+        if let Some(name) = unused_rule(rules) {
+            return Err(TypeSystemError::UnusedRule(name));
+        }
+
+        let directives = self
+            .directives
+            .iter()
+            .map(|(name, directive)| Ok((name.clone(), self.directive(directive)?)))
+            .collect::<Built<_>>()?;
+        let string = Base::Named(self.type_named("__typename", "String")?);
+        let typename =
+            FieldDefinition { ty: TypeRef { base: string, nullable: false }, arguments: IndexMap::new() };
+        let system =
+            TypeSystem { types, by_name: self.by_name, directives, query, mutation, subscription, typename };
+        system.check_defaults()?;
+        Ok(system)
+    }
+
+    /// A root type: what the schema definition names, or the usual name where there is none.
+    fn root(
+        &self,
+        usual: &str,
+        named: impl Fn(&SchemaDefinition) -> Option<&Positioned<Name>>,
+    ) -> Built<Option<TypeId>> {
+        match &self.roots {
+            None => Ok(self.by_name.get(usual).copied()),
+            Some(roots) => named(roots).map(|name| self.type_named("the schema", &name.node)).transpose(),
+        }
+    }
+
+    /// Adds `__schema` and `__type` to the query root.
+    fn give_meta_fields(&mut self, query: TypeId) -> Built<()> {
+        let ParsedKind::Object(root) = &mut self.parsed[query.0].kind else {
+            return Err(TypeSystemError::NoQueryRoot);
+        };
+        for definition in parse_schema(QUERY_ROOT)?.definitions {
+            if let TypeSystemDefinition::Type(Positioned {
+                node: ParsedType { kind: ParsedKind::Object(meta), .. },
+                ..
+            }) = definition
+            {
+                root.fields.extend(meta.fields);
+            }
+        }
+        Ok(())
+    }
+
+    fn kind(&self, id: TypeId, rules: &mut InputRules) -> Built<TypeKind> {
+        let ty = &self.parsed[id.0];
+        let name = ty.name.node.as_str();
+        Ok(match &ty.kind {
+            ParsedKind::Scalar => TypeKind::Scalar(match name {
+                "Int" => Scalar::Int,
+                "Float" => Scalar::Float,
+                "String" => Scalar::String,
+                "Boolean" => Scalar::Boolean,
+                "ID" => Scalar::Id,
+                _ => Scalar::Custom(rules.scalars.remove(name)),
+            }),
+            ParsedKind::Enum(members) => TypeKind::Enum(EnumType {
+                members: members
+                    .values
+                    .iter()
+                    .map(|member| {
+                        let member = member.node.value.node.clone();
+                        let refused = rules.refused_members.remove(&(name.to_owned(), member.to_string()));
+                        (member, refused)
+                    })
+                    .collect(),
+            }),
+            ParsedKind::InputObject(object) => TypeKind::InputObject(InputObject {
+                fields: self.input_values(name, &object.fields)?,
+                one_of: has_directive(&ty.directives, "oneOf"),
+            }),
+            ParsedKind::Object(object) => {
+                let interfaces = self.named(name, &object.implements)?;
+                self.composite(name, &object.fields, interfaces, false, vec![id])?
+            }
+            ParsedKind::Interface(interface) => {
+                let interfaces = self.named(name, &interface.implements)?;
+                self.composite(name, &interface.fields, interfaces, true, self.implementations(name))?
+            }
+            ParsedKind::Union(union) => {
+                self.composite(name, &[], Vec::new(), true, self.named(name, &union.members)?)?
+            }
+        })
+    }
+
+    fn composite(
+        &self,
+        name: &str,
+        fields: &[Positioned<ParsedField>],
+        interfaces: Vec<TypeId>,
+        is_abstract: bool,
+        possible_types: Vec<TypeId>,
+    ) -> Built<TypeKind> {
+        let fields = fields
+            .iter()
+            .map(|field| {
+                let field = &field.node;
+                let place = format!("{name}.{}", field.name);
+                let ty = self.type_ref(&place, &field.ty.node)?;
+                let arguments = self.input_values(&place, &field.arguments)?;
+                Ok((field.name.node.clone(), FieldDefinition { ty, arguments }))
+            })
+            .collect::<Built<_>>()?;
+        Ok(TypeKind::Composite(Composite { is_abstract, fields, interfaces, possible_types }))
+    }
+
+    /// The object types that implement an interface.
+    fn implementations(&self, interface: &str) -> Vec<TypeId> {
+        let implements = |ty: &ParsedType| match &ty.kind {
+            ParsedKind::Object(object) => object.implements.iter().any(|name| name.node == interface),
+            _ => false,
+        };
+        (0..self.parsed.len()).filter(|&index| implements(&self.parsed[index])).map(TypeId).collect()
+    }
+
+    fn input_values(
+        &self,
+        place: &str,
+        definitions: &[Positioned<InputValueDefinition>],
+    ) -> Built<IndexMap<Name, InputValue>> {
+        definitions
+            .iter()
+            .map(|definition| {
+                let definition = &definition.node;
+                let ty = self.type_ref(&format!("{place}.{}", definition.name), &definition.ty.node)?;
+                let default = definition.default_value.as_ref().map(|default| default.node.clone());
+                Ok((definition.name.node.clone(), InputValue { ty, default }))
+            })
+            .collect()
+    }
+
+    fn directive(&self, directive: &ParsedDirective) -> Built<DirectiveDefinition> {
+        let name = directive.name.node.as_str();
+        let locations: Vec<_> = directive.locations.iter().map(|location| location.node).collect();
+        if !matches!(name, "skip" | "include") && locations.iter().any(is_executable) {
+            return Err(TypeSystemError::Unsupported(format!("the directive `@{name}` in documents")));
+        }
+        Ok(DirectiveDefinition { arguments: self.input_values(name, &directive.arguments)?, locations })
+    }
+
+    fn type_ref(&self, place: &str, ty: &Type) -> Built<TypeRef> {
+        let base = match &ty.base {
+            BaseType::Named(name) => Base::Named(self.type_named(place, name)?),
+            BaseType::List(item) => Base::List(Box::new(self.type_ref(place, item)?)),
+        };
+        Ok(TypeRef { base, nullable: ty.nullable })
+    }
+
+    fn named(&self, place: &str, names: &[Positioned<Name>]) -> Built<Vec<TypeId>> {
+        names.iter().map(|name| self.type_named(place, &name.node)).collect()
+    }
+
+    fn type_named(&self, place: &str, name: &str) -> Built<TypeId> {
+        self.by_name.get(name).copied().ok_or_else(|| unknown_type(place, name))
+    }
+}
+
+impl TypeSystem {
+    /// Defaults are literals, and are applied as they stand.
+    fn check_defaults(&self) -> Built<()> {
+        let check = |place: &str, values: &IndexMap<Name, InputValue>| {
+            for (name, value) in values {
+                let Some(default) = &value.default else { continue };
+                let literal = default.clone().into_value();
+                let mut errors = Errors::default();
+                let mut literals =
+                    Literals { types: self, errors: &mut errors, usages: &mut VariableUsages::new() };
+                literals.value(&value.ty, &literal, Pos::default(), &InputPath::root(name));
+                let Err(errors) = errors.or_ok(()) else { continue };
+                let reason = errors.into_iter().map(|error| error.message).next().unwrap_or_default();
+                return Err(TypeSystemError::Default { place: format!("{place}.{name}"), reason });
+            }
+            Ok(())
+        };
+        for ty in &self.types {
+            match &ty.kind {
+                TypeKind::InputObject(object) => check(&ty.name, &object.fields)?,
+                TypeKind::Composite(composite) => {
+                    for (name, field) in &composite.fields {
+                        check(&format!("{}.{name}", ty.name), &field.arguments)?;
+                    }
+                }
+                TypeKind::Scalar(_) | TypeKind::Enum(_) => {}
+            }
+        }
+        self.directives.iter().try_for_each(|(name, directive)| check(name, &directive.arguments))
+    }
+}
+
+fn unused_rule(rules: InputRules) -> Option<String> {
+    let scalars = rules.scalars.into_keys();
+    let members = rules.refused_members.into_keys().map(|(name, member)| format!("{name}.{member}"));
+    scalars.chain(members).next()
+}
+
+fn has_directive(directives: &[Positioned<ConstDirective>], name: &str) -> bool {
+    directives.iter().any(|directive| directive.node.name.node == name)
+}
+
+fn is_executable(location: &DirectiveLocation) -> bool {
+    use DirectiveLocation::*;
+    matches!(
+        location,
+        Query
+            | Mutation
+            | Subscription
+            | Field
+            | FragmentDefinition
+            | FragmentSpread
+            | InlineFragment
+            | VariableDefinition
+    )
+}
+
+fn unknown_type(place: &str, name: &str) -> TypeSystemError {
+    TypeSystemError::UnknownType { place: place.to_owned(), name: name.to_owned() }
+}

@@ -1,0 +1,126 @@
+//! Section 5.5, "Fragments", as far as it is about the definitions: their names, and who spreads whom. What a single
+//! spread needs is in [`selections`](super::selections).
+
+use async_graphql::Pos;
+
+use super::Definition;
+use crate::{
+    error::{Errors, Quoted},
+    expansion,
+    limits::Limits,
+    parser::ParsedDocument,
+};
+
+/// Fragment Name Uniqueness (5.5.1.1).
+pub(super) fn check_names(document: &ParsedDocument, errors: &mut Errors) {
+    for name in &document.repeated_fragments {
+        let first = document.fragments[&name.node].pos;
+        errors
+            .invalid_at(&[first, name.pos], format_args!("Two fragments are named {}.", Quoted(&name.node)));
+    }
+}
+
+/// Fragment Spreads Must Not Form Cycles (5.5.2.2) and Fragments Must Be Used (5.5.1.4), and no operation may come to
+/// too many selections. Gives each operation the fragments that it reaches.
+pub(super) fn check_spreads(
+    document: &ParsedDocument,
+    operations: &[Definition<'_, '_>],
+    fragments: &[Definition<'_, '_>],
+    limits: Limits,
+    errors: &mut Errors,
+) -> Vec<Vec<usize>> {
+    let leaves_first = match leaves_first(fragments) {
+        Ok(order) => order,
+        Err(cycle) => {
+            let (name, fragment) = &document.fragments.get_index(cycle).expect("an index of one of them");
+            errors.invalid(fragment.pos, format_args!("The fragment {} spreads itself.", Quoted(name)));
+            return Vec::new();
+        }
+    };
+    let positions = document.operations.iter().map(|operation| operation.definition.pos);
+    check_size(positions.zip(operations), fragments, &leaves_first, limits, errors);
+
+    let mut used = vec![false; fragments.len()];
+    let mut reached_by = Vec::with_capacity(operations.len());
+    for operation in operations {
+        let reached = reachable(operation, fragments);
+        for &index in &reached {
+            used[index] = true;
+        }
+        reached_by.push(reached);
+    }
+    for ((name, fragment), _) in document.fragments.iter().zip(used).filter(|(_, used)| !used) {
+        errors.invalid(fragment.pos, format_args!("The fragment {} is used by no operation.", Quoted(name)));
+    }
+    reached_by
+}
+
+fn reachable(operation: &Definition<'_, '_>, fragments: &[Definition<'_, '_>]) -> Vec<usize> {
+    let mut seen = vec![false; fragments.len()];
+    let mut reached = Vec::new();
+    let mut next: Vec<usize> = operation.spreads.clone();
+    while let Some(index) = next.pop() {
+        if !std::mem::replace(&mut seen[index], true) {
+            reached.push(index);
+            next.extend(&fragments[index].spreads);
+        }
+    }
+    reached
+}
+
+/// How many selections each operation comes to with its fragments expanded, each spread by itself. Every fragment is
+/// counted once, however often it is spread, so that ones which double are refused before anything expands them.
+fn check_size<'a>(
+    operations: impl Iterator<Item = (Pos, &'a Definition<'a, 'a>)>,
+    fragments: &[Definition<'_, '_>],
+    leaves_first: &[usize],
+    limits: Limits,
+    errors: &mut Errors,
+) {
+    let size = |definition: &Definition<'_, '_>, sizes: &[usize]| {
+        let spreads = definition.spreads.iter().map(|&index| sizes[index]);
+        spreads.fold(definition.selections, usize::saturating_add)
+    };
+    let mut sizes = vec![0; fragments.len()];
+    for &index in leaves_first {
+        sizes[index] = size(&fragments[index], &sizes);
+    }
+    for (pos, operation) in operations {
+        if size(operation, &sizes) > limits.expanded_selections {
+            errors.push_with(|| expansion::too_many(pos, limits.expanded_selections));
+        }
+    }
+}
+
+/// The fragments, each after those that it spreads; or one that spreads itself. Without recursion: a chain may be as
+/// long as the document.
+fn leaves_first(fragments: &[Definition<'_, '_>]) -> Result<Vec<usize>, usize> {
+    // Take away, again and again, what spreads nothing that is left.
+    let mut spread_by = vec![Vec::new(); fragments.len()];
+    for (index, fragment) in fragments.iter().enumerate() {
+        for &spread in &fragment.spreads {
+            spread_by[spread].push(index);
+        }
+    }
+    let mut left: Vec<usize> = fragments.iter().map(|fragment| fragment.spreads.len()).collect();
+    let mut order: Vec<usize> = (0..fragments.len()).filter(|&index| left[index] == 0).collect();
+    let mut looked_at = 0;
+    while let Some(&index) = order.get(looked_at) {
+        looked_at += 1;
+        for &spreader in &spread_by[index] {
+            left[spreader] -= 1;
+            if left[spreader] == 0 {
+                order.push(spreader);
+            }
+        }
+    }
+
+    // Each that is left spreads another one that is: going on from any leads around a cycle.
+    let Some(mut current) = left.iter().position(|&spreads| spreads > 0) else { return Ok(order) };
+    let mut seen = vec![false; fragments.len()];
+    while !std::mem::replace(&mut seen[current], true) {
+        let next = fragments[current].spreads.iter().find(|&&spread| left[spread] > 0);
+        current = *next.expect("it is left since it spreads one that is");
+    }
+    Err(current)
+}

@@ -1,0 +1,200 @@
+//! Who calls: the token table, scopes and Graph's 401 and 403 answers.
+//!
+//! Tokens are opaque strings. Anything that RFC 6750 allows as one is taken for a token of the default tenant and
+//! app with all scopes, except the names in [`TOKENS`].
+
+use http::header::{AUTHORIZATION, HeaderName, HeaderValue, WWW_AUTHENTICATE};
+use http::{HeaderMap, StatusCode};
+
+use crate::answer::Answer;
+use crate::error::{GraphError, Shape, Trace};
+
+/// Tokens with a meaning of their own, and what each shows.
+pub(crate) const TOKENS: &[(&str, Token)] = &[
+    ("expired-token", Token::Refused("Access token has expired or is not yet valid.")),
+    ("wrong-audience-token", Token::Refused("Access token validation failure. Invalid audience.")),
+    ("revoked-token", Token::Challenged),
+    ("no-scope-token", Token::Caller(Caller { scopes: &[], ..Caller::DEFAULT })),
+    ("read-only-token", Token::Caller(Caller { scopes: &[APPS_READ], ..Caller::DEFAULT })),
+    ("configuration-token", Token::Caller(Caller { scopes: &[CONFIGURATION_READ_WRITE], ..Caller::DEFAULT })),
+    ("second-user-token", Token::Caller(Caller { user: "second-user", ..Caller::DEFAULT })),
+    ("second-app-token", Token::Caller(Caller { app: "second-app", ..Caller::DEFAULT })),
+    (
+        "second-tenant-token",
+        Token::Caller(Caller { tenant: "second-tenant", app: "second-app", ..Caller::DEFAULT }),
+    ),
+];
+
+const APPS_READ: &str = "DeviceManagementApps.Read.All";
+const APPS_READ_WRITE: &str = "DeviceManagementApps.ReadWrite.All";
+const CONFIGURATION_READ: &str = "DeviceManagementConfiguration.Read.All";
+const CONFIGURATION_READ_WRITE: &str = "DeviceManagementConfiguration.ReadWrite.All";
+
+/// What a token stands for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Token {
+    Caller(Caller),
+    /// 401 with this message.
+    Refused(&'static str),
+    /// 401 with a claims challenge (continuous access evaluation).
+    Challenged,
+}
+
+/// Whom a token speaks for. Throttling counts by tenant and app.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Caller {
+    pub(crate) tenant: &'static str,
+    pub(crate) app: &'static str,
+    pub(crate) user: &'static str,
+    /// Any one of those that an operation lists suffices.
+    pub(crate) scopes: &'static [&'static str],
+}
+
+impl Caller {
+    pub(crate) const DEFAULT: Self = Self {
+        tenant: "tenant",
+        app: "app",
+        user: "user",
+        scopes: &[CONFIGURATION_READ_WRITE, APPS_READ_WRITE],
+    };
+}
+
+/// What an operation needs of its caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    Read,
+    Write,
+    /// The action `hasPayloadLinks`: a POST for which reading rights are enough.
+    PayloadLinks,
+}
+
+impl Access {
+    /// The scopes of which one is needed, in documented order (grade D).
+    fn scopes(self) -> &'static [&'static str] {
+        match self {
+            Self::Read => &[CONFIGURATION_READ, CONFIGURATION_READ_WRITE, APPS_READ, APPS_READ_WRITE],
+            Self::Write => &[CONFIGURATION_READ_WRITE, APPS_READ_WRITE],
+            Self::PayloadLinks => &[APPS_READ, APPS_READ_WRITE],
+        }
+    }
+}
+
+/// A 401.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unauthorized {
+    Refused(&'static str),
+    Challenged,
+}
+
+/// Reads the `Authorization` header.
+pub(crate) fn caller(headers: &HeaderMap) -> Result<Caller, Unauthorized> {
+    let Some(value) = headers.get(AUTHORIZATION) else {
+        return Err(Unauthorized::Refused("Access token is empty."));
+    };
+    let token = value
+        .to_str()
+        .ok()
+        .and_then(|value| value.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, token)| token.trim())
+        .filter(|token| is_plausible(token))
+        .ok_or(Unauthorized::Refused("CompactToken parsing failed with error code: 80049217"))?;
+    match TOKENS.iter().find(|(name, _)| *name == token).map(|(_, token)| token) {
+        None => Ok(Caller::DEFAULT),
+        Some(Token::Caller(caller)) => Ok(*caller),
+        Some(Token::Refused(message)) => Err(Unauthorized::Refused(message)),
+        Some(Token::Challenged) => Err(Unauthorized::Challenged),
+    }
+}
+
+/// RFC 6750's `b64token`: letters, digits, `-._~+/`, then any number of `=`.
+fn is_plausible(token: &str) -> bool {
+    let body = token.trim_end_matches('=');
+    !body.is_empty() && body.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte))
+}
+
+/// The 403 of a caller who lacks every scope that would do.
+pub(crate) fn check_scopes(caller: &Caller, access: Access) -> Result<(), GraphError> {
+    if access.scopes().iter().any(|scope| caller.scopes.contains(scope)) {
+        return Ok(());
+    }
+    let message = format!(
+        "Application is not authorized to perform this operation. Application must have one of the following scopes: {}",
+        access.scopes().join(", ")
+    );
+    Err(GraphError::new(StatusCode::FORBIDDEN, "Forbidden", message).in_shape(Shape::Intune))
+}
+
+impl Unauthorized {
+    pub(crate) fn answer(self, trace: &Trace) -> Answer {
+        let message = match self {
+            Self::Refused(message) => message,
+            Self::Challenged => {
+                "Continuous access evaluation resulted in challenge with result: InteractionRequired and code: TokenIssuedBeforeRevocationTimestamp"
+            }
+        };
+        let (name, value) = self.challenge();
+        GraphError::new(StatusCode::UNAUTHORIZED, "InvalidAuthenticationToken", message)
+            .answer(trace)
+            .with(name, value)
+    }
+
+    fn challenge(self) -> (HeaderName, HeaderValue) {
+        let value = match self {
+            Self::Refused(_) => HeaderValue::from_static(
+                r#"Bearer realm="", authorization_uri="https://login.microsoftonline.com/common/oauth2/authorize", client_id="00000003-0000-0000-c000-000000000000""#,
+            ),
+            Self::Challenged => HeaderValue::from_static(
+                r#"Bearer realm="", authorization_uri="https://login.microsoftonline.com/common/oauth2/authorize", client_id="00000003-0000-0000-c000-000000000000", error="insufficient_claims", claims="eyJhY2Nlc3NfdG9rZW4iOnsibmJmIjp7ImVzc2VudGlhbCI6dHJ1ZSwgInZhbHVlIjoiMTYzNTUyNzc5MCJ9fX0=""#,
+            ),
+        };
+        (WWW_AUTHENTICATE, value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderMap;
+    use http::header::{AUTHORIZATION, HeaderValue};
+
+    use super::{Access, Caller, Unauthorized, caller, check_scopes};
+
+    fn with(value: &'static str) -> Result<Caller, Unauthorized> {
+        let mut headers = HeaderMap::new();
+        headers.insert(AUTHORIZATION, HeaderValue::from_static(value));
+        caller(&headers)
+    }
+
+    #[test]
+    fn any_plausible_token_is_the_default_caller() {
+        assert_eq!(with("Bearer eyJ0eXAi.a-b_c~d+e/f=="), Ok(Caller::DEFAULT));
+        assert_eq!(with("bearer tok-123"), Ok(Caller::DEFAULT));
+    }
+
+    #[test]
+    fn what_is_no_token_is_refused() {
+        for value in ["Bearer", "Bearer ", "Bearer a b", "Basic dXNlcg==", "Bearer =", "Bearer a=b"] {
+            assert!(
+                matches!(with(value), Err(Unauthorized::Refused(message)) if message.starts_with("CompactToken")),
+                "{value}"
+            );
+        }
+    }
+
+    #[test]
+    fn named_tokens_mean_what_their_names_say() {
+        assert_eq!(with("Bearer revoked-token"), Err(Unauthorized::Challenged));
+        let reader = with("Bearer read-only-token").unwrap();
+        assert!(check_scopes(&reader, Access::Read).is_ok());
+        assert!(check_scopes(&reader, Access::PayloadLinks).is_ok());
+        assert!(check_scopes(&reader, Access::Write).is_err());
+        let error = check_scopes(&with("Bearer no-scope-token").unwrap(), Access::Write).unwrap_err();
+        assert!(
+            error.message.ends_with(
+                "one of the following scopes: DeviceManagementConfiguration.ReadWrite.All, DeviceManagementApps.ReadWrite.All"
+            ),
+            "{}",
+            error.message
+        );
+    }
+}

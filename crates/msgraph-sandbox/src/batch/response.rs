@@ -1,0 +1,116 @@
+//! The response side of `$batch`.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::header::CONTENT_TYPE;
+
+use crate::answer::Answer;
+use crate::error::quoted;
+use crate::faults::{HTML, ItemForm};
+use crate::render::{Members, array, push_display};
+
+/// The response to one item.
+#[derive(Debug, Clone)]
+pub(super) struct Response {
+    pub(super) id: String,
+    answer: Answer,
+    /// What it looks like in place of a good response.
+    pub(super) form: Option<ItemForm>,
+}
+
+impl Response {
+    pub(super) fn new(id: &str, answer: Answer) -> Self {
+        Self { id: id.to_owned(), answer, form: None }
+    }
+
+    /// Whether items that depend on this one are not carried out.
+    pub(super) fn failed(&self) -> bool {
+        self.answer.status.as_u16() >= 400
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        match self.form {
+            Some(ItemForm::Broken) => return out.extend_from_slice(HTML.as_bytes()),
+            Some(ItemForm::Text) => return out.extend_from_slice(quoted("Bad Gateway").as_bytes()),
+            Some(ItemForm::Null) => return out.extend_from_slice(b"null"),
+            Some(ItemForm::NoStatus | ItemForm::NullHeaders | ItemForm::HtmlBody) | None => {}
+        }
+        let mut members = Members::open(out);
+        members.string("id", &self.id);
+        if self.form != Some(ItemForm::NoStatus) {
+            push_display(members.name("status"), &self.answer.status.as_u16());
+        }
+        if self.form == Some(ItemForm::NullHeaders) {
+            members.name("headers").extend_from_slice(b"null");
+        } else {
+            self.headers(members.name("headers"));
+        }
+        if self.form == Some(ItemForm::HtmlBody) {
+            members.string("body", HTML);
+        } else if !self.answer.body.is_empty() {
+            self.body(members.name("body"));
+        }
+        members.close();
+    }
+
+    fn headers(&self, out: &mut Vec<u8>) {
+        let mut members = Members::open(out);
+        members.string("Cache-Control", "no-cache");
+        for (name, value) in &self.answer.headers {
+            members.string(&capitalized(name.as_str()), &String::from_utf8_lossy(value.as_bytes()));
+        }
+        members.close();
+    }
+
+    /// JSON as it stands, everything else as base64.
+    fn body(&self, out: &mut Vec<u8>) {
+        let json_type = self
+            .answer
+            .headers
+            .get(CONTENT_TYPE)
+            .is_some_and(|value| value.as_bytes().starts_with(b"application/json"));
+        if json_type && serde_json::from_slice::<&serde_json::value::RawValue>(&self.answer.body).is_ok() {
+            out.extend_from_slice(&self.answer.body);
+        } else {
+            out.extend_from_slice(quoted(&STANDARD.encode(&self.answer.body)).as_bytes());
+        }
+    }
+}
+
+/// The body of a batch's answer.
+pub(super) fn body(responses: &[Response]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut members = Members::open(&mut out);
+    array(members.name("responses"), responses, |out, response| response.write(out));
+    members.close();
+    out
+}
+
+/// A header's name as Graph spells it within batches; the JavaScript SDK knows `Content-Type` in no other form.
+fn capitalized(name: &str) -> String {
+    match name {
+        "odata-version" => "OData-Version".to_owned(),
+        "odata-entityid" => "OData-EntityId".to_owned(),
+        "www-authenticate" => "WWW-Authenticate".to_owned(),
+        _ => name
+            .split('-')
+            .map(|word| {
+                let (first, rest) = word.split_at_checked(1).unwrap_or((word, ""));
+                format!("{}{rest}", first.to_ascii_uppercase())
+            })
+            .collect::<Vec<_>>()
+            .join("-"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::capitalized;
+
+    #[test]
+    fn header_names_are_spelled_as_the_service_does() {
+        for name in ["Content-Type", "Retry-After", "OData-Version", "Location", "WWW-Authenticate"] {
+            assert_eq!(capitalized(&name.to_lowercase()), name);
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! `/_sandbox`: the record and the faults over HTTP, outside Graph's paths. Calls to it are never recorded.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::header::{CONTENT_TYPE, HeaderValue};
+use http::{Method, StatusCode};
+use serde_json::{Value as Json, json};
+
+use crate::answer::{Answer, ERROR_JSON};
+use crate::call::Message;
+use crate::exchange::Shared;
+use crate::faults::FaultRule;
+use crate::record::RecordedRequest;
+
+const ROOT: &str = "/_sandbox";
+
+pub(crate) fn is_control(path: &str) -> bool {
+    path.strip_prefix(ROOT).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// The answer to a call.
+pub(crate) fn answer(shared: &Shared, message: &Message) -> Answer {
+    let path = message.path.trim_start_matches(ROOT).trim_matches('/');
+    match (path, &message.method) {
+        ("health", &Method::GET) => json_answer(&json!({"status": "ok"})),
+        ("requests", &Method::GET) => requests(shared),
+        ("requests", &Method::DELETE) => {
+            shared.record.clear();
+            Answer::no_content()
+        }
+        ("faults", &Method::GET) => faults(shared),
+        ("faults", &Method::POST) => add_faults(shared, &message.body),
+        ("faults", &Method::DELETE) => {
+            shared.plan.clear();
+            Answer::no_content()
+        }
+        ("reset", &Method::POST) => {
+            shared.reset();
+            Answer::no_content()
+        }
+        ("health" | "requests" | "faults" | "reset", _) => {
+            refusal(StatusCode::METHOD_NOT_ALLOWED, "no such method")
+        }
+        _ => refusal(StatusCode::NOT_FOUND, "there are health, requests, faults and reset"),
+    }
+}
+
+fn requests(shared: &Shared) -> Answer {
+    let requests: Vec<Json> = shared.record.all().iter().map(request).collect();
+    json_answer(&json!({"dropped": shared.record.dropped(), "requests": requests}))
+}
+
+/// A request with its body as text, or as base64 where it is none.
+fn request(request: &RecordedRequest) -> Json {
+    let headers: Vec<Json> = request
+        .headers
+        .iter()
+        .map(|(name, value)| json!([name.as_str(), String::from_utf8_lossy(value.as_bytes())]))
+        .collect();
+    let mut json = json!({
+        "number": request.number,
+        "method": request.method.as_str(),
+        "path": request.path,
+        "query": request.query,
+        "headers": headers,
+        "connection": request.connection,
+        "http": if request.is_http2 { "2" } else { "1.1" },
+        "faults": request.faults,
+    });
+    let (name, body) = match std::str::from_utf8(&request.body) {
+        Ok(text) => ("body", text.to_owned()),
+        Err(_) => ("bodyBase64", STANDARD.encode(&request.body)),
+    };
+    json[name] = Json::String(body);
+    json
+}
+
+fn faults(shared: &Shared) -> Answer {
+    let rules: Vec<Json> = shared
+        .plan
+        .rules()
+        .iter()
+        .map(|(rule, hits)| json!({"rule": rule.to_string(), "hits": hits}))
+        .collect();
+    json_answer(&Json::Array(rules))
+}
+
+/// Takes a rule, or an array of rules: each its text form, or an object with the text form of a fault as `fault` and
+/// the rule's other members as `method`, `pathContains`, `page`, `skip`, `times` and `rate`.
+fn add_faults(shared: &Shared, body: &[u8]) -> Answer {
+    let rules = match serde_json::from_slice(body) {
+        Ok(Json::Array(items)) => items,
+        Ok(item) => vec![item],
+        Err(error) => return refusal(StatusCode::BAD_REQUEST, &error.to_string()),
+    };
+    match rules.iter().map(rule).collect::<Result<Vec<_>, _>>() {
+        Ok(rules) => {
+            for rule in rules {
+                shared.plan.add(rule);
+            }
+            Answer::no_content()
+        }
+        Err(error) => refusal(StatusCode::BAD_REQUEST, &error),
+    }
+}
+
+fn rule(json: &Json) -> Result<FaultRule, String> {
+    let parse = |text: &str| text.parse::<FaultRule>().map_err(|error| error.to_string());
+    let members = match json {
+        Json::String(text) => return parse(text),
+        Json::Object(members) => members,
+        _ => return Err("a rule is a text or an object".to_owned()),
+    };
+    let mut rule = parse(members.get("fault").and_then(Json::as_str).ok_or("`fault` is missing")?)?;
+    for (name, value) in members {
+        let known = match name.as_str() {
+            "fault" => true,
+            "method" => {
+                rule.method = value.as_str().and_then(|text| Method::from_bytes(text.as_bytes()).ok());
+                rule.method.is_some()
+            }
+            "pathContains" => {
+                rule.path_contains = value.as_str().map(str::to_owned);
+                rule.path_contains.is_some()
+            }
+            "page" => {
+                rule.page = value.as_u64();
+                rule.page.is_some()
+            }
+            "skip" => value.as_u64().map(|skip| rule.skip = skip).is_some(),
+            "times" => {
+                rule.times = value.as_u64();
+                rule.times.is_some()
+            }
+            "rate" => value
+                .as_f64()
+                .filter(|rate| (0.0..=1.0).contains(rate))
+                .map(|rate| rule.rate = rate)
+                .is_some(),
+            _ => return Err(format!("a rule has no member `{name}`")),
+        };
+        if !known {
+            return Err(format!("{value} is no value of `{name}`"));
+        }
+    }
+    Ok(rule)
+}
+
+fn json_answer(json: &Json) -> Answer {
+    Answer::new(StatusCode::OK, json.to_string()).with(CONTENT_TYPE, ERROR_JSON)
+}
+
+fn refusal(status: StatusCode, text: &str) -> Answer {
+    Answer::new(status, format!("{text}\n")).with(CONTENT_TYPE, HeaderValue::from_static("text/plain"))
+}

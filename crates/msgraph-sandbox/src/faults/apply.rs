@@ -1,0 +1,290 @@
+//! Faults turned into answers.
+
+use std::borrow::Cow;
+use std::time::{Duration, SystemTime};
+
+use http::header::{CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFTER};
+use http::{HeaderMap, StatusCode};
+use serde_json::{Map, Value as Json, json};
+
+use super::forms::TEXT;
+use super::{
+    Drawn, Drop, FaultAnswer, FaultBody, HTML, LinkPart, Moment, Outcome, ReadFault, RetryAfter, Slow,
+    StreamFault, SuccessFault,
+};
+use crate::answer::{Answer, End, JSON, ODATA_ENTITY_ID, Sending};
+use crate::auth::Unauthorized;
+use crate::call::{Call, service_path};
+use crate::error::{GraphError, Shape, Trace, quoted};
+use crate::writes::entity_url;
+
+impl FaultAnswer {
+    /// The answer to a call.
+    pub(crate) fn answer(&self, call: &Call<'_>) -> Answer {
+        let mut answer = self.body(call);
+        answer.status = self.status;
+        if let Some(flaw) = self.flaw {
+            answer.body = flaw.apply(&answer.body);
+        }
+        for (name, value) in &self.headers {
+            answer.headers.insert(name, value.clone());
+        }
+        match &self.retry_after {
+            None => answer,
+            Some(RetryAfter::Text(text)) => answer.with_text(RETRY_AFTER, text),
+            Some(RetryAfter::Date(ahead)) => {
+                answer.with_text(RETRY_AFTER, &httpdate::fmt_http_date(SystemTime::now() + *ahead))
+            }
+        }
+    }
+
+    fn body(&self, call: &Call<'_>) -> Answer {
+        let status = self.status;
+        let in_shape = |shape| self.error().in_shape(shape).answer(&call.trace);
+        match &self.body {
+            FaultBody::Plain => in_shape(Shape::Gateway),
+            FaultBody::Wrapped => in_shape(Shape::Intune),
+            FaultBody::DoubleWrapped => in_shape(Shape::IntuneTwice),
+            FaultBody::EmptyMessage => GraphError { message: "".into(), ..self.error() }.answer(&call.trace),
+            FaultBody::Empty => Answer::new(status, ""),
+            FaultBody::Html => {
+                Answer::new(status, HTML).with(CONTENT_TYPE, HeaderValue::from_static("text/html"))
+            }
+            FaultBody::Text => {
+                Answer::new(status, TEXT).with(CONTENT_TYPE, HeaderValue::from_static("text/plain"))
+            }
+            FaultBody::Truncated => halved(in_shape(Shape::Gateway)),
+            FaultBody::Throttled => throttled(&call.trace),
+            FaultBody::MissingRoute => missing_route(call).answer(&call.trace),
+            FaultBody::SegmentNotFound => {
+                let last = call.message.path.rsplit('/').next().unwrap_or_default();
+                GraphError::segment_not_found(last).answer(&call.trace)
+            }
+            FaultBody::InvalidVersion => {
+                let first = call.message.path.split('/').find(|segment| !segment.is_empty());
+                GraphError::invalid_version(first.unwrap_or_default()).answer(&call.trace)
+            }
+            FaultBody::ClaimsChallenge => Unauthorized::Challenged.answer(&call.trace),
+            FaultBody::Custom(body) => Answer { bare: true, ..Answer::new(status, body.clone()) },
+        }
+    }
+
+    fn error(&self) -> GraphError {
+        let (code, message) = usual(self.status);
+        GraphError::new(
+            self.status,
+            self.code.clone().map_or(Cow::Borrowed(code), Cow::Owned),
+            self.message.clone().map_or(Cow::Borrowed(message), Cow::Owned),
+        )
+    }
+}
+
+/// Code and message that go with a status.
+fn usual(status: StatusCode) -> (&'static str, &'static str) {
+    match status.as_u16() {
+        400 => ("BadRequest", "Bad Request"),
+        401 => ("InvalidAuthenticationToken", "Access token has expired or is not yet valid."),
+        403 => ("Forbidden", "User is not authorized to perform this operation"),
+        404 => ("ResourceNotFound", "An error has occurred"),
+        405 => ("Request_BadRequest", "Specified HTTP method is not allowed for the request target."),
+        409 => ("Conflict", "An error has occurred"),
+        429 => ("TooManyRequests", "Too many requests."),
+        500 => ("InternalServerError", "An internal server error has occurred"),
+        501 => ("NotImplemented", "The requested operation is not implemented."),
+        502 => ("BadGateway", "An error has occurred"),
+        503 => ("ServiceUnavailable", "Service is temporarily unavailable. Please try again later."),
+        504 => ("UnknownError", "An error has occurred"),
+        _ => ("UnknownError", "An error has occurred"),
+    }
+}
+
+/// The gateway's 429, with its own order of members.
+pub(crate) fn throttled(trace: &Trace) -> Answer {
+    let body = format!(
+        r#"{{"error":{{"code":"TooManyRequests","innerError":{{"code":"429","date":"{}","message":"Please retry after","request-id":{},"status":"429"}},"message":"Please retry again later."}}}}"#,
+        trace.date_text(),
+        quoted(&trace.request_id),
+    );
+    Answer::error(StatusCode::TOO_MANY_REQUESTS, body)
+}
+
+fn missing_route(call: &Call<'_>) -> GraphError {
+    match &call.target {
+        Ok((_, address)) => GraphError::missing_route(
+            &address.template,
+            call.message.method.as_str(),
+            &service_path(&address.canonical),
+        ),
+        Err(error) => error.clone(),
+    }
+}
+
+fn halved(mut answer: Answer) -> Answer {
+    answer.body.truncate(answer.body.len() / 2);
+    answer
+}
+
+impl Drawn {
+    /// The answer that takes the place of the real one without the request being carried out.
+    pub(crate) fn instead(&self, call: &Call<'_>) -> Option<Answer> {
+        match &self.outcome {
+            Some(Outcome::Answer(fault)) if !fault.applied => Some(self.sent(fault.answer(call))),
+            _ => None,
+        }
+    }
+
+    /// What is left of the real answer.
+    pub(crate) fn after(&self, call: &Call<'_>, real: Answer) -> Answer {
+        let answer = match (&self.outcome, &self.success) {
+            (Some(Outcome::Answer(fault)), _) => fault.answer(call),
+            (_, Some(success)) if real.status.is_success() => success.apply(call, real),
+            _ => real,
+        };
+        self.sent(answer)
+    }
+
+    /// How a stream ends that is not processed.
+    pub(crate) fn unprocessed(&self) -> Option<End> {
+        match &self.outcome {
+            Some(Outcome::Stream(StreamFault::Refuse)) => Some(End::Refused),
+            Some(Outcome::Stream(StreamFault::GoAway)) => Some(End::GoAway),
+            _ => None,
+        }
+    }
+
+    fn sent(&self, mut answer: Answer) -> Answer {
+        let mut sending = Sending::default();
+        match self.slow {
+            Some(Slow::FirstByte(wait)) => sending.first_byte = wait,
+            Some(Slow::Body { piece, pause }) => sending.pieces = Some((piece, pause)),
+            None => {}
+        }
+        if let Some(Outcome::Drop(drop)) = &self.outcome {
+            sending.end = drop.end();
+        }
+        answer.sending = sending;
+        answer
+    }
+
+    /// How to close a connection whose request is not to be read.
+    pub(crate) fn unread(&self) -> Option<Drop> {
+        match &self.outcome {
+            Some(Outcome::Drop(drop)) if drop.moment == Moment::Unread => Some(*drop),
+            _ => None,
+        }
+    }
+}
+
+impl Drop {
+    fn end(self) -> End {
+        match self.moment {
+            Moment::MidAnswer(bytes) => End::MidBody(bytes, self.close),
+            Moment::Unread | Moment::Applied => End::NoAnswer(self.close),
+        }
+    }
+}
+
+impl SuccessFault {
+    fn apply(&self, call: &Call<'_>, mut real: Answer) -> Answer {
+        match self {
+            Self::Status200 => real.status = StatusCode::OK,
+            Self::NoContent { header, location } => {
+                let url = location.clone().or_else(|| own_address(call, &real)).unwrap_or_default();
+                real = Answer { status: StatusCode::NO_CONTENT, headers: HeaderMap::new(), ..real };
+                real.body.clear();
+                if let Some(header) = header {
+                    real = real.with_text(header.clone(), &url);
+                }
+            }
+            Self::Without(names) => edit(&mut real, |members| {
+                members.retain(|name, _| !names.contains(name));
+            }),
+            Self::Only(names) => edit(&mut real, |members| members.retain(|name, _| names.contains(name))),
+            Self::UnknownEnum { property, member } => edit(&mut real, |members| {
+                members.insert(property.clone(), Json::from(member.as_str()));
+            }),
+            Self::WrongType(name) => edit(&mut real, |members| {
+                members.retain(|name, _| matches!(name.as_str(), "@odata.context" | "id"));
+                members.insert("@odata.type".to_owned(), Json::from(format!("#{name}")));
+            }),
+            Self::WithError => edit(&mut real, |members| {
+                let error = json!({"code": "InternalServerError", "message": "An error has occurred"});
+                members.insert("error".to_owned(), error);
+            }),
+            Self::Flawed(flaw) => real.body = flaw.apply(&real.body),
+            Self::NotJson => {
+                real.body = "Created.".into();
+                real.headers.insert(CONTENT_TYPE, JSON);
+            }
+            Self::Empty => real.body.clear(),
+            Self::Truncated => real = halved(real),
+        }
+        real
+    }
+}
+
+fn edit(answer: &mut Answer, change: impl FnOnce(&mut Map<String, Json>)) {
+    if let Ok(mut members) = serde_json::from_slice::<Map<String, Json>>(&answer.body) {
+        change(&mut members);
+        answer.body = Json::Object(members).to_string().into();
+    }
+}
+
+/// The address of the entity that an answer holds.
+fn own_address(call: &Call<'_>, answer: &Answer) -> Option<String> {
+    let (version, address) = call.target.as_ref().ok()?;
+    let entity: Map<String, Json> = serde_json::from_slice(&answer.body).ok()?;
+    Some(entity_url(&call.root(*version), address, entity.get("id")?.as_str()?))
+}
+
+impl ReadFault {
+    /// A next link with the part replaced that this fault replaces.
+    pub(crate) fn lead_astray(&self, link: String) -> String {
+        let Self::LinkElsewhere(part, replacement) = self else {
+            return link;
+        };
+        let Some((scheme, rest)) = link.split_once("://") else {
+            return link;
+        };
+        let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+        let query = path.split_once('?').map_or("", |(_, query)| query);
+        match part {
+            LinkPart::Origin => format!("{replacement}/{path}"),
+            LinkPart::Scheme => format!("{replacement}://{rest}"),
+            LinkPart::UserInfo => format!("{scheme}://{replacement}@{rest}"),
+            LinkPart::Path => format!("{scheme}://{host}{replacement}?{query}"),
+            LinkPart::Url => replacement.clone(),
+        }
+    }
+}
+
+/// Where an answer's header names the entity that a 204 leaves out.
+pub(super) const ADDRESS_HEADERS: [(&str, http::HeaderName); 2] =
+    [("location", LOCATION), ("odata-entityid", ODATA_ENTITY_ID)];
+
+/// A wait that is given in seconds where no unit is.
+pub(super) fn wait(text: &str) -> Option<Duration> {
+    match text.parse::<u64>() {
+        Ok(seconds) => Some(Duration::from_secs(seconds)),
+        Err(_) => humantime::parse_duration(text).ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{LinkPart, ReadFault};
+
+    #[test]
+    fn links_lead_astray_by_one_part() {
+        let link = || "http://127.0.0.1:4010/beta/a?$top=1&$skiptoken=x".to_owned();
+        for (part, replacement, expected) in [
+            (LinkPart::Origin, "https://evil.example", "https://evil.example/beta/a?$top=1&$skiptoken=x"),
+            (LinkPart::Scheme, "ftp", "ftp://127.0.0.1:4010/beta/a?$top=1&$skiptoken=x"),
+            (LinkPart::UserInfo, "u:p", "http://u:p@127.0.0.1:4010/beta/a?$top=1&$skiptoken=x"),
+            (LinkPart::Path, "/beta/users", "http://127.0.0.1:4010/beta/users?$top=1&$skiptoken=x"),
+            (LinkPart::Url, "nope", "nope"),
+        ] {
+            assert_eq!(ReadFault::LinkElsewhere(part, replacement.to_owned()).lead_astray(link()), expected);
+        }
+    }
+}

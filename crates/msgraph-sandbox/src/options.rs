@@ -1,0 +1,205 @@
+//! The command line: settings as flags and environment variables.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::faults::{FAULTS_HELP, Fault, FaultRule};
+use crate::settings::{IdPolicy, Profile, RefMode, Settings, StatusIds, Switch, Tls};
+
+/// The sandbox's settings on the command line. Each is a flag, and a variable that starts with `MSGRAPH_SANDBOX_`.
+#[derive(Debug, Clone, Args)]
+#[command(after_long_help = FAULTS_HELP)]
+pub struct Options {
+    /// Where the sandbox is served; its Graph root is `/beta`. Port 0 takes a free port and prints it.
+    #[arg(long, env = "MSGRAPH_SANDBOX_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:4010")]
+    pub listen: SocketAddr,
+    /// Scheme, host and port in links, as in `https://graph.example.org`; taken from each request where unset.
+    #[arg(long, env = "MSGRAPH_SANDBOX_PUBLIC_URL", value_name = "URL")]
+    pub public_url: Option<String>,
+    /// PEM file with a certificate to serve https with; plain http where unset.
+    #[arg(long, env = "MSGRAPH_SANDBOX_TLS_CERTIFICATE", value_name = "FILE", requires = "tls_key")]
+    pub tls_certificate: Option<PathBuf>,
+    /// PEM file with that certificate's private key.
+    #[arg(long, env = "MSGRAPH_SANDBOX_TLS_KEY", value_name = "FILE", requires = "tls_certificate")]
+    pub tls_key: Option<PathBuf>,
+    /// Serve https with a certificate of a new test authority, for `localhost` and loopback addresses. The authority's
+    /// certificate is written to this PEM file: pass it to the gateway as `--graph-ca`.
+    #[arg(long, env = "MSGRAPH_SANDBOX_TLS_CA", value_name = "FILE", conflicts_with = "tls_certificate")]
+    pub tls_ca: Option<PathBuf>,
+    /// Offer HTTP/2 over https. Plain http is always HTTP/1.1.
+    #[arg(long, env = "MSGRAPH_SANDBOX_HTTP2", value_enum, default_value_t = Switch::On)]
+    pub http2: Switch,
+    /// Concurrent streams on one HTTP/2 connection, 1 or more; streams beyond are refused.
+    #[arg(long, env = "MSGRAPH_SANDBOX_MAX_STREAMS", value_name = "COUNT", default_value_t = 100,
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_streams: u32,
+    /// What to play: Graph as documented, or as it was reported to be.
+    #[arg(long, env = "MSGRAPH_SANDBOX_PROFILE", value_enum, default_value_t = Profile::Documented)]
+    pub profile: Profile,
+    /// Check the Authorization header.
+    #[arg(long, env = "MSGRAPH_SANDBOX_AUTH", value_enum, default_value_t = Switch::On)]
+    pub auth: Switch,
+    /// What `POST …/deviceStatuses/$ref` does.
+    #[arg(long, env = "MSGRAPH_SANDBOX_REF_MODE", value_enum, default_value_t = RefMode::Refuse)]
+    pub ref_mode: RefMode,
+    /// What becomes of an `id` in the body of a create.
+    #[arg(long, env = "MSGRAPH_SANDBOX_IDS", value_enum, default_value_t = IdPolicy::Ignore)]
+    pub ids: IdPolicy,
+    /// Form of the ids of new status rows.
+    #[arg(long, env = "MSGRAPH_SANDBOX_STATUS_IDS", value_enum, default_value_t = StatusIds::Composite)]
+    pub status_ids: StatusIds,
+    /// Refuse properties that a type lacks; off passes over them.
+    #[arg(long, env = "MSGRAPH_SANDBOX_STRICT_BODIES", value_enum, default_value_t = Switch::On)]
+    pub strict_bodies: Switch,
+    /// Honour `Prefer: return=minimal`.
+    #[arg(long, env = "MSGRAPH_SANDBOX_RETURN_MINIMAL", value_enum, default_value_t = Switch::On)]
+    pub return_minimal: Switch,
+    /// Compress answers for callers who accept it.
+    #[arg(long, env = "MSGRAPH_SANDBOX_GZIP", value_enum, default_value_t = Switch::On)]
+    pub gzip: Switch,
+    /// Seed of the data, of new ids and of random faults.
+    #[arg(long, env = "MSGRAPH_SANDBOX_SEED", value_name = "NUMBER", default_value_t = 1)]
+    pub seed: u64,
+    /// Provisioning configurations at start; the first has a fixed id.
+    #[arg(long, env = "MSGRAPH_SANDBOX_CONFIGURATIONS", value_name = "COUNT", default_value_t = 5)]
+    pub configurations: usize,
+    /// Device statuses at start; nine in ten belong to the first configuration.
+    #[arg(long, env = "MSGRAPH_SANDBOX_STATUSES", value_name = "COUNT", default_value_t = 1200)]
+    pub statuses: usize,
+    /// Entities per page, at most.
+    #[arg(long, env = "MSGRAPH_SANDBOX_PAGE_SIZE", value_name = "COUNT", default_value_t = 1000,
+          value_parser = at_least_one)]
+    pub page_size: usize,
+    /// Largest request body, in bytes.
+    #[arg(long, env = "MSGRAPH_SANDBOX_MAX_BODY", value_name = "BYTES", default_value_t = 4 * 1024 * 1024)]
+    pub max_body: usize,
+    /// Requests to keep for `GET /_sandbox/requests`; 0 keeps none.
+    #[arg(long, env = "MSGRAPH_SANDBOX_RECORD", value_name = "COUNT", default_value_t = 10_000)]
+    pub record: usize,
+    /// Take absolute or versioned URLs of batch items apart instead of refusing them.
+    #[arg(long, env = "MSGRAPH_SANDBOX_LENIENT_BATCH_URLS", value_enum, default_value_t = Switch::Off)]
+    pub lenient_batch_urls: Switch,
+    /// Enforce the published limits: per 20 s and app 100 writes and 1000 requests, twice that per tenant.
+    #[arg(long, env = "MSGRAPH_SANDBOX_THROTTLE", value_enum, default_value_t = Switch::Off,
+          num_args = 0..=1, default_missing_value = "on")]
+    pub throttle: Switch,
+    /// Say in answers that these limits refuse when to come back; the live service often does not.
+    #[arg(long, env = "MSGRAPH_SANDBOX_RETRY_AFTER", value_enum, default_value_t = Switch::On)]
+    pub retry_after: Switch,
+    /// How many times faster than the wall clock the throttling windows pass.
+    #[arg(long, env = "MSGRAPH_SANDBOX_CLOCK_RATE", value_name = "FACTOR", default_value_t = 1.0,
+          value_parser = above_zero)]
+    pub clock_rate: f64,
+    /// A fault from the start on, as in `503;retry-after=1;times=2`; may be given several times. `--help` lists them.
+    #[arg(long = "fault", env = "MSGRAPH_SANDBOX_FAULTS", value_name = "RULE", value_delimiter = ' ')]
+    pub faults: Vec<FaultRule>,
+    /// Share of requests, 0 to 1, that meet a fault of the mix.
+    #[arg(long, env = "MSGRAPH_SANDBOX_FAULT_RATE", value_name = "SHARE", default_value_t = 0.0,
+          value_parser = share)]
+    pub fault_rate: f64,
+    /// What random faults are drawn from, with spaces between them; each is as likely as the next.
+    #[arg(
+        long,
+        env = "MSGRAPH_SANDBOX_FAULT_MIX",
+        value_name = "FAULTS",
+        value_delimiter = ' ',
+        default_value = "429;retry-after=1 500;body=wrapped 503 504;body=empty-message drop-applied"
+    )]
+    pub fault_mix: Vec<Fault>,
+}
+
+impl From<Options> for Settings {
+    fn from(config: Options) -> Self {
+        Self {
+            profile: config.profile,
+            public_url: config.public_url.map(|url| url.trim_end_matches('/').to_owned()),
+            tls: config
+                .tls_certificate
+                .zip(config.tls_key)
+                .map(|(certificate, key)| Tls::Files { certificate, key }),
+            http2: config.http2,
+            max_streams: config.max_streams,
+            auth: config.auth,
+            ref_mode: config.ref_mode,
+            ids: config.ids,
+            status_ids: config.status_ids,
+            strict_bodies: config.strict_bodies,
+            return_minimal: config.return_minimal,
+            gzip: config.gzip,
+            seed: config.seed,
+            configurations: config.configurations,
+            statuses: config.statuses,
+            page_size: config.page_size,
+            max_body: config.max_body,
+            record: config.record,
+            lenient_batch_urls: config.lenient_batch_urls,
+            throttle: config.throttle,
+            retry_after: config.retry_after,
+            clock_rate: config.clock_rate,
+            faults: config.faults,
+            fault_rate: config.fault_rate,
+            fault_mix: config.fault_mix,
+        }
+    }
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err("must be a whole number, at least 1".to_owned()),
+        Ok(number) => Ok(number),
+    }
+}
+
+fn above_zero(text: &str) -> Result<f64, String> {
+    text.parse()
+        .ok()
+        .filter(|factor| (0.001..=1_000_000.0).contains(factor))
+        .ok_or_else(|| "must be a number between 0.001 and 1000000".to_owned())
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    text.parse()
+        .ok()
+        .filter(|share| (0.0..=1.0).contains(share))
+        .ok_or_else(|| "must be a number between 0 and 1".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory as _, Parser};
+
+    use super::{Options, Settings};
+
+    #[derive(Debug, Parser)]
+    struct Cli {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    #[test]
+    fn every_setting_has_help_and_a_variable() {
+        for arg in Cli::command().get_arguments().filter(|arg| arg.get_id() != "help") {
+            let variable = arg.get_env().and_then(|name| name.to_str()).unwrap_or_default();
+            assert!(variable.starts_with("MSGRAPH_SANDBOX_") && arg.get_help().is_some(), "{arg}");
+        }
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_settings() {
+        let options = Cli::parse_from(["sandbox"]).options;
+        // The mix is of no effect without a rate.
+        let settings = Settings { fault_mix: Vec::new(), ..Settings::from(options) };
+        assert_eq!(settings, Settings::default());
+    }
+
+    #[test]
+    fn faults_are_read() {
+        let arguments = ["sandbox", "--fault", "503;times=1", "--fault", "drop-applied;method=POST"];
+        let options = Cli::parse_from(arguments).options;
+        assert_eq!(options.faults.len(), 2);
+        assert_eq!(options.fault_mix.len(), 5);
+        assert!(Cli::try_parse_from(["sandbox", "--fault", "nope"]).is_err());
+    }
+}

@@ -1,0 +1,216 @@
+//! Which entities a page holds: the order of a collection under its options, and the opaque `$skiptoken`.
+
+use std::cmp::Reverse;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use crate::entity::{Structured, Value};
+use crate::filter::Filter;
+use crate::instant::Instant;
+use crate::query::OrderKey;
+use crate::store::{Set, SetAddress};
+
+/// Orders that are remembered, over all collections and options.
+const REMEMBERED: usize = 32;
+
+/// Where a page begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SkipToken {
+    /// Number of the page, the first being 1.
+    pub(crate) page: u64,
+    /// Entities before it.
+    pub(crate) offset: usize,
+}
+
+impl SkipToken {
+    pub(crate) fn encode(self) -> String {
+        URL_SAFE_NO_PAD.encode(format!("{}:{}", self.page, self.offset))
+    }
+
+    pub(crate) fn decode(text: &str) -> Option<Self> {
+        let text = String::from_utf8(URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
+        let (page, offset) = text.split_once(':')?;
+        Some(Self { page: page.parse().ok()?, offset: offset.parse().ok()? })
+    }
+}
+
+/// The positions that a request sees of a collection, in its order.
+#[derive(Debug, Clone)]
+pub(crate) enum Selection {
+    /// All of so many, in order of arrival.
+    All(usize),
+    Some(Arc<[usize]>),
+}
+
+impl Selection {
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::All(count) => *count,
+            Self::Some(positions) => positions.len(),
+        }
+    }
+
+    /// The position in the collection of the entity at this place.
+    pub(crate) fn position(&self, place: usize) -> Option<usize> {
+        match self {
+            Self::All(count) => (place < *count).then_some(place),
+            Self::Some(positions) => positions.get(place).copied(),
+        }
+    }
+}
+
+/// Orders that were worked out before: paging through a filtered or sorted collection then costs the same per page
+/// however many pages there are.
+#[derive(Debug, Default)]
+pub(crate) struct Orders(Mutex<Vec<Remembered>>);
+
+#[derive(Debug)]
+struct Remembered {
+    set: SetAddress,
+    filter: Option<Filter>,
+    order: Vec<OrderKey>,
+    /// The store's revision that the positions belong to.
+    revision: u64,
+    positions: Arc<[usize]>,
+}
+
+impl Orders {
+    /// The entities that pass a filter, sorted.
+    pub(crate) fn select(
+        &self,
+        (address, set): (&SetAddress, &Set),
+        revision: u64,
+        filter: Option<&Filter>,
+        order: &[OrderKey],
+    ) -> Selection {
+        if filter.is_none() && order.is_empty() {
+            return Selection::All(set.len());
+        }
+        let mut remembered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = remembered.iter().find(|known| {
+            known.revision == revision
+                && known.set == *address
+                && known.filter.as_ref() == filter
+                && known.order == order
+        });
+        if let Some(known) = known {
+            return Selection::Some(Arc::clone(&known.positions));
+        }
+        let positions = positions(set, filter, order);
+        remembered.retain(|known| known.revision == revision);
+        if remembered.len() == REMEMBERED {
+            remembered.remove(0);
+        }
+        remembered.push(Remembered {
+            set: address.clone(),
+            filter: filter.cloned(),
+            order: order.to_vec(),
+            revision,
+            positions: Arc::clone(&positions),
+        });
+        Selection::Some(positions)
+    }
+}
+
+fn positions(set: &Set, filter: Option<&Filter>, order: &[OrderKey]) -> Arc<[usize]> {
+    let mut keyed: Vec<(Vec<SortKey>, usize)> = set
+        .iter()
+        .enumerate()
+        .filter(|(_, entry)| filter.is_none_or(|filter| filter.matches(&entry.entity)))
+        .map(|(position, entry)| (order.iter().map(|key| sort_key(&entry.entity, *key)).collect(), position))
+        .collect();
+    if !order.is_empty() {
+        // Positions break ties, so that no entity is on two pages.
+        keyed.sort_unstable();
+    }
+    keyed.into_iter().map(|(_, position)| position).collect()
+}
+
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum SortKey {
+    Ascending(Sortable),
+    Descending(Reverse<Sortable>),
+}
+
+/// Null comes before everything else.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Sortable {
+    Null,
+    Number(i64),
+    Date(Instant),
+    /// In lower case.
+    Text(String),
+}
+
+fn sort_key(entity: &Structured, key: OrderKey) -> SortKey {
+    let sortable = match &entity.values[key.property] {
+        Value::Int32(number) => Sortable::Number(i64::from(*number)),
+        Value::Member(_, number) => Sortable::Number(i64::try_from(*number).unwrap_or(i64::MAX)),
+        Value::Date(date) => Sortable::Date(date.instant),
+        Value::String(text) | Value::Binary(text) => Sortable::Text(text.to_lowercase()),
+        // Collections and complex values have no order.
+        Value::Null | Value::Strings(_) | Value::Complex(_) | Value::Complexes(_) => Sortable::Null,
+    };
+    if key.descending { SortKey::Descending(Reverse(sortable)) } else { SortKey::Ascending(sortable) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Orders, Selection, SkipToken};
+    use crate::entity::{Structured, Value};
+    use crate::filter::Filter;
+    use crate::model::{DEVICE_STATUS, Version};
+    use crate::query::OrderKey;
+    use crate::store::{Set, SetAddress};
+
+    fn set(platforms: &[i32]) -> Set {
+        let mut set = Set::default();
+        for (row, platform) in platforms.iter().enumerate() {
+            let status = Structured::new(&DEVICE_STATUS)
+                .with("id", format!("row{row}").as_str())
+                .with("platform", Value::Int32(*platform));
+            set.insert(status).unwrap();
+        }
+        set
+    }
+
+    fn by_platform(descending: bool) -> Vec<OrderKey> {
+        let (property, _) = DEVICE_STATUS.property("platform", Version::Beta).unwrap();
+        vec![OrderKey { property, descending }]
+    }
+
+    fn places(selection: &Selection) -> Vec<usize> {
+        (0..selection.len()).map(|place| selection.position(place).unwrap()).collect()
+    }
+
+    #[test]
+    fn sorting_is_stable_in_both_directions() {
+        let set = set(&[2, 1, 2, 1]);
+        let address = SetAddress::Root(0);
+        let orders = Orders::default();
+        let select = |order: &[OrderKey]| places(&orders.select((&address, &set), 1, None, order));
+        assert_eq!(select(&by_platform(false)), [1, 3, 0, 2]);
+        assert_eq!(select(&by_platform(true)), [0, 2, 1, 3]);
+        assert_eq!(select(&[]), [0, 1, 2, 3]);
+    }
+
+    #[test]
+    fn a_write_makes_remembered_orders_stale() {
+        let address = SetAddress::Root(0);
+        let orders = Orders::default();
+        let filter = Filter::parse("platform eq 1", &DEVICE_STATUS, Version::Beta).unwrap();
+        let count = |set: &Set, revision| orders.select((&address, set), revision, Some(&filter), &[]).len();
+        assert_eq!(count(&set(&[1, 2]), 1), 1);
+        assert_eq!(count(&set(&[1, 1]), 1), 1);
+        assert_eq!(count(&set(&[1, 1]), 2), 2);
+    }
+
+    #[test]
+    fn skip_tokens_read_back() {
+        let token = SkipToken { page: 3, offset: 2000 };
+        assert_eq!(SkipToken::decode(&token.encode()), Some(token));
+        assert_eq!(SkipToken::decode("nope"), None);
+    }
+}

@@ -1,0 +1,175 @@
+//! The entities: sets in order of arrival, reached by key and by position in constant time, each entity with the
+//! sets that its navigation properties contain.
+
+use indexmap::IndexMap;
+use indexmap::map::Entry as Slot;
+
+use crate::entity::Structured;
+use crate::model::{Cardinality, DEVICE_APP_MANAGEMENT};
+
+/// Everything that the sandbox holds.
+#[derive(Debug)]
+pub(crate) struct Store {
+    /// By the index of the singleton's navigation property.
+    sets: Vec<Set>,
+    /// Counts writes, so that a remembered order can be told to be stale.
+    revision: u64,
+}
+
+/// Entities of one collection, in order of arrival.
+#[derive(Debug, Default)]
+pub(crate) struct Set {
+    entries: IndexMap<String, Entry>,
+}
+
+/// An entity and what it contains.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) entity: Structured,
+    /// By the index of the type's navigation property; computed ones stay empty.
+    sets: Vec<Set>,
+}
+
+/// Where a collection is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum SetAddress {
+    /// By the index of the singleton's navigation property.
+    Root(usize),
+    /// Contained in an entity of a root set.
+    Contained { root: usize, key: String, navigation: usize },
+}
+
+/// An entity with this key is there already.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Duplicate;
+
+impl Store {
+    pub(crate) fn new() -> Self {
+        let sets = DEVICE_APP_MANAGEMENT.navigations.iter().map(|_| Set::default()).collect();
+        Self { sets, revision: 0 }
+    }
+
+    pub(crate) fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// `None` where the parent does not exist.
+    pub(crate) fn set(&self, address: &SetAddress) -> Option<&Set> {
+        match address {
+            SetAddress::Root(root) => self.sets.get(*root),
+            SetAddress::Contained { root, key, navigation } => {
+                self.sets.get(*root)?.get(key)?.sets.get(*navigation)
+            }
+        }
+    }
+
+    /// As `set`, to be written to.
+    pub(crate) fn set_mut(&mut self, address: &SetAddress) -> Option<&mut Set> {
+        self.revision += 1;
+        match address {
+            SetAddress::Root(root) => self.sets.get_mut(*root),
+            SetAddress::Contained { root, key, navigation } => {
+                self.sets.get_mut(*root)?.get_mut(key)?.sets.get_mut(*navigation)
+            }
+        }
+    }
+
+    /// The entity at the root that contains a set.
+    pub(crate) fn root_entry(&self, root: usize, key: &str) -> Option<&Entry> {
+        self.sets.get(root)?.get(key)
+    }
+}
+
+impl Set {
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(crate) fn get(&self, key: &str) -> Option<&Entry> {
+        self.entries.get(&normalized(key))
+    }
+
+    pub(crate) fn get_mut(&mut self, key: &str) -> Option<&mut Entry> {
+        self.entries.get_mut(&normalized(key))
+    }
+
+    /// By position in order of arrival.
+    pub(crate) fn at(&self, position: usize) -> Option<&Entry> {
+        self.entries.get_index(position).map(|(_, entry)| entry)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.values()
+    }
+
+    pub(crate) fn insert(&mut self, entity: Structured) -> Result<&mut Entry, Duplicate> {
+        match self.entries.entry(normalized(entity.id())) {
+            Slot::Occupied(_) => Err(Duplicate),
+            Slot::Vacant(slot) => Ok(slot.insert(Entry::new(entity))),
+        }
+    }
+
+    /// Removes an entity and all that it contains; whether it was there.
+    pub(crate) fn remove(&mut self, key: &str) -> bool {
+        self.entries.shift_remove(&normalized(key)).is_some()
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.entries.clear();
+    }
+}
+
+impl Entry {
+    fn new(entity: Structured) -> Self {
+        let sets = entity.kind.navigations.iter().map(|_| Set::default()).collect();
+        Self { entity, sets }
+    }
+
+    /// What a navigation property contains; `None` where it is computed or the type has no such property.
+    pub(crate) fn contained(&self, navigation: usize) -> Option<&Set> {
+        self.entity
+            .kind
+            .navigations
+            .get(navigation)
+            .filter(|property| property.cardinality == Cardinality::Many)?;
+        self.sets.get(navigation)
+    }
+
+    pub(crate) fn contained_mut(&mut self, navigation: usize) -> Option<&mut Set> {
+        self.sets.get_mut(navigation)
+    }
+}
+
+/// Keys compare without case: they hold GUIDs, which the live service takes in either.
+fn normalized(key: &str) -> String {
+    key.to_ascii_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Duplicate, Set, SetAddress, Store};
+    use crate::entity::Structured;
+    use crate::model::{DEVICE_STATUS, DEVICE_STATUSES, IOS_LOB_APP_PROVISIONING_CONFIGURATION};
+
+    #[test]
+    fn keys_compare_without_case_and_are_unique() {
+        let mut set = Set::default();
+        set.insert(Structured::new(&DEVICE_STATUS).with("id", "AbC")).unwrap();
+        assert_eq!(set.get("aBc").unwrap().entity.id(), "AbC");
+        let again = set.insert(Structured::new(&DEVICE_STATUS).with("id", "abc"));
+        assert_eq!(again.err(), Some(Duplicate));
+    }
+
+    #[test]
+    fn removing_an_entity_removes_what_it_contains() {
+        let mut store = Store::new();
+        let statuses = SetAddress::Contained { root: 0, key: "c".to_owned(), navigation: DEVICE_STATUSES };
+        let configuration = Structured::new(&IOS_LOB_APP_PROVISIONING_CONFIGURATION).with("id", "c");
+        store.set_mut(&SetAddress::Root(0)).unwrap().insert(configuration.clone()).unwrap();
+        store.set_mut(&statuses).unwrap().insert(Structured::new(&DEVICE_STATUS).with("id", "s")).unwrap();
+        assert!(store.set_mut(&SetAddress::Root(0)).unwrap().remove("C"));
+        assert!(store.set(&statuses).is_none());
+        store.set_mut(&SetAddress::Root(0)).unwrap().insert(configuration).unwrap();
+        assert_eq!(store.set(&statuses).unwrap().len(), 0);
+    }
+}

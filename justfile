@@ -27,8 +27,12 @@ schema:
 deny:
     cargo deny check bans licenses sources
 
+# Check that no source files import each other, and that layers import only those below them
+structure:
+    tests/structure/run
+
 # All of the above that changes nothing
-check: _fmt-check lint doc test deny
+check: _fmt-check lint doc test deny structure
 
 _fmt-check:
     cargo fmt --all --check && cargo fmt --check --manifest-path fuzz/Cargo.toml

@@ -3,7 +3,11 @@
 //!
 //! A setting is a flag and a variable: `--graph-url` is `INTUNE_GRAPHQL_GRAPH_URL`. A secret is never a flag.
 
+mod graph;
 mod limits;
+mod renamed;
+mod request;
+mod state;
 mod values;
 
 use std::ffi::OsString;
@@ -14,9 +18,11 @@ use std::time::Duration;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use http::HeaderValue;
 
+pub use self::graph::{Cloud, CreatePath, GraphConfig};
 pub use self::limits::{LimitsConfig, LoadConfig};
-use self::values::{duration, origin, page_size, positive, retention};
-use crate::graph::{Cloud, CreatePath, ReadRates};
+pub use self::request::RequestConfig;
+pub use self::state::StateConfig;
+use self::values::{duration, origin, page_size, positive};
 
 /// A typed GraphQL façade over Microsoft Graph's Intune app provisioning endpoints.
 ///
@@ -37,11 +43,19 @@ impl Cli {
     ///
     /// # Errors
     ///
-    /// As clap reports them, requests for help and version included.
+    /// As clap reports them, requests for help and version included. A setting that was renamed is an error that names the
+    /// new one.
     pub fn read(
         arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>,
     ) -> Result<Self, clap::Error> {
-        Self::from_arg_matches(&Self::definition().try_get_matches_from(arguments)?)
+        let mut definition = Self::definition();
+        let matches = definition.try_get_matches_from_mut(arguments);
+        let matches = matches.map_err(|error| renamed::name_flag(&mut definition, error))?;
+        let cli = Self::from_arg_matches(&matches)?;
+        if let Command::Serve(_) = cli.command {
+            renamed::check_variables(&mut definition)?;
+        }
+        Ok(cli)
     }
 
     /// The command line as it is defined, with the variables of `sandbox` under the prefix of this program's own.
@@ -114,9 +128,9 @@ pub struct GatewayConfig {
     /// Which Microsoft Graph to speak to.
     #[command(flatten)]
     pub graph: GraphConfig,
-    /// What a GraphQL request may cost and see.
+    /// Limits of one request.
     #[command(flatten)]
-    pub http: HttpConfig,
+    pub request: RequestConfig,
     /// What a document may ask for.
     #[command(flatten)]
     pub limits: LimitsConfig,
@@ -145,18 +159,18 @@ pub struct GatewayConfig {
     pub cursor_key_file: Option<PathBuf>,
     /// For how long a subscriber is told of events after Graph has last let the token read what they are of, as in `60s`;
     /// then Graph is asked again.
-    #[arg(long, env = "INTUNE_GRAPHQL_SUBSCRIBER_RECHECK", value_name = "DURATION", default_value = "60s",
+    #[arg(long, env = "INTUNE_GRAPHQL_SUBSCRIPTION_RECHECK", value_name = "DURATION", default_value = "60s",
           value_parser = humantime::parse_duration)]
-    pub subscriber_recheck: Duration,
+    pub subscription_recheck: Duration,
     /// Most reads of Microsoft Graph a second that the events of one subscription may cause; after a pause, ten seconds' worth
     /// at once. A field beyond it is null, with `THROTTLED`.
     #[arg(long, env = "INTUNE_GRAPHQL_MAX_SUBSCRIBER_READS", value_name = "PER_SECOND",
-          default_value_t = ReadRates::default().subscriber, value_parser = positive)]
+          default_value_t = 10, value_parser = positive)]
     pub max_subscriber_reads: usize,
     /// The same for the events of all subscriptions together. Checks of what a subscriber may read are counted, and wait
     /// for their turn.
     #[arg(long, env = "INTUNE_GRAPHQL_MAX_SUBSCRIPTION_READS", value_name = "PER_SECOND",
-          default_value_t = ReadRates::default().process, value_parser = positive)]
+          default_value_t = 25, value_parser = positive)]
     pub max_subscription_reads: usize,
     /// Where idempotency keys are kept.
     #[command(flatten)]
@@ -177,91 +191,6 @@ pub struct GatewayConfig {
     #[arg(long, env = "INTUNE_GRAPHQL_INTROSPECTION", value_name = "BOOL", default_value_t = false,
           num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
     pub introspection: bool,
-}
-
-/// Which Microsoft Graph, and how to reach it. The proxy variables (`HTTPS_PROXY`, `NO_PROXY`) are honoured, except
-/// towards a loopback address.
-#[derive(Debug, Clone, Args)]
-pub struct GraphConfig {
-    /// The national cloud whose `/beta` to use.
-    #[arg(long, env = "INTUNE_GRAPHQL_GRAPH_CLOUD", value_enum, default_value_t = Cloud::Global)]
-    pub graph_cloud: Cloud,
-    /// Any other Graph root, version included, as in `http://127.0.0.1:4010/beta`. Wins over the cloud.
-    #[arg(long, env = "INTUNE_GRAPHQL_GRAPH_URL", value_name = "URL")]
-    pub graph_url: Option<String>,
-    /// PEM file with certificate authorities to trust besides the system's.
-    #[arg(long, env = "INTUNE_GRAPHQL_GRAPH_CA", value_name = "FILE")]
-    pub graph_ca: Option<PathBuf>,
-    /// Allow a plain-http Graph root that is not loopback: callers' tokens then cross the network unencrypted.
-    #[arg(long, env = "INTUNE_GRAPHQL_ALLOW_INSECURE_GRAPH", value_name = "BOOL", default_value_t = false,
-          num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
-    pub allow_insecure_graph: bool,
-    /// Which of the two documented URLs creates a device status.
-    #[arg(long, env = "INTUNE_GRAPHQL_CREATE_PATH", value_enum, default_value_t = CreatePath::Collection)]
-    pub create_path: CreatePath,
-    /// Longest wait for a connection to Graph, as in `500ms` or `10s`.
-    #[arg(long, env = "INTUNE_GRAPHQL_CONNECT_TIMEOUT", value_name = "DURATION", default_value = "5s",
-          value_parser = duration)]
-    pub connect_timeout: Duration,
-    /// Longest wait for the answer to one attempt at a read, or at a write that may be sent again, as in `10s`; longer than
-    /// the wait for a connection. A create is sent once and waited for until the deadline.
-    #[arg(long, env = "INTUNE_GRAPHQL_ATTEMPT_TIMEOUT", value_name = "DURATION", default_value = "10s",
-          value_parser = duration)]
-    pub attempt_timeout: Duration,
-    /// Graph keeps the `graphId` that callers give new objects, and refuses a second one of the same: a create whose answer
-    /// was lost is then sent again. Only where that was tried; on the live service such ids may be ignored.
-    #[arg(long, env = "INTUNE_GRAPHQL_GRAPH_KEEPS_IDS", value_name = "BOOL", default_value_t = false,
-          num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
-    pub graph_keeps_ids: bool,
-    /// Largest answer that is read from Graph, in bytes, after decompression; one request may read four times as much.
-    #[arg(long, env = "INTUNE_GRAPHQL_MAX_GRAPH_RESPONSE", value_name = "BYTES", default_value_t = 16 * 1024 * 1024,
-          value_parser = positive)]
-    pub max_graph_response: usize,
-}
-
-/// Where idempotency keys are kept, and for how long.
-#[derive(Debug, Clone, Args)]
-pub struct StateConfig {
-    /// File that keeps idempotency keys, made where there is none; each gateway needs one of its own. Without it they are
-    /// kept in memory, and forgotten when the gateway ends.
-    #[arg(long, env = "INTUNE_GRAPHQL_STATE_FILE", value_name = "FILE")]
-    pub state_file: Option<PathBuf>,
-    /// How long an idempotency key is known after its last write, as in `24h`.
-    #[arg(long, env = "INTUNE_GRAPHQL_STATE_RETENTION", value_name = "DURATION", default_value = "24h",
-          value_parser = retention)]
-    pub state_retention: Duration,
-    /// Most writes whose keys are known at once, of which one tenant has a quarter at most; beyond either new keys are refused.
-    /// Each item of a bulk call is one write until the call has ended, and then only where it may have done something.
-    #[arg(long, env = "INTUNE_GRAPHQL_STATE_CAPACITY", value_name = "COUNT", default_value_t = 250_000,
-          value_parser = positive)]
-    pub state_capacity: usize,
-}
-
-/// Limits of one GraphQL request.
-#[derive(Debug, Clone, Args)]
-pub struct HttpConfig {
-    /// Time for one request, Graph's answers included, as in `30s`.
-    #[arg(long, env = "INTUNE_GRAPHQL_DEADLINE", value_name = "DURATION", default_value = "30s",
-          value_parser = duration)]
-    pub deadline: Duration,
-    /// Largest request body, in bytes.
-    #[arg(long, env = "INTUNE_GRAPHQL_MAX_BODY", value_name = "BYTES", default_value_t = 1024 * 1024,
-          value_parser = positive)]
-    pub max_body: usize,
-    /// Time for a request's body to come, or for a WebSocket's message, as in `10s`.
-    #[arg(long, env = "INTUNE_GRAPHQL_BODY_TIMEOUT", value_name = "DURATION", default_value = "10s",
-          value_parser = duration)]
-    pub body_timeout: Duration,
-    /// Largest payload of a configuration, in bytes before base64, which makes it a third longer: a payload of this size
-    /// needs a larger `--max-body` than the default.
-    #[arg(long, env = "INTUNE_GRAPHQL_MAX_PAYLOAD", value_name = "BYTES", default_value_t = 1024 * 1024,
-          value_parser = positive)]
-    pub max_payload: usize,
-    /// Largest response, in bytes as they are estimated while it is built: its text, and about 100 bytes for each field. A
-    /// field beyond it is null with `QUERY_TOO_LARGE`. Ids of what a mutation wrote are always delivered.
-    #[arg(long, env = "INTUNE_GRAPHQL_MAX_RESPONSE", value_name = "BYTES", default_value_t = 16 * 1024 * 1024,
-          value_parser = positive)]
-    pub max_response: usize,
 }
 
 /// The demo's settings.
@@ -301,29 +230,8 @@ pub struct HealthcheckConfig {
     pub timeout: Duration,
 }
 
-/// The defaults of `--help`, for what is started without a command line of its own.
-impl Default for GraphConfig {
-    fn default() -> Self {
-        defaults()
-    }
-}
-
-/// The defaults of `--help`, for what is started without a command line of its own.
-impl Default for StateConfig {
-    fn default() -> Self {
-        defaults()
-    }
-}
-
-/// The defaults of `--help`, for what is started without a command line of its own.
-impl Default for HttpConfig {
-    fn default() -> Self {
-        defaults()
-    }
-}
-
-/// The defaults of `--help`, for what is started without a command line of its own.
-impl Default for LoadConfig {
+/// The defaults of `--help`, for a gateway that is started without a command line of its own.
+impl Default for GatewayConfig {
     fn default() -> Self {
         defaults()
     }

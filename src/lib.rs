@@ -1,7 +1,8 @@
 //! A typed GraphQL façade over Microsoft Graph's Intune app provisioning endpoints.
 //!
-//! Dependencies point one way: [`server`] (HTTP) -> [`schema`] (GraphQL) -> [`graph`] (Microsoft Graph). [`config`] and
-//! [`commands`] feed them; [`telemetry`] is what they tell operators; [`json`] is how both ends look at what comes. The commands `demo` and `sandbox` start
+//! Dependencies point one way: [`server`] (HTTP) -> [`schema`] (GraphQL) -> [`graph`] (Microsoft Graph). [`gateway`]
+//! builds them from [`config`], plain data that imports none of them; [`commands`] runs the program's commands.
+//! [`telemetry`]: logs and metrics. [`json`]: bounded JSON parsing shared by both ends. The commands `demo` and `sandbox` start
 //! `msgraph-sandbox`, an in-memory Microsoft Graph that shares no type with them and is spoken to over HTTP.
 //!
 //! One request, followed through them:
@@ -21,6 +22,7 @@ pub mod commands;
 pub mod config;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+pub mod gateway;
 pub mod graph;
 pub mod json;
 mod memory;

@@ -2,9 +2,10 @@
 
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::error::ErrorKind;
 use intune_graphql::commands::{self, NotReady};
-use intune_graphql::config::Cli;
+use intune_graphql::config::{Cli, LogFormat};
 use intune_graphql::telemetry;
 
 /// The exit code of a program that cannot start as it was told to.
@@ -15,8 +16,12 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
-    let result = telemetry::init(&cli.log).map_err(Into::into).and_then(|()| commands::run(cli.command));
-    match result {
+    let format = match cli.log.log_format {
+        LogFormat::Text => telemetry::LogFormat::Text,
+        LogFormat::Json => telemetry::LogFormat::Json,
+    };
+    let logging = telemetry::init(&cli.log.log, format).context("--log");
+    match logging.and_then(|()| commands::run(cli.command)) {
         Ok(code) => code,
         // Docker keeps 2 for itself, and knows 1 as "unhealthy".
         Err(error) if error.is::<NotReady>() => fail(1, &format!("{error:#}")),

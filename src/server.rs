@@ -31,7 +31,7 @@ pub use self::graphiql::PageSettings;
 #[cfg(any(test, fuzzing))]
 pub use self::graphql::properties::request_body;
 use self::health::Readiness;
-pub use self::listener::{ConnectionLimits, DEFAULT_BACKLOG, bind};
+pub use self::listener::{ConnectionLimits, HALF_CLOSE_WINDOW, bind};
 use crate::graph;
 use crate::memory::Memory;
 use crate::schema::Api;
@@ -79,6 +79,14 @@ struct App {
 
 /// Most bytes of all unfinished heads on the admin listener, which the memory of the public one has no part in.
 const ADMIN_HEADS: usize = 16 * 1024 * 1024;
+/// Of the admin listener, whose clients are the operator's.
+const ADMIN_CONNECTIONS: ConnectionLimits = ConnectionLimits {
+    connections: 10_000,
+    header_timeout: Duration::from_secs(10),
+    idle_timeout: Duration::from_secs(75),
+    send_timeout: Duration::from_secs(60),
+    half_close: HALF_CLOSE_WINDOW,
+};
 /// What a request that is under way at a shutdown is given beyond its deadline, to send its answer.
 const TO_ANSWER: Duration = Duration::from_secs(1);
 
@@ -145,10 +153,16 @@ pub async fn run(
         drop(served);
     };
     let health = health::router(readiness, Arc::clone(&app));
-    let limits = ConnectionLimits::default();
     let heads = Memory::new(ADMIN_HEADS);
-    let admin =
-        listener::serve(admin, health, limits, &heads, TO_ANSWER, until_served.map(|_| ()), TO_ANSWER);
+    let admin = listener::serve(
+        admin,
+        health,
+        ADMIN_CONNECTIONS,
+        &heads,
+        TO_ANSWER,
+        until_served.map(|_| ()),
+        TO_ANSWER,
+    );
     future::join(public, admin).await;
     graph.writes_under_way()
 }

@@ -11,17 +11,24 @@ use tracing_subscriber::fmt;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 
-use crate::config::{LogConfig, LogFormat};
-
 /// Why logging could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
     /// The filter is not one.
-    #[error("--log: write it as in info or warn,intune_graphql=debug")]
+    #[error("write it as in info or warn,intune_graphql=debug")]
     Filter(#[from] tracing_subscriber::filter::ParseError),
     /// Another subscriber is installed.
     #[error("logging is set up already")]
     Installed(#[from] TryInitError),
+}
+
+/// Form of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line, for log collectors.
+    Json,
 }
 
 /// Installs the process-wide subscriber, and has panics logged by it.
@@ -29,10 +36,10 @@ pub enum TelemetryError {
 /// # Errors
 ///
 /// Where the filter cannot be parsed, or a subscriber is installed already.
-pub fn init(config: &LogConfig) -> Result<(), TelemetryError> {
-    let filter = EnvFilter::try_new(&config.log)?;
+pub fn init(filter: &str, format: LogFormat) -> Result<(), TelemetryError> {
+    let filter = EnvFilter::try_new(filter)?;
     let registry = tracing_subscriber::registry().with(filter);
-    match config.log_format {
+    match format {
         LogFormat::Text => registry
             .with(fmt::layer().with_ansi(std::io::stderr().is_terminal()).with_writer(std::io::stderr))
             .try_init()?,

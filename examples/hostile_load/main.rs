@@ -85,7 +85,7 @@ async fn run(load: &Load) -> anyhow::Result<()> {
     let settings = [
         "--log",
         "error",
-        "--deadline",
+        "--request-timeout",
         "5s",
         "--header-timeout",
         "1s",

@@ -70,9 +70,11 @@ pub(crate) async fn run(args: &StormArgs) -> anyhow::Result<bool> {
         ..Settings::default()
     };
     let mut options: Vec<String> =
-        ["--deadline", if is_hard { "2s" } else { "10s" }, "--log", "error"].map(str::to_owned).to_vec();
+        ["--request-timeout", if is_hard { "2s" } else { "10s" }, "--log", "error"]
+            .map(str::to_owned)
+            .to_vec();
     if keeps_ids {
-        options.push("--graph-keeps-ids".to_owned());
+        options.push("--graph-honors-client-ids".to_owned());
     }
     let mut authority = None;
     let mut disk = None;

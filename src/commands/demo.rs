@@ -1,62 +1,47 @@
 //! `demo`: the whole system on one machine, with something to paste.
 
-use std::time::Duration;
-
 use anyhow::Context as _;
-use graphql_prepare::Limits;
 use msgraph_sandbox::{self as sandbox, Sandbox};
 use tracing::info;
 
-use super::{bind, graph_client, print, stop_signal};
-use crate::config::{DemoConfig, GraphConfig, HttpConfig, LoadConfig, StateConfig};
-use crate::graph::{Key, ReadRates};
-use crate::schema::{Api, ApiSettings, CursorKey, TrustedDocuments};
-use crate::{schema, server};
+use super::{bind, print, stop_signal};
+use crate::config::{DemoConfig, GatewayConfig};
+use crate::gateway::{Gateway, Listeners, Settings};
+use crate::graph::Key;
+use crate::schema;
+use crate::server::PageSettings;
 
 /// The token that `demo` prints; the sandbox takes any.
 const TOKEN: &str = "demo-token";
 
 /// Starts the sandbox, and a gateway in front of it, over real HTTP on loopback.
 pub(super) async fn run(config: DemoConfig) -> anyhow::Result<()> {
-    let bind = |address, setting| bind(address, server::DEFAULT_BACKLOG, setting);
+    let mut gateway = GatewayConfig { introspection: true, ..GatewayConfig::default() };
+    let bind = |address, setting| bind(address, gateway.load.listen_backlog, setting);
     let upstream = bind(config.sandbox_listen, "--sandbox-listen")?;
-    let listener = bind(config.listen, "--listen")?;
-    let admin = bind(config.admin_listen, "--admin-listen")?;
+    let listeners = Listeners {
+        public: bind(config.listen, "--listen")?,
+        admin: bind(config.admin_listen, "--admin-listen")?,
+    };
     let root = format!("http://{}/beta", upstream.local_addr()?);
-    let gateway = format!("http://{}", listener.local_addr()?);
+    gateway.graph.graph_url = Some(root.clone());
 
-    let graph_config = GraphConfig { graph_url: Some(root.clone()), ..GraphConfig::default() };
-    let graph = graph_client(&graph_config, LoadConfig::default().max_buffered)?;
-    let http = HttpConfig::default();
-    let api = Api::new(ApiSettings {
-        introspection: true,
-        limits: Limits::default(),
-        trusted_documents: TrustedDocuments::default(),
-        default_page_size: 50,
-        cursor_key: CursorKey::random()?,
-        max_payload: http.max_payload,
-        max_response: http.max_response,
-        ledger: super::ledger(&StateConfig::default())?,
-        subscriber_recheck: Duration::from_secs(60),
-        subscription_reads: ReadRates::default(),
-    })?;
+    let mut settings = Settings::from_config(&gateway)?;
     let configuration = Key::new(sandbox::DEMO_CONFIGURATION_ID)?;
-    let graphiql = server::PageSettings::demo(
-        graph.root(),
+    settings.server.graphiql = Some(PageSettings::demo(
+        &settings.graph.root,
         TOKEN.to_owned(),
         configuration.to_string(),
         schema::configuration_id(&configuration),
-    );
-    let settings = server::Settings {
-        graphiql: Some(graphiql),
-        ..super::server_settings(&http, &LoadConfig::default())
-    };
+    ));
+    let gateway = Gateway::new(settings)?;
+    let url = format!("http://{}", listeners.public.local_addr()?);
 
     let stop = stop_signal()?;
     print(&format!("sandbox listening on {root}"))?;
-    print(&format!("listening on {gateway}"))?;
-    print(&format!("admin listening on http://{}", admin.local_addr()?))?;
-    print(&welcome(&gateway))?;
+    print(&format!("listening on {url}"))?;
+    print(&format!("admin listening on http://{}", listeners.admin.local_addr()?))?;
+    print(&welcome(&url))?;
 
     let (stopped, until_stopped) = tokio::sync::oneshot::channel::<()>();
     let sandbox = async {
@@ -66,7 +51,7 @@ pub(super) async fn run(config: DemoConfig) -> anyhow::Result<()> {
         sandbox::run(upstream, sandbox, until_stopped).await.context("the sandbox failed")
     };
     let gateway = async {
-        server::run(listener, admin, graph, api, settings, stop).await;
+        gateway.run(listeners, stop).await;
         drop(stopped);
     };
     let (sandbox, ()) = futures_util::future::join(sandbox, gateway).await;

@@ -5,43 +5,42 @@ use std::time::Duration;
 use clap::Args;
 
 use super::values::{backlog, duration, nesting, percent, positive};
-use crate::server::{AdmissionLimits, ConnectionLimits, DEFAULT_BACKLOG};
 use graphql_prepare::Limits;
 
 /// How much the gateway takes on at a time.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Load")]
 pub struct LoadConfig {
-    /// Most requests in flight.
-    #[arg(long, env = "INTUNE_GRAPHQL_MAX_IN_FLIGHT", value_name = "COUNT",
-          default_value_t = AdmissionLimits::default().in_flight,
+    /// Maximum number of requests in flight.
+    #[arg(long, env = "INTUNE_GRAPHQL_MAX_CONCURRENT_REQUESTS", value_name = "COUNT",
+          default_value_t = 8192,
           value_parser = positive)]
-    pub max_in_flight: usize,
-    /// Most requests that wait until one of those is done; more are refused with 503.
-    #[arg(long, env = "INTUNE_GRAPHQL_MAX_WAITING", value_name = "COUNT",
-          default_value_t = AdmissionLimits::default().waiting)]
-    pub max_waiting: usize,
-    /// Most of both that one token may have, in hundredths, 1 to 100.
-    #[arg(long, env = "INTUNE_GRAPHQL_MAX_TOKEN_SHARE", value_name = "PERCENT",
-          default_value_t = AdmissionLimits::default().token_share, value_parser = percent)]
-    pub max_token_share: usize,
-    /// Most streams of live updates that are open, which are no requests in flight; one token may have its share of them.
-    #[arg(long, env = "INTUNE_GRAPHQL_MAX_STREAMS", value_name = "COUNT", default_value_t = 4096)]
-    pub max_streams: usize,
+    pub max_concurrent_requests: usize,
+    /// Maximum number of requests that wait for one of those to end; more are rejected with 503.
+    #[arg(long, env = "INTUNE_GRAPHQL_MAX_QUEUED_REQUESTS", value_name = "COUNT", default_value_t = 1024)]
+    pub max_queued_requests: usize,
+    /// Share of both limits that one caller may use, in percent, 1 to 100.
+    #[arg(long, env = "INTUNE_GRAPHQL_MAX_CALLER_SHARE", value_name = "PERCENT",
+          default_value_t = 25, value_parser = percent)]
+    pub max_caller_share: usize,
+    /// Maximum number of open subscriptions. They do not count toward `--max-concurrent-requests`; the share of one caller
+    /// is the same.
+    #[arg(long, env = "INTUNE_GRAPHQL_MAX_SUBSCRIPTIONS", value_name = "COUNT", default_value_t = 4096)]
+    pub max_subscriptions: usize,
     /// Most bytes of all bodies and WebSocket messages together, as many of what is read from Graph and not yet used, and as
     /// many of all answers that are being built or have not been taken; no less than a body may have. Resident memory may
     /// come to two or three times as much. Beyond it, larger bodies are refused with 503, bulk mutations with large results,
     /// and requests of clients that have answers to take; fields of larger answers are null with `OVERLOADED`.
-    #[arg(long, env = "INTUNE_GRAPHQL_MAX_BUFFERED", value_name = "BYTES", default_value_t = 256 * 1024 * 1024)]
-    pub max_buffered: usize,
+    #[arg(long, env = "INTUNE_GRAPHQL_MAX_BUFFERED_BYTES", value_name = "BYTES", default_value_t = 256 * 1024 * 1024)]
+    pub max_buffered_bytes: usize,
     /// Most connections; more wait to be taken. No more than half of the files that the system lets the process open.
     #[arg(long, env = "INTUNE_GRAPHQL_MAX_CONNECTIONS", value_name = "COUNT",
-          default_value_t = ConnectionLimits::default().connections,
+          default_value_t = 10_000,
           value_parser = positive)]
     pub max_connections: usize,
     /// Most connections that wait to be accepted; a client that finds this queue full tries again after a second. The system
     /// may cap it (Linux: `net.core.somaxconn`).
-    #[arg(long, env = "INTUNE_GRAPHQL_LISTEN_BACKLOG", value_name = "COUNT", default_value_t = DEFAULT_BACKLOG,
+    #[arg(long, env = "INTUNE_GRAPHQL_LISTEN_BACKLOG", value_name = "COUNT", default_value_t = 4096,
           value_parser = backlog)]
     pub listen_backlog: u32,
     /// Longest wait for the head of a request from its first byte on, and for the first request of a connection, as in
@@ -57,28 +56,6 @@ pub struct LoadConfig {
     #[arg(long, env = "INTUNE_GRAPHQL_SEND_TIMEOUT", value_name = "DURATION", default_value = "60s",
           value_parser = duration)]
     pub send_timeout: Duration,
-}
-
-impl From<&LoadConfig> for AdmissionLimits {
-    fn from(config: &LoadConfig) -> Self {
-        Self {
-            in_flight: config.max_in_flight,
-            waiting: config.max_waiting,
-            token_share: config.max_token_share,
-        }
-    }
-}
-
-impl From<&LoadConfig> for ConnectionLimits {
-    fn from(config: &LoadConfig) -> Self {
-        Self {
-            connections: config.max_connections,
-            header_timeout: config.header_timeout,
-            idle_timeout: config.idle_timeout,
-            send_timeout: config.send_timeout,
-            ..Self::default()
-        }
-    }
 }
 
 /// Limits of one GraphQL document. A request that passes one is `QUERY_TOO_LARGE`, and Graph is not asked.
@@ -131,23 +108,4 @@ pub struct LimitsConfig {
     #[arg(long, env = "INTUNE_GRAPHQL_MAX_INTROSPECTION", value_name = "COUNT",
           default_value_t = Limits::default().introspection)]
     pub max_introspection: usize,
-}
-
-impl From<&LimitsConfig> for Limits {
-    fn from(config: &LimitsConfig) -> Self {
-        Self {
-            document: config.max_document,
-            tokens: config.max_tokens,
-            nesting: config.max_nesting,
-            directives: config.max_directives,
-            expanded_selections: config.max_selections,
-            depth: config.max_depth,
-            aliases: config.max_aliases,
-            response_key: Limits::default().response_key,
-            root_fields: config.max_root_fields,
-            root_mutations: config.max_root_mutations,
-            cost: config.max_cost,
-            introspection: config.max_introspection,
-        }
-    }
 }

@@ -20,12 +20,6 @@ pub struct ReadRates {
     pub process: usize,
 }
 
-impl Default for ReadRates {
-    fn default() -> Self {
-        Self { subscriber: 10, process: 25 }
-    }
-}
-
 /// The process' budget for reads of live updates. Cheap to clone; clones are the same.
 #[derive(Debug, Clone)]
 pub struct ReadBudget {

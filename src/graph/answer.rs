@@ -71,7 +71,7 @@ impl Answer {
                 return Err(Self::failure(answered, &headers, None, request_line, caller));
             }
             Err(BodyError::TooLarge) => {
-                let what = "the answer is larger than --max-graph-response";
+                let what = "the response is larger than the configured maximum";
                 let applied = answered.says_applied();
                 return Err(Error::OutOfContract { what, applied, answer: Box::new(answered) });
             }

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::ValueEnum;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::retry::budget::TpsBudget;
@@ -27,7 +26,7 @@ const BUDGET_FLOOR: u32 = 10;
 const BUDGET_SHARE: f32 = 0.2;
 
 /// Which URL creates a device status; the page 'Add deviceStatuses' shows both.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CreatePath {
     /// `POST …/deviceStatuses`.
     Collection,

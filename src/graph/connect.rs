@@ -35,7 +35,7 @@ const TCP_KEEP_ALIVE: Duration = Duration::from_secs(30);
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// The file of certificate authorities cannot be read.
-    #[error("--graph-ca: cannot read {path}")]
+    #[error("cannot read {path}")]
     UnreadableCa {
         /// The file.
         path: String,
@@ -43,7 +43,7 @@ pub enum ClientError {
         source: std::io::Error,
     },
     /// The file holds no certificate in PEM form.
-    #[error("--graph-ca: {path} holds no certificate in PEM form")]
+    #[error("{path} holds no certificate in PEM form")]
     NotPem {
         /// The file.
         path: String,

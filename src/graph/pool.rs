@@ -227,7 +227,7 @@ impl Pool {
 
 /// The connection did not come about in time.
 #[derive(Debug, thiserror::Error)]
-#[error("no connection within --connect-timeout")]
+#[error("no connection in time")]
 struct ConnectTimeout;
 
 impl Inner {

@@ -2,11 +2,10 @@
 
 use std::fmt;
 
-use clap::ValueEnum;
 use url::{Host, Url};
 
 /// The national clouds. Tokens of one are not valid in another (Microsoft Graph: "National cloud deployments").
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cloud {
     /// `https://graph.microsoft.com`, GCC included.
     Global,
@@ -19,6 +18,9 @@ pub enum Cloud {
 }
 
 impl Cloud {
+    /// Every cloud.
+    pub const ALL: [Self; 4] = [Self::Global, Self::UsGovL4, Self::UsGovL5, Self::China];
+
     /// The root of the cloud's beta endpoint; `iosLobAppProvisioningConfigurations` exists only there.
     #[must_use]
     pub fn beta_root(self) -> &'static str {
@@ -60,10 +62,7 @@ pub enum ServiceRootError {
     )]
     InsecureCloud(String),
     /// Plain http towards a host that is not loopback.
-    #[error(
-        "plain http to {0} would send callers' tokens unencrypted; use https, or set --allow-insecure-graph if that \
-         network is yours"
-    )]
+    #[error("plain http to {0} would send callers' tokens unencrypted; use https")]
     Insecure(String),
 }
 
@@ -94,7 +93,7 @@ impl ServiceRoot {
         let root = Self(url);
         if root.0.scheme() == "http" && !root.is_loopback() {
             let host = root.0.host_str().unwrap_or_default().to_owned();
-            if Cloud::value_variants().iter().any(|cloud| cloud.host() == host) {
+            if Cloud::ALL.iter().any(|cloud| cloud.host() == host) {
                 return Err(ServiceRootError::InsecureCloud(host));
             }
             if !allow_insecure {

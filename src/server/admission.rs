@@ -24,12 +24,6 @@ pub struct AdmissionLimits {
     pub token_share: usize,
 }
 
-impl Default for AdmissionLimits {
-    fn default() -> Self {
-        Self { in_flight: 8192, waiting: 1024, token_share: 25 }
-    }
-}
-
 /// Takes requests in.
 pub(super) struct Admission {
     in_flight: Arc<Semaphore>,

@@ -11,7 +11,6 @@ use axum::extract::Path;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::get;
 use axum::{Router, middleware};
-use clap::ValueEnum;
 use http::StatusCode;
 use http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
@@ -94,7 +93,7 @@ impl PageSettings {
     #[must_use]
     pub fn serve(root: &ServiceRoot) -> Self {
         let host = authority(root.url()).to_owned();
-        let is_graph = Cloud::value_variants()
+        let is_graph = Cloud::ALL
             .iter()
             .filter_map(|cloud| Url::parse(cloud.beta_root()).ok())
             .any(|cloud| cloud.origin() == root.url().origin());

@@ -36,20 +36,8 @@ pub struct ConnectionLimits {
     pub half_close: Duration,
 }
 
-impl Default for ConnectionLimits {
-    fn default() -> Self {
-        Self {
-            connections: 10_000,
-            header_timeout: Duration::from_secs(10),
-            idle_timeout: Duration::from_secs(75),
-            send_timeout: Duration::from_secs(60),
-            half_close: Duration::from_millis(10),
-        }
-    }
-}
-
-/// The length of the accept queue where nothing else is set, in connections.
-pub const DEFAULT_BACKLOG: u32 = 4096;
+/// The usual [`ConnectionLimits::half_close`].
+pub const HALF_CLOSE_WINDOW: Duration = Duration::from_millis(10);
 
 /// Listens on `address`, with room for `backlog` connections that have not been accepted yet. The system may cap that
 /// (Linux: `net.core.somaxconn`). A client that finds the queue full tries again after a second.

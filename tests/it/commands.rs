@@ -193,6 +193,20 @@ async fn the_sandboxs_variables_have_the_prefix_of_the_program() {
 }
 
 #[test]
+fn a_renamed_setting_is_an_error_that_names_the_new_one() {
+    let by_flag = run(&["serve", "--deadline", "30s"]);
+    let mut by_variable = program(&["serve"]);
+    let by_variable = by_variable.env("INTUNE_GRAPHQL_MAX_WAITING", "7").output().unwrap();
+    for (output, error) in [
+        (by_flag, "error: --deadline is now --request-timeout\n"),
+        (by_variable, "error: INTUNE_GRAPHQL_MAX_WAITING is now INTUNE_GRAPHQL_MAX_QUEUED_REQUESTS\n"),
+    ] {
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        assert_eq!(String::from_utf8(output.stderr).unwrap(), error);
+    }
+}
+
+#[test]
 fn the_schema_is_printed() {
     let output = run(&["schema"]);
     assert!(output.status.success());
@@ -207,7 +221,14 @@ fn help_lists_every_setting_with_its_variable_and_default() {
     for (command, settings) in [
         (
             "serve",
-            &["--listen", "--admin-listen", "--graph-cloud", "--graph-url", "--graph-ca", "--deadline"][..],
+            &[
+                "--listen",
+                "--admin-listen",
+                "--graph-cloud",
+                "--graph-url",
+                "--graph-ca",
+                "--request-timeout",
+            ][..],
         ),
         ("sandbox", &["--listen", "--profile"][..]),
         ("demo", &["--sandbox-listen"][..]),
@@ -235,9 +256,9 @@ fn a_bad_setting_stops_the_start_with_one_line_that_names_it() {
         (&["serve", "--graph-ca", "/nonexistent.pem"][..], "--graph-ca"),
         (&["serve", "--graph-ca", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")][..], "--graph-ca"),
         (&["serve", "--graph-cloud", "germany"][..], "--graph-cloud"),
-        (&["serve", "--deadline", "0s"][..], "--deadline"),
-        (&["serve", "--deadline", "30"][..], "--deadline"),
-        (&["serve", "--max-body=-1"][..], "--max-body"),
+        (&["serve", "--request-timeout", "0s"][..], "--request-timeout"),
+        (&["serve", "--request-timeout", "30"][..], "--request-timeout"),
+        (&["serve", "--max-request-body=-1"][..], "--max-request-body"),
         (&["serve", "--log", "a=b=c"][..], "--log"),
         (&["serve", "--unheard-of"][..], "--unheard-of"),
         (&["serve", "--listen", "192.0.2.1:1"][..], "--listen"),
@@ -266,9 +287,9 @@ fn a_bad_setting_stops_the_start_with_one_line_that_names_it() {
         ),
         // A gateway that could take nothing.
         (&["serve", "--max-connections", "0"][..], "--max-connections"),
-        (&["serve", "--max-in-flight", "0"][..], "--max-in-flight"),
-        (&["serve", "--max-body", "0"][..], "--max-body"),
-        (&["serve", "--max-payload", "0"][..], "--max-payload"),
+        (&["serve", "--max-concurrent-requests", "0"][..], "--max-concurrent-requests"),
+        (&["serve", "--max-request-body", "0"][..], "--max-request-body"),
+        (&["serve", "--max-configuration-payload", "0"][..], "--max-configuration-payload"),
         (&["serve", "--max-response", "0"][..], "--max-response"),
         (&["serve", "--max-document", "0"][..], "--max-document"),
         (&["serve", "--max-tokens", "0"][..], "--max-tokens"),
@@ -276,9 +297,9 @@ fn a_bad_setting_stops_the_start_with_one_line_that_names_it() {
         (&["serve", "--max-depth", "0"][..], "--max-depth"),
         (&["serve", "--max-root-fields", "0"][..], "--max-root-fields"),
         (&["serve", "--max-cost", "0"][..], "--max-cost"),
-        (&["serve", "--max-graph-response", "0"][..], "--max-graph-response"),
+        (&["serve", "--graph-max-response", "0"][..], "--graph-max-response"),
         (&["serve", "--state-capacity", "0"][..], "--state-capacity"),
-        (&[&["serve", "--max-buffered", "1000"][..], &ANY_PORTS].concat(), "--max-buffered"),
+        (&[&["serve", "--max-buffered-bytes", "1000"][..], &ANY_PORTS].concat(), "--max-buffered-bytes"),
         (&["serve", "--cors-origin", "*"][..], "--cors-origin"),
         (&["serve", "--cors-origin", "*"][..], "is not offered"),
         (&["sandbox", "--profile", "x"][..], "--profile"),

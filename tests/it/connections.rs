@@ -79,7 +79,7 @@ async fn slow_creates_of_one_caller_keep_nobody_waiting() {
             max_streams: Some(limit),
             ..ConnectionScript::default()
         });
-        let gateway = GatewayProcess::start(&graph, &["--deadline", "30s"]);
+        let gateway = GatewayProcess::start(&graph, &["--request-timeout", "30s"]);
         is_read(&gateway.graphql(TOKEN, READ, json!({"id": "c"})).await, "the first");
         let answers = graph.hold_posts();
         let creates: Vec<_> =

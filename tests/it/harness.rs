@@ -6,16 +6,26 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use graphql_prepare::Limits;
 use http::{HeaderMap, StatusCode};
-use intune_graphql::graph::{Client, ClientSettings, CreatePath, ReadRates, ServiceRoot};
-use intune_graphql::schema::{Api, ApiSettings, CursorKey, TrustedDocuments};
+use intune_graphql::config::GatewayConfig;
+use intune_graphql::gateway::{self, Listeners, Settings};
+use intune_graphql::graph::{CreatePath, ServiceRoot};
+use intune_graphql::schema::{ApiSettings, CursorKey};
 use intune_graphql::server;
 use intune_graphql::state::{Ledger, MemoryStore};
 use msgraph_sandbox::{self as sandbox, RecordedRequest, Sandbox};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+
+/// Length of the accept queue.
+const BACKLOG: u32 = 4096;
+
+/// The limits of connections that a gateway has unless a setting says otherwise.
+pub(crate) fn connection_limits() -> server::ConnectionLimits {
+    let settings = Settings::from_config(&GatewayConfig::default()).unwrap();
+    settings.server.connections
+}
 
 /// The token that tests send unless they say otherwise.
 pub(crate) const TOKEN: &str = "test-token.0";
@@ -54,15 +64,8 @@ pub(crate) struct Gateway {
 /// How a [`Gateway`] differs from the defaults.
 pub(crate) struct Builder {
     sandbox: sandbox::Settings,
-    create_path: CreatePath,
-    ca: Option<PathBuf>,
     root: Option<String>,
-    settings: server::Settings,
-    api: ApiSettings,
-    max_response: usize,
-    connect_timeout: Duration,
-    attempt_timeout: Duration,
-    keeps_ids: bool,
+    settings: Settings,
     send_buffer: Option<usize>,
 }
 
@@ -73,13 +76,13 @@ impl Builder {
     }
 
     pub(crate) fn create_path(mut self, create_path: CreatePath) -> Self {
-        self.create_path = create_path;
+        self.settings.graph.create_path = create_path;
         self
     }
 
     /// A file of certificate authorities to trust.
     pub(crate) fn graph_ca(mut self, file: PathBuf) -> Self {
-        self.ca = Some(file);
+        self.settings.graph.ca = Some(file);
         self
     }
 
@@ -90,23 +93,23 @@ impl Builder {
     }
 
     pub(crate) fn max_response(mut self, bytes: usize) -> Self {
-        self.max_response = bytes;
+        self.settings.graph.max_response = bytes;
         self
     }
 
     pub(crate) fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.connect_timeout = timeout;
+        self.settings.graph.connect_timeout = timeout;
         self
     }
 
     pub(crate) fn attempt_timeout(mut self, timeout: Duration) -> Self {
-        self.attempt_timeout = timeout;
+        self.settings.graph.attempt_timeout = timeout;
         self
     }
 
     /// Graph keeps callers' ids, and the operator says so.
     pub(crate) fn keeps_ids(mut self) -> Self {
-        self.keeps_ids = true;
+        self.settings.graph.keeps_ids = true;
         self
     }
 
@@ -118,17 +121,17 @@ impl Builder {
     }
 
     pub(crate) fn settings(mut self, change: impl FnOnce(&mut server::Settings)) -> Self {
-        change(&mut self.settings);
+        change(&mut self.settings.server);
         self
     }
 
     pub(crate) fn api(mut self, change: impl FnOnce(&mut ApiSettings)) -> Self {
-        change(&mut self.api);
+        change(&mut self.settings.api);
         self
     }
 
     pub(crate) async fn start(self) -> Gateway {
-        let bind = || server::bind(([127, 0, 0, 1], 0).into(), server::DEFAULT_BACKLOG).unwrap();
+        let bind = || server::bind(([127, 0, 0, 1], 0).into(), BACKLOG).unwrap();
         let (upstream, public, admin) = (bind(), bind(), bind());
         if let Some(bytes) = self.send_buffer {
             socket2::SockRef::from(&public).set_send_buffer_size(bytes).unwrap();
@@ -136,26 +139,17 @@ impl Builder {
         let url = format!("http://{}", public.local_addr().unwrap());
         let admin_url = format!("http://{}", admin.local_addr().unwrap());
         let sandbox_url = format!("http://{}/beta", upstream.local_addr().unwrap());
+        let mut settings = self.settings;
         let root = self.root.unwrap_or_else(|| sandbox_url.clone());
-        let graph = Client::new(ClientSettings {
-            root: ServiceRoot::parse(&root, false).unwrap(),
-            ca: self.ca,
-            create_path: self.create_path,
-            connect_timeout: self.connect_timeout,
-            attempt_timeout: self.attempt_timeout,
-            keeps_ids: self.keeps_ids,
-            max_response: self.max_response,
-            max_buffered: self.settings.max_buffered,
-        })
-        .unwrap();
+        settings.graph.root = ServiceRoot::parse(&root, false).unwrap();
+        settings.graph.max_buffered = settings.server.max_buffered;
+        let gateway = gateway::Gateway::new(settings).unwrap();
 
         let sandbox = Sandbox::new(self.sandbox);
         let (stop_sandbox, sandbox_stopped) = oneshot::channel::<()>();
         let (stop_gateway, gateway_stopped) = oneshot::channel::<()>();
         tokio::spawn(sandbox::run(upstream, sandbox.clone(), async { drop(sandbox_stopped.await) }));
-        let api = Api::new(self.api).unwrap();
-        let run =
-            server::run(public, admin, graph, api, self.settings, async { drop(gateway_stopped.await) });
+        let run = gateway.run(Listeners { public, admin }, async { drop(gateway_stopped.await) });
         let server = tokio::spawn(run);
         let client = http_client().build().unwrap();
         Gateway { url, admin_url, sandbox_url, sandbox, client, server, stop: [stop_sandbox, stop_gateway] }
@@ -164,46 +158,16 @@ impl Builder {
 
 impl Gateway {
     pub(crate) fn builder() -> Builder {
-        Builder {
-            sandbox: sandbox::Settings::default(),
-            create_path: CreatePath::Collection,
-            ca: None,
-            root: None,
-            settings: server::Settings {
-                deadline: Duration::from_secs(20),
-                max_body: 1024 * 1024,
-                body_timeout: Duration::from_secs(10),
-                max_buffered: 64 * 1024 * 1024,
-                admission: server::AdmissionLimits::default(),
-                max_streams: 1000,
-                // Tests hang up as soon as they see a state, and mean it.
-                connections: server::ConnectionLimits {
-                    half_close: Duration::ZERO,
-                    ..server::ConnectionLimits::default()
-                },
-                drain_delay: Duration::ZERO,
-                drain_timeout: Duration::from_secs(20),
-                cors_origins: Vec::new(),
-                graphiql: None,
-            },
-            api: ApiSettings {
-                introspection: true,
-                limits: Limits::default(),
-                trusted_documents: TrustedDocuments::default(),
-                default_page_size: 50,
-                cursor_key: CursorKey::new(&[7; 32]).unwrap(),
-                max_payload: 1024 * 1024,
-                max_response: 16 * 1024 * 1024,
-                ledger: ledger(),
-                subscriber_recheck: Duration::from_secs(60),
-                subscription_reads: ReadRates::default(),
-            },
-            max_response: 16 * 1024 * 1024,
-            connect_timeout: Duration::from_secs(5),
-            attempt_timeout: Duration::from_secs(10),
-            keeps_ids: false,
-            send_buffer: None,
-        }
+        let mut config = GatewayConfig { introspection: true, ..GatewayConfig::default() };
+        config.load.max_buffered_bytes = 64 * 1024 * 1024;
+        config.request.request_timeout = Duration::from_secs(20);
+        config.drain_timeout = Duration::from_secs(20);
+        let mut settings = Settings::from_config(&config).unwrap();
+        // Tests hang up as soon as they see a state, and mean it.
+        settings.server.connections.half_close = Duration::ZERO;
+        settings.api.cursor_key = CursorKey::new(&[7; 32]).unwrap();
+        settings.api.ledger = ledger();
+        Builder { sandbox: sandbox::Settings::default(), root: None, settings, send_buffer: None }
     }
 
     pub(crate) async fn start() -> Self {

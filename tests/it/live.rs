@@ -14,7 +14,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::add_device_status::{MUTATION, device_status, input};
 use crate::commands::Program;
-use crate::harness::{Gateway, Reply, TOKEN, fresh_token, http_client};
+use crate::harness::{Gateway, Reply, TOKEN, connection_limits, fresh_token, http_client};
 use crate::slow_clients::{asked_with_window, connect};
 
 /// What subscribers ask for.
@@ -449,7 +449,16 @@ async fn streams_are_counted_apart_from_requests() {
     let upstream = Gateway::start().await;
     let mut program = Program::serve(
         &upstream.sandbox_url,
-        &["--max-in-flight", "1", "--max-waiting", "0", "--max-token-share", "100", "--max-streams", "3"],
+        &[
+            "--max-concurrent-requests",
+            "1",
+            "--max-queued-requests",
+            "0",
+            "--max-caller-share",
+            "100",
+            "--max-subscriptions",
+            "3",
+        ],
     );
     let url = format!("{}/graphql", program.line("listening on "));
     let admin = program.line("admin listening on ");
@@ -510,7 +519,7 @@ pub(crate) async fn hasty() -> Gateway {
             header_timeout: Duration::from_millis(300),
             idle_timeout: Duration::from_millis(400),
             send_timeout: Duration::from_millis(400),
-            ..ConnectionLimits::default()
+            ..connection_limits()
         };
     });
     gateway.start().await

@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 use crate::commands::Program;
-use crate::harness::{Gateway, Reply, fresh_token, http_client};
+use crate::harness::{Gateway, Reply, connection_limits, fresh_token, http_client};
 use crate::slow_clients::{connect, head};
 
 async fn read(gateway: &Gateway, token: &str) -> Reply {
@@ -140,15 +140,15 @@ async fn how_full_it_is_can_be_read_in_the_metrics() {
     let mut gateway = Program::serve(
         &upstream.root,
         &[
-            "--attempt-timeout",
+            "--graph-attempt-timeout",
             "5m",
-            "--deadline",
+            "--request-timeout",
             "5m",
-            "--max-in-flight",
+            "--max-concurrent-requests",
             "2",
-            "--max-waiting",
+            "--max-queued-requests",
             "1",
-            "--max-token-share",
+            "--max-caller-share",
             "100",
         ],
     );
@@ -197,7 +197,7 @@ async fn how_full_it_is_can_be_read_in_the_metrics() {
 
 #[tokio::test]
 async fn more_connections_than_the_bound_wait_for_their_turn() {
-    let limits = ConnectionLimits { connections: 2, ..ConnectionLimits::default() };
+    let limits = ConnectionLimits { connections: 2, ..connection_limits() };
     let gateway = Gateway::builder().settings(|settings| settings.connections = limits).start().await;
     let (first, second) = (connect(&gateway).await, connect(&gateway).await);
     let third = gateway.graphql("{ __typename }", json!({}));
@@ -224,7 +224,7 @@ async fn clients_that_connect_at_once_wait_in_a_long_queue() {
     let expected = system.map_or(128, |most| most.trim().parse().unwrap()).min(CLIENTS);
     // Nothing accepts: what is connected is in the queue.
     for listener in ["127.0.0.1:0", "[::1]:0"] {
-        let Ok(listener) = server::bind(listener.parse().unwrap(), server::DEFAULT_BACKLOG) else { continue };
+        let Ok(listener) = server::bind(listener.parse().unwrap(), 4096) else { continue };
         let address = listener.local_addr().unwrap().to_string();
         assert!(connected_at_once(&address, CLIENTS).await >= expected, "{address}");
     }

@@ -263,7 +263,10 @@ async fn nothing_is_sent_after_a_handshake_that_outlasts_the_caller() {
     for protocol in [Protocol::TlsHttp1, Protocol::TlsHttp2] {
         for (query, variables) in [(MUTATION, named("late")), (BULK, json!({ "input": bulk(30, None) }))] {
             let (graph, handshakes) = slow_handshakes(protocol).await;
-            let gateway = GatewayProcess::start(&graph, &["--deadline", "30s", "--connect-timeout", "30s"]);
+            let gateway = GatewayProcess::start(
+                &graph,
+                &["--request-timeout", "30s", "--graph-connect-timeout", "30s"],
+            );
             let caller = gateway.spawn(TOKEN, query, variables);
             graph.until("a connection", |seen| !seen.connections.is_empty()).await;
             hang_up(&caller).await;
@@ -277,7 +280,8 @@ async fn nothing_is_sent_after_a_handshake_that_outlasts_the_caller() {
 async fn nothing_is_sent_after_a_handshake_that_outlasts_the_deadline() {
     for protocol in [Protocol::TlsHttp1, Protocol::TlsHttp2] {
         let (graph, handshakes) = slow_handshakes(protocol).await;
-        let gateway = GatewayProcess::start(&graph, &["--deadline", "1s", "--connect-timeout", "30s"]);
+        let gateway =
+            GatewayProcess::start(&graph, &["--request-timeout", "1s", "--graph-connect-timeout", "30s"]);
         let (single, bulk) = tokio::join!(
             gateway.graphql(TOKEN, MUTATION, named("late")),
             gateway.graphql(TOKEN, BULK, json!({ "input": bulk(30, None) })),
@@ -299,7 +303,8 @@ async fn a_create_that_waits_for_a_stream_is_not_sent_for_a_caller_who_has_gone(
         1 => ConnectionScript { max_streams: Some(1), ..ConnectionScript::default() },
         _ => ConnectionScript { handshake: others.clone(), ..ConnectionScript::default() },
     });
-    let gateway = GatewayProcess::start(&graph, &["--deadline", "30s", "--connect-timeout", "30s"]);
+    let gateway =
+        GatewayProcess::start(&graph, &["--request-timeout", "30s", "--graph-connect-timeout", "30s"]);
     gateway.graphql(TOKEN, READ, json!({"id": "c"})).await.data();
     let answers = graph.hold_posts();
     let first = gateway.spawn(TOKEN, MUTATION, named("first"));
@@ -322,7 +327,7 @@ async fn a_create_that_waits_for_a_stream_is_not_sent_for_a_caller_who_has_gone(
 async fn a_body_that_waits_for_flow_control_is_not_sent_for_a_caller_who_has_gone() {
     let graph = FakeGraph::start(Protocol::TlsHttp2).await;
     graph.script_connections(|_| ConnectionScript { window: 0, ..ConnectionScript::default() });
-    let gateway = GatewayProcess::start(&graph, &["--deadline", "30s"]);
+    let gateway = GatewayProcess::start(&graph, &["--request-timeout", "30s"]);
     gateway.graphql(TOKEN, READ, json!({"id": "c"})).await.data();
     let caller = gateway.spawn(TOKEN, MUTATION, named("late"));
     graph.until("the head of the create", |seen| seen.connections[0].streams == 2).await;
@@ -346,7 +351,7 @@ async fn a_body_that_waits_for_flow_control_is_not_sent_after_an_early_answer() 
             has_window_updates: false,
             ..ConnectionScript::default()
         });
-        let gateway = GatewayProcess::start(&graph, &["--deadline", "30s"]);
+        let gateway = GatewayProcess::start(&graph, &["--request-timeout", "30s"]);
         gateway.graphql(TOKEN, READ, json!({"id": "c"})).await.data();
         for (stream, query) in [(3, MUTATION), (5, BULK)] {
             let input = if query == BULK { json!({ "input": bulk(3, None) }) } else { named("early") };
@@ -368,7 +373,7 @@ async fn a_body_that_waits_for_flow_control_is_not_sent_after_an_early_answer() 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deletion_that_waits_for_a_stream_is_not_sent_for_a_caller_who_has_gone_or_was_told() {
     let graph = FakeGraph::start(Protocol::TlsHttp2).await;
-    let gateway = GatewayProcess::start(&graph, &["--deadline", "1500ms"]);
+    let gateway = GatewayProcess::start(&graph, &["--request-timeout", "1500ms"]);
     gateway.graphql(TOKEN, READ, json!({"id": "c"})).await.data();
     graph.limit_streams(1, 0);
     // Its acknowledgement comes before anything that is sent from then on.
@@ -427,7 +432,7 @@ async fn packets_that_get_through_again_carry_what_waits() {
 async fn no_batch_begins_after_sigterm() {
     let graph = FakeGraph::start(Protocol::Http1).await;
     let answers = graph.hold_posts();
-    let gateway = GatewayProcess::start(&graph, &["--deadline", "30s", "--drain-timeout", "30s"]);
+    let gateway = GatewayProcess::start(&graph, &["--request-timeout", "30s", "--drain-timeout", "30s"]);
     let reply = gateway.spawn(TOKEN, BULK, json!({ "input": bulk(1000, None) }));
     graph.until("the first batches", |seen| seen.posts() >= 4).await;
     gateway.terminate().await;
@@ -453,7 +458,7 @@ const DELETE: &str = "mutation {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_create_that_waits_for_a_connection_ends_when_the_gateway_drains() {
     let (graph, handshakes) = slow_handshakes(Protocol::TlsHttp2).await;
-    let arguments = ["--deadline", "30s", "--connect-timeout", "30s", "--drain-timeout", "30s"];
+    let arguments = ["--request-timeout", "30s", "--graph-connect-timeout", "30s", "--drain-timeout", "30s"];
     let gateway = GatewayProcess::start(&graph, &[&arguments[..], &["--drain-delay", "0s"]].concat());
     let replies = [MUTATION, DELETE].map(|query| gateway.spawn(TOKEN, query, named("late")));
     graph.until("a connection", |seen| !seen.connections.is_empty()).await;
@@ -474,7 +479,7 @@ async fn a_create_that_waits_for_a_connection_ends_when_the_gateway_drains() {
 async fn the_caller_of_a_write_that_is_cut_off_is_told_that_its_outcome_is_unknown() {
     let graph = FakeGraph::start(Protocol::Http1).await;
     let _never = graph.hold_posts();
-    let gateway = GatewayProcess::start(&graph, &["--deadline", "30s", "--drain-timeout", "500ms"]);
+    let gateway = GatewayProcess::start(&graph, &["--request-timeout", "30s", "--drain-timeout", "500ms"]);
     let reply = gateway.spawn(TOKEN, MUTATION, named("cut off"));
     graph.until("the create", |seen| seen.posts() == 1).await;
     gateway.terminate().await;
@@ -486,7 +491,7 @@ async fn the_caller_of_a_write_that_is_cut_off_is_told_that_its_outcome_is_unkno
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_that_waits_for_a_connection_at_sigterm_is_not_sent() {
     let (graph, handshakes) = slow_handshakes(Protocol::TlsHttp2).await;
-    let arguments = ["--deadline", "30s", "--connect-timeout", "30s", "--drain-timeout", "30s"];
+    let arguments = ["--request-timeout", "30s", "--graph-connect-timeout", "30s", "--drain-timeout", "30s"];
     let gateway = GatewayProcess::start(&graph, &arguments);
     let reply = gateway.spawn(TOKEN, BULK, json!({ "input": bulk(30, None) }));
     graph.until("a connection", |seen| !seen.connections.is_empty()).await;
@@ -513,7 +518,7 @@ async fn what_is_told_of_a_bulk_holds_when_graph_answers_at_any_moment() {
         });
         Answer::after(&gate)
     });
-    let arguments = ["--deadline", "300ms"];
+    let arguments = ["--request-timeout", "300ms"];
     let gateway = GatewayProcess::start(&graph, &arguments);
     let mut told = HashSet::new();
     for round in 0..5 {

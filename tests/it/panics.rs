@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http::Method;
-use intune_graphql::config::{LogConfig, LogFormat};
 use intune_graphql::state::{Ledger, MemoryStore, Record, RecordId, Store, StoreError};
 use intune_graphql::telemetry;
 use msgraph_sandbox::DEMO_CONFIGURATION_ID;
@@ -142,7 +141,7 @@ async fn each_panic_fails_one_write() {
 fn a_panic_fails_one_write_and_its_text_shows_nowhere() {
     const ALONE: &str = "INTUNE_GRAPHQL_TEST_OF_PANICS";
     if std::env::var_os(ALONE).is_some() {
-        telemetry::init(&LogConfig { log: "trace".to_owned(), log_format: LogFormat::Text }).unwrap();
+        telemetry::init("trace", telemetry::LogFormat::Text).unwrap();
         tokio::runtime::Runtime::new().unwrap().block_on(each_panic_fails_one_write());
         return;
     }

@@ -32,7 +32,7 @@ async fn proxy() -> (String, mpsc::UnboundedReceiver<String>) {
 /// What a gateway in front of `root` answers to a create, started with these variables.
 async fn answer(root: &str, variables: &[(&str, &str)]) -> Value {
     // Short enough that a connection that does not come about is tried once.
-    let deadline = ["--deadline", "950ms"];
+    let deadline = ["--request-timeout", "950ms"];
     let serve = ["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--graph-url", root];
     let arguments = [&serve[..], &deadline].concat();
     let mut gateway = Program::start_with(&arguments, variables);

@@ -27,7 +27,7 @@ fn assert_count(retries: f64, expected: usize, what: &str) {
 async fn a_wait_beyond_the_deadline_is_no_retry() {
     let graph = FakeGraph::start(Protocol::Http1).await;
     graph.script_replies(|_| throttled(Some("60")));
-    let gateway = GatewayProcess::start(&graph, &["--deadline", "5s"]);
+    let gateway = GatewayProcess::start(&graph, &["--request-timeout", "5s"]);
     let (single, read, many) = tokio::join!(
         gateway.graphql("a", MUTATION, named("a")),
         gateway.graphql("b", READ, json!({"id": "c"})),
@@ -47,7 +47,7 @@ async fn an_item_of_a_batch_that_is_not_sent_again_is_no_retry() {
         let responses: Vec<_> = (0..3).map(item).collect();
         Answer::canned(200, &[], json!({ "responses": responses }).to_string())
     });
-    let gateway = GatewayProcess::start(&graph, &["--deadline", "5s"]);
+    let gateway = GatewayProcess::start(&graph, &["--request-timeout", "5s"]);
     let reply = gateway.graphql(TOKEN, BULK, json!({ "input": bulk(3, None) })).await;
     assert_eq!(reply.data()["addDeviceStatuses"]["failedCount"], 3);
     assert_eq!(graph.seen().requests.len(), 1);
@@ -59,7 +59,7 @@ async fn a_retry_for_which_the_budget_is_spent_is_not_counted() {
     const CREATES: usize = 400;
     let graph = FakeGraph::start(Protocol::Http1).await;
     graph.script_replies(|_| throttled(None));
-    let gateway = GatewayProcess::start(&graph, &["--deadline", "4s"]);
+    let gateway = GatewayProcess::start(&graph, &["--request-timeout", "4s"]);
     let creates: Vec<_> = (0..CREATES)
         .map(|number| gateway.spawn(&format!("token-{number}"), MUTATION, named(&number.to_string())))
         .collect();
@@ -75,7 +75,7 @@ async fn a_retry_for_which_the_budget_is_spent_is_not_counted() {
 async fn a_retry_that_a_hang_up_prevents_is_not_counted() {
     let graph = FakeGraph::start(Protocol::Http1).await;
     graph.script_replies(|_| throttled(Some("8")));
-    let gateway = GatewayProcess::start(&graph, &["--deadline", "20s"]);
+    let gateway = GatewayProcess::start(&graph, &["--request-timeout", "20s"]);
     let callers = [
         gateway.spawn("a", MUTATION, named("a")),
         gateway.spawn("b", READ, json!({"id": "c"})),
@@ -99,7 +99,7 @@ async fn each_request_that_is_sent_again_is_counted_once() {
         1..=3 => throttled(Some("0")),
         _ => Answer::usual(),
     });
-    let gateway = GatewayProcess::start(&graph, &["--deadline", "20s"]);
+    let gateway = GatewayProcess::start(&graph, &["--request-timeout", "20s"]);
     gateway.graphql("a", MUTATION, named("a")).await.data();
     gateway.graphql("b", READ, json!({"id": "c"})).await.data();
     assert_eq!(graph.seen().requests.len(), 5);
@@ -114,7 +114,7 @@ async fn a_batch_that_is_sent_again_is_counted_once() {
         1 => throttled(Some("0")),
         _ => Answer::usual(),
     });
-    let gateway = GatewayProcess::start(&graph, &["--deadline", "20s"]);
+    let gateway = GatewayProcess::start(&graph, &["--request-timeout", "20s"]);
     let reply = gateway.graphql(TOKEN, BULK, json!({ "input": bulk(7, None) })).await;
     assert_eq!(reply.data()["addDeviceStatuses"]["createdCount"], 7);
     assert_eq!(graph.seen().requests.len(), 2);
@@ -128,7 +128,7 @@ async fn a_stream_that_is_refused_and_sent_again_is_counted() {
         1 => Admission::Reset(REFUSED_STREAM),
         _ => Admission::Accepted,
     });
-    let gateway = GatewayProcess::start(&graph, &["--deadline", "20s"]);
+    let gateway = GatewayProcess::start(&graph, &["--request-timeout", "20s"]);
     gateway.graphql(TOKEN, MUTATION, named("a")).await.data();
     assert_eq!(graph.seen().names(), ["a"]);
     assert_count(gateway.metric(RETRIES).await, 1, "a refused stream");

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::commands::Program;
 
 fn serve(root: &str, deadline: &str) -> (Program, String) {
-    let mut gateway = Program::serve(root, &["--deadline", deadline]);
+    let mut gateway = Program::serve(root, &["--request-timeout", deadline]);
     let address = gateway.line("listening on http://");
     (gateway, address)
 }

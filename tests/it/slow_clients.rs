@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::ReadHalf;
 
 use crate::commands::Program;
-use crate::harness::{Gateway, TOKEN};
+use crate::harness::{Gateway, TOKEN, connection_limits};
 
 /// HTTP/2's preface, and settings that change nothing.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
@@ -42,7 +42,7 @@ async fn impatient() -> Gateway {
         header_timeout: Duration::from_millis(300),
         idle_timeout: Duration::from_millis(600),
         send_timeout: Duration::from_millis(600),
-        ..ConnectionLimits::default()
+        ..connection_limits()
     };
     Gateway::builder()
         .settings(|settings| {
@@ -144,7 +144,7 @@ async fn waiting_for_nobodys_answer() -> Gateway {
         header_timeout: Duration::from_millis(300),
         idle_timeout: Duration::from_secs(300),
         send_timeout: Duration::from_millis(600),
-        ..ConnectionLimits::default()
+        ..connection_limits()
     };
     Gateway::builder().settings(|settings| settings.connections = limits).start().await
 }
@@ -212,8 +212,7 @@ async fn a_request_under_way_is_answered_beside_an_answer_that_is_not_taken() {
 
 #[tokio::test]
 async fn between_two_requests_a_client_may_take_longer_than_for_a_head() {
-    let limits =
-        ConnectionLimits { header_timeout: Duration::from_millis(100), ..ConnectionLimits::default() };
+    let limits = ConnectionLimits { header_timeout: Duration::from_millis(100), ..connection_limits() };
     let gateway = Gateway::builder().settings(|settings| settings.connections = limits).start().await;
     let mut stream = connect(&gateway).await;
     for pause in [0, 500, 500] {

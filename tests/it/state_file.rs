@@ -75,7 +75,7 @@ fn names(sandbox: &Sandbox) -> HashMap<String, usize> {
 }
 
 fn start(root: &str, file: &Scratch) -> (Program, String) {
-    let (program, url, _) = gateway(root, &["--state-file", file.as_str(), "--deadline", "5s"]);
+    let (program, url, _) = gateway(root, &["--state-file", file.as_str(), "--request-timeout", "5s"]);
     (program, url)
 }
 

@@ -19,8 +19,10 @@ fn row_13_the_token_shows_in_no_log_output_or_answer() {
     let root = format!("http://{}/beta", listener.local_addr().unwrap());
     runtime.spawn(msgraph_sandbox::run(listener, sandbox.clone(), std::future::pending()));
 
-    let mut gateway =
-        Program::serve(&root, &["--graphiql", "--introspection", "--deadline", "950ms", "--log", "trace"]);
+    let mut gateway = Program::serve(
+        &root,
+        &["--graphiql", "--introspection", "--request-timeout", "950ms", "--log", "trace"],
+    );
     let url = gateway.line("listening on ");
     let http_1 = http_client().build().unwrap();
     let http_2 = http_client().http2_prior_knowledge().build().unwrap();

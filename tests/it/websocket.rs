@@ -17,7 +17,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async, connect_a
 
 use crate::add_device_status::{MUTATION, device_status, input};
 use crate::commands::Program;
-use crate::harness::{Gateway, TOKEN, fresh_token};
+use crate::harness::{Gateway, TOKEN, connection_limits, fresh_token};
 use crate::live::{ADDED, HINT, add, add_as, asked_with, hasty, tokens_by_tenant};
 use crate::slow_clients::connect;
 
@@ -516,7 +516,7 @@ async fn a_client_with_untaken_responses_starts_no_operation_while_the_memory_is
 
 #[tokio::test]
 async fn a_websocket_keeps_its_connections_place() {
-    let one = ConnectionLimits { connections: 1, ..ConnectionLimits::default() };
+    let one = ConnectionLimits { connections: 1, ..connection_limits() };
     let gateway = Gateway::builder().settings(|settings| settings.connections = one).start().await;
     let mut socket = Socket::with_token(&gateway.url, TOKEN).await;
     let request = gateway.request(http::Method::GET, "/graphql?query={__typename}");

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::harness::{Gateway, TOKEN, fresh_token};
+use crate::harness::{Gateway, TOKEN, connection_limits, fresh_token};
 use crate::live::{HINT, add};
 use crate::slow_clients::connect;
 use crate::websocket::Socket;
@@ -451,7 +451,7 @@ async fn unfinished_messages_are_counted_with_the_bodies() {
 
 #[tokio::test]
 async fn a_message_that_does_not_come_in_time_ends_its_websocket() {
-    let limits = ConnectionLimits { idle_timeout: Duration::from_secs(300), ..ConnectionLimits::default() };
+    let limits = ConnectionLimits { idle_timeout: Duration::from_secs(300), ..connection_limits() };
     let gateway = Gateway::builder().settings(|settings| {
         settings.connections = limits;
         settings.body_timeout = Duration::from_millis(300);

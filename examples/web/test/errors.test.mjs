@@ -10,7 +10,7 @@ import { add, artefacts, fillForm, folder, form, notice, open, raise, row, table
 let stage;
 before(async () => {
   // So short that a wait that Graph asks for is told to the caller rather than sat out.
-  stage = await raise({ gateway: ['--deadline', '2s'] });
+  stage = await raise({ gateway: ['--request-timeout', '2s'] });
 });
 after(() => stage.stop());
 beforeEach(() => stage.faults());
@@ -145,7 +145,7 @@ test('a list that fails leaves the chart and the form standing', async () => {
 });
 
 test('a gateway that is full, and one that does not answer', async () => {
-  const full = await raise({ gateway: ['--max-in-flight', '1', '--max-waiting', '0'] });
+  const full = await raise({ gateway: ['--max-concurrent-requests', '1', '--max-queued-requests', '0'] });
   try {
     // Somebody else has the only place.
     await full.faults(`slow-first-byte;wait=60s;${LIST}`);

@@ -1,0 +1,226 @@
+//! Builds a gateway from its configuration. The one place that knows the settings of every layer.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use graphql_prepare::Limits;
+use tokio::net::TcpListener;
+use tracing::{info, warn};
+
+use crate::config::{self, GatewayConfig, GraphConfig, LimitsConfig, StateConfig};
+use crate::graph::{
+    Client, ClientError, ClientSettings, Cloud, CreatePath, ReadRates, ServiceRoot, ServiceRootError,
+};
+use crate::schema::{Api, ApiSettings, CursorKey, TrustedDocuments};
+use crate::server::{self, AdmissionLimits, ConnectionLimits, PageSettings};
+use crate::state::{FileStore, Ledger, MemoryStore, Store};
+
+/// Open files besides connections, and those of the admin listener.
+const OTHER_FILES: u64 = 64;
+
+/// The settings of each layer.
+pub struct Settings {
+    /// Of the client of Microsoft Graph.
+    pub graph: ClientSettings,
+    /// Of the GraphQL API.
+    pub api: ApiSettings,
+    /// Of the HTTP server.
+    pub server: server::Settings,
+}
+
+/// Where a gateway is served.
+#[derive(Debug)]
+pub struct Listeners {
+    /// GraphQL and GraphiQL.
+    pub public: TcpListener,
+    /// Health and metrics.
+    pub admin: TcpListener,
+}
+
+/// A gateway that is ready to be served.
+pub struct Gateway {
+    client: Client,
+    api: Api,
+    settings: server::Settings,
+}
+
+impl Gateway {
+    /// Builds each layer.
+    ///
+    /// # Errors
+    ///
+    /// If the certificate authorities cannot be read, or a trusted document is not valid. The message names the setting.
+    pub fn new(settings: Settings) -> anyhow::Result<Self> {
+        let Settings { graph, api, server: settings } = settings;
+        let client = match Client::new(graph) {
+            Err(error @ (ClientError::UnreadableCa { .. } | ClientError::NotPem { .. })) => {
+                return Err(error).context("--graph-ca");
+            }
+            client => client?,
+        };
+        let api = Api::new(api).context("--trusted-documents")?;
+        Ok(Self { client, api, settings })
+    }
+
+    /// Serves until `shutdown` completes and the drain has ended. Returns the number of writes that were cut off.
+    pub async fn run(self, listeners: Listeners, shutdown: impl Future<Output = ()> + Send) -> usize {
+        let Self { client, api, settings } = self;
+        info!(graph.root = %client.root(), "speaking to Microsoft Graph");
+        server::run(listeners.public, listeners.admin, client, api, settings, shutdown).await
+    }
+}
+
+impl Settings {
+    /// Maps the configuration to each layer's settings, and reads the files that it names. Creates the state file if there
+    /// is none.
+    ///
+    /// # Errors
+    ///
+    /// If a setting cannot be used. The message names it.
+    pub fn from_config(config: &GatewayConfig) -> anyhow::Result<Self> {
+        let GatewayConfig { request, load, .. } = config;
+        anyhow::ensure!(
+            load.max_buffered_bytes >= request.max_request_body,
+            "--max-buffered-bytes: must be no less than --max-request-body"
+        );
+        let graph = graph(&config.graph, load.max_buffered_bytes)?;
+        let server = server::Settings {
+            deadline: request.request_timeout,
+            max_body: request.max_request_body,
+            body_timeout: request.body_timeout,
+            max_buffered: load.max_buffered_bytes,
+            admission: AdmissionLimits {
+                in_flight: load.max_concurrent_requests,
+                waiting: load.max_queued_requests,
+                token_share: load.max_caller_share,
+            },
+            max_streams: load.max_subscriptions,
+            connections: ConnectionLimits {
+                connections: max_connections(load.max_connections),
+                header_timeout: load.header_timeout,
+                idle_timeout: load.idle_timeout,
+                send_timeout: load.send_timeout,
+                half_close: server::HALF_CLOSE_WINDOW,
+            },
+            drain_delay: config.drain_delay,
+            drain_timeout: config.drain_timeout,
+            cors_origins: config.cors_origins.clone(),
+            graphiql: config.graphiql.then(|| PageSettings::serve(&graph.root)),
+        };
+        let api = ApiSettings {
+            introspection: config.introspection,
+            limits: limits(&config.limits),
+            trusted_documents: trusted_documents(config)?,
+            default_page_size: config.default_page_size,
+            cursor_key: cursor_key(config.cursor_key_file.as_deref())?,
+            max_payload: request.max_configuration_payload,
+            max_response: request.max_response,
+            ledger: ledger(&config.state)?,
+            subscriber_recheck: config.subscription_recheck,
+            subscription_reads: ReadRates {
+                subscriber: config.max_subscriber_reads,
+                process: config.max_subscription_reads,
+            },
+        };
+        Ok(Self { graph, api, server })
+    }
+}
+
+fn graph(config: &GraphConfig, max_buffered: usize) -> anyhow::Result<ClientSettings> {
+    let cloud = match config.graph_cloud {
+        config::Cloud::Global => Cloud::Global,
+        config::Cloud::UsGovL4 => Cloud::UsGovL4,
+        config::Cloud::UsGovL5 => Cloud::UsGovL5,
+        config::Cloud::China => Cloud::China,
+    };
+    let url = config.graph_url.as_deref().unwrap_or_else(|| cloud.beta_root());
+    let root = ServiceRoot::parse(url, config.allow_insecure_graph).map_err(|why| match why {
+        ServiceRootError::Insecure(_) => {
+            anyhow::anyhow!("--graph-url: {why}, or set --allow-insecure-graph if that network is yours")
+        }
+        why => anyhow::anyhow!("--graph-url: {why}"),
+    })?;
+    if root.url().scheme() == "http" && !root.is_loopback() {
+        warn!(graph.root = %root, "callers' tokens go to Graph unencrypted");
+    }
+    Ok(ClientSettings {
+        root,
+        ca: config.graph_ca.clone(),
+        create_path: match config.graph_create_path {
+            config::CreatePath::Collection => CreatePath::Collection,
+            config::CreatePath::Ref => CreatePath::Ref,
+        },
+        connect_timeout: config.graph_connect_timeout,
+        attempt_timeout: config.graph_attempt_timeout,
+        keeps_ids: config.graph_honors_client_ids,
+        max_response: config.graph_max_response,
+        max_buffered,
+    })
+}
+
+fn limits(config: &LimitsConfig) -> Limits {
+    Limits {
+        document: config.max_document,
+        tokens: config.max_tokens,
+        nesting: config.max_nesting,
+        directives: config.max_directives,
+        expanded_selections: config.max_selections,
+        depth: config.max_depth,
+        aliases: config.max_aliases,
+        response_key: Limits::default().response_key,
+        root_fields: config.max_root_fields,
+        root_mutations: config.max_root_mutations,
+        cost: config.max_cost,
+        introspection: config.max_introspection,
+    }
+}
+
+/// As many connections as are possible: each is an open file, and may need another one towards Graph.
+fn max_connections(wanted: usize) -> usize {
+    // The soft limit is raised to the hard limit, which any process may do.
+    let Ok(files) = rlimit::increase_nofile_limit(u64::MAX) else { return wanted };
+    let possible = usize::try_from(files.saturating_sub(OTHER_FILES) / 2).unwrap_or(usize::MAX).max(1);
+    if wanted > possible {
+        warn!(
+            files,
+            connections = possible,
+            "the system's limit of open files leaves room for fewer connections"
+        );
+    }
+    wanted.min(possible)
+}
+
+fn trusted_documents(config: &GatewayConfig) -> anyhow::Result<TrustedDocuments> {
+    let Some(file) = &config.trusted_documents else { return Ok(TrustedDocuments::default()) };
+    let mut documents = TrustedDocuments::read(file).context("--trusted-documents")?;
+    documents.only = config.trusted_documents_only;
+    info!(documents = documents.iter().count(), only = documents.only, "trusting documents");
+    Ok(documents)
+}
+
+fn ledger(config: &StateConfig) -> anyhow::Result<Ledger> {
+    let store: Arc<dyn Store> = match &config.state_file {
+        Some(file) => Arc::new(FileStore::open(file, config.state_capacity).context("--state-file")?),
+        None => {
+            warn!(
+                "idempotency keys are kept in memory, and forgotten when the gateway ends: see --state-file"
+            );
+            let store = MemoryStore::new(config.state_capacity);
+            Arc::new(store.map_err(|_| anyhow::anyhow!("no random numbers can be had"))?)
+        }
+    };
+    Ok(Ledger::new(store, config.state_retention))
+}
+
+/// The key that seals cursors: the file's, or a random one.
+fn cursor_key(file: Option<&Path>) -> anyhow::Result<CursorKey> {
+    let Some(file) = file else { return Ok(CursorKey::random()?) };
+    let text = std::fs::read_to_string(file)
+        .with_context(|| format!("--cursor-key-file: cannot read {}", file.display()))?;
+    let bytes = STANDARD.decode(text.trim()).unwrap_or_default();
+    CursorKey::new(&bytes)
+        .map_err(|_| anyhow::anyhow!("--cursor-key-file: {} must hold 32 bytes in base64", file.display()))
+}

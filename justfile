@@ -79,3 +79,7 @@ demo:
 # Build the container image
 image:
     docker build --tag intune-graphql:local . && docker build --tag msgraph-sandbox:local --target sandbox .
+
+# Write the tables of settings in docs/ anew
+docs:
+    UPDATE_DOCS=1 cargo test --test it docs

@@ -52,9 +52,12 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
 async fn serve(config: GatewayConfig) -> anyhow::Result<ExitCode> {
     // Built before an address is printed: a script that waits for the address must not find a gateway that ends at once.
     let gateway = Gateway::new(Settings::from_config(&config)?)?;
+    if config.state.state_file.is_none() {
+        warn!("idempotency keys are stored in memory and lost when the gateway stops; set --state-file");
+    }
     let listeners = Listeners {
-        public: bind(config.listen, config.load.listen_backlog, "--listen")?,
-        admin: bind(config.admin_listen, config.load.listen_backlog, "--admin-listen")?,
+        public: bind(config.listen.listen, config.load.listen_backlog, "--listen")?,
+        admin: bind(config.listen.admin_listen, config.load.listen_backlog, "--admin-listen")?,
     };
     let stop = stop_signal()?;
     print(&format!("listening on http://{}", listeners.public.local_addr()?))?;

@@ -3,28 +3,26 @@
 //!
 //! A setting is a flag and a variable: `--graph-url` is `INTUNE_GRAPHQL_GRAPH_URL`. A secret is never a flag.
 
+mod front_end;
 mod graph;
 mod limits;
 mod renamed;
-mod request;
 mod state;
 mod values;
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
-use http::HeaderValue;
 
+pub use self::front_end::{FrontEndConfig, SubscriptionConfig};
 pub use self::graph::{Cloud, CreatePath, GraphConfig};
-pub use self::limits::{LimitsConfig, LoadConfig};
-pub use self::request::RequestConfig;
+pub use self::limits::{LimitsConfig, LoadConfig, RequestConfig};
 pub use self::state::StateConfig;
-use self::values::{duration, origin, page_size, positive};
+use self::values::duration;
 
-/// A typed GraphQL façade over Microsoft Graph's Intune app provisioning endpoints.
+/// A GraphQL gateway in front of Microsoft Graph's Intune app provisioning endpoints.
 ///
 /// Start with `intune-graphql demo`: it needs no account, no token and no network.
 #[derive(Debug, Parser)]
@@ -33,7 +31,7 @@ pub struct Cli {
     /// What to run.
     #[command(subcommand)]
     pub command: Command,
-    /// How and what to log; logs go to standard error.
+    /// What to log.
     #[command(flatten)]
     pub log: LogConfig,
 }
@@ -81,129 +79,106 @@ fn with_own_prefix(arg: clap::Arg) -> clap::Arg {
 /// The program's commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run a gateway and a sandbox on this machine: nothing to set up, a mutation to paste.
+    /// Run a gateway with a sandbox behind it, and print a mutation to try.
     #[cfg(feature = "sandbox")]
     Demo(DemoConfig),
     /// Run the gateway in front of Microsoft Graph.
     Serve(Box<GatewayConfig>),
-    /// Run an in-memory stand-in for Microsoft Graph, spoken to over HTTP.
+    /// Run the sandbox: an in-memory Microsoft Graph over HTTP.
     #[cfg(feature = "sandbox")]
     Sandbox(Box<msgraph_sandbox::Options>),
     /// Print the GraphQL schema (SDL).
     Schema,
-    /// Exit 0 when the gateway (or sandbox) at the given address is ready, 1 when it is not.
+    /// Exit 0 if the gateway at the given address is ready, else 1.
     Healthcheck(HealthcheckConfig),
 }
 
-/// What is logged, and in which form. Tokens and bodies never are.
+/// What to log, to standard error. Tokens and bodies are never logged.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Logging")]
 pub struct LogConfig {
-    /// Levels to log, as in `info` or `warn,intune_graphql=debug`.
+    /// Levels to log, for example `info` or `warn,intune_graphql=debug`.
     #[arg(long, global = true, env = "INTUNE_GRAPHQL_LOG", value_name = "FILTER", default_value = "info")]
     pub log: String,
-    /// Form of a log line.
+    /// Format of a log line.
     #[arg(long, global = true, env = "INTUNE_GRAPHQL_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
 }
 
-/// Form of a log line.
+/// Format of a log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// For people.
+    /// Readable text.
     Text,
-    /// One JSON object a line, for log collectors.
+    /// One JSON object per line.
     Json,
 }
 
 /// The gateway's settings.
 #[derive(Debug, Clone, Args)]
 pub struct GatewayConfig {
-    /// Where GraphQL is served. Port 0 takes a free port and prints it.
-    #[arg(long, env = "INTUNE_GRAPHQL_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:4000")]
-    pub listen: SocketAddr,
-    /// Where `/livez` and `/readyz` are served.
-    #[arg(long, env = "INTUNE_GRAPHQL_ADMIN_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:4001")]
-    pub admin_listen: SocketAddr,
-    /// Which Microsoft Graph to speak to.
+    /// Where to serve.
+    #[command(flatten)]
+    pub listen: ListenConfig,
+    /// Which Microsoft Graph to call, and how.
     #[command(flatten)]
     pub graph: GraphConfig,
+    /// What front ends may use.
+    #[command(flatten)]
+    pub front_end: FrontEndConfig,
+    /// Limits of subscriptions.
+    #[command(flatten)]
+    pub subscriptions: SubscriptionConfig,
+    /// Where idempotency keys are stored.
+    #[command(flatten)]
+    pub state: StateConfig,
     /// Limits of one request.
     #[command(flatten)]
     pub request: RequestConfig,
-    /// What a document may ask for.
+    /// Limits of one document.
     #[command(flatten)]
     pub limits: LimitsConfig,
-    /// How much is taken on at a time.
+    /// Limits of all requests together.
     #[command(flatten)]
     pub load: LoadConfig,
-    /// File with the documents that are trusted, by their ids: the manifest that Relay, graphql-codegen or Apollo writes.
-    #[arg(long, env = "INTUNE_GRAPHQL_TRUSTED_DOCUMENTS", value_name = "FILE")]
-    pub trusted_documents: Option<PathBuf>,
-    /// Take no other documents than the trusted ones.
-    #[arg(long, env = "INTUNE_GRAPHQL_TRUSTED_DOCUMENTS_ONLY", value_name = "BOOL", default_value_t = false,
-          num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set, requires = "trusted_documents")]
-    pub trusted_documents_only: bool,
-    /// Origins whose pages may send requests from a browser, as in `https://app.example.org`; may be repeated, or given
-    /// with commas between. Without it none but the gateway's own may; `*` is not offered.
-    #[arg(long = "cors-origin", env = "INTUNE_GRAPHQL_CORS_ORIGIN", value_name = "ORIGIN", value_delimiter = ',',
-          value_parser = origin)]
-    pub cors_origins: Vec<HeaderValue>,
-    /// How many objects a page has where the caller does not say, 1 to 1000.
-    #[arg(long, env = "INTUNE_GRAPHQL_DEFAULT_PAGE_SIZE", value_name = "COUNT", default_value_t = 50,
-          value_parser = page_size)]
-    pub default_page_size: usize,
-    /// File with the key that cursors are sealed with, 32 bytes in base64 (`openssl rand -base64 32`), which replicas
-    /// share. Without it the key is random, and cursors hold until the gateway ends.
-    #[arg(long, env = "INTUNE_GRAPHQL_CURSOR_KEY_FILE", value_name = "FILE")]
-    pub cursor_key_file: Option<PathBuf>,
-    /// For how long a subscriber is told of events after Graph has last let the token read what they are of, as in `60s`;
-    /// then Graph is asked again.
-    #[arg(long, env = "INTUNE_GRAPHQL_SUBSCRIPTION_RECHECK", value_name = "DURATION", default_value = "60s",
-          value_parser = humantime::parse_duration)]
-    pub subscription_recheck: Duration,
-    /// Most reads of Microsoft Graph a second that the events of one subscription may cause; after a pause, ten seconds' worth
-    /// at once. A field beyond it is null, with `THROTTLED`.
-    #[arg(long, env = "INTUNE_GRAPHQL_MAX_SUBSCRIBER_READS", value_name = "PER_SECOND",
-          default_value_t = 10, value_parser = positive)]
-    pub max_subscriber_reads: usize,
-    /// The same for the events of all subscriptions together. Checks of what a subscriber may read are counted, and wait
-    /// for their turn.
-    #[arg(long, env = "INTUNE_GRAPHQL_MAX_SUBSCRIPTION_READS", value_name = "PER_SECOND",
-          default_value_t = 25, value_parser = positive)]
-    pub max_subscription_reads: usize,
-    /// Where idempotency keys are kept.
+    /// How to stop.
     #[command(flatten)]
-    pub state: StateConfig,
-    /// How long requests are still taken after SIGTERM, so that load balancers notice first, as in `5s`.
-    #[arg(long, env = "INTUNE_GRAPHQL_DRAIN_DELAY", value_name = "DURATION", default_value = "0s",
-          value_parser = humantime::parse_duration)]
+    pub shutdown: ShutdownConfig,
+}
+
+/// Where to serve.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Listeners")]
+pub struct ListenConfig {
+    /// Address for GraphQL and GraphiQL. Port 0 takes a free port and prints it.
+    #[arg(long, env = "INTUNE_GRAPHQL_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:4000")]
+    pub listen: SocketAddr,
+    /// Address for `/livez`, `/readyz` and `/metrics`.
+    #[arg(long, env = "INTUNE_GRAPHQL_ADMIN_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:4001")]
+    pub admin_listen: SocketAddr,
+}
+
+/// How to stop.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Shutdown")]
+pub struct ShutdownConfig {
+    /// How long requests are still accepted after SIGTERM, while `/readyz` already fails, so that load
+    /// balancers notice.
+    #[arg(long, env = "INTUNE_GRAPHQL_DRAIN_DELAY", value_name = "DURATION", default_value = "0s", value_parser = humantime::parse_duration)]
     pub drain_delay: Duration,
-    /// How long what is under way may take to finish after that, as in `30s`.
-    #[arg(long, env = "INTUNE_GRAPHQL_DRAIN_TIMEOUT", value_name = "DURATION", default_value = "30s",
-          value_parser = duration)]
+    /// Maximum time for requests in flight to finish after that.
+    #[arg(long, env = "INTUNE_GRAPHQL_DRAIN_TIMEOUT", value_name = "DURATION", default_value = "30s", value_parser = duration)]
     pub drain_timeout: Duration,
-    /// Serve the GraphiQL page at `/graphiql`.
-    #[arg(long, env = "INTUNE_GRAPHQL_GRAPHIQL", value_name = "BOOL", default_value_t = false,
-          num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
-    pub graphiql: bool,
-    /// Answer introspection (`__schema`, `__type`).
-    #[arg(long, env = "INTUNE_GRAPHQL_INTROSPECTION", value_name = "BOOL", default_value_t = false,
-          num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
-    pub introspection: bool,
 }
 
 /// The demo's settings.
 #[cfg(feature = "sandbox")]
 #[derive(Debug, Clone, Args)]
 pub struct DemoConfig {
-    /// Where GraphQL and GraphiQL are served. Port 0 takes a free port and prints it.
-    #[arg(long, env = "INTUNE_GRAPHQL_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:4000")]
-    pub listen: SocketAddr,
-    /// Where `/livez` and `/readyz` are served.
-    #[arg(long, env = "INTUNE_GRAPHQL_ADMIN_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:4001")]
-    pub admin_listen: SocketAddr,
-    /// Where the sandbox is served.
+    /// Where to serve.
+    #[command(flatten)]
+    pub listen: ListenConfig,
+    /// Address for the sandbox.
     #[arg(
         long,
         env = "INTUNE_GRAPHQL_SANDBOX_LISTEN",
@@ -213,10 +188,10 @@ pub struct DemoConfig {
     pub sandbox_listen: SocketAddr,
 }
 
-/// The address to ask.
+/// What to check.
 #[derive(Debug, Clone, Args)]
 pub struct HealthcheckConfig {
-    /// The admin listener's address, or a whole URL to ask instead of its `/readyz`.
+    /// Address of the admin listener, or a URL to request instead of its `/readyz`.
     #[arg(
         long,
         env = "INTUNE_GRAPHQL_HEALTHCHECK_URL",
@@ -224,7 +199,7 @@ pub struct HealthcheckConfig {
         default_value = "127.0.0.1:4001"
     )]
     pub url: String,
-    /// Longest wait for the answer, as in `3s`.
+    /// Maximum time for the response.
     #[arg(long, env = "INTUNE_GRAPHQL_HEALTHCHECK_TIMEOUT", value_name = "DURATION", default_value = "3s",
           value_parser = duration)]
     pub timeout: Duration,

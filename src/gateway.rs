@@ -10,7 +10,7 @@ use graphql_prepare::Limits;
 use tokio::net::TcpListener;
 use tracing::{info, warn};
 
-use crate::config::{self, GatewayConfig, GraphConfig, LimitsConfig, StateConfig};
+use crate::config::{self, FrontEndConfig, GatewayConfig, GraphConfig, LimitsConfig, StateConfig};
 use crate::graph::{
     Client, ClientError, ClientSettings, Cloud, CreatePath, ReadRates, ServiceRoot, ServiceRootError,
 };
@@ -97,7 +97,7 @@ impl Settings {
                 waiting: load.max_queued_requests,
                 token_share: load.max_caller_share,
             },
-            max_streams: load.max_subscriptions,
+            max_streams: config.subscriptions.max_subscriptions,
             connections: ConnectionLimits {
                 connections: max_connections(load.max_connections),
                 header_timeout: load.header_timeout,
@@ -105,24 +105,24 @@ impl Settings {
                 send_timeout: load.send_timeout,
                 half_close: server::HALF_CLOSE_WINDOW,
             },
-            drain_delay: config.drain_delay,
-            drain_timeout: config.drain_timeout,
-            cors_origins: config.cors_origins.clone(),
-            graphiql: config.graphiql.then(|| PageSettings::serve(&graph.root)),
+            drain_delay: config.shutdown.drain_delay,
+            drain_timeout: config.shutdown.drain_timeout,
+            cors_origins: config.front_end.cors_origins.clone(),
+            graphiql: config.front_end.graphiql.then(|| PageSettings::serve(&graph.root)),
         };
         let api = ApiSettings {
-            introspection: config.introspection,
+            introspection: config.front_end.introspection,
             limits: limits(&config.limits),
-            trusted_documents: trusted_documents(config)?,
-            default_page_size: config.default_page_size,
-            cursor_key: cursor_key(config.cursor_key_file.as_deref())?,
+            trusted_documents: trusted_documents(&config.front_end)?,
+            default_page_size: config.front_end.default_page_size,
+            cursor_key: cursor_key(config.front_end.cursor_key_file.as_deref())?,
             max_payload: request.max_configuration_payload,
             max_response: request.max_response,
             ledger: ledger(&config.state)?,
-            subscriber_recheck: config.subscription_recheck,
+            subscriber_recheck: config.subscriptions.subscription_recheck,
             subscription_reads: ReadRates {
-                subscriber: config.max_subscriber_reads,
-                process: config.max_subscription_reads,
+                subscriber: config.subscriptions.max_subscriber_reads,
+                process: config.subscriptions.max_subscription_reads,
             },
         };
         Ok(Self { graph, api, server })
@@ -193,7 +193,7 @@ fn max_connections(wanted: usize) -> usize {
     wanted.min(possible)
 }
 
-fn trusted_documents(config: &GatewayConfig) -> anyhow::Result<TrustedDocuments> {
+fn trusted_documents(config: &FrontEndConfig) -> anyhow::Result<TrustedDocuments> {
     let Some(file) = &config.trusted_documents else { return Ok(TrustedDocuments::default()) };
     let mut documents = TrustedDocuments::read(file).context("--trusted-documents")?;
     documents.only = config.trusted_documents_only;
@@ -205,9 +205,6 @@ fn ledger(config: &StateConfig) -> anyhow::Result<Ledger> {
     let store: Arc<dyn Store> = match &config.state_file {
         Some(file) => Arc::new(FileStore::open(file, config.state_capacity).context("--state-file")?),
         None => {
-            warn!(
-                "idempotency keys are kept in memory, and forgotten when the gateway ends: see --state-file"
-            );
             let store = MemoryStore::new(config.state_capacity);
             Arc::new(store.map_err(|_| anyhow::anyhow!("no random numbers can be had"))?)
         }

@@ -16,12 +16,14 @@ const TOKEN: &str = "demo-token";
 
 /// Starts the sandbox, and a gateway in front of it, over real HTTP on loopback.
 pub(super) async fn run(config: DemoConfig) -> anyhow::Result<()> {
-    let mut gateway = GatewayConfig { introspection: true, ..GatewayConfig::default() };
+    let mut gateway = GatewayConfig::default();
+    gateway.front_end.introspection = true;
+    gateway.load.max_connections = 1000;
     let bind = |address, setting| bind(address, gateway.load.listen_backlog, setting);
     let upstream = bind(config.sandbox_listen, "--sandbox-listen")?;
     let listeners = Listeners {
-        public: bind(config.listen, "--listen")?,
-        admin: bind(config.admin_listen, "--admin-listen")?,
+        public: bind(config.listen.listen, "--listen")?,
+        admin: bind(config.listen.admin_listen, "--admin-listen")?,
     };
     let root = format!("http://{}/beta", upstream.local_addr()?);
     gateway.graph.graph_url = Some(root.clone());
@@ -59,22 +61,22 @@ pub(super) async fn run(config: DemoConfig) -> anyhow::Result<()> {
     sandbox
 }
 
-/// What a newcomer needs: where to look, the token, and a mutation that works as it stands.
+/// A mutation that works as it is, as a document and as a command, then where to look.
 fn welcome(gateway: &str) -> String {
     let mutation = mutation();
     let request = serde_json::json!({ "query": mutation }).to_string().replace('\'', "'\\''");
     format!(
         "
-GraphiQL   {gateway}/graphiql
-Token      {TOKEN}      (the header is: Authorization: Bearer {TOKEN})
-
-Paste this into GraphiQL, or send it with the command below:
+Try this mutation:
 
 {mutation}
 
 curl -s {gateway}/graphql -H 'Authorization: Bearer {TOKEN}' -H 'Content-Type: application/json' --data '{request}'
 
-Press Ctrl-C to stop. Everything is in memory and forgotten then."
+Data is stored in memory only. Press Ctrl-C to stop.
+
+GraphiQL   {gateway}/graphiql
+Token      {TOKEN}"
     )
 }
 
@@ -84,6 +86,7 @@ fn mutation() -> String {
         r#"mutation {{
   addDeviceStatus(input: {{
     configurationId: "{}"
+    idempotencyKey: "6f0c2d4e-3d5a-4a53-9a0c-2b7f0a1c9d11"
     deviceStatus: {{
       deviceDisplayName: "Zoë's iPad"
       userName: "Zoë"

@@ -143,9 +143,9 @@ async fn the_demo_prints_a_mutation_that_works_as_it_stands() {
     let gateway = demo.line("listening on ");
     let admin = demo.line("admin listening on ");
     assert!(sandbox.ends_with("/beta"));
+    let curl = demo.line("curl ");
     assert_eq!(demo.line("GraphiQL "), format!("  {gateway}/graphiql"));
     let token = demo.line("Token ").split_whitespace().next().unwrap().to_owned();
-    let curl = demo.line("curl ");
 
     // What a shell makes of the printed command is sent, but by our own client: curl may not be installed.
     let arguments =
@@ -156,13 +156,21 @@ async fn the_demo_prints_a_mutation_that_works_as_it_stands() {
     assert!(arguments.contains(&format!("Authorization: Bearer {token}").as_str()));
 
     let client = http_client().build().unwrap();
-    let request = client.post(format!("{gateway}/graphql")).header("content-type", "application/json");
-    let request = request.header("authorization", format!("Bearer {token}")).body(body);
-    let answer: Value = serde_json::from_str(&request.send().await.unwrap().text().await.unwrap()).unwrap();
+    let send = async |body: &str| {
+        let request = client.post(format!("{gateway}/graphql")).header("content-type", "application/json");
+        let request = request.header("authorization", format!("Bearer {token}")).body(body.to_owned());
+        request.send().await.unwrap().text().await.unwrap()
+    };
+    let answer: Value = serde_json::from_str(&send(&body).await).unwrap();
     let status = &answer["data"]["addDeviceStatus"]["deviceStatus"];
     assert_eq!(status["deviceDisplayName"], "Zoë's iPad", "{answer}");
     assert_eq!(status["lastReportedDateTime"], "2016-12-31T23:57:41.6559639+03:00");
     assert!(status.as_object().unwrap().values().all(|value| !value.is_null()));
+    let again: Value = serde_json::from_str(&send(&body).await).unwrap();
+    assert_eq!(
+        again["data"]["addDeviceStatus"]["deviceStatusId"],
+        answer["data"]["addDeviceStatus"]["deviceStatusId"]
+    );
 
     let page = client.get(format!("{gateway}/graphiql")).send().await.unwrap();
     assert_eq!(page.status(), 200);

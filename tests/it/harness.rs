@@ -158,10 +158,11 @@ impl Builder {
 
 impl Gateway {
     pub(crate) fn builder() -> Builder {
-        let mut config = GatewayConfig { introspection: true, ..GatewayConfig::default() };
+        let mut config = GatewayConfig::default();
+        config.front_end.introspection = true;
         config.load.max_buffered_bytes = 64 * 1024 * 1024;
         config.request.request_timeout = Duration::from_secs(20);
-        config.drain_timeout = Duration::from_secs(20);
+        config.shutdown.drain_timeout = Duration::from_secs(20);
         let mut settings = Settings::from_config(&config).unwrap();
         // Tests hang up as soon as they see a state, and mean it.
         settings.server.connections.half_close = Duration::ZERO;

@@ -23,6 +23,7 @@ mod counts;
 mod coverage;
 mod cursors;
 mod disk;
+mod docs;
 mod drain;
 mod errors;
 mod execution;

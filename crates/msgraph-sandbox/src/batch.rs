@@ -12,12 +12,18 @@ use crate::answer::Answer;
 use crate::auth::Caller;
 use crate::call::{Call, Carrier};
 use crate::error::{GraphError, Trace};
-use crate::exchange::Shared;
 use crate::faults::{BatchFault, EnvelopeFault, FaultAnswer};
+use crate::operation::respond_to_item;
 use crate::path::Resource;
+use crate::state::SandboxState;
 
 /// The answer to a batch: 200 whenever the envelope was understood, whatever became of the items.
-pub(crate) fn answer(shared: &Shared, call: &Call<'_>, caller: &Caller, faults: &[BatchFault]) -> Answer {
+pub(crate) fn answer(
+    state: &SandboxState,
+    call: &Call<'_>,
+    caller: &Caller,
+    faults: &[BatchFault],
+) -> Answer {
     match Envelope::parse(call.message) {
         Ok(envelope) => {
             let whole = faults.iter().find_map(|fault| match fault {
@@ -27,9 +33,9 @@ pub(crate) fn answer(shared: &Shared, call: &Call<'_>, caller: &Caller, faults: 
             if let Some(fault) = whole.filter(|fault| !fault.applied) {
                 return unreadable(fault, response::body(&not_done(call, &envelope.items)));
             }
-            let mut responses = run(shared, call, caller, &envelope.items, faults);
+            let mut responses = run(state, call, caller, &envelope.items, faults);
             if faults.contains(&BatchFault::Shuffled) {
-                shared.service.shuffle(&mut responses);
+                state.service.shuffle(&mut responses);
             }
             let body = response::body(&distorted(responses, &envelope.items, faults));
             match whole {
@@ -55,7 +61,7 @@ fn not_done(call: &Call<'_>, items: &[Item]) -> Vec<Response> {
 
 /// Carries the items out in their order, which suits all three patterns of dependencies.
 fn run(
-    shared: &Shared,
+    state: &SandboxState,
     call: &Call<'_>,
     caller: &Caller,
     items: &[Item],
@@ -67,7 +73,7 @@ fn run(
         let answer = if failed_before {
             failed_dependency(&call.trace)
         } else {
-            carry_out(shared, call, caller, (index + 1, item), fault_of(index, faults))
+            carry_out(state, call, caller, (index + 1, item), fault_of(index, faults))
         };
         responses.push(Response::new(&item.id, answer));
     }
@@ -75,14 +81,14 @@ fn run(
 }
 
 fn carry_out(
-    shared: &Shared,
+    state: &SandboxState,
     outer: &Call<'_>,
     caller: &Caller,
     (number, item): (usize, &Item),
     fault: Option<&FaultAnswer>,
 ) -> Answer {
-    let message = item.message(outer, shared.service.settings.lenient_batch_urls);
-    let call = Call::of_item(&message, outer, &shared.service.settings);
+    let message = item.message(outer, state.service.settings.lenient_batch_urls);
+    let call = Call::of_item(&message, outer, &state.service.settings);
     if matches!(&call.target, Ok((_, address)) if address.resource == Resource::Batch) {
         // No batch within a batch. Grade I: the status is documented, the words were not found.
         return GraphError::segment_not_found("$batch").answer(&call.trace);
@@ -90,12 +96,12 @@ fn carry_out(
     if let Some(fault) = fault.filter(|fault| !fault.applied) {
         return fault.answer(&call);
     }
-    let answer = match shared.plan.draw(&message, Carrier::BatchItem) {
+    let answer = match state.plan.draw(&message, Carrier::BatchItem) {
         Ok(drawn) => {
             for text in &drawn.texts {
-                shared.record.note(call.number, format!("item {number}: {text}"));
+                state.record.note(call.number, format!("item {number}: {text}"));
             }
-            shared.respond_to_item(&call, caller, &drawn)
+            respond_to_item(state, &call, caller, &drawn)
         }
         Err(error) => GraphError::bad_request(format!("X-Sandbox-Fault: {error}")).answer(&call.trace),
     };

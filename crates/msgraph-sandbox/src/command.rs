@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 
+use crate::certificate::TestCertificate;
 use crate::options::Options;
 use crate::settings::{Settings, Tls};
-use crate::tls::TestCertificate;
 use crate::{Sandbox, run};
 
 /// Longest wait for a health check, in each direction.

@@ -8,9 +8,9 @@ use serde_json::{Value as Json, json};
 
 use crate::answer::{Answer, ERROR_JSON};
 use crate::call::Message;
-use crate::exchange::Shared;
 use crate::faults::FaultRule;
 use crate::record::RecordedRequest;
+use crate::state::SandboxState;
 
 const ROOT: &str = "/_sandbox";
 
@@ -19,23 +19,23 @@ pub(crate) fn is_control(path: &str) -> bool {
 }
 
 /// The answer to a call.
-pub(crate) fn answer(shared: &Shared, message: &Message) -> Answer {
+pub(crate) fn answer(state: &SandboxState, message: &Message) -> Answer {
     let path = message.path.trim_start_matches(ROOT).trim_matches('/');
     match (path, &message.method) {
         ("health", &Method::GET) => json_answer(&json!({"status": "ok"})),
-        ("requests", &Method::GET) => requests(shared),
+        ("requests", &Method::GET) => requests(state),
         ("requests", &Method::DELETE) => {
-            shared.record.clear();
+            state.record.clear();
             Answer::no_content()
         }
-        ("faults", &Method::GET) => faults(shared),
-        ("faults", &Method::POST) => add_faults(shared, &message.body),
+        ("faults", &Method::GET) => faults(state),
+        ("faults", &Method::POST) => add_faults(state, &message.body),
         ("faults", &Method::DELETE) => {
-            shared.plan.clear();
+            state.plan.clear();
             Answer::no_content()
         }
         ("reset", &Method::POST) => {
-            shared.reset();
+            state.reset();
             Answer::no_content()
         }
         ("health" | "requests" | "faults" | "reset", _) => {
@@ -45,9 +45,9 @@ pub(crate) fn answer(shared: &Shared, message: &Message) -> Answer {
     }
 }
 
-fn requests(shared: &Shared) -> Answer {
-    let requests: Vec<Json> = shared.record.all().iter().map(request).collect();
-    json_answer(&json!({"dropped": shared.record.dropped(), "requests": requests}))
+fn requests(state: &SandboxState) -> Answer {
+    let requests: Vec<Json> = state.record.all().iter().map(request).collect();
+    json_answer(&json!({"dropped": state.record.dropped(), "requests": requests}))
 }
 
 /// A request with its body as text, or as base64 where it is none.
@@ -75,8 +75,8 @@ fn request(request: &RecordedRequest) -> Json {
     json
 }
 
-fn faults(shared: &Shared) -> Answer {
-    let rules: Vec<Json> = shared
+fn faults(state: &SandboxState) -> Answer {
+    let rules: Vec<Json> = state
         .plan
         .rules()
         .iter()
@@ -87,7 +87,7 @@ fn faults(shared: &Shared) -> Answer {
 
 /// Takes a rule, or an array of rules: each its text form, or an object with the text form of a fault as `fault` and
 /// the rule's other members as `method`, `pathContains`, `page`, `skip`, `times` and `rate`.
-fn add_faults(shared: &Shared, body: &[u8]) -> Answer {
+fn add_faults(state: &SandboxState, body: &[u8]) -> Answer {
     let rules = match serde_json::from_slice(body) {
         Ok(Json::Array(items)) => items,
         Ok(item) => vec![item],
@@ -96,7 +96,7 @@ fn add_faults(shared: &Shared, body: &[u8]) -> Answer {
     match rules.iter().map(rule).collect::<Result<Vec<_>, _>>() {
         Ok(rules) => {
             for rule in rules {
-                shared.plan.add(rule);
+                state.plan.add(rule);
             }
             Answer::no_content()
         }

@@ -6,6 +6,7 @@ use http::StatusCode;
 use time::OffsetDateTime;
 
 use crate::answer::Answer;
+use crate::model::StructuredType;
 
 /// An error that Graph answers.
 #[derive(Debug, Clone, PartialEq)]
@@ -146,6 +147,11 @@ fn wrapped(text: &str, trace: &Trace) -> String {
         "}".to_owned(),
     ]
     .join("\r\n")
+}
+
+/// The message of `ODataLib` for a property that a type does not have.
+pub(crate) fn no_property(name: &str, kind: &StructuredType) -> String {
+    format!("Could not find a property named '{name}' on type 'microsoft.graph.{}'.", kind.name)
 }
 
 /// A JSON string literal.

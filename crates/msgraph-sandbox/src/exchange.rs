@@ -8,7 +8,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use http::header::{
     ACCEPT_ENCODING, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, CACHE_CONTROL,
-    CONTENT_ENCODING, HeaderName, HeaderValue, ORIGIN, RETRY_AFTER, STRICT_TRANSPORT_SECURITY, VARY,
+    CONTENT_ENCODING, HeaderName, HeaderValue, ORIGIN, STRICT_TRANSPORT_SECURITY, VARY,
 };
 use http::uri::Scheme;
 use http::{HeaderMap, Method, Request, StatusCode};
@@ -16,32 +16,21 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Body;
 
 use crate::answer::{Answer, Close, End};
-use crate::auth::Caller;
 use crate::batch;
 use crate::call::{CLIENT_REQUEST_ID, Call, Carrier, Message};
 use crate::control;
 use crate::error::GraphError;
-use crate::faults::{Drawn, Plan, throttled};
+use crate::faults::Drawn;
+use crate::operation::carry_out;
 use crate::path::Resource;
-use crate::record::{Record, Source};
-use crate::service::Service;
-use crate::settings::{Settings, Switch};
-use crate::throttle::Throttle;
+use crate::record::Source;
+use crate::state::SandboxState;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 const DIAGNOSTIC: HeaderName = HeaderName::from_static("x-ms-ags-diagnostic");
 
 /// Shorter bodies are sent as they are.
 const MIN_GZIP_BYTES: usize = 512;
-
-/// What all connections share.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) service: Service,
-    pub(crate) plan: Plan,
-    pub(crate) record: Record,
-    pub(crate) throttle: Throttle,
-}
 
 /// What carries an exchange.
 pub(crate) struct Channel<'a> {
@@ -58,24 +47,7 @@ enum Unread {
     Broken,
 }
 
-impl Shared {
-    pub(crate) fn new(settings: Settings) -> Self {
-        Self {
-            plan: Plan::new(&settings),
-            record: Record::new(settings.record),
-            throttle: Throttle::new(settings.clock_rate),
-            service: Service::new(settings),
-        }
-    }
-
-    /// Puts data, faults, record and throttling windows back to what they were at start.
-    pub(crate) fn reset(&self) {
-        self.service.reset();
-        self.plan.reset(&self.service.settings);
-        self.record.clear();
-        self.throttle.reset();
-    }
-
+impl SandboxState {
     /// The answer to a request.
     pub(crate) async fn exchange<B>(&self, request: Request<B>, channel: &Channel<'_>) -> Answer
     where
@@ -137,11 +109,6 @@ impl Shared {
         drawn.instead(call).unwrap_or_else(|| drawn.after(call, self.serve(call, drawn)))
     }
 
-    /// As `respond`, for an item of a batch, whose caller is known already.
-    pub(crate) fn respond_to_item(&self, call: &Call<'_>, caller: &Caller, drawn: &Drawn) -> Answer {
-        drawn.instead(call).unwrap_or_else(|| drawn.after(call, self.carry_out(call, caller, drawn)))
-    }
-
     fn serve(&self, call: &Call<'_>, drawn: &Drawn) -> Answer {
         if let Err(error) = &call.target
             && error.status == StatusCode::NOT_FOUND
@@ -152,25 +119,8 @@ impl Shared {
         match self.service.caller(call) {
             Err(unauthorized) => unauthorized.answer(&call.trace),
             Ok(caller) if is_batch(call) => batch::answer(self, call, &caller, &drawn.batch),
-            Ok(caller) => self.carry_out(call, &caller, drawn),
+            Ok(caller) => carry_out(self, call, &caller, drawn),
         }
-    }
-
-    /// One operation, which counts against the limits whether it came by itself or in a batch.
-    fn carry_out(&self, call: &Call<'_>, caller: &Caller, drawn: &Drawn) -> Answer {
-        let settings = &self.service.settings;
-        let is_write =
-            matches!(call.message.method, Method::POST | Method::PUT | Method::PATCH | Method::DELETE);
-        if settings.throttle.is_on()
-            && let Err(seconds) = self.throttle.check(caller, is_write)
-        {
-            let answer = throttled(&call.trace);
-            return match settings.retry_after {
-                Switch::On => answer.with(RETRY_AFTER, HeaderValue::from(seconds)),
-                Switch::Off => answer,
-            };
-        }
-        self.service.answer(call, caller, &drawn.read)
     }
 
     /// Adds the headers that every answer has, and compresses.

@@ -8,11 +8,8 @@ mod parser;
 
 use std::cmp::Ordering;
 
-use self::parser::Parser;
 use crate::entity::{Structured, Value};
-use crate::error::{GraphError, Result};
 use crate::instant::Instant;
-use crate::model::{StructuredType, Version};
 
 /// A condition on entities of one type.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,13 +58,6 @@ pub(crate) enum Literal {
 }
 
 impl Filter {
-    /// Reads a `$filter` against a type.
-    pub(crate) fn parse(text: &str, kind: &'static StructuredType, version: Version) -> Result<Self> {
-        Parser::new(text, kind, version)
-            .and_then(Parser::filter)
-            .map_err(|detail| GraphError::bad_request(format!("Invalid filter clause: {detail}")))
-    }
-
     pub(crate) fn matches(&self, entity: &Structured) -> bool {
         match self {
             Self::All(conditions) => conditions.iter().all(|condition| condition.matches(entity)),

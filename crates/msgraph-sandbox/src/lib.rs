@@ -2,14 +2,16 @@
 //!
 //! # How it is built
 //!
-//! A request goes from `wire` (connections: HTTP/1.1, and HTTP/2 over https) to `exchange` (record, faults, headers) to
-//! `service` (routes and rights) to `reads` or `writes`, which work on the `store` by the metadata in `model`.
+//! A request passes through `wire` (connections: HTTP/1.1, and HTTP/2 over https), `exchange` (record, faults, headers),
+//! `batch` for `$batch`, `operation` (throttling), `routes` (methods and scopes), and `reads` or `writes`. These work on the
+//! `store` by the metadata in `model`.
 
 mod answer;
 mod auth;
 mod batch;
 mod body;
 mod call;
+mod certificate;
 mod command;
 mod control;
 mod entity;
@@ -19,6 +21,7 @@ pub mod faults;
 mod filter;
 mod instant;
 mod model;
+mod operation;
 mod options;
 mod paging;
 mod path;
@@ -27,9 +30,11 @@ mod random;
 mod reads;
 mod record;
 mod render;
+mod routes;
 mod seed;
 mod service;
 pub mod settings;
+mod state;
 mod store;
 mod throttle;
 mod tls;
@@ -42,8 +47,8 @@ use std::time::Duration;
 use serde_json::Value as Json;
 use tokio::net::TcpListener;
 
+pub use self::certificate::TestCertificate;
 pub use self::command::{is_healthy, start};
-use self::exchange::Shared;
 pub use self::faults::{Fault, FaultRule, FaultSyntaxError};
 use self::model::{DEVICE_STATUSES, PROVISIONING_CONFIGURATIONS, Version};
 pub use self::options::Options;
@@ -51,18 +56,18 @@ pub use self::record::RecordedRequest;
 use self::render::{Members, View};
 pub use self::seed::DEMO_CONFIGURATION_ID;
 pub use self::settings::Settings;
+use self::state::SandboxState;
 use self::store::SetAddress;
-pub use self::tls::TestCertificate;
 
 /// A handle to a sandbox; clones share one.
 #[derive(Debug, Clone)]
-pub struct Sandbox(Arc<Shared>);
+pub struct Sandbox(Arc<SandboxState>);
 
 impl Sandbox {
     /// A sandbox with its data in place; `run` serves it.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
-        Self(Arc::new(Shared::new(settings)))
+        Self(Arc::new(SandboxState::new(settings)))
     }
 
     /// The requests that arrived, oldest first, as far as the record still has them.

@@ -208,6 +208,11 @@ impl Segment {
     }
 }
 
+/// The address of an entity in the collection that a path names.
+pub(crate) fn entity_url(root: &str, address: &Address, key: &str) -> String {
+    format!("{root}{}{}", address.collection, key_in_parentheses(key))
+}
+
 /// `('key')`, quotes doubled.
 pub(crate) fn key_in_parentheses(key: &str) -> String {
     format!("('{}')", key.replace('\'', "''"))

@@ -2,10 +2,9 @@
 
 use percent_encoding::percent_decode_str;
 
-use crate::error::{GraphError, Result};
+use crate::error::{GraphError, Result, no_property};
 use crate::filter::Filter;
 use crate::model::{Cardinality, StructuredType, Version};
-use crate::render::qualified;
 
 /// The options of one request.
 #[derive(Debug, Default)]
@@ -245,11 +244,6 @@ impl Reader {
             no_property(name, self.kind)
         ))
     }
-}
-
-/// The words of `ODataLib` for a name that a type lacks.
-pub(crate) fn no_property(name: &str, kind: &StructuredType) -> String {
-    format!("Could not find a property named '{name}' on type '{}'.", qualified(kind))
 }
 
 fn not_valid(term: &str) -> GraphError {

@@ -5,7 +5,7 @@ use std::io::Write as _;
 
 use crate::entity::{DateTimeOffset, Structured, Value};
 use crate::error::quoted;
-use crate::model::{Property, StructuredType, Version};
+use crate::model::{Property, Version};
 
 /// How entities look to one caller.
 #[derive(Debug, Clone, Copy)]
@@ -105,11 +105,6 @@ impl View<'_> {
             }
         }
     }
-}
-
-/// The name of a type as `@odata.type` and contexts give it.
-pub(crate) fn qualified(kind: &StructuredType) -> String {
-    format!("microsoft.graph.{}", kind.name)
 }
 
 pub(crate) fn array<T>(out: &mut Vec<u8>, items: &[T], mut write: impl FnMut(&mut Vec<u8>, &T)) {

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
+use crate::certificate::TestCertificate;
 use crate::faults::{Fault, FaultRule};
-use crate::tls::TestCertificate;
 
 /// How the sandbox behaves. The default is the documented profile: everything that is published works.
 #[derive(Debug, Clone, PartialEq)]

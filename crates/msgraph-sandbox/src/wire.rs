@@ -21,9 +21,9 @@ use tracing::{debug, warn};
 
 use self::socket::Socket;
 use crate::answer::Close;
-use crate::exchange::Shared;
 use crate::faults::Arrival;
 use crate::record::Source;
+use crate::state::SandboxState;
 use crate::tls;
 
 /// Longest wait for open exchanges at shutdown; a slow answer may be meant to last for ever.
@@ -34,7 +34,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// What the exchanges of one connection share.
 #[derive(Debug, Clone)]
 struct Connection {
-    shared: Arc<Shared>,
+    state: Arc<SandboxState>,
     /// From 1 on, in the order in which they were accepted.
     number: u64,
     scheme: Scheme,
@@ -52,10 +52,10 @@ impl Connection {
 /// Serves the sandbox until `shutdown` completes, and then ends its open connections.
 pub(crate) async fn serve(
     listener: TcpListener,
-    shared: Arc<Shared>,
+    state: Arc<SandboxState>,
     shutdown: impl Future<Output = ()> + Send,
 ) -> io::Result<()> {
-    let acceptor = tls::acceptor(&shared.service.settings)?;
+    let acceptor = tls::acceptor(&state.service.settings)?;
     let stopping = CancellationToken::new();
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
@@ -69,7 +69,7 @@ pub(crate) async fn serve(
         while connections.try_join_next().is_some() {}
         match accepted {
             Ok((stream, _)) => {
-                let arrival = shared.plan.draw_arrival(acceptor.is_some());
+                let arrival = state.plan.draw_arrival(acceptor.is_some());
                 if !arrival.accept.is_zero() {
                     // Those behind it wait in the listener's queue.
                     tokio::select! {
@@ -80,7 +80,7 @@ pub(crate) async fn serve(
                 number += 1;
                 let socket = Socket::new(stream);
                 let connection = Connection {
-                    shared: Arc::clone(&shared),
+                    state: Arc::clone(&state),
                     number,
                     scheme: if acceptor.is_some() { Scheme::HTTPS } else { Scheme::HTTP },
                     reset: Arc::clone(&socket.reset),

@@ -14,7 +14,7 @@ use crate::model::{
     ASSIGNMENTS, Action, DEVICE_STATUS, GROUP_ASSIGNMENTS, PROVISIONING_CONFIGURATIONS, StructuredType,
     USER_STATUS, Version,
 };
-use crate::path::{Address, key_in_parentheses};
+use crate::path::{Address, entity_url};
 use crate::reads::{Read, action_value};
 use crate::service::Service;
 use crate::settings::{IdPolicy, StatusIds};
@@ -214,11 +214,6 @@ impl Write<'_> {
         };
         Ok(read.written(status, entry))
     }
-}
-
-/// The address of an entity in the collection that a path names.
-pub(crate) fn entity_url(root: &str, address: &Address, key: &str) -> String {
-    format!("{root}{}{}", address.collection, key_in_parentheses(key))
 }
 
 fn conflict() -> GraphError {

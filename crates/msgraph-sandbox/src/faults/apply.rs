@@ -1,9 +1,9 @@
 //! Faults turned into answers.
 
 use std::borrow::Cow;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use http::header::{CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFTER};
+use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value as Json, json};
 
@@ -12,11 +12,11 @@ use super::{
     Drawn, Drop, FaultAnswer, FaultBody, HTML, LinkPart, Moment, Outcome, ReadFault, RetryAfter, Slow,
     StreamFault, SuccessFault,
 };
-use crate::answer::{Answer, End, JSON, ODATA_ENTITY_ID, Sending};
+use crate::answer::{Answer, End, JSON, Sending};
 use crate::auth::Unauthorized;
 use crate::call::{Call, service_path};
 use crate::error::{GraphError, Shape, Trace, quoted};
-use crate::writes::entity_url;
+use crate::path::entity_url;
 
 impl FaultAnswer {
     /// The answer to a call.
@@ -255,18 +255,6 @@ impl ReadFault {
             LinkPart::Path => format!("{scheme}://{host}{replacement}?{query}"),
             LinkPart::Url => replacement.clone(),
         }
-    }
-}
-
-/// Where an answer's header names the entity that a 204 leaves out.
-pub(super) const ADDRESS_HEADERS: [(&str, http::HeaderName); 2] =
-    [("location", LOCATION), ("odata-entityid", ODATA_ENTITY_ID)];
-
-/// A wait that is given in seconds where no unit is.
-pub(super) fn wait(text: &str) -> Option<Duration> {
-    match text.parse::<u64>() {
-        Ok(seconds) => Some(Duration::from_secs(seconds)),
-        Err(_) => humantime::parse_duration(text).ok(),
     }
 }
 

@@ -10,13 +10,12 @@ use http::header::{HeaderName, HeaderValue, LOCATION};
 use http::{Method, StatusCode};
 use percent_encoding::percent_decode_str;
 
-use super::apply::{ADDRESS_HEADERS, wait};
 use super::forms::{ENVELOPE_BODIES, EnvelopeBody, EnvelopeFault, FLAWS, Flaw, ITEM_FORMS, ItemForm};
 use super::{
     BatchFault, ConnectionFault, Drop, Fault, FaultAnswer, FaultBody, FaultRule, Kind, LinkPart, Moment,
     ReadFault, RetryAfter, Slow, StreamFault, SuccessFault,
 };
-use crate::answer::Close;
+use crate::answer::{Close, ODATA_ENTITY_ID};
 
 /// A fault that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -46,6 +45,10 @@ pub(super) const LINK_PARTS: [(&str, LinkPart); 5] = [
     ("path", LinkPart::Path),
     ("url", LinkPart::Url),
 ];
+
+/// Where an answer's header names the entity that a 204 leaves out.
+const ADDRESS_HEADERS: [(&str, HeaderName); 2] =
+    [("location", LOCATION), ("odata-entityid", ODATA_ENTITY_ID)];
 
 /// A name and parameters, each of which is to be taken once.
 struct Terms {
@@ -311,6 +314,14 @@ impl Terms {
             flaw: self.flaw()?,
             applied: self.take_applied(),
         })
+    }
+}
+
+/// A wait that is given in seconds where no unit is.
+fn wait(text: &str) -> Option<Duration> {
+    match text.parse::<u64>() {
+        Ok(seconds) => Some(Duration::from_secs(seconds)),
+        Err(_) => humantime::parse_duration(text).ok(),
     }
 }
 

@@ -2,14 +2,14 @@
 
 use super::lexer::{Word, words};
 use super::{Comparison, Filter, Function, Literal};
+use crate::error::{GraphError, Result as GraphResult, no_property};
 use crate::instant::Instant;
 use crate::model::{Kind, Property, StructuredType, Version};
-use crate::query::no_property;
 
 /// Deepest nesting that is read; each level takes a few stack frames.
 const MAX_DEPTH: usize = 64;
 
-pub(super) struct Parser {
+struct Parser {
     words: Vec<Word>,
     next: usize,
     depth: usize,
@@ -19,13 +19,22 @@ pub(super) struct Parser {
 
 type Parsed<T> = Result<T, String>;
 
+impl Filter {
+    /// Reads a `$filter` against a type.
+    pub(crate) fn parse(text: &str, kind: &'static StructuredType, version: Version) -> GraphResult<Self> {
+        Parser::new(text, kind, version)
+            .and_then(Parser::filter)
+            .map_err(|detail| GraphError::bad_request(format!("Invalid filter clause: {detail}")))
+    }
+}
+
 impl Parser {
-    pub(super) fn new(text: &str, kind: &'static StructuredType, version: Version) -> Parsed<Self> {
+    fn new(text: &str, kind: &'static StructuredType, version: Version) -> Parsed<Self> {
         Ok(Self { words: words(text)?, next: 0, depth: 0, kind, version })
     }
 
     /// The whole filter.
-    pub(super) fn filter(mut self) -> Parsed<Filter> {
+    fn filter(mut self) -> Parsed<Filter> {
         let filter = self.or()?;
         match self.take() {
             None => Ok(filter),

@@ -61,7 +61,7 @@ async fn exchange(connection: &Connection, request: Request<Incoming>) -> Result
         source: connection.source(false),
         may_process: &|| true,
     };
-    let answer = connection.shared.exchange(request, &channel).await;
+    let answer = connection.state.exchange(request, &channel).await;
     tokio::time::sleep(answer.sending.first_byte).await;
     if let End::NoAnswer(close) | End::MidBody(_, close) = answer.sending.end {
         connection.reset.store(close == Close::Reset, Ordering::Relaxed);

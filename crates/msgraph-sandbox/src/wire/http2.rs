@@ -90,7 +90,7 @@ pub(super) async fn serve(
 ) {
     let streams = Arc::new(Streams::default());
     let handshake = h2::server::Builder::new()
-        .max_concurrent_streams(connection.shared.service.settings.max_streams)
+        .max_concurrent_streams(connection.state.service.settings.max_streams)
         .initial_window_size(WINDOW)
         .initial_connection_window_size(WINDOW)
         .handshake(Frames::new(stream, streams.insertion.clone()));
@@ -151,7 +151,7 @@ async fn exchange(
         source: connection.source(true),
         may_process: &|| streams.may_process(id),
     };
-    let answer = connection.shared.exchange(with_host(request), &channel).await;
+    let answer = connection.state.exchange(with_host(request), &channel).await;
     tokio::time::sleep(answer.sending.first_byte).await;
     match answer.sending.end {
         End::Refused => respond.send_reset(Reason::REFUSED_STREAM),

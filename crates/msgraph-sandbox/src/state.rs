@@ -1,0 +1,35 @@
+//! The state that all connections share: data, faults, recorded requests and throttling windows.
+
+use crate::faults::Plan;
+use crate::record::Record;
+use crate::service::Service;
+use crate::settings::Settings;
+use crate::throttle::Throttle;
+
+/// What all connections share.
+#[derive(Debug)]
+pub(crate) struct SandboxState {
+    pub(crate) service: Service,
+    pub(crate) plan: Plan,
+    pub(crate) record: Record,
+    pub(crate) throttle: Throttle,
+}
+
+impl SandboxState {
+    pub(crate) fn new(settings: Settings) -> Self {
+        Self {
+            plan: Plan::new(&settings),
+            record: Record::new(settings.record),
+            throttle: Throttle::new(settings.clock_rate),
+            service: Service::new(settings),
+        }
+    }
+
+    /// Puts data, faults, record and throttling windows back to what they were at start.
+    pub(crate) fn reset(&self) {
+        self.service.reset();
+        self.plan.reset(&self.service.settings);
+        self.record.clear();
+        self.throttle.reset();
+    }
+}

@@ -1,7 +1,7 @@
-//! Who calls: the token table, scopes and Graph's 401 and 403 answers.
+//! Authentication and authorization: access tokens, scopes, and Graph's 401 and 403 responses.
 //!
-//! Tokens are opaque strings. Anything that RFC 6750 allows as one is taken for a token of the default tenant and
-//! app with all scopes, except the names in [`TOKENS`].
+//! Access tokens are opaque strings. Each string that RFC 6750 allows belongs to the default tenant and app and has all
+//! scopes, except the tokens in [`TOKENS`].
 
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue, WWW_AUTHENTICATE};
 use http::{HeaderMap, StatusCode};
@@ -9,19 +9,22 @@ use http::{HeaderMap, StatusCode};
 use crate::answer::Answer;
 use crate::error::{GraphError, Shape, Trace};
 
-/// Tokens with a meaning of their own, and what each shows.
-pub(crate) const TOKENS: &[(&str, Token)] = &[
-    ("expired-token", Token::Refused("Access token has expired or is not yet valid.")),
-    ("wrong-audience-token", Token::Refused("Access token validation failure. Invalid audience.")),
-    ("revoked-token", Token::Challenged),
-    ("no-scope-token", Token::Caller(Caller { scopes: &[], ..Caller::DEFAULT })),
-    ("read-only-token", Token::Caller(Caller { scopes: &[APPS_READ], ..Caller::DEFAULT })),
-    ("configuration-token", Token::Caller(Caller { scopes: &[CONFIGURATION_READ_WRITE], ..Caller::DEFAULT })),
-    ("second-user-token", Token::Caller(Caller { user: "second-user", ..Caller::DEFAULT })),
-    ("second-app-token", Token::Caller(Caller { app: "second-app", ..Caller::DEFAULT })),
+/// Access tokens with a special meaning.
+pub(crate) const TOKENS: &[(&str, AccessToken)] = &[
+    ("expired-token", AccessToken::Refused("Access token has expired or is not yet valid.")),
+    ("wrong-audience-token", AccessToken::Refused("Access token validation failure. Invalid audience.")),
+    ("revoked-token", AccessToken::Challenged),
+    ("no-scope-token", AccessToken::Caller(Caller { scopes: &[], ..Caller::DEFAULT })),
+    ("read-only-token", AccessToken::Caller(Caller { scopes: &[APPS_READ], ..Caller::DEFAULT })),
+    (
+        "configuration-token",
+        AccessToken::Caller(Caller { scopes: &[CONFIGURATION_READ_WRITE], ..Caller::DEFAULT }),
+    ),
+    ("second-user-token", AccessToken::Caller(Caller { user: "second-user", ..Caller::DEFAULT })),
+    ("second-app-token", AccessToken::Caller(Caller { app: "second-app", ..Caller::DEFAULT })),
     (
         "second-tenant-token",
-        Token::Caller(Caller { tenant: "second-tenant", app: "second-app", ..Caller::DEFAULT }),
+        AccessToken::Caller(Caller { tenant: "second-tenant", app: "second-app", ..Caller::DEFAULT }),
     ),
 ];
 
@@ -30,9 +33,9 @@ const APPS_READ_WRITE: &str = "DeviceManagementApps.ReadWrite.All";
 const CONFIGURATION_READ: &str = "DeviceManagementConfiguration.Read.All";
 const CONFIGURATION_READ_WRITE: &str = "DeviceManagementConfiguration.ReadWrite.All";
 
-/// What a token stands for.
+/// The meaning of an access token.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Token {
+pub(crate) enum AccessToken {
     Caller(Caller),
     /// 401 with this message.
     Refused(&'static str),
@@ -40,13 +43,13 @@ pub(crate) enum Token {
     Challenged,
 }
 
-/// Whom a token speaks for. Throttling counts by tenant and app.
+/// The identity of a request. Throttling counts by tenant and app.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Caller {
     pub(crate) tenant: &'static str,
     pub(crate) app: &'static str,
     pub(crate) user: &'static str,
-    /// Any one of those that an operation lists suffices.
+    /// An operation needs one of the scopes that it lists.
     pub(crate) scopes: &'static [&'static str],
 }
 
@@ -59,17 +62,17 @@ impl Caller {
     };
 }
 
-/// What an operation needs of its caller.
+/// The kind of access that an operation needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Access {
     Read,
     Write,
-    /// The action `hasPayloadLinks`: a POST for which reading rights are enough.
+    /// The action `hasPayloadLinks`: a POST for which a read scope is enough.
     PayloadLinks,
 }
 
 impl Access {
-    /// The scopes of which one is needed, in documented order (grade D).
+    /// The scopes of which one is needed, in the order of the permissions table on each reference page.
     fn scopes(self) -> &'static [&'static str] {
         match self {
             Self::Read => &[CONFIGURATION_READ, CONFIGURATION_READ_WRITE, APPS_READ, APPS_READ_WRITE],
@@ -101,9 +104,9 @@ pub(crate) fn caller(headers: &HeaderMap) -> Result<Caller, Unauthorized> {
         .ok_or(Unauthorized::Refused("CompactToken parsing failed with error code: 80049217"))?;
     match TOKENS.iter().find(|(name, _)| *name == token).map(|(_, token)| token) {
         None => Ok(Caller::DEFAULT),
-        Some(Token::Caller(caller)) => Ok(*caller),
-        Some(Token::Refused(message)) => Err(Unauthorized::Refused(message)),
-        Some(Token::Challenged) => Err(Unauthorized::Challenged),
+        Some(AccessToken::Caller(caller)) => Ok(*caller),
+        Some(AccessToken::Refused(message)) => Err(Unauthorized::Refused(message)),
+        Some(AccessToken::Challenged) => Err(Unauthorized::Challenged),
     }
 }
 
@@ -113,7 +116,7 @@ fn is_plausible(token: &str) -> bool {
     !body.is_empty() && body.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte))
 }
 
-/// The 403 of a caller who lacks every scope that would do.
+/// Fails with 403 if the caller has none of the required scopes.
 pub(crate) fn check_scopes(caller: &Caller, access: Access) -> Result<(), GraphError> {
     if access.scopes().iter().any(|scope| caller.scopes.contains(scope)) {
         return Ok(());

@@ -1,8 +1,8 @@
-//! The words of a `$filter`.
+//! The lexer of `$filter`: it splits the text into tokens.
 
-/// A word of a `$filter`.
+/// A token of a `$filter`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Word {
+pub(super) enum Token {
     Open,
     Close,
     Comma,
@@ -14,24 +14,24 @@ pub(super) enum Word {
     Bare(String),
 }
 
-/// Splits a filter into words.
-pub(super) fn words(text: &str) -> Result<Vec<Word>, String> {
-    let mut words = Vec::new();
+/// Splits a filter into tokens.
+pub(super) fn tokenize(text: &str) -> Result<Vec<Token>, String> {
+    let mut tokens = Vec::new();
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
         match first {
             ' ' | '\t' => rest = &rest[1..],
             '(' | ')' | ',' => {
-                words.push(match first {
-                    '(' => Word::Open,
-                    ')' => Word::Close,
-                    _ => Word::Comma,
+                tokens.push(match first {
+                    '(' => Token::Open,
+                    ')' => Token::Close,
+                    _ => Token::Comma,
                 });
                 rest = &rest[1..];
             }
             '\'' => {
                 let (literal, after) = quoted(rest)?;
-                words.push(Word::Quoted(literal));
+                tokens.push(Token::Quoted(literal));
                 rest = after;
             }
             _ => {
@@ -39,16 +39,16 @@ pub(super) fn words(text: &str) -> Result<Vec<Word>, String> {
                 let (bare, after) = rest.split_at(end);
                 if after.starts_with('\'') {
                     let (member, after) = quoted(after)?;
-                    words.push(Word::Qualified(bare.to_owned(), member));
+                    tokens.push(Token::Qualified(bare.to_owned(), member));
                     rest = after;
                 } else {
-                    words.push(Word::Bare(bare.to_owned()));
+                    tokens.push(Token::Bare(bare.to_owned()));
                     rest = after;
                 }
             }
         }
     }
-    Ok(words)
+    Ok(tokens)
 }
 
 /// The string literal at the start of a text, and what follows it.

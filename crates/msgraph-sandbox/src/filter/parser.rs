@@ -1,23 +1,23 @@
-//! From the words of a `$filter` to a condition: `or` binds weakest, then `and`, then `not`.
+//! The parser of `$filter`: `or` binds weakest, then `and`, then `not`.
 
-use super::lexer::{Word, words};
+use super::lexer::{Token, tokenize};
 use super::{Comparison, Filter, Function, Literal};
 use crate::error::{GraphError, Result as GraphResult, no_property};
 use crate::instant::Instant;
 use crate::model::{Kind, Property, StructuredType, Version};
 
-/// Deepest nesting that is read; each level takes a few stack frames.
+/// Maximum nesting depth; each level uses a few stack frames.
 const MAX_DEPTH: usize = 64;
 
 struct Parser {
-    words: Vec<Word>,
+    tokens: Vec<Token>,
     next: usize,
     depth: usize,
     kind: &'static StructuredType,
     version: Version,
 }
 
-type Parsed<T> = Result<T, String>;
+type ParseResult<T> = Result<T, String>;
 
 impl Filter {
     /// Reads a `$filter` against a type.
@@ -29,20 +29,20 @@ impl Filter {
 }
 
 impl Parser {
-    fn new(text: &str, kind: &'static StructuredType, version: Version) -> Parsed<Self> {
-        Ok(Self { words: words(text)?, next: 0, depth: 0, kind, version })
+    fn new(text: &str, kind: &'static StructuredType, version: Version) -> ParseResult<Self> {
+        Ok(Self { tokens: tokenize(text)?, next: 0, depth: 0, kind, version })
     }
 
     /// The whole filter.
-    fn filter(mut self) -> Parsed<Filter> {
+    fn filter(mut self) -> ParseResult<Filter> {
         let filter = self.or()?;
         match self.take() {
             None => Ok(filter),
-            Some(word) => Err(unexpected(&word)),
+            Some(token) => Err(unexpected(&token)),
         }
     }
 
-    fn or(&mut self) -> Parsed<Filter> {
+    fn or(&mut self) -> ParseResult<Filter> {
         let mut conditions = vec![self.and()?];
         while self.take_bare("or") {
             conditions.push(self.and()?);
@@ -50,7 +50,7 @@ impl Parser {
         Ok(single(conditions, Filter::Any))
     }
 
-    fn and(&mut self) -> Parsed<Filter> {
+    fn and(&mut self) -> ParseResult<Filter> {
         let mut conditions = vec![self.not()?];
         while self.take_bare("and") {
             conditions.push(self.not()?);
@@ -58,17 +58,17 @@ impl Parser {
         Ok(single(conditions, Filter::All))
     }
 
-    fn not(&mut self) -> Parsed<Filter> {
+    fn not(&mut self) -> ParseResult<Filter> {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
             return Err("The node count limit has been exceeded.".to_owned());
         }
         let filter = if self.take_bare("not") {
             Filter::Not(Box::new(self.not()?))
-        } else if self.peek() == Some(&Word::Open) {
+        } else if self.peek() == Some(&Token::Open) {
             self.next += 1;
             let inner = self.or()?;
-            self.expect(&Word::Close)?;
+            self.expect(&Token::Close)?;
             inner
         } else {
             self.condition()?
@@ -78,10 +78,10 @@ impl Parser {
     }
 
     /// A function call, or a comparison with the property on either side.
-    fn condition(&mut self) -> Parsed<Filter> {
-        let word = self.take().ok_or_else(end)?;
-        if let Word::Bare(name) = &word {
-            if self.peek() == Some(&Word::Open) {
+    fn condition(&mut self) -> ParseResult<Filter> {
+        let token = self.take().ok_or_else(end)?;
+        if let Token::Bare(name) = &token {
+            if self.peek() == Some(&Token::Open) {
                 return self.call(name);
             }
             if let Some((index, property)) = self.kind.property(name, self.version) {
@@ -94,32 +94,32 @@ impl Parser {
         }
         let comparison = self.comparison()?;
         let (index, property) = self.property()?;
-        Ok(Filter::Compare(index, comparison.flipped(), literal(&word, property)?))
+        Ok(Filter::Compare(index, comparison.flipped(), literal(&token, property)?))
     }
 
-    fn right_side(&mut self, index: usize, property: &'static Property) -> Parsed<Filter> {
+    fn right_side(&mut self, index: usize, property: &'static Property) -> ParseResult<Filter> {
         if self.take_bare("in") {
-            self.expect(&Word::Open)?;
+            self.expect(&Token::Open)?;
             let mut literals = vec![self.literal(property)?];
-            while self.peek() == Some(&Word::Comma) {
+            while self.peek() == Some(&Token::Comma) {
                 self.next += 1;
                 literals.push(self.literal(property)?);
             }
-            self.expect(&Word::Close)?;
+            self.expect(&Token::Close)?;
             return Ok(Filter::In(index, literals));
         }
         let comparison = self.comparison()?;
         Ok(Filter::Compare(index, comparison, self.literal(property)?))
     }
 
-    fn call(&mut self, name: &str) -> Parsed<Filter> {
+    fn call(&mut self, name: &str) -> ParseResult<Filter> {
         let function = match name {
             "startswith" => Function::StartsWith,
             "endswith" => Function::EndsWith,
             "contains" => Function::Contains,
             _ => return Err(format!("An unknown function with name '{name}' was found.")),
         };
-        self.expect(&Word::Open)?;
+        self.expect(&Token::Open)?;
         let (index, property) = self.property()?;
         if !matches!(property.kind, Kind::String) {
             return Err(format!(
@@ -127,39 +127,39 @@ impl Parser {
                 property.name
             ));
         }
-        self.expect(&Word::Comma)?;
+        self.expect(&Token::Comma)?;
         let text = match self.take() {
-            Some(Word::Quoted(text)) => text.to_lowercase(),
-            Some(word) => return Err(unexpected(&word)),
+            Some(Token::Quoted(text)) => text.to_lowercase(),
+            Some(token) => return Err(unexpected(&token)),
             None => return Err(end()),
         };
-        self.expect(&Word::Close)?;
+        self.expect(&Token::Close)?;
         let call = Filter::Call(function, index, text);
         if !self.take_bare("eq") {
             return Ok(call);
         }
         match self.take() {
-            Some(Word::Bare(word)) if word == "true" => Ok(call),
-            Some(Word::Bare(word)) if word == "false" => Ok(Filter::Not(Box::new(call))),
-            Some(word) => Err(unexpected(&word)),
+            Some(Token::Bare(token)) if token == "true" => Ok(call),
+            Some(Token::Bare(token)) if token == "false" => Ok(Filter::Not(Box::new(call))),
+            Some(token) => Err(unexpected(&token)),
             None => Err(end()),
         }
     }
 
-    fn property(&mut self) -> Parsed<(usize, &'static Property)> {
+    fn property(&mut self) -> ParseResult<(usize, &'static Property)> {
         match self.take() {
-            Some(Word::Bare(name)) => {
+            Some(Token::Bare(name)) => {
                 self.kind.property(&name, self.version).ok_or_else(|| no_property(&name, self.kind))
             }
-            Some(word) => Err(unexpected(&word)),
+            Some(token) => Err(unexpected(&token)),
             None => Err(end()),
         }
     }
 
-    fn comparison(&mut self) -> Parsed<Comparison> {
-        let word = self.take().ok_or_else(end)?;
-        let Word::Bare(operator) = &word else {
-            return Err(unexpected(&word));
+    fn comparison(&mut self) -> ParseResult<Comparison> {
+        let token = self.take().ok_or_else(end)?;
+        let Token::Bare(operator) = &token else {
+            return Err(unexpected(&token));
         };
         match operator.as_str() {
             "eq" => Ok(Comparison::Eq),
@@ -168,35 +168,35 @@ impl Parser {
             "ge" => Ok(Comparison::Ge),
             "lt" => Ok(Comparison::Lt),
             "le" => Ok(Comparison::Le),
-            _ => Err(unexpected(&word)),
+            _ => Err(unexpected(&token)),
         }
     }
 
-    fn literal(&mut self, property: &'static Property) -> Parsed<Literal> {
-        let word = self.take().ok_or_else(end)?;
-        literal(&word, property)
+    fn literal(&mut self, property: &'static Property) -> ParseResult<Literal> {
+        let token = self.take().ok_or_else(end)?;
+        literal(&token, property)
     }
 
-    fn peek(&self) -> Option<&Word> {
-        self.words.get(self.next)
+    fn peek(&self) -> Option<&Token> {
+        self.tokens.get(self.next)
     }
 
-    fn take(&mut self) -> Option<Word> {
-        let word = self.words.get(self.next).cloned();
+    fn take(&mut self) -> Option<Token> {
+        let token = self.tokens.get(self.next).cloned();
         self.next += 1;
-        word
+        token
     }
 
     fn take_bare(&mut self, expected: &str) -> bool {
-        let found = matches!(self.peek(), Some(Word::Bare(word)) if word == expected);
+        let found = matches!(self.peek(), Some(Token::Bare(token)) if token == expected);
         self.next += usize::from(found);
         found
     }
 
-    fn expect(&mut self, expected: &Word) -> Parsed<()> {
+    fn expect(&mut self, expected: &Token) -> ParseResult<()> {
         match self.take() {
-            Some(word) if word == *expected => Ok(()),
-            Some(word) => Err(unexpected(&word)),
+            Some(token) if token == *expected => Ok(()),
+            Some(token) => Err(unexpected(&token)),
             None => Err(end()),
         }
     }
@@ -215,21 +215,25 @@ fn single(mut conditions: Vec<Filter>, operator: impl FnOnce(Vec<Filter>) -> Fil
 }
 
 /// Reads a literal as a value of the property's type.
-fn literal(word: &Word, property: &'static Property) -> Parsed<Literal> {
-    let read = match (property.kind, word) {
-        (_, Word::Bare(text)) if text == "null" => Some(Literal::Null),
-        (Kind::String, Word::Quoted(text)) => Some(Literal::String(text.to_lowercase())),
-        (Kind::Int32, Word::Bare(text)) => text.parse().ok().map(Literal::Int32),
-        (Kind::DateTimeOffset, Word::Bare(text)) => Instant::parse(text).map(Literal::Date),
-        (Kind::Enum(kind), Word::Quoted(text)) => member(kind.members, text),
-        (Kind::Enum(kind), Word::Qualified(name, text)) => (name.strip_prefix("microsoft.graph.")
+fn literal(token: &Token, property: &'static Property) -> ParseResult<Literal> {
+    let read = match (property.kind, token) {
+        (_, Token::Bare(text)) if text == "null" => Some(Literal::Null),
+        (Kind::String, Token::Quoted(text)) => Some(Literal::String(text.to_lowercase())),
+        (Kind::Int32, Token::Bare(text)) => text.parse().ok().map(Literal::Int32),
+        (Kind::DateTimeOffset, Token::Bare(text)) => Instant::parse(text).map(Literal::Date),
+        (Kind::Enum(kind), Token::Quoted(text)) => member(kind.members, text),
+        (Kind::Enum(kind), Token::Qualified(name, text)) => (name.strip_prefix("microsoft.graph.")
             == Some(kind.name))
         .then(|| member(kind.members, text))
         .flatten(),
         _ => None,
     };
     read.ok_or_else(|| {
-        format!("The literal {} is not compatible with the type of '{}'.", spelled(word), property.name)
+        format!(
+            "The literal {} is not compatible with the type of '{}'.",
+            display_token(token),
+            property.name
+        )
     })
 }
 
@@ -237,21 +241,21 @@ fn member(members: &[&str], text: &str) -> Option<Literal> {
     members.iter().position(|member| *member == text).map(Literal::Member)
 }
 
-fn unexpected(word: &Word) -> String {
-    format!("Syntax error at {}.", spelled(word))
+fn unexpected(token: &Token) -> String {
+    format!("Syntax error at {}.", display_token(token))
 }
 
 fn end() -> String {
     "Expression expected at the end of the filter.".to_owned()
 }
 
-fn spelled(word: &Word) -> String {
-    match word {
-        Word::Open => "'('".to_owned(),
-        Word::Close => "')'".to_owned(),
-        Word::Comma => "','".to_owned(),
-        Word::Quoted(text) => format!("'{text}'"),
-        Word::Qualified(name, text) => format!("{name}'{text}'"),
-        Word::Bare(text) => format!("'{text}'"),
+fn display_token(token: &Token) -> String {
+    match token {
+        Token::Open => "'('".to_owned(),
+        Token::Close => "')'".to_owned(),
+        Token::Comma => "','".to_owned(),
+        Token::Quoted(text) => format!("'{text}'"),
+        Token::Qualified(name, text) => format!("{name}'{text}'"),
+        Token::Bare(text) => format!("'{text}'"),
     }
 }

@@ -49,7 +49,7 @@ pub(crate) fn answer(
 
 /// An answer that says nothing of the items, in place of the one with this body.
 fn unreadable(fault: EnvelopeFault, real: Vec<u8>) -> Answer {
-    Answer::json(fault.status, fault.body.of(real))
+    Answer::json(fault.status, fault.body.replace(real))
 }
 
 /// What an answer says of items that were not carried out; half of it is what a cut answer shows.
@@ -96,12 +96,12 @@ fn carry_out(
     if let Some(fault) = fault.filter(|fault| !fault.applied) {
         return fault.answer(&call);
     }
-    let answer = match state.plan.draw(&message, Carrier::BatchItem) {
-        Ok(drawn) => {
-            for text in &drawn.texts {
+    let answer = match state.fault_plan.faults_for(&message, Carrier::BatchItem) {
+        Ok(faults) => {
+            for text in &faults.texts {
                 state.record.note(call.number, format!("item {number}: {text}"));
             }
-            respond_to_item(state, &call, caller, &drawn)
+            respond_to_item(state, &call, caller, &faults)
         }
         Err(error) => GraphError::bad_request(format!("X-Sandbox-Fault: {error}")).answer(&call.trace),
     };

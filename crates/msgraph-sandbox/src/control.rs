@@ -31,7 +31,7 @@ pub(crate) fn answer(state: &SandboxState, message: &Message) -> Answer {
         ("faults", &Method::GET) => faults(state),
         ("faults", &Method::POST) => add_faults(state, &message.body),
         ("faults", &Method::DELETE) => {
-            state.plan.clear();
+            state.fault_plan.clear();
             Answer::no_content()
         }
         ("reset", &Method::POST) => {
@@ -77,7 +77,7 @@ fn request(request: &RecordedRequest) -> Json {
 
 fn faults(state: &SandboxState) -> Answer {
     let rules: Vec<Json> = state
-        .plan
+        .fault_plan
         .rules()
         .iter()
         .map(|(rule, hits)| json!({"rule": rule.to_string(), "hits": hits}))
@@ -96,7 +96,7 @@ fn add_faults(state: &SandboxState, body: &[u8]) -> Answer {
     match rules.iter().map(rule).collect::<Result<Vec<_>, _>>() {
         Ok(rules) => {
             for rule in rules {
-                state.plan.add(rule);
+                state.fault_plan.add(rule);
             }
             Answer::no_content()
         }

@@ -20,7 +20,7 @@ use crate::batch;
 use crate::call::{CLIENT_REQUEST_ID, Call, Carrier, Message};
 use crate::control;
 use crate::error::GraphError;
-use crate::faults::Drawn;
+use crate::faults::ActiveFaults;
 use crate::operation::carry_out;
 use crate::path::Resource;
 use crate::record::Source;
@@ -72,19 +72,19 @@ impl SandboxState {
         // Faults are drawn before the body is read, so that a connection can close before that.
         let source = channel.source;
         let carrier = if source.is_http2 { Carrier::Http2 } else { Carrier::Http1 };
-        let drawn = match self.plan.draw(&message, carrier) {
-            Ok(drawn) => drawn,
+        let faults = match self.fault_plan.faults_for(&message, carrier) {
+            Ok(faults) => faults,
             Err(error) => return Answer::new(StatusCode::BAD_REQUEST, format!("X-Sandbox-Fault: {error}")),
         };
-        if let Some(end) = drawn.unprocessed() {
-            self.record.push(&message, source, &drawn.texts);
+        if let Some(end) = faults.unprocessed_stream() {
+            self.record.push(&message, source, &faults.texts);
             return without_answer(end);
         }
         if !(channel.may_process)() {
             return without_answer(End::Ignored);
         }
-        if let Some(drop) = drawn.unread() {
-            self.record.push(&message, source, &drawn.texts);
+        if let Some(drop) = faults.drop_before_body() {
+            self.record.push(&message, source, &faults.texts);
             return without_answer(End::NoAnswer(drop.close));
         }
         let too_long = match body(incoming, max_body).await {
@@ -94,22 +94,23 @@ impl SandboxState {
             }
             Err(Unread::TooLong) => true,
             Err(Unread::Broken) => {
-                self.record.push(&message, source, &drawn.texts);
+                self.record.push(&message, source, &faults.texts);
                 return without_answer(End::NoAnswer(Close::Fin));
             }
         };
         let mut call = Call::new(&message, &channel.scheme, &self.service.settings);
-        call.number = self.record.push(&message, source, &drawn.texts);
-        let answer = if too_long { body_too_long().answer(&call.trace) } else { self.respond(&call, &drawn) };
+        call.number = self.record.push(&message, source, &faults.texts);
+        let answer =
+            if too_long { body_too_long().answer(&call.trace) } else { self.respond(&call, &faults) };
         self.finish(&call, answer)
     }
 
     /// The answer to a call with its faults.
-    fn respond(&self, call: &Call<'_>, drawn: &Drawn) -> Answer {
-        drawn.instead(call).unwrap_or_else(|| drawn.after(call, self.serve(call, drawn)))
+    fn respond(&self, call: &Call<'_>, faults: &ActiveFaults) -> Answer {
+        faults.replacement(call).unwrap_or_else(|| faults.apply(call, self.serve(call, faults)))
     }
 
-    fn serve(&self, call: &Call<'_>, drawn: &Drawn) -> Answer {
+    fn serve(&self, call: &Call<'_>, faults: &ActiveFaults) -> Answer {
         if let Err(error) = &call.target
             && error.status == StatusCode::NOT_FOUND
         {
@@ -118,8 +119,8 @@ impl SandboxState {
         }
         match self.service.caller(call) {
             Err(unauthorized) => unauthorized.answer(&call.trace),
-            Ok(caller) if is_batch(call) => batch::answer(self, call, &caller, &drawn.batch),
-            Ok(caller) => carry_out(self, call, &caller, drawn),
+            Ok(caller) if is_batch(call) => batch::answer(self, call, &caller, &faults.batch),
+            Ok(caller) => carry_out(self, call, &caller, faults),
         }
     }
 

@@ -1,4 +1,4 @@
-//! Faults on demand: what can go wrong, and the rules that say when.
+//! Fault injection: the faults, and the rules that select the requests to which they apply.
 //!
 #![doc = include_str!("faults.md")]
 
@@ -18,20 +18,23 @@ pub use self::parse::FaultSyntaxError;
 
 pub(crate) use self::apply::throttled;
 pub(crate) use self::forms::{EnvelopeFault, Flaw, HTML, ItemForm};
-pub(crate) use self::plan::{Arrival, Drawn, Outcome, Plan};
+pub(crate) use self::plan::{ActiveConnectionFaults, ActiveFaults, FaultPlan, RequestFault};
 use crate::answer::Close;
 
 /// The names of faults and their parameters, as Markdown.
 pub const FAULTS_HELP: &str = include_str!("faults.md");
 
-/// Something that goes wrong. Made from its text form, as in `"503;retry-after=1".parse()`.
+/// A fault. Parse it from its text form, as in `"503;retry-after=1".parse()`.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Fault(pub(crate) Kind);
+pub struct Fault(pub(crate) FaultKind);
 
-/// When a fault happens: a request that matches meets it, after `skip` that matched were let pass.
+/// A fault and the requests to which it applies: those that match, after the first `skip` of them.
+///
+/// Parse it from its text form, as in `"503;method=POST;times=2".parse()`, or start from [`FaultRule::once`] or
+/// [`FaultRule::always`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct FaultRule {
-    /// What happens.
+    /// The fault.
     pub fault: Fault,
     /// Requests of this method only.
     pub method: Option<Method>,
@@ -39,45 +42,45 @@ pub struct FaultRule {
     pub path_contains: Option<String>,
     /// This page of a collection only, the first being 1.
     pub page: Option<u64>,
-    /// How many matching requests to let pass first.
+    /// Number of matching requests to skip first.
     pub skip: u64,
-    /// How many requests to hit; all where unset.
+    /// Number of requests to which the fault applies; unlimited if unset.
     pub times: Option<u64>,
-    /// Probability, 0 to 1, that a matching request is hit; drawn from the seed.
+    /// Probability, 0 to 1, that the fault applies to a matching request. The random numbers follow from the seed.
     pub rate: f64,
 }
 
 impl FaultRule {
-    /// A rule that hits every request.
+    /// A rule that applies to every request.
     #[must_use]
     pub fn always(fault: Fault) -> Self {
         Self { fault, method: None, path_contains: None, page: None, skip: 0, times: None, rate: 1.0 }
     }
 
-    /// A rule that hits the next request only.
+    /// A rule that applies to the next request only.
     #[must_use]
     pub fn once(fault: Fault) -> Self {
         Self { times: Some(1), ..Self::always(fault) }
     }
 }
 
-/// The kinds of faults, by the stage of a request that they touch.
+/// The kinds of faults, by the part of a request that they change.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Kind {
+pub(crate) enum FaultKind {
     Connection(ConnectionFault),
     Stream(StreamFault),
     Answer(FaultAnswer),
-    Drop(Drop),
-    Slow(Slow),
+    Drop(DropFault),
+    Slow(SlowFault),
     Success(SuccessFault),
     Read(ReadFault),
     Batch(BatchFault),
 }
 
-/// What befalls a new connection, before any request.
+/// A fault of a new connection, before its first request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ConnectionFault {
-    /// It and those after it are not accepted for so long.
+    /// The sandbox accepts this connection and later ones after this delay.
     SlowAccept(Duration),
     /// The TLS handshake starts late.
     SlowHandshake(Duration),
@@ -85,7 +88,7 @@ pub(crate) enum ConnectionFault {
     Drop(Close),
 }
 
-/// An HTTP/2 stream that the sandbox says it did not process.
+/// A fault of an HTTP/2 stream, which the sandbox does not process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StreamFault {
     /// The stream is reset with `REFUSED_STREAM`.
@@ -94,7 +97,7 @@ pub(crate) enum StreamFault {
     GoAway,
 }
 
-/// An answer in place of the real one.
+/// A response in place of the real one.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct FaultAnswer {
     pub(crate) status: StatusCode,
@@ -105,11 +108,11 @@ pub(crate) struct FaultAnswer {
     pub(crate) retry_after: Option<RetryAfter>,
     /// What is wrong with the body's bytes.
     pub(crate) flaw: Option<Flaw>,
-    /// Carry the request out first.
+    /// Execute the request first.
     pub(crate) applied: bool,
 }
 
-/// The body of such an answer.
+/// The body of such a response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum FaultBody {
     Plain,
@@ -128,41 +131,41 @@ pub(crate) enum FaultBody {
     Custom(Bytes),
 }
 
-/// When to come back.
+/// The `Retry-After` header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum RetryAfter {
-    /// As it stands.
+    /// This text, unchanged.
     Text(String),
-    /// So long from now, as an HTTP date.
+    /// An HTTP date, this far ahead.
     Date(Duration),
 }
 
 /// A connection that ends early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Drop {
-    pub(crate) moment: Moment,
+pub(crate) struct DropFault {
+    pub(crate) point: DropPoint,
     pub(crate) close: Close,
 }
 
 /// When a connection ends early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Moment {
-    /// Before the request's body is read; nothing happens.
-    Unread,
-    /// Within the answer's body: after this many bytes, else half-way.
-    MidAnswer(Option<usize>),
-    /// After the request was carried out, before the first byte of the answer.
-    Applied,
+pub(crate) enum DropPoint {
+    /// Before the request body is read. The request is not executed.
+    BeforeBody,
+    /// Within the response body: after this many bytes, or half of them if unset.
+    MidResponse(Option<usize>),
+    /// After the request was executed, before the first byte of the response.
+    AfterApplied,
 }
 
-/// An answer that takes its time.
+/// A slow response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Slow {
+pub(crate) enum SlowFault {
     FirstByte(Duration),
     Body { piece: usize, pause: Duration },
 }
 
-/// A success that is not quite one. Touches successful answers of POST and PATCH only.
+/// A change to the successful response of a POST or PATCH.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum SuccessFault {
     Status200,
@@ -187,7 +190,7 @@ pub(crate) enum SuccessFault {
     Truncated,
 }
 
-/// A read that answers something else than was asked for.
+/// A change to the response of a read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ReadFault {
     FilterIgnored,
@@ -214,14 +217,14 @@ pub(crate) enum LinkPart {
     Url,
 }
 
-/// A batch whose responses are not what they should be. Items count from 1.
+/// A change to the response of a batch. Item numbers start at 1.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum BatchFault {
     Item(usize, FaultAnswer),
     Missing(usize),
     Duplicate(usize),
     Malformed(usize, ItemForm),
-    /// An answer that says nothing of the items.
+    /// A response without results for the items.
     Envelope(EnvelopeFault),
     /// A response to a request that was not in the batch.
     Surplus,

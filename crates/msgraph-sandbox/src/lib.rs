@@ -89,12 +89,12 @@ impl Sandbox {
 
     /// Adds a rule after those that are there.
     pub fn inject(&self, rule: FaultRule) {
-        self.0.plan.add(rule);
+        self.0.fault_plan.add(rule);
     }
 
     /// Removes all rules, those of the settings included.
     pub fn clear_faults(&self) {
-        self.0.plan.clear();
+        self.0.fault_plan.clear();
     }
 
     /// Sets the clock of the throttling windows forward.

@@ -6,7 +6,7 @@ use http::header::{HeaderValue, RETRY_AFTER};
 use crate::answer::Answer;
 use crate::auth::Caller;
 use crate::call::Call;
-use crate::faults::{Drawn, throttled};
+use crate::faults::{ActiveFaults, throttled};
 use crate::routes;
 use crate::settings::Switch;
 use crate::state::SandboxState;
@@ -16,13 +16,18 @@ pub(crate) fn respond_to_item(
     state: &SandboxState,
     call: &Call<'_>,
     caller: &Caller,
-    drawn: &Drawn,
+    faults: &ActiveFaults,
 ) -> Answer {
-    drawn.instead(call).unwrap_or_else(|| drawn.after(call, carry_out(state, call, caller, drawn)))
+    faults.replacement(call).unwrap_or_else(|| faults.apply(call, carry_out(state, call, caller, faults)))
 }
 
 /// One operation, which counts against the limits whether it came by itself or in a batch.
-pub(crate) fn carry_out(state: &SandboxState, call: &Call<'_>, caller: &Caller, drawn: &Drawn) -> Answer {
+pub(crate) fn carry_out(
+    state: &SandboxState,
+    call: &Call<'_>,
+    caller: &Caller,
+    faults: &ActiveFaults,
+) -> Answer {
     let settings = &state.service.settings;
     let is_write = matches!(call.message.method, Method::POST | Method::PUT | Method::PATCH | Method::DELETE);
     if settings.throttle.is_on()
@@ -34,5 +39,5 @@ pub(crate) fn carry_out(state: &SandboxState, call: &Call<'_>, caller: &Caller, 
             Switch::Off => answer,
         };
     }
-    routes::answer(&state.service, call, caller, &drawn.read)
+    routes::answer(&state.service, call, caller, &faults.read)
 }

@@ -211,7 +211,7 @@ impl Read<'_> {
         let path = self.call.message.path.trim_start_matches('/');
         let path = path.split_once('/').map_or("", |(_, below)| below);
         let link = format!("{}/{path}?{}", self.call.root(self.version), pairs.join("&"));
-        self.faults.iter().fold(link, |link, fault| fault.lead_astray(link))
+        self.faults.iter().fold(link, |link, fault| fault.rewrite_link(link))
     }
 
     fn fails(&self, fault: &ReadFault) -> bool {

@@ -1,6 +1,6 @@
 //! The state that all connections share: data, faults, recorded requests and throttling windows.
 
-use crate::faults::Plan;
+use crate::faults::FaultPlan;
 use crate::record::Record;
 use crate::service::Service;
 use crate::settings::Settings;
@@ -10,7 +10,7 @@ use crate::throttle::Throttle;
 #[derive(Debug)]
 pub(crate) struct SandboxState {
     pub(crate) service: Service,
-    pub(crate) plan: Plan,
+    pub(crate) fault_plan: FaultPlan,
     pub(crate) record: Record,
     pub(crate) throttle: Throttle,
 }
@@ -18,7 +18,7 @@ pub(crate) struct SandboxState {
 impl SandboxState {
     pub(crate) fn new(settings: Settings) -> Self {
         Self {
-            plan: Plan::new(&settings),
+            fault_plan: FaultPlan::new(&settings),
             record: Record::new(settings.record),
             throttle: Throttle::new(settings.clock_rate),
             service: Service::new(settings),
@@ -28,7 +28,7 @@ impl SandboxState {
     /// Puts data, faults, record and throttling windows back to what they were at start.
     pub(crate) fn reset(&self) {
         self.service.reset();
-        self.plan.reset(&self.service.settings);
+        self.fault_plan.reset(&self.service.settings);
         self.record.clear();
         self.throttle.reset();
     }

@@ -21,7 +21,7 @@ use tracing::{debug, warn};
 
 use self::socket::Socket;
 use crate::answer::Close;
-use crate::faults::Arrival;
+use crate::faults::ActiveConnectionFaults;
 use crate::record::Source;
 use crate::state::SandboxState;
 use crate::tls;
@@ -69,11 +69,11 @@ pub(crate) async fn serve(
         while connections.try_join_next().is_some() {}
         match accepted {
             Ok((stream, _)) => {
-                let arrival = state.plan.draw_arrival(acceptor.is_some());
-                if !arrival.accept.is_zero() {
+                let faults = state.fault_plan.connection_faults(acceptor.is_some());
+                if !faults.accept.is_zero() {
                     // Those behind it wait in the listener's queue.
                     tokio::select! {
-                        () = tokio::time::sleep(arrival.accept) => {}
+                        () = tokio::time::sleep(faults.accept) => {}
                         () = &mut shutdown => break,
                     }
                 }
@@ -86,7 +86,7 @@ pub(crate) async fn serve(
                     reset: Arc::clone(&socket.reset),
                     stopping: stopping.clone(),
                 };
-                connections.spawn(connect(socket, acceptor.clone(), arrival, connection));
+                connections.spawn(connect(socket, acceptor.clone(), faults, connection));
             }
             Err(error) => {
                 warn!(%error, "The sandbox could not accept a connection");
@@ -103,14 +103,19 @@ pub(crate) async fn serve(
     Ok(())
 }
 
-async fn connect(socket: Socket, acceptor: Option<TlsAcceptor>, arrival: Arrival, connection: Connection) {
-    if let Some(close) = arrival.close {
+async fn connect(
+    socket: Socket,
+    acceptor: Option<TlsAcceptor>,
+    faults: ActiveConnectionFaults,
+    connection: Connection,
+) {
+    if let Some(close) = faults.close {
         connection.reset.store(close == Close::Reset, Ordering::Relaxed);
         return;
     }
     let Some(acceptor) = acceptor else { return http1::serve(socket, connection).await };
     let handshake = async {
-        tokio::time::sleep(arrival.handshake).await;
+        tokio::time::sleep(faults.handshake).await;
         acceptor.accept(socket).await
     };
     let accepted = tokio::select! {

@@ -1,4 +1,4 @@
-//! Faults turned into answers.
+//! Builds the responses that faults ask for.
 
 use std::borrow::Cow;
 use std::time::SystemTime;
@@ -9,8 +9,8 @@ use serde_json::{Map, Value as Json, json};
 
 use super::forms::TEXT;
 use super::{
-    Drawn, Drop, FaultAnswer, FaultBody, HTML, LinkPart, Moment, Outcome, ReadFault, RetryAfter, Slow,
-    StreamFault, SuccessFault,
+    ActiveFaults, DropFault, DropPoint, FaultAnswer, FaultBody, HTML, LinkPart, ReadFault, RequestFault,
+    RetryAfter, SlowFault, StreamFault, SuccessFault,
 };
 use crate::answer::{Answer, End, JSON, Sending};
 use crate::auth::Unauthorized;
@@ -53,7 +53,7 @@ impl FaultAnswer {
             FaultBody::Text => {
                 Answer::new(status, TEXT).with(CONTENT_TYPE, HeaderValue::from_static("text/plain"))
             }
-            FaultBody::Truncated => halved(in_shape(Shape::Gateway)),
+            FaultBody::Truncated => truncated(in_shape(Shape::Gateway)),
             FaultBody::Throttled => throttled(&call.trace),
             FaultBody::MissingRoute => missing_route(call).answer(&call.trace),
             FaultBody::SegmentNotFound => {
@@ -70,7 +70,7 @@ impl FaultAnswer {
     }
 
     fn error(&self) -> GraphError {
-        let (code, message) = usual(self.status);
+        let (code, message) = default_error(self.status);
         GraphError::new(
             self.status,
             self.code.clone().map_or(Cow::Borrowed(code), Cow::Owned),
@@ -79,8 +79,8 @@ impl FaultAnswer {
     }
 }
 
-/// Code and message that go with a status.
-fn usual(status: StatusCode) -> (&'static str, &'static str) {
+/// The default error code and message of a status.
+fn default_error(status: StatusCode) -> (&'static str, &'static str) {
     match status.as_u16() {
         400 => ("BadRequest", "Bad Request"),
         401 => ("InvalidAuthenticationToken", "Access token has expired or is not yet valid."),
@@ -119,67 +119,69 @@ fn missing_route(call: &Call<'_>) -> GraphError {
     }
 }
 
-fn halved(mut answer: Answer) -> Answer {
+fn truncated(mut answer: Answer) -> Answer {
     answer.body.truncate(answer.body.len() / 2);
     answer
 }
 
-impl Drawn {
-    /// The answer that takes the place of the real one without the request being carried out.
-    pub(crate) fn instead(&self, call: &Call<'_>) -> Option<Answer> {
-        match &self.outcome {
-            Some(Outcome::Answer(fault)) if !fault.applied => Some(self.sent(fault.answer(call))),
+impl ActiveFaults {
+    /// The response that replaces the real one without executing the request.
+    pub(crate) fn replacement(&self, call: &Call<'_>) -> Option<Answer> {
+        match &self.request {
+            Some(RequestFault::Answer(fault)) if !fault.applied => {
+                Some(self.with_delivery(fault.answer(call)))
+            }
             _ => None,
         }
     }
 
-    /// What is left of the real answer.
-    pub(crate) fn after(&self, call: &Call<'_>, real: Answer) -> Answer {
-        let answer = match (&self.outcome, &self.success) {
-            (Some(Outcome::Answer(fault)), _) => fault.answer(call),
+    /// The real response, changed by the faults.
+    pub(crate) fn apply(&self, call: &Call<'_>, real: Answer) -> Answer {
+        let answer = match (&self.request, &self.success) {
+            (Some(RequestFault::Answer(fault)), _) => fault.answer(call),
             (_, Some(success)) if real.status.is_success() => success.apply(call, real),
             _ => real,
         };
-        self.sent(answer)
+        self.with_delivery(answer)
     }
 
-    /// How a stream ends that is not processed.
-    pub(crate) fn unprocessed(&self) -> Option<End> {
-        match &self.outcome {
-            Some(Outcome::Stream(StreamFault::Refuse)) => Some(End::Refused),
-            Some(Outcome::Stream(StreamFault::GoAway)) => Some(End::GoAway),
+    /// How to end an HTTP/2 stream that is not processed.
+    pub(crate) fn unprocessed_stream(&self) -> Option<End> {
+        match &self.request {
+            Some(RequestFault::Stream(StreamFault::Refuse)) => Some(End::Refused),
+            Some(RequestFault::Stream(StreamFault::GoAway)) => Some(End::GoAway),
             _ => None,
         }
     }
 
-    fn sent(&self, mut answer: Answer) -> Answer {
+    fn with_delivery(&self, mut answer: Answer) -> Answer {
         let mut sending = Sending::default();
         match self.slow {
-            Some(Slow::FirstByte(wait)) => sending.first_byte = wait,
-            Some(Slow::Body { piece, pause }) => sending.pieces = Some((piece, pause)),
+            Some(SlowFault::FirstByte(wait)) => sending.first_byte = wait,
+            Some(SlowFault::Body { piece, pause }) => sending.pieces = Some((piece, pause)),
             None => {}
         }
-        if let Some(Outcome::Drop(drop)) = &self.outcome {
+        if let Some(RequestFault::Drop(drop)) = &self.request {
             sending.end = drop.end();
         }
         answer.sending = sending;
         answer
     }
 
-    /// How to close a connection whose request is not to be read.
-    pub(crate) fn unread(&self) -> Option<Drop> {
-        match &self.outcome {
-            Some(Outcome::Drop(drop)) if drop.moment == Moment::Unread => Some(*drop),
+    /// How to close the connection before the request body is read.
+    pub(crate) fn drop_before_body(&self) -> Option<DropFault> {
+        match &self.request {
+            Some(RequestFault::Drop(drop)) if drop.point == DropPoint::BeforeBody => Some(*drop),
             _ => None,
         }
     }
 }
 
-impl Drop {
+impl DropFault {
     fn end(self) -> End {
-        match self.moment {
-            Moment::MidAnswer(bytes) => End::MidBody(bytes, self.close),
-            Moment::Unread | Moment::Applied => End::NoAnswer(self.close),
+        match self.point {
+            DropPoint::MidResponse(bytes) => End::MidBody(bytes, self.close),
+            DropPoint::BeforeBody | DropPoint::AfterApplied => End::NoAnswer(self.close),
         }
     }
 }
@@ -189,7 +191,7 @@ impl SuccessFault {
         match self {
             Self::Status200 => real.status = StatusCode::OK,
             Self::NoContent { header, location } => {
-                let url = location.clone().or_else(|| own_address(call, &real)).unwrap_or_default();
+                let url = location.clone().or_else(|| entity_address(call, &real)).unwrap_or_default();
                 real = Answer { status: StatusCode::NO_CONTENT, headers: HeaderMap::new(), ..real };
                 real.body.clear();
                 if let Some(header) = header {
@@ -217,7 +219,7 @@ impl SuccessFault {
                 real.headers.insert(CONTENT_TYPE, JSON);
             }
             Self::Empty => real.body.clear(),
-            Self::Truncated => real = halved(real),
+            Self::Truncated => real = truncated(real),
         }
         real
     }
@@ -230,16 +232,16 @@ fn edit(answer: &mut Answer, change: impl FnOnce(&mut Map<String, Json>)) {
     }
 }
 
-/// The address of the entity that an answer holds.
-fn own_address(call: &Call<'_>, answer: &Answer) -> Option<String> {
+/// The URL of the entity in a response body.
+fn entity_address(call: &Call<'_>, answer: &Answer) -> Option<String> {
     let (version, address) = call.target.as_ref().ok()?;
     let entity: Map<String, Json> = serde_json::from_slice(&answer.body).ok()?;
     Some(entity_url(&call.root(*version), address, entity.get("id")?.as_str()?))
 }
 
 impl ReadFault {
-    /// A next link with the part replaced that this fault replaces.
-    pub(crate) fn lead_astray(&self, link: String) -> String {
+    /// The next link with the part that this fault replaces.
+    pub(crate) fn rewrite_link(&self, link: String) -> String {
         let Self::LinkElsewhere(part, replacement) = self else {
             return link;
         };
@@ -263,7 +265,7 @@ mod tests {
     use super::super::{LinkPart, ReadFault};
 
     #[test]
-    fn links_lead_astray_by_one_part() {
+    fn a_fault_replaces_one_part_of_a_next_link() {
         let link = || "http://127.0.0.1:4010/beta/a?$top=1&$skiptoken=x".to_owned();
         for (part, replacement, expected) in [
             (LinkPart::Origin, "https://evil.example", "https://evil.example/beta/a?$top=1&$skiptoken=x"),
@@ -272,7 +274,7 @@ mod tests {
             (LinkPart::Path, "/beta/users", "http://127.0.0.1:4010/beta/users?$top=1&$skiptoken=x"),
             (LinkPart::Url, "nope", "nope"),
         ] {
-            assert_eq!(ReadFault::LinkElsewhere(part, replacement.to_owned()).lead_astray(link()), expected);
+            assert_eq!(ReadFault::LinkElsewhere(part, replacement.to_owned()).rewrite_link(link()), expected);
         }
     }
 }

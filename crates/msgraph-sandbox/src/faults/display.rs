@@ -11,18 +11,18 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use super::forms::{ENVELOPE_BODIES, FLAWS, ITEM_FORMS, name_of};
 use super::parse::{BODIES, LINK_PARTS};
 use super::{
-    BatchFault, ConnectionFault, Fault, FaultAnswer, FaultBody, FaultRule, Kind, Moment, ReadFault,
-    RetryAfter, Slow, StreamFault, SuccessFault,
+    BatchFault, ConnectionFault, DropPoint, Fault, FaultAnswer, FaultBody, FaultKind, FaultRule, ReadFault,
+    RetryAfter, SlowFault, StreamFault, SuccessFault,
 };
 use crate::answer::Close;
 
-/// What a parameter's value cannot hold as it stands.
+/// The characters that a parameter's value must percent-encode.
 const ENCODED: &AsciiSet = &CONTROLS.add(b';').add(b'%').add(b'=');
 
-/// Writes parameters as they are read.
-struct Parameters<'a, 'b>(&'a mut fmt::Formatter<'b>);
+/// Writes parameters in the form that the parser reads.
+struct ParameterWriter<'a, 'b>(&'a mut fmt::Formatter<'b>);
 
-impl Parameters<'_, '_> {
+impl ParameterWriter<'_, '_> {
     fn write(&mut self, name: &str, value: impl fmt::Display) -> fmt::Result {
         let value = value.to_string();
         write!(self.0, ";{name}={}", utf8_percent_encode(&value, ENCODED))
@@ -73,41 +73,41 @@ impl Parameters<'_, '_> {
 impl fmt::Display for Fault {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Kind::Answer(answer) => {
+            FaultKind::Answer(answer) => {
                 match &answer.body {
                     FaultBody::Custom(_) => write!(out, "canned;status={}", answer.status.as_u16())?,
                     _ => write!(out, "{}", answer.status.as_u16())?,
                 }
-                Parameters(out).answer(answer)
+                ParameterWriter(out).answer(answer)
             }
-            Kind::Drop(drop) => {
-                out.write_str(match drop.moment {
-                    Moment::Unread => "drop-unread",
-                    Moment::MidAnswer(_) => "drop-mid-answer",
-                    Moment::Applied => "drop-applied",
+            FaultKind::Drop(drop) => {
+                out.write_str(match drop.point {
+                    DropPoint::BeforeBody => "drop-unread",
+                    DropPoint::MidResponse(_) => "drop-mid-answer",
+                    DropPoint::AfterApplied => "drop-applied",
                 })?;
-                let mut parameters = Parameters(out);
-                if let Moment::MidAnswer(bytes) = drop.moment {
-                    parameters.write_some("bytes", bytes)?;
+                let mut writer = ParameterWriter(out);
+                if let DropPoint::MidResponse(bytes) = drop.point {
+                    writer.write_some("bytes", bytes)?;
                 }
-                parameters.close(drop.close)
+                writer.close(drop.close)
             }
-            Kind::Connection(fault) => fault.fmt(out),
-            Kind::Stream(StreamFault::Refuse) => out.write_str("refuse-stream"),
-            Kind::Stream(StreamFault::GoAway) => out.write_str("go-away"),
-            Kind::Slow(Slow::FirstByte(time)) => {
+            FaultKind::Connection(fault) => fault.fmt(out),
+            FaultKind::Stream(StreamFault::Refuse) => out.write_str("refuse-stream"),
+            FaultKind::Stream(StreamFault::GoAway) => out.write_str("go-away"),
+            FaultKind::Slow(SlowFault::FirstByte(time)) => {
                 out.write_str("slow-first-byte")?;
-                Parameters(out).time("wait", *time)
+                ParameterWriter(out).time("wait", *time)
             }
-            Kind::Slow(Slow::Body { piece, pause }) => {
+            FaultKind::Slow(SlowFault::Body { piece, pause }) => {
                 out.write_str("slow-body")?;
-                let mut parameters = Parameters(out);
-                parameters.write("piece", piece)?;
-                parameters.time("pause", *pause)
+                let mut writer = ParameterWriter(out);
+                writer.write("piece", piece)?;
+                writer.time("pause", *pause)
             }
-            Kind::Success(fault) => fault.fmt(out),
-            Kind::Read(fault) => fault.fmt(out),
-            Kind::Batch(fault) => fault.fmt(out),
+            FaultKind::Success(fault) => fault.fmt(out),
+            FaultKind::Read(fault) => fault.fmt(out),
+            FaultKind::Batch(fault) => fault.fmt(out),
         }
     }
 }
@@ -117,15 +117,15 @@ impl fmt::Display for ConnectionFault {
         match self {
             Self::SlowAccept(wait) => {
                 out.write_str("slow-accept")?;
-                Parameters(out).time("wait", *wait)
+                ParameterWriter(out).time("wait", *wait)
             }
             Self::SlowHandshake(wait) => {
                 out.write_str("slow-handshake")?;
-                Parameters(out).time("wait", *wait)
+                ParameterWriter(out).time("wait", *wait)
             }
             Self::Drop(close) => {
                 out.write_str("drop-connection")?;
-                Parameters(out).close(*close)
+                ParameterWriter(out).close(*close)
             }
         }
     }
@@ -137,9 +137,9 @@ impl fmt::Display for SuccessFault {
             Self::Status200 => out.write_str("created-200"),
             Self::NoContent { header, location } => {
                 out.write_str("created-204")?;
-                let mut parameters = Parameters(out);
-                parameters.write("header", header.as_ref().map_or("none", HeaderName::as_str))?;
-                parameters.write_some("location", location.as_ref())
+                let mut writer = ParameterWriter(out);
+                writer.write("header", header.as_ref().map_or("none", HeaderName::as_str))?;
+                writer.write_some("location", location.as_ref())
             }
             Self::Without(members) => write!(out, "without;members={}", members.join(",")),
             Self::Only(members) => write!(out, "only;members={}", members.join(",")),
@@ -148,7 +148,7 @@ impl fmt::Display for SuccessFault {
             }
             Self::WrongType(name) => {
                 out.write_str("wrong-type")?;
-                Parameters(out).write("type", name)
+                ParameterWriter(out).write("type", name)
             }
             Self::WithError => out.write_str("with-error"),
             Self::Flawed(flaw) => write!(out, "flawed;flaw={}", name_of(&FLAWS, flaw)),
@@ -166,7 +166,7 @@ impl fmt::Display for ReadFault {
             Self::OrderIgnored => out.write_str("order-ignored"),
             Self::CountWrong(count) => {
                 out.write_str("count-wrong")?;
-                Parameters(out).write_some("count", *count)
+                ParameterWriter(out).write_some("count", *count)
             }
             Self::EmptyPage => out.write_str("empty-page"),
             Self::PageSize(size) => write!(out, "page-size;size={size}"),
@@ -174,7 +174,7 @@ impl fmt::Display for ReadFault {
             Self::LinkElsewhere(part, replacement) => {
                 out.write_str("link-elsewhere")?;
                 let name = LINK_PARTS.iter().find(|(_, known)| known == part).map_or("url", |(name, _)| name);
-                Parameters(out).write(name, replacement)
+                ParameterWriter(out).write(name, replacement)
             }
             Self::RowRepeated => out.write_str("row-repeated"),
             Self::EmptyUnlessExpanded => out.write_str("empty-unless-expanded"),
@@ -187,7 +187,7 @@ impl fmt::Display for BatchFault {
         match self {
             Self::Item(item, answer) => {
                 write!(out, "batch-item;item={item};status={}", answer.status.as_u16())?;
-                Parameters(out).answer(answer)
+                ParameterWriter(out).answer(answer)
             }
             Self::Missing(item) => write!(out, "batch-missing;item={item}"),
             Self::Duplicate(item) => write!(out, "batch-duplicate;item={item}"),
@@ -208,13 +208,13 @@ impl fmt::Display for BatchFault {
 impl fmt::Display for FaultRule {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.fault.fmt(out)?;
-        let mut parameters = Parameters(out);
-        parameters.write_some("method", self.method.as_ref())?;
-        parameters.write_some("path", self.path_contains.as_ref())?;
-        parameters.write_some("page", self.page)?;
-        parameters.write_some("skip", (self.skip > 0).then_some(self.skip))?;
-        parameters.write_some("times", self.times)?;
-        parameters.write_some("rate", (self.rate < 1.0).then_some(self.rate))
+        let mut writer = ParameterWriter(out);
+        writer.write_some("method", self.method.as_ref())?;
+        writer.write_some("path", self.path_contains.as_ref())?;
+        writer.write_some("page", self.page)?;
+        writer.write_some("skip", (self.skip > 0).then_some(self.skip))?;
+        writer.write_some("times", self.times)?;
+        writer.write_some("rate", (self.rate < 1.0).then_some(self.rate))
     }
 }
 
@@ -223,7 +223,7 @@ mod tests {
     use crate::{Fault, FaultRule};
 
     #[test]
-    fn faults_read_back_as_they_are_written() {
+    fn the_text_form_of_a_fault_parses_to_the_same_fault() {
         for text in [
             "503",
             "503;retry-after=1;applied",
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn rules_read_back_as_they_are_written() {
+    fn the_text_form_of_a_rule_parses_to_the_same_rule() {
         for text in [
             "503;method=POST;path=deviceStatuses;skip=1;times=2;rate=0.5",
             "504;body=empty-message;page=2;times=1",

@@ -1,4 +1,4 @@
-//! Bodies that are not quite JSON, and batch answers that cannot be read.
+//! Malformed response bodies, and malformed responses of a batch.
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -69,7 +69,7 @@ fn within_last_string(body: &[u8], bytes: &[u8]) -> Bytes {
 pub(crate) enum ItemForm {
     /// Without a status.
     NoStatus,
-    /// HTML in its place, which leaves no JSON of the whole answer.
+    /// HTML in its place, so that the whole response is not JSON.
     Broken,
     /// A string in its place.
     Text,
@@ -91,16 +91,16 @@ pub(super) const ITEM_FORMS: [(&str, ItemForm); 6] = [
     ("html-body", ItemForm::HtmlBody),
 ];
 
-/// An answer to a whole batch from which nobody can tell what became of its items.
+/// A response to a whole batch without results for its items.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct EnvelopeFault {
     pub(crate) status: StatusCode,
     pub(crate) body: EnvelopeBody,
-    /// Carry the items out first.
+    /// Execute the items first.
     pub(crate) applied: bool,
 }
 
-/// The body of such an answer.
+/// The body of such a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum EnvelopeBody {
     Empty,
@@ -110,11 +110,11 @@ pub(crate) enum EnvelopeBody {
     NoItems,
     Html,
     Text,
-    /// The answer that would have come, cut in half, with the right length.
+    /// Half of the real response, with the matching length.
     Truncated,
 }
 
-/// Bodies of a batch's answer by name.
+/// Bodies of a batch's response by name.
 pub(super) const ENVELOPE_BODIES: [(&str, EnvelopeBody); 6] = [
     ("empty", EnvelopeBody::Empty),
     ("no-responses", EnvelopeBody::NoResponses),
@@ -126,7 +126,7 @@ pub(super) const ENVELOPE_BODIES: [(&str, EnvelopeBody); 6] = [
 
 impl EnvelopeBody {
     /// The body in place of the real one.
-    pub(crate) fn of(self, real: Vec<u8>) -> Bytes {
+    pub(crate) fn replace(self, real: Vec<u8>) -> Bytes {
         match self {
             Self::Empty => Bytes::new(),
             Self::NoResponses => "{}".into(),
@@ -165,6 +165,6 @@ mod tests {
 
     #[test]
     fn a_truncated_envelope_is_half_of_the_real_one() {
-        assert_eq!(EnvelopeBody::Truncated.of(b"12345678".to_vec()), "1234");
+        assert_eq!(EnvelopeBody::Truncated.replace(b"12345678".to_vec()), "1234");
     }
 }

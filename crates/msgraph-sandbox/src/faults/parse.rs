@@ -12,8 +12,8 @@ use percent_encoding::percent_decode_str;
 
 use super::forms::{ENVELOPE_BODIES, EnvelopeBody, EnvelopeFault, FLAWS, Flaw, ITEM_FORMS, ItemForm};
 use super::{
-    BatchFault, ConnectionFault, Drop, Fault, FaultAnswer, FaultBody, FaultRule, Kind, LinkPart, Moment,
-    ReadFault, RetryAfter, Slow, StreamFault, SuccessFault,
+    BatchFault, ConnectionFault, DropFault, DropPoint, Fault, FaultAnswer, FaultBody, FaultKind, FaultRule,
+    LinkPart, ReadFault, RetryAfter, SlowFault, StreamFault, SuccessFault,
 };
 use crate::answer::{Close, ODATA_ENTITY_ID};
 
@@ -50,19 +50,19 @@ pub(super) const LINK_PARTS: [(&str, LinkPart); 5] = [
 const ADDRESS_HEADERS: [(&str, HeaderName); 2] =
     [("location", LOCATION), ("odata-entityid", ODATA_ENTITY_ID)];
 
-/// A name and parameters, each of which is to be taken once.
-struct Terms {
+/// The parser of one fault: its name and the parameters that are not read yet.
+struct FaultParser {
     name: String,
     parameters: Vec<(String, String)>,
 }
 
-type Parsed<T> = Result<T, FaultSyntaxError>;
+type ParseResult<T> = Result<T, FaultSyntaxError>;
 
-impl Terms {
-    fn parse(text: &str) -> Self {
-        let mut terms = text.split(';').map(str::trim);
-        let name = terms.next().unwrap_or_default().to_owned();
-        let parameters = terms
+impl FaultParser {
+    fn new(text: &str) -> Self {
+        let mut parser = text.split(';').map(str::trim);
+        let name = parser.next().unwrap_or_default().to_owned();
+        let parameters = parser
             .filter(|term| !term.is_empty())
             .map(|term| {
                 let (name, value) = term.split_once('=').unwrap_or((term, ""));
@@ -77,7 +77,7 @@ impl Terms {
         Some(self.parameters.remove(index).1)
     }
 
-    fn take_as<T>(&mut self, name: &str, read: impl FnOnce(&str) -> Option<T>) -> Parsed<Option<T>> {
+    fn take_as<T>(&mut self, name: &str, read: impl FnOnce(&str) -> Option<T>) -> ParseResult<Option<T>> {
         match self.take(name) {
             None => Ok(None),
             Some(text) => match read(&text) {
@@ -90,16 +90,16 @@ impl Terms {
     }
 
     /// Takes one of a table's names.
-    fn take_named<T: Copy>(&mut self, name: &str, table: &[(&str, T)]) -> Parsed<Option<T>> {
+    fn take_named<T: Copy>(&mut self, name: &str, table: &[(&str, T)]) -> ParseResult<Option<T>> {
         self.take_as(name, |text| table.iter().find(|(known, _)| *known == text).map(|(_, value)| *value))
     }
 
-    fn take_wait(&mut self, name: &str) -> Parsed<Duration> {
+    fn take_wait(&mut self, name: &str) -> ParseResult<Duration> {
         let time = self.take_as(name, wait)?;
-        self.needed(name, time)
+        self.required(name, time)
     }
 
-    fn take_close(&mut self) -> Parsed<Close> {
+    fn take_close(&mut self) -> ParseResult<Close> {
         let table = [("fin", Close::Fin), ("reset", Close::Reset)];
         Ok(self.take_named("close", &table)?.unwrap_or_default())
     }
@@ -108,17 +108,17 @@ impl Terms {
         self.take("applied").is_some_and(|value| value != "false")
     }
 
-    fn take_number<T: FromStr>(&mut self, name: &str) -> Parsed<Option<T>> {
+    fn take_number<T: FromStr>(&mut self, name: &str) -> ParseResult<Option<T>> {
         self.take_as(name, |text| text.parse().ok())
     }
 
-    fn needed<T>(&self, name: &str, value: Option<T>) -> Parsed<T> {
+    fn required<T>(&self, name: &str, value: Option<T>) -> ParseResult<T> {
         value.ok_or_else(|| {
             FaultSyntaxError(format!("the fault `{}` needs the parameter `{name}`", self.name))
         })
     }
 
-    fn finish(self) -> Parsed<()> {
+    fn finish(self) -> ParseResult<()> {
         match self.parameters.first() {
             None => Ok(()),
             Some((name, _)) => {
@@ -127,13 +127,13 @@ impl Terms {
         }
     }
 
-    fn kind(&mut self) -> Parsed<Kind> {
+    fn kind(&mut self) -> ParseResult<FaultKind> {
         let name = self.name.clone();
         if let Ok(status) = name.parse::<u16>() {
-            return Ok(Kind::Answer(self.status(status)?));
+            return Ok(FaultKind::Answer(self.status(status)?));
         }
         Ok(match name.as_str() {
-            "canned" => Kind::Answer(self.canned()?),
+            "canned" => FaultKind::Answer(self.canned()?),
             "claims-challenge" => self.preset(401, FaultBody::ClaimsChallenge)?,
             "missing-route" => self.preset(400, FaultBody::MissingRoute)?,
             "segment-not-found" => self.preset(400, FaultBody::SegmentNotFound)?,
@@ -143,32 +143,34 @@ impl Terms {
             "service-timeout" => {
                 let mut answer = self.answer(StatusCode::SERVICE_UNAVAILABLE, FaultBody::Wrapped)?;
                 answer.code.get_or_insert_with(|| "CancelledOnServiceTimeout".to_owned());
-                Kind::Answer(answer)
+                FaultKind::Answer(answer)
             }
-            "drop-unread" => self.drop(Moment::Unread)?,
+            "drop-unread" => self.drop(DropPoint::BeforeBody)?,
             "drop-mid-answer" => {
                 let bytes = self.take_number("bytes")?;
-                self.drop(Moment::MidAnswer(bytes))?
+                self.drop(DropPoint::MidResponse(bytes))?
             }
-            "drop-applied" => self.drop(Moment::Applied)?,
-            "slow-first-byte" => Kind::Slow(Slow::FirstByte(self.take_wait("wait")?)),
+            "drop-applied" => self.drop(DropPoint::AfterApplied)?,
+            "slow-first-byte" => FaultKind::Slow(SlowFault::FirstByte(self.take_wait("wait")?)),
             "slow-body" => {
                 let piece = self.take_number("piece")?.unwrap_or(64).max(1);
-                Kind::Slow(Slow::Body { piece, pause: self.take_wait("pause")? })
+                FaultKind::Slow(SlowFault::Body { piece, pause: self.take_wait("pause")? })
             }
-            "slow-accept" => Kind::Connection(ConnectionFault::SlowAccept(self.take_wait("wait")?)),
-            "slow-handshake" => Kind::Connection(ConnectionFault::SlowHandshake(self.take_wait("wait")?)),
-            "drop-connection" => Kind::Connection(ConnectionFault::Drop(self.take_close()?)),
-            "refuse-stream" => Kind::Stream(StreamFault::Refuse),
-            "go-away" => Kind::Stream(StreamFault::GoAway),
+            "slow-accept" => FaultKind::Connection(ConnectionFault::SlowAccept(self.take_wait("wait")?)),
+            "slow-handshake" => {
+                FaultKind::Connection(ConnectionFault::SlowHandshake(self.take_wait("wait")?))
+            }
+            "drop-connection" => FaultKind::Connection(ConnectionFault::Drop(self.take_close()?)),
+            "refuse-stream" => FaultKind::Stream(StreamFault::Refuse),
+            "go-away" => FaultKind::Stream(StreamFault::GoAway),
             _ => return self.success_read_or_batch(&name),
         })
     }
 
-    fn success_read_or_batch(&mut self, name: &str) -> Parsed<Kind> {
-        let success = |fault| Ok(Kind::Success(fault));
-        let read = |fault| Ok(Kind::Read(fault));
-        let batch = |fault| Ok(Kind::Batch(fault));
+    fn success_read_or_batch(&mut self, name: &str) -> ParseResult<FaultKind> {
+        let success = |fault| Ok(FaultKind::Success(fault));
+        let read = |fault| Ok(FaultKind::Read(fault));
+        let batch = |fault| Ok(FaultKind::Batch(fault));
         match name {
             "created-200" => success(SuccessFault::Status200),
             "created-204" => {
@@ -198,7 +200,7 @@ impl Terms {
             "with-error" => success(SuccessFault::WithError),
             "flawed" => {
                 let flaw = self.flaw()?;
-                success(SuccessFault::Flawed(self.needed("flaw", flaw)?))
+                success(SuccessFault::Flawed(self.required("flaw", flaw)?))
             }
             "not-json" => success(SuccessFault::NotJson),
             "empty-body" => success(SuccessFault::Empty),
@@ -209,12 +211,12 @@ impl Terms {
             "empty-page" => read(ReadFault::EmptyPage),
             "page-size" => {
                 let size = self.take_number("size")?;
-                read(ReadFault::PageSize(self.needed("size", size)?))
+                read(ReadFault::PageSize(self.required("size", size)?))
             }
             "link-without-options" => read(ReadFault::LinkWithoutOptions),
             "link-elsewhere" => {
                 let found = LINK_PARTS.into_iter().find_map(|(name, part)| Some((part, self.take(name)?)));
-                let (part, replacement) = self.needed("origin", found)?;
+                let (part, replacement) = self.required("origin", found)?;
                 read(ReadFault::LinkElsewhere(part, replacement))
             }
             "row-repeated" => read(ReadFault::RowRepeated),
@@ -222,7 +224,7 @@ impl Terms {
             "batch-item" => {
                 let item = self.item()?;
                 let status = self.take_number("status")?;
-                let status = self.needed("status", status)?;
+                let status = self.required("status", status)?;
                 batch(BatchFault::Item(item, self.status(status)?))
             }
             "batch-missing" => batch(BatchFault::Missing(self.item()?)),
@@ -243,43 +245,43 @@ impl Terms {
         }
     }
 
-    fn flaw(&mut self) -> Parsed<Option<Flaw>> {
+    fn flaw(&mut self) -> ParseResult<Option<Flaw>> {
         self.take_named("flaw", &FLAWS)
     }
 
-    fn item(&mut self) -> Parsed<usize> {
+    fn item(&mut self) -> ParseResult<usize> {
         let item = self.take_number("item")?;
-        self.needed("item", item)
+        self.required("item", item)
     }
 
-    fn members(&mut self) -> Parsed<Vec<String>> {
+    fn members(&mut self) -> ParseResult<Vec<String>> {
         let members = self.take("members");
-        let members = self.needed("members", members)?;
+        let members = self.required("members", members)?;
         Ok(members.split(',').map(|name| name.trim().to_owned()).collect())
     }
 
-    fn drop(&mut self, moment: Moment) -> Parsed<Kind> {
-        Ok(Kind::Drop(Drop { moment, close: self.take_close()? }))
+    fn drop(&mut self, point: DropPoint) -> ParseResult<FaultKind> {
+        Ok(FaultKind::Drop(DropFault { point, close: self.take_close()? }))
     }
 
-    fn preset(&mut self, status: u16, body: FaultBody) -> Parsed<Kind> {
+    fn preset(&mut self, status: u16, body: FaultBody) -> ParseResult<FaultKind> {
         let status = status_code(status)?;
-        Ok(Kind::Answer(self.answer(status, body)?))
+        Ok(FaultKind::Answer(self.answer(status, body)?))
     }
 
-    fn status(&mut self, status: u16) -> Parsed<FaultAnswer> {
+    fn status(&mut self, status: u16) -> ParseResult<FaultAnswer> {
         let body = if status == 429 { FaultBody::Throttled } else { FaultBody::Plain };
         self.answer(status_code(status)?, body)
     }
 
-    fn canned(&mut self) -> Parsed<FaultAnswer> {
+    fn canned(&mut self) -> ParseResult<FaultAnswer> {
         let status = status_code(self.take_number("status")?.unwrap_or(200))?;
         let bytes = self.take_as("base64", |text| STANDARD.decode(text).ok().map(Bytes::from))?;
         let body = bytes.unwrap_or_else(|| Bytes::from(self.take("text").unwrap_or_default()));
         self.answer(status, FaultBody::Custom(body))
     }
 
-    fn answer(&mut self, status: StatusCode, body: FaultBody) -> Parsed<FaultAnswer> {
+    fn answer(&mut self, status: StatusCode, body: FaultBody) -> ParseResult<FaultAnswer> {
         let given = self.take_as("body", |text| {
             BODIES.into_iter().find(|(name, _)| *name == text).map(|(_, body)| body)
         })?;
@@ -325,24 +327,24 @@ fn wait(text: &str) -> Option<Duration> {
     }
 }
 
-fn status_code(status: u16) -> Parsed<StatusCode> {
+fn status_code(status: u16) -> ParseResult<StatusCode> {
     StatusCode::from_u16(status)
         .ok()
         .filter(|status| (200..600).contains(&status.as_u16()))
         .ok_or_else(|| FaultSyntaxError(format!("`{status}` is no status that an answer can have")))
 }
 
-fn header_value(text: &str) -> Parsed<HeaderValue> {
+fn header_value(text: &str) -> ParseResult<HeaderValue> {
     HeaderValue::from_str(text).map_err(|_| FaultSyntaxError(format!("`{text}` is no header value")))
 }
 
 impl FromStr for Fault {
     type Err = FaultSyntaxError;
 
-    fn from_str(text: &str) -> Parsed<Self> {
-        let mut terms = Terms::parse(text);
-        let kind = terms.kind()?;
-        terms.finish()?;
+    fn from_str(text: &str) -> ParseResult<Self> {
+        let mut parser = FaultParser::new(text);
+        let kind = parser.kind()?;
+        parser.finish()?;
         Ok(Self(kind))
     }
 }
@@ -350,31 +352,31 @@ impl FromStr for Fault {
 impl FromStr for FaultRule {
     type Err = FaultSyntaxError;
 
-    fn from_str(text: &str) -> Parsed<Self> {
-        let mut terms = Terms::parse(text);
+    fn from_str(text: &str) -> ParseResult<Self> {
+        let mut parser = FaultParser::new(text);
         // `path` is also a part of a link; the fault takes its own first.
-        let kind = terms.kind()?;
+        let kind = parser.kind()?;
         // A connection has neither; as parameters that were not taken they are then refused.
-        let is_of_requests = !matches!(kind, Kind::Connection(_));
+        let is_of_requests = !matches!(kind, FaultKind::Connection(_));
         let (mut method, mut path_contains, mut page) = (None, None, None);
         if is_of_requests {
             method =
-                terms.take_as("method", |text| Method::from_bytes(text.to_uppercase().as_bytes()).ok())?;
-            path_contains = terms.take("path");
-            page = terms.take_number("page")?;
+                parser.take_as("method", |text| Method::from_bytes(text.to_uppercase().as_bytes()).ok())?;
+            path_contains = parser.take("path");
+            page = parser.take_number("page")?;
         }
         let rule = Self {
             fault: Fault(kind),
             method,
             path_contains,
             page,
-            skip: terms.take_number("skip")?.unwrap_or(0),
-            times: terms.take_number("times")?,
-            rate: terms
+            skip: parser.take_number("skip")?.unwrap_or(0),
+            times: parser.take_number("times")?,
+            rate: parser
                 .take_as("rate", |text| text.parse().ok().filter(|rate| (0.0..=1.0).contains(rate)))?
                 .unwrap_or(1.0),
         };
-        terms.finish()?;
+        parser.finish()?;
         Ok(rule)
     }
 }
@@ -384,7 +386,7 @@ mod tests {
     use super::{Fault, FaultRule};
 
     #[test]
-    fn what_is_no_fault_is_explained() {
+    fn an_invalid_fault_has_an_error_that_names_the_problem() {
         for (text, part) in [
             ("nope", "no fault `nope`"),
             ("503;nope=1", "no parameter `nope`"),

@@ -1,4 +1,5 @@
-//! Which faults a request meets: those that it brings along, those of the rules, and random ones.
+//! The fault plan selects the faults of each request and connection: those in the request's header, those of the rules,
+//! and random ones.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -6,8 +7,8 @@ use std::time::Duration;
 use http::Method;
 
 use super::{
-    BatchFault, ConnectionFault, Drop, Fault, FaultAnswer, FaultRule, FaultSyntaxError, Kind, ReadFault,
-    Slow, StreamFault, SuccessFault,
+    BatchFault, ConnectionFault, DropFault, Fault, FaultAnswer, FaultKind, FaultRule, FaultSyntaxError,
+    ReadFault, SlowFault, StreamFault, SuccessFault,
 };
 use crate::answer::Close;
 use crate::call::{Carrier, Message};
@@ -15,134 +16,137 @@ use crate::paging::SkipToken;
 use crate::random::Random;
 use crate::settings::Settings;
 
-/// Header with faults for the request that carries it.
+/// The request header that names faults.
 const HEADER: &str = "x-sandbox-fault";
 
-/// The rules, and how far each has come.
+/// The fault rules and their counters.
 #[derive(Debug)]
-pub(crate) struct Plan(Mutex<State>);
+pub(crate) struct FaultPlan(Mutex<PlanState>);
 
 #[derive(Debug)]
-struct State {
-    rules: Vec<Active>,
+struct PlanState {
+    rules: Vec<RuleState>,
     random: Random,
 }
 
 #[derive(Debug)]
-struct Active {
+struct RuleState {
     rule: FaultRule,
-    /// Matching requests so far.
-    seen: u64,
-    /// Requests hit so far.
-    hit: u64,
+    /// Number of requests or connections that matched.
+    matched: u64,
+    /// Number of requests or connections that had the fault.
+    hit_count: u64,
 }
 
-/// What one request meets.
+/// The faults of one request.
 #[derive(Debug, Default)]
-pub(crate) struct Drawn {
-    pub(crate) outcome: Option<Outcome>,
-    pub(crate) slow: Option<Slow>,
+pub(crate) struct ActiveFaults {
+    pub(crate) request: Option<RequestFault>,
+    pub(crate) slow: Option<SlowFault>,
     pub(crate) success: Option<SuccessFault>,
     pub(crate) read: Vec<ReadFault>,
     pub(crate) batch: Vec<BatchFault>,
-    /// All of them in their text form.
+    /// The text form of each fault.
     pub(crate) texts: Vec<String>,
 }
 
-/// What one connection meets before its first request.
+/// The faults of one connection, before its first request.
 #[derive(Debug, Default)]
-pub(crate) struct Arrival {
-    /// How long it waits to be accepted.
+pub(crate) struct ActiveConnectionFaults {
+    /// Delay before the connection is accepted.
     pub(crate) accept: Duration,
-    /// How long its TLS handshake waits.
+    /// Delay before the TLS handshake.
     pub(crate) handshake: Duration,
-    /// It closes unread.
+    /// Close the connection before anything is read.
     pub(crate) close: Option<Close>,
 }
 
-/// What becomes of the request as a whole.
+/// A fault that replaces the response to the whole request.
 #[derive(Debug)]
-pub(crate) enum Outcome {
+pub(crate) enum RequestFault {
     Answer(FaultAnswer),
-    Drop(Drop),
+    Drop(DropFault),
     Stream(StreamFault),
 }
 
-impl Plan {
+impl FaultPlan {
     pub(crate) fn new(settings: &Settings) -> Self {
-        Self(Mutex::new(State::new(settings)))
+        Self(Mutex::new(PlanState::new(settings)))
     }
 
     pub(crate) fn reset(&self, settings: &Settings) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = State::new(settings);
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = PlanState::new(settings);
     }
 
     pub(crate) fn add(&self, rule: FaultRule) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        state.rules.push(Active { rule, seen: 0, hit: 0 });
+        state.rules.push(RuleState { rule, matched: 0, hit_count: 0 });
     }
 
     pub(crate) fn clear(&self) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).rules.clear();
     }
 
-    /// The rules, with the number of requests that each has hit.
+    /// The rules, each with its number of hits.
     pub(crate) fn rules(&self) -> Vec<(FaultRule, u64)> {
         let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        state.rules.iter().map(|active| (active.rule.clone(), active.hit)).collect()
+        state.rules.iter().map(|rule_state| (rule_state.rule.clone(), rule_state.hit_count)).collect()
     }
 
-    /// The faults of a request, taken off the rules. A rule hits only where no earlier one, and no fault of the
-    /// request's own, has settled the same matter; requests settled earlier do not count for it.
-    ///
-    pub(crate) fn draw(&self, message: &Message, carrier: Carrier) -> Result<Drawn, FaultSyntaxError> {
-        let mut drawn = Drawn::default();
+    /// Selects the faults of a request and counts them. A rule applies only if neither the request's header nor an earlier
+    /// rule has set a fault of the same kind. A request that an earlier rule took does not count as a match.
+    pub(crate) fn faults_for(
+        &self,
+        message: &Message,
+        carrier: Carrier,
+    ) -> Result<ActiveFaults, FaultSyntaxError> {
+        let mut faults = ActiveFaults::default();
         for value in message.headers.get_all(HEADER) {
             let fault: Fault = String::from_utf8_lossy(value.as_bytes()).parse()?;
-            if fault.suits(message, carrier) && drawn.has_room_for(&fault.0) {
-                drawn.take(fault);
+            if fault.applies_to(message, carrier) && faults.accepts(&fault.0) {
+                faults.add(fault);
             }
         }
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let State { rules, random } = &mut *state;
-        for active in rules {
-            if active.hits(message, carrier, &drawn, random) {
-                drawn.take(active.rule.fault.clone());
+        let PlanState { rules, random } = &mut *state;
+        for rule_state in rules {
+            if rule_state.matches(message, carrier, &faults, random) {
+                faults.add(rule_state.rule.fault.clone());
             }
         }
-        Ok(drawn)
+        Ok(faults)
     }
 
-    /// The faults of a new connection, taken off the rules. Of each kind the first that hits counts.
-    pub(crate) fn draw_arrival(&self, is_tls: bool) -> Arrival {
-        let mut arrival = Arrival::default();
+    /// Selects the faults of a new connection and counts them. The first rule of each kind applies.
+    pub(crate) fn connection_faults(&self, is_tls: bool) -> ActiveConnectionFaults {
+        let mut faults = ActiveConnectionFaults::default();
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let State { rules, random } = &mut *state;
-        for active in rules {
-            let Kind::Connection(fault) = active.rule.fault.0 else { continue };
-            let has_room = match fault {
-                ConnectionFault::SlowAccept(_) => arrival.accept.is_zero(),
-                ConnectionFault::SlowHandshake(_) => is_tls && arrival.handshake.is_zero(),
-                ConnectionFault::Drop(_) => arrival.close.is_none(),
+        let PlanState { rules, random } = &mut *state;
+        for rule_state in rules {
+            let FaultKind::Connection(fault) = rule_state.rule.fault.0 else { continue };
+            let is_free = match fault {
+                ConnectionFault::SlowAccept(_) => faults.accept.is_zero(),
+                ConnectionFault::SlowHandshake(_) => is_tls && faults.handshake.is_zero(),
+                ConnectionFault::Drop(_) => faults.close.is_none(),
             };
-            if !has_room || active.is_spent() || !active.strikes(random) {
+            if !is_free || rule_state.is_exhausted() || !rule_state.count_match(random) {
                 continue;
             }
             match fault {
-                ConnectionFault::SlowAccept(wait) => arrival.accept = wait,
-                ConnectionFault::SlowHandshake(wait) => arrival.handshake = wait,
-                ConnectionFault::Drop(close) => arrival.close = Some(close),
+                ConnectionFault::SlowAccept(wait) => faults.accept = wait,
+                ConnectionFault::SlowHandshake(wait) => faults.handshake = wait,
+                ConnectionFault::Drop(close) => faults.close = Some(close),
             }
         }
-        arrival
+        faults
     }
 }
 
-impl State {
+impl PlanState {
     fn new(settings: &Settings) -> Self {
         let mut rules: Vec<FaultRule> = settings.faults.clone();
-        // Each fault of the mix gets its share of the rate. A later rule sees only the requests that the earlier
-        // ones let pass, so its own rate is higher for the same share.
+        // Each fault of the mix has an equal share of the rate. A later rule matches only the requests that the earlier
+        // ones did not take, so its own rate is higher for the same share.
         let mut left = 1.0;
         #[expect(clippy::cast_precision_loss, reason = "a mix has a handful of faults")]
         let share = settings.fault_rate / settings.fault_mix.len().max(1) as f64;
@@ -150,78 +154,86 @@ impl State {
             rules.push(FaultRule { rate: (share / left).min(1.0), ..FaultRule::always(fault.clone()) });
             left -= share;
         }
-        let rules = rules.into_iter().map(|rule| Active { rule, seen: 0, hit: 0 }).collect();
+        let rules = rules.into_iter().map(|rule| RuleState { rule, matched: 0, hit_count: 0 }).collect();
         // Another sequence than those of the data and of new ids.
         Self { rules, random: Random::new(settings.seed.rotate_left(32) ^ 0x5EED) }
     }
 }
 
-impl Active {
-    fn hits(&mut self, message: &Message, carrier: Carrier, drawn: &Drawn, random: &mut Random) -> bool {
+impl RuleState {
+    fn matches(
+        &mut self,
+        message: &Message,
+        carrier: Carrier,
+        faults: &ActiveFaults,
+        random: &mut Random,
+    ) -> bool {
         let rule = &self.rule;
-        let matches = rule.fault.suits(message, carrier)
-            && drawn.has_room_for(&rule.fault.0)
-            && !self.is_spent()
+        let matches = rule.fault.applies_to(message, carrier)
+            && faults.accepts(&rule.fault.0)
+            && !self.is_exhausted()
             && rule.method.as_ref().is_none_or(|method| *method == message.method)
             && rule
                 .path_contains
                 .as_ref()
                 .is_none_or(|part| message.path_and_query().contains(part.as_str()))
             && rule.page.is_none_or(|page| page == page_number(message));
-        matches && self.strikes(random)
+        matches && self.count_match(random)
     }
 
-    fn is_spent(&self) -> bool {
-        self.rule.times.is_some_and(|times| self.hit >= times)
+    fn is_exhausted(&self) -> bool {
+        self.rule.times.is_some_and(|times| self.hit_count >= times)
     }
 
-    /// Counts something that matches; whether the rule hits it.
-    fn strikes(&mut self, random: &mut Random) -> bool {
-        self.seen += 1;
-        let hit = self.seen > self.rule.skip && random.chance(self.rule.rate);
-        self.hit += u64::from(hit);
+    /// Counts a match and returns whether the fault applies to it.
+    fn count_match(&mut self, random: &mut Random) -> bool {
+        self.matched += 1;
+        let hit = self.matched > self.rule.skip && random.chance(self.rule.rate);
+        self.hit_count += u64::from(hit);
         hit
     }
 }
 
 impl Fault {
-    /// Whether the fault has a meaning for the request.
-    fn suits(&self, message: &Message, carrier: Carrier) -> bool {
+    /// Whether the fault can apply to this kind of request.
+    fn applies_to(&self, message: &Message, carrier: Carrier) -> bool {
         let is_item = carrier == Carrier::BatchItem;
         match &self.0 {
-            Kind::Connection(_) => false,
-            Kind::Stream(_) => carrier == Carrier::Http2,
-            Kind::Answer(_) => true,
-            Kind::Drop(_) | Kind::Slow(_) => !is_item,
-            Kind::Success(_) => matches!(message.method, Method::POST | Method::PATCH) && !is_batch(message),
-            Kind::Read(_) => message.method == Method::GET,
-            Kind::Batch(_) => !is_item && is_batch(message),
+            FaultKind::Connection(_) => false,
+            FaultKind::Stream(_) => carrier == Carrier::Http2,
+            FaultKind::Answer(_) => true,
+            FaultKind::Drop(_) | FaultKind::Slow(_) => !is_item,
+            FaultKind::Success(_) => {
+                matches!(message.method, Method::POST | Method::PATCH) && !is_batch(message)
+            }
+            FaultKind::Read(_) => message.method == Method::GET,
+            FaultKind::Batch(_) => !is_item && is_batch(message),
         }
     }
 }
 
-impl Drawn {
-    fn has_room_for(&self, kind: &Kind) -> bool {
+impl ActiveFaults {
+    fn accepts(&self, kind: &FaultKind) -> bool {
         match kind {
-            Kind::Connection(_) => false,
-            Kind::Answer(_) | Kind::Drop(_) | Kind::Stream(_) => self.outcome.is_none(),
-            Kind::Slow(_) => self.slow.is_none(),
-            Kind::Success(_) => self.success.is_none(),
-            Kind::Read(_) | Kind::Batch(_) => true,
+            FaultKind::Connection(_) => false,
+            FaultKind::Answer(_) | FaultKind::Drop(_) | FaultKind::Stream(_) => self.request.is_none(),
+            FaultKind::Slow(_) => self.slow.is_none(),
+            FaultKind::Success(_) => self.success.is_none(),
+            FaultKind::Read(_) | FaultKind::Batch(_) => true,
         }
     }
 
-    fn take(&mut self, fault: Fault) {
+    fn add(&mut self, fault: Fault) {
         self.texts.push(fault.to_string());
         match fault.0 {
-            Kind::Connection(_) => {}
-            Kind::Stream(stream) => self.outcome = Some(Outcome::Stream(stream)),
-            Kind::Answer(answer) => self.outcome = Some(Outcome::Answer(answer)),
-            Kind::Drop(drop) => self.outcome = Some(Outcome::Drop(drop)),
-            Kind::Slow(slow) => self.slow = Some(slow),
-            Kind::Success(success) => self.success = Some(success),
-            Kind::Read(read) => self.read.push(read),
-            Kind::Batch(batch) => self.batch.push(batch),
+            FaultKind::Connection(_) => {}
+            FaultKind::Stream(stream) => self.request = Some(RequestFault::Stream(stream)),
+            FaultKind::Answer(answer) => self.request = Some(RequestFault::Answer(answer)),
+            FaultKind::Drop(drop) => self.request = Some(RequestFault::Drop(drop)),
+            FaultKind::Slow(slow) => self.slow = Some(slow),
+            FaultKind::Success(success) => self.success = Some(success),
+            FaultKind::Read(read) => self.read.push(read),
+            FaultKind::Batch(batch) => self.batch.push(batch),
         }
     }
 }
@@ -245,7 +257,7 @@ mod tests {
     use bytes::Bytes;
     use http::{HeaderMap, Method};
 
-    use super::{Carrier, FaultRule, Message, Outcome, Plan};
+    use super::{Carrier, FaultPlan, FaultRule, Message, RequestFault};
     use crate::answer::Close;
     use crate::settings::Settings;
 
@@ -253,31 +265,31 @@ mod tests {
         Message { method, path: path.to_owned(), query: None, headers: HeaderMap::new(), body: Bytes::new() }
     }
 
-    fn plan(rules: &[&str]) -> Plan {
+    fn plan(rules: &[&str]) -> FaultPlan {
         let faults = rules.iter().map(|rule| rule.parse().unwrap()).collect();
-        Plan::new(&Settings { faults, ..Settings::default() })
+        FaultPlan::new(&Settings { faults, ..Settings::default() })
     }
 
-    fn statuses(plan: &Plan, message: &Message, requests: usize) -> Vec<u16> {
+    fn statuses(plan: &FaultPlan, message: &Message, requests: usize) -> Vec<u16> {
         (0..requests)
-            .map(|_| match plan.draw(message, Carrier::Http1).unwrap().outcome {
-                Some(Outcome::Answer(answer)) => answer.status.as_u16(),
-                Some(Outcome::Drop(_) | Outcome::Stream(_)) => 1,
+            .map(|_| match plan.faults_for(message, Carrier::Http1).unwrap().request {
+                Some(RequestFault::Answer(answer)) => answer.status.as_u16(),
+                Some(RequestFault::Drop(_) | RequestFault::Stream(_)) => 1,
                 None => 0,
             })
             .collect()
     }
 
     #[test]
-    fn rules_queue_up() {
+    fn rules_apply_in_order() {
         let plan = plan(&["503;times=2", "429;skip=1;times=1", "drop-unread;times=1"]);
         let message = request(Method::GET, "/beta/x");
-        // The first request that reaches the second rule is let pass by it, and dropped by the third.
+        // The second rule skips the first request that reaches it; the third rule drops that request.
         assert_eq!(statuses(&plan, &message, 6), [503, 503, 1, 429, 0, 0]);
     }
 
     #[test]
-    fn method_and_path_select() {
+    fn rules_match_by_method_and_path() {
         let plan = plan(&["503;method=POST;path=deviceStatuses;times=1"]);
         assert_eq!(statuses(&plan, &request(Method::GET, "/beta/a/deviceStatuses"), 1), [0]);
         assert_eq!(statuses(&plan, &request(Method::POST, "/beta/a"), 1), [0]);
@@ -287,7 +299,7 @@ mod tests {
     #[test]
     fn random_faults_keep_their_rate_and_mix() {
         let fault_mix = ["503", "429"].map(|text| text.parse().unwrap()).to_vec();
-        let plan = Plan::new(&Settings { fault_rate: 0.2, fault_mix, ..Settings::default() });
+        let plan = FaultPlan::new(&Settings { fault_rate: 0.2, fault_mix, ..Settings::default() });
         let statuses = statuses(&plan, &request(Method::GET, "/beta/x"), 10_000);
         let share = |status| statuses.iter().filter(|found| **found == status).count();
         assert!((900..1100).contains(&share(503)), "{}", share(503));
@@ -295,28 +307,28 @@ mod tests {
     }
 
     #[test]
-    fn a_faulty_header_is_reported() {
+    fn an_invalid_fault_header_is_an_error() {
         let mut message = request(Method::GET, "/beta/x");
         message.headers.insert("x-sandbox-fault", http::HeaderValue::from_static("nope"));
-        assert!(plan(&[]).draw(&message, Carrier::Http1).is_err());
+        assert!(plan(&[]).faults_for(&message, Carrier::Http1).is_err());
     }
 
     #[test]
-    fn connections_and_streams_have_faults_of_their_own() {
+    fn connection_and_stream_faults_apply_only_to_their_kind() {
         let plan = plan(&["slow-handshake;wait=1s;times=1", "drop-connection;skip=1", "refuse-stream"]);
-        let first = plan.draw_arrival(true);
+        let first = plan.connection_faults(true);
         assert_eq!((first.handshake.as_secs(), first.close), (1, None));
-        let second = plan.draw_arrival(true);
+        let second = plan.connection_faults(true);
         assert_eq!((second.handshake.as_secs(), second.close), (0, Some(Close::Fin)));
         let message = request(Method::GET, "/beta/x");
         assert_eq!(statuses(&plan, &message, 1), [0], "there is no stream on HTTP/1.1");
-        let drawn = plan.draw(&message, Carrier::Http2).unwrap();
-        assert_eq!(drawn.texts, ["refuse-stream"]);
-        assert!(plan.draw(&message, Carrier::BatchItem).unwrap().outcome.is_none());
+        let faults = plan.faults_for(&message, Carrier::Http2).unwrap();
+        assert_eq!(faults.texts, ["refuse-stream"]);
+        assert!(plan.faults_for(&message, Carrier::BatchItem).unwrap().request.is_none());
     }
 
     #[test]
-    fn a_rule_that_is_spent_is_listed_with_its_hits() {
+    fn an_exhausted_rule_is_listed_with_its_hits() {
         let plan = plan(&["503;times=1"]);
         statuses(&plan, &request(Method::GET, "/beta/x"), 2);
         assert_eq!(plan.rules(), [("503;times=1".parse::<FaultRule>().unwrap(), 1)]);

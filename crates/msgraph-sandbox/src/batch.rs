@@ -135,7 +135,7 @@ fn distorted(mut responses: Vec<Response>, items: &[Item], faults: &[BatchFault]
                 let id = id_of(item);
                 responses.retain(|response| Some(response.id.as_str()) != id);
             }
-            BatchFault::Duplicate(item) => {
+            BatchFault::DuplicateKey(item) => {
                 let id = id_of(item);
                 let twin = responses.iter().find(|response| Some(response.id.as_str()) == id).cloned();
                 responses.extend(twin);

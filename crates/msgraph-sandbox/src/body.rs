@@ -7,10 +7,10 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value as Json};
 
-use crate::entity::{DateTimeOffset, Structured, Value};
+use crate::entity::{DateTimeOffset, StructuredValue, Value};
 use crate::error::{GraphError, Result, Shape};
 use crate::instant::Instant;
-use crate::model::{Kind, Origin, Property, StructuredType, Version};
+use crate::model::{Origin, Property, PropertyType, StructuredType, Version};
 
 /// How strictly bodies are read.
 #[derive(Debug, Clone, Copy)]
@@ -57,9 +57,9 @@ impl Rules {
         self,
         declared: &'static StructuredType,
         body: &Map<String, Json>,
-    ) -> Result<Structured> {
+    ) -> Result<StructuredValue> {
         let kind = self.concrete(declared, body)?;
-        let mut entity = Structured::new(kind);
+        let mut entity = StructuredValue::new(kind);
         for (index, value) in self.changes(kind, body)? {
             entity.values[index] = value;
         }
@@ -68,7 +68,7 @@ impl Rules {
     }
 
     /// Reads changes to an entity. A key in the body must be the entity's own.
-    pub(crate) fn update(self, entity: &Structured, body: &Map<String, Json>) -> Result<Changes> {
+    pub(crate) fn update(self, entity: &StructuredValue, body: &Map<String, Json>) -> Result<Changes> {
         if let Some(odata_type) = odata_type(body)? {
             check_type(entity.kind, odata_type)?;
         }
@@ -122,27 +122,27 @@ impl Rules {
     fn value(self, property: &'static Property, json: &Json) -> Result<Value> {
         let read = match (property.kind, json) {
             (_, Json::Null) => property.nullable.then_some(Value::Null),
-            (Kind::String, Json::String(text)) => Some(Value::String(text.clone())),
-            (Kind::Int32, Json::Number(number)) => {
+            (PropertyType::String, Json::String(text)) => Some(Value::String(text.clone())),
+            (PropertyType::Int32, Json::Number(number)) => {
                 number.as_i64().and_then(|number| i32::try_from(number).ok()).map(Value::Int32)
             }
-            (Kind::DateTimeOffset, Json::String(text)) => Instant::parse(text)
+            (PropertyType::DateTimeOffset, Json::String(text)) => Instant::parse(text)
                 .map(|instant| Value::Date(DateTimeOffset { instant, given: Some(text.clone()) })),
-            (Kind::Binary, Json::String(text)) => canonical_base64(text).map(Value::Binary),
-            (Kind::Enum(kind), Json::String(text)) => kind
+            (PropertyType::Binary, Json::String(text)) => canonical_base64(text).map(Value::Binary),
+            (PropertyType::Enum(kind), Json::String(text)) => kind
                 .members
                 .iter()
                 .position(|member| member == text)
                 .map(|number| Value::Member(kind, number)),
-            (Kind::Strings, Json::Array(items)) => items
+            (PropertyType::Strings, Json::Array(items)) => items
                 .iter()
                 .map(|item| item.as_str().map(str::to_owned))
                 .collect::<Option<_>>()
                 .map(Value::Strings),
-            (Kind::Complex(declared), Json::Object(members)) => {
+            (PropertyType::Complex(declared), Json::Object(members)) => {
                 return self.complex(declared, members).map(Value::Complex);
             }
-            (Kind::Complexes(declared), Json::Array(items)) => {
+            (PropertyType::Complexes(declared), Json::Array(items)) => {
                 return items
                     .iter()
                     .map(|item| {
@@ -162,7 +162,7 @@ impl Rules {
         self,
         declared: &'static StructuredType,
         members: &Map<String, Json>,
-    ) -> Result<Structured> {
+    ) -> Result<StructuredValue> {
         self.create(declared, members)
     }
 }
@@ -206,7 +206,7 @@ fn check_type(declared: &'static StructuredType, odata_type: &str) -> Result<&'s
     })
 }
 
-fn require_all(kind: &'static StructuredType, entity: &Structured) -> Result<()> {
+fn require_all(kind: &'static StructuredType, entity: &StructuredValue) -> Result<()> {
     let missing = kind
         .properties()
         .zip(&entity.values)
@@ -232,7 +232,7 @@ mod tests {
     use serde_json::{Map, Value as Json, json};
 
     use super::{Rules, canonical_base64};
-    use crate::entity::{Structured, Value};
+    use crate::entity::{StructuredValue, Value};
     use crate::error::GraphError;
     use crate::model::{DEVICE_STATUS, IOS_LOB_APP_PROVISIONING_CONFIGURATION, Version};
 
@@ -245,7 +245,7 @@ mod tests {
         }
     }
 
-    fn status(body: Json) -> Result<Structured, GraphError> {
+    fn status(body: Json) -> Result<StructuredValue, GraphError> {
         RULES.create(&DEVICE_STATUS, &members(body))
     }
 

@@ -1,11 +1,11 @@
 //! Entities and complex values as the sandbox holds them: one value per property of their type.
 
 use crate::instant::Instant;
-use crate::model::{EnumType, Kind, Origin, Property, StructuredType, Version};
+use crate::model::{EnumType, Origin, Property, PropertyType, StructuredType, Version};
 
 /// An entity or a complex value.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Structured {
+pub(crate) struct StructuredValue {
     pub(crate) kind: &'static StructuredType,
     /// In the order of `kind.properties()`.
     pub(crate) values: Vec<Value>,
@@ -23,8 +23,8 @@ pub(crate) enum Value {
     /// A member of an enumeration, by its number.
     Member(&'static EnumType, usize),
     Strings(Vec<String>),
-    Complex(Structured),
-    Complexes(Vec<Structured>),
+    Complex(StructuredValue),
+    Complexes(Vec<StructuredValue>),
 }
 
 /// A date with the text in which a caller gave it: the documented examples repeat that text, the live service does
@@ -53,7 +53,7 @@ impl From<Option<String>> for Value {
     }
 }
 
-impl Structured {
+impl StructuredValue {
     /// A value of the type whose every property is null or its type's default.
     pub(crate) fn new(kind: &'static StructuredType) -> Self {
         Self { kind, values: kind.properties().map(default_value).collect() }
@@ -67,8 +67,8 @@ impl Structured {
 
     /// Sets a property by name; a name that the type lacks is ignored.
     pub(crate) fn set(&mut self, name: &str, value: impl Into<Value>) {
-        if let Some(slot) = self.kind.property(name, Version::Beta).map(|(index, _)| index) {
-            self.values[slot] = value.into();
+        if let Some(index) = self.kind.property(name, Version::Beta).map(|(index, _)| index) {
+            self.values[index] = value.into();
         }
     }
 
@@ -106,12 +106,12 @@ fn default_value(property: &'static Property) -> Value {
         return Value::Null;
     }
     match property.kind {
-        Kind::String if property.origin == Origin::Key => Value::String(String::new()),
-        Kind::String | Kind::Binary | Kind::Complex(_) => Value::Null,
-        Kind::Int32 => Value::Int32(0),
-        Kind::DateTimeOffset => Value::from(Instant::MIN),
-        Kind::Enum(members) => Value::Member(members, 0),
-        Kind::Strings => Value::Strings(Vec::new()),
-        Kind::Complexes(_) => Value::Complexes(Vec::new()),
+        PropertyType::String if property.origin == Origin::Key => Value::String(String::new()),
+        PropertyType::String | PropertyType::Binary | PropertyType::Complex(_) => Value::Null,
+        PropertyType::Int32 => Value::Int32(0),
+        PropertyType::DateTimeOffset => Value::from(Instant::MIN),
+        PropertyType::Enum(members) => Value::Member(members, 0),
+        PropertyType::Strings => Value::Strings(Vec::new()),
+        PropertyType::Complexes(_) => Value::Complexes(Vec::new()),
     }
 }

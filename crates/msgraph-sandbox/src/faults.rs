@@ -222,7 +222,7 @@ pub(crate) enum LinkPart {
 pub(crate) enum BatchFault {
     Item(usize, FaultAnswer),
     Missing(usize),
-    Duplicate(usize),
+    DuplicateKey(usize),
     Malformed(usize, ItemForm),
     /// A response without results for the items.
     Envelope(EnvelopeFault),

@@ -8,7 +8,7 @@ mod parser;
 
 use std::cmp::Ordering;
 
-use crate::entity::{Structured, Value};
+use crate::entity::{StructuredValue, Value};
 use crate::instant::Instant;
 
 /// A condition on entities of one type.
@@ -58,7 +58,7 @@ pub(crate) enum Literal {
 }
 
 impl Filter {
-    pub(crate) fn matches(&self, entity: &Structured) -> bool {
+    pub(crate) fn matches(&self, entity: &StructuredValue) -> bool {
         match self {
             Self::All(conditions) => conditions.iter().all(|condition| condition.matches(entity)),
             Self::Any(conditions) => conditions.iter().any(|condition| condition.matches(entity)),
@@ -128,12 +128,12 @@ impl Function {
 #[cfg(test)]
 mod tests {
     use super::Filter;
-    use crate::entity::{Structured, Value};
+    use crate::entity::{StructuredValue, Value};
     use crate::instant::Instant;
     use crate::model::{COMPLIANCE_STATUS, DEVICE_STATUS, Version};
 
-    fn status() -> Structured {
-        Structured::new(&DEVICE_STATUS)
+    fn status() -> StructuredValue {
+        StructuredValue::new(&DEVICE_STATUS)
             .with("id", "a_b")
             .with("deviceDisplayName", "Zo\u{eb}'s iPad")
             .with("platform", Value::Int32(8))

@@ -36,7 +36,7 @@ impl Instant {
     /// Reads `YYYY-MM-DDThh:mm[:ss[.f]]` with 1 to 7 fractional digits and `Z` or an offset. `None` for everything
     /// else, a value without offset included, and where the UTC form leaves the years 0001 to 9999.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        let mut rest = Reader(text.as_bytes());
+        let mut rest = DateParser(text.as_bytes());
         let year = rest.digits(4)?;
         rest.one_of(b"-")?;
         let month = rest.digits(2)?;
@@ -71,9 +71,9 @@ fn day_number(date: Date) -> i64 {
     i64::from(date.to_julian_day() - FIRST_DAY)
 }
 
-struct Reader<'a>(&'a [u8]);
+struct DateParser<'a>(&'a [u8]);
 
-impl Reader<'_> {
+impl DateParser<'_> {
     fn one_of(&mut self, accepted: &[u8]) -> Option<u8> {
         let (first, rest) = self.0.split_first()?;
         accepted.contains(first).then(|| {

@@ -57,7 +57,7 @@ use self::render::{Members, View};
 pub use self::seed::DEMO_CONFIGURATION_ID;
 pub use self::settings::Settings;
 use self::state::SandboxState;
-use self::store::SetAddress;
+use self::store::EntitySetPath;
 
 /// A handle to a sandbox; clones share one.
 #[derive(Debug, Clone)]
@@ -111,7 +111,7 @@ impl Sandbox {
     /// there is no such configuration.
     #[must_use]
     pub fn device_statuses(&self, configuration_id: &str) -> Vec<Json> {
-        self.entities(&SetAddress::Contained {
+        self.entities(&EntitySetPath::Contained {
             root: PROVISIONING_CONFIGURATIONS,
             key: configuration_id.to_owned(),
             navigation: DEVICE_STATUSES,
@@ -121,13 +121,13 @@ impl Sandbox {
     /// The provisioning configurations as beta shows them, in order of arrival.
     #[must_use]
     pub fn configurations(&self) -> Vec<Json> {
-        self.entities(&SetAddress::Root(PROVISIONING_CONFIGURATIONS))
+        self.entities(&EntitySetPath::Root(PROVISIONING_CONFIGURATIONS))
     }
 
-    fn entities(&self, address: &SetAddress) -> Vec<Json> {
+    fn entities(&self, address: &EntitySetPath) -> Vec<Json> {
         let store = self.0.service.store.read().unwrap_or_else(PoisonError::into_inner);
         let view = View { version: Version::Beta, echo_dates: self.0.service.echoes_dates(), select: None };
-        let entities = store.set(address).into_iter().flat_map(store::Set::iter);
+        let entities = store.set(address).into_iter().flat_map(store::EntitySet::iter);
         entities
             .map(|entry| {
                 let mut out = Vec::new();

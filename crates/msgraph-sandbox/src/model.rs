@@ -57,7 +57,7 @@ pub(crate) struct StructuredType {
 #[derive(Debug)]
 pub(crate) struct Property {
     pub(crate) name: &'static str,
-    pub(crate) kind: Kind,
+    pub(crate) kind: PropertyType,
     pub(crate) nullable: bool,
     pub(crate) origin: Origin,
     pub(crate) beta_only: bool,
@@ -65,7 +65,7 @@ pub(crate) struct Property {
 
 /// The type of a property.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Kind {
+pub(crate) enum PropertyType {
     String,
     Int32,
     DateTimeOffset,

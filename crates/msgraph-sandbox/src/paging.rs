@@ -1,4 +1,4 @@
-//! Which entities a page holds: the order of a collection under its options, and the opaque `$skiptoken`.
+//! Paging: which entities of a collection a request selects, in which order, and the opaque `$skiptoken`.
 
 use std::cmp::Reverse;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,14 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::entity::{Structured, Value};
+use crate::entity::{StructuredValue, Value};
 use crate::filter::Filter;
 use crate::instant::Instant;
 use crate::query::OrderKey;
-use crate::store::{Set, SetAddress};
+use crate::store::{EntitySet, EntitySetPath};
 
-/// Orders that are remembered, over all collections and options.
-const REMEMBERED: usize = 32;
+/// Maximum number of cached orders, over all collections and options.
+const MAX_CACHED_ORDERS: usize = 32;
 
 /// Where a page begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,15 +36,15 @@ impl SkipToken {
     }
 }
 
-/// The positions that a request sees of a collection, in its order.
+/// The positions in a collection that a request selects, in its order.
 #[derive(Debug, Clone)]
-pub(crate) enum Selection {
+pub(crate) enum RowSelection {
     /// All of so many, in order of arrival.
     All(usize),
     Some(Arc<[usize]>),
 }
 
-impl Selection {
+impl RowSelection {
     pub(crate) fn len(&self) -> usize {
         match self {
             Self::All(count) => *count,
@@ -61,14 +61,13 @@ impl Selection {
     }
 }
 
-/// Orders that were worked out before: paging through a filtered or sorted collection then costs the same per page
-/// however many pages there are.
+/// A cache of computed orders, so that each page of a filtered or sorted collection costs the same.
 #[derive(Debug, Default)]
-pub(crate) struct Orders(Mutex<Vec<Remembered>>);
+pub(crate) struct OrderCache(Mutex<Vec<CachedOrder>>);
 
 #[derive(Debug)]
-struct Remembered {
-    set: SetAddress,
+struct CachedOrder {
+    set: EntitySetPath,
     filter: Option<Filter>,
     order: Vec<OrderKey>,
     /// The store's revision that the positions belong to.
@@ -76,45 +75,45 @@ struct Remembered {
     positions: Arc<[usize]>,
 }
 
-impl Orders {
+impl OrderCache {
     /// The entities that pass a filter, sorted.
     pub(crate) fn select(
         &self,
-        (address, set): (&SetAddress, &Set),
+        (address, set): (&EntitySetPath, &EntitySet),
         revision: u64,
         filter: Option<&Filter>,
         order: &[OrderKey],
-    ) -> Selection {
+    ) -> RowSelection {
         if filter.is_none() && order.is_empty() {
-            return Selection::All(set.len());
+            return RowSelection::All(set.len());
         }
-        let mut remembered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = remembered.iter().find(|known| {
+        let mut cached = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = cached.iter().find(|known| {
             known.revision == revision
                 && known.set == *address
                 && known.filter.as_ref() == filter
                 && known.order == order
         });
         if let Some(known) = known {
-            return Selection::Some(Arc::clone(&known.positions));
+            return RowSelection::Some(Arc::clone(&known.positions));
         }
         let positions = positions(set, filter, order);
-        remembered.retain(|known| known.revision == revision);
-        if remembered.len() == REMEMBERED {
-            remembered.remove(0);
+        cached.retain(|known| known.revision == revision);
+        if cached.len() == MAX_CACHED_ORDERS {
+            cached.remove(0);
         }
-        remembered.push(Remembered {
+        cached.push(CachedOrder {
             set: address.clone(),
             filter: filter.cloned(),
             order: order.to_vec(),
             revision,
             positions: Arc::clone(&positions),
         });
-        Selection::Some(positions)
+        RowSelection::Some(positions)
     }
 }
 
-fn positions(set: &Set, filter: Option<&Filter>, order: &[OrderKey]) -> Arc<[usize]> {
+fn positions(set: &EntitySet, filter: Option<&Filter>, order: &[OrderKey]) -> Arc<[usize]> {
     let mut keyed: Vec<(Vec<SortKey>, usize)> = set
         .iter()
         .enumerate()
@@ -144,7 +143,7 @@ enum Sortable {
     Text(String),
 }
 
-fn sort_key(entity: &Structured, key: OrderKey) -> SortKey {
+fn sort_key(entity: &StructuredValue, key: OrderKey) -> SortKey {
     let sortable = match &entity.values[key.property] {
         Value::Int32(number) => Sortable::Number(i64::from(*number)),
         Value::Member(_, number) => Sortable::Number(i64::try_from(*number).unwrap_or(i64::MAX)),
@@ -158,17 +157,17 @@ fn sort_key(entity: &Structured, key: OrderKey) -> SortKey {
 
 #[cfg(test)]
 mod tests {
-    use super::{Orders, Selection, SkipToken};
-    use crate::entity::{Structured, Value};
+    use super::{OrderCache, RowSelection, SkipToken};
+    use crate::entity::{StructuredValue, Value};
     use crate::filter::Filter;
     use crate::model::{DEVICE_STATUS, Version};
     use crate::query::OrderKey;
-    use crate::store::{Set, SetAddress};
+    use crate::store::{EntitySet, EntitySetPath};
 
-    fn set(platforms: &[i32]) -> Set {
-        let mut set = Set::default();
+    fn set(platforms: &[i32]) -> EntitySet {
+        let mut set = EntitySet::default();
         for (row, platform) in platforms.iter().enumerate() {
-            let status = Structured::new(&DEVICE_STATUS)
+            let status = StructuredValue::new(&DEVICE_STATUS)
                 .with("id", format!("row{row}").as_str())
                 .with("platform", Value::Int32(*platform));
             set.insert(status).unwrap();
@@ -181,15 +180,15 @@ mod tests {
         vec![OrderKey { property, descending }]
     }
 
-    fn places(selection: &Selection) -> Vec<usize> {
+    fn places(selection: &RowSelection) -> Vec<usize> {
         (0..selection.len()).map(|place| selection.position(place).unwrap()).collect()
     }
 
     #[test]
     fn sorting_is_stable_in_both_directions() {
         let set = set(&[2, 1, 2, 1]);
-        let address = SetAddress::Root(0);
-        let orders = Orders::default();
+        let address = EntitySetPath::Root(0);
+        let orders = OrderCache::default();
         let select = |order: &[OrderKey]| places(&orders.select((&address, &set), 1, None, order));
         assert_eq!(select(&by_platform(false)), [1, 3, 0, 2]);
         assert_eq!(select(&by_platform(true)), [0, 2, 1, 3]);
@@ -197,18 +196,19 @@ mod tests {
     }
 
     #[test]
-    fn a_write_makes_remembered_orders_stale() {
-        let address = SetAddress::Root(0);
-        let orders = Orders::default();
+    fn a_write_invalidates_cached_orders() {
+        let address = EntitySetPath::Root(0);
+        let orders = OrderCache::default();
         let filter = Filter::parse("platform eq 1", &DEVICE_STATUS, Version::Beta).unwrap();
-        let count = |set: &Set, revision| orders.select((&address, set), revision, Some(&filter), &[]).len();
+        let count =
+            |set: &EntitySet, revision| orders.select((&address, set), revision, Some(&filter), &[]).len();
         assert_eq!(count(&set(&[1, 2]), 1), 1);
         assert_eq!(count(&set(&[1, 1]), 1), 1);
         assert_eq!(count(&set(&[1, 1]), 2), 2);
     }
 
     #[test]
-    fn skip_tokens_read_back() {
+    fn a_skip_token_decodes_to_its_position() {
         let token = SkipToken { page: 3, offset: 2000 };
         assert_eq!(SkipToken::decode(&token.encode()), Some(token));
         assert_eq!(SkipToken::decode("nope"), None);

@@ -7,19 +7,19 @@ use percent_encoding::percent_decode_str;
 
 use crate::error::{GraphError, Result};
 use crate::model::{Action, Cardinality, DEVICE_APP_MANAGEMENT, Navigation, StructuredType, Version};
-use crate::store::SetAddress;
+use crate::store::EntitySetPath;
 
 /// What a path leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Resource {
     /// `/deviceAppManagement` itself.
     Singleton,
-    Collection(SetAddress),
+    Collection(EntitySetPath),
     /// `…/$count` of a collection.
-    Count(SetAddress),
+    Count(EntitySetPath),
     /// `…/$ref` of a collection.
-    Ref(SetAddress),
-    Entity(SetAddress, String),
+    Ref(EntitySetPath),
+    Entity(EntitySetPath, String),
     /// A single entity that the service computes from others of the same parent.
     Computed {
         root: usize,
@@ -93,12 +93,12 @@ impl Address {
         match std::mem::replace(&mut self.resource, Resource::Singleton) {
             Resource::Singleton => {
                 let (root, navigation) = self.navigation(segment, version)?;
-                self.enter(navigation, Resource::Collection(SetAddress::Root(root)));
+                self.enter(navigation, Resource::Collection(EntitySetPath::Root(root)));
                 Ok(())
             }
             Resource::Collection(set) => self.in_collection(set, segment),
-            Resource::Entity(SetAddress::Root(root), key) => self.in_entity(root, key, segment, version),
-            Resource::Entity(SetAddress::Contained { .. }, _) => self.property(segment, version),
+            Resource::Entity(EntitySetPath::Root(root), key) => self.in_entity(root, key, segment, version),
+            Resource::Entity(EntitySetPath::Contained { .. }, _) => self.property(segment, version),
             Resource::Computed { .. } => self.property(segment, version),
             Resource::Count(_)
             | Resource::Ref(_)
@@ -108,11 +108,11 @@ impl Address {
         }
     }
 
-    fn in_collection(&mut self, set: SetAddress, segment: &str) -> Result<()> {
+    fn in_collection(&mut self, set: EntitySetPath, segment: &str) -> Result<()> {
         let (resource, part) = match (segment, &set) {
             ("$count", _) => (Resource::Count(set), "$count"),
             ("$ref", _) => (Resource::Ref(set), "$ref"),
-            (name, SetAddress::Root(root)) if self.action(name, true).is_some() => {
+            (name, EntitySetPath::Root(root)) if self.action(name, true).is_some() => {
                 let root = *root;
                 let action = self.action(name, true).ok_or_else(|| GraphError::segment_not_found(name))?;
                 (Resource::Action { action, root, key: None }, "action")
@@ -138,7 +138,9 @@ impl Address {
             return self.property(segment, version);
         };
         let resource = match navigation.cardinality {
-            Cardinality::Many => Resource::Collection(SetAddress::Contained { root, key, navigation: index }),
+            Cardinality::Many => {
+                Resource::Collection(EntitySetPath::Contained { root, key, navigation: index })
+            }
             Cardinality::One => Resource::Computed { root, key },
         };
         self.enter(navigation, resource);
@@ -222,7 +224,7 @@ pub(crate) fn key_in_parentheses(key: &str) -> String {
 mod tests {
     use super::{Address, Resource};
     use crate::model::{Action, Version};
-    use crate::store::SetAddress;
+    use crate::store::EntitySetPath;
 
     fn resource(path: &str) -> Result<Resource, String> {
         Address::parse(path, Version::Beta)
@@ -232,8 +234,8 @@ mod tests {
 
     const P: &str = "/deviceAppManagement/iosLobAppProvisioningConfigurations";
 
-    fn statuses(key: &str) -> SetAddress {
-        SetAddress::Contained { root: 0, key: key.to_owned(), navigation: 1 }
+    fn statuses(key: &str) -> EntitySetPath {
+        EntitySetPath::Contained { root: 0, key: key.to_owned(), navigation: 1 }
     }
 
     #[test]
@@ -248,11 +250,11 @@ mod tests {
     fn keys_are_decoded_once_and_may_hold_anything() {
         assert_eq!(
             resource(&format!("{P}/a%2520%2Fb")),
-            Ok(Resource::Entity(SetAddress::Root(0), "a%20/b".to_owned()))
+            Ok(Resource::Entity(EntitySetPath::Root(0), "a%20/b".to_owned()))
         );
         assert_eq!(
             resource(&format!("{P}('it''s')")),
-            Ok(Resource::Entity(SetAddress::Root(0), "it's".to_owned()))
+            Ok(Resource::Entity(EntitySetPath::Root(0), "it's".to_owned()))
         );
     }
 

@@ -1,4 +1,4 @@
-//! OData query options: what a request asks for, and Graph's messages where it cannot be had.
+//! OData query options, and Graph's error messages for invalid ones.
 
 use percent_encoding::percent_decode_str;
 
@@ -8,7 +8,7 @@ use crate::model::{Cardinality, StructuredType, Version};
 
 /// The options of one request.
 #[derive(Debug, Default)]
-pub(crate) struct Options {
+pub(crate) struct QueryOptions {
     pub(crate) select: Option<Vec<String>>,
     /// Indexes of navigation properties.
     pub(crate) expand: Vec<usize>,
@@ -19,8 +19,8 @@ pub(crate) struct Options {
     pub(crate) skip: Option<usize>,
     pub(crate) skip_token: Option<String>,
     pub(crate) count: bool,
-    /// Every option as it came, for the next link.
-    pub(crate) pairs: Vec<Pair>,
+    /// Every option of the request, for the next link.
+    pub(crate) raw_options: Vec<QueryOption>,
 }
 
 /// One key of `$orderby`.
@@ -31,26 +31,26 @@ pub(crate) struct OrderKey {
     pub(crate) descending: bool,
 }
 
-/// A query option as it came.
+/// A query option of the request.
 #[derive(Debug, Clone)]
-pub(crate) struct Pair {
+pub(crate) struct QueryOption {
     /// Decoded, and with the `$` that beta lets a caller drop.
     pub(crate) name: String,
     /// Decoded.
     pub(crate) value: String,
-    /// The pair in the request's own spelling.
+    /// Name and value as the request spelled them.
     pub(crate) raw: String,
 }
 
-/// What a resource can be asked.
+/// The kind of resource, which decides the allowed options.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Scope {
+pub(crate) enum QueryTarget {
     Collection,
     Count,
     Entity,
 }
 
-const KNOWN: [&str; 11] = [
+const OPTION_NAMES: [&str; 11] = [
     "$select",
     "$expand",
     "$filter",
@@ -64,33 +64,35 @@ const KNOWN: [&str; 11] = [
     "$apply",
 ];
 
-impl Options {
+impl QueryOptions {
     /// Reads the options of a query string.
     pub(crate) fn parse(
         query: Option<&str>,
         kind: &'static StructuredType,
         version: Version,
-        scope: Scope,
+        target: QueryTarget,
     ) -> Result<Self> {
-        let mut options = Self { pairs: pairs(query, version), ..Self::default() };
-        for Pair { name, value, .. } in &options.pairs {
+        let mut options = Self { raw_options: raw_options(query, version), ..Self::default() };
+        for QueryOption { name, value, .. } in &options.raw_options {
             if !name.starts_with('$') {
                 continue;
             }
-            let reader = Reader { kind, version };
-            match (name.as_str(), scope) {
-                ("$select", Scope::Collection | Scope::Entity) => {
-                    options.select = Some(reader.select(value)?)
+            let parser = OptionParser { kind, version };
+            match (name.as_str(), target) {
+                ("$select", QueryTarget::Collection | QueryTarget::Entity) => {
+                    options.select = Some(parser.select(value)?)
                 }
-                ("$expand", Scope::Collection | Scope::Entity) => options.expand = reader.expand(value)?,
-                ("$filter", Scope::Collection | Scope::Count) => {
+                ("$expand", QueryTarget::Collection | QueryTarget::Entity) => {
+                    options.expand = parser.expand(value)?
+                }
+                ("$filter", QueryTarget::Collection | QueryTarget::Count) => {
                     options.filter = Some(Filter::parse(value, kind, version)?);
                 }
-                ("$orderby", Scope::Collection) => options.order = reader.order(value)?,
-                ("$top", Scope::Collection) => options.top = Some(number(name, value)?),
-                ("$skip", Scope::Collection) => options.skip = Some(number(name, value)?),
-                ("$skiptoken", Scope::Collection) => options.skip_token = Some(value.clone()),
-                ("$count", Scope::Collection) => options.count = boolean(name, value)?,
+                ("$orderby", QueryTarget::Collection) => options.order = parser.order(value)?,
+                ("$top", QueryTarget::Collection) => options.top = Some(number(name, value)?),
+                ("$skip", QueryTarget::Collection) => options.skip = Some(number(name, value)?),
+                ("$skiptoken", QueryTarget::Collection) => options.skip_token = Some(value.clone()),
+                ("$count", QueryTarget::Collection) => options.count = boolean(name, value)?,
                 ("$format", _) if value.starts_with("json") || value.starts_with("application/json") => {}
                 ("$filter" | "$orderby" | "$top" | "$skip" | "$skiptoken" | "$count", _) => {
                     return Err(GraphError::bad_request(
@@ -112,26 +114,26 @@ impl Options {
         Ok(options)
     }
 
-    /// The value of an option, decoded, as it came.
+    /// The decoded value of an option.
     pub(crate) fn text(&self, name: &str) -> &str {
-        self.pairs.iter().rev().find(|pair| pair.name == name).map_or("", |pair| &pair.value)
+        self.raw_options.iter().rev().find(|option| option.name == name).map_or("", |option| &option.value)
     }
 }
 
-/// The pairs of a query string, in their order. On beta the `$` of an option may be missing.
-fn pairs(query: Option<&str>, version: Version) -> Vec<Pair> {
+/// The options of a query string, in their order. On beta the `$` of an option may be missing.
+fn raw_options(query: Option<&str>, version: Version) -> Vec<QueryOption> {
     query
         .unwrap_or_default()
         .split('&')
-        .filter(|pair| !pair.is_empty())
+        .filter(|option| !option.is_empty())
         .map(|raw| {
             let (name, value) = raw.split_once('=').unwrap_or((raw, ""));
             let mut name = decoded(name);
             let with_dollar = format!("${name}");
-            if version == Version::Beta && KNOWN.contains(&with_dollar.as_str()) {
+            if version == Version::Beta && OPTION_NAMES.contains(&with_dollar.as_str()) {
                 name = with_dollar;
             }
-            Pair { name, value: decoded(value), raw: raw.to_owned() }
+            QueryOption { name, value: decoded(value), raw: raw.to_owned() }
         })
         .collect()
 }
@@ -158,12 +160,12 @@ fn boolean(name: &str, value: &str) -> Result<bool> {
     }
 }
 
-struct Reader {
+struct OptionParser {
     kind: &'static StructuredType,
     version: Version,
 }
 
-impl Reader {
+impl OptionParser {
     /// A derived type's property needs the cast form `microsoft.graph.iosMobileAppConfiguration/settings`.
     fn select(&self, value: &str) -> Result<Vec<String>> {
         value
@@ -254,11 +256,11 @@ fn not_valid(term: &str) -> GraphError {
 
 #[cfg(test)]
 mod tests {
-    use super::{Options, Scope};
+    use super::{QueryOptions, QueryTarget};
     use crate::model::{DEVICE_STATUS, IOS_LOB_APP_PROVISIONING_CONFIGURATION, Version};
 
-    fn parse(query: &str) -> Result<Options, String> {
-        Options::parse(Some(query), &DEVICE_STATUS, Version::Beta, Scope::Collection)
+    fn parse(query: &str) -> Result<QueryOptions, String> {
+        QueryOptions::parse(Some(query), &DEVICE_STATUS, Version::Beta, QueryTarget::Collection)
             .map_err(|error| error.message.into_owned())
     }
 
@@ -296,9 +298,14 @@ mod tests {
     }
 
     #[test]
-    fn an_entity_takes_select_and_expand_only() {
+    fn an_entity_allows_only_select_and_expand() {
         let on_entity = |query| {
-            Options::parse(Some(query), &IOS_LOB_APP_PROVISIONING_CONFIGURATION, Version::Beta, Scope::Entity)
+            QueryOptions::parse(
+                Some(query),
+                &IOS_LOB_APP_PROVISIONING_CONFIGURATION,
+                Version::Beta,
+                QueryTarget::Entity,
+            )
         };
         assert_eq!(on_entity("$expand=assignments,deviceStatuses").unwrap().expand, [0, 1]);
         assert!(on_entity("$top=1").is_err());

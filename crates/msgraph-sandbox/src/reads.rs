@@ -5,7 +5,7 @@ use http::header::{CONTENT_TYPE, HeaderValue};
 
 use crate::answer::Answer;
 use crate::call::Call;
-use crate::entity::{Structured, Value};
+use crate::entity::{StructuredValue, Value};
 use crate::error::{GraphError, Result, quoted};
 use crate::faults::ReadFault;
 use crate::instant::Instant;
@@ -14,14 +14,14 @@ use crate::model::{
 };
 use crate::paging::SkipToken;
 use crate::path::{Address, key_in_parentheses};
-use crate::query::{Options, Scope};
+use crate::query::{QueryOptions, QueryTarget};
 use crate::render::{Members, View, array, push_display};
 use crate::service::Service;
 use crate::settings::Profile;
-use crate::store::{Entry, Set, SetAddress, Store};
+use crate::store::{EntitySet, EntitySetPath, Store, StoredEntity};
 
-/// A read under way.
-pub(crate) struct Read<'a> {
+/// A read operation on the store.
+pub(crate) struct ReadOperation<'a> {
     pub(crate) service: &'a Service,
     pub(crate) call: &'a Call<'a>,
     pub(crate) address: &'a Address,
@@ -30,11 +30,11 @@ pub(crate) struct Read<'a> {
     pub(crate) faults: &'a [ReadFault],
 }
 
-impl Read<'_> {
+impl ReadOperation<'_> {
     /// A page of a collection.
-    pub(crate) fn list(&self, set_address: &SetAddress) -> Result<Answer> {
+    pub(crate) fn list(&self, set_address: &EntitySetPath) -> Result<Answer> {
         let set = self.set(set_address)?;
-        let options = self.options(Scope::Collection)?;
+        let options = self.options(QueryTarget::Collection)?;
         let live_like = self.service.settings.profile == Profile::LiveLike;
 
         let start = match &options.skip_token {
@@ -42,24 +42,24 @@ impl Read<'_> {
                 .ok_or_else(|| GraphError::bad_request("The skip token is not valid."))?,
             None => SkipToken { page: 1, offset: options.skip.unwrap_or(0) },
         };
-        let most = self.service.page_size();
-        let asked = options.top.unwrap_or(most).min(most);
+        let max_page_size = self.service.page_size();
+        let requested = options.top.unwrap_or(max_page_size).min(max_page_size);
 
-        let filter = options.filter.as_ref().filter(|_| !self.fails(&ReadFault::FilterIgnored));
-        let order = if self.fails(&ReadFault::OrderIgnored) { &[][..] } else { &options.order };
+        let filter = options.filter.as_ref().filter(|_| !self.has_fault(&ReadFault::FilterIgnored));
+        let order = if self.has_fault(&ReadFault::OrderIgnored) { &[][..] } else { &options.order };
         let selection = self.service.orders.select((set_address, set), self.store.revision(), filter, order);
 
-        let hidden =
-            self.fails(&ReadFault::EmptyUnlessExpanded) && !options.text("$expand").contains("assignments");
+        let hidden = self.has_fault(&ReadFault::EmptyUnlessExpanded)
+            && !options.text("$expand").contains("assignments");
         let total = if hidden { 0 } else { selection.len() };
-        let size = self.page_size(asked);
+        let size = self.page_size(requested);
         let end = start.offset.saturating_add(size).min(total);
-        let repeated = usize::from(self.fails(&ReadFault::RowRepeated) && start.offset > 0);
-        let empty = self.fails(&ReadFault::EmptyPage);
+        let repeated = usize::from(self.has_fault(&ReadFault::RowRepeated) && start.offset > 0);
+        let empty = self.has_fault(&ReadFault::EmptyPage);
         let shown = if empty { 0..0 } else { start.offset.saturating_sub(repeated)..end };
         let next = if empty { start.offset } else { end };
 
-        let rows: Vec<&Entry> = shown
+        let rows: Vec<&StoredEntity> = shown
             .filter_map(|place| selection.position(place))
             .filter_map(|position| set.at(position))
             .collect();
@@ -91,31 +91,31 @@ impl Read<'_> {
     }
 
     /// `…/$count`: digits as plain text.
-    pub(crate) fn count(&self, set_address: &SetAddress) -> Result<Answer> {
+    pub(crate) fn count(&self, set_address: &EntitySetPath) -> Result<Answer> {
         let set = self.set(set_address)?;
-        let options = self.options(Scope::Count)?;
-        let filter = options.filter.as_ref().filter(|_| !self.fails(&ReadFault::FilterIgnored));
+        let options = self.options(QueryTarget::Count)?;
+        let filter = options.filter.as_ref().filter(|_| !self.has_fault(&ReadFault::FilterIgnored));
         let selection = self.service.orders.select((set_address, set), self.store.revision(), filter, &[]);
         let count = self.count_shown(selection.len(), selection.len());
         Ok(Answer::new(StatusCode::OK, count.to_string())
             .with(CONTENT_TYPE, HeaderValue::from_static("text/plain")))
     }
 
-    pub(crate) fn get(&self, set_address: &SetAddress, key: &str) -> Result<Answer> {
+    pub(crate) fn get(&self, set_address: &EntitySetPath, key: &str) -> Result<Answer> {
         let entry = self.set(set_address)?.get(key).ok_or_else(GraphError::not_found)?;
-        let options = self.options(Scope::Entity)?;
+        let options = self.options(QueryTarget::Entity)?;
         Ok(self.entity(StatusCode::OK, entry, &options))
     }
 
     /// A whole entity as a write answers it.
-    pub(crate) fn written(&self, status: StatusCode, entry: &Entry) -> Answer {
-        self.entity(status, entry, &Options::default())
+    pub(crate) fn written_entity(&self, status: StatusCode, entry: &StoredEntity) -> Answer {
+        self.entity(status, entry, &QueryOptions::default())
     }
 
     /// A summary of the rows that another navigation property of the same parent holds.
     pub(crate) fn computed(&self, root: usize, key: &str) -> Result<Answer> {
         let parent = self.store.root_entry(root, key).ok_or_else(GraphError::not_found)?;
-        let options = self.options(Scope::Entity)?;
+        let options = self.options(QueryTarget::Entity)?;
         let of = if *self.address.kind == DEVICE_SUMMARY { DEVICE_STATUSES } else { USER_STATUSES };
         let summary = summary(self.address.kind, parent, of);
         let summary = summary.ok_or_else(GraphError::not_found)?;
@@ -127,7 +127,7 @@ impl Read<'_> {
         Ok(Answer::json(StatusCode::OK, out))
     }
 
-    fn entity(&self, status: StatusCode, entry: &Entry, options: &Options) -> Answer {
+    fn entity(&self, status: StatusCode, entry: &StoredEntity, options: &QueryOptions) -> Answer {
         let mut out = Vec::with_capacity(1024);
         let mut members = Members::open(&mut out);
         members.string("@odata.context", &self.context(options, "/$entity"));
@@ -137,7 +137,7 @@ impl Read<'_> {
     }
 
     /// An entity's members and what was expanded.
-    fn row(&self, members: &mut Members<'_>, entry: &Entry, view: &View<'_>, options: &Options) {
+    fn row(&self, members: &mut Members<'_>, entry: &StoredEntity, view: &View<'_>, options: &QueryOptions) {
         view.entity(members, &entry.entity);
         for index in &options.expand {
             let navigation = entry.entity.kind.navigations.get(*index);
@@ -147,7 +147,13 @@ impl Read<'_> {
         }
     }
 
-    fn expanded(&self, members: &mut Members<'_>, entry: &Entry, navigation: &Navigation, set: &Set) {
+    fn expanded(
+        &self,
+        members: &mut Members<'_>,
+        entry: &StoredEntity,
+        navigation: &Navigation,
+        set: &EntitySet,
+    ) {
         let name = navigation.name;
         let path = format!("{}{}/{name}", self.address.collection, key_in_parentheses(entry.entity.id()));
         let root = self.call.root(self.version);
@@ -160,8 +166,8 @@ impl Read<'_> {
             let token = SkipToken { page: 2, offset: size }.encode();
             members.string(&format!("{name}@odata.nextLink"), &format!("{root}{path}?$skiptoken={token}"));
         }
-        let rows: Vec<&Entry> = set.iter().take(size).collect();
-        let view = View { select: None, ..self.view(&Options::default()) };
+        let rows: Vec<&StoredEntity> = set.iter().take(size).collect();
+        let view = View { select: None, ..self.view(&QueryOptions::default()) };
         array(members.name(name), &rows, |out, row| {
             let mut members = Members::open(out);
             view.entity(&mut members, &row.entity);
@@ -169,15 +175,15 @@ impl Read<'_> {
         });
     }
 
-    fn set(&self, address: &SetAddress) -> Result<&Set> {
+    fn set(&self, address: &EntitySetPath) -> Result<&EntitySet> {
         self.store.set(address).ok_or_else(GraphError::not_found)
     }
 
-    fn options(&self, scope: Scope) -> Result<Options> {
-        Options::parse(self.call.message.query.as_deref(), self.address.kind, self.version, scope)
+    fn options(&self, target: QueryTarget) -> Result<QueryOptions> {
+        QueryOptions::parse(self.call.message.query.as_deref(), self.address.kind, self.version, target)
     }
 
-    fn view<'o>(&self, options: &'o Options) -> View<'o> {
+    fn view<'o>(&self, options: &'o QueryOptions) -> View<'o> {
         View {
             version: self.version,
             echo_dates: self.service.echoes_dates(),
@@ -186,7 +192,7 @@ impl Read<'_> {
     }
 
     /// `@odata.context`. The live service was seen to leave what is expanded out of it.
-    fn context(&self, options: &Options, suffix: &str) -> String {
+    fn context(&self, options: &QueryOptions, suffix: &str) -> String {
         let mut listed: Vec<String> = options.select.clone().unwrap_or_default();
         if self.service.settings.profile == Profile::Documented {
             let names = options.expand.iter().filter_map(|index| self.address.kind.navigations.get(*index));
@@ -197,35 +203,35 @@ impl Read<'_> {
         format!("{}/$metadata#{path}{list}{suffix}", self.call.root(self.version))
     }
 
-    fn next_link(&self, options: &Options, token: SkipToken) -> String {
-        let mut pairs: Vec<String> = options
-            .pairs
+    fn next_link(&self, options: &QueryOptions, token: SkipToken) -> String {
+        let mut raw_options: Vec<String> = options
+            .raw_options
             .iter()
-            .filter(|pair| !matches!(pair.name.as_str(), "$skiptoken" | "$skip"))
-            .filter(|_| !self.fails(&ReadFault::LinkWithoutOptions))
+            .filter(|option| !matches!(option.name.as_str(), "$skiptoken" | "$skip"))
+            .filter(|_| !self.has_fault(&ReadFault::LinkWithoutOptions))
             // Items of a batch may come with bare spaces.
-            .map(|pair| pair.raw.replace(' ', "%20"))
+            .map(|option| option.raw.replace(' ', "%20"))
             .collect();
-        pairs.push(format!("$skiptoken={}", token.encode()));
+        raw_options.push(format!("$skiptoken={}", token.encode()));
         // The path in the request's own spelling, below the canonical version.
         let path = self.call.message.path.trim_start_matches('/');
         let path = path.split_once('/').map_or("", |(_, below)| below);
-        let link = format!("{}/{path}?{}", self.call.root(self.version), pairs.join("&"));
+        let link = format!("{}/{path}?{}", self.call.root(self.version), raw_options.join("&"));
         self.faults.iter().fold(link, |link, fault| fault.rewrite_link(link))
     }
 
-    fn fails(&self, fault: &ReadFault) -> bool {
+    fn has_fault(&self, fault: &ReadFault) -> bool {
         self.faults.contains(fault)
     }
 
-    fn page_size(&self, asked: usize) -> usize {
+    fn page_size(&self, requested: usize) -> usize {
         self.faults
             .iter()
             .find_map(|fault| match fault {
                 ReadFault::PageSize(size) => Some(*size),
                 _ => None,
             })
-            .unwrap_or(asked)
+            .unwrap_or(requested)
     }
 
     fn count_shown(&self, total: usize, on_page: usize) -> usize {
@@ -240,7 +246,7 @@ impl Read<'_> {
 }
 
 /// Counts the rows of a parent's navigation property by their status.
-fn summary(kind: &'static StructuredType, parent: &Entry, of: usize) -> Option<Structured> {
+fn summary(kind: &'static StructuredType, parent: &StoredEntity, of: usize) -> Option<StructuredValue> {
     let rows = parent.contained(of)?;
     let count = |statuses: &[&str]| {
         let counted = rows
@@ -260,7 +266,7 @@ fn summary(kind: &'static StructuredType, parent: &Entry, of: usize) -> Option<S
     // The first GUID stands for the account, as in the ids seen live.
     let id = format!("b1d6e1bc-92c3-4c6c-9a5c-3d5d2f8d7c11_{}", parent.entity.id());
     Some(
-        Structured::new(kind)
+        StructuredValue::new(kind)
             .with("id", id.as_str())
             .with("configurationVersion", Value::Int32(parent.entity.int32("version")))
             .with("errorCount", count(&["error"]))

@@ -3,7 +3,7 @@
 
 use std::io::Write as _;
 
-use crate::entity::{DateTimeOffset, Structured, Value};
+use crate::entity::{DateTimeOffset, StructuredValue, Value};
 use crate::error::quoted;
 use crate::model::{Property, Version};
 
@@ -54,7 +54,7 @@ impl<'a> Members<'a> {
 
 impl View<'_> {
     /// The members of an entity, in the order of its type.
-    pub(crate) fn entity(&self, members: &mut Members<'_>, entity: &Structured) {
+    pub(crate) fn entity(&self, members: &mut Members<'_>, entity: &StructuredValue) {
         if entity.kind.base.is_some() {
             members.string("@odata.type", &format!("#microsoft.graph.{}", entity.kind.name));
         }
@@ -88,7 +88,7 @@ impl View<'_> {
     }
 
     /// A complex value shows all its properties, whatever was selected of the entity.
-    fn complex(&self, out: &mut Vec<u8>, complex: &Structured) {
+    fn complex(&self, out: &mut Vec<u8>, complex: &StructuredValue) {
         let mut members = Members::open(out);
         View { select: None, ..*self }.entity(&mut members, complex);
         members.close();
@@ -137,11 +137,11 @@ pub(crate) fn push_display(out: &mut Vec<u8>, value: &impl std::fmt::Display) {
 #[cfg(test)]
 mod tests {
     use super::{Members, View};
-    use crate::entity::{DateTimeOffset, Structured, Value};
+    use crate::entity::{DateTimeOffset, StructuredValue, Value};
     use crate::instant::Instant;
     use crate::model::{COMPLIANCE_STATUS, DEVICE_STATUS, IOS_MOBILE_APP_CONFIGURATION, Version};
 
-    fn text(entity: &Structured, view: View<'_>) -> String {
+    fn text(entity: &StructuredValue, view: View<'_>) -> String {
         let mut out = Vec::new();
         let mut members = Members::open(&mut out);
         view.entity(&mut members, entity);
@@ -149,9 +149,9 @@ mod tests {
         String::from_utf8(out).unwrap()
     }
 
-    fn status() -> Structured {
+    fn status() -> StructuredValue {
         let given = "2016-12-31T23:57:41.6559639+03:00";
-        Structured::new(&DEVICE_STATUS)
+        StructuredValue::new(&DEVICE_STATUS)
             .with("id", "s")
             .with("userName", "Zo\u{eb} \"Q\"")
             .with("status", Value::Member(&COMPLIANCE_STATUS, 4))
@@ -186,7 +186,7 @@ mod tests {
 
     #[test]
     fn derived_types_are_named() {
-        let entity = Structured::new(&IOS_MOBILE_APP_CONFIGURATION);
+        let entity = StructuredValue::new(&IOS_MOBILE_APP_CONFIGURATION);
         assert!(
             text(&entity, VIEW)
                 .starts_with(r##"{"@odata.type":"#microsoft.graph.iosMobileAppConfiguration","id""##)

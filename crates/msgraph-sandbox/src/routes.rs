@@ -12,11 +12,11 @@ use crate::error::{GraphError, Result};
 use crate::faults::ReadFault;
 use crate::model::{Action, DEVICE_STATUSES, PROVISIONING_CONFIGURATIONS, USER_STATUSES, Version};
 use crate::path::{Address, Resource};
-use crate::reads::Read;
+use crate::reads::ReadOperation;
 use crate::service::Service;
 use crate::settings::RefMode;
-use crate::store::SetAddress;
-use crate::writes::Write;
+use crate::store::EntitySetPath;
+use crate::writes::WriteOperation;
 
 /// The answer to a caller's request for anything but a batch.
 pub(crate) fn answer(service: &Service, call: &Call<'_>, caller: &Caller, faults: &[ReadFault]) -> Answer {
@@ -44,7 +44,7 @@ fn read(
     faults: &[ReadFault],
 ) -> Result<Answer> {
     let store = service.store.read().unwrap_or_else(PoisonError::into_inner);
-    let read = Read { service, call, address, version, store: &store, faults };
+    let read = ReadOperation { service, call, address, version, store: &store, faults };
     match &address.resource {
         Resource::Collection(set) => read.list(set),
         Resource::Count(set) => read.count(set),
@@ -57,7 +57,7 @@ fn read(
 
 fn write(service: &Service, call: &Call<'_>, address: &Address, version: Version) -> Result<Answer> {
     let mut store = service.store.write().unwrap_or_else(PoisonError::into_inner);
-    let write = Write { service, call, address, version, store: &mut store };
+    let write = WriteOperation { service, call, address, version, store: &mut store };
     match (&call.message.method, &address.resource) {
         (&Method::POST, Resource::Collection(set) | Resource::Ref(set)) => write.create(set),
         (&Method::PATCH, Resource::Entity(set, key)) => write.update(set, key),
@@ -114,21 +114,21 @@ fn check_route(service: &Service, method: &Method, address: &Address) -> Result<
     }
 }
 
-fn refuses_create(service: &Service, set: &SetAddress) -> bool {
-    let contained = matches!(set, SetAddress::Contained { .. });
+fn refuses_create(service: &Service, set: &EntitySetPath) -> bool {
+    let contained = matches!(set, EntitySetPath::Contained { .. });
     (service.is_live_like() && contained)
         || (service.settings.ref_mode == RefMode::Stub && is_provisioning_statuses(set))
 }
 
 /// Rows that Intune computes from reports, which the live service neither takes nor finds by key.
-fn holds_computed_rows(set: &SetAddress) -> bool {
-    matches!(set, SetAddress::Contained { navigation: DEVICE_STATUSES | USER_STATUSES, .. })
+fn holds_computed_rows(set: &EntitySetPath) -> bool {
+    matches!(set, EntitySetPath::Contained { navigation: DEVICE_STATUSES | USER_STATUSES, .. })
 }
 
-fn is_provisioning_statuses(set: &SetAddress) -> bool {
+fn is_provisioning_statuses(set: &EntitySetPath) -> bool {
     matches!(
         set,
-        SetAddress::Contained { root: PROVISIONING_CONFIGURATIONS, navigation: DEVICE_STATUSES, .. }
+        EntitySetPath::Contained { root: PROVISIONING_CONFIGURATIONS, navigation: DEVICE_STATUSES, .. }
     )
 }
 

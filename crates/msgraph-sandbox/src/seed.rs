@@ -1,6 +1,6 @@
 //! The data at start: the same for the same seed, with every value that clients were seen to trip over.
 
-use crate::entity::{Structured, Value};
+use crate::entity::{StructuredValue, Value};
 use crate::instant::Instant;
 use crate::model::{
     ALL_DEVICES_ASSIGNMENT_TARGET, ANDROID_MANAGED_STORE_APP_CONFIGURATION, ASSIGNMENTS, COMPLIANCE_STATUS,
@@ -10,7 +10,7 @@ use crate::model::{
 };
 use crate::random::Random;
 use crate::settings::Settings;
-use crate::store::{Entry, SetAddress, Store};
+use crate::store::{EntitySetPath, Store, StoredEntity};
 
 /// Id of the first provisioning configuration, whatever the seed.
 pub const DEMO_CONFIGURATION_ID: &str = "e2a23631-3631-e2a2-3136-a2e23136a2e2";
@@ -25,7 +25,7 @@ const MINUTE: i64 = 600_000_000;
 pub(crate) fn store(settings: &Settings) -> Store {
     let mut seed = Seed { random: Random::new(settings.seed), start: start() };
     let mut store = Store::new();
-    if let Some(set) = store.set_mut(&SetAddress::Root(PROVISIONING_CONFIGURATIONS)) {
+    if let Some(set) = store.set_mut(&EntitySetPath::Root(PROVISIONING_CONFIGURATIONS)) {
         for number in 0..settings.configurations {
             // Ids of version 4 do not repeat, so that an insertion succeeds.
             if let Ok(entry) = set.insert(seed.provisioning_configuration(number)) {
@@ -33,7 +33,7 @@ pub(crate) fn store(settings: &Settings) -> Store {
             }
         }
     }
-    if let Some(set) = store.set_mut(&SetAddress::Root(MOBILE_APP_CONFIGURATIONS)) {
+    if let Some(set) = store.set_mut(&EntitySetPath::Root(MOBILE_APP_CONFIGURATIONS)) {
         for (number, kind) in
             [&IOS_MOBILE_APP_CONFIGURATION, &ANDROID_MANAGED_STORE_APP_CONFIGURATION].into_iter().enumerate()
         {
@@ -72,7 +72,7 @@ struct Seed {
 }
 
 impl Seed {
-    fn provisioning_configuration(&mut self, number: usize) -> Structured {
+    fn provisioning_configuration(&mut self, number: usize) -> StructuredValue {
         let id = if number == 0 { DEMO_CONFIGURATION_ID.to_owned() } else { self.random.guid() };
         let created = self.minutes_before(number * 1440);
         // The second has no end, as was seen live; the fourth has a description that was emptied.
@@ -85,7 +85,7 @@ impl Seed {
             _ if number % 2 == 1 => Value::Null,
             _ => Value::String(format!("Provisioning profile of line-of-business app {}", number + 1)),
         };
-        Structured::new(&IOS_LOB_APP_PROVISIONING_CONFIGURATION)
+        StructuredValue::new(&IOS_LOB_APP_PROVISIONING_CONFIGURATION)
             .with("id", id.as_str())
             .with("expirationDateTime", expiration)
             .with("payloadFileName", format!("profile-{}.mobileprovision", number + 1).as_str())
@@ -98,9 +98,9 @@ impl Seed {
             .with("version", Value::Int32(1))
     }
 
-    fn app_configuration(&mut self, kind: &'static StructuredType, number: usize) -> Structured {
+    fn app_configuration(&mut self, kind: &'static StructuredType, number: usize) -> StructuredValue {
         let created = self.minutes_before(number * 1440);
-        Structured::new(kind)
+        StructuredValue::new(kind)
             .with("id", self.random.guid().as_str())
             .with("targetedMobileApps", Value::Strings(vec![self.random.guid()]))
             .with("roleScopeTagIds", Value::Strings(vec!["0".to_owned()]))
@@ -111,7 +111,7 @@ impl Seed {
     }
 
     /// Puts rows under a configuration.
-    fn fill(&mut self, entry: &mut Entry, number: usize, statuses: usize) {
+    fn fill(&mut self, entry: &mut StoredEntity, number: usize, statuses: usize) {
         let configuration = entry.entity.id().to_owned();
         if let Some(set) = entry.contained_mut(DEVICE_STATUSES) {
             for row in 0..statuses {
@@ -127,14 +127,14 @@ impl Seed {
         let navigations = entry.entity.kind.navigations;
         if let Some(set) = entry.contained_mut(ASSIGNMENTS) {
             for target in self.targets(number) {
-                let assignment = Structured::new(navigations[ASSIGNMENTS].target)
+                let assignment = StructuredValue::new(navigations[ASSIGNMENTS].target)
                     .with("id", self.random.guid().as_str())
                     .with("target", Value::Complex(target));
                 let _ = set.insert(assignment);
             }
         }
         if provisioning && let Some(set) = entry.contained_mut(GROUP_ASSIGNMENTS) {
-            let assignment = Structured::new(navigations[GROUP_ASSIGNMENTS].target)
+            let assignment = StructuredValue::new(navigations[GROUP_ASSIGNMENTS].target)
                 .with("id", self.random.guid().as_str())
                 .with("targetGroupId", self.random.guid().as_str());
             let _ = set.insert(assignment);
@@ -142,17 +142,18 @@ impl Seed {
     }
 
     /// The first configuration has one target of three kinds, the others have a group.
-    fn targets(&mut self, number: usize) -> Vec<Structured> {
-        let group = Structured::new(&GROUP_ASSIGNMENT_TARGET).with("groupId", self.random.guid().as_str());
+    fn targets(&mut self, number: usize) -> Vec<StructuredValue> {
+        let group =
+            StructuredValue::new(&GROUP_ASSIGNMENT_TARGET).with("groupId", self.random.guid().as_str());
         if number > 0 {
             return vec![group];
         }
-        let excluded =
-            Structured::new(&EXCLUSION_GROUP_ASSIGNMENT_TARGET).with("groupId", self.random.guid().as_str());
-        vec![group, excluded, Structured::new(&ALL_DEVICES_ASSIGNMENT_TARGET)]
+        let excluded = StructuredValue::new(&EXCLUSION_GROUP_ASSIGNMENT_TARGET)
+            .with("groupId", self.random.guid().as_str());
+        vec![group, excluded, StructuredValue::new(&ALL_DEVICES_ASSIGNMENT_TARGET)]
     }
 
-    fn device_status(&mut self, configuration: &str, row: usize) -> Structured {
+    fn device_status(&mut self, configuration: &str, row: usize) -> StructuredValue {
         let id = format!("{}_{configuration}_{}", self.random.guid(), self.random.guid());
         let (user, principal) = if row % 10 == 9 {
             ("System account".to_owned(), "System account".to_owned())
@@ -169,7 +170,7 @@ impl Seed {
             _ => self.minutes_before(row).plus(14 * 1440 * MINUTE),
         };
         let reported = if row % 50 == 49 { Instant::MIN } else { self.minutes_before(row) };
-        Structured::new(&DEVICE_STATUS)
+        StructuredValue::new(&DEVICE_STATUS)
             .with("id", id.as_str())
             .with("deviceDisplayName", format!("IPAD-{row:06}").as_str())
             .with("userName", user.as_str())
@@ -181,9 +182,9 @@ impl Seed {
             .with("userPrincipalName", principal.as_str())
     }
 
-    fn user_status(&mut self, configuration: &str, row: usize) -> Structured {
+    fn user_status(&mut self, configuration: &str, row: usize) -> StructuredValue {
         let id = format!("{}_{configuration}", self.random.guid());
-        Structured::new(&USER_STATUS)
+        StructuredValue::new(&USER_STATUS)
             .with("id", id.as_str())
             .with("userDisplayName", format!("User {row:06}").as_str())
             .with("devicesCount", Value::Int32(1))
@@ -208,10 +209,10 @@ mod tests {
     use crate::entity::Value;
     use crate::model::{DEVICE_STATUSES, PROVISIONING_CONFIGURATIONS};
     use crate::settings::Settings;
-    use crate::store::{Set, SetAddress, Store};
+    use crate::store::{EntitySet, EntitySetPath, Store};
 
-    fn statuses<'a>(store: &'a Store, key: &str) -> &'a Set {
-        let address = SetAddress::Contained {
+    fn statuses<'a>(store: &'a Store, key: &str) -> &'a EntitySet {
+        let address = EntitySetPath::Contained {
             root: PROVISIONING_CONFIGURATIONS,
             key: key.to_owned(),
             navigation: DEVICE_STATUSES,
@@ -221,7 +222,7 @@ mod tests {
 
     fn counts(settings: &Settings) -> Vec<usize> {
         let store = store(settings);
-        let configurations = store.set(&SetAddress::Root(PROVISIONING_CONFIGURATIONS)).unwrap();
+        let configurations = store.set(&EntitySetPath::Root(PROVISIONING_CONFIGURATIONS)).unwrap();
         configurations.iter().map(|entry| statuses(&store, entry.entity.id()).len()).collect()
     }
 

@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError, RwLock};
 
 use crate::auth::{self, Caller};
 use crate::call::Call;
-use crate::paging::Orders;
+use crate::paging::OrderCache;
 use crate::random::Random;
 use crate::seed;
 use crate::settings::{Profile, Settings};
@@ -15,7 +15,7 @@ use crate::store::Store;
 pub(crate) struct Service {
     pub(crate) settings: Settings,
     pub(crate) store: RwLock<Store>,
-    pub(crate) orders: Orders,
+    pub(crate) orders: OrderCache,
     ids: Mutex<Random>,
 }
 
@@ -23,7 +23,7 @@ impl Service {
     pub(crate) fn new(settings: Settings) -> Self {
         Self {
             store: RwLock::new(seed::store(&settings)),
-            orders: Orders::default(),
+            orders: OrderCache::default(),
             // Another sequence than the data's, so that new ids differ from seeded ones.
             ids: Mutex::new(Random::new(!settings.seed)),
             settings,

@@ -7,7 +7,7 @@ use serde_json::{Map, Value as Json};
 use crate::answer::{Answer, ODATA_ENTITY_ID};
 use crate::body::{self, Rules, given_key, mismatch, unknown_property};
 use crate::call::Call;
-use crate::entity::{Structured, Value};
+use crate::entity::{StructuredValue, Value};
 use crate::error::{GraphError, Result};
 use crate::instant::Instant;
 use crate::model::{
@@ -15,15 +15,15 @@ use crate::model::{
     USER_STATUS, Version,
 };
 use crate::path::{Address, entity_url};
-use crate::reads::{Read, action_value};
+use crate::reads::{ReadOperation, action_value};
 use crate::service::Service;
 use crate::settings::{IdPolicy, StatusIds};
-use crate::store::{SetAddress, Store};
+use crate::store::{EntitySetPath, Store};
 
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
-/// A write under way.
-pub(crate) struct Write<'a> {
+/// A write operation on the store.
+pub(crate) struct WriteOperation<'a> {
     pub(crate) service: &'a Service,
     pub(crate) call: &'a Call<'a>,
     pub(crate) address: &'a Address,
@@ -31,8 +31,8 @@ pub(crate) struct Write<'a> {
     pub(crate) store: &'a mut Store,
 }
 
-impl Write<'_> {
-    pub(crate) fn create(mut self, set_address: &SetAddress) -> Result<Answer> {
+impl WriteOperation<'_> {
+    pub(crate) fn create(mut self, set_address: &EntitySetPath) -> Result<Answer> {
         let body = self.body()?;
         let set = self.store.set(set_address).ok_or_else(GraphError::not_found)?;
         let mut entity = self.rules().create(self.address.kind, &body)?;
@@ -54,7 +54,7 @@ impl Write<'_> {
         self.answer(StatusCode::CREATED, set_address, &id)
     }
 
-    pub(crate) fn update(mut self, set_address: &SetAddress, key: &str) -> Result<Answer> {
+    pub(crate) fn update(mut self, set_address: &EntitySetPath, key: &str) -> Result<Answer> {
         let body = self.body()?;
         let rules = self.rules();
         let set = self.store.set_mut(set_address).ok_or_else(GraphError::not_found)?;
@@ -68,7 +68,7 @@ impl Write<'_> {
         self.answer(StatusCode::OK, set_address, key)
     }
 
-    pub(crate) fn delete(self, set_address: &SetAddress, key: &str) -> Result<Answer> {
+    pub(crate) fn delete(self, set_address: &EntitySetPath, key: &str) -> Result<Answer> {
         let set = self.store.set_mut(set_address).ok_or_else(GraphError::not_found)?;
         if set.remove(key) { Ok(Answer::no_content()) } else { Err(GraphError::not_found()) }
     }
@@ -107,7 +107,7 @@ impl Write<'_> {
             replacements.push((*navigation, items));
         }
         for (navigation, items) in replacements {
-            let set = SetAddress::Contained { root, key: key.to_owned(), navigation };
+            let set = EntitySetPath::Contained { root, key: key.to_owned(), navigation };
             let ids: Vec<String> = items.iter().map(|_| self.service.guid()).collect();
             let set = self.store.set_mut(&set).ok_or_else(GraphError::not_found)?;
             set.clear();
@@ -116,14 +116,14 @@ impl Write<'_> {
                 set.insert(item).map_err(|_| conflict())?;
             }
         }
-        let root = self.store.set_mut(&SetAddress::Root(root));
+        let root = self.store.set_mut(&EntitySetPath::Root(root));
         if let Some(entry) = root.and_then(|set| set.get_mut(key)) {
             entry.entity.set("lastModifiedDateTime", Instant::now());
         }
         Ok(Answer::no_content())
     }
 
-    fn assignment(&self, name: &str, kind: &'static StructuredType, item: &Json) -> Result<Structured> {
+    fn assignment(&self, name: &str, kind: &'static StructuredType, item: &Json) -> Result<StructuredValue> {
         let members = item.as_object().ok_or_else(|| mismatch(name))?;
         self.rules().create(kind, members)
     }
@@ -176,10 +176,10 @@ impl Write<'_> {
         Rules { version: self.version, ignore_unknown: !self.service.settings.strict_bodies.is_on() }
     }
 
-    fn new_id(&self, kind: &'static StructuredType, set: &SetAddress) -> String {
+    fn new_id(&self, kind: &'static StructuredType, set: &EntitySetPath) -> String {
         let is_status = *kind == DEVICE_STATUS || *kind == USER_STATUS;
         match set {
-            SetAddress::Contained { root, key, .. }
+            EntitySetPath::Contained { root, key, .. }
                 if is_status && self.service.settings.status_ids == StatusIds::Composite =>
             {
                 let parent =
@@ -191,7 +191,7 @@ impl Write<'_> {
     }
 
     /// The entity as it is now, or 204 where the caller prefers a minimal answer and that is honoured.
-    fn answer(self, status: StatusCode, set_address: &SetAddress, key: &str) -> Result<Answer> {
+    fn answer(self, status: StatusCode, set_address: &EntitySetPath, key: &str) -> Result<Answer> {
         let message = self.call.message;
         if self.service.settings.return_minimal.is_on() && message.header_lists("prefer", "return=minimal") {
             let minimal =
@@ -204,7 +204,7 @@ impl Write<'_> {
         }
         let entry =
             self.store.set(set_address).and_then(|set| set.get(key)).ok_or_else(GraphError::not_found)?;
-        let read = Read {
+        let read = ReadOperation {
             service: self.service,
             call: self.call,
             address: self.address,
@@ -212,7 +212,7 @@ impl Write<'_> {
             store: self.store,
             faults: &[],
         };
-        Ok(read.written(status, entry))
+        Ok(read.written_entity(status, entry))
     }
 }
 

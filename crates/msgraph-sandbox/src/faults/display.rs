@@ -190,7 +190,7 @@ impl fmt::Display for BatchFault {
                 ParameterWriter(out).answer(answer)
             }
             Self::Missing(item) => write!(out, "batch-missing;item={item}"),
-            Self::Duplicate(item) => write!(out, "batch-duplicate;item={item}"),
+            Self::DuplicateKey(item) => write!(out, "batch-duplicate;item={item}"),
             Self::Malformed(item, form) => {
                 write!(out, "batch-malformed;item={item};form={}", name_of(&ITEM_FORMS, form))
             }

@@ -60,9 +60,9 @@ type ParseResult<T> = Result<T, FaultSyntaxError>;
 
 impl FaultParser {
     fn new(text: &str) -> Self {
-        let mut parser = text.split(';').map(str::trim);
-        let name = parser.next().unwrap_or_default().to_owned();
-        let parameters = parser
+        let mut terms = text.split(';').map(str::trim);
+        let name = terms.next().unwrap_or_default().to_owned();
+        let parameters = terms
             .filter(|term| !term.is_empty())
             .map(|term| {
                 let (name, value) = term.split_once('=').unwrap_or((term, ""));
@@ -228,7 +228,7 @@ impl FaultParser {
                 batch(BatchFault::Item(item, self.status(status)?))
             }
             "batch-missing" => batch(BatchFault::Missing(self.item()?)),
-            "batch-duplicate" => batch(BatchFault::Duplicate(self.item()?)),
+            "batch-duplicate" => batch(BatchFault::DuplicateKey(self.item()?)),
             "batch-malformed" => {
                 let form = self.take_named("form", &ITEM_FORMS)?.unwrap_or(ItemForm::NoStatus);
                 batch(BatchFault::Malformed(self.item()?, form))

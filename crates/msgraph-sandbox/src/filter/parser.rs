@@ -4,7 +4,7 @@ use super::lexer::{Token, tokenize};
 use super::{Comparison, Filter, Function, Literal};
 use crate::error::{GraphError, Result as GraphResult, no_property};
 use crate::instant::Instant;
-use crate::model::{Kind, Property, StructuredType, Version};
+use crate::model::{Property, PropertyType, StructuredType, Version};
 
 /// Maximum nesting depth; each level uses a few stack frames.
 const MAX_DEPTH: usize = 64;
@@ -121,7 +121,7 @@ impl Parser {
         };
         self.expect(&Token::Open)?;
         let (index, property) = self.property()?;
-        if !matches!(property.kind, Kind::String) {
+        if !matches!(property.kind, PropertyType::String) {
             return Err(format!(
                 "No function signature for '{name}' matches the type of '{}'.",
                 property.name
@@ -218,11 +218,11 @@ fn single(mut conditions: Vec<Filter>, operator: impl FnOnce(Vec<Filter>) -> Fil
 fn literal(token: &Token, property: &'static Property) -> ParseResult<Literal> {
     let read = match (property.kind, token) {
         (_, Token::Bare(text)) if text == "null" => Some(Literal::Null),
-        (Kind::String, Token::Quoted(text)) => Some(Literal::String(text.to_lowercase())),
-        (Kind::Int32, Token::Bare(text)) => text.parse().ok().map(Literal::Int32),
-        (Kind::DateTimeOffset, Token::Bare(text)) => Instant::parse(text).map(Literal::Date),
-        (Kind::Enum(kind), Token::Quoted(text)) => member(kind.members, text),
-        (Kind::Enum(kind), Token::Qualified(name, text)) => (name.strip_prefix("microsoft.graph.")
+        (PropertyType::String, Token::Quoted(text)) => Some(Literal::String(text.to_lowercase())),
+        (PropertyType::Int32, Token::Bare(text)) => text.parse().ok().map(Literal::Int32),
+        (PropertyType::DateTimeOffset, Token::Bare(text)) => Instant::parse(text).map(Literal::Date),
+        (PropertyType::Enum(kind), Token::Quoted(text)) => member(kind.members, text),
+        (PropertyType::Enum(kind), Token::Qualified(name, text)) => (name.strip_prefix("microsoft.graph.")
             == Some(kind.name))
         .then(|| member(kind.members, text))
         .flatten(),

@@ -1,7 +1,7 @@
 //! The types themselves, as beta's and v1.0's metadata have them (grade M). Properties stand in the order in which the
 //! live service was seen to write them.
 
-use super::{Action, Cardinality, EnumType, Kind, Navigation, Origin, Property, StructuredType};
+use super::{Action, Cardinality, EnumType, Navigation, Origin, Property, PropertyType, StructuredType};
 
 /// The singleton `/deviceAppManagement`, with the two navigation properties that the sandbox serves.
 pub(crate) static DEVICE_APP_MANAGEMENT: StructuredType = StructuredType {
@@ -41,15 +41,15 @@ pub(crate) static IOS_LOB_APP_PROVISIONING_CONFIGURATION: StructuredType = Struc
         "iosLobAppProvisioningConfiguration",
         &[&[
             key(),
-            nullable("expirationDateTime", Kind::DateTimeOffset),
-            required("payloadFileName", Kind::String),
-            required("payload", Kind::Binary),
-            nullable("roleScopeTagIds", Kind::Strings),
-            service("createdDateTime", Kind::DateTimeOffset),
-            nullable("description", Kind::String),
-            service("lastModifiedDateTime", Kind::DateTimeOffset),
-            required("displayName", Kind::String),
-            service("version", Kind::Int32),
+            nullable("expirationDateTime", PropertyType::DateTimeOffset),
+            required("payloadFileName", PropertyType::String),
+            required("payload", PropertyType::Binary),
+            nullable("roleScopeTagIds", PropertyType::Strings),
+            service("createdDateTime", PropertyType::DateTimeOffset),
+            nullable("description", PropertyType::String),
+            service("lastModifiedDateTime", PropertyType::DateTimeOffset),
+            required("displayName", PropertyType::String),
+            service("version", PropertyType::Int32),
         ]],
     )
 };
@@ -59,14 +59,14 @@ pub(crate) static DEVICE_STATUS: StructuredType = entity(
     "managedDeviceMobileAppConfigurationDeviceStatus",
     &[&[
         key(),
-        nullable("deviceDisplayName", Kind::String),
-        nullable("userName", Kind::String),
-        nullable("deviceModel", Kind::String),
-        Property { beta_only: true, ..defaulted("platform", Kind::Int32) },
-        defaulted("complianceGracePeriodExpirationDateTime", Kind::DateTimeOffset),
-        defaulted("status", Kind::Enum(&COMPLIANCE_STATUS)),
-        defaulted("lastReportedDateTime", Kind::DateTimeOffset),
-        nullable("userPrincipalName", Kind::String),
+        nullable("deviceDisplayName", PropertyType::String),
+        nullable("userName", PropertyType::String),
+        nullable("deviceModel", PropertyType::String),
+        Property { beta_only: true, ..defaulted("platform", PropertyType::Int32) },
+        defaulted("complianceGracePeriodExpirationDateTime", PropertyType::DateTimeOffset),
+        defaulted("status", PropertyType::Enum(&COMPLIANCE_STATUS)),
+        defaulted("lastReportedDateTime", PropertyType::DateTimeOffset),
+        nullable("userPrincipalName", PropertyType::String),
     ]],
 );
 
@@ -75,22 +75,22 @@ pub(crate) static USER_STATUS: StructuredType = entity(
     "managedDeviceMobileAppConfigurationUserStatus",
     &[&[
         key(),
-        nullable("userDisplayName", Kind::String),
-        defaulted("devicesCount", Kind::Int32),
-        defaulted("status", Kind::Enum(&COMPLIANCE_STATUS)),
-        defaulted("lastReportedDateTime", Kind::DateTimeOffset),
-        nullable("userPrincipalName", Kind::String),
+        nullable("userDisplayName", PropertyType::String),
+        defaulted("devicesCount", PropertyType::Int32),
+        defaulted("status", PropertyType::Enum(&COMPLIANCE_STATUS)),
+        defaulted("lastReportedDateTime", PropertyType::DateTimeOffset),
+        nullable("userPrincipalName", PropertyType::String),
     ]],
 );
 
 static IOS_LOB_APP_PROVISIONING_CONFIGURATION_ASSIGNMENT: StructuredType = entity(
     "iosLobAppProvisioningConfigurationAssignment",
-    &[&[key(), nullable("target", Kind::Complex(&ASSIGNMENT_TARGET))]],
+    &[&[key(), nullable("target", PropertyType::Complex(&ASSIGNMENT_TARGET))]],
 );
 
 static GROUP_ASSIGNMENT: StructuredType = entity(
     "mobileAppProvisioningConfigGroupAssignment",
-    &[&[key(), nullable("targetGroupId", Kind::String)]],
+    &[&[key(), nullable("targetGroupId", PropertyType::String)]],
 );
 
 static MANAGED_DEVICE_MOBILE_APP_CONFIGURATION: StructuredType = StructuredType {
@@ -110,8 +110,8 @@ pub(crate) static IOS_MOBILE_APP_CONFIGURATION: StructuredType = StructuredType 
         &[
             MOBILE_APP_CONFIGURATION_PROPERTIES,
             &[
-                nullable("encodedSettingXml", Kind::Binary),
-                nullable("settings", Kind::Complexes(&APP_CONFIGURATION_SETTING_ITEM)),
+                nullable("encodedSettingXml", PropertyType::Binary),
+                nullable("settings", PropertyType::Complexes(&APP_CONFIGURATION_SETTING_ITEM)),
             ],
         ],
     )
@@ -127,13 +127,13 @@ pub(crate) static ANDROID_MANAGED_STORE_APP_CONFIGURATION: StructuredType = Stru
 
 const MOBILE_APP_CONFIGURATION_PROPERTIES: &[Property] = &[
     key(),
-    nullable("targetedMobileApps", Kind::Strings),
-    Property { beta_only: true, ..nullable("roleScopeTagIds", Kind::Strings) },
-    service("createdDateTime", Kind::DateTimeOffset),
-    nullable("description", Kind::String),
-    service("lastModifiedDateTime", Kind::DateTimeOffset),
-    required("displayName", Kind::String),
-    service("version", Kind::Int32),
+    nullable("targetedMobileApps", PropertyType::Strings),
+    Property { beta_only: true, ..nullable("roleScopeTagIds", PropertyType::Strings) },
+    service("createdDateTime", PropertyType::DateTimeOffset),
+    nullable("description", PropertyType::String),
+    service("lastModifiedDateTime", PropertyType::DateTimeOffset),
+    required("displayName", PropertyType::String),
+    service("version", PropertyType::Int32),
 ];
 
 const MOBILE_APP_CONFIGURATION_NAVIGATIONS: &[Navigation] = &[
@@ -146,7 +146,7 @@ const MOBILE_APP_CONFIGURATION_NAVIGATIONS: &[Navigation] = &[
 
 static MANAGED_DEVICE_MOBILE_APP_CONFIGURATION_ASSIGNMENT: StructuredType = entity(
     "managedDeviceMobileAppConfigurationAssignment",
-    &[&[key(), nullable("target", Kind::Complex(&ASSIGNMENT_TARGET))]],
+    &[&[key(), nullable("target", PropertyType::Complex(&ASSIGNMENT_TARGET))]],
 );
 
 /// `managedDeviceMobileAppConfigurationDeviceSummary`.
@@ -154,7 +154,7 @@ pub(crate) static DEVICE_SUMMARY: StructuredType = entity(
     "managedDeviceMobileAppConfigurationDeviceSummary",
     &[
         SUMMARY_PROPERTIES,
-        &[Property { beta_only: true, ..service("notApplicablePlatformCount", Kind::Int32) }],
+        &[Property { beta_only: true, ..service("notApplicablePlatformCount", PropertyType::Int32) }],
     ],
 );
 
@@ -163,15 +163,15 @@ static USER_SUMMARY: StructuredType =
     entity("managedDeviceMobileAppConfigurationUserSummary", &[SUMMARY_PROPERTIES]);
 
 const SUMMARY_PROPERTIES: &[Property] = &[
-    service("configurationVersion", Kind::Int32),
-    service("errorCount", Kind::Int32),
-    service("failedCount", Kind::Int32),
+    service("configurationVersion", PropertyType::Int32),
+    service("errorCount", PropertyType::Int32),
+    service("failedCount", PropertyType::Int32),
     key(),
-    service("lastUpdateDateTime", Kind::DateTimeOffset),
-    service("notApplicableCount", Kind::Int32),
-    service("pendingCount", Kind::Int32),
-    service("successCount", Kind::Int32),
-    Property { beta_only: true, ..service("conflictCount", Kind::Int32) },
+    service("lastUpdateDateTime", PropertyType::DateTimeOffset),
+    service("notApplicableCount", PropertyType::Int32),
+    service("pendingCount", PropertyType::Int32),
+    service("successCount", PropertyType::Int32),
+    Property { beta_only: true, ..service("conflictCount", PropertyType::Int32) },
 ];
 
 /// `deviceAndAppManagementAssignmentTarget`.
@@ -187,21 +187,27 @@ static ASSIGNMENT_TARGET: StructuredType = StructuredType {
 };
 
 const TARGET_PROPERTIES: &[Property] = &[
-    Property { beta_only: true, ..nullable("deviceAndAppManagementAssignmentFilterId", Kind::String) },
     Property {
         beta_only: true,
-        ..defaulted("deviceAndAppManagementAssignmentFilterType", Kind::Enum(&ASSIGNMENT_FILTER_TYPE))
+        ..nullable("deviceAndAppManagementAssignmentFilterId", PropertyType::String)
+    },
+    Property {
+        beta_only: true,
+        ..defaulted("deviceAndAppManagementAssignmentFilterType", PropertyType::Enum(&ASSIGNMENT_FILTER_TYPE))
     },
 ];
 
 pub(crate) static GROUP_ASSIGNMENT_TARGET: StructuredType = StructuredType {
     base: Some(&ASSIGNMENT_TARGET),
-    ..entity("groupAssignmentTarget", &[TARGET_PROPERTIES, &[nullable("groupId", Kind::String)]])
+    ..entity("groupAssignmentTarget", &[TARGET_PROPERTIES, &[nullable("groupId", PropertyType::String)]])
 };
 
 pub(crate) static EXCLUSION_GROUP_ASSIGNMENT_TARGET: StructuredType = StructuredType {
     base: Some(&ASSIGNMENT_TARGET),
-    ..entity("exclusionGroupAssignmentTarget", &[TARGET_PROPERTIES, &[nullable("groupId", Kind::String)]])
+    ..entity(
+        "exclusionGroupAssignmentTarget",
+        &[TARGET_PROPERTIES, &[nullable("groupId", PropertyType::String)]],
+    )
 };
 
 pub(crate) static ALL_DEVICES_ASSIGNMENT_TARGET: StructuredType = StructuredType {
@@ -218,16 +224,16 @@ static CONFIGURATION_MANAGER_COLLECTION_ASSIGNMENT_TARGET: StructuredType = Stru
     base: Some(&ASSIGNMENT_TARGET),
     ..entity(
         "configurationManagerCollectionAssignmentTarget",
-        &[TARGET_PROPERTIES, &[nullable("collectionId", Kind::String)]],
+        &[TARGET_PROPERTIES, &[nullable("collectionId", PropertyType::String)]],
     )
 };
 
 static APP_CONFIGURATION_SETTING_ITEM: StructuredType = entity(
     "appConfigurationSettingItem",
     &[&[
-        required("appConfigKey", Kind::String),
-        required("appConfigKeyType", Kind::Enum(&MDM_APP_CONFIG_KEY_TYPE)),
-        required("appConfigKeyValue", Kind::String),
+        required("appConfigKey", PropertyType::String),
+        required("appConfigKeyType", PropertyType::Enum(&MDM_APP_CONFIG_KEY_TYPE)),
+        required("appConfigKeyValue", PropertyType::String),
     ]],
 );
 
@@ -263,21 +269,27 @@ const fn many(name: &'static str, target: &'static StructuredType) -> Navigation
 }
 
 const fn key() -> Property {
-    Property { name: "id", kind: Kind::String, nullable: false, origin: Origin::Key, beta_only: false }
+    Property {
+        name: "id",
+        kind: PropertyType::String,
+        nullable: false,
+        origin: Origin::Key,
+        beta_only: false,
+    }
 }
 
-const fn nullable(name: &'static str, kind: Kind) -> Property {
+const fn nullable(name: &'static str, kind: PropertyType) -> Property {
     Property { name, kind, nullable: true, origin: Origin::Optional, beta_only: false }
 }
 
-const fn defaulted(name: &'static str, kind: Kind) -> Property {
+const fn defaulted(name: &'static str, kind: PropertyType) -> Property {
     Property { name, kind, nullable: false, origin: Origin::Optional, beta_only: false }
 }
 
-const fn required(name: &'static str, kind: Kind) -> Property {
+const fn required(name: &'static str, kind: PropertyType) -> Property {
     Property { name, kind, nullable: false, origin: Origin::Required, beta_only: false }
 }
 
-const fn service(name: &'static str, kind: Kind) -> Property {
+const fn service(name: &'static str, kind: PropertyType) -> Property {
     Property { name, kind, nullable: false, origin: Origin::Service, beta_only: false }
 }

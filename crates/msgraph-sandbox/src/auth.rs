@@ -6,8 +6,8 @@
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue, WWW_AUTHENTICATE};
 use http::{HeaderMap, StatusCode};
 
-use crate::answer::Answer;
 use crate::error::{GraphError, Shape, Trace};
+use crate::response::GraphResponse;
 
 /// Access tokens with a special meaning.
 pub(crate) const TOKENS: &[(&str, AccessToken)] = &[
@@ -129,7 +129,7 @@ pub(crate) fn check_scopes(caller: &Caller, access: Access) -> Result<(), GraphE
 }
 
 impl Unauthorized {
-    pub(crate) fn answer(self, trace: &Trace) -> Answer {
+    pub(crate) fn response(self, trace: &Trace) -> GraphResponse {
         let message = match self {
             Self::Refused(message) => message,
             Self::Challenged => {
@@ -138,7 +138,7 @@ impl Unauthorized {
         };
         let (name, value) = self.challenge();
         GraphError::new(StatusCode::UNAUTHORIZED, "InvalidAuthenticationToken", message)
-            .answer(trace)
+            .response(trace)
             .with(name, value)
     }
 
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_token_is_refused() {
+    fn an_invalid_token_is_rejected() {
         for value in ["Bearer", "Bearer ", "Bearer a b", "Basic dXNlcg==", "Bearer =", "Bearer a=b"] {
             assert!(
                 matches!(with(value), Err(Unauthorized::Refused(message)) if message.starts_with("CompactToken")),
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn named_tokens_mean_what_their_names_say() {
+    fn special_tokens_have_their_documented_effect() {
         assert_eq!(with("Bearer revoked-token"), Err(Unauthorized::Challenged));
         let reader = with("Bearer read-only-token").unwrap();
         assert!(check_scopes(&reader, Access::Read).is_ok());

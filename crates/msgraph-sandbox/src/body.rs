@@ -1,4 +1,4 @@
-//! Checks request bodies against the metadata and reads them into values, with Graph's messages where one is wrong.
+//! Validates request bodies against the metadata and reads them into values, with Graph's error messages.
 
 use base64::Engine as _;
 use base64::alphabet::{STANDARD, URL_SAFE};
@@ -12,11 +12,11 @@ use crate::error::{GraphError, Result, Shape};
 use crate::instant::Instant;
 use crate::model::{Origin, Property, PropertyType, StructuredType, Version};
 
-/// How strictly bodies are read.
+/// How request bodies are validated.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Rules {
     pub(crate) version: Version,
-    /// Pass over properties that the type lacks, instead of refusing them.
+    /// Ignore unknown properties instead of rejecting them.
     pub(crate) ignore_unknown: bool,
 }
 
@@ -51,8 +51,8 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 impl Rules {
-    /// Reads a new entity: what the caller gave, and defaults for the rest. Properties that the service sets are
-    /// checked and dropped; so is the key, which `given_key` reads.
+    /// Reads a new entity: the properties of the body, and defaults for the rest. Properties that the service sets are
+    /// validated and dropped; so is the key, which `given_key` reads.
     pub(crate) fn create(
         self,
         declared: &'static StructuredType,
@@ -195,7 +195,7 @@ fn odata_type(body: &Map<String, Json>) -> Result<Option<&str>> {
     }
 }
 
-/// The words of `ODataLib`, which the gateway passes on (grade I: no sample of this case was found).
+/// The message of `ODataLib`, which Graph's gateway passes on. Assumed, because no live sample was found.
 fn check_type(declared: &'static StructuredType, odata_type: &str) -> Result<&'static StructuredType> {
     declared.named(odata_type).ok_or_else(|| {
         GraphError::bad_request(format!(
@@ -219,7 +219,7 @@ fn require_all(kind: &'static StructuredType, entity: &StructuredValue) -> Resul
     }
 }
 
-/// Takes base64 and base64url, padded or not, and gives standard base64 with padding.
+/// Reads base64 and base64url, padded or not, and returns standard base64 with padding.
 fn canonical_base64(text: &str) -> Option<String> {
     let lenient = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
     let alphabet = if text.contains(['-', '_']) { &URL_SAFE } else { &STANDARD };
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn properties_left_out_are_null_or_their_types_default() {
+    fn omitted_properties_are_null_or_the_default_of_their_type() {
         let status = status(json!({})).unwrap();
         assert_eq!(status.get("deviceModel"), &Value::Null);
         assert_eq!(status.int32("platform"), 0);
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_values_are_refused_by_name() {
+    fn an_invalid_value_is_rejected_with_the_name_of_its_property() {
         for (body, name) in [
             (json!({"status": "String"}), "status"),
             (json!({"status": 4}), "status"),
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_properties_are_refused_unless_told_to_ignore_them() {
+    fn unknown_properties_are_rejected_unless_they_are_ignored() {
         let body = json!({"user_name": null});
         let error = status(body.clone()).unwrap_err();
         assert_eq!(error.code, "ModelValidationFailure");
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn base64_comes_in_both_alphabets_and_goes_out_in_one() {
+    fn base64_in_both_alphabets_is_normalized_to_one() {
         assert_eq!(canonical_base64("-_8").as_deref(), Some("+/8="));
         assert_eq!(canonical_base64("+/8=").as_deref(), Some("+/8="));
         assert_eq!(canonical_base64("").as_deref(), Some(""));

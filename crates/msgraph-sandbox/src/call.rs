@@ -1,4 +1,4 @@
-//! One request as Graph sees it, whether it came by itself or as an item of a batch.
+//! One request to the service: a single request, or an item of a batch.
 
 use bytes::Bytes;
 use http::header::{HOST, HeaderName};
@@ -12,10 +12,10 @@ use crate::model::Version;
 use crate::path::Address;
 use crate::settings::Settings;
 
-/// The caller's name for a request.
+/// The header with the caller's id for a request.
 pub(crate) const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");
 
-/// A request as it came: nothing decoded.
+/// An undecoded request.
 #[derive(Debug, Clone)]
 pub(crate) struct Message {
     pub(crate) method: Method,
@@ -26,23 +26,23 @@ pub(crate) struct Message {
     pub(crate) body: Bytes,
 }
 
-/// How a request arrived, which decides what can happen to it.
+/// How a request arrived, which decides the faults that can apply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Carrier {
+pub(crate) enum Transport {
     Http1,
     /// A stream of its own.
     Http2,
-    /// An item of a batch, which has no connection of its own.
+    /// An item of a batch, which has no connection.
     BatchItem,
 }
 
-/// A request whose path was looked at.
+/// A request with its parsed path.
 #[derive(Debug)]
 pub(crate) struct Call<'a> {
     pub(crate) message: &'a Message,
-    /// The number of the request in the record; 0 where nothing is recorded.
+    /// The request's number in the record; 0 if it is not recorded.
     pub(crate) number: u64,
-    /// The version and what the path names, or why it names nothing.
+    /// The version and the resource that the path names, or the error.
     pub(crate) target: Result<(Version, Address)>,
     pub(crate) trace: Trace,
     /// Scheme, host and port that the caller used.
@@ -95,7 +95,7 @@ impl<'a> Call<'a> {
 
     /// An item of a batch: it shares the ids and the address of the batch.
     pub(crate) fn of_item(message: &'a Message, outer: &Call<'_>, settings: &Settings) -> Self {
-        // The scheme is of no matter, as the address is taken over.
+        // The scheme does not matter, because the base URL is that of the batch.
         let mut call = Self::new(message, &Scheme::HTTP, settings);
         if !message.headers.contains_key(CLIENT_REQUEST_ID) {
             call.trace.client_request_id.clone_from(&outer.trace.client_request_id);
@@ -119,8 +119,8 @@ fn target(path: &str) -> Result<(Version, Address)> {
     Ok((version, Address::parse(rest, version)?))
 }
 
-/// Intune's front end as the wrapped messages name it: keys in parentheses, and for beta an API version with 3000
-/// added to the year (grade L).
+/// The URL of Intune's front end in wrapped messages: keys in parentheses and, for beta, an API version with 3000 added
+/// to the year, as seen in live error messages.
 fn service_url(target: &Result<(Version, Address)>, message: &Message) -> String {
     let (path, api_version) = match target {
         Ok((Version::Beta, address)) => (address.canonical.as_str(), "5026-02-15"),
@@ -131,7 +131,7 @@ fn service_url(target: &Result<(Version, Address)>, message: &Message) -> String
     format!("https://fef.msud01.manage.microsoft.com{}?api-version={api_version}{query}", service_path(path))
 }
 
-/// A path at Intune's service for these types, as missing routes name it.
+/// The path at Intune's service for these types, as the errors of missing routes name it.
 pub(crate) fn service_path(canonical: &str) -> String {
     format!("/AppLifecycle_2611/StatelessAppMetadataFEService{canonical}")
 }

@@ -1,4 +1,4 @@
-//! `/_sandbox`: the record and the faults over HTTP, outside Graph's paths. Calls to it are never recorded.
+//! `/_sandbox`: the recorded requests and the fault rules over HTTP, outside Graph's paths. Calls to it are not recorded.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -6,10 +6,10 @@ use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Method, StatusCode};
 use serde_json::{Value as Json, json};
 
-use crate::answer::{Answer, ERROR_JSON};
 use crate::call::Message;
 use crate::faults::FaultRule;
 use crate::record::RecordedRequest;
+use crate::response::{ERROR_JSON, GraphResponse};
 use crate::state::SandboxState;
 
 const ROOT: &str = "/_sandbox";
@@ -18,25 +18,25 @@ pub(crate) fn is_control(path: &str) -> bool {
     path.strip_prefix(ROOT).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// The answer to a call.
-pub(crate) fn answer(state: &SandboxState, message: &Message) -> Answer {
+/// Responds to a control request.
+pub(crate) fn respond(state: &SandboxState, message: &Message) -> GraphResponse {
     let path = message.path.trim_start_matches(ROOT).trim_matches('/');
     match (path, &message.method) {
-        ("health", &Method::GET) => json_answer(&json!({"status": "ok"})),
+        ("health", &Method::GET) => json_response(&json!({"status": "ok"})),
         ("requests", &Method::GET) => requests(state),
         ("requests", &Method::DELETE) => {
             state.record.clear();
-            Answer::no_content()
+            GraphResponse::no_content()
         }
         ("faults", &Method::GET) => faults(state),
         ("faults", &Method::POST) => add_faults(state, &message.body),
         ("faults", &Method::DELETE) => {
             state.fault_plan.clear();
-            Answer::no_content()
+            GraphResponse::no_content()
         }
         ("reset", &Method::POST) => {
             state.reset();
-            Answer::no_content()
+            GraphResponse::no_content()
         }
         ("health" | "requests" | "faults" | "reset", _) => {
             refusal(StatusCode::METHOD_NOT_ALLOWED, "no such method")
@@ -45,12 +45,12 @@ pub(crate) fn answer(state: &SandboxState, message: &Message) -> Answer {
     }
 }
 
-fn requests(state: &SandboxState) -> Answer {
+fn requests(state: &SandboxState) -> GraphResponse {
     let requests: Vec<Json> = state.record.all().iter().map(request).collect();
-    json_answer(&json!({"dropped": state.record.dropped(), "requests": requests}))
+    json_response(&json!({"dropped": state.record.dropped(), "requests": requests}))
 }
 
-/// A request with its body as text, or as base64 where it is none.
+/// A request with its body as text, or as base64 if it is not UTF-8.
 fn request(request: &RecordedRequest) -> Json {
     let headers: Vec<Json> = request
         .headers
@@ -75,19 +75,19 @@ fn request(request: &RecordedRequest) -> Json {
     json
 }
 
-fn faults(state: &SandboxState) -> Answer {
+fn faults(state: &SandboxState) -> GraphResponse {
     let rules: Vec<Json> = state
         .fault_plan
         .rules()
         .iter()
         .map(|(rule, hits)| json!({"rule": rule.to_string(), "hits": hits}))
         .collect();
-    json_answer(&Json::Array(rules))
+    json_response(&Json::Array(rules))
 }
 
-/// Takes a rule, or an array of rules: each its text form, or an object with the text form of a fault as `fault` and
-/// the rule's other members as `method`, `pathContains`, `page`, `skip`, `times` and `rate`.
-fn add_faults(state: &SandboxState, body: &[u8]) -> Answer {
+/// Adds a rule, or an array of rules. Each is a rule in text form, or an object with the text form of a fault as `fault`
+/// and the optional members `method`, `pathContains`, `page`, `skip`, `times` and `rate`.
+fn add_faults(state: &SandboxState, body: &[u8]) -> GraphResponse {
     let rules = match serde_json::from_slice(body) {
         Ok(Json::Array(items)) => items,
         Ok(item) => vec![item],
@@ -98,7 +98,7 @@ fn add_faults(state: &SandboxState, body: &[u8]) -> Answer {
             for rule in rules {
                 state.fault_plan.add(rule);
             }
-            Answer::no_content()
+            GraphResponse::no_content()
         }
         Err(error) => refusal(StatusCode::BAD_REQUEST, &error),
     }
@@ -146,10 +146,10 @@ fn rule(json: &Json) -> Result<FaultRule, String> {
     Ok(rule)
 }
 
-fn json_answer(json: &Json) -> Answer {
-    Answer::new(StatusCode::OK, json.to_string()).with(CONTENT_TYPE, ERROR_JSON)
+fn json_response(json: &Json) -> GraphResponse {
+    GraphResponse::new(StatusCode::OK, json.to_string()).with(CONTENT_TYPE, ERROR_JSON)
 }
 
-fn refusal(status: StatusCode, text: &str) -> Answer {
-    Answer::new(status, format!("{text}\n")).with(CONTENT_TYPE, HeaderValue::from_static("text/plain"))
+fn refusal(status: StatusCode, text: &str) -> GraphResponse {
+    GraphResponse::new(status, format!("{text}\n")).with(CONTENT_TYPE, HeaderValue::from_static("text/plain"))
 }

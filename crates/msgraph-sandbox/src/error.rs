@@ -5,10 +5,10 @@ use std::borrow::Cow;
 use http::StatusCode;
 use time::OffsetDateTime;
 
-use crate::answer::Answer;
 use crate::model::StructuredType;
+use crate::response::GraphResponse;
 
-/// An error that Graph answers.
+/// An error response of Graph.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct GraphError {
     pub(crate) status: StatusCode,
@@ -17,7 +17,7 @@ pub(crate) struct GraphError {
     pub(crate) shape: Shape,
 }
 
-/// Who wrote the error.
+/// The component whose error format is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shape {
     /// Graph's gateway: `message` is text.
@@ -30,14 +30,14 @@ pub(crate) enum Shape {
     IntuneTwice,
 }
 
-/// What the error bodies say about the request that failed.
+/// The details of the request in error bodies.
 #[derive(Debug, Clone)]
 pub(crate) struct Trace {
     pub(crate) request_id: String,
     /// The caller's, else a copy of `request_id`.
     pub(crate) client_request_id: String,
     pub(crate) date: OffsetDateTime,
-    /// The address at Intune's front end that the wrapped messages name.
+    /// The URL of Intune's front end in wrapped messages.
     pub(crate) service_url: String,
 }
 
@@ -52,7 +52,7 @@ impl GraphError {
         Self { status, code: code.into(), message: message.into(), shape: Shape::Gateway }
     }
 
-    /// The same error as Intune rather than the gateway writes it.
+    /// The same error in another shape.
     pub(crate) fn in_shape(self, shape: Shape) -> Self {
         Self { shape, ..self }
     }
@@ -94,7 +94,7 @@ impl GraphError {
         )
     }
 
-    /// The body of the answer.
+    /// The body of the response.
     pub(crate) fn body(&self, trace: &Trace) -> Vec<u8> {
         let message = match self.shape {
             Shape::Gateway | Shape::GatewayRepeated => self.message.clone().into_owned(),
@@ -116,8 +116,8 @@ impl GraphError {
         .into_bytes()
     }
 
-    pub(crate) fn answer(&self, trace: &Trace) -> Answer {
-        Answer::error(self.status, self.body(trace))
+    pub(crate) fn response(&self, trace: &Trace) -> GraphResponse {
+        GraphResponse::error(self.status, self.body(trace))
     }
 }
 
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gateway_error_has_the_seen_bytes() {
+    fn a_gateway_error_has_the_bytes_seen_live() {
         assert_eq!(
             body(&GraphError::segment_not_found("mef")),
             r#"{"error":{"code":"BadRequest","message":"Resource not found for the segment 'mef'.","innerError":{"date":"2024-07-07T21:59:24","request-id":"05daac7e-495a-4050-b377-3c20ddfc7849","client-request-id":"d8d4fea4-bac5-3a83-88fd-0e43cd5b0505"}}}"#
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn an_intune_error_has_the_seen_bytes() {
+    fn an_intune_error_has_the_bytes_seen_live() {
         let error = GraphError::new(StatusCode::FORBIDDEN, "Forbidden", "No").in_shape(Shape::Intune);
         assert_eq!(
             body(&error),

@@ -1,5 +1,5 @@
-//! One HTTP exchange: the request is read and recorded, meets its faults, is answered, and the answer gets the
-//! headers that every answer of Graph has.
+//! One HTTP exchange: read and record the request, apply its faults, and add the headers that every response of Graph
+//! has.
 
 use std::io::Write as _;
 
@@ -15,41 +15,45 @@ use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Body;
 
-use crate::answer::{Answer, Close, End};
 use crate::batch;
-use crate::call::{CLIENT_REQUEST_ID, Call, Carrier, Message};
+use crate::call::{CLIENT_REQUEST_ID, Call, Message, Transport};
 use crate::control;
 use crate::error::GraphError;
 use crate::faults::ActiveFaults;
 use crate::operation::carry_out;
 use crate::path::Resource;
-use crate::record::Source;
+use crate::record::ConnectionInfo;
+use crate::response::{CloseMode, GraphResponse, Termination};
 use crate::state::SandboxState;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 const DIAGNOSTIC: HeaderName = HeaderName::from_static("x-ms-ags-diagnostic");
 
-/// Shorter bodies are sent as they are.
+/// Shorter bodies are not compressed.
 const MIN_GZIP_BYTES: usize = 512;
 
-/// What carries an exchange.
-pub(crate) struct Channel<'a> {
+/// The connection of an exchange.
+pub(crate) struct ExchangeContext<'a> {
     pub(crate) scheme: Scheme,
-    pub(crate) source: Source,
-    /// Asked once before anything is done; where it says no, the request is not carried out or answered.
+    pub(crate) source: ConnectionInfo,
+    /// Called once before the request is executed. If it returns false, the request is neither executed nor answered.
     pub(crate) may_process: &'a (dyn Fn() -> bool + Send + Sync),
 }
 
-/// Why a request's body could not be had.
-enum Unread {
-    TooLong,
-    /// The caller went away.
-    Broken,
+/// Why a request body could not be read.
+enum BodyError {
+    TooLarge,
+    /// The client disconnected.
+    Interrupted,
 }
 
 impl SandboxState {
-    /// The answer to a request.
-    pub(crate) async fn exchange<B>(&self, request: Request<B>, channel: &Channel<'_>) -> Answer
+    /// Responds to a request.
+    pub(crate) async fn exchange<B>(
+        &self,
+        request: Request<B>,
+        context: &ExchangeContext<'_>,
+    ) -> GraphResponse
     where
         B: Body<Data = Bytes>,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -65,69 +69,71 @@ impl SandboxState {
         let max_body = self.service.settings.max_body;
         if control::is_control(&message.path) {
             return match body(incoming, max_body).await {
-                Ok(body) => control::answer(self, &Message { body, ..message }),
-                Err(_) => Answer::new(StatusCode::BAD_REQUEST, "The body could not be read."),
+                Ok(body) => control::respond(self, &Message { body, ..message }),
+                Err(_) => GraphResponse::new(StatusCode::BAD_REQUEST, "The body could not be read."),
             };
         }
-        // Faults are drawn before the body is read, so that a connection can close before that.
-        let source = channel.source;
-        let carrier = if source.is_http2 { Carrier::Http2 } else { Carrier::Http1 };
-        let faults = match self.fault_plan.faults_for(&message, carrier) {
+        // Faults are selected before the body is read, because a fault can close the connection before that.
+        let source = context.source;
+        let transport = if source.is_http2 { Transport::Http2 } else { Transport::Http1 };
+        let faults = match self.fault_plan.faults_for(&message, transport) {
             Ok(faults) => faults,
-            Err(error) => return Answer::new(StatusCode::BAD_REQUEST, format!("X-Sandbox-Fault: {error}")),
+            Err(error) => {
+                return GraphResponse::new(StatusCode::BAD_REQUEST, format!("X-Sandbox-Fault: {error}"));
+            }
         };
-        if let Some(end) = faults.unprocessed_stream() {
+        if let Some(termination) = faults.unprocessed_stream() {
             self.record.push(&message, source, &faults.texts);
-            return without_answer(end);
+            return without_response(termination);
         }
-        if !(channel.may_process)() {
-            return without_answer(End::Ignored);
+        if !(context.may_process)() {
+            return without_response(Termination::Ignored);
         }
         if let Some(drop) = faults.drop_before_body() {
             self.record.push(&message, source, &faults.texts);
-            return without_answer(End::NoAnswer(drop.close));
+            return without_response(Termination::NoResponse(drop.close));
         }
-        let too_long = match body(incoming, max_body).await {
+        let too_large = match body(incoming, max_body).await {
             Ok(body) => {
                 message.body = body;
                 false
             }
-            Err(Unread::TooLong) => true,
-            Err(Unread::Broken) => {
+            Err(BodyError::TooLarge) => true,
+            Err(BodyError::Interrupted) => {
                 self.record.push(&message, source, &faults.texts);
-                return without_answer(End::NoAnswer(Close::Fin));
+                return without_response(Termination::NoResponse(CloseMode::Fin));
             }
         };
-        let mut call = Call::new(&message, &channel.scheme, &self.service.settings);
+        let mut call = Call::new(&message, &context.scheme, &self.service.settings);
         call.number = self.record.push(&message, source, &faults.texts);
-        let answer =
-            if too_long { body_too_long().answer(&call.trace) } else { self.respond(&call, &faults) };
-        self.finish(&call, answer)
+        let response =
+            if too_large { body_too_large().response(&call.trace) } else { self.respond(&call, &faults) };
+        self.finish(&call, response)
     }
 
-    /// The answer to a call with its faults.
-    fn respond(&self, call: &Call<'_>, faults: &ActiveFaults) -> Answer {
+    /// The response to a call, with its faults.
+    fn respond(&self, call: &Call<'_>, faults: &ActiveFaults) -> GraphResponse {
         faults.replacement(call).unwrap_or_else(|| faults.apply(call, self.serve(call, faults)))
     }
 
-    fn serve(&self, call: &Call<'_>, faults: &ActiveFaults) -> Answer {
+    fn serve(&self, call: &Call<'_>, faults: &ActiveFaults) -> GraphResponse {
         if let Err(error) = &call.target
             && error.status == StatusCode::NOT_FOUND
         {
-            // An invalid version is found by the gateway before it looks at the token.
-            return error.answer(&call.trace);
+            // Graph's gateway checks the version before the token.
+            return error.response(&call.trace);
         }
         match self.service.caller(call) {
-            Err(unauthorized) => unauthorized.answer(&call.trace),
-            Ok(caller) if is_batch(call) => batch::answer(self, call, &caller, &faults.batch),
+            Err(unauthorized) => unauthorized.response(&call.trace),
+            Ok(caller) if is_batch(call) => batch::respond(self, call, &caller, &faults.batch),
             Ok(caller) => carry_out(self, call, &caller, faults),
         }
     }
 
-    /// Adds the headers that every answer has, and compresses.
-    fn finish(&self, call: &Call<'_>, mut answer: Answer) -> Answer {
-        if answer.bare {
-            return answer;
+    /// Adds the headers that every response has, and compresses.
+    fn finish(&self, call: &Call<'_>, mut response: GraphResponse) -> GraphResponse {
+        if response.bare {
+            return response;
         }
         let trace = &call.trace;
         let mut headers = HeaderMap::new();
@@ -155,43 +161,43 @@ impl SandboxState {
                 ),
             );
         }
-        // What the answer has of its own wins.
-        headers.extend(std::mem::take(&mut answer.headers));
-        answer.headers = headers;
+        // The response's own headers take precedence.
+        headers.extend(std::mem::take(&mut response.headers));
+        response.headers = headers;
         let wanted = self.service.settings.gzip.is_on() && accepts_gzip(&call.message.headers);
-        if wanted && answer.body.len() >= MIN_GZIP_BYTES {
-            answer = compressed(answer);
+        if wanted && response.body.len() >= MIN_GZIP_BYTES {
+            response = compressed(response);
         }
-        answer
+        response
     }
 }
 
-/// A batch is no operation of the service: each of its items is one.
+/// Whether a request is a batch, whose items are the operations.
 fn is_batch(call: &Call<'_>) -> bool {
     let names_batch = matches!(&call.target, Ok((_, address)) if address.resource == Resource::Batch);
     names_batch && call.message.method == Method::POST
 }
 
-fn without_answer(end: End) -> Answer {
-    let mut answer = Answer::no_content();
-    answer.sending.end = end;
-    answer
+fn without_response(termination: Termination) -> GraphResponse {
+    let mut response = GraphResponse::no_content();
+    response.delivery.termination = termination;
+    response
 }
 
-async fn body<B>(incoming: B, max_body: usize) -> Result<Bytes, Unread>
+async fn body<B>(incoming: B, max_body: usize) -> Result<Bytes, BodyError>
 where
     B: Body<Data = Bytes>,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     match Limited::new(incoming, max_body).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(Unread::TooLong),
-        Err(_) => Err(Unread::Broken),
+        Err(error) if error.is::<LengthLimitError>() => Err(BodyError::TooLarge),
+        Err(_) => Err(BodyError::Interrupted),
     }
 }
 
-/// Grade I: the status is documented, the words were not found.
-fn body_too_long() -> GraphError {
+/// Assumed: Graph documents the status, but not the code and message.
+fn body_too_large() -> GraphError {
     GraphError::new(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", "The request body is too large.")
 }
 
@@ -207,14 +213,13 @@ fn accepts_gzip(headers: &HeaderMap) -> bool {
         })
 }
 
-fn compressed(answer: Answer) -> Answer {
-    // The fastest level: this is for faithfulness, not for the network.
-    let mut encoder = GzEncoder::new(Vec::with_capacity(answer.body.len() / 4), Compression::fast());
-    match encoder.write_all(&answer.body).and_then(|()| encoder.finish()) {
-        Ok(body) => {
-            Answer { body: body.into(), ..answer }.with(CONTENT_ENCODING, HeaderValue::from_static("gzip"))
-        }
-        // Writing to a vector does not fail; if it did, the plain body would do.
-        Err(_) => answer,
+fn compressed(response: GraphResponse) -> GraphResponse {
+    // The fastest level, because the purpose is fidelity, not bandwidth.
+    let mut encoder = GzEncoder::new(Vec::with_capacity(response.body.len() / 4), Compression::fast());
+    match encoder.write_all(&response.body).and_then(|()| encoder.finish()) {
+        Ok(body) => GraphResponse { body: body.into(), ..response }
+            .with(CONTENT_ENCODING, HeaderValue::from_static("gzip")),
+        // Writing to a vector does not fail. If it did, the uncompressed body would be valid.
+        Err(_) => response,
     }
 }

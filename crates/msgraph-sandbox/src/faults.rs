@@ -19,7 +19,7 @@ pub use self::parse::FaultSyntaxError;
 pub(crate) use self::apply::throttled;
 pub(crate) use self::forms::{EnvelopeFault, Flaw, HTML, ItemForm};
 pub(crate) use self::plan::{ActiveConnectionFaults, ActiveFaults, FaultPlan, RequestFault};
-use crate::answer::Close;
+use crate::response::CloseMode;
 
 /// The names of faults and their parameters, as Markdown.
 pub const FAULTS_HELP: &str = include_str!("faults.md");
@@ -69,7 +69,7 @@ impl FaultRule {
 pub(crate) enum FaultKind {
     Connection(ConnectionFault),
     Stream(StreamFault),
-    Answer(FaultAnswer),
+    Response(FaultResponse),
     Drop(DropFault),
     Slow(SlowFault),
     Success(SuccessFault),
@@ -85,7 +85,7 @@ pub(crate) enum ConnectionFault {
     /// The TLS handshake starts late.
     SlowHandshake(Duration),
     /// It closes before anything is read.
-    Drop(Close),
+    Drop(CloseMode),
 }
 
 /// A fault of an HTTP/2 stream, which the sandbox does not process.
@@ -99,7 +99,7 @@ pub(crate) enum StreamFault {
 
 /// A response in place of the real one.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct FaultAnswer {
+pub(crate) struct FaultResponse {
     pub(crate) status: StatusCode,
     pub(crate) body: FaultBody,
     pub(crate) code: Option<String>,
@@ -144,7 +144,7 @@ pub(crate) enum RetryAfter {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct DropFault {
     pub(crate) point: DropPoint,
-    pub(crate) close: Close,
+    pub(crate) close: CloseMode,
 }
 
 /// When a connection ends early.
@@ -220,7 +220,7 @@ pub(crate) enum LinkPart {
 /// A change to the response of a batch. Item numbers start at 1.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum BatchFault {
-    Item(usize, FaultAnswer),
+    Item(usize, FaultResponse),
     Missing(usize),
     DuplicateKey(usize),
     Malformed(usize, ItemForm),

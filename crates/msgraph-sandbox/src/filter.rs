@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn operators_and_functions_hold() {
+    fn operators_and_functions_match() {
         for filter in [
             "status eq 'nonCompliant'",
             "'nonCompliant' eq status",
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_refused() {
+    fn an_invalid_filter_is_rejected() {
         for filter in [
             "",
             "status",
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn deep_nesting_is_refused_before_the_stack_ends() {
+    fn deep_nesting_is_rejected_without_a_stack_overflow() {
         let deep = format!("{}platform eq 8{}", "(".repeat(50_000), ")".repeat(50_000));
         assert!(Filter::parse(&deep, &DEVICE_STATUS, Version::Beta).is_err());
         assert!(Filter::parse(&"not ".repeat(50_000), &DEVICE_STATUS, Version::Beta).is_err());

@@ -6,7 +6,6 @@
 //! `batch` for `$batch`, `operation` (throttling), `routes` (methods and scopes), and `reads` or `writes`. These work on the
 //! `store` by the metadata in `model`.
 
-mod answer;
 mod auth;
 mod batch;
 mod body;
@@ -30,6 +29,7 @@ mod random;
 mod reads;
 mod record;
 mod render;
+mod response;
 mod routes;
 mod seed;
 mod service;

@@ -3,7 +3,6 @@
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderValue};
 
-use crate::answer::Answer;
 use crate::call::Call;
 use crate::entity::{StructuredValue, Value};
 use crate::error::{GraphError, Result, quoted};
@@ -16,6 +15,7 @@ use crate::paging::SkipToken;
 use crate::path::{Address, key_in_parentheses};
 use crate::query::{QueryOptions, QueryTarget};
 use crate::render::{Members, View, array, push_display};
+use crate::response::GraphResponse;
 use crate::service::Service;
 use crate::settings::Profile;
 use crate::store::{EntitySet, EntitySetPath, Store, StoredEntity};
@@ -32,7 +32,7 @@ pub(crate) struct ReadOperation<'a> {
 
 impl ReadOperation<'_> {
     /// A page of a collection.
-    pub(crate) fn list(&self, set_address: &EntitySetPath) -> Result<Answer> {
+    pub(crate) fn list(&self, set_address: &EntitySetPath) -> Result<GraphResponse> {
         let set = self.set(set_address)?;
         let options = self.options(QueryTarget::Collection)?;
         let live_like = self.service.settings.profile == Profile::LiveLike;
@@ -87,33 +87,33 @@ impl ReadOperation<'_> {
             members.close();
         });
         members.close();
-        Ok(Answer::json(StatusCode::OK, out))
+        Ok(GraphResponse::json(StatusCode::OK, out))
     }
 
     /// `…/$count`: digits as plain text.
-    pub(crate) fn count(&self, set_address: &EntitySetPath) -> Result<Answer> {
+    pub(crate) fn count(&self, set_address: &EntitySetPath) -> Result<GraphResponse> {
         let set = self.set(set_address)?;
         let options = self.options(QueryTarget::Count)?;
         let filter = options.filter.as_ref().filter(|_| !self.has_fault(&ReadFault::FilterIgnored));
         let selection = self.service.orders.select((set_address, set), self.store.revision(), filter, &[]);
         let count = self.count_shown(selection.len(), selection.len());
-        Ok(Answer::new(StatusCode::OK, count.to_string())
+        Ok(GraphResponse::new(StatusCode::OK, count.to_string())
             .with(CONTENT_TYPE, HeaderValue::from_static("text/plain")))
     }
 
-    pub(crate) fn get(&self, set_address: &EntitySetPath, key: &str) -> Result<Answer> {
+    pub(crate) fn get(&self, set_address: &EntitySetPath, key: &str) -> Result<GraphResponse> {
         let entry = self.set(set_address)?.get(key).ok_or_else(GraphError::not_found)?;
         let options = self.options(QueryTarget::Entity)?;
         Ok(self.entity(StatusCode::OK, entry, &options))
     }
 
     /// A whole entity as a write answers it.
-    pub(crate) fn written_entity(&self, status: StatusCode, entry: &StoredEntity) -> Answer {
+    pub(crate) fn written_entity(&self, status: StatusCode, entry: &StoredEntity) -> GraphResponse {
         self.entity(status, entry, &QueryOptions::default())
     }
 
     /// A summary of the rows that another navigation property of the same parent holds.
-    pub(crate) fn computed(&self, root: usize, key: &str) -> Result<Answer> {
+    pub(crate) fn computed(&self, root: usize, key: &str) -> Result<GraphResponse> {
         let parent = self.store.root_entry(root, key).ok_or_else(GraphError::not_found)?;
         let options = self.options(QueryTarget::Entity)?;
         let of = if *self.address.kind == DEVICE_SUMMARY { DEVICE_STATUSES } else { USER_STATUSES };
@@ -124,16 +124,16 @@ impl ReadOperation<'_> {
         members.string("@odata.context", &self.context(&options, "/$entity"));
         self.view(&options).entity(&mut members, &summary);
         members.close();
-        Ok(Answer::json(StatusCode::OK, out))
+        Ok(GraphResponse::json(StatusCode::OK, out))
     }
 
-    fn entity(&self, status: StatusCode, entry: &StoredEntity, options: &QueryOptions) -> Answer {
+    fn entity(&self, status: StatusCode, entry: &StoredEntity, options: &QueryOptions) -> GraphResponse {
         let mut out = Vec::with_capacity(1024);
         let mut members = Members::open(&mut out);
         members.string("@odata.context", &self.context(options, "/$entity"));
         self.row(&mut members, entry, &self.view(options), options);
         members.close();
-        Answer::json(status, out)
+        GraphResponse::json(status, out)
     }
 
     /// An entity's members and what was expanded.
@@ -280,9 +280,9 @@ fn summary(kind: &'static StructuredType, parent: &StoredEntity, of: usize) -> O
 }
 
 /// `{"value": …}` of an action, which has no entity to describe.
-pub(crate) fn action_value(context: &str, value: &[u8]) -> Answer {
+pub(crate) fn action_value(context: &str, value: &[u8]) -> GraphResponse {
     let mut out = format!(r#"{{"@odata.context":{},"value":"#, quoted(context)).into_bytes();
     out.extend_from_slice(value);
     out.push(b'}');
-    Answer::json(StatusCode::OK, out)
+    GraphResponse::json(StatusCode::OK, out)
 }

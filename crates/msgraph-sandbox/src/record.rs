@@ -1,4 +1,4 @@
-//! The requests that arrived, for tests to read: bounded in number and in bytes, the oldest dropped first.
+//! The recorded requests, which tests read. The record is bounded in number and in bytes, and drops the oldest first.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -10,56 +10,56 @@ use serde_json::Value as Json;
 
 use crate::call::Message;
 
-/// Most bytes of bodies that are kept; a long run with large bodies would otherwise fill the memory before it fills
-/// the record.
+/// Maximum total size of the recorded bodies in bytes, because large bodies would exhaust the memory before the record
+/// reaches its capacity.
 const MAX_BODY_BYTES: usize = 64 * 1024 * 1024;
 
-/// A request as it arrived.
+/// A recorded request.
 #[derive(Debug, Clone)]
 pub struct RecordedRequest {
-    /// Counts all recorded requests, from 1 on; dropped ones leave no gap at the end.
+    /// Number of the request, in order of arrival from 1. Clearing the record restarts at 1.
     pub number: u64,
     /// The method.
     pub method: Method,
-    /// The path in the request's own spelling, not decoded, version included.
+    /// The path as the client sent it, not decoded, with the version.
     pub path: String,
-    /// The query in the request's own spelling, without `?`.
+    /// The query string as the client sent it, not decoded, without `?`.
     pub query: Option<String>,
-    /// All headers with all their values, names in lower case. Tokens are in here.
+    /// All headers, with names in lower case. They include access tokens.
     pub headers: HeaderMap,
-    /// The body's bytes; empty where it was not read.
+    /// The body; empty if it was not read.
     pub body: Bytes,
-    /// When its body had been read, or was given up.
+    /// When the body had been read, or reading it had failed.
     pub at: Instant,
-    /// The number of its connection: 1 for the first one that the sandbox accepted.
+    /// Number of the connection, in the order in which they were accepted, from 1.
     pub connection: u64,
-    /// Whether it came as an HTTP/2 stream.
+    /// Whether the request used HTTP/2.
     pub is_http2: bool,
-    /// The faults that it met, in their text form; those of a batch's items follow the batch's own, as `item N: …`.
+    /// The text form of each fault that applied. The faults of a batch's items follow those of the batch, as `item N: …`.
     pub faults: Vec<String>,
 }
 
-/// Where a request came from.
+/// The connection of a request.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Source {
+pub(crate) struct ConnectionInfo {
     pub(crate) connection: u64,
     pub(crate) is_http2: bool,
 }
 
 impl RecordedRequest {
-    /// The first value of a header, where it is text.
+    /// The first value of a header; `None` if it is absent or not visible ASCII.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// The body as JSON; `None` where it is none.
+    /// The body as JSON; `None` if it is not JSON.
     #[must_use]
     pub fn json(&self) -> Option<Json> {
         serde_json::from_slice(&self.body).ok()
     }
 
-    /// The items of a batch, in their order; empty where the request is no batch.
+    /// The items of a batch, in order; empty if the request is not a batch.
     #[must_use]
     pub fn batch_items(&self) -> Vec<Json> {
         let items = self.json().and_then(|mut body| match body.get_mut("requests").map(Json::take) {
@@ -70,15 +70,15 @@ impl RecordedRequest {
     }
 }
 
-/// A ring of requests.
+/// The bounded record of requests.
 #[derive(Debug)]
 pub(crate) struct Record {
     capacity: usize,
-    ring: Mutex<Ring>,
+    recorded: Mutex<RecordedRequests>,
 }
 
 #[derive(Debug, Default)]
-struct Ring {
+struct RecordedRequests {
     requests: VecDeque<RecordedRequest>,
     body_bytes: usize,
     arrived: u64,
@@ -86,57 +86,57 @@ struct Ring {
 }
 
 impl Record {
-    /// A record of so many requests; 0 records nothing.
+    /// A record with room for `capacity` requests; 0 records nothing.
     pub(crate) fn new(capacity: usize) -> Self {
-        Self { capacity, ring: Mutex::default() }
+        Self { capacity, recorded: Mutex::default() }
     }
 
-    /// Gives the number of the request; 0 where nothing is recorded.
-    pub(crate) fn push(&self, message: &Message, source: Source, faults: &[String]) -> u64 {
+    /// Records a request and returns its number; 0 if nothing is recorded.
+    pub(crate) fn push(&self, message: &Message, source: ConnectionInfo, faults: &[String]) -> u64 {
         if self.capacity == 0 {
             return 0;
         }
         let mut request = copy(message, source, faults.to_vec());
-        let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
-        ring.arrived += 1;
-        let number = ring.arrived;
+        let mut recorded = self.recorded.lock().unwrap_or_else(PoisonError::into_inner);
+        recorded.arrived += 1;
+        let number = recorded.arrived;
         request.number = number;
-        ring.body_bytes += request.body.len();
-        ring.requests.push_back(request);
-        while ring.requests.len() > self.capacity || ring.body_bytes > MAX_BODY_BYTES {
-            let Some(oldest) = ring.requests.pop_front() else { break };
-            ring.body_bytes -= oldest.body.len();
-            ring.dropped += 1;
+        recorded.body_bytes += request.body.len();
+        recorded.requests.push_back(request);
+        while recorded.requests.len() > self.capacity || recorded.body_bytes > MAX_BODY_BYTES {
+            let Some(oldest) = recorded.requests.pop_front() else { break };
+            recorded.body_bytes -= oldest.body.len();
+            recorded.dropped += 1;
         }
         number
     }
 
-    /// Adds a fault to a request that is still there.
-    pub(crate) fn note(&self, number: u64, fault: String) {
-        let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(first) = ring.requests.front().map(|request| request.number) else { return };
+    /// Adds a fault to a request that is still in the record.
+    pub(crate) fn add_fault(&self, number: u64, fault: String) {
+        let mut recorded = self.recorded.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(first) = recorded.requests.front().map(|request| request.number) else { return };
         let index = number.checked_sub(first).and_then(|index| usize::try_from(index).ok());
-        if let Some(request) = index.and_then(|index| ring.requests.get_mut(index)) {
+        if let Some(request) = index.and_then(|index| recorded.requests.get_mut(index)) {
             request.faults.push(fault);
         }
     }
 
     pub(crate) fn all(&self) -> Vec<RecordedRequest> {
-        self.ring.lock().unwrap_or_else(PoisonError::into_inner).requests.iter().cloned().collect()
+        self.recorded.lock().unwrap_or_else(PoisonError::into_inner).requests.iter().cloned().collect()
     }
 
-    /// How many requests the record let go since it was last cleared.
+    /// Number of requests dropped since the record was last cleared.
     pub(crate) fn dropped(&self) -> u64 {
-        self.ring.lock().unwrap_or_else(PoisonError::into_inner).dropped
+        self.recorded.lock().unwrap_or_else(PoisonError::into_inner).dropped
     }
 
     pub(crate) fn clear(&self) {
-        *self.ring.lock().unwrap_or_else(PoisonError::into_inner) = Ring::default();
+        *self.recorded.lock().unwrap_or_else(PoisonError::into_inner) = RecordedRequests::default();
     }
 }
 
-/// A copy that holds no part of the connection's read buffer, which every header value and body points into.
-fn copy(message: &Message, source: Source, faults: Vec<String>) -> RecordedRequest {
+/// A copy that does not keep the connection's read buffer alive, to which header values and the body refer.
+fn copy(message: &Message, source: ConnectionInfo, faults: Vec<String>) -> RecordedRequest {
     let headers = message
         .headers
         .iter()
@@ -164,10 +164,10 @@ mod tests {
     use bytes::Bytes;
     use http::{HeaderMap, Method};
 
-    use super::{MAX_BODY_BYTES, Record, Source};
+    use super::{ConnectionInfo, MAX_BODY_BYTES, Record};
     use crate::call::Message;
 
-    const SOURCE: Source = Source { connection: 1, is_http2: false };
+    const SOURCE: ConnectionInfo = ConnectionInfo { connection: 1, is_http2: false };
 
     fn message(path: &str, body: Bytes) -> Message {
         Message { method: Method::POST, path: path.to_owned(), query: None, headers: HeaderMap::new(), body }
@@ -191,8 +191,8 @@ mod tests {
         let record = Record::new(2);
         let numbers: Vec<u64> =
             ["/1", "/2", "/3"].map(|path| record.push(&message(path, Bytes::new()), SOURCE, &[])).to_vec();
-        record.note(numbers[0], "429".to_owned());
-        record.note(numbers[2], "503".to_owned());
+        record.add_fault(numbers[0], "429".to_owned());
+        record.add_fault(numbers[2], "503".to_owned());
         let faults: Vec<_> = record.all().into_iter().map(|request| request.faults).collect();
         assert_eq!(faults, [vec![], vec!["503".to_owned()]]);
     }

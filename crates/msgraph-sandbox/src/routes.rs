@@ -1,11 +1,10 @@
-//! The routes: which methods a resource has, who may call them, and the read or write that responds.
+//! The routes: the methods of each resource, the access that they need, and the read or write that responds.
 
 use std::sync::PoisonError;
 
 use http::header::ACCEPT;
 use http::{Method, StatusCode};
 
-use crate::answer::Answer;
 use crate::auth::{self, Access, Caller};
 use crate::call::{Call, service_path};
 use crate::error::{GraphError, Result};
@@ -13,17 +12,28 @@ use crate::faults::ReadFault;
 use crate::model::{Action, DEVICE_STATUSES, PROVISIONING_CONFIGURATIONS, USER_STATUSES, Version};
 use crate::path::{Address, Resource};
 use crate::reads::ReadOperation;
+use crate::response::GraphResponse;
 use crate::service::Service;
 use crate::settings::RefMode;
 use crate::store::EntitySetPath;
 use crate::writes::WriteOperation;
 
-/// The answer to a caller's request for anything but a batch.
-pub(crate) fn answer(service: &Service, call: &Call<'_>, caller: &Caller, faults: &[ReadFault]) -> Answer {
-    try_answer(service, call, caller, faults).unwrap_or_else(|error| error.answer(&call.trace))
+/// Responds to a request other than a batch.
+pub(crate) fn respond(
+    service: &Service,
+    call: &Call<'_>,
+    caller: &Caller,
+    faults: &[ReadFault],
+) -> GraphResponse {
+    try_respond(service, call, caller, faults).unwrap_or_else(|error| error.response(&call.trace))
 }
 
-fn try_answer(service: &Service, call: &Call<'_>, caller: &Caller, faults: &[ReadFault]) -> Result<Answer> {
+fn try_respond(
+    service: &Service,
+    call: &Call<'_>,
+    caller: &Caller,
+    faults: &[ReadFault],
+) -> Result<GraphResponse> {
     let (version, address) = call.target.as_ref().map_err(Clone::clone)?;
     let method = &call.message.method;
     check_route(service, method, address)?;
@@ -42,7 +52,7 @@ fn read(
     address: &Address,
     version: Version,
     faults: &[ReadFault],
-) -> Result<Answer> {
+) -> Result<GraphResponse> {
     let store = service.store.read().unwrap_or_else(PoisonError::into_inner);
     let read = ReadOperation { service, call, address, version, store: &store, faults };
     match &address.resource {
@@ -50,12 +60,12 @@ fn read(
         Resource::Count(set) => read.count(set),
         Resource::Entity(set, key) => read.get(set, key),
         Resource::Computed { root, key } => read.computed(*root, key),
-        // `check_route` lets no other resource through with GET.
+        // `check_route` rejects GET for all other resources.
         _ => Err(GraphError::method_not_allowed()),
     }
 }
 
-fn write(service: &Service, call: &Call<'_>, address: &Address, version: Version) -> Result<Answer> {
+fn write(service: &Service, call: &Call<'_>, address: &Address, version: Version) -> Result<GraphResponse> {
     let mut store = service.store.write().unwrap_or_else(PoisonError::into_inner);
     let write = WriteOperation { service, call, address, version, store: &mut store };
     match (&call.message.method, &address.resource) {
@@ -65,7 +75,7 @@ fn write(service: &Service, call: &Call<'_>, address: &Address, version: Version
         (&Method::POST, Resource::Action { action, root, key }) => {
             write.action(*action, *root, key.as_deref())
         }
-        // `check_route` lets no other pair through.
+        // `check_route` rejects all other combinations.
         _ => Err(GraphError::method_not_allowed()),
     }
 }
@@ -107,7 +117,7 @@ fn check_route(service: &Service, method: &Method, address: &Address) -> Result<
         Resource::Count(_) if method_is(&[Method::GET]) => Ok(()),
         Resource::Action { .. } if method_is(&[Method::POST]) => Ok(()),
         Resource::Computed { .. } if method_is(&[Method::GET]) => Ok(()),
-        // Documented for summaries, but what a change to computed counts would mean is not.
+        // Documented for summaries, although changing computed counts has no meaning.
         Resource::Computed { .. } if method_is(&[Method::PATCH]) => Err(missing()),
         Resource::Singleton | Resource::Property if method_is(&[Method::GET]) => Err(missing()),
         _ => Err(GraphError::method_not_allowed()),
@@ -120,7 +130,7 @@ fn refuses_create(service: &Service, set: &EntitySetPath) -> bool {
         || (service.settings.ref_mode == RefMode::Stub && is_provisioning_statuses(set))
 }
 
-/// Rows that Intune computes from reports, which the live service neither takes nor finds by key.
+/// Whether Intune computes the rows from reports. The live service neither creates them nor finds them by key.
 fn holds_computed_rows(set: &EntitySetPath) -> bool {
     matches!(set, EntitySetPath::Contained { navigation: DEVICE_STATUSES | USER_STATUSES, .. })
 }
@@ -140,8 +150,8 @@ fn access(method: &Method, resource: &Resource) -> Access {
     }
 }
 
-/// 406 where the caller takes nothing that the service gives. `$count` is plain text, but JSON is asked for by
-/// clients that send one `Accept` with everything.
+/// Fails with 406 if no media type in `Accept` is supported. `$count` is plain text, but accepts JSON as well, because
+/// some clients send the same `Accept` with every request.
 fn check_accept(call: &Call<'_>, resource: &Resource) -> Result<()> {
     let mut accepted = call
         .message

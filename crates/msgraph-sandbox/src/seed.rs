@@ -1,4 +1,4 @@
-//! The data at start: the same for the same seed, with every value that clients were seen to trip over.
+//! The data at start: the same for the same seed, with values that are known to break clients.
 
 use crate::entity::{StructuredValue, Value};
 use crate::instant::Instant;
@@ -12,7 +12,7 @@ use crate::random::Random;
 use crate::settings::Settings;
 use crate::store::{EntitySetPath, Store, StoredEntity};
 
-/// Id of the first provisioning configuration, whatever the seed.
+/// Id of the first provisioning configuration, for every seed.
 pub const DEMO_CONFIGURATION_ID: &str = "e2a23631-3631-e2a2-3136-a2e23136a2e2";
 
 /// Device statuses of each app configuration.
@@ -21,15 +21,15 @@ const STATUSES_PER_APP_CONFIGURATION: usize = 8;
 /// 100 ns ticks in a minute.
 const MINUTE: i64 = 600_000_000;
 
-/// A store with the data that the settings ask for.
+/// A store with the data of the settings.
 pub(crate) fn store(settings: &Settings) -> Store {
-    let mut seed = Seed { random: Random::new(settings.seed), start: start() };
+    let mut generator = SeedGenerator { random: Random::new(settings.seed), start: start() };
     let mut store = Store::new();
     if let Some(set) = store.set_mut(&EntitySetPath::Root(PROVISIONING_CONFIGURATIONS)) {
         for number in 0..settings.configurations {
             // Ids of version 4 do not repeat, so that an insertion succeeds.
-            if let Ok(entry) = set.insert(seed.provisioning_configuration(number)) {
-                seed.fill(entry, number, share(settings, number));
+            if let Ok(entry) = set.insert(generator.provisioning_configuration(number)) {
+                generator.fill(entry, number, share(settings, number));
             }
         }
     }
@@ -37,8 +37,8 @@ pub(crate) fn store(settings: &Settings) -> Store {
         for (number, kind) in
             [&IOS_MOBILE_APP_CONFIGURATION, &ANDROID_MANAGED_STORE_APP_CONFIGURATION].into_iter().enumerate()
         {
-            if let Ok(entry) = set.insert(seed.app_configuration(kind, number)) {
-                seed.fill(entry, number, STATUSES_PER_APP_CONFIGURATION);
+            if let Ok(entry) = set.insert(generator.app_configuration(kind, number)) {
+                generator.fill(entry, number, STATUSES_PER_APP_CONFIGURATION);
             }
         }
     }
@@ -66,12 +66,12 @@ fn start() -> Instant {
     Instant::parse("2026-11-02T08:30:15.4166667Z").unwrap_or(Instant::MIN)
 }
 
-struct Seed {
+struct SeedGenerator {
     random: Random,
     start: Instant,
 }
 
-impl Seed {
+impl SeedGenerator {
     fn provisioning_configuration(&mut self, number: usize) -> StructuredValue {
         let id = if number == 0 { DEMO_CONFIGURATION_ID.to_owned() } else { self.random.guid() };
         let created = self.minutes_before(number * 1440);
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn the_counts_are_those_asked_for() {
+    fn the_counts_match_the_settings() {
         assert_eq!(counts(&Settings::default()), [1080, 40, 40, 40, 0]);
         for configurations in 0..7 {
             for statuses in [0, 1, 9, 10, 101] {
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rows_hold_what_clients_trip_over() {
+    fn the_rows_hold_values_that_break_clients() {
         let store = store(&Settings::default());
         let texts = |name: &str| {
             statuses(&store, DEMO_CONFIGURATION_ID)

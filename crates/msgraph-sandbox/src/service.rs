@@ -10,7 +10,7 @@ use crate::seed;
 use crate::settings::{Profile, Settings};
 use crate::store::Store;
 
-/// The service: its data and how it behaves.
+/// The simulated service: its data and settings.
 #[derive(Debug)]
 pub(crate) struct Service {
     pub(crate) settings: Settings,
@@ -24,13 +24,13 @@ impl Service {
         Self {
             store: RwLock::new(seed::store(&settings)),
             orders: OrderCache::default(),
-            // Another sequence than the data's, so that new ids differ from seeded ones.
+            // Not the sequence of the data, so that new ids differ from seeded ones.
             ids: Mutex::new(Random::new(!settings.seed)),
             settings,
         }
     }
 
-    /// Puts the data back to what it was at start.
+    /// Restores the data of the start.
     pub(crate) fn reset(&self) {
         let mut store = self.store.write().unwrap_or_else(PoisonError::into_inner);
         *store = seed::store(&self.settings);
@@ -41,7 +41,7 @@ impl Service {
         self.ids.lock().unwrap_or_else(PoisonError::into_inner).guid()
     }
 
-    /// Puts items into another order.
+    /// Shuffles items.
     pub(crate) fn shuffle<T>(&self, items: &mut [T]) {
         let mut random = self.ids.lock().unwrap_or_else(PoisonError::into_inner);
         for last in (1..items.len()).rev() {
@@ -50,17 +50,17 @@ impl Service {
         }
     }
 
-    /// Who calls; the default caller where authentication is off.
+    /// The caller of a request; the default caller if authentication is off.
     pub(crate) fn caller(&self, call: &Call<'_>) -> Result<Caller, auth::Unauthorized> {
         if self.settings.auth.is_on() { auth::caller(&call.message.headers) } else { Ok(Caller::DEFAULT) }
     }
 
-    /// Entities per page at most; without any, paging would never end.
+    /// Maximum number of entities per page; at least 1, because paging would never end with 0.
     pub(crate) fn page_size(&self) -> usize {
         self.settings.page_size.max(1)
     }
 
-    /// Whether dates come back in the text in which they were given.
+    /// Whether responses repeat dates as the caller wrote them.
     pub(crate) fn echoes_dates(&self) -> bool {
         self.settings.profile == Profile::Documented
     }

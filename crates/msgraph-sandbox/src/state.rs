@@ -6,7 +6,7 @@ use crate::service::Service;
 use crate::settings::Settings;
 use crate::throttle::Throttle;
 
-/// What all connections share.
+/// The state that all connections share.
 #[derive(Debug)]
 pub(crate) struct SandboxState {
     pub(crate) service: Service,
@@ -25,7 +25,7 @@ impl SandboxState {
         }
     }
 
-    /// Puts data, faults, record and throttling windows back to what they were at start.
+    /// Restores data, fault rules, recorded requests and throttling windows to those of the start.
     pub(crate) fn reset(&self) {
         self.service.reset();
         self.fault_plan.reset(&self.service.settings);

@@ -1,5 +1,5 @@
-//! Throttling: the published limits of Intune applications, in windows of 20 s (Graph: "Microsoft Graph
-//! service-specific throttling limits", grade D).
+//! Throttling: the published limits of Intune applications, in windows of 20 s (Microsoft Graph: "Microsoft Graph
+//! service-specific throttling limits").
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -19,21 +19,21 @@ const APP_REQUESTS: u64 = 1000;
 /// Requests of all apps in a tenant, per window.
 const TENANT_REQUESTS: u64 = 2000;
 
-/// Slowest clock; one that stands still would make waits infinite.
-const MIN_RATE: f64 = 0.001;
+/// Minimum clock rate, because a clock that does not advance would make waits infinite.
+const MIN_CLOCK_RATE: f64 = 0.001;
 
-/// What has been asked of the service lately.
+/// The throttling windows and their clock.
 #[derive(Debug)]
 pub(crate) struct Throttle {
     clock: Clock,
     windows: Mutex<HashMap<Bucket, Window>>,
 }
 
-/// What a window counts.
+/// The requests that a window counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Bucket {
     tenant: &'static str,
-    /// All apps where `None`.
+    /// All apps if `None`.
     app: Option<&'static str>,
     writes_only: bool,
 }
@@ -45,25 +45,28 @@ struct Window {
     requests: u64,
 }
 
-/// A clock that can run faster than the wall clock and be set forward.
+/// A clock that can run faster than the wall clock and that tests can advance.
 #[derive(Debug)]
 struct Clock {
     started: Instant,
     /// Times the speed of the wall clock.
     rate: f64,
-    set_forward: Mutex<Duration>,
+    offset: Mutex<Duration>,
 }
 
 impl Throttle {
     /// `clock_rate`: how many times faster than the wall clock the windows pass; above 0.
     pub(crate) fn new(clock_rate: f64) -> Self {
         let clock =
-            Clock { started: Instant::now(), rate: clock_rate.max(MIN_RATE), set_forward: Mutex::default() };
+            Clock { started: Instant::now(), rate: clock_rate.max(MIN_CLOCK_RATE), offset: Mutex::default() };
         Self { clock, windows: Mutex::default() }
     }
 
-    /// Counts a request; refused ones count, too. `Err` holds the seconds of wall-clock time, rounded up and at
-    /// least 1, after which the caller may come back.
+    /// Counts a request, including a throttled one.
+    ///
+    /// # Errors
+    ///
+    /// The `Retry-After` of a throttled request in seconds of wall-clock time, rounded up and at least 1.
     pub(crate) fn check(&self, caller: &Caller, is_write: bool) -> Result<(), u64> {
         let now = self.clock.now();
         let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
@@ -85,10 +88,10 @@ impl Throttle {
         }
     }
 
-    /// Sets the clock forward.
+    /// Advances the clock.
     pub(crate) fn advance(&self, by: Duration) {
-        let mut set_forward = self.clock.set_forward.lock().unwrap_or_else(PoisonError::into_inner);
-        *set_forward = set_forward.saturating_add(by);
+        let mut offset = self.clock.offset.lock().unwrap_or_else(PoisonError::into_inner);
+        *offset = offset.saturating_add(by);
     }
 
     pub(crate) fn reset(&self) {
@@ -108,8 +111,8 @@ fn buckets(caller: &Caller) -> [(Bucket, u64); 4] {
 
 impl Clock {
     fn now(&self) -> Duration {
-        let set_forward = *self.set_forward.lock().unwrap_or_else(PoisonError::into_inner);
-        self.started.elapsed().mul_f64(self.rate).saturating_add(set_forward)
+        let offset = *self.offset.lock().unwrap_or_else(PoisonError::into_inner);
+        self.started.elapsed().mul_f64(self.rate).saturating_add(offset)
     }
 
     fn wall_seconds(&self, wait: Duration) -> u64 {
@@ -125,7 +128,7 @@ mod tests {
     use super::Throttle;
     use crate::auth::Caller;
 
-    /// How many of these requests pass, and what the first refusal says.
+    /// Number of requests that pass, and the first `Retry-After`.
     fn passes(throttle: &Throttle, caller: &Caller, is_write: bool, requests: usize) -> (usize, Option<u64>) {
         let results: Vec<_> = (0..requests).map(|_| throttle.check(caller, is_write)).collect();
         let first_refusal = results.iter().find_map(|result| result.err());
@@ -136,10 +139,10 @@ mod tests {
     const THIRD_APP: Caller = Caller { app: "third", ..Caller::DEFAULT };
 
     #[test]
-    fn each_of_the_four_windows_limits() {
+    fn each_of_the_four_windows_limits_requests() {
         let throttle = Throttle::new(1.0);
         assert_eq!(passes(&throttle, &Caller::DEFAULT, true, 150).0, 100);
-        // The refused ones count for the tenant, too.
+        // Throttled requests count toward the tenant's window, too.
         assert_eq!(passes(&throttle, &OTHER_APP, true, 100).0, 50);
         let throttle = Throttle::new(1.0);
         assert_eq!(passes(&throttle, &Caller::DEFAULT, false, 1100).0, 1000);
@@ -149,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_window_ends_and_says_when() {
+    fn retry_after_is_the_rest_of_the_window() {
         let throttle = Throttle::new(1.0);
         assert_eq!(passes(&throttle, &Caller::DEFAULT, true, 101), (100, Some(20)));
         throttle.advance(Duration::from_millis(19_500));
@@ -161,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fast_clock_makes_for_short_waits() {
+    fn a_fast_clock_shortens_retry_after() {
         let throttle = Throttle::new(10.0);
         assert_eq!(passes(&throttle, &Caller::DEFAULT, true, 101), (100, Some(2)));
     }

@@ -1,4 +1,4 @@
-//! Connections: an accept loop of our own, so that a fault can really close or reset one at any point.
+//! Connections, with an accept loop that lets a fault close or reset a connection at any point.
 
 mod frames;
 mod http1;
@@ -20,32 +20,32 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use self::socket::Socket;
-use crate::answer::Close;
 use crate::faults::ActiveConnectionFaults;
-use crate::record::Source;
+use crate::record::ConnectionInfo;
+use crate::response::CloseMode;
 use crate::state::SandboxState;
 use crate::tls;
 
-/// Longest wait for open exchanges at shutdown; a slow answer may be meant to last for ever.
-const SHUTDOWN_WAIT: Duration = Duration::from_secs(2);
-/// Pause after a failed accept, which mostly means that the process is out of file descriptors.
+/// Timeout for open exchanges at shutdown, because a fault can delay a response without end.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
+/// Pause after a failed accept, usually because the process is out of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// What the exchanges of one connection share.
+/// A connection, shared by its exchanges.
 #[derive(Debug, Clone)]
 struct Connection {
     state: Arc<SandboxState>,
-    /// From 1 on, in the order in which they were accepted.
+    /// In the order in which connections were accepted, from 1.
     number: u64,
     scheme: Scheme,
-    /// Whether it is to end with a reset.
+    /// Whether to close with a TCP reset.
     reset: Arc<AtomicBool>,
     stopping: CancellationToken,
 }
 
 impl Connection {
-    fn source(&self, is_http2: bool) -> Source {
-        Source { connection: self.number, is_http2 }
+    fn source(&self, is_http2: bool) -> ConnectionInfo {
+        ConnectionInfo { connection: self.number, is_http2 }
     }
 }
 
@@ -65,13 +65,13 @@ pub(crate) async fn serve(
             accepted = listener.accept() => accepted,
             () = &mut shutdown => break,
         };
-        // Connections that ended leave the set here, so that it does not grow with their number.
+        // Remove finished connections, so that the set does not grow.
         while connections.try_join_next().is_some() {}
         match accepted {
             Ok((stream, _)) => {
                 let faults = state.fault_plan.connection_faults(acceptor.is_some());
                 if !faults.accept.is_zero() {
-                    // Those behind it wait in the listener's queue.
+                    // Later connections wait in the listener's backlog.
                     tokio::select! {
                         () = tokio::time::sleep(faults.accept) => {}
                         () = &mut shutdown => break,
@@ -86,7 +86,7 @@ pub(crate) async fn serve(
                     reset: Arc::clone(&socket.reset),
                     stopping: stopping.clone(),
                 };
-                connections.spawn(connect(socket, acceptor.clone(), faults, connection));
+                connections.spawn(serve_connection(socket, acceptor.clone(), faults, connection));
             }
             Err(error) => {
                 warn!(%error, "The sandbox could not accept a connection");
@@ -97,20 +97,20 @@ pub(crate) async fn serve(
     drop(listener);
     stopping.cancel();
     let all_ended = async { while connections.join_next().await.is_some() {} };
-    if tokio::time::timeout(SHUTDOWN_WAIT, all_ended).await.is_err() {
+    if tokio::time::timeout(SHUTDOWN_TIMEOUT, all_ended).await.is_err() {
         connections.shutdown().await;
     }
     Ok(())
 }
 
-async fn connect(
+async fn serve_connection(
     socket: Socket,
     acceptor: Option<TlsAcceptor>,
     faults: ActiveConnectionFaults,
     connection: Connection,
 ) {
     if let Some(close) = faults.close {
-        connection.reset.store(close == Close::Reset, Ordering::Relaxed);
+        connection.reset.store(close == CloseMode::Reset, Ordering::Relaxed);
         return;
     }
     let Some(acceptor) = acceptor else { return http1::serve(socket, connection).await };
@@ -131,7 +131,7 @@ async fn connect(
     }
 }
 
-/// Whether an answer of this status has a body, and with it a length.
+/// Whether a response with this status has a body and a length.
 fn has_body(status: StatusCode) -> bool {
     !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
 }

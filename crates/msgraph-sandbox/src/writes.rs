@@ -4,7 +4,6 @@ use http::StatusCode;
 use http::header::{HeaderName, HeaderValue, LOCATION};
 use serde_json::{Map, Value as Json};
 
-use crate::answer::{Answer, ODATA_ENTITY_ID};
 use crate::body::{self, Rules, given_key, mismatch, unknown_property};
 use crate::call::Call;
 use crate::entity::{StructuredValue, Value};
@@ -16,6 +15,7 @@ use crate::model::{
 };
 use crate::path::{Address, entity_url};
 use crate::reads::{ReadOperation, action_value};
+use crate::response::{GraphResponse, ODATA_ENTITY_ID};
 use crate::service::Service;
 use crate::settings::{IdPolicy, StatusIds};
 use crate::store::{EntitySetPath, Store};
@@ -32,7 +32,7 @@ pub(crate) struct WriteOperation<'a> {
 }
 
 impl WriteOperation<'_> {
-    pub(crate) fn create(mut self, set_address: &EntitySetPath) -> Result<Answer> {
+    pub(crate) fn create(mut self, set_address: &EntitySetPath) -> Result<GraphResponse> {
         let body = self.body()?;
         let set = self.store.set(set_address).ok_or_else(GraphError::not_found)?;
         let mut entity = self.rules().create(self.address.kind, &body)?;
@@ -51,10 +51,10 @@ impl WriteOperation<'_> {
         }
         let set = self.store.set_mut(set_address).ok_or_else(GraphError::not_found)?;
         set.insert(entity).map_err(|_| conflict())?;
-        self.answer(StatusCode::CREATED, set_address, &id)
+        self.response(StatusCode::CREATED, set_address, &id)
     }
 
-    pub(crate) fn update(mut self, set_address: &EntitySetPath, key: &str) -> Result<Answer> {
+    pub(crate) fn update(mut self, set_address: &EntitySetPath, key: &str) -> Result<GraphResponse> {
         let body = self.body()?;
         let rules = self.rules();
         let set = self.store.set_mut(set_address).ok_or_else(GraphError::not_found)?;
@@ -65,15 +65,15 @@ impl WriteOperation<'_> {
         entity.set("lastModifiedDateTime", Instant::now());
         let version = entity.int32("version").saturating_add(1);
         entity.set("version", Value::Int32(version));
-        self.answer(StatusCode::OK, set_address, key)
+        self.response(StatusCode::OK, set_address, key)
     }
 
-    pub(crate) fn delete(self, set_address: &EntitySetPath, key: &str) -> Result<Answer> {
+    pub(crate) fn delete(self, set_address: &EntitySetPath, key: &str) -> Result<GraphResponse> {
         let set = self.store.set_mut(set_address).ok_or_else(GraphError::not_found)?;
-        if set.remove(key) { Ok(Answer::no_content()) } else { Err(GraphError::not_found()) }
+        if set.remove(key) { Ok(GraphResponse::no_content()) } else { Err(GraphError::not_found()) }
     }
 
-    pub(crate) fn action(self, action: Action, root: usize, key: Option<&str>) -> Result<Answer> {
+    pub(crate) fn action(self, action: Action, root: usize, key: Option<&str>) -> Result<GraphResponse> {
         match action {
             Action::Assign => self.assign(root, key.unwrap_or_default()),
             Action::HasPayloadLinks => self.has_payload_links(),
@@ -81,7 +81,7 @@ impl WriteOperation<'_> {
     }
 
     /// Replaces the assignments of a configuration, those of both forms where it has two.
-    fn assign(mut self, root: usize, key: &str) -> Result<Answer> {
+    fn assign(mut self, root: usize, key: &str) -> Result<GraphResponse> {
         let body = self.body()?;
         let parent = self.store.root_entry(root, key).ok_or_else(GraphError::not_found)?;
         let kind = parent.entity.kind;
@@ -120,7 +120,7 @@ impl WriteOperation<'_> {
         if let Some(entry) = root.and_then(|set| set.get_mut(key)) {
             entry.entity.set("lastModifiedDateTime", Instant::now());
         }
-        Ok(Answer::no_content())
+        Ok(GraphResponse::no_content())
     }
 
     fn assignment(&self, name: &str, kind: &'static StructuredType, item: &Json) -> Result<StructuredValue> {
@@ -129,7 +129,7 @@ impl WriteOperation<'_> {
     }
 
     /// A payload counts as linked where it is the id of a configuration with assignments.
-    fn has_payload_links(mut self) -> Result<Answer> {
+    fn has_payload_links(mut self) -> Result<GraphResponse> {
         let body = self.body()?;
         self.check_parameters(self.address.kind, &body, &["payloadIds"])?;
         let ids = body.get("payloadIds").and_then(Json::as_array).ok_or_else(|| mismatch("payloadIds"))?;
@@ -191,11 +191,11 @@ impl WriteOperation<'_> {
     }
 
     /// The entity as it is now, or 204 where the caller prefers a minimal answer and that is honoured.
-    fn answer(self, status: StatusCode, set_address: &EntitySetPath, key: &str) -> Result<Answer> {
+    fn response(self, status: StatusCode, set_address: &EntitySetPath, key: &str) -> Result<GraphResponse> {
         let message = self.call.message;
         if self.service.settings.return_minimal.is_on() && message.header_lists("prefer", "return=minimal") {
-            let minimal =
-                Answer::no_content().with(PREFERENCE_APPLIED, HeaderValue::from_static("return=minimal"));
+            let minimal = GraphResponse::no_content()
+                .with(PREFERENCE_APPLIED, HeaderValue::from_static("return=minimal"));
             if status != StatusCode::CREATED {
                 return Ok(minimal);
             }

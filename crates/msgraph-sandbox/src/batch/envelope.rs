@@ -15,10 +15,10 @@ use crate::error::{GraphError, Result};
 use crate::model::Version;
 use crate::settings::Switch;
 
-/// Most items of a batch.
+/// Maximum number of items of a batch.
 const MAX_ITEMS: usize = 20;
 
-/// A batch that may run.
+/// A valid batch.
 #[derive(Debug)]
 pub(super) struct Envelope {
     pub(super) items: Vec<Item>,
@@ -27,7 +27,7 @@ pub(super) struct Envelope {
 /// One request of a batch.
 #[derive(Debug)]
 pub(super) struct Item {
-    /// As the caller spelled it; compared without case.
+    /// As the caller spelled it. Ids compare case-insensitively.
     pub(super) id: String,
     method: Method,
     url: String,
@@ -45,7 +45,7 @@ impl Envelope {
             return Err(malformed());
         }
         if requests.len() > MAX_ITEMS {
-            // Grade I: the status is documented, the words were not found.
+            // Assumed: Graph documents the status, but not the code and message.
             return Err(GraphError::bad_request(format!(
                 "The number of requests in a batch cannot be more than {MAX_ITEMS}."
             )));
@@ -67,7 +67,7 @@ impl Envelope {
 }
 
 impl Item {
-    /// Members that Graph does not know, such as an SDK's misspelled `depends_on`, count for nothing.
+    /// Unknown members, such as an SDK's misspelled `depends_on`, are ignored.
     fn parse(members: &Map<String, Json>, earlier: &HashMap<String, usize>) -> Result<Self> {
         let text = |name: &str| {
             members.get(name).and_then(Json::as_str).filter(|text| !text.is_empty()).ok_or_else(malformed)
@@ -86,8 +86,8 @@ impl Item {
         })
     }
 
-    /// The item as a request of its own, of the batch's version. An absolute or versioned URL thus names a segment
-    /// that does not exist, unless it is to be taken apart.
+    /// The item as a single request of the batch's version. Unless URLs are lenient, an absolute or versioned URL names a
+    /// segment that does not exist.
     pub(super) fn message(&self, outer: &Call<'_>, lenient_urls: Switch) -> Message {
         let url = if lenient_urls.is_on() { below_version(&self.url) } else { &self.url };
         let (path, query) = match url.split_once('?') {
@@ -167,7 +167,7 @@ fn depends_on(id: &str, json: Option<&Json>, earlier: &HashMap<String, usize>) -
         .collect()
 }
 
-/// Only three patterns work: no dependencies, each item on the one before it, or all dependents on one item.
+/// Graph supports three patterns: no dependencies, each item on the one before it, or all dependents on one item.
 fn check_pattern(items: &[Item]) -> Result<()> {
     let serial = items.iter().enumerate().all(|(index, item)| index == 0 || item.depends_on == [index - 1]);
     let mut dependents = items.iter().map(|item| &item.depends_on).filter(|earlier| !earlier.is_empty());

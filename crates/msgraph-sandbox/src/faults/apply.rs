@@ -9,63 +9,67 @@ use serde_json::{Map, Value as Json, json};
 
 use super::forms::TEXT;
 use super::{
-    ActiveFaults, DropFault, DropPoint, FaultAnswer, FaultBody, HTML, LinkPart, ReadFault, RequestFault,
+    ActiveFaults, DropFault, DropPoint, FaultBody, FaultResponse, HTML, LinkPart, ReadFault, RequestFault,
     RetryAfter, SlowFault, StreamFault, SuccessFault,
 };
-use crate::answer::{Answer, End, JSON, Sending};
 use crate::auth::Unauthorized;
 use crate::call::{Call, service_path};
 use crate::error::{GraphError, Shape, Trace, quoted};
 use crate::path::entity_url;
+use crate::response::{Delivery, GraphResponse, JSON, Termination};
 
-impl FaultAnswer {
+impl FaultResponse {
     /// The answer to a call.
-    pub(crate) fn answer(&self, call: &Call<'_>) -> Answer {
-        let mut answer = self.body(call);
-        answer.status = self.status;
+    pub(crate) fn response(&self, call: &Call<'_>) -> GraphResponse {
+        let mut response = self.body(call);
+        response.status = self.status;
         if let Some(flaw) = self.flaw {
-            answer.body = flaw.apply(&answer.body);
+            response.body = flaw.apply(&response.body);
         }
         for (name, value) in &self.headers {
-            answer.headers.insert(name, value.clone());
+            response.headers.insert(name, value.clone());
         }
         match &self.retry_after {
-            None => answer,
-            Some(RetryAfter::Text(text)) => answer.with_text(RETRY_AFTER, text),
+            None => response,
+            Some(RetryAfter::Text(text)) => response.with_text(RETRY_AFTER, text),
             Some(RetryAfter::Date(ahead)) => {
-                answer.with_text(RETRY_AFTER, &httpdate::fmt_http_date(SystemTime::now() + *ahead))
+                response.with_text(RETRY_AFTER, &httpdate::fmt_http_date(SystemTime::now() + *ahead))
             }
         }
     }
 
-    fn body(&self, call: &Call<'_>) -> Answer {
+    fn body(&self, call: &Call<'_>) -> GraphResponse {
         let status = self.status;
-        let in_shape = |shape| self.error().in_shape(shape).answer(&call.trace);
+        let in_shape = |shape| self.error().in_shape(shape).response(&call.trace);
         match &self.body {
             FaultBody::Plain => in_shape(Shape::Gateway),
             FaultBody::Wrapped => in_shape(Shape::Intune),
             FaultBody::DoubleWrapped => in_shape(Shape::IntuneTwice),
-            FaultBody::EmptyMessage => GraphError { message: "".into(), ..self.error() }.answer(&call.trace),
-            FaultBody::Empty => Answer::new(status, ""),
+            FaultBody::EmptyMessage => {
+                GraphError { message: "".into(), ..self.error() }.response(&call.trace)
+            }
+            FaultBody::Empty => GraphResponse::new(status, ""),
             FaultBody::Html => {
-                Answer::new(status, HTML).with(CONTENT_TYPE, HeaderValue::from_static("text/html"))
+                GraphResponse::new(status, HTML).with(CONTENT_TYPE, HeaderValue::from_static("text/html"))
             }
             FaultBody::Text => {
-                Answer::new(status, TEXT).with(CONTENT_TYPE, HeaderValue::from_static("text/plain"))
+                GraphResponse::new(status, TEXT).with(CONTENT_TYPE, HeaderValue::from_static("text/plain"))
             }
             FaultBody::Truncated => truncated(in_shape(Shape::Gateway)),
             FaultBody::Throttled => throttled(&call.trace),
-            FaultBody::MissingRoute => missing_route(call).answer(&call.trace),
+            FaultBody::MissingRoute => missing_route(call).response(&call.trace),
             FaultBody::SegmentNotFound => {
                 let last = call.message.path.rsplit('/').next().unwrap_or_default();
-                GraphError::segment_not_found(last).answer(&call.trace)
+                GraphError::segment_not_found(last).response(&call.trace)
             }
             FaultBody::InvalidVersion => {
                 let first = call.message.path.split('/').find(|segment| !segment.is_empty());
-                GraphError::invalid_version(first.unwrap_or_default()).answer(&call.trace)
+                GraphError::invalid_version(first.unwrap_or_default()).response(&call.trace)
             }
-            FaultBody::ClaimsChallenge => Unauthorized::Challenged.answer(&call.trace),
-            FaultBody::Custom(body) => Answer { bare: true, ..Answer::new(status, body.clone()) },
+            FaultBody::ClaimsChallenge => Unauthorized::Challenged.response(&call.trace),
+            FaultBody::Custom(body) => {
+                GraphResponse { bare: true, ..GraphResponse::new(status, body.clone()) }
+            }
         }
     }
 
@@ -99,13 +103,13 @@ fn default_error(status: StatusCode) -> (&'static str, &'static str) {
 }
 
 /// The gateway's 429, with its own order of members.
-pub(crate) fn throttled(trace: &Trace) -> Answer {
+pub(crate) fn throttled(trace: &Trace) -> GraphResponse {
     let body = format!(
         r#"{{"error":{{"code":"TooManyRequests","innerError":{{"code":"429","date":"{}","message":"Please retry after","request-id":{},"status":"429"}},"message":"Please retry again later."}}}}"#,
         trace.date_text(),
         quoted(&trace.request_id),
     );
-    Answer::error(StatusCode::TOO_MANY_REQUESTS, body)
+    GraphResponse::error(StatusCode::TOO_MANY_REQUESTS, body)
 }
 
 fn missing_route(call: &Call<'_>) -> GraphError {
@@ -119,53 +123,53 @@ fn missing_route(call: &Call<'_>) -> GraphError {
     }
 }
 
-fn truncated(mut answer: Answer) -> Answer {
-    answer.body.truncate(answer.body.len() / 2);
-    answer
+fn truncated(mut response: GraphResponse) -> GraphResponse {
+    response.body.truncate(response.body.len() / 2);
+    response
 }
 
 impl ActiveFaults {
     /// The response that replaces the real one without executing the request.
-    pub(crate) fn replacement(&self, call: &Call<'_>) -> Option<Answer> {
+    pub(crate) fn replacement(&self, call: &Call<'_>) -> Option<GraphResponse> {
         match &self.request {
-            Some(RequestFault::Answer(fault)) if !fault.applied => {
-                Some(self.with_delivery(fault.answer(call)))
+            Some(RequestFault::Response(fault)) if !fault.applied => {
+                Some(self.with_delivery(fault.response(call)))
             }
             _ => None,
         }
     }
 
     /// The real response, changed by the faults.
-    pub(crate) fn apply(&self, call: &Call<'_>, real: Answer) -> Answer {
-        let answer = match (&self.request, &self.success) {
-            (Some(RequestFault::Answer(fault)), _) => fault.answer(call),
+    pub(crate) fn apply(&self, call: &Call<'_>, real: GraphResponse) -> GraphResponse {
+        let response = match (&self.request, &self.success) {
+            (Some(RequestFault::Response(fault)), _) => fault.response(call),
             (_, Some(success)) if real.status.is_success() => success.apply(call, real),
             _ => real,
         };
-        self.with_delivery(answer)
+        self.with_delivery(response)
     }
 
     /// How to end an HTTP/2 stream that is not processed.
-    pub(crate) fn unprocessed_stream(&self) -> Option<End> {
+    pub(crate) fn unprocessed_stream(&self) -> Option<Termination> {
         match &self.request {
-            Some(RequestFault::Stream(StreamFault::Refuse)) => Some(End::Refused),
-            Some(RequestFault::Stream(StreamFault::GoAway)) => Some(End::GoAway),
+            Some(RequestFault::Stream(StreamFault::Refuse)) => Some(Termination::Refused),
+            Some(RequestFault::Stream(StreamFault::GoAway)) => Some(Termination::GoAway),
             _ => None,
         }
     }
 
-    fn with_delivery(&self, mut answer: Answer) -> Answer {
-        let mut sending = Sending::default();
+    fn with_delivery(&self, mut response: GraphResponse) -> GraphResponse {
+        let mut delivery = Delivery::default();
         match self.slow {
-            Some(SlowFault::FirstByte(wait)) => sending.first_byte = wait,
-            Some(SlowFault::Body { piece, pause }) => sending.pieces = Some((piece, pause)),
+            Some(SlowFault::FirstByte(wait)) => delivery.first_byte_delay = wait,
+            Some(SlowFault::Body { piece, pause }) => delivery.chunks = Some((piece, pause)),
             None => {}
         }
         if let Some(RequestFault::Drop(drop)) = &self.request {
-            sending.end = drop.end();
+            delivery.termination = drop.termination();
         }
-        answer.sending = sending;
-        answer
+        response.delivery = delivery;
+        response
     }
 
     /// How to close the connection before the request body is read.
@@ -178,21 +182,21 @@ impl ActiveFaults {
 }
 
 impl DropFault {
-    fn end(self) -> End {
+    fn termination(self) -> Termination {
         match self.point {
-            DropPoint::MidResponse(bytes) => End::MidBody(bytes, self.close),
-            DropPoint::BeforeBody | DropPoint::AfterApplied => End::NoAnswer(self.close),
+            DropPoint::MidResponse(bytes) => Termination::MidBody(bytes, self.close),
+            DropPoint::BeforeBody | DropPoint::AfterApplied => Termination::NoResponse(self.close),
         }
     }
 }
 
 impl SuccessFault {
-    fn apply(&self, call: &Call<'_>, mut real: Answer) -> Answer {
+    fn apply(&self, call: &Call<'_>, mut real: GraphResponse) -> GraphResponse {
         match self {
             Self::Status200 => real.status = StatusCode::OK,
             Self::NoContent { header, location } => {
                 let url = location.clone().or_else(|| entity_address(call, &real)).unwrap_or_default();
-                real = Answer { status: StatusCode::NO_CONTENT, headers: HeaderMap::new(), ..real };
+                real = GraphResponse { status: StatusCode::NO_CONTENT, headers: HeaderMap::new(), ..real };
                 real.body.clear();
                 if let Some(header) = header {
                     real = real.with_text(header.clone(), &url);
@@ -225,17 +229,17 @@ impl SuccessFault {
     }
 }
 
-fn edit(answer: &mut Answer, change: impl FnOnce(&mut Map<String, Json>)) {
-    if let Ok(mut members) = serde_json::from_slice::<Map<String, Json>>(&answer.body) {
+fn edit(response: &mut GraphResponse, change: impl FnOnce(&mut Map<String, Json>)) {
+    if let Ok(mut members) = serde_json::from_slice::<Map<String, Json>>(&response.body) {
         change(&mut members);
-        answer.body = Json::Object(members).to_string().into();
+        response.body = Json::Object(members).to_string().into();
     }
 }
 
 /// The URL of the entity in a response body.
-fn entity_address(call: &Call<'_>, answer: &Answer) -> Option<String> {
+fn entity_address(call: &Call<'_>, response: &GraphResponse) -> Option<String> {
     let (version, address) = call.target.as_ref().ok()?;
-    let entity: Map<String, Json> = serde_json::from_slice(&answer.body).ok()?;
+    let entity: Map<String, Json> = serde_json::from_slice(&response.body).ok()?;
     Some(entity_url(&call.root(*version), address, entity.get("id")?.as_str()?))
 }
 

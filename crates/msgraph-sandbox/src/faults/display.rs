@@ -11,10 +11,10 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use super::forms::{ENVELOPE_BODIES, FLAWS, ITEM_FORMS, name_of};
 use super::parse::{BODIES, LINK_PARTS};
 use super::{
-    BatchFault, ConnectionFault, DropPoint, Fault, FaultAnswer, FaultBody, FaultKind, FaultRule, ReadFault,
+    BatchFault, ConnectionFault, DropPoint, Fault, FaultBody, FaultKind, FaultResponse, FaultRule, ReadFault,
     RetryAfter, SlowFault, StreamFault, SuccessFault,
 };
-use crate::answer::Close;
+use crate::response::CloseMode;
 
 /// The characters that a parameter's value must percent-encode.
 const ENCODED: &AsciiSet = &CONTROLS.add(b';').add(b'%').add(b'=');
@@ -36,12 +36,12 @@ impl ParameterWriter<'_, '_> {
         self.write(name, humantime::format_duration(time))
     }
 
-    fn close(&mut self, close: Close) -> fmt::Result {
-        self.write("close", if close == Close::Reset { "reset" } else { "fin" })
+    fn close(&mut self, close: CloseMode) -> fmt::Result {
+        self.write("close", if close == CloseMode::Reset { "reset" } else { "fin" })
     }
 
-    fn answer(&mut self, answer: &FaultAnswer) -> fmt::Result {
-        match &answer.body {
+    fn response(&mut self, response: &FaultResponse) -> fmt::Result {
+        match &response.body {
             FaultBody::Custom(body) => match std::str::from_utf8(body) {
                 Ok(text) => self.write("text", text)?,
                 Err(_) => self.write("base64", STANDARD.encode(body))?,
@@ -53,32 +53,32 @@ impl ParameterWriter<'_, '_> {
                 )?;
             }
         }
-        self.write_some("code", answer.code.as_ref())?;
-        self.write_some("message", answer.message.as_ref())?;
-        for (name, value) in &answer.headers {
+        self.write_some("code", response.code.as_ref())?;
+        self.write_some("message", response.message.as_ref())?;
+        for (name, value) in &response.headers {
             self.write(&format!("header.{name}"), String::from_utf8_lossy(value.as_bytes()))?;
         }
-        match &answer.retry_after {
+        match &response.retry_after {
             None => {}
             Some(RetryAfter::Text(text)) => self.write("retry-after", text)?,
             Some(RetryAfter::Date(ahead)) => {
                 self.write("retry-after", format!("date:{}", humantime::format_duration(*ahead)))?;
             }
         }
-        self.write_some("flaw", answer.flaw.map(|flaw| name_of(&FLAWS, &flaw)))?;
-        if answer.applied { self.0.write_str(";applied") } else { Ok(()) }
+        self.write_some("flaw", response.flaw.map(|flaw| name_of(&FLAWS, &flaw)))?;
+        if response.applied { self.0.write_str(";applied") } else { Ok(()) }
     }
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            FaultKind::Answer(answer) => {
-                match &answer.body {
-                    FaultBody::Custom(_) => write!(out, "canned;status={}", answer.status.as_u16())?,
-                    _ => write!(out, "{}", answer.status.as_u16())?,
+            FaultKind::Response(response) => {
+                match &response.body {
+                    FaultBody::Custom(_) => write!(out, "canned;status={}", response.status.as_u16())?,
+                    _ => write!(out, "{}", response.status.as_u16())?,
                 }
-                ParameterWriter(out).answer(answer)
+                ParameterWriter(out).response(response)
             }
             FaultKind::Drop(drop) => {
                 out.write_str(match drop.point {
@@ -185,9 +185,9 @@ impl fmt::Display for ReadFault {
 impl fmt::Display for BatchFault {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Item(item, answer) => {
-                write!(out, "batch-item;item={item};status={}", answer.status.as_u16())?;
-                ParameterWriter(out).answer(answer)
+            Self::Item(item, response) => {
+                write!(out, "batch-item;item={item};status={}", response.status.as_u16())?;
+                ParameterWriter(out).response(response)
             }
             Self::Missing(item) => write!(out, "batch-missing;item={item}"),
             Self::DuplicateKey(item) => write!(out, "batch-duplicate;item={item}"),

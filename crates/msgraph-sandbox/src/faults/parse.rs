@@ -12,10 +12,10 @@ use percent_encoding::percent_decode_str;
 
 use super::forms::{ENVELOPE_BODIES, EnvelopeBody, EnvelopeFault, FLAWS, Flaw, ITEM_FORMS, ItemForm};
 use super::{
-    BatchFault, ConnectionFault, DropFault, DropPoint, Fault, FaultAnswer, FaultBody, FaultKind, FaultRule,
+    BatchFault, ConnectionFault, DropFault, DropPoint, Fault, FaultBody, FaultKind, FaultResponse, FaultRule,
     LinkPart, ReadFault, RetryAfter, SlowFault, StreamFault, SuccessFault,
 };
-use crate::answer::{Close, ODATA_ENTITY_ID};
+use crate::response::{CloseMode, ODATA_ENTITY_ID};
 
 /// A fault that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -99,8 +99,8 @@ impl FaultParser {
         self.required(name, time)
     }
 
-    fn take_close(&mut self) -> ParseResult<Close> {
-        let table = [("fin", Close::Fin), ("reset", Close::Reset)];
+    fn take_close(&mut self) -> ParseResult<CloseMode> {
+        let table = [("fin", CloseMode::Fin), ("reset", CloseMode::Reset)];
         Ok(self.take_named("close", &table)?.unwrap_or_default())
     }
 
@@ -130,10 +130,10 @@ impl FaultParser {
     fn kind(&mut self) -> ParseResult<FaultKind> {
         let name = self.name.clone();
         if let Ok(status) = name.parse::<u16>() {
-            return Ok(FaultKind::Answer(self.status(status)?));
+            return Ok(FaultKind::Response(self.status(status)?));
         }
         Ok(match name.as_str() {
-            "canned" => FaultKind::Answer(self.canned()?),
+            "canned" => FaultKind::Response(self.canned()?),
             "claims-challenge" => self.preset(401, FaultBody::ClaimsChallenge)?,
             "missing-route" => self.preset(400, FaultBody::MissingRoute)?,
             "segment-not-found" => self.preset(400, FaultBody::SegmentNotFound)?,
@@ -141,9 +141,9 @@ impl FaultParser {
             "gateway-timeout" => self.preset(504, FaultBody::DoubleWrapped)?,
             "bad-gateway" => self.preset(502, FaultBody::Html)?,
             "service-timeout" => {
-                let mut answer = self.answer(StatusCode::SERVICE_UNAVAILABLE, FaultBody::Wrapped)?;
-                answer.code.get_or_insert_with(|| "CancelledOnServiceTimeout".to_owned());
-                FaultKind::Answer(answer)
+                let mut response = self.response(StatusCode::SERVICE_UNAVAILABLE, FaultBody::Wrapped)?;
+                response.code.get_or_insert_with(|| "CancelledOnServiceTimeout".to_owned());
+                FaultKind::Response(response)
             }
             "drop-unread" => self.drop(DropPoint::BeforeBody)?,
             "drop-mid-answer" => {
@@ -266,22 +266,22 @@ impl FaultParser {
 
     fn preset(&mut self, status: u16, body: FaultBody) -> ParseResult<FaultKind> {
         let status = status_code(status)?;
-        Ok(FaultKind::Answer(self.answer(status, body)?))
+        Ok(FaultKind::Response(self.response(status, body)?))
     }
 
-    fn status(&mut self, status: u16) -> ParseResult<FaultAnswer> {
+    fn status(&mut self, status: u16) -> ParseResult<FaultResponse> {
         let body = if status == 429 { FaultBody::Throttled } else { FaultBody::Plain };
-        self.answer(status_code(status)?, body)
+        self.response(status_code(status)?, body)
     }
 
-    fn canned(&mut self) -> ParseResult<FaultAnswer> {
+    fn canned(&mut self) -> ParseResult<FaultResponse> {
         let status = status_code(self.take_number("status")?.unwrap_or(200))?;
         let bytes = self.take_as("base64", |text| STANDARD.decode(text).ok().map(Bytes::from))?;
         let body = bytes.unwrap_or_else(|| Bytes::from(self.take("text").unwrap_or_default()));
-        self.answer(status, FaultBody::Custom(body))
+        self.response(status, FaultBody::Custom(body))
     }
 
-    fn answer(&mut self, status: StatusCode, body: FaultBody) -> ParseResult<FaultAnswer> {
+    fn response(&mut self, status: StatusCode, body: FaultBody) -> ParseResult<FaultResponse> {
         let given = self.take_as("body", |text| {
             BODIES.into_iter().find(|(name, _)| *name == text).map(|(_, body)| body)
         })?;
@@ -306,7 +306,7 @@ impl FaultParser {
                 ),
             }),
         };
-        Ok(FaultAnswer {
+        Ok(FaultResponse {
             status,
             body: given.unwrap_or(body),
             code: self.take("code"),

@@ -7,13 +7,13 @@ use std::time::Duration;
 use http::Method;
 
 use super::{
-    BatchFault, ConnectionFault, DropFault, Fault, FaultAnswer, FaultKind, FaultRule, FaultSyntaxError,
+    BatchFault, ConnectionFault, DropFault, Fault, FaultKind, FaultResponse, FaultRule, FaultSyntaxError,
     ReadFault, SlowFault, StreamFault, SuccessFault,
 };
-use crate::answer::Close;
-use crate::call::{Carrier, Message};
+use crate::call::{Message, Transport};
 use crate::paging::SkipToken;
 use crate::random::Random;
+use crate::response::CloseMode;
 use crate::settings::Settings;
 
 /// The request header that names faults.
@@ -58,13 +58,13 @@ pub(crate) struct ActiveConnectionFaults {
     /// Delay before the TLS handshake.
     pub(crate) handshake: Duration,
     /// Close the connection before anything is read.
-    pub(crate) close: Option<Close>,
+    pub(crate) close: Option<CloseMode>,
 }
 
 /// A fault that replaces the response to the whole request.
 #[derive(Debug)]
 pub(crate) enum RequestFault {
-    Answer(FaultAnswer),
+    Response(FaultResponse),
     Drop(DropFault),
     Stream(StreamFault),
 }
@@ -98,19 +98,19 @@ impl FaultPlan {
     pub(crate) fn faults_for(
         &self,
         message: &Message,
-        carrier: Carrier,
+        transport: Transport,
     ) -> Result<ActiveFaults, FaultSyntaxError> {
         let mut faults = ActiveFaults::default();
         for value in message.headers.get_all(HEADER) {
             let fault: Fault = String::from_utf8_lossy(value.as_bytes()).parse()?;
-            if fault.applies_to(message, carrier) && faults.accepts(&fault.0) {
+            if fault.applies_to(message, transport) && faults.accepts(&fault.0) {
                 faults.add(fault);
             }
         }
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let PlanState { rules, random } = &mut *state;
         for rule_state in rules {
-            if rule_state.matches(message, carrier, &faults, random) {
+            if rule_state.matches(message, transport, &faults, random) {
                 faults.add(rule_state.rule.fault.clone());
             }
         }
@@ -164,12 +164,12 @@ impl RuleState {
     fn matches(
         &mut self,
         message: &Message,
-        carrier: Carrier,
+        transport: Transport,
         faults: &ActiveFaults,
         random: &mut Random,
     ) -> bool {
         let rule = &self.rule;
-        let matches = rule.fault.applies_to(message, carrier)
+        let matches = rule.fault.applies_to(message, transport)
             && faults.accepts(&rule.fault.0)
             && !self.is_exhausted()
             && rule.method.as_ref().is_none_or(|method| *method == message.method)
@@ -196,12 +196,12 @@ impl RuleState {
 
 impl Fault {
     /// Whether the fault can apply to this kind of request.
-    fn applies_to(&self, message: &Message, carrier: Carrier) -> bool {
-        let is_item = carrier == Carrier::BatchItem;
+    fn applies_to(&self, message: &Message, transport: Transport) -> bool {
+        let is_item = transport == Transport::BatchItem;
         match &self.0 {
             FaultKind::Connection(_) => false,
-            FaultKind::Stream(_) => carrier == Carrier::Http2,
-            FaultKind::Answer(_) => true,
+            FaultKind::Stream(_) => transport == Transport::Http2,
+            FaultKind::Response(_) => true,
             FaultKind::Drop(_) | FaultKind::Slow(_) => !is_item,
             FaultKind::Success(_) => {
                 matches!(message.method, Method::POST | Method::PATCH) && !is_batch(message)
@@ -216,7 +216,7 @@ impl ActiveFaults {
     fn accepts(&self, kind: &FaultKind) -> bool {
         match kind {
             FaultKind::Connection(_) => false,
-            FaultKind::Answer(_) | FaultKind::Drop(_) | FaultKind::Stream(_) => self.request.is_none(),
+            FaultKind::Response(_) | FaultKind::Drop(_) | FaultKind::Stream(_) => self.request.is_none(),
             FaultKind::Slow(_) => self.slow.is_none(),
             FaultKind::Success(_) => self.success.is_none(),
             FaultKind::Read(_) | FaultKind::Batch(_) => true,
@@ -228,7 +228,7 @@ impl ActiveFaults {
         match fault.0 {
             FaultKind::Connection(_) => {}
             FaultKind::Stream(stream) => self.request = Some(RequestFault::Stream(stream)),
-            FaultKind::Answer(answer) => self.request = Some(RequestFault::Answer(answer)),
+            FaultKind::Response(response) => self.request = Some(RequestFault::Response(response)),
             FaultKind::Drop(drop) => self.request = Some(RequestFault::Drop(drop)),
             FaultKind::Slow(slow) => self.slow = Some(slow),
             FaultKind::Success(success) => self.success = Some(success),
@@ -257,8 +257,8 @@ mod tests {
     use bytes::Bytes;
     use http::{HeaderMap, Method};
 
-    use super::{Carrier, FaultPlan, FaultRule, Message, RequestFault};
-    use crate::answer::Close;
+    use super::{FaultPlan, FaultRule, Message, RequestFault, Transport};
+    use crate::response::CloseMode;
     use crate::settings::Settings;
 
     fn request(method: Method, path: &str) -> Message {
@@ -272,8 +272,8 @@ mod tests {
 
     fn statuses(plan: &FaultPlan, message: &Message, requests: usize) -> Vec<u16> {
         (0..requests)
-            .map(|_| match plan.faults_for(message, Carrier::Http1).unwrap().request {
-                Some(RequestFault::Answer(answer)) => answer.status.as_u16(),
+            .map(|_| match plan.faults_for(message, Transport::Http1).unwrap().request {
+                Some(RequestFault::Response(response)) => response.status.as_u16(),
                 Some(RequestFault::Drop(_) | RequestFault::Stream(_)) => 1,
                 None => 0,
             })
@@ -310,7 +310,7 @@ mod tests {
     fn an_invalid_fault_header_is_an_error() {
         let mut message = request(Method::GET, "/beta/x");
         message.headers.insert("x-sandbox-fault", http::HeaderValue::from_static("nope"));
-        assert!(plan(&[]).faults_for(&message, Carrier::Http1).is_err());
+        assert!(plan(&[]).faults_for(&message, Transport::Http1).is_err());
     }
 
     #[test]
@@ -319,12 +319,12 @@ mod tests {
         let first = plan.connection_faults(true);
         assert_eq!((first.handshake.as_secs(), first.close), (1, None));
         let second = plan.connection_faults(true);
-        assert_eq!((second.handshake.as_secs(), second.close), (0, Some(Close::Fin)));
+        assert_eq!((second.handshake.as_secs(), second.close), (0, Some(CloseMode::Fin)));
         let message = request(Method::GET, "/beta/x");
         assert_eq!(statuses(&plan, &message, 1), [0], "there is no stream on HTTP/1.1");
-        let faults = plan.faults_for(&message, Carrier::Http2).unwrap();
+        let faults = plan.faults_for(&message, Transport::Http2).unwrap();
         assert_eq!(faults.texts, ["refuse-stream"]);
-        assert!(plan.faults_for(&message, Carrier::BatchItem).unwrap().request.is_none());
+        assert!(plan.faults_for(&message, Transport::BatchItem).unwrap().request.is_none());
     }
 
     #[test]

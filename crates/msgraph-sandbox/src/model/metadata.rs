@@ -1,4 +1,4 @@
-//! The types themselves, as beta's and v1.0's metadata have them (grade M). Properties stand in the order in which the
+//! The types themselves, as beta's and v1.0's metadata have them. Properties stand in the order in which the
 //! live service was seen to write them.
 
 use super::{Action, Cardinality, EnumType, Navigation, Origin, Property, PropertyType, StructuredType};

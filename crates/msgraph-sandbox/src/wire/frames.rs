@@ -1,5 +1,5 @@
-//! A connection's outgoing HTTP/2 frames, among which a GOAWAY of our own can be put: the library names the last stream
-//! that it received, and never one below that.
+//! Injects a GOAWAY among a connection's outgoing HTTP/2 frames. The `h2` crate always names the last stream that it
+//! received, and a fault needs a lower id.
 
 use std::io;
 use std::pin::Pin;
@@ -12,15 +12,15 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 const HEADER: usize = 9;
 /// The type of a GOAWAY frame.
 const GOAWAY: u8 = 7;
-/// Bytes of its payload: last stream id and error code.
+/// Bytes of a GOAWAY's payload: last stream id and error code.
 const GOAWAY_PAYLOAD: u8 = 8;
 
-/// A frame that is to be sent next.
+/// Queues a frame to inject next.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Insertion(Arc<Mutex<Option<Vec<u8>>>>);
+pub(super) struct FrameInjector(Arc<Mutex<Option<Vec<u8>>>>);
 
-impl Insertion {
-    /// Puts in a GOAWAY without error. The connection has to be polled for it to leave.
+impl FrameInjector {
+    /// Queues a GOAWAY without error. It is sent when the connection is polled next.
     pub(super) fn go_away(&self, last_stream: u32) {
         let mut frame = vec![0, 0, GOAWAY_PAYLOAD, GOAWAY, 0, 0, 0, 0, 0];
         frame.extend_from_slice(&last_stream.to_be_bytes());
@@ -32,37 +32,37 @@ impl Insertion {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    fn is_due(&self) -> bool {
+    fn is_pending(&self) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 }
 
-/// A stream that knows where in its outgoing frames it is.
+/// A stream that tracks its position in the outgoing frames and injects a frame between two others.
 #[derive(Debug)]
-pub(super) struct Frames<S> {
+pub(super) struct InjectingStream<S> {
     stream: S,
-    insertion: Insertion,
-    /// What is left of a frame that was put in.
-    inserted: Vec<u8>,
-    position: Position,
+    injector: FrameInjector,
+    /// The rest of the frame being injected.
+    pending_frame: Vec<u8>,
+    position: FramePosition,
 }
 
-/// A place in a sequence of frames.
+/// A position in a sequence of frames.
 #[derive(Debug, Default)]
-struct Position {
-    /// The part of a frame's header that was seen.
+struct FramePosition {
+    /// The part of a frame's header that was written.
     header: Vec<u8>,
-    /// Bytes that the frame has left after its header.
+    /// Remaining bytes of the frame's payload.
     payload: usize,
 }
 
-impl Position {
+impl FramePosition {
     fn is_between_frames(&self) -> bool {
         self.header.is_empty() && self.payload == 0
     }
 
-    /// How many bytes certainly lie before the next frame; 0 between two.
-    fn certain(&self) -> usize {
+    /// Known minimum of bytes before the next frame; 0 between two frames.
+    fn bytes_to_boundary(&self) -> usize {
         match (self.header.len(), self.payload) {
             (0, payload) => payload,
             (seen, _) => HEADER - seen,
@@ -88,28 +88,28 @@ impl Position {
     }
 }
 
-impl<S: AsyncWrite + Unpin> Frames<S> {
-    pub(super) fn new(stream: S, insertion: Insertion) -> Self {
-        Self { stream, insertion, inserted: Vec::new(), position: Position::default() }
+impl<S: AsyncWrite + Unpin> InjectingStream<S> {
+    pub(super) fn new(stream: S, injector: FrameInjector) -> Self {
+        Self { stream, injector, pending_frame: Vec::new(), position: FramePosition::default() }
     }
 
-    /// Writes what was put in, where a frame can be.
-    fn poll_insert(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.inserted.is_empty() && self.position.is_between_frames() {
-            self.inserted = self.insertion.take().unwrap_or_default();
+    /// Writes the queued frame, if the position is between two frames.
+    fn poll_inject(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.pending_frame.is_empty() && self.position.is_between_frames() {
+            self.pending_frame = self.injector.take().unwrap_or_default();
         }
-        while !self.inserted.is_empty() {
-            let written = ready!(Pin::new(&mut self.stream).poll_write(cx, &self.inserted))?;
+        while !self.pending_frame.is_empty() {
+            let written = ready!(Pin::new(&mut self.stream).poll_write(cx, &self.pending_frame))?;
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
-            self.inserted.drain(..written);
+            self.pending_frame.drain(..written);
         }
         Poll::Ready(Ok(()))
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Frames<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for InjectingStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -119,21 +119,21 @@ impl<S: AsyncRead + Unpin> AsyncRead for Frames<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Frames<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for InjectingStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        ready!(self.poll_insert(cx))?;
-        let most = match self.position.certain() {
-            // Up to the next place between frames where something waits to be put in.
-            certain if certain > 0 && self.insertion.is_due() => certain.min(bytes.len()),
+        ready!(self.poll_inject(cx))?;
+        let length = match self.position.bytes_to_boundary() {
+            // Write up to the next frame boundary if a frame is queued.
+            distance if distance > 0 && self.injector.is_pending() => distance.min(bytes.len()),
             _ => bytes.len(),
         };
-        let written = ready!(Pin::new(&mut self.stream).poll_write(cx, &bytes[..most]))?;
+        let written = ready!(Pin::new(&mut self.stream).poll_write(cx, &bytes[..length]))?;
         self.position.advance(&bytes[..written]);
         Poll::Ready(Ok(written))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.poll_insert(cx))?;
+        ready!(self.poll_inject(cx))?;
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 
@@ -146,19 +146,19 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Frames<S> {
 mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-    use super::{Frames, Insertion};
+    use super::{FrameInjector, InjectingStream};
 
     #[tokio::test]
-    async fn a_frame_is_put_in_between_two_others() {
-        // PING and an empty SETTINGS, in which no GOAWAY may be torn.
+    async fn a_frame_is_injected_between_two_others() {
+        // PING and an empty SETTINGS, which the GOAWAY must not split.
         let ping = [0, 0, 8, 6, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8];
         let settings = [0, 0, 0, 4, 1, 0, 0, 0, 0];
         for split in 1..ping.len() {
             let (mut near, far) = tokio::io::duplex(1024);
-            let insertion = Insertion::default();
-            let mut frames = Frames::new(far, insertion.clone());
+            let injector = FrameInjector::default();
+            let mut frames = InjectingStream::new(far, injector.clone());
             frames.write_all(&ping[..split]).await.unwrap();
-            insertion.go_away(7);
+            injector.go_away(7);
             frames.flush().await.unwrap();
             frames.write_all(&[&ping[split..], &settings].concat()).await.unwrap();
             frames.shutdown().await.unwrap();

@@ -20,8 +20,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tracing::debug;
 
 use super::{Connection, has_body};
-use crate::answer::{Answer, Close, End};
-use crate::exchange::Channel;
+use crate::exchange::ExchangeContext;
+use crate::response::{CloseMode, GraphResponse, Termination};
 
 type Body = UnsyncBoxBody<Bytes, io::Error>;
 
@@ -50,76 +50,81 @@ pub(super) async fn serve(
     }
 }
 
-/// A connection that is to close without an answer. Hyper ends a connection whose service fails.
+/// Closes the connection without a response, because hyper closes a connection whose service fails.
 #[derive(Debug, thiserror::Error)]
 #[error("closed by a fault")]
-struct Closed;
+struct ClosedByFault;
 
-async fn exchange(connection: &Connection, request: Request<Incoming>) -> Result<Response<Body>, Closed> {
-    let channel = Channel {
+async fn exchange(
+    connection: &Connection,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, ClosedByFault> {
+    let context = ExchangeContext {
         scheme: connection.scheme.clone(),
         source: connection.source(false),
         may_process: &|| true,
     };
-    let answer = connection.state.exchange(request, &channel).await;
-    tokio::time::sleep(answer.sending.first_byte).await;
-    if let End::NoAnswer(close) | End::MidBody(_, close) = answer.sending.end {
-        connection.reset.store(close == Close::Reset, Ordering::Relaxed);
+    let response = connection.state.exchange(request, &context).await;
+    tokio::time::sleep(response.delivery.first_byte_delay).await;
+    if let Termination::NoResponse(close) | Termination::MidBody(_, close) = response.delivery.termination {
+        connection.reset.store(close == CloseMode::Reset, Ordering::Relaxed);
     }
-    match answer.sending.end {
-        // The last three are of HTTP/2, and drawn for nothing else.
-        End::NoAnswer(_) | End::Refused | End::GoAway | End::Ignored => Err(Closed),
-        // There is no middle of an answer without a body.
-        End::MidBody(..) if answer.body.is_empty() => Err(Closed),
-        End::Complete | End::MidBody(..) => Ok(response(answer)),
+    match response.delivery.termination {
+        // The last three apply to HTTP/2 only.
+        Termination::NoResponse(_) | Termination::Refused | Termination::GoAway | Termination::Ignored => {
+            Err(ClosedByFault)
+        }
+        // A response without a body has no middle.
+        Termination::MidBody(..) if response.body.is_empty() => Err(ClosedByFault),
+        Termination::Complete | Termination::MidBody(..) => Ok(http_response(response)),
     }
 }
 
-fn response(answer: Answer) -> Response<Body> {
-    let length = answer.body.len();
-    let cut = match answer.sending.end {
-        End::MidBody(bytes, _) => Some(bytes.unwrap_or(length / 2).min(length)),
+fn http_response(response: GraphResponse) -> Response<Body> {
+    let length = response.body.len();
+    let sent_length = match response.delivery.termination {
+        Termination::MidBody(bytes, _) => Some(bytes.unwrap_or(length / 2).min(length)),
         _ => None,
     };
-    let body = match (answer.sending.pieces, cut) {
-        (None, None) => Full::new(answer.body).map_err(|never: Infallible| match never {}).boxed_unsync(),
-        (pieces, cut) => {
-            let (piece, pause) = pieces.unwrap_or((length.max(1), Duration::ZERO));
-            let shown = answer.body.slice(..cut.unwrap_or(length));
-            pieced(shown, piece, pause, cut.is_some()).boxed_unsync()
+    let body = match (response.delivery.chunks, sent_length) {
+        (None, None) => Full::new(response.body).map_err(|never: Infallible| match never {}).boxed_unsync(),
+        (chunks, sent_length) => {
+            let (chunk_size, pause) = chunks.unwrap_or((length.max(1), Duration::ZERO));
+            let shown = response.body.slice(..sent_length.unwrap_or(length));
+            chunked_body(shown, chunk_size, pause, sent_length.is_some()).boxed_unsync()
         }
     };
-    let mut response = Response::new(body);
-    *response.status_mut() = answer.status;
-    *response.headers_mut() = answer.headers;
-    // Set by hand, as a body that comes in pieces does not know its length.
-    if has_body(answer.status) {
-        response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
+    let mut http_response = Response::new(body);
+    *http_response.status_mut() = response.status;
+    *http_response.headers_mut() = response.headers;
+    // Set explicitly, because a chunked body does not know its length.
+    if has_body(response.status) {
+        http_response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
     }
-    response
+    http_response
 }
 
-/// A body in pieces with a pause before each, and an error at its end where it was cut.
-fn pieced(
+/// A body in chunks with a pause before each, and an error at the end if it is truncated.
+fn chunked_body(
     body: Bytes,
-    piece: usize,
+    chunk_size: usize,
     pause: Duration,
-    cut: bool,
+    is_cut: bool,
 ) -> StreamBody<impl futures_util::Stream<Item = io::Result<Frame<Bytes>>>> {
     StreamBody::new(stream::unfold(Some(body), move |rest| async move {
         let mut rest = rest?;
         if rest.is_empty() {
-            if !cut {
+            if !is_cut {
                 return None;
             }
-            // A pending body makes hyper send what it has, so that the caller does see the first part.
+            // A pending body makes hyper flush, so that the client receives the first part.
             tokio::task::yield_now().await;
             return Some((Err(io::Error::other("cut by a fault")), None));
         }
         if !pause.is_zero() {
             tokio::time::sleep(pause).await;
         }
-        let next = rest.split_to(piece.min(rest.len()));
+        let next = rest.split_to(chunk_size.min(rest.len()));
         Some((Ok(Frame::data(next)), Some(rest)))
     }))
 }

@@ -1,4 +1,4 @@
-//! HTTP/2: many exchanges at a time on a connection, each a stream, which a fault can refuse.
+//! HTTP/2: concurrent exchanges on a connection. Each is a stream, which a fault can refuse.
 
 use std::pin::Pin;
 use std::sync::atomic::Ordering;
@@ -17,59 +17,59 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tracing::debug;
 
-use super::frames::{Frames, Insertion};
+use super::frames::{FrameInjector, InjectingStream};
 use super::{Connection, has_body};
-use crate::answer::{Answer, Close, End};
-use crate::exchange::Channel;
+use crate::exchange::ExchangeContext;
+use crate::response::{CloseMode, GraphResponse, Termination};
 
-/// Flow control windows of a stream and of the connection, in bytes: requests of any size come without a pause.
+/// Flow control windows of a stream and of the connection, in bytes: large requests do not wait for window updates.
 const WINDOW: u32 = 1 << 20;
-/// How long a client has to close a connection after GOAWAY, when all its streams are answered.
-const LINGER: Duration = Duration::from_secs(1);
+/// How long the connection stays open after GOAWAY, once all streams are answered.
+const GO_AWAY_LINGER: Duration = Duration::from_secs(1);
 
-/// Which streams of a connection are processed.
+/// Tracks which streams of a connection are processed.
 #[derive(Debug, Default)]
-struct Streams {
-    state: Mutex<State>,
-    insertion: Insertion,
+struct StreamTracker {
+    state: Mutex<StreamState>,
+    injector: FrameInjector,
     /// Wakes the connection's loop.
     changed: Notify,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct StreamState {
     /// The highest stream that was or may have been processed.
     last_processed: u32,
     /// The last stream id of the GOAWAY that was sent.
-    gone_after: Option<u32>,
-    /// The connection is to close at once.
+    go_away_last_stream: Option<u32>,
+    /// Close the connection immediately.
     is_closing: bool,
 }
 
-impl Streams {
-    fn lock(&self) -> MutexGuard<'_, State> {
+impl StreamTracker {
+    fn lock(&self) -> MutexGuard<'_, StreamState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a stream is to be processed, which counts from then on. None is above the last id of a GOAWAY.
+    /// Whether to process a stream; if so, it counts as processed. Streams above the last id of a GOAWAY are not.
     fn may_process(&self, id: u32) -> bool {
         let mut state = self.lock();
-        if state.gone_after.is_some_and(|last| id > last) {
+        if state.go_away_last_stream.is_some_and(|last| id > last) {
             return false;
         }
         state.last_processed = state.last_processed.max(id);
         true
     }
 
-    /// Sends GOAWAY with a last id below this stream's. False where a later stream was processed, so that it would be
-    /// untrue of that one.
+    /// Sends GOAWAY with a last id below this stream's. Returns false if a later stream was processed, for which the
+    /// GOAWAY would be false.
     fn go_away(&self, id: u32) -> bool {
         let mut state = self.lock();
-        match state.gone_after {
+        match state.go_away_last_stream {
             Some(last) => id > last,
             None if state.last_processed < id => {
-                state.gone_after = Some(state.last_processed);
-                self.insertion.go_away(state.last_processed);
+                state.go_away_last_stream = Some(state.last_processed);
+                self.injector.go_away(state.last_processed);
                 self.changed.notify_one();
                 true
             }
@@ -88,45 +88,45 @@ pub(super) async fn serve(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     connection: Connection,
 ) {
-    let streams = Arc::new(Streams::default());
+    let streams = Arc::new(StreamTracker::default());
     let handshake = h2::server::Builder::new()
         .max_concurrent_streams(connection.state.service.settings.max_streams)
         .initial_window_size(WINDOW)
         .initial_connection_window_size(WINDOW)
-        .handshake(Frames::new(stream, streams.insertion.clone()));
+        .handshake(InjectingStream::new(stream, streams.injector.clone()));
     let mut served = match handshake.await {
         Ok(served) => served,
         Err(error) => return debug!(%error, "An HTTP/2 connection with the sandbox did not come about"),
     };
-    // Ended with the connection.
+    // Aborted when the connection ends.
     let mut exchanges = JoinSet::new();
-    let mut open = JoinSet::new();
+    let mut open_streams = JoinSet::new();
     let mut is_stopping = false;
     loop {
-        let is_gone = {
+        let has_sent_go_away = {
             let state = streams.lock();
             if state.is_closing {
                 return;
             }
-            state.gone_after.is_some()
+            state.go_away_last_stream.is_some()
         };
         tokio::select! {
             accepted = served.accept() => match accepted {
                 Some(Ok((request, respond))) => {
                     let (connection, streams) = (connection.clone(), Arc::clone(&streams));
-                    // What is above a GOAWAY is never answered; everything else is to end before the connection does.
+                    // Streams above a GOAWAY are never answered. All others end before the connection does.
                     let (done, ended) = tokio::sync::oneshot::channel::<()>();
-                    open.spawn(ended);
+                    open_streams.spawn(ended);
                     exchanges.spawn(exchange(connection, streams, request, respond, done));
                 }
                 Some(Err(error)) => return debug!(%error, "A sandbox connection ended early"),
                 None => return,
             },
-            _ = open.join_next(), if !open.is_empty() => {}
+            _ = open_streams.join_next(), if !open_streams.is_empty() => {}
             () = streams.changed.notified() => {}
-            () = tokio::time::sleep(LINGER), if is_gone && open.is_empty() => return,
+            () = tokio::time::sleep(GO_AWAY_LINGER), if has_sent_go_away && open_streams.is_empty() => return,
             () = connection.stopping.cancelled(), if !is_stopping => {
-                if is_gone {
+                if has_sent_go_away {
                     return;
                 }
                 is_stopping = true;
@@ -137,85 +137,92 @@ pub(super) async fn serve(
     }
 }
 
-/// One exchange. `done` is dropped when it needs the connection no more.
+/// Serves one exchange. Drops `done` when it no longer needs the connection.
 async fn exchange(
     connection: Connection,
-    streams: Arc<Streams>,
+    streams: Arc<StreamTracker>,
     request: Request<RecvStream>,
     mut respond: SendResponse<Bytes>,
     done: tokio::sync::oneshot::Sender<()>,
 ) {
     let id = respond.stream_id().as_u32();
-    let channel = Channel {
+    let context = ExchangeContext {
         scheme: connection.scheme.clone(),
         source: connection.source(true),
         may_process: &|| streams.may_process(id),
     };
-    let answer = connection.state.exchange(with_host(request), &channel).await;
-    tokio::time::sleep(answer.sending.first_byte).await;
-    match answer.sending.end {
-        End::Refused => respond.send_reset(Reason::REFUSED_STREAM),
-        End::GoAway if !streams.go_away(id) => respond.send_reset(Reason::REFUSED_STREAM),
-        End::GoAway | End::Ignored => {
+    let response = connection.state.exchange(with_host(request), &context).await;
+    tokio::time::sleep(response.delivery.first_byte_delay).await;
+    match response.delivery.termination {
+        Termination::Refused => respond.send_reset(Reason::REFUSED_STREAM),
+        Termination::GoAway if !streams.go_away(id) => respond.send_reset(Reason::REFUSED_STREAM),
+        Termination::GoAway | Termination::Ignored => {
             drop(done);
-            // A reset would be a second word on it.
+            // A stream above the GOAWAY must not be reset as well.
             std::future::pending::<()>().await;
         }
-        End::NoAnswer(Close::Fin) => respond.send_reset(Reason::INTERNAL_ERROR),
-        End::NoAnswer(Close::Reset) => reset(&connection, &streams).await,
-        End::Complete | End::MidBody(..) => send(answer, &mut respond, &connection, &streams).await,
+        Termination::NoResponse(CloseMode::Fin) => respond.send_reset(Reason::INTERNAL_ERROR),
+        Termination::NoResponse(CloseMode::Reset) => reset(&connection, &streams).await,
+        Termination::Complete | Termination::MidBody(..) => {
+            send(response, &mut respond, &connection, &streams).await
+        }
     }
 }
 
-/// Ends the connection with a TCP reset, which ends this as well: nothing else is sent.
-async fn reset(connection: &Connection, streams: &Streams) {
+/// Closes the connection with a TCP reset. Never returns, so that nothing else is sent.
+async fn reset(connection: &Connection, streams: &StreamTracker) {
     connection.reset.store(true, Ordering::Relaxed);
     streams.close();
     std::future::pending().await
 }
 
-/// Sends an answer; one that no client could take ends its stream.
-async fn send(answer: Answer, respond: &mut SendResponse<Bytes>, connection: &Connection, streams: &Streams) {
-    let length = answer.body.len();
-    let cut = match answer.sending.end {
-        End::MidBody(bytes, close) => Some((bytes.unwrap_or(length / 2).min(length), close)),
+/// Sends a response, or resets the stream if the response is invalid in HTTP/2.
+async fn send(
+    response: GraphResponse,
+    respond: &mut SendResponse<Bytes>,
+    connection: &Connection,
+    streams: &StreamTracker,
+) {
+    let length = response.body.len();
+    let sent_length = match response.delivery.termination {
+        Termination::MidBody(bytes, close) => Some((bytes.unwrap_or(length / 2).min(length), close)),
         _ => None,
     };
-    let mut rest = answer.body.slice(..cut.map_or(length, |(bytes, _)| bytes));
-    let mut response = Response::new(());
-    *response.status_mut() = answer.status;
-    *response.headers_mut() = answer.headers;
-    if has_body(answer.status) {
-        response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
+    let mut rest = response.body.slice(..sent_length.map_or(length, |(bytes, _)| bytes));
+    let mut http_response = Response::new(());
+    *http_response.status_mut() = response.status;
+    *http_response.headers_mut() = response.headers;
+    if has_body(response.status) {
+        http_response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
     }
     if let Ok(date) = HeaderValue::from_str(&httpdate::fmt_http_date(SystemTime::now())) {
-        response.headers_mut().entry(DATE).or_insert(date);
+        http_response.headers_mut().entry(DATE).or_insert(date);
     }
-    let Ok(mut body) = respond.send_response(response, length == 0 && cut.is_none()) else {
+    let Ok(mut body) = respond.send_response(http_response, length == 0 && sent_length.is_none()) else {
         return respond.send_reset(Reason::INTERNAL_ERROR);
     };
-    let (piece, pause) = answer.sending.pieces.unwrap_or((length.max(1), Duration::ZERO));
+    let (chunk_size, pause) = response.delivery.chunks.unwrap_or((length.max(1), Duration::ZERO));
     while !rest.is_empty() {
         if !pause.is_zero() {
             tokio::time::sleep(pause).await;
         }
-        let next = rest.split_to(piece.min(rest.len()));
-        let is_last = rest.is_empty() && cut.is_none();
+        let next = rest.split_to(chunk_size.min(rest.len()));
+        let is_last = rest.is_empty() && sent_length.is_none();
         if body.send_data(next, is_last).is_err() {
             return;
         }
     }
-    if let Some((_, close)) = cut {
-        // The part that was sent leaves first.
+    if let Some((_, close)) = sent_length {
+        // Flush the part that was written first.
         tokio::task::yield_now().await;
         match close {
-            Close::Fin => body.send_reset(Reason::INTERNAL_ERROR),
-            Close::Reset => reset(connection, streams).await,
+            CloseMode::Fin => body.send_reset(Reason::INTERNAL_ERROR),
+            CloseMode::Reset => reset(connection, streams).await,
         }
     }
 }
 
-/// HTTP/2 names the host in the request's URL, HTTP/1.1 in a header, where the sandbox looks for it.
+/// Copies the host from the request's URL to the `Host` header, from which the sandbox reads it.
 fn with_host(request: Request<RecvStream>) -> Request<Incoming> {
     let (mut parts, body) = request.into_parts();
     if let Some(host) = parts.uri.authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok()) {

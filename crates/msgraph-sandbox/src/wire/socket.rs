@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// A TCP stream that can be told to end with a reset.
+/// A TCP stream that closes with a reset if `reset` is set.
 #[derive(Debug)]
 pub(super) struct Socket {
     stream: TcpStream,
@@ -18,7 +18,7 @@ pub(super) struct Socket {
 
 impl Socket {
     pub(super) fn new(stream: TcpStream) -> Self {
-        // Fails only on a connection that is dead already, which the first read will tell.
+        // Fails only on a closed connection, which the first read reports.
         let _ = stream.set_nodelay(true);
         Self { stream, reset: Arc::default() }
     }
@@ -31,7 +31,7 @@ impl Socket {
 impl Drop for Socket {
     fn drop(&mut self) {
         if self.is_to_reset() {
-            // With no time to linger, closing sends RST instead of FIN. It fails only on a dead socket.
+            // With a linger time of zero, closing sends RST instead of FIN. It fails only on a closed socket.
             let _ = self.stream.set_zero_linger();
         }
     }

@@ -4,28 +4,28 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::CONTENT_TYPE;
 
-use crate::answer::Answer;
 use crate::error::quoted;
 use crate::faults::{HTML, ItemForm};
 use crate::render::{Members, array, push_display};
+use crate::response::GraphResponse;
 
 /// The response to one item.
 #[derive(Debug, Clone)]
-pub(super) struct Response {
+pub(super) struct ItemResponse {
     pub(super) id: String,
-    answer: Answer,
-    /// What it looks like in place of a good response.
+    response: GraphResponse,
+    /// The malformed shape, if a fault asks for one.
     pub(super) form: Option<ItemForm>,
 }
 
-impl Response {
-    pub(super) fn new(id: &str, answer: Answer) -> Self {
-        Self { id: id.to_owned(), answer, form: None }
+impl ItemResponse {
+    pub(super) fn new(id: &str, response: GraphResponse) -> Self {
+        Self { id: id.to_owned(), response, form: None }
     }
 
-    /// Whether items that depend on this one are not carried out.
+    /// Whether items that depend on this one must not be executed.
     pub(super) fn failed(&self) -> bool {
-        self.answer.status.as_u16() >= 400
+        self.response.status.as_u16() >= 400
     }
 
     fn write(&self, out: &mut Vec<u8>) {
@@ -38,7 +38,7 @@ impl Response {
         let mut members = Members::open(out);
         members.string("id", &self.id);
         if self.form != Some(ItemForm::NoStatus) {
-            push_display(members.name("status"), &self.answer.status.as_u16());
+            push_display(members.name("status"), &self.response.status.as_u16());
         }
         if self.form == Some(ItemForm::NullHeaders) {
             members.name("headers").extend_from_slice(b"null");
@@ -47,7 +47,7 @@ impl Response {
         }
         if self.form == Some(ItemForm::HtmlBody) {
             members.string("body", HTML);
-        } else if !self.answer.body.is_empty() {
+        } else if !self.response.body.is_empty() {
             self.body(members.name("body"));
         }
         members.close();
@@ -56,7 +56,7 @@ impl Response {
     fn headers(&self, out: &mut Vec<u8>) {
         let mut members = Members::open(out);
         members.string("Cache-Control", "no-cache");
-        for (name, value) in &self.answer.headers {
+        for (name, value) in &self.response.headers {
             members.string(&capitalized(name.as_str()), &String::from_utf8_lossy(value.as_bytes()));
         }
         members.close();
@@ -65,20 +65,20 @@ impl Response {
     /// JSON as it stands, everything else as base64.
     fn body(&self, out: &mut Vec<u8>) {
         let json_type = self
-            .answer
+            .response
             .headers
             .get(CONTENT_TYPE)
             .is_some_and(|value| value.as_bytes().starts_with(b"application/json"));
-        if json_type && serde_json::from_slice::<&serde_json::value::RawValue>(&self.answer.body).is_ok() {
-            out.extend_from_slice(&self.answer.body);
+        if json_type && serde_json::from_slice::<&serde_json::value::RawValue>(&self.response.body).is_ok() {
+            out.extend_from_slice(&self.response.body);
         } else {
-            out.extend_from_slice(quoted(&STANDARD.encode(&self.answer.body)).as_bytes());
+            out.extend_from_slice(quoted(&STANDARD.encode(&self.response.body)).as_bytes());
         }
     }
 }
 
-/// The body of a batch's answer.
-pub(super) fn body(responses: &[Response]) -> Vec<u8> {
+/// The body of a batch's response.
+pub(super) fn batch_body(responses: &[ItemResponse]) -> Vec<u8> {
     let mut out = Vec::new();
     let mut members = Members::open(&mut out);
     array(members.name("responses"), responses, |out, response| response.write(out));
@@ -86,7 +86,7 @@ pub(super) fn body(responses: &[Response]) -> Vec<u8> {
     out
 }
 
-/// A header's name as Graph spells it within batches; the JavaScript SDK knows `Content-Type` in no other form.
+/// A header's name as Graph spells it within batches; the JavaScript SDK recognizes `Content-Type` in this form only.
 fn capitalized(name: &str) -> String {
     match name {
         "odata-version" => "OData-Version".to_owned(),

@@ -1,4 +1,4 @@
-//! An answer before it goes on the wire: status, headers and body, and how the body is to be sent.
+//! A response before it is sent: status, headers and body, and how they are delivered.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
 
-/// Content type of success bodies, as seen on live answers.
+/// Content type of success bodies, as seen in live responses.
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static(
     "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8",
 );
@@ -15,52 +15,52 @@ pub(crate) const ERROR_JSON: HeaderValue = HeaderValue::from_static("application
 
 /// Version of the OData protocol; on success bodies only.
 pub(crate) const ODATA_VERSION: HeaderName = HeaderName::from_static("odata-version");
-/// The entity's address on a 204 that takes the place of a 201.
+/// The entity's URL on a 204 in place of a 201.
 pub(crate) const ODATA_ENTITY_ID: HeaderName = HeaderName::from_static("odata-entityid");
 
-/// A complete answer.
+/// A complete response.
 #[derive(Debug, Clone)]
-pub(crate) struct Answer {
+pub(crate) struct GraphResponse {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
-    pub(crate) sending: Sending,
-    /// Leave out the headers that every answer of Graph has, as a proxy in front of it does.
+    pub(crate) delivery: Delivery,
+    /// Omit the headers that every response of Graph has, as a proxy in front of it does.
     pub(crate) bare: bool,
 }
 
-/// How an answer goes on the wire.
+/// How a response is sent.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(crate) struct Sending {
-    /// Wait before the status line.
-    pub(crate) first_byte: Duration,
-    /// Body bytes per piece, and the wait between pieces.
-    pub(crate) pieces: Option<(usize, Duration)>,
+pub(crate) struct Delivery {
+    /// Delay before the status line.
+    pub(crate) first_byte_delay: Duration,
+    /// Bytes of the body per chunk, and the pause before each chunk.
+    pub(crate) chunks: Option<(usize, Duration)>,
     /// Whether the connection ends early.
-    pub(crate) end: End,
+    pub(crate) termination: Termination,
 }
 
-/// How a connection goes on after an answer.
+/// What happens to the connection after a response.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(crate) enum End {
-    /// The answer is complete and the connection lives on.
+pub(crate) enum Termination {
+    /// The response is complete and the connection stays open.
     #[default]
     Complete,
     /// Half of the declared body, or this many of its bytes, then the connection closes.
-    MidBody(Option<usize>, Close),
-    /// No byte of an answer: the connection closes.
-    NoAnswer(Close),
+    MidBody(Option<usize>, CloseMode),
+    /// The connection closes without a response.
+    NoResponse(CloseMode),
     /// The stream is reset with `REFUSED_STREAM` (HTTP/2).
     Refused,
     /// GOAWAY with a last stream id below this stream's (HTTP/2).
     GoAway,
-    /// Neither an answer nor a reset: the stream is above the last id of a GOAWAY (HTTP/2).
+    /// Neither a response nor a reset: the stream is above the last id of a GOAWAY (HTTP/2).
     Ignored,
 }
 
 /// How a connection is closed early.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) enum Close {
+pub(crate) enum CloseMode {
     /// With a FIN, as a process that ends does.
     #[default]
     Fin,
@@ -68,13 +68,13 @@ pub(crate) enum Close {
     Reset,
 }
 
-impl Answer {
+impl GraphResponse {
     pub(crate) fn new(status: StatusCode, body: impl Into<Bytes>) -> Self {
         Self {
             status,
             headers: HeaderMap::new(),
             body: body.into(),
-            sending: Sending::default(),
+            delivery: Delivery::default(),
             bare: false,
         }
     }
@@ -98,7 +98,7 @@ impl Answer {
         self
     }
 
-    /// As `with`, for a value made at run time; one that no header can hold is left out.
+    /// As `with`, for a value built at run time; an invalid header value is omitted.
     pub(crate) fn with_text(self, name: HeaderName, value: &str) -> Self {
         match HeaderValue::from_str(value) {
             Ok(value) => self.with(name, value),

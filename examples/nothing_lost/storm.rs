@@ -31,9 +31,9 @@ const RESTARTS: usize = 6;
 struct Authority(PathBuf);
 
 impl Authority {
-    fn new(made: &TestCertificate) -> anyhow::Result<Self> {
+    fn new(certificate: &TestCertificate) -> anyhow::Result<Self> {
         let file = std::env::temp_dir().join(format!("intune-graphql-example-{}.pem", std::process::id()));
-        std::fs::write(&file, made.authority_pem())
+        std::fs::write(&file, certificate.authority_pem())
             .with_context(|| format!("cannot write {}", file.display()))?;
         Ok(Self(file))
     }
@@ -80,10 +80,10 @@ pub(crate) async fn run(args: &StormArgs) -> anyhow::Result<bool> {
     let mut disk = None;
     if is_hard {
         disk = Some(StalledDisk::new(args.seed, args.calls)?);
-        let made = TestCertificate::make()?;
-        let file = authority.insert(Authority::new(&made)?);
+        let certificate = TestCertificate::generate()?;
+        let file = authority.insert(Authority::new(&certificate)?);
         options.extend(["--graph-ca".to_owned(), file.0.display().to_string()]);
-        settings.tls = Some(Tls::Made(made));
+        settings.tls = Some(Tls::Generated(certificate));
         settings.faults =
             CONNECTIONS.iter().map(|rule| rule.parse()).collect::<Result<_, _>>().context("a rule")?;
     }

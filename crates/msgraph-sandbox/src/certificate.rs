@@ -12,7 +12,8 @@ const NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 /// Characters on a line of PEM (RFC 7468).
 const PEM_LINE: usize = 64;
 
-/// A certificate for this machine's loopback by an authority of its own. Both are new each time and nowhere on disk.
+/// A certificate for loopback addresses and the test authority that issued it. Both are new each time and are not written
+/// to disk.
 #[derive(Clone, PartialEq, Eq)]
 pub struct TestCertificate {
     authority: Vec<u8>,
@@ -23,15 +24,15 @@ pub struct TestCertificate {
 }
 
 impl TestCertificate {
-    /// Makes an authority, and a certificate by it for `localhost`, `127.0.0.1` and `::1`.
+    /// Generates an authority, and a certificate that it issues for `localhost`, `127.0.0.1` and `::1`.
     ///
     /// # Errors
     ///
-    /// Where the machine gives no random numbers.
-    pub fn make() -> io::Result<Self> {
+    /// If the operating system provides no random numbers.
+    pub fn generate() -> io::Result<Self> {
         let mut authority = CertificateParams::new(Vec::new()).map_err(io::Error::other)?;
         authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        authority.distinguished_name.push(DnType::CommonName, "intune-graphql sandbox");
+        authority.distinguished_name.push(DnType::CommonName, "msgraph-sandbox");
         let authority_key = KeyPair::generate().map_err(io::Error::other)?;
         let signed = authority.self_signed(&authority_key).map_err(io::Error::other)?;
         let key = KeyPair::generate().map_err(io::Error::other)?;
@@ -45,7 +46,7 @@ impl TestCertificate {
         })
     }
 
-    /// The authority's certificate in PEM form, for clients to trust: what a gateway's `--graph-ca` names.
+    /// The authority's certificate in PEM form. Clients of the sandbox must trust it.
     #[must_use]
     pub fn authority_pem(&self) -> String {
         let text = STANDARD.encode(&self.authority);

@@ -1,4 +1,4 @@
-//! Starting the sandbox from a command line, and checking one that runs.
+//! Starts a sandbox from the command line, and checks a running one.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -11,7 +11,7 @@ use crate::options::Options;
 use crate::settings::{Settings, Tls};
 use crate::{Sandbox, run};
 
-/// Longest wait for a health check, in each direction.
+/// Timeout of each read and write of a health check.
 const HEALTHCHECK_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Binds the listener, prints `sandbox listening on http://ADDR/beta` to standard output, and serves until `shutdown`
@@ -19,7 +19,7 @@ const HEALTHCHECK_TIMEOUT: Duration = Duration::from_secs(3);
 ///
 /// # Errors
 ///
-/// If the address is in use, or a certificate cannot be made, read or written. The message names the setting.
+/// If the address is in use, or a certificate cannot be generated, read or written. The message names the setting.
 pub async fn start(options: Options, shutdown: impl Future<Output = ()> + Send) -> io::Result<()> {
     let address = options.listen;
     let listener = TcpListener::bind(address)
@@ -28,11 +28,11 @@ pub async fn start(options: Options, shutdown: impl Future<Output = ()> + Send) 
     let authority = options.tls_ca.clone();
     let mut settings = Settings::from(options);
     if let Some(file) = authority {
-        let made = TestCertificate::make()
-            .map_err(|error| context(&error, "--tls-ca: cannot make a certificate"))?;
-        std::fs::write(&file, made.authority_pem())
+        let certificate = TestCertificate::generate()
+            .map_err(|error| context(&error, "--tls-ca: cannot generate a certificate"))?;
+        std::fs::write(&file, certificate.authority_pem())
             .map_err(|error| context(&error, &format!("--tls-ca: cannot write {}", file.display())))?;
-        settings.tls = Some(Tls::Made(made));
+        settings.tls = Some(Tls::Generated(certificate));
     }
     let scheme = if settings.tls.is_some() { "https" } else { "http" };
     let mut stdout = io::stdout().lock();
@@ -46,7 +46,7 @@ fn context(error: &io::Error, what: &str) -> io::Error {
     io::Error::new(error.kind(), format!("{what}: {error}"))
 }
 
-/// Asks a sandbox on plain HTTP for `/_sandbox/health`.
+/// Requests `/_sandbox/health` from a sandbox on plain HTTP.
 ///
 /// # Errors
 ///

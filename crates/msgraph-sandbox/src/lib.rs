@@ -59,56 +59,56 @@ pub use self::settings::Settings;
 use self::state::SandboxState;
 use self::store::EntitySetPath;
 
-/// A handle to a sandbox; clones share one.
+/// A handle to a sandbox. Clones share the same data, rules and recorded requests.
 #[derive(Debug, Clone)]
 pub struct Sandbox(Arc<SandboxState>);
 
 impl Sandbox {
-    /// A sandbox with its data in place; `run` serves it.
+    /// Creates a sandbox with the data of the settings. Serve it with [`run`].
     #[must_use]
     pub fn new(settings: Settings) -> Self {
         Self(Arc::new(SandboxState::new(settings)))
     }
 
-    /// The requests that arrived, oldest first, as far as the record still has them.
+    /// The recorded requests, oldest first.
     #[must_use]
     pub fn requests(&self) -> Vec<RecordedRequest> {
         self.0.record.all()
     }
 
-    /// How many requests the record let go since it was last cleared.
+    /// Number of requests dropped since the record was last cleared, because it exceeded [`Settings::record`].
     #[must_use]
     pub fn dropped_requests(&self) -> u64 {
         self.0.record.dropped()
     }
 
-    /// Empties the record.
+    /// Clears the recorded requests.
     pub fn clear_requests(&self) {
         self.0.record.clear();
     }
 
-    /// Adds a rule after those that are there.
+    /// Adds a fault rule after the existing ones.
     pub fn inject(&self, rule: FaultRule) {
         self.0.fault_plan.add(rule);
     }
 
-    /// Removes all rules, those of the settings included.
+    /// Removes all fault rules, including those of the settings.
     pub fn clear_faults(&self) {
         self.0.fault_plan.clear();
     }
 
-    /// Sets the clock of the throttling windows forward.
+    /// Advances the clock of the throttling windows.
     pub fn advance_clock(&self, by: Duration) {
         self.0.throttle.advance(by);
     }
 
-    /// Puts data, faults, record and throttling windows back to what they were at start.
+    /// Restores data, fault rules, recorded requests and throttling windows to those of the start.
     pub fn reset(&self) {
         self.0.reset();
     }
 
-    /// The device statuses of a provisioning configuration as beta shows them, in order of arrival; empty where
-    /// there is no such configuration.
+    /// The device statuses of a provisioning configuration in beta's JSON, in order of creation; empty if the configuration
+    /// does not exist.
     #[must_use]
     pub fn device_statuses(&self, configuration_id: &str) -> Vec<Json> {
         self.entities(&EntitySetPath::Contained {
@@ -118,7 +118,7 @@ impl Sandbox {
         })
     }
 
-    /// The provisioning configurations as beta shows them, in order of arrival.
+    /// The provisioning configurations in beta's JSON, in order of creation.
     #[must_use]
     pub fn configurations(&self) -> Vec<Json> {
         self.entities(&EntitySetPath::Root(PROVISIONING_CONFIGURATIONS))
@@ -140,11 +140,11 @@ impl Sandbox {
     }
 }
 
-/// Serves a sandbox until `shutdown` completes. Exchanges under way get two seconds to end.
+/// Serves a sandbox until `shutdown` completes. In-flight exchanges then have two seconds to finish.
 ///
 /// # Errors
 ///
-/// Where certificate or key of the settings cannot be read. What goes wrong on one connection ends that one only.
+/// If the certificate or key of the settings cannot be read. An error on a connection closes only that connection.
 pub async fn run(
     listener: TcpListener,
     sandbox: Sandbox,

@@ -8,34 +8,34 @@ use clap::Args;
 use crate::faults::{FAULTS_HELP, Fault, FaultRule};
 use crate::settings::{IdPolicy, Profile, RefMode, Settings, StatusIds, Switch, Tls};
 
-/// The sandbox's settings on the command line. Each is a flag, and a variable that starts with `MSGRAPH_SANDBOX_`.
+/// The command-line options of the sandbox. Each is a flag and an environment variable `MSGRAPH_SANDBOX_…`.
 #[derive(Debug, Clone, Args)]
 #[command(after_long_help = FAULTS_HELP)]
 pub struct Options {
-    /// Where the sandbox is served; its Graph root is `/beta`. Port 0 takes a free port and prints it.
+    /// Address to listen on. The Graph root is `/beta` below it. Port 0 takes a free port and prints it.
     #[arg(long, env = "MSGRAPH_SANDBOX_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:4010")]
     pub listen: SocketAddr,
-    /// Scheme, host and port in links, as in `https://graph.example.org`; taken from each request where unset.
+    /// Scheme, host and port in links, as in `https://graph.example.org`. Taken from each request if unset.
     #[arg(long, env = "MSGRAPH_SANDBOX_PUBLIC_URL", value_name = "URL")]
     pub public_url: Option<String>,
-    /// PEM file with a certificate to serve https with; plain http where unset.
+    /// PEM file with the certificate for https. Plain http if unset.
     #[arg(long, env = "MSGRAPH_SANDBOX_TLS_CERTIFICATE", value_name = "FILE", requires = "tls_key")]
     pub tls_certificate: Option<PathBuf>,
     /// PEM file with that certificate's private key.
     #[arg(long, env = "MSGRAPH_SANDBOX_TLS_KEY", value_name = "FILE", requires = "tls_certificate")]
     pub tls_key: Option<PathBuf>,
-    /// Serve https with a certificate of a new test authority, for `localhost` and loopback addresses. The authority's
-    /// certificate is written to this PEM file: pass it to the gateway as `--graph-ca`.
+    /// Serve https with a generated certificate for `localhost` and loopback addresses. Writes the certificate of its test
+    /// authority to this PEM file, which clients must trust.
     #[arg(long, env = "MSGRAPH_SANDBOX_TLS_CA", value_name = "FILE", conflicts_with = "tls_certificate")]
     pub tls_ca: Option<PathBuf>,
     /// Offer HTTP/2 over https. Plain http is always HTTP/1.1.
     #[arg(long, env = "MSGRAPH_SANDBOX_HTTP2", value_enum, default_value_t = Switch::On)]
     pub http2: Switch,
-    /// Concurrent streams on one HTTP/2 connection, 1 or more; streams beyond are refused.
+    /// Maximum number of concurrent streams on one HTTP/2 connection; streams above it are refused.
     #[arg(long, env = "MSGRAPH_SANDBOX_MAX_STREAMS", value_name = "COUNT", default_value_t = 100,
           value_parser = clap::value_parser!(u32).range(1..))]
     pub max_streams: u32,
-    /// What to play: Graph as documented, or as it was reported to be.
+    /// The behaviour to simulate: as documented, or as reported about the live service.
     #[arg(long, env = "MSGRAPH_SANDBOX_PROFILE", value_enum, default_value_t = Profile::Documented)]
     pub profile: Profile,
     /// Check the Authorization header.
@@ -44,19 +44,19 @@ pub struct Options {
     /// What `POST …/deviceStatuses/$ref` does.
     #[arg(long, env = "MSGRAPH_SANDBOX_REF_MODE", value_enum, default_value_t = RefMode::Refuse)]
     pub ref_mode: RefMode,
-    /// What becomes of an `id` in the body of a create.
+    /// How to handle an `id` in the body of a create.
     #[arg(long, env = "MSGRAPH_SANDBOX_IDS", value_enum, default_value_t = IdPolicy::Ignore)]
     pub ids: IdPolicy,
     /// Form of the ids of new status rows.
     #[arg(long, env = "MSGRAPH_SANDBOX_STATUS_IDS", value_enum, default_value_t = StatusIds::Composite)]
     pub status_ids: StatusIds,
-    /// Refuse properties that a type lacks; off passes over them.
+    /// Reject unknown properties; off ignores them.
     #[arg(long, env = "MSGRAPH_SANDBOX_STRICT_BODIES", value_enum, default_value_t = Switch::On)]
     pub strict_bodies: Switch,
     /// Honour `Prefer: return=minimal`.
     #[arg(long, env = "MSGRAPH_SANDBOX_RETURN_MINIMAL", value_enum, default_value_t = Switch::On)]
     pub return_minimal: Switch,
-    /// Compress answers for callers who accept it.
+    /// Compress responses for clients that accept gzip.
     #[arg(long, env = "MSGRAPH_SANDBOX_GZIP", value_enum, default_value_t = Switch::On)]
     pub gzip: Switch,
     /// Seed of the data, of new ids and of random faults.
@@ -68,38 +68,38 @@ pub struct Options {
     /// Device statuses at start; nine in ten belong to the first configuration.
     #[arg(long, env = "MSGRAPH_SANDBOX_STATUSES", value_name = "COUNT", default_value_t = 1200)]
     pub statuses: usize,
-    /// Entities per page, at most.
+    /// Maximum number of entities per page.
     #[arg(long, env = "MSGRAPH_SANDBOX_PAGE_SIZE", value_name = "COUNT", default_value_t = 1000,
           value_parser = at_least_one)]
     pub page_size: usize,
-    /// Largest request body, in bytes.
+    /// Maximum size of a request body in bytes.
     #[arg(long, env = "MSGRAPH_SANDBOX_MAX_BODY", value_name = "BYTES", default_value_t = 4 * 1024 * 1024)]
     pub max_body: usize,
-    /// Requests to keep for `GET /_sandbox/requests`; 0 keeps none.
+    /// Maximum number of requests to record for `GET /_sandbox/requests`; 0 records none.
     #[arg(long, env = "MSGRAPH_SANDBOX_RECORD", value_name = "COUNT", default_value_t = 10_000)]
     pub record: usize,
-    /// Take absolute or versioned URLs of batch items apart instead of refusing them.
+    /// Accept absolute and versioned URLs of batch items.
     #[arg(long, env = "MSGRAPH_SANDBOX_LENIENT_BATCH_URLS", value_enum, default_value_t = Switch::Off)]
     pub lenient_batch_urls: Switch,
-    /// Enforce the published limits: per 20 s and app 100 writes and 1000 requests, twice that per tenant.
+    /// Enforce the published throttling limits: in 20 s, 100 writes and 1000 requests per app, and twice that per tenant.
     #[arg(long, env = "MSGRAPH_SANDBOX_THROTTLE", value_enum, default_value_t = Switch::Off,
           num_args = 0..=1, default_missing_value = "on")]
     pub throttle: Switch,
-    /// Say in answers that these limits refuse when to come back; the live service often does not.
+    /// Send `Retry-After` with throttled requests. The live service often does not.
     #[arg(long, env = "MSGRAPH_SANDBOX_RETRY_AFTER", value_enum, default_value_t = Switch::On)]
     pub retry_after: Switch,
-    /// How many times faster than the wall clock the throttling windows pass.
+    /// Speed of the throttling windows relative to the wall clock.
     #[arg(long, env = "MSGRAPH_SANDBOX_CLOCK_RATE", value_name = "FACTOR", default_value_t = 1.0,
           value_parser = above_zero)]
     pub clock_rate: f64,
-    /// A fault from the start on, as in `503;retry-after=1;times=2`; may be given several times. `--help` lists them.
+    /// A fault rule, as in `503;retry-after=1;times=2`; may be repeated. `--help` lists the faults.
     #[arg(long = "fault", env = "MSGRAPH_SANDBOX_FAULTS", value_name = "RULE", value_delimiter = ' ')]
     pub faults: Vec<FaultRule>,
-    /// Share of requests, 0 to 1, that meet a fault of the mix.
+    /// Share of requests, 0 to 1, that get a random fault of the mix.
     #[arg(long, env = "MSGRAPH_SANDBOX_FAULT_RATE", value_name = "SHARE", default_value_t = 0.0,
           value_parser = share)]
     pub fault_rate: f64,
-    /// What random faults are drawn from, with spaces between them; each is as likely as the next.
+    /// The random faults, separated by spaces; each has the same probability.
     #[arg(
         long,
         env = "MSGRAPH_SANDBOX_FAULT_MIX",
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn the_defaults_are_those_of_settings() {
+    fn the_defaults_equal_those_of_the_settings() {
         let options = Cli::parse_from(["sandbox"]).options;
         // The mix is of no effect without a rate.
         let settings = Settings { fault_mix: Vec::new(), ..Settings::from(options) };
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn faults_are_read() {
+    fn fault_rules_are_parsed() {
         let arguments = ["sandbox", "--fault", "503;times=1", "--fault", "drop-applied;method=POST"];
         let options = Cli::parse_from(arguments).options;
         assert_eq!(options.faults.len(), 2);

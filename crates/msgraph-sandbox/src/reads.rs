@@ -107,7 +107,7 @@ impl ReadOperation<'_> {
         Ok(self.entity(StatusCode::OK, entry, &options))
     }
 
-    /// A whole entity as a write answers it.
+    /// The response with the entity that a write created or changed.
     pub(crate) fn written_entity(&self, status: StatusCode, entry: &StoredEntity) -> GraphResponse {
         self.entity(status, entry, &QueryOptions::default())
     }

@@ -10,31 +10,30 @@ use crate::faults::{Fault, FaultRule};
 /// How the sandbox behaves. The default is the documented profile: everything that is published works.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
-    /// Which account of Graph to play.
+    /// The behaviour to simulate: as documented or as reported.
     pub profile: Profile,
-    /// Scheme, host and port under which callers reach the sandbox, without a trailing slash; taken from each
-    /// request where unset.
+    /// Scheme, host and port in links, without a trailing slash; taken from each request if unset.
     pub public_url: Option<String>,
-    /// Serve https with this certificate; plain http where unset.
+    /// Serve https with this certificate; plain http if unset.
     pub tls: Option<Tls>,
     /// Whether HTTP/2 is offered over https (ALPN `h2` before `http/1.1`). Plain http is always HTTP/1.1.
     pub http2: Switch,
-    /// Streams that a client may have open on one HTTP/2 connection (`SETTINGS_MAX_CONCURRENT_STREAMS`); those beyond
+    /// Maximum number of concurrent streams on one HTTP/2 connection (`SETTINGS_MAX_CONCURRENT_STREAMS`). Streams above it
     /// are reset with `REFUSED_STREAM`.
     pub max_streams: u32,
     /// Whether `Authorization` is checked.
     pub auth: Switch,
     /// What `POST …/deviceStatuses/$ref` does.
     pub ref_mode: RefMode,
-    /// What becomes of an `id` in the body of a create.
+    /// How an `id` in the body of a create is handled.
     pub ids: IdPolicy,
     /// Form of the ids of new status rows.
     pub status_ids: StatusIds,
-    /// Whether a property that the type lacks is refused in a body; off passes over it.
+    /// Whether an unknown property in a body is rejected; off ignores it.
     pub strict_bodies: Switch,
     /// Whether `Prefer: return=minimal` is honoured.
     pub return_minimal: Switch,
-    /// Whether answers are compressed for callers who accept it.
+    /// Whether responses are compressed for clients that accept gzip.
     pub gzip: Switch,
     /// Seed of the data, of new ids and of random faults.
     pub seed: u64,
@@ -42,25 +41,25 @@ pub struct Settings {
     pub configurations: usize,
     /// Device statuses at start, of all provisioning configurations together; nine in ten belong to the first.
     pub statuses: usize,
-    /// Entities per page where `$top` does not ask for fewer, and at most.
+    /// Maximum number of entities per page, and the default of `$top`.
     pub page_size: usize,
-    /// Longest request body, in bytes; a longer one is 413.
+    /// Maximum size of a request body in bytes; a larger one is 413.
     pub max_body: usize,
-    /// Requests that the record keeps; the oldest go first.
+    /// Maximum number of recorded requests; the oldest are dropped first.
     pub record: usize,
-    /// Whether an absolute or versioned URL of a batch item is taken apart instead of refused.
+    /// Whether an absolute or versioned URL of a batch item is accepted.
     pub lenient_batch_urls: Switch,
-    /// Whether the published limits are enforced.
+    /// Whether the published throttling limits are enforced.
     pub throttle: Switch,
-    /// Whether an answer that these limits refuse says when to come back.
+    /// Whether the response to a throttled request has `Retry-After`.
     pub retry_after: Switch,
     /// How many times faster than the wall clock the throttling windows pass; above 0.
     pub clock_rate: f64,
-    /// Faults from the start.
+    /// The fault rules at start.
     pub faults: Vec<FaultRule>,
-    /// Share of requests, 0 to 1, that meet a fault of `fault_mix`.
+    /// Share of requests, 0 to 1, that get a random fault of `fault_mix`.
     pub fault_rate: f64,
-    /// What random faults are drawn from, each as likely as the next.
+    /// The random faults, each with the same probability.
     pub fault_mix: Vec<Fault>,
 }
 
@@ -99,23 +98,23 @@ impl Default for Settings {
 /// A certificate to serve https with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Tls {
-    /// The operator's.
+    /// From files.
     Files {
-        /// PEM file with the certificate, and those that lead up to its authority.
+        /// PEM file with the certificate chain.
         certificate: PathBuf,
         /// PEM file with the certificate's private key.
         key: PathBuf,
     },
-    /// One that was made for this run.
-    Made(TestCertificate),
+    /// Generated for this run.
+    Generated(TestCertificate),
 }
 
-/// Which account of Graph the sandbox plays.
+/// The behaviour that the sandbox simulates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Profile {
-    /// What the reference pages say: every route works, dates come back as they were given.
+    /// Microsoft Graph's reference pages: every route works, and dates are returned as the caller wrote them.
     Documented,
-    /// What was reported of the live service: routes of computed rows are refused, dates come back in UTC.
+    /// Reports about the live service: the routes of computed rows are missing, and dates are returned in UTC.
     LiveLike,
 }
 
@@ -128,12 +127,12 @@ pub enum RefMode {
     Stub,
 }
 
-/// What becomes of an `id` in the body of a create.
+/// How an `id` in the body of a create is handled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum IdPolicy {
-    /// The service assigns an id whatever the body says.
+    /// The service ignores it and assigns an id.
     Ignore,
-    /// A given id is kept; one that is taken is 409.
+    /// The service uses it; an existing id is 409.
     Keep,
 }
 

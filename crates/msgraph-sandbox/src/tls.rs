@@ -1,5 +1,5 @@
-//! TLS, with a certificate of the operator's or one that is made for the run. Some clients need https: the JavaScript
-//! SDK follows next links over nothing else, and HTTP/2 is agreed on by ALPN.
+//! TLS, with a configured or a generated certificate. Some clients need https: the JavaScript SDK follows next links over
+//! https only, and HTTP/2 is negotiated by ALPN.
 
 use std::io;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::settings::{Settings, Tls};
 /// The protocol name of HTTP/2 in ALPN.
 pub(crate) const H2: &[u8] = b"h2";
 
-/// The acceptor that the settings ask for; none for plain http.
+/// The TLS acceptor of the settings; `None` for plain http.
 pub(crate) fn acceptor(settings: &Settings) -> io::Result<Option<TlsAcceptor>> {
     let Some(tls) = &settings.tls else { return Ok(None) };
     let (chain, key) = match tls {
@@ -24,9 +24,9 @@ pub(crate) fn acceptor(settings: &Settings) -> io::Result<Option<TlsAcceptor>> {
                 .map_err(invalid)?,
             PrivateKeyDer::from_pem_file(key).map_err(invalid)?,
         ),
-        Tls::Made(made) => (
-            vec![CertificateDer::from(made.certificate.clone())],
-            PrivatePkcs8KeyDer::from(made.key.clone()).into(),
+        Tls::Generated(generated) => (
+            vec![CertificateDer::from(generated.certificate.clone())],
+            PrivatePkcs8KeyDer::from(generated.key.clone()).into(),
         ),
     };
     let provider = Arc::new(rustls::crypto::ring::default_provider());

@@ -190,7 +190,7 @@ impl WriteOperation<'_> {
         }
     }
 
-    /// The entity as it is now, or 204 where the caller prefers a minimal answer and that is honoured.
+    /// The entity after the write, or 204 if the caller prefers a minimal response and the settings allow it.
     fn response(self, status: StatusCode, set_address: &EntitySetPath, key: &str) -> Result<GraphResponse> {
         let message = self.call.message;
         if self.service.settings.return_minimal.is_on() && message.header_lists("prefer", "return=minimal") {

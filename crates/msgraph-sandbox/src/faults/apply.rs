@@ -19,7 +19,7 @@ use crate::path::entity_url;
 use crate::response::{Delivery, GraphResponse, JSON, Termination};
 
 impl FaultResponse {
-    /// The answer to a call.
+    /// The fault's response to a call.
     pub(crate) fn response(&self, call: &Call<'_>) -> GraphResponse {
         let mut response = self.body(call);
         response.status = self.status;

@@ -46,7 +46,7 @@ pub(super) const LINK_PARTS: [(&str, LinkPart); 5] = [
     ("url", LinkPart::Url),
 ];
 
-/// Where an answer's header names the entity that a 204 leaves out.
+/// The headers that can name the entity of a 204.
 const ADDRESS_HEADERS: [(&str, HeaderName); 2] =
     [("location", LOCATION), ("odata-entityid", ODATA_ENTITY_ID)];
 
@@ -319,7 +319,7 @@ impl FaultParser {
     }
 }
 
-/// A wait that is given in seconds where no unit is.
+/// A duration; without a unit, in seconds.
 fn wait(text: &str) -> Option<Duration> {
     match text.parse::<u64>() {
         Ok(seconds) => Some(Duration::from_secs(seconds)),
@@ -331,7 +331,7 @@ fn status_code(status: u16) -> ParseResult<StatusCode> {
     StatusCode::from_u16(status)
         .ok()
         .filter(|status| (200..600).contains(&status.as_u16()))
-        .ok_or_else(|| FaultSyntaxError(format!("`{status}` is no status that an answer can have")))
+        .ok_or_else(|| FaultSyntaxError(format!("`{status}` is no status that a response can have")))
 }
 
 fn header_value(text: &str) -> ParseResult<HeaderValue> {

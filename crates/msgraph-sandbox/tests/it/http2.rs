@@ -21,9 +21,10 @@ impl Https {
     }
 
     async fn with(settings: Settings, set: impl FnOnce(ClientBuilder) -> ClientBuilder) -> Self {
-        let made = TestCertificate::make().unwrap();
-        let trusted = reqwest::Certificate::from_pem(made.authority_pem().as_bytes()).unwrap();
-        let graph = Graph::with(Settings { tls: Some(Tls::Made(made)), statuses: 0, ..settings }).await;
+        let certificate = TestCertificate::generate().unwrap();
+        let trusted = reqwest::Certificate::from_pem(certificate.authority_pem().as_bytes()).unwrap();
+        let graph =
+            Graph::with(Settings { tls: Some(Tls::Generated(certificate)), statuses: 0, ..settings }).await;
         let client = Client::builder().no_proxy().retry(reqwest::retry::never()).tls_certs_only([trusted]);
         Self { graph, client: set(client).build().unwrap() }
     }

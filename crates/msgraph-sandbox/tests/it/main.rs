@@ -8,6 +8,7 @@ mod command;
 mod connections;
 mod control;
 mod errors;
+mod fault_language;
 mod faults;
 mod http2;
 mod reads;

@@ -6,7 +6,7 @@
 //! without the fuzzer tries them as well.
 
 pub use crate::graph::properties::{batch_answer, date_time_offset, odata, page};
-pub use crate::schema::properties::{cursor, global_id, graph_error, guard};
+pub use crate::schema::properties::{cursor, global_id, graph_error, prepare_operation};
 pub use crate::server::request_body;
 
 #[cfg(test)]

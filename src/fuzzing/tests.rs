@@ -17,9 +17,9 @@ const TARGETS: [(&str, Property); 9] = [
     ("date_time_offset", super::date_time_offset),
     ("global_id", super::global_id),
     ("graph_error", super::graph_error),
-    ("guard", super::guard),
     ("odata", super::odata),
     ("page", super::page),
+    ("prepare_operation", super::prepare_operation),
     ("request_body", super::request_body),
 ];
 

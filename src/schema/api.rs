@@ -21,7 +21,7 @@ use super::{CursorKey, GatewaySchema, build, error, sdl};
 use crate::graph::{ReadBudget, ReadRates, Session};
 use crate::state::Ledger;
 use crate::telemetry::metrics;
-use graphql_prepare::{InputRules, JsonVariables, Limits, Prepared, Preparer, TypeSystem};
+use graphql_prepare::{InputRules, JsonVariables, Limits, PreparedOperation, Preparer, TypeSystem};
 
 /// Most checks at a time of what subscribers may read: after a pause, one write makes all of them due.
 const MOST_CHECKS: usize = 64;
@@ -191,7 +191,7 @@ impl Api {
     ///
     /// What is wrong with the document, the choice of the operation, or the variables; [`PrepareError::WriteByGet`] for a
     /// mutation in a request that is read-only.
-    pub fn prepare(&self, mut request: GraphqlRequest) -> Result<Prepared, PrepareError> {
+    pub fn prepare(&self, mut request: GraphqlRequest) -> Result<PreparedOperation, PrepareError> {
         let found = self.persisted.find(&mut request)?;
         let document = self.documents.get(&self.preparer, &found.text)?;
         self.persisted.learn(found);
@@ -212,7 +212,7 @@ impl Api {
     /// done until the stream is asked.
     pub fn subscribe<M: Fn() -> Box<dyn ResponseMemory> + Send + Sync + 'static>(
         &self,
-        prepared: Prepared,
+        prepared: PreparedOperation,
         session: Option<Session>,
         time_for_event: Duration,
         memory: M,
@@ -235,8 +235,8 @@ impl Api {
 
     /// Reserves what a prepared query or mutation needs whatever else has room. Returns false, and reserves nothing, if there
     /// is no room.
-    pub fn reserve(&self, prepared: &Prepared, memory: &mut dyn ResponseMemory) -> bool {
-        let bytes = ResponseBudget::reserved_ahead(prepared.always_held);
+    pub fn reserve(&self, prepared: &PreparedOperation, memory: &mut dyn ResponseMemory) -> bool {
+        let bytes = ResponseBudget::reserved_ahead(prepared.reserved_bytes);
         bytes == 0 || memory.try_grow(bytes)
     }
 
@@ -244,14 +244,14 @@ impl Api {
     /// The response takes of `memory`, in which [`Api::reserve`] has reserved what it needs.
     pub async fn execute(
         &self,
-        prepared: Prepared,
+        prepared: PreparedOperation,
         session: Option<Session>,
         memory: Box<dyn ResponseMemory>,
     ) -> Executed {
         let budget = ResponseBudget::new(self.max_response, memory);
         let budget = Arc::new(match prepared.operation_type {
-            OperationType::Mutation => budget.with_reserved(prepared.always_held),
-            _ => budget.with_charged(prepared.always_held),
+            OperationType::Mutation => budget.with_reserved(prepared.reserved_bytes),
+            _ => budget.with_charged(prepared.reserved_bytes),
         });
         let request = prepared.into_request().data(RequestData::new(session, Arc::clone(&budget)));
         executed(self.executing.execute(request).await, Some(&budget))

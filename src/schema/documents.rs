@@ -35,7 +35,7 @@ const LEAST: usize = 2048;
 
 impl Weighter<String, Arc<Document>> for Memory {
     fn weight(&self, text: &String, document: &Arc<Document>) -> u64 {
-        let bytes = text.len().saturating_mul(3).saturating_add(document.most_memory()).saturating_add(LEAST);
+        let bytes = text.len().saturating_mul(3).saturating_add(document.max_memory()).saturating_add(LEAST);
         u64::try_from(bytes).unwrap_or(u64::MAX)
     }
 }

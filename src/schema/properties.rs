@@ -3,9 +3,9 @@
 mod cursor;
 mod global_id;
 mod graph_error;
-mod guard;
+mod prepare_operation;
 
 pub use self::cursor::cursor;
 pub use self::global_id::global_id;
 pub use self::graph_error::graph_error;
-pub use self::guard::guard;
+pub use self::prepare_operation::prepare_operation;

@@ -33,17 +33,17 @@ pub(super) use self::ios_lob_app_provisioning_configuration_list::{
 pub(super) use self::user_status::UserStatus;
 
 use super::connection::Listed as _;
-use graphql_prepare::{Cost, Costs, InputRules, Objects};
+use graphql_prepare::{Cost, Costs, InputRules, ObjectCount};
 
 /// The calls to Graph that fields cause, by what they can: a page of a list is one, each object read by itself is one,
 /// and counts by status are one each and one of all. Not counted is what is read again after a write or a failure, and a
 /// status' configuration: within a list it has been read, and beyond one it doubles a status' own call at most. What a
 /// subscription causes is what its start or one of its events can.
 pub(super) fn costs(default_page_size: usize) -> Costs {
-    let one = Cost { calls: 1, objects: Objects::One };
-    let list = Cost { calls: 1, objects: Objects::Argument("first", default_page_size) };
-    let each = Cost { calls: 1, objects: Objects::Items("ids") };
-    let counts = Cost { calls: 9, objects: Objects::One };
+    let one = Cost { calls: 1, objects: ObjectCount::One };
+    let list = Cost { calls: 1, objects: ObjectCount::Argument("first", default_page_size) };
+    let each = Cost { calls: 1, objects: ObjectCount::Items("ids") };
+    let counts = Cost { calls: 9, objects: ObjectCount::One };
     let configuration = IosLobAppProvisioningConfiguration::NAME;
     let mut costs = Costs::default()
         .field("Query", "node", one)
@@ -76,6 +76,6 @@ pub(super) fn input_rules(rules: InputRules) -> InputRules {
     let read_only = "It stands for members that this gateway does not know, and can only be read.";
     rules
         .scalar("DateTimeOffset", date_time_offset::check)
-        .refuse_member("ComplianceStatus", "UNKNOWN_FUTURE_VALUE", read_only)
-        .refuse_member("AssignmentFilterType", "UNKNOWN_FUTURE_VALUE", read_only)
+        .reject_enum_value("ComplianceStatus", "UNKNOWN_FUTURE_VALUE", read_only)
+        .reject_enum_value("AssignmentFilterType", "UNKNOWN_FUTURE_VALUE", read_only)
 }

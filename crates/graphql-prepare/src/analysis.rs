@@ -1,5 +1,5 @@
-//! What an operation comes to, once its fields are collected: its depth, aliases, fields, cost and introspection, in one
-//! walk over at most as many selections as [`Limits::expanded_selections`] allows.
+//! Checks the collected fields of an operation against the limits on depth, aliases, root fields, cost and introspection, in
+//! one walk over at most [`Limits::expanded_selections`] selections.
 
 use async_graphql::{
     Positioned, Variables,
@@ -7,8 +7,8 @@ use async_graphql::{
 };
 
 use crate::{
-    costs::{Costs, fields, longest_list},
-    error::{RequestError, counted},
+    costs::{Costs, fields, max_list_length},
+    error::{RequestError, pluralize},
     introspection::Introspection,
     limits::Limits,
     type_system::TypeSystem,
@@ -17,12 +17,12 @@ use crate::{
 /// Estimated bytes of a value besides its response key: its place in memory, and a short text.
 const VALUE: usize = 160;
 
-/// Refuses an operation that passes a limit. Gives the estimated bytes of what its response holds whatever else has room: the
-/// results of a mutation, and the schema.
+/// Rejects an operation that exceeds a limit. Returns the estimated size, in bytes, of the parts of its response that cannot
+/// be left out: the results of mutations, and introspection.
 ///
 /// # Errors
 ///
-/// `TooLarge`, which names the limit.
+/// `TooLarge`; the message names the limit.
 pub(crate) fn check(
     types: &TypeSystem,
     costs: &Costs,
@@ -32,20 +32,20 @@ pub(crate) fn check(
     variables: &Variables,
 ) -> Result<usize, RequestError> {
     let Some(root) = types.root(ty) else { return Ok(0) };
-    let most = match ty {
+    let max_root_fields = match ty {
         OperationType::Mutation => limits.root_mutations,
         _ => limits.root_fields,
     };
-    if selection_set.node.items.len() > most {
-        let fields = counted(most, "field", "fields");
+    if selection_set.node.items.len() > max_root_fields {
+        let fields = pluralize(max_root_fields, "field", "fields");
         let message = format!("The operation has more than {fields} at its root.");
         return Err(RequestError::too_large(selection_set.pos, message));
     }
     let introspection = Introspection::new(types, limits.introspection);
     let mut walk = Walk { types, costs, limits, variables, aliases: 0, cost: 0, results: 0, introspection };
     let results = usize::from(ty == OperationType::Mutation);
-    let below = Below { objects: 1, introspects: false, results };
-    walk.selections(&selection_set.node, types.get(root).name.as_str(), 1, below)?;
+    let scope = Scope { objects: 1, introspects: false, results };
+    walk.selections(&selection_set.node, types.get(root).name.as_str(), 1, scope)?;
     Ok(walk.results.saturating_add(walk.introspection.bytes()))
 }
 
@@ -56,19 +56,19 @@ struct Walk<'a> {
     variables: &'a Variables,
     aliases: usize,
     cost: usize,
-    /// Estimated bytes of what mutations give, lists that were asked for by their length left out.
+    /// Estimated bytes of what mutations return, without lists whose length an argument sets.
     results: usize,
     introspection: Introspection<'a>,
 }
 
-/// What selections stand on.
+/// The objects that a selection set applies to.
 #[derive(Clone, Copy)]
-struct Below {
+struct Scope {
     /// How many objects.
     objects: usize,
-    /// Whether they are of the schema.
+    /// Whether they describe the schema.
     introspects: bool,
-    /// How many of them a mutation gives, at most one for each item of its longest list.
+    /// How many of them a mutation returns: at most one for each item of its longest list argument.
     results: usize,
 }
 
@@ -79,19 +79,19 @@ impl Walk<'_> {
         set: &SelectionSet,
         parent: &str,
         depth: usize,
-        Below { objects, introspects, results }: Below,
+        Scope { objects, introspects, results }: Scope,
     ) -> Result<(), RequestError> {
         for (ty, field) in fields(set, parent) {
             let name = field.node.name.node.as_str();
             if let Some(alias) = &field.node.alias {
                 if alias.node.len() > self.limits.response_key {
-                    let bytes = counted(self.limits.response_key, "byte", "bytes");
+                    let bytes = pluralize(self.limits.response_key, "byte", "bytes");
                     let message = format!("An alias is longer than {bytes}.");
                     return Err(RequestError::too_large(field.pos, message));
                 }
                 self.aliases += 1;
                 if self.aliases > self.limits.aliases {
-                    let aliases = counted(self.limits.aliases, "alias", "aliases");
+                    let aliases = pluralize(self.limits.aliases, "alias", "aliases");
                     let message = format!("The operation has more than {aliases}.");
                     return Err(RequestError::too_large(field.pos, message));
                 }
@@ -109,7 +109,7 @@ impl Walk<'_> {
             self.results = self.results.saturating_add(results.saturating_mul(key + VALUE));
             let results = match depth {
                 _ if self.costs.is_list_by_length(ty, name) => 0,
-                1 => results.saturating_mul(longest_list(&field.node, self.variables)),
+                1 => results.saturating_mul(max_list_length(&field.node, self.variables)),
                 _ => results,
             };
             let (cost, objects) = self.costs.charge(ty, &field.node, self.variables, objects);
@@ -117,20 +117,20 @@ impl Walk<'_> {
             if self.cost > self.limits.cost {
                 let message = format!(
                     "The operation may cause more than {} to Microsoft Graph: ask for smaller pages, or for less at once.",
-                    counted(self.limits.cost, "call", "calls")
+                    pluralize(self.limits.cost, "call", "calls")
                 );
                 return Err(RequestError::too_large(field.pos, message));
             }
             let inner = &field.node.selection_set.node;
             if !inner.items.is_empty() {
-                let below = self.type_of(ty, name);
-                self.selections(inner, &below, depth + 1, Below { objects, introspects, results })?;
+                let inner_type = self.type_of(ty, name);
+                self.selections(inner, &inner_type, depth + 1, Scope { objects, introspects, results })?;
             }
         }
         Ok(())
     }
 
-    /// The name of the type that a field gives.
+    /// The name of the type that a field returns.
     fn type_of(&self, ty: &str, field: &str) -> String {
         let parent = self.types.type_named(ty);
         let field = parent.and_then(|parent| self.types.field(parent, field));

@@ -21,20 +21,20 @@ pub(crate) struct Variable {
     pub(crate) pos: Pos,
     pub(crate) ty: TypeRef,
     pub(crate) default: Option<ConstValue>,
-    /// Some place takes no null, though the type allows one: the default let it pass validation (5.8.5), and a null
-    /// given at run time would fail only once that place is reached.
-    pub(crate) refuses_null: bool,
+    /// The variable is used at a non-null position, though its type is nullable: validation accepts it because of its
+    /// default (5.8.5), and a null at run time would fail only when that field executes.
+    pub(crate) rejects_null: bool,
 }
 
 /// Coerces the declared variables' values; the others are ignored.
 ///
 /// # Errors
 ///
-/// `BadUserInput` for each value that does not fit, with the way to it.
+/// `Variable` for each invalid value, with the path to it.
 pub(crate) fn coerce_variables(
     types: &TypeSystem,
     declared: &[Variable],
-    mut given: Map<String, JsonValue>,
+    mut values: Map<String, JsonValue>,
 ) -> Result<Variables, Vec<RequestError>> {
     let mut coercion = Coercion { types, pos: Pos::default(), errors: Errors::default() };
     let mut variables = Variables::default();
@@ -44,9 +44,9 @@ pub(crate) fn coerce_variables(
         }
         coercion.pos = variable.pos;
         let path = InputPath::root(&variable.name);
-        let value = match (given.swap_remove(variable.name.as_str()), &variable.default) {
-            (Some(JsonValue::Null), _) if variable.refuses_null => {
-                coercion.refuse(&path, "null cannot be given, because of where the variable is used.");
+        let value = match (values.swap_remove(variable.name.as_str()), &variable.default) {
+            (Some(JsonValue::Null), _) if variable.rejects_null => {
+                coercion.reject(&path, "null cannot be given, because of where the variable is used.");
                 None
             }
             (Some(value), _) => coercion.value(&variable.ty, value, &path),
@@ -81,7 +81,7 @@ impl Coercion<'_> {
                     return Some(ConstValue::Null);
                 }
                 let message = format!("null cannot be given: it is of type `{}`.", self.types.display(ty));
-                self.refuse(path, &message)
+                self.reject(path, &message)
             }
             (JsonValue::Array(items), Base::List(item)) => {
                 let mut list = Vec::with_capacity(items.len());
@@ -105,12 +105,12 @@ impl Coercion<'_> {
         match (&ty.kind, value) {
             (TypeKind::Scalar(scalar), value) => match scalar_value(*scalar, value) {
                 Ok(value) => Some(value),
-                Err(reason) => self.refuse(path, &format!("{reason}.")),
+                Err(reason) => self.reject(path, &format!("{reason}.")),
             },
             (TypeKind::Enum(members), JsonValue::String(member)) => {
                 match enum_member(members, &ty.name, &member) {
                     Ok(member) => Some(ConstValue::Enum(member.clone())),
-                    Err(reason) => self.refuse(path, &reason),
+                    Err(reason) => self.reject(path, &reason),
                 }
             }
             (TypeKind::InputObject(object), JsonValue::Object(fields)) => {
@@ -119,14 +119,14 @@ impl Coercion<'_> {
             (TypeKind::Enum(_), value) => {
                 let message =
                     format!("expected a member of `{}` as a string, and {} came.", ty.name, kind_of(&value));
-                self.refuse(path, &message)
+                self.reject(path, &message)
             }
             (TypeKind::InputObject(_), value) => {
                 let message = format!("expected a `{}` object, and {} came.", ty.name, kind_of(&value));
-                self.refuse(path, &message)
+                self.reject(path, &message)
             }
             // Validation lets no variable have an output type.
-            (TypeKind::Composite(_), _) => self.refuse(path, "no value can be given."),
+            (TypeKind::Composite(_), _) => self.reject(path, "no value can be given."),
         }
     }
 
@@ -135,18 +135,19 @@ impl Coercion<'_> {
         &mut self,
         of: &str,
         object: &InputObject,
-        given: Map<String, JsonValue>,
+        object_fields: Map<String, JsonValue>,
         path: &InputPath<'_>,
     ) -> Option<ConstValue> {
-        let one_of_broken = object.one_of && (given.len() != 1 || given.values().any(JsonValue::is_null));
+        let violates_one_of =
+            object.one_of && (object_fields.len() != 1 || object_fields.values().any(JsonValue::is_null));
         let mut fields = IndexMap::with_capacity(object.fields.len());
         let mut failed = false;
-        for (key, value) in given {
+        for (key, value) in object_fields {
             if self.errors.is_full() {
                 return None;
             }
             let Some((_, name, field)) = object.fields.get_full(key.as_str()) else {
-                self.refuse(path, &format!("`{of}` has {}.", unknown_key(&key)));
+                self.reject(path, &format!("`{of}` has {}.", unknown_key(&key)));
                 failed = true;
                 continue;
             };
@@ -157,8 +158,8 @@ impl Coercion<'_> {
                 None => failed = true,
             }
         }
-        if one_of_broken {
-            return self.refuse(path, "exactly one field is needed, and one that is not null.");
+        if violates_one_of {
+            return self.reject(path, "exactly one field is needed, and one that is not null.");
         }
         if failed {
             return None;
@@ -183,11 +184,11 @@ impl Coercion<'_> {
 
     fn required(&mut self, ty: &TypeRef, path: &InputPath<'_>) {
         let message = format!("a value of type `{}` is required, and none came.", self.types.display(ty));
-        self.refuse(path, &message);
+        self.reject(path, &message);
     }
 
     /// Adds an error about the value at `path`; `None`, for the value that it lacks.
-    fn refuse(&mut self, path: &InputPath<'_>, message: &str) -> Option<ConstValue> {
+    fn reject(&mut self, path: &InputPath<'_>, message: &str) -> Option<ConstValue> {
         let pos = self.pos;
         self.errors.push_with(|| RequestError {
             kind: RequestErrorKind::Variable,
@@ -203,7 +204,7 @@ impl Coercion<'_> {
 fn scalar_value(scalar: Scalar, value: JsonValue) -> Result<ConstValue, String> {
     let wrong = |came: &'static str| Err(format!("expected {}, and {came} came", expectation(scalar)));
     match (scalar, value) {
-        (Scalar::Int, JsonValue::Number(number)) => match whole(&number).map(i32::try_from) {
+        (Scalar::Int, JsonValue::Number(number)) => match integral(&number).map(i32::try_from) {
             Some(Ok(int)) => Ok(ConstValue::from(int)),
             Some(Err(_)) => wrong("one outside that range"),
             None => wrong("a number with a fraction or outside that range"),
@@ -211,7 +212,7 @@ fn scalar_value(scalar: Scalar, value: JsonValue) -> Result<ConstValue, String> 
         (Scalar::Float, JsonValue::Number(number)) => Ok(ConstValue::Number(number)),
         (Scalar::String | Scalar::Id, JsonValue::String(string)) => Ok(ConstValue::String(string)),
         (Scalar::Boolean, JsonValue::Bool(boolean)) => Ok(ConstValue::Boolean(boolean)),
-        (Scalar::Id, JsonValue::Number(number)) => match whole(&number) {
+        (Scalar::Id, JsonValue::Number(number)) => match integral(&number) {
             Some(id) => Ok(ConstValue::String(id.to_string())),
             None => wrong("another number"),
         },
@@ -226,7 +227,7 @@ fn scalar_value(scalar: Scalar, value: JsonValue) -> Result<ConstValue, String> 
 }
 
 /// The number as an integer, however JSON writes it: 8.0 is 8. Only where a float is exact.
-fn whole(number: &Number) -> Option<i64> {
+fn integral(number: &Number) -> Option<i64> {
     const EXACT: f64 = 9_007_199_254_740_992.0;
     number.as_i64().or_else(|| {
         let float = number.as_f64()?;

@@ -1,6 +1,6 @@
 //! Fields collected ahead of execution: the specification's section 6.3.2, "Field Collection".
 //!
-//! The library resolves a field once for each time that it is selected, and merges the answers. For a mutation that
+//! async-graphql resolves a field once for each time that it is selected, and merges the results. For a mutation that
 //! is a second write. What comes out of here has each response key once, in the order in which it is first selected,
 //! with the selections below merged, fragments expanded, and `@skip` and `@include` decided.
 
@@ -194,7 +194,7 @@ impl<'d> Collector<'d> {
     }
 
     /// Whether the value is a variable that the request left out. The argument's default then stands in for it (6.4.1,
-    /// "Coercing Field Arguments"), as if the argument were not there; the library would take null instead.
+    /// "Coercing Field Arguments"), as if the argument were not there; async-graphql would use null instead.
     fn is_left_out(&self, value: &Value) -> bool {
         matches!(value, Value::Variable(name) if !self.variables.contains_key(name))
     }

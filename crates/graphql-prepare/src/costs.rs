@@ -1,4 +1,4 @@
-//! What fields cost: a number of calls each, times the number of objects that they stand on.
+//! The cost of fields: a number of upstream calls each, multiplied by the number of parent objects.
 
 use std::collections::HashMap;
 
@@ -8,33 +8,42 @@ use async_graphql::{
 };
 use async_graphql_value::Value;
 
-/// The costs of fields. A field that has none costs nothing, and stands for one object.
+/// The costs of the fields of a schema. A field without an entry costs nothing and returns one object.
+///
+/// ```
+/// use graphql_prepare::{Cost, Costs, ObjectCount};
+///
+/// // `users(first: 50) { manager { name } }` costs 51 calls.
+/// let costs = Costs::default()
+///     .field("Query", "users", Cost { calls: 1, objects: ObjectCount::Argument("first", 20) })
+///     .field("User", "manager", Cost { calls: 1, objects: ObjectCount::One });
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct Costs(HashMap<(String, String), Cost>);
 
-/// What one field costs.
+/// The cost of one field.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Cost {
-    /// Calls that it causes for each object that it stands on.
+    /// Upstream calls for each parent object.
     pub calls: usize,
-    /// How many objects it gives for each.
-    pub objects: Objects,
+    /// The number of objects that the field returns for each parent object.
+    pub objects: ObjectCount,
 }
 
-/// How many objects a field gives.
+/// The number of objects that a field returns.
 #[derive(Debug, Clone, Copy, Default)]
-pub enum Objects {
+pub enum ObjectCount {
     /// One.
     #[default]
     One,
-    /// As many as an integer argument says, or else so many.
+    /// The value of an integer argument, or this default when the argument is not set.
     Argument(&'static str, usize),
-    /// As many as a list argument has items, each of which costs the field's calls.
+    /// The number of items of a list argument. Each item costs the calls of the field.
     Items(&'static str),
 }
 
 impl Costs {
-    /// Gives a field of a type its cost.
+    /// Sets the cost of the field `field` of the type `ty`.
     #[must_use]
     pub fn field(mut self, ty: &str, field: &str, cost: Cost) -> Self {
         self.0.insert((ty.to_owned(), field.to_owned()), cost);
@@ -42,16 +51,16 @@ impl Costs {
     }
 
     fn of(&self, ty: &str, field: &str) -> Cost {
-        // Two strings for a look-up: a borrowed pair is no key of a map of pairs, and operations are short.
+        // Allocates two strings for each look-up: a borrowed pair cannot be the key of a map of pairs.
         self.0.get(&(ty.to_owned(), field.to_owned())).copied().unwrap_or_default()
     }
 
-    /// Whether a field gives a list of the length that an argument says.
+    /// Whether an argument sets the length of the list that a field returns.
     pub(crate) fn is_list_by_length(&self, ty: &str, field: &str) -> bool {
-        matches!(self.of(ty, field).objects, Objects::Argument(..))
+        matches!(self.of(ty, field).objects, ObjectCount::Argument(..))
     }
 
-    /// What one field costs where it stands on `objects` objects, and how many it gives.
+    /// The cost of a field with `objects` parent objects, and the number of objects that it returns.
     pub(crate) fn charge(
         &self,
         ty: &str,
@@ -59,37 +68,41 @@ impl Costs {
         variables: &Variables,
         objects: usize,
     ) -> (usize, usize) {
-        let Cost { calls, objects: gives } = self.of(ty, &field.name.node);
-        match gives {
-            Objects::One => (calls.saturating_mul(objects), objects),
-            Objects::Argument(argument, default) => {
-                let given = integer(field, argument, variables).unwrap_or(default);
-                (calls.saturating_mul(objects), objects.saturating_mul(given))
+        let Cost { calls, objects: count_rule } = self.of(ty, &field.name.node);
+        match count_rule {
+            ObjectCount::One => (calls.saturating_mul(objects), objects),
+            ObjectCount::Argument(argument, default) => {
+                let count = integer(field, argument, variables).unwrap_or(default);
+                (calls.saturating_mul(objects), objects.saturating_mul(count))
             }
-            Objects::Items(argument) => {
-                let given = items(field, argument, variables);
-                (calls.saturating_mul(objects).saturating_mul(given), objects.saturating_mul(given))
+            ObjectCount::Items(argument) => {
+                let count = items(field, argument, variables);
+                (calls.saturating_mul(objects).saturating_mul(count), objects.saturating_mul(count))
             }
         }
     }
 }
 
-/// What stands in a field's argument, a variable's value in its place.
-enum Given<'a> {
+/// The value of an argument: a literal, or the coerced value of a variable.
+enum ArgumentValue<'a> {
     Literal(&'a Value),
     Variable(&'a ConstValue),
 }
 
-fn given<'a>(field: &'a Field, argument: &str, variables: &'a Variables) -> Option<Given<'a>> {
+fn argument_value<'a>(
+    field: &'a Field,
+    argument: &str,
+    variables: &'a Variables,
+) -> Option<ArgumentValue<'a>> {
     match field.get_argument(argument).map(|value| &value.node)? {
-        Value::Variable(name) => variables.get(name).map(Given::Variable),
-        value => Some(Given::Literal(value)),
+        Value::Variable(name) => variables.get(name).map(ArgumentValue::Variable),
+        value => Some(ArgumentValue::Literal(value)),
     }
 }
 
 fn integer(field: &Field, argument: &str, variables: &Variables) -> Option<usize> {
-    let (Given::Literal(Value::Number(number)) | Given::Variable(ConstValue::Number(number))) =
-        given(field, argument, variables)?
+    let (ArgumentValue::Literal(Value::Number(number)) | ArgumentValue::Variable(ConstValue::Number(number))) =
+        argument_value(field, argument, variables)?
     else {
         return None;
     };
@@ -97,42 +110,47 @@ fn integer(field: &Field, argument: &str, variables: &Variables) -> Option<usize
 }
 
 fn items(field: &Field, argument: &str, variables: &Variables) -> usize {
-    match given(field, argument, variables) {
-        Some(Given::Literal(Value::List(items))) => items.len(),
-        Some(Given::Variable(ConstValue::List(items))) => items.len(),
-        // A single item stands for a list of itself (3.11).
+    match argument_value(field, argument, variables) {
+        Some(ArgumentValue::Literal(Value::List(items))) => items.len(),
+        Some(ArgumentValue::Variable(ConstValue::List(items))) => items.len(),
+        // A single value coerces to a list of one item (3.11).
         _ => 1,
     }
 }
 
-/// How many items the longest list of a field's arguments has, at least one.
-pub(crate) fn longest_list(field: &Field, variables: &Variables) -> usize {
-    let lengths = field.arguments.iter().map(|(_, value)| longest(&value.node, variables));
+/// The number of items of the longest list in the arguments of a field, at least one.
+pub(crate) fn max_list_length(field: &Field, variables: &Variables) -> usize {
+    let lengths = field.arguments.iter().map(|(_, value)| max_value_list_length(&value.node, variables));
     lengths.max().unwrap_or(1).max(1)
 }
 
-fn longest(value: &Value, variables: &Variables) -> usize {
+fn max_value_list_length(value: &Value, variables: &Variables) -> usize {
     match value {
-        Value::Variable(name) => variables.get(name).map_or(1, longest_constant),
-        Value::List(items) => {
-            items.iter().map(|item| longest(item, variables)).max().unwrap_or(1).max(items.len())
-        }
+        Value::Variable(name) => variables.get(name).map_or(1, max_constant_list_length),
+        Value::List(items) => items
+            .iter()
+            .map(|item| max_value_list_length(item, variables))
+            .max()
+            .unwrap_or(1)
+            .max(items.len()),
         Value::Object(members) => {
-            members.values().map(|member| longest(member, variables)).max().unwrap_or(1)
+            members.values().map(|member| max_value_list_length(member, variables)).max().unwrap_or(1)
         }
         _ => 1,
     }
 }
 
-fn longest_constant(value: &ConstValue) -> usize {
+fn max_constant_list_length(value: &ConstValue) -> usize {
     match value {
-        ConstValue::List(items) => items.iter().map(longest_constant).max().unwrap_or(1).max(items.len()),
-        ConstValue::Object(members) => members.values().map(longest_constant).max().unwrap_or(1),
+        ConstValue::List(items) => {
+            items.iter().map(max_constant_list_length).max().unwrap_or(1).max(items.len())
+        }
+        ConstValue::Object(members) => members.values().map(max_constant_list_length).max().unwrap_or(1),
         _ => 1,
     }
 }
 
-/// The fields of a selection set that has been collected, each with the type that it is of.
+/// The fields of a collected selection set, each with its parent type.
 pub(crate) fn fields<'a>(
     set: &'a SelectionSet,
     parent: &'a str,

@@ -1,4 +1,4 @@
-//! A valid document and its operations: what can be kept between requests.
+//! A valid document and its operations: the part of preparation that can be cached between requests.
 
 use std::{fmt, sync::OnceLock};
 
@@ -9,24 +9,25 @@ use async_graphql::{
 
 use crate::{
     coerce::Variable,
-    error::{Quoted, RequestError},
+    error::{RequestError, TruncatedName},
     parser::Fragments,
 };
 
-/// A document that has been parsed and validated, with what preparation can know without variables' values. It is
-/// only of use to the [`Preparer`](super::Preparer) that made it.
+/// A parsed and validated document. It does not depend on variable values, and can be cached and shared between requests.
+/// Pass its operations only to the [`Preparer`](super::Preparer) that returned it.
 pub struct Document {
     pub(crate) fragments: Fragments,
     pub(crate) operations: Vec<Operation>,
-    /// How many tokens it was made from.
+    /// The number of tokens of its text.
     pub(crate) tokens: usize,
-    /// The fields of one of its operations, collected for the first request whose variables had no say in them: front
-    /// ends send documents of one operation. Not kept where it is larger than the document, which fragments can make it.
+    /// The collected fields of one operation (its index is the first member), kept when they do not depend on variables. One
+    /// is enough: clients send documents with one operation. Not kept when fragments make it larger than the document.
     pub(crate) collected: OnceLock<(usize, Positioned<SelectionSet>)>,
 }
 
-/// Most bytes that one token of a document takes: a field without arguments is one, and no other takes more.
-const PER_TOKEN: usize = 256;
+/// Upper bound of the memory that one token of a document uses. A field without arguments is one token, and no other
+/// token uses more.
+const MAX_BYTES_PER_TOKEN: usize = 256;
 
 /// Without its contents: literals may hold what no log should.
 impl fmt::Debug for Document {
@@ -42,40 +43,40 @@ pub(crate) struct Operation {
     pub(crate) selection_set: Positioned<SelectionSet>,
     /// Some `@skip` or `@include` depends on a variable.
     pub(crate) is_conditional: bool,
-    /// Variables that change the operation when they are left out: an argument's default stands in for them.
+    /// Variables that change the operation when they are left out, because the default of an argument replaces them.
     pub(crate) replaced_by_defaults: Vec<Name>,
-    /// The operation without its selections. Variables come coerced, and so without defaults.
-    pub(crate) shell: Positioned<OperationDefinition>,
+    /// The operation without its selections. Variables are coerced before execution, so their defaults are left out.
+    pub(crate) signature: Positioned<OperationDefinition>,
 }
 
 impl Operation {
-    /// Whether variables have a say in which fields and arguments there are.
+    /// Whether the collected fields and arguments depend on the values of variables.
     pub(crate) fn depends_on(&self, variables: &Variables) -> bool {
         self.is_conditional || self.replaced_by_defaults.iter().any(|name| !variables.contains_key(name))
     }
 }
 
-/// The operation that a request asks for.
+/// An operation of a [`Document`], selected for execution.
 #[derive(Clone, Copy)]
 pub struct SelectedOperation<'d> {
     pub(crate) document: &'d Document,
     pub(crate) operation: &'d Operation,
-    /// Which of the document's it is.
+    /// Index in the document.
     pub(crate) index: usize,
 }
 
 impl Document {
-    /// The most memory that it takes as long as it is kept, its text left out, in bytes: its own and that of the fields
-    /// that are collected from it.
-    pub fn most_memory(&self) -> usize {
-        self.tokens.saturating_mul(2 * PER_TOKEN)
+    /// Upper bound of the memory that the document uses while it is cached, in bytes, without its text. Includes the
+    /// collected fields that it keeps.
+    pub fn max_memory(&self) -> usize {
+        self.tokens.saturating_mul(2 * MAX_BYTES_PER_TOKEN)
     }
 
-    /// The operation that a request means: `GetOperation` of the specification's section 6.1.
+    /// Selects the operation to execute: `GetOperation` of the specification's section 6.1.
     ///
     /// # Errors
     ///
-    /// `BadRequest` when no operation has the name, or none is given and there are several.
+    /// `Operation` when no operation has the name, or when the name is `None` and there are several operations.
     pub fn operation(&self, name: Option<&str>) -> Result<SelectedOperation<'_>, RequestError> {
         let (index, operation) = match (name, self.operations.as_slice()) {
             (None, [operation]) => (0, operation),
@@ -96,7 +97,7 @@ impl Document {
 
 fn unknown_operation(name: &str) -> String {
     if super::path::is_name(name) {
-        format!("The document holds no operation {}.", Quoted(name))
+        format!("The document holds no operation {}.", TruncatedName(name))
     } else {
         "The document holds no operation of the name in `operationName`.".to_owned()
     }
@@ -109,19 +110,19 @@ impl fmt::Debug for SelectedOperation<'_> {
 }
 
 impl<'d> SelectedOperation<'d> {
-    /// Whether it reads, writes or subscribes: known before its variables are looked at.
+    /// Query, mutation or subscription: known before the variables are coerced.
     pub fn operation_type(&self) -> OperationType {
-        self.operation.shell.node.ty
+        self.operation.signature.node.ty
     }
 
-    /// Its name, if it has one.
+    /// The name, or `None` for an anonymous operation.
     pub fn name(&self) -> Option<&'d str> {
         self.operation.name.as_deref()
     }
 }
 
 /// An operation definition without selections, directives and defaults.
-pub(crate) fn shell(definition: &Positioned<OperationDefinition>) -> Positioned<OperationDefinition> {
+pub(crate) fn signature(definition: &Positioned<OperationDefinition>) -> Positioned<OperationDefinition> {
     let bare = |variable: &Positioned<VariableDefinition>| {
         variable.position_node(VariableDefinition {
             name: variable.node.name.clone(),

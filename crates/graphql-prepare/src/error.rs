@@ -1,44 +1,43 @@
-//! Request errors: what is wrong with a request before any of it executes.
+//! Request errors: the reasons why a request is rejected before any of it executes.
 //!
-//! A message names types, fields, arguments, variables and paths, and the kind of value that came. It never repeats
-//! a value: one may hold personal data or a secret, and messages are logged.
+//! A message names types, fields, arguments, variables and paths, and the kind of the invalid value. It never repeats a
+//! value: a value may hold personal data or a secret, and messages are logged.
 
 use std::fmt;
 
 use async_graphql::{PathSegment, Pos};
 
-/// As many errors as one document or one set of variables is told about; the rest would only amplify a hostile
-/// request.
-const MOST_ERRORS: usize = 10;
+/// Maximum number of errors returned for one document or one set of variables. More would only amplify a hostile request.
+const MAX_ERRORS: usize = 10;
 
-/// The longest name that a message repeats in full, in bytes.
-const LONGEST_NAME: usize = 64;
+/// Maximum length, in bytes, of a name in a message. Longer names are truncated.
+const MAX_NAME_BYTES: usize = 64;
 
-/// What a [`RequestError`] is about.
+/// The kind of a [`RequestError`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RequestErrorKind {
     /// The text is not a GraphQL document.
     Syntax,
-    /// The document breaks a rule of the specification's section 5, "Validation", against this schema.
+    /// The document violates a rule of the specification's section 5, "Validation".
     Validation,
-    /// A variable's value does not fit its type (section 6.1.2, "Coercing Variable Values").
+    /// The value of a variable cannot be coerced to its type (section 6.1.2, "Coercing Variable Values").
     Variable,
-    /// The request names no operation of the document, or does not say which one it means (section 6.1).
+    /// The operation name is unknown, or missing although the document has several operations (section 6.1).
     Operation,
-    /// The document exceeds a limit.
+    /// The document or the operation exceeds one of the [`Limits`](crate::Limits).
     TooLarge,
 }
 
-/// One reason why a request does not execute. Nothing has executed when there is one.
+/// A reason why a request is rejected. Nothing has executed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestError {
-    /// What it is about.
+    /// The kind of error.
     pub kind: RequestErrorKind,
-    /// A sentence for the caller.
+    /// A sentence for the client, without any value of the request.
     pub message: String,
-    /// Where in the document; empty where no one place is at fault.
+    /// Positions in the document; empty when the error has no single position.
     pub locations: Vec<Pos>,
-    /// For [`RequestErrorKind::Variable`]: the way to the value, the variable's name first.
+    /// For [`RequestErrorKind::Variable`]: the path of the invalid value, starting with the name of the variable.
     pub variable: Option<Vec<PathSegment>>,
 }
 
@@ -65,7 +64,7 @@ impl RequestError {
     }
 }
 
-/// The errors found so far, the first [`MOST_ERRORS`] of them.
+/// The errors found so far, the first [`MAX_ERRORS`] of them.
 #[derive(Debug, Default)]
 pub(crate) struct Errors(Vec<RequestError>);
 
@@ -94,7 +93,7 @@ impl Errors {
 
     /// Whether more errors would be left out: a reason to stop looking.
     pub(crate) fn is_full(&self) -> bool {
-        self.0.len() >= MOST_ERRORS
+        self.0.len() >= MAX_ERRORS
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -107,17 +106,17 @@ impl Errors {
     }
 }
 
-/// A count as a message says it, with the word for what is counted.
-pub(crate) fn counted(count: usize, one: &str, more: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { more })
+/// The count with its noun, in singular or plural.
+pub(crate) fn pluralize(count: usize, singular: &str, plural: &str) -> String {
+    format!("{count} {}", if count == 1 { singular } else { plural })
 }
 
-/// A name as a message shows it: in backticks, and cut short, so that a long one is not sent back ten times.
-pub(crate) struct Quoted<'a>(pub(crate) &'a str);
+/// A name in backticks, truncated, so that a long name is not repeated in full by each error.
+pub(crate) struct TruncatedName<'a>(pub(crate) &'a str);
 
-impl fmt::Display for Quoted<'_> {
+impl fmt::Display for TruncatedName<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.char_indices().find(|(start, _)| *start >= LONGEST_NAME) {
+        match self.0.char_indices().find(|(start, _)| *start >= MAX_NAME_BYTES) {
             None => write!(f, "`{}`", self.0),
             Some((end, _)) => write!(f, "`{}…`", &self.0[..end]),
         }
@@ -131,18 +130,18 @@ mod tests {
     #[test]
     fn ten_errors_are_kept_and_the_rest_are_not_even_put_together() {
         let mut errors = Errors::default();
-        for _ in 0..MOST_ERRORS {
+        for _ in 0..MAX_ERRORS {
             errors.invalid(Pos::default(), format_args!("wrong"));
         }
         assert!(errors.is_full());
         errors.push_with(|| unreachable!("there is no room"));
-        assert_eq!(errors.or_ok(()).unwrap_err().len(), MOST_ERRORS);
+        assert_eq!(errors.or_ok(()).unwrap_err().len(), MAX_ERRORS);
     }
 
     #[test]
     fn a_long_name_is_cut_at_a_character() {
-        assert_eq!(Quoted("id").to_string(), "`id`");
+        assert_eq!(TruncatedName("id").to_string(), "`id`");
         let long = "é".repeat(500);
-        assert_eq!(Quoted(&long).to_string(), format!("`{}…`", "é".repeat(32)));
+        assert_eq!(TruncatedName(&long).to_string(), format!("`{}…`", "é".repeat(32)));
     }
 }

@@ -1,4 +1,4 @@
-//! Fragments seen through: the fields of selection sets in the order in which execution meets them.
+//! Expands fragments: iterates over the fields of selection sets in execution order.
 
 use std::{collections::HashSet, slice};
 
@@ -8,31 +8,31 @@ use async_graphql::{
 };
 
 use crate::{
-    error::{RequestError, counted},
+    error::{RequestError, pluralize},
     parser::Fragments,
 };
 
-/// How many more selections may be looked at.
+/// The number of selections that may still be visited.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Budget {
     left: usize,
-    whole: usize,
+    total: usize,
 }
 
 impl Budget {
     pub(crate) fn new(selections: usize) -> Self {
-        Self { left: selections, whole: selections }
+        Self { left: selections, total: selections }
     }
 
     fn spend(&mut self, selection: &Positioned<Selection>) -> Result<(), RequestError> {
-        self.left = self.left.checked_sub(1).ok_or_else(|| too_many(selection.pos, self.whole))?;
+        self.left = self.left.checked_sub(1).ok_or_else(|| too_many(selection.pos, self.total))?;
         Ok(())
     }
 }
 
-/// The error of an operation that comes to more selections than it may.
-pub(crate) fn too_many(pos: Pos, most: usize) -> RequestError {
-    let selections = counted(most, "selection", "selections");
+/// The error for an operation that expands to more selections than the limit.
+pub(crate) fn too_many(pos: Pos, max: usize) -> RequestError {
+    let selections = pluralize(max, "selection", "selections");
     let message = format!("With its fragments expanded, the operation has more than {selections}.");
     RequestError::too_large(pos, message)
 }
@@ -40,7 +40,7 @@ pub(crate) fn too_many(pos: Pos, most: usize) -> RequestError {
 /// Walks through selection sets as if they were one, and into their fragments. A named fragment is entered once, as
 /// in the specification's `CollectFields` (6.3.2).
 ///
-/// Each field comes with a scope `S`, which is given for the selection sets at the start and anew at each fragment.
+/// Each field is returned with a scope `S`: the one of its selection set, or the one that `enter` returned for its fragment.
 pub(crate) struct Expansion<'d, S> {
     fragments: &'d Fragments,
     entered: HashSet<&'d str>,

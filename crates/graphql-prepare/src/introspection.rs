@@ -1,8 +1,8 @@
-//! What introspection comes to: how many values an answer about the schema holds.
+//! Counts the values that an introspection query returns, before it executes.
 //!
-//! The library answers such a question in one go, with nothing to wait for, so that no deadline ends it; and types lead to
-//! types, so that a short document can ask for any number of them. The schema is known, and so the answer is walked through
-//! here first without being built. A step of the walk is a value of the answer, so that the walk is bounded by the same limit.
+//! async-graphql resolves introspection without an await, so a request timeout cannot interrupt it. Types refer to types, so
+//! a short document can request any number of values. The schema is known, so this module walks the response without
+//! building it. Each step of the walk is one value of the response, and the limit on values bounds the walk too.
 
 use async_graphql::{
     Positioned, Value as ConstValue, Variables,
@@ -12,7 +12,7 @@ use async_graphql_value::Value;
 
 use crate::{
     costs::fields,
-    error::{RequestError, counted},
+    error::{RequestError, pluralize},
     type_system::{
         Base, DirectiveDefinition, FieldDefinition, InputValue, TypeId, TypeKind, TypeRef, TypeSystem,
     },
@@ -28,10 +28,10 @@ pub(crate) struct Introspection<'t> {
     values: usize,
     /// Estimated bytes of the values.
     bytes: usize,
-    most: usize,
+    max_values: usize,
 }
 
-/// What a selection below `__schema` or `__type` can stand on.
+/// A value that a selection below `__schema` or `__type` applies to.
 #[derive(Clone, Copy)]
 enum Object<'t> {
     Schema,
@@ -46,8 +46,8 @@ enum Object<'t> {
 }
 
 impl<'t> Introspection<'t> {
-    pub(crate) fn new(types: &'t TypeSystem, most: usize) -> Self {
-        Self { types, values: 0, bytes: 0, most }
+    pub(crate) fn new(types: &'t TypeSystem, max_values: usize) -> Self {
+        Self { types, values: 0, bytes: 0, max_values }
     }
 
     /// Estimated bytes of the values, with their response keys.
@@ -55,11 +55,11 @@ impl<'t> Introspection<'t> {
         self.bytes
     }
 
-    /// Adds what a `__schema` or `__type` of the query root gives.
+    /// Counts the values that a `__schema` or `__type` field returns.
     ///
     /// # Errors
     ///
-    /// `TooLarge` where all together are more values than there may be.
+    /// `TooLarge` when all fields together return more than the maximum number of values.
     pub(crate) fn add(
         &mut self,
         field: &Positioned<Field>,
@@ -77,33 +77,33 @@ impl<'t> Introspection<'t> {
     fn selections(&mut self, set: &SelectionSet, object: Object<'t>) -> Result<(), RequestError> {
         // These types are all objects, so that no fragment is left in what was collected.
         for (_, field) in fields(set, "") {
-            let given = self.given(object, &field.node.name.node);
-            let values = given.len().max(1);
+            let children = self.children(object, &field.node.name.node);
+            let values = children.len().max(1);
             self.values = self.values.saturating_add(values);
             let key = field.node.response_key().node.len();
             self.bytes = self.bytes.saturating_add(values.saturating_mul(VALUE).saturating_add(key));
-            if self.values > self.most {
-                let values = counted(self.most, "value", "values");
+            if self.values > self.max_values {
+                let values = pluralize(self.max_values, "value", "values");
                 let message =
                     format!("The answer about the schema has more than {values}: ask for less at once.");
                 return Err(RequestError::too_large(field.pos, message));
             }
-            for below in given {
-                self.selections(&field.node.selection_set.node, below)?;
+            for child in children {
+                self.selections(&field.node.selection_set.node, child)?;
             }
         }
         Ok(())
     }
 
-    /// The objects that a field gives, or the members of an enum in a list; none where it gives a scalar or null.
-    fn given(&self, object: Object<'t>, field: &str) -> Vec<Object<'t>> {
+    /// The objects or enum values that a field returns; empty for a scalar or null.
+    fn children(&self, object: Object<'t>, field: &str) -> Vec<Object<'t>> {
         match (object, field) {
             (Object::Schema, "types") => self.types.ids().map(Object::Type).collect(),
             (Object::Schema, "queryType") => self.root(OperationType::Query),
             (Object::Schema, "mutationType") => self.root(OperationType::Mutation),
             (Object::Schema, "subscriptionType") => self.root(OperationType::Subscription),
             (Object::Schema, "directives") => self.types.directives().map(Object::Directive).collect(),
-            (Object::Type(id), _) => self.given_by_type(id, field),
+            (Object::Type(id), _) => self.type_children(id, field),
             (Object::Directive(directive), "locations") => {
                 vec![Object::DirectiveLocation; directive.locations.len()]
             }
@@ -124,15 +124,15 @@ impl<'t> Introspection<'t> {
         }
     }
 
-    fn given_by_type(&self, id: TypeId, field: &str) -> Vec<Object<'t>> {
+    fn type_children(&self, id: TypeId, field: &str) -> Vec<Object<'t>> {
         match (&self.types.get(id).kind, field) {
             (TypeKind::Enum(ty), "enumValues") => vec![Object::EnumValue; ty.members.len()],
             (TypeKind::InputObject(ty), "inputFields") => {
                 ty.fields.values().map(Object::InputValue).collect()
             }
             (TypeKind::Composite(ty), "fields") => {
-                let told = ty.fields.iter().filter(|(name, _)| !name.starts_with("__"));
-                told.map(|(_, field)| Object::Field(field)).collect()
+                let visible = ty.fields.iter().filter(|(name, _)| !name.starts_with("__"));
+                visible.map(|(_, field)| Object::Field(field)).collect()
             }
             (TypeKind::Composite(ty), "interfaces") => {
                 ty.interfaces.iter().copied().map(Object::Type).collect()
@@ -160,7 +160,7 @@ fn type_of_base(base: &Base) -> Object<'_> {
     }
 }
 
-/// The `name` that a `__type` is asked for by.
+/// The `name` argument of a `__type` field.
 fn name_argument<'a>(field: &'a Field, variables: &'a Variables) -> Option<&'a str> {
     match &field.get_argument("name")?.node {
         Value::String(name) => Some(name),

@@ -4,7 +4,7 @@
 
 use async_graphql::Pos;
 
-use crate::error::{Quoted, RequestError};
+use crate::error::{RequestError, TruncatedName};
 
 /// One token and where it starts.
 #[derive(Debug, Clone, Copy)]
@@ -36,7 +36,7 @@ impl TokenKind<'_> {
         match self {
             Self::Punctuator(char) => format!("`{char}`"),
             Self::Spread => "`...`".to_owned(),
-            Self::Name(name) => Quoted(name).to_string(),
+            Self::Name(name) => TruncatedName(name).to_string(),
             Self::Int(_) | Self::Float(_) => "a number".to_owned(),
             Self::String(_) | Self::BlockString(_) => "a string".to_owned(),
             Self::End => "the end of the document".to_owned(),

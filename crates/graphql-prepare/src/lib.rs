@@ -1,20 +1,73 @@
-//! The step between a request and its execution: parsing, validating, and making of the operation what the library
-//! executes as the specification says.
+//! Prepares GraphQL operations for [async-graphql](async_graphql) to execute.
 //!
-//! The library departs from the specification in ways that double or lose writes: it runs a field again each time that
-//! it is selected, and runs fields before it knows whether the variables are good. So here it only executes, and only
-//! what a [`Preparer`] has prepared:
+//! async-graphql departs from the specification in ways that repeat or lose writes: it resolves a field once for each
+//! selection of its response key, and it resolves fields before it has coerced all variables. This crate validates, coerces and
+//! merges first, so that async-graphql only executes:
 //!
-//! 1. [`Preparer::document`] parses and validates. What comes out depends on nothing but the text, and can be kept.
-//! 2. [`Document::operation`] selects the operation; its type is then known, and a mutation can still be refused.
+//! 1. [`Preparer::document`] parses and validates a document. The result depends only on the text and can be cached.
+//! 2. [`Document::operation`] selects the operation. Its type is then known, so that a mutation can still be rejected.
 //! 3. [`Preparer::prepare`] coerces the variables and collects the fields.
 //!
-//! The result goes to a schema built with [`ValidationMode::Fast`](async_graphql::ValidationMode::Fast) and
-//! without a limit on depth (`limit_recursive_depth(usize::MAX)`): [`Limits`] bounds it already. Nothing here knows
-//! a concrete schema: a [`TypeSystem`] is built from SDL.
+//! The work and the memory of each step are bounded by [`Limits`]. A [`TypeSystem`] is built from SDL, so the crate works with
+//! any schema.
 //!
-//! Variables stay in the prepared operation, rather than being written into it: the library copies an argument each
-//! time that it reads it, and a coerced variable is cheaper to copy than a literal, which it also converts.
+//! Execute the result with a schema that is built with
+//! [`ValidationMode::Fast`](async_graphql::ValidationMode::Fast) and without a limit on recursion, as below: both have been
+//! checked already.
+//!
+//! ```
+//! use async_graphql::{EmptySubscription, Object, Schema, ValidationMode};
+//! use graphql_prepare::{Costs, InputRules, Limits, Preparer, TypeSystem};
+//! use serde_json::json;
+//!
+//! struct Query;
+//!
+//! #[Object]
+//! impl Query {
+//!     async fn version(&self) -> i32 {
+//!         1
+//!     }
+//! }
+//!
+//! struct Mutation;
+//!
+//! #[Object]
+//! impl Mutation {
+//!     async fn add(&self, tags: Vec<String>) -> usize {
+//!         tags.len()
+//!     }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let schema = Schema::build(Query, Mutation, EmptySubscription)
+//!     .validation_mode(ValidationMode::Fast)
+//!     .limit_recursive_depth(usize::MAX)
+//!     .finish();
+//! let types = TypeSystem::new(&schema.sdl(), InputRules::default())?;
+//! let preparer = Preparer::new(types, Costs::default(), Limits::default());
+//!
+//! // The two selections of `add` are one field, and execute once.
+//! let document = preparer
+//!     .document("mutation ($tags: [String!]!) { add(tags: $tags) ... { add(tags: $tags) } }")
+//!     .expect("the document is valid");
+//! let operation = document.operation(None).expect("the document has one operation");
+//!
+//! let variables = json!({"tags": ["a", "b"]}).as_object().cloned();
+//! let prepared = preparer.prepare(operation, variables).expect("the variables are valid");
+//! let response = schema.execute(prepared.into_request()).await;
+//! assert_eq!(response.data.into_json()?, json!({"add": 2}));
+//!
+//! // An invalid variable is an error before anything executes.
+//! let variables = json!({"tags": ["a", 1]}).as_object().cloned();
+//! let errors = preparer.prepare(operation, variables).unwrap_err();
+//! assert!(errors[0].message.starts_with("Variable `$tags[1]`: expected a `String`"));
+//! # Ok(())
+//! # }
+//! ```
+
+// Variables stay in the prepared operation instead of being replaced by literals: async-graphql copies an argument each time
+// it reads it, and a coerced variable is cheaper to copy than a literal, which it also converts.
 
 mod analysis;
 mod coerce;
@@ -23,7 +76,6 @@ mod costs;
 mod document;
 mod error;
 mod expansion;
-mod guard;
 mod input_rules;
 mod introspection;
 mod lexer;
@@ -34,6 +86,7 @@ mod path;
 #[cfg(any(test, feature = "properties"))]
 pub mod properties;
 mod string_value;
+mod token_limiter;
 mod type_system;
 mod validation;
 
@@ -49,9 +102,9 @@ use async_graphql::{
     },
 };
 
-use self::{coerce::coerce_variables, collect::Collector, document::Operation, error::counted};
+use self::{coerce::coerce_variables, collect::Collector, document::Operation, error::pluralize};
 pub use self::{
-    costs::{Cost, Costs, Objects},
+    costs::{Cost, Costs, ObjectCount},
     document::{Document, SelectedOperation},
     error::{RequestError, RequestErrorKind},
     input_rules::{InputRules, ScalarRule},
@@ -59,10 +112,10 @@ pub use self::{
     type_system::{TypeSystem, TypeSystemError},
 };
 
-/// Values for an operation's variables, as a request carries them.
+/// The `variables` of a request, in JSON.
 pub type JsonVariables = serde_json::Map<String, serde_json::Value>;
 
-/// Prepares requests to one schema.
+/// Validates documents and prepares operations for one schema.
 #[derive(Debug)]
 pub struct Preparer {
     types: TypeSystem,
@@ -70,33 +123,36 @@ pub struct Preparer {
     limits: Limits,
 }
 
-/// An operation that can be executed: valid, its variables coerced, each response key once.
+/// An operation that is ready to execute: valid, with coerced variables, and with each response key once.
 #[derive(Clone)]
-pub struct Prepared {
-    /// The one operation, without fragments, directives or defaults.
+pub struct PreparedOperation {
+    /// A document of one operation, without named fragments, directives or default values.
     pub document: ExecutableDocument,
-    /// Its variables' values; one that was left out and is not in here has no value, which is not null.
+    /// The coerced variables. A variable that is missing here was left out, which differs from null.
     pub variables: Variables,
-    /// Whether it reads, writes or subscribes.
+    /// Query, mutation or subscription.
     pub operation_type: OperationType,
-    /// Estimated bytes of what the response holds whatever else has room: the results of a mutation, and the schema.
-    pub always_held: usize,
+    /// Estimated size, in bytes, of the parts of the response that cannot be left out: the results of mutations, and
+    /// introspection. Reserve this much before executing when responses share a memory budget.
+    pub reserved_bytes: usize,
 }
 
-/// Without its contents: literals and variables may hold what no log should.
-impl fmt::Debug for Prepared {
+/// Leaves out the contents: literals and variables may hold secrets.
+impl fmt::Debug for PreparedOperation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Prepared").field("operation_type", &self.operation_type).finish_non_exhaustive()
+        f.debug_struct("PreparedOperation")
+            .field("operation_type", &self.operation_type)
+            .finish_non_exhaustive()
     }
 }
 
 impl Preparer {
-    /// Prepares for the schema that `types` describes, whose fields cost what `costs` says.
+    /// Creates a preparer for the schema `types`, with the costs of its fields and the limits to enforce.
     pub fn new(types: TypeSystem, costs: Costs, limits: Limits) -> Self {
         Self { types, costs, limits }
     }
 
-    /// What a document may ask for.
+    /// The limits that documents and operations must keep.
     pub fn limits(&self) -> &Limits {
         &self.limits
     }
@@ -105,10 +161,10 @@ impl Preparer {
     ///
     /// # Errors
     ///
-    /// One `Syntax`, up to ten `Validation`, or a `TooLarge`.
+    /// One `Syntax`, up to ten `Validation`, or one `TooLarge`.
     pub fn document(&self, source: &str) -> Result<Document, Vec<RequestError>> {
         if source.len() > self.limits.document {
-            let bytes = counted(self.limits.document, "byte", "bytes");
+            let bytes = pluralize(self.limits.document, "byte", "bytes");
             let message = format!("The document is longer than {bytes}.");
             let kind = RequestErrorKind::TooLarge;
             return Err(vec![RequestError { kind, message, locations: Vec::new(), variable: None }]);
@@ -120,7 +176,7 @@ impl Preparer {
             variables: facts.variables,
             is_conditional: facts.is_conditional,
             replaced_by_defaults: facts.replaced_by_defaults,
-            shell: document::shell(&operation.definition),
+            signature: document::signature(&operation.definition),
             selection_set: operation.definition.node.selection_set,
         });
         Ok(Document {
@@ -131,12 +187,12 @@ impl Preparer {
         })
     }
 
-    /// Checks a document ahead of the requests for it: each operation that takes no variables as a request would, the others
-    /// but for what their values decide.
+    /// Checks a document before any request uses it, for instance a persisted one. Operations without variables are checked
+    /// completely; for the others, the checks that depend on variable values are left to [`Preparer::prepare`].
     ///
     /// # Errors
     ///
-    /// As of [`Preparer::document`] and [`Preparer::prepare`].
+    /// Those of [`Preparer::document`] and [`Preparer::prepare`].
     pub fn check(&self, source: &str) -> Result<(), Vec<RequestError>> {
         let document = self.document(source)?;
         let operations = document.operations.iter().enumerate();
@@ -146,38 +202,37 @@ impl Preparer {
         Ok(())
     }
 
-    /// Makes a request's operation ready to execute.
+    /// Coerces the variables and collects the fields of an operation.
     ///
     /// # Errors
     ///
-    /// Up to ten `Variable`, one for each value that does not fit; `TooLarge` where the fields, with fragments
-    /// expanded, pass a limit.
+    /// Up to ten `Variable`, one for each invalid value; `TooLarge` when the fields, with fragments expanded, exceed a limit.
     pub fn prepare(
         &self,
         selected: SelectedOperation<'_>,
         variables: Option<JsonVariables>,
-    ) -> Result<Prepared, Vec<RequestError>> {
+    ) -> Result<PreparedOperation, Vec<RequestError>> {
         let operation = selected.operation;
         let variables = coerce_variables(&self.types, &operation.variables, variables.unwrap_or_default())?;
         let selection_set = self.selection_set(selected, &variables).map_err(|error| vec![error])?;
-        let ty = operation.shell.node.ty;
-        let always_held =
+        let ty = operation.signature.node.ty;
+        let reserved_bytes =
             analysis::check(&self.types, &self.costs, &self.limits, ty, &selection_set, &variables)
                 .map_err(|error| vec![error])?;
-        let definition = OperationDefinition { selection_set, ..operation.shell.node.clone() };
-        let definition = Positioned::new(definition, operation.shell.pos);
-        Ok(Prepared {
+        let definition = OperationDefinition { selection_set, ..operation.signature.node.clone() };
+        let definition = Positioned::new(definition, operation.signature.pos);
+        Ok(PreparedOperation {
             document: ExecutableDocument {
                 operations: DocumentOperations::Single(definition),
                 fragments: HashMap::new(),
             },
             variables,
             operation_type: selected.operation_type(),
-            always_held,
+            reserved_bytes,
         })
     }
 
-    /// The operation's collected fields; a copy, if they are the same as for an earlier request.
+    /// The collected fields of the operation; a copy when an earlier request collected the same ones.
     fn selection_set(
         &self,
         selected: SelectedOperation<'_>,
@@ -186,7 +241,7 @@ impl Preparer {
         let SelectedOperation { document, operation, index } = selected;
         let collector =
             Collector { types: &self.types, fragments: &document.fragments, variables, limits: self.limits };
-        let collect = || collector.collect(operation.shell.node.ty, &operation.selection_set);
+        let collect = || collector.collect(operation.signature.node.ty, &operation.selection_set);
         if operation.depends_on(variables) {
             return collect();
         }
@@ -196,7 +251,7 @@ impl Preparer {
             None => {
                 let collected = collect()?;
                 if collect::size(&collected.node) <= document.tokens {
-                    // Where another request was faster, its copy is as good.
+                    // Another request may have stored the same fields first.
                     let _ = document.collected.set((index, collected.clone()));
                 }
                 Ok(collected)
@@ -205,8 +260,8 @@ impl Preparer {
     }
 }
 
-impl Prepared {
-    /// Whether the operation asks about the schema, by `__schema` or `__type`.
+impl PreparedOperation {
+    /// Whether the operation selects `__schema` or `__type`.
     pub fn introspects(&self) -> bool {
         let asks = |selection: &Positioned<Selection>| {
             matches!(&selection.node, Selection::Field(field)
@@ -218,7 +273,7 @@ impl Prepared {
             .any(|(_, operation)| operation.node.selection_set.node.items.iter().any(asks))
     }
 
-    /// The request to hand to the executing schema.
+    /// The request to execute. See the [crate documentation](crate) for how to build the schema.
     pub fn into_request(self) -> Request {
         let mut request = Request::new("").variables(self.variables);
         request.set_parsed_query(self.document);

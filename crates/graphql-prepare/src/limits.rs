@@ -1,35 +1,35 @@
-//! How much a document may ask for.
+//! The limits of documents and operations.
 
-/// The limits that preparation keeps. Each is a count; passing one is a
+/// The limits of a document and its operations. Exceeding one is a
 /// [`TooLarge`](super::RequestErrorKind::TooLarge) request error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of the document's text. Default: 32 KiB.
+    /// Length of the document, in bytes. Default: 32 KiB.
     pub document: usize,
-    /// Tokens of the text. Default: 2000.
+    /// Tokens of the document. Default: 2000.
     pub tokens: usize,
-    /// How deep brackets of any kind may nest in the text, and selection sets in the operation after its fragments
-    /// are expanded. It also bounds the stack that parsing, validation and collecting use. Default: 64.
+    /// Nesting of brackets of any kind in the document, and of selection sets after fragments are expanded. It bounds the
+    /// stack that parsing, validation and collection use. Default: 64.
     pub nesting: usize,
-    /// Directives in the text. Default: 20.
+    /// Directives in the document. Default: 20.
     pub directives: usize,
-    /// How many selections an operation may come to once its fragments are expanded; one inside a fragment counts
-    /// each time the fragment is spread. Default: 2000.
+    /// Selections of an operation after fragments are expanded. A selection in a fragment counts once for each spread of
+    /// the fragment. Default: 2000.
     pub expanded_selections: usize,
-    /// How deep fields may nest once fragments are expanded, introspection left out. Default: 12.
+    /// Nesting of fields after fragments are expanded, without introspection. Default: 12.
     pub depth: usize,
-    /// Aliases once fragments are expanded. Default: 30.
+    /// Aliases after fragments are expanded. Default: 30.
     pub aliases: usize,
-    /// Bytes of a response key: it comes with each object of a list, which a short document can have many of. Default: 256.
+    /// Length of an alias, in bytes. A response repeats it for each object of a list. Default: 256.
     pub response_key: usize,
-    /// Fields of a query itself. Default: 20.
+    /// Root fields of a query or subscription. Default: 20.
     pub root_fields: usize,
-    /// Fields of a mutation itself. Default: 10.
+    /// Root fields of a mutation. Default: 10.
     pub root_mutations: usize,
-    /// What the operation may cost, by the costs that its fields were given. Default: 2000.
+    /// Cost of an operation, in upstream calls, by its [`Costs`](crate::Costs). Default: 2000.
     pub cost: usize,
-    /// Values that introspection may give: objects, and scalars or nulls of them. Default: 50 000, ten times what tools ask
-    /// for to know the whole schema.
+    /// Values that introspection returns: objects, scalars and nulls. Default: 50 000, about ten times the number that tools
+    /// request to read a whole schema.
     pub introspection: usize,
 }
 
@@ -54,8 +54,8 @@ impl Default for Limits {
 
 #[cfg(test)]
 impl Limits {
-    /// None but those that bound the work, for what is tried at their edge.
-    pub(crate) fn of_work_only() -> Self {
+    /// Only the limits that bound the work, for tests at their edge.
+    pub(crate) fn work_bounds_only() -> Self {
         let none = usize::MAX;
         Self {
             document: none,

@@ -6,7 +6,7 @@ use async_graphql_value::Value;
 use indexmap::IndexMap;
 
 use crate::{
-    error::{Errors, Quoted},
+    error::{Errors, TruncatedName},
     path::{InputPath, unknown_key},
     type_system::{Base, EnumType, InputObject, InputValue, Scalar, TypeId, TypeKind, TypeRef, TypeSystem},
 };
@@ -204,7 +204,7 @@ pub(crate) fn enum_member<'t>(members: &'t EnumType, of: &str, member: &str) -> 
     match members.members.get_key_value(member) {
         Some((name, None)) => Ok(name),
         Some((name, Some(reason))) => Err(format!("`{name}` cannot be given. {reason}")),
-        None => Err(format!("that is no member of {}.", Quoted(of))),
+        None => Err(format!("that is no member of {}.", TruncatedName(of))),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Tokens to a document: the specification's section 2, "Language", for executable documents.
 //!
-//! The result is made of the library's own types, because operations end up in its executor. Its parser is not used:
+//! The result consists of async-graphql's own types, because its executor runs the operations. Its parser is not used:
 //! it panics on `\uD83D`, keeps only the last of two input fields with one name, reads `[01]` as two numbers, leaves
 //! `\"""` as it is, and takes no white space inside a type.
 
@@ -16,10 +16,10 @@ use indexmap::{IndexMap, map::Entry};
 
 use crate::{
     error::RequestError,
-    guard::Guard,
     lexer::{Lexer, Token, TokenKind},
     limits::Limits,
     string_value::{block_string_value, string_value},
+    token_limiter::TokenLimiter,
 };
 
 /// A document as it was written: nothing in it has been looked up, and names may still collide.
@@ -55,18 +55,18 @@ pub(crate) struct ParsedFragment {
 ///
 /// # Errors
 ///
-/// `ParseFailed` where the text is none, `TooLarge` where the guard refuses it.
+/// `Syntax` when the text is not a GraphQL document, `TooLarge` when it exceeds a limit on tokens.
 pub(crate) fn parse(source: &str, limits: &Limits) -> Result<ParsedDocument, RequestError> {
     let mut parser = Parser::new(source, limits)?;
     parser.document()?;
-    Ok(ParsedDocument { tokens: parser.guard.tokens(), ..parser.document })
+    Ok(ParsedDocument { tokens: parser.limiter.tokens(), ..parser.document })
 }
 
 type Parsed<T> = Result<T, RequestError>;
 
 struct Parser<'a> {
     lexer: Lexer<'a>,
-    guard: Guard,
+    limiter: TokenLimiter,
     token: Token<'a>,
     document: ParsedDocument,
 }
@@ -75,7 +75,7 @@ impl<'a> Parser<'a> {
     fn new(source: &'a str, limits: &Limits) -> Parsed<Self> {
         let mut parser = Self {
             lexer: Lexer::new(source),
-            guard: Guard::new(limits),
+            limiter: TokenLimiter::new(limits),
             token: Token { kind: TokenKind::End, pos: Pos::default() },
             document: ParsedDocument::default(),
         };
@@ -412,7 +412,7 @@ impl<'a> Parser<'a> {
     /// Goes on to the next token, and gives the one that was current.
     fn advance(&mut self) -> Parsed<Token<'a>> {
         let next = self.lexer.next_token()?;
-        self.guard.admit(&next)?;
+        self.limiter.count(&next)?;
         Ok(std::mem::replace(&mut self.token, next))
     }
 

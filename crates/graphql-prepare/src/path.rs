@@ -4,7 +4,7 @@ use std::fmt;
 
 use async_graphql::PathSegment;
 
-use crate::error::Quoted;
+use crate::error::TruncatedName;
 
 /// One step of the way, linked to the steps before it, so that going down costs nothing until an error needs the
 /// whole.
@@ -73,7 +73,11 @@ pub(crate) fn is_name(text: &str) -> bool {
 
 /// A key that the schema does not know, as a message may show it.
 pub(crate) fn unknown_key(key: &str) -> String {
-    if is_name(key) { format!("no field {}", Quoted(key)) } else { "no field of such a name".to_owned() }
+    if is_name(key) {
+        format!("no field {}", TruncatedName(key))
+    } else {
+        "no field of such a name".to_owned()
+    }
 }
 
 #[cfg(test)]

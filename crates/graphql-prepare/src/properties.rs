@@ -1,4 +1,4 @@
-//! What must hold for every document. Each function takes any input, and panics if it does not hold.
+//! Properties that hold for every document. Each function takes any input, and panics when its property does not hold.
 
 use std::collections::HashSet;
 
@@ -9,11 +9,12 @@ use crate::error::{RequestError, RequestErrorKind};
 use crate::parser::parse;
 use crate::{JsonVariables, Limits, Preparer};
 
-/// What the guard counts is what there is, by another way of counting, and it refuses at one more than its limits.
-pub fn counts_agree(source: &str) {
+/// The token limiter counts exactly: limits equal to the counts of an independent scan accept the document, and limits one
+/// lower reject it.
+pub fn token_limits_are_exact(source: &str) {
     let limits = Limits::default();
     if let Err(error) = parse(source, &limits) {
-        assert_is_fit(source, &error);
+        assert_error_is_bounded(source, &error);
         return;
     }
     let Counts { tokens, nesting, directives } = Counts::of(source);
@@ -33,12 +34,12 @@ pub fn counts_agree(source: &str) {
     }
 }
 
-/// Whatever a document and its variables hold, the request is refused in a few words, or comes out within the limits,
-/// each response key once.
-pub fn prepares_or_refuses(preparer: &Preparer, source: &str, variables: Option<JsonVariables>) {
+/// Any document with any variables is rejected with at most ten short messages, or prepared within the limits, with each
+/// response key once.
+pub fn prepares_or_rejects(preparer: &Preparer, source: &str, variables: Option<JsonVariables>) {
     let document = match preparer.document(source) {
         Ok(document) => document,
-        Err(errors) => return assert_are_fit(source, &errors),
+        Err(errors) => return assert_errors_are_bounded(source, &errors),
     };
     for operation in &document.operations {
         let Ok(selected) = document.operation(operation.name.as_deref()) else {
@@ -51,16 +52,17 @@ pub fn prepares_or_refuses(preparer: &Preparer, source: &str, variables: Option<
                     panic!("one operation is executed");
                 };
                 assert!(prepared.document.fragments.is_empty() && operation.node.directives.is_empty());
-                let selections = assert_is_collected(&operation.node.selection_set, 1, &preparer.limits);
+                let selections =
+                    assert_selections_are_merged(&operation.node.selection_set, 1, &preparer.limits);
                 assert!(selections <= preparer.limits.expanded_selections);
             }
-            Err(errors) => assert_are_fit(source, &errors),
+            Err(errors) => assert_errors_are_bounded(source, &errors),
         }
     }
 }
 
-/// Gives the number of selections.
-fn assert_is_collected(set: &Positioned<SelectionSet>, depth: usize, limits: &Limits) -> usize {
+/// Returns the number of selections.
+fn assert_selections_are_merged(set: &Positioned<SelectionSet>, depth: usize, limits: &Limits) -> usize {
     assert!(depth <= 2 * limits.nesting);
     let mut keys = HashSet::new();
     let mut count = 0;
@@ -76,18 +78,18 @@ fn assert_is_collected(set: &Positioned<SelectionSet>, depth: usize, limits: &Li
             Selection::FragmentSpread(_) => panic!("fragments are expanded"),
         };
         assert!(keys.insert(key) && directives.is_empty());
-        count += 1 + assert_is_collected(inner, depth + 1, limits);
+        count += 1 + assert_selections_are_merged(inner, depth + 1, limits);
     }
     count
 }
 
-fn assert_are_fit(source: &str, errors: &[RequestError]) {
+fn assert_errors_are_bounded(source: &str, errors: &[RequestError]) {
     assert!((1..=10).contains(&errors.len()));
-    errors.iter().for_each(|error| assert_is_fit(source, error));
+    errors.iter().for_each(|error| assert_error_is_bounded(source, error));
 }
 
 /// A message is short and on one line, and its places are in the document.
-fn assert_is_fit(source: &str, error: &RequestError) {
+fn assert_error_is_bounded(source: &str, error: &RequestError) {
     let RequestError { message, locations, .. } = error;
     assert!(message.len() <= 400 && !message.contains(char::is_control), "{message:?}");
     // The position of a document that is refused whole is none.

@@ -1,4 +1,4 @@
-//! What a string literal means: the specification's section 2.9.4, "String Value", in its current draft, which adds
+//! What a string literal means: the specification's section 2.9.4, "String Value", as of September 2025, which adds
 //! `\u{1F600}` and pairs of surrogates to October 2021.
 
 /// The value of a string between single quotes, or a sentence on what is wrong with it.

@@ -1,11 +1,11 @@
-//! Prepared operations, executed by the library.
+//! Prepared operations, executed by async-graphql.
 
 mod coercion;
 mod execution;
 #[expect(
     clippy::disallowed_types,
     clippy::too_many_arguments,
-    reason = "the library's macros write its own `Result`, and a parameter for each argument"
+    reason = "async-graphql's macros use its own `Result`, and a parameter for each argument"
 )]
-mod gateway;
+mod fixture;
 mod selections;

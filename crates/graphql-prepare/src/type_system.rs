@@ -1,5 +1,5 @@
-//! The schema as preparation sees it: the specification's section 3, "Type System", read from SDL and looked up by
-//! name in documents and by [`TypeId`] everywhere else.
+//! The schema: the specification's section 3, "Type System", read from SDL. Types are looked up by name in documents, and by
+//! [`TypeId`] everywhere else.
 
 mod build;
 mod introspection;
@@ -17,7 +17,7 @@ use indexmap::IndexMap;
 
 use crate::input_rules::ScalarRule;
 
-/// Everything about the schema that preparation needs, built once at start.
+/// The types and directives of a schema. Build it once, at start.
 #[derive(Debug)]
 pub struct TypeSystem {
     types: Vec<TypeDefinition>,
@@ -105,7 +105,7 @@ pub(crate) struct EnumType {
 #[derive(Debug)]
 pub(crate) struct InputObject {
     pub(crate) fields: IndexMap<Name, InputValue>,
-    /// Exactly one of the fields has to be given: the draft's `@oneOf`.
+    /// Exactly one of the fields must be present: `@oneOf`.
     pub(crate) one_of: bool,
 }
 

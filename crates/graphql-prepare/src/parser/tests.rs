@@ -18,7 +18,7 @@ fn refused(source: &str) -> RequestError {
     error
 }
 
-/// The document in the library's form, for comparison.
+/// The document in async-graphql's form, for comparison.
 fn executable(document: ParsedDocument) -> ExecutableDocument {
     let mut operations = document.operations;
     let anonymous = operations[0].name.is_none();
@@ -231,7 +231,7 @@ fn input_fields_named_twice_are_remembered() {
     assert_eq!(names, ["a", "a", "b"]);
 }
 
-/// Text in which the library and the specification see the same document.
+/// Text that async-graphql and the specification parse to the same document.
 fn selections() -> impl Strategy<Value = String> {
     let value = prop_oneof![
         Just("1".to_owned()),

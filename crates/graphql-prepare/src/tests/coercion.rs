@@ -2,13 +2,13 @@ use async_graphql::PathSegment;
 use proptest::prelude::*;
 use serde_json::{Value as JsonValue, json};
 
-use super::gateway::Gateway;
+use super::fixture::Fixture;
 use crate::RequestErrorKind;
 
 fn messages(variables: JsonValue) -> Vec<String> {
     let source = "query ($n: [[Int!]], $i: [ID!], $f: Float, $on: Date, $c: Choice, $t: String, $b: Boolean) \
                   {arguments(nested:$n ids:$i float:$f on:$on choice:$c after:$t) x:arguments(flag:$b)}";
-    match Gateway::shared().request(source, variables) {
+    match Fixture::shared().request(source, variables) {
         Ok(_) => Vec::new(),
         Err(errors) => {
             assert!(errors.iter().all(|error| error.kind == RequestErrorKind::Variable));
@@ -18,7 +18,7 @@ fn messages(variables: JsonValue) -> Vec<String> {
 }
 
 fn patch_messages(patch: JsonValue) -> Vec<String> {
-    match Gateway::shared().request("mutation ($p: Patch!) {patch(patch:$p)}", json!({"p": patch})) {
+    match Fixture::shared().request("mutation ($p: Patch!) {patch(patch:$p)}", json!({"p": patch})) {
         Ok(_) => Vec::new(),
         Err(errors) => errors.into_iter().map(|error| error.message).collect(),
     }
@@ -86,7 +86,7 @@ fn an_error_names_the_way_and_the_expectation_but_not_the_value() {
 fn an_error_carries_the_variables_path_and_place() {
     let source = "mutation (\n $p: Patch!) {patch(patch:$p)}";
     let variables = json!({"p": {"inner": {"tags": ["a", 1]}}});
-    let errors = Gateway::shared().request(source, variables).unwrap_err();
+    let errors = Fixture::shared().request(source, variables).unwrap_err();
     let field = |name: &str| PathSegment::Field(name.to_owned());
     let path = vec![field("p"), field("inner"), field("tags"), PathSegment::Index(1)];
     assert_eq!(errors[0].variable, Some(path));
@@ -102,9 +102,9 @@ fn all_bad_values_are_told_up_to_ten() {
 
 #[test]
 fn what_is_required_has_to_come() {
-    let gateway = Gateway::shared();
+    let fixture = Fixture::shared();
     let errors =
-        gateway.request("query ($t: String!, $f: Float! = 1) {arguments(after:$t float:$f)}", json!({}));
+        fixture.request("query ($t: String!, $f: Float! = 1) {arguments(after:$t float:$f)}", json!({}));
     let errors = errors.unwrap_err();
     assert_eq!(errors.len(), 1);
     assert_eq!(errors[0].message, "Variable `$t`: a value of type `String!` is required, and none came.");
@@ -161,20 +161,20 @@ proptest! {
     fn any_json_is_coerced_or_refused_and_what_is_coerced_the_library_takes(
         p in any_json(), n in any_json(), c in any_json()
     ) {
-        let gateway = Gateway::shared();
+        let fixture = Fixture::shared();
         let source = "query ($n: [[Int!]], $c: Choice) {arguments(nested:$n choice:$c)}";
-        if let Ok(answer) = gateway.request(source, json!({"n": n, "c": c})) {
-            prop_assert_eq!(answer.errors, Vec::<String>::new());
+        if let Ok(execution) = fixture.request(source, json!({"n": n, "c": c})) {
+            prop_assert_eq!(execution.errors, Vec::<String>::new());
         }
-        if let Ok(answer) = gateway.request("mutation ($p: Patch!) {patch(patch:$p)}", json!({"p": p})) {
-            prop_assert_eq!(answer.errors, Vec::<String>::new());
+        if let Ok(execution) = fixture.request("mutation ($p: Patch!) {patch(patch:$p)}", json!({"p": p})) {
+            prop_assert_eq!(execution.errors, Vec::<String>::new());
         }
     }
 
     #[test]
     fn a_good_value_is_coerced_and_executes(p in patch()) {
-        let answer = Gateway::shared().request("mutation ($p: Patch!) {patch(patch:$p)}", json!({"p": p})).unwrap();
-        prop_assert_eq!(answer.errors, Vec::<String>::new());
-        prop_assert_eq!(answer.calls, ["patch"]);
+        let execution = Fixture::shared().request("mutation ($p: Patch!) {patch(patch:$p)}", json!({"p": p})).unwrap();
+        prop_assert_eq!(execution.errors, Vec::<String>::new());
+        prop_assert_eq!(execution.calls, ["patch"]);
     }
 }

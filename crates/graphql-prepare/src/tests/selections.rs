@@ -15,7 +15,7 @@ use indexmap::{IndexMap, IndexSet};
 use proptest::prelude::*;
 use serde_json::{Map, Value as JsonValue, json};
 
-use super::gateway::Gateway;
+use super::fixture::Fixture;
 use crate::RequestErrorKind;
 
 /// A selection to write down; a named fragment is one that is not written inline.
@@ -303,8 +303,8 @@ proptest! {
         if let Some(n) = n {
             variables["times"] = json!(n);
         }
-        let gateway = Gateway::shared();
-        let prepared = match gateway.prepare(&source, variables.clone()) {
+        let fixture = Fixture::shared();
+        let prepared = match fixture.prepare(&source, variables.clone()) {
             Ok(prepared) => prepared,
             Err(errors) => {
                 prop_assert_eq!(errors[0].kind, RequestErrorKind::TooLarge, "{}\n{:?}", source, errors);
@@ -319,9 +319,9 @@ proptest! {
         let DocumentOperations::Single(operation) = &parsed.operations else { panic!("one operation") };
         let mut reference = Reference { document: &parsed, variables: &variables, calls: 0 };
         let expected = reference.selection_set("Query", &[&operation.node.selection_set.node]);
-        let answer = gateway.execute(prepared);
-        prop_assert_eq!(answer.errors, Vec::<String>::new());
-        prop_assert_eq!(answer.data.to_string(), expected.to_string(), "{}", source);
-        prop_assert_eq!(answer.calls.len(), reference.calls);
+        let execution = fixture.execute(prepared);
+        prop_assert_eq!(execution.errors, Vec::<String>::new());
+        prop_assert_eq!(execution.data.to_string(), expected.to_string(), "{}", source);
+        prop_assert_eq!(execution.calls.len(), reference.calls);
     }
 }

@@ -27,48 +27,48 @@ use crate::{
     path::InputPath,
 };
 
-/// Why a schema cannot be prepared for: a mistake of the program, found at start.
+/// The reason why a schema is not supported.
 #[derive(Debug, thiserror::Error)]
 pub enum TypeSystemError {
-    /// The text is no SDL.
+    /// The text is not valid SDL.
     #[error("the schema is not SDL")]
     Syntax(#[from] parser::Error),
-    /// The schema has no query root.
+    /// The schema has no query type.
     #[error("the schema has no query type")]
     NoQueryRoot,
-    /// A name is used that nothing defines, or that stands for another kind of type than its place asks for.
+    /// A type that is not defined, or that is of the wrong kind for its position.
     #[error("{place} names `{name}`, which is no type that can stand there")]
     UnknownType {
-        /// Where.
+        /// The position in the schema.
         place: String,
-        /// The name.
+        /// The name of the type.
         name: String,
     },
-    /// Something that SDL can say and that preparation would have to know about, and does not.
+    /// A feature of SDL that this crate does not support.
     #[error("{0} is not supported")]
     Unsupported(String),
-    /// A default value does not fit its type.
+    /// A default value that cannot be coerced to its type.
     #[error("the default of `{place}` does not fit its type: {reason}")]
     Default {
         /// The argument or input field.
         place: String,
-        /// What is wrong.
+        /// The error, as a sentence.
         reason: String,
     },
-    /// An input rule is for something that the schema lacks.
+    /// A rule in [`InputRules`] for a scalar or an enum value that the schema does not define.
     #[error("there is an input rule for `{0}`, which the schema does not define")]
     UnusedRule(String),
 }
 
-type Built<T> = Result<T, TypeSystemError>;
+type Result<T, E = TypeSystemError> = std::result::Result<T, E>;
 
 impl TypeSystem {
-    /// Reads a schema's SDL.
+    /// Reads the SDL of a schema.
     ///
     /// # Errors
     ///
-    /// When `sdl` is no complete schema, extends types or defines a directive for documents (execution knows only
-    /// `@skip` and `@include`), or when `rules` speak of what it does not define.
+    /// When `sdl` is not a complete schema, extends a type, or defines a directive for documents other than `@skip` and
+    /// `@include`; when a default value does not fit its type; or when `rules` name something that the schema does not define.
     pub fn new(sdl: &str, rules: InputRules) -> Result<Self, TypeSystemError> {
         let mut builder = Builder::default();
         builder.read(sdl)?;
@@ -87,7 +87,7 @@ struct Builder {
 }
 
 impl Builder {
-    fn read(&mut self, sdl: &str) -> Built<()> {
+    fn read(&mut self, sdl: &str) -> Result<()> {
         for definition in parse_schema(sdl)?.definitions {
             match definition {
                 TypeSystemDefinition::Schema(schema) => self.roots = Some(schema.node),
@@ -108,11 +108,11 @@ impl Builder {
         Ok(())
     }
 
-    fn build(mut self, mut rules: InputRules) -> Built<TypeSystem> {
+    fn build(mut self, mut rules: InputRules) -> Result<TypeSystem> {
         let query = self.root("Query", |roots| roots.query.as_ref())?.ok_or(TypeSystemError::NoQueryRoot)?;
         let mutation = self.root("Mutation", |roots| roots.mutation.as_ref())?;
         let subscription = self.root("Subscription", |roots| roots.subscription.as_ref())?;
-        self.give_meta_fields(query)?;
+        self.add_meta_fields(query)?;
 
         let mut types = Vec::with_capacity(self.parsed.len());
         for index in 0..self.parsed.len() {
@@ -129,7 +129,7 @@ impl Builder {
             .directives
             .iter()
             .map(|(name, directive)| Ok((name.clone(), self.directive(directive)?)))
-            .collect::<Built<_>>()?;
+            .collect::<Result<_>>()?;
         let string = Base::Named(self.type_named("__typename", "String")?);
         let typename =
             FieldDefinition { ty: TypeRef { base: string, nullable: false }, arguments: IndexMap::new() };
@@ -139,20 +139,20 @@ impl Builder {
         Ok(system)
     }
 
-    /// A root type: what the schema definition names, or the usual name where there is none.
+    /// A root type: the one in the schema definition, or the one with the default name when there is no schema definition.
     fn root(
         &self,
-        usual: &str,
+        default_name: &str,
         named: impl Fn(&SchemaDefinition) -> Option<&Positioned<Name>>,
-    ) -> Built<Option<TypeId>> {
+    ) -> Result<Option<TypeId>> {
         match &self.roots {
-            None => Ok(self.by_name.get(usual).copied()),
+            None => Ok(self.by_name.get(default_name).copied()),
             Some(roots) => named(roots).map(|name| self.type_named("the schema", &name.node)).transpose(),
         }
     }
 
     /// Adds `__schema` and `__type` to the query root.
-    fn give_meta_fields(&mut self, query: TypeId) -> Built<()> {
+    fn add_meta_fields(&mut self, query: TypeId) -> Result<()> {
         let ParsedKind::Object(root) = &mut self.parsed[query.0].kind else {
             return Err(TypeSystemError::NoQueryRoot);
         };
@@ -168,7 +168,7 @@ impl Builder {
         Ok(())
     }
 
-    fn kind(&self, id: TypeId, rules: &mut InputRules) -> Built<TypeKind> {
+    fn kind(&self, id: TypeId, rules: &mut InputRules) -> Result<TypeKind> {
         let ty = &self.parsed[id.0];
         let name = ty.name.node.as_str();
         Ok(match &ty.kind {
@@ -186,8 +186,9 @@ impl Builder {
                     .iter()
                     .map(|member| {
                         let member = member.node.value.node.clone();
-                        let refused = rules.refused_members.remove(&(name.to_owned(), member.to_string()));
-                        (member, refused)
+                        let rejection_reason =
+                            rules.rejected_enum_values.remove(&(name.to_owned(), member.to_string()));
+                        (member, rejection_reason)
                     })
                     .collect(),
             }),
@@ -216,7 +217,7 @@ impl Builder {
         interfaces: Vec<TypeId>,
         is_abstract: bool,
         possible_types: Vec<TypeId>,
-    ) -> Built<TypeKind> {
+    ) -> Result<TypeKind> {
         let fields = fields
             .iter()
             .map(|field| {
@@ -226,7 +227,7 @@ impl Builder {
                 let arguments = self.input_values(&place, &field.arguments)?;
                 Ok((field.name.node.clone(), FieldDefinition { ty, arguments }))
             })
-            .collect::<Built<_>>()?;
+            .collect::<Result<_>>()?;
         Ok(TypeKind::Composite(Composite { is_abstract, fields, interfaces, possible_types }))
     }
 
@@ -243,7 +244,7 @@ impl Builder {
         &self,
         place: &str,
         definitions: &[Positioned<InputValueDefinition>],
-    ) -> Built<IndexMap<Name, InputValue>> {
+    ) -> Result<IndexMap<Name, InputValue>> {
         definitions
             .iter()
             .map(|definition| {
@@ -255,7 +256,7 @@ impl Builder {
             .collect()
     }
 
-    fn directive(&self, directive: &ParsedDirective) -> Built<DirectiveDefinition> {
+    fn directive(&self, directive: &ParsedDirective) -> Result<DirectiveDefinition> {
         let name = directive.name.node.as_str();
         let locations: Vec<_> = directive.locations.iter().map(|location| location.node).collect();
         if !matches!(name, "skip" | "include") && locations.iter().any(is_executable) {
@@ -264,7 +265,7 @@ impl Builder {
         Ok(DirectiveDefinition { arguments: self.input_values(name, &directive.arguments)?, locations })
     }
 
-    fn type_ref(&self, place: &str, ty: &Type) -> Built<TypeRef> {
+    fn type_ref(&self, place: &str, ty: &Type) -> Result<TypeRef> {
         let base = match &ty.base {
             BaseType::Named(name) => Base::Named(self.type_named(place, name)?),
             BaseType::List(item) => Base::List(Box::new(self.type_ref(place, item)?)),
@@ -272,18 +273,18 @@ impl Builder {
         Ok(TypeRef { base, nullable: ty.nullable })
     }
 
-    fn named(&self, place: &str, names: &[Positioned<Name>]) -> Built<Vec<TypeId>> {
+    fn named(&self, place: &str, names: &[Positioned<Name>]) -> Result<Vec<TypeId>> {
         names.iter().map(|name| self.type_named(place, &name.node)).collect()
     }
 
-    fn type_named(&self, place: &str, name: &str) -> Built<TypeId> {
+    fn type_named(&self, place: &str, name: &str) -> Result<TypeId> {
         self.by_name.get(name).copied().ok_or_else(|| unknown_type(place, name))
     }
 }
 
 impl TypeSystem {
     /// Defaults are literals, and are applied as they stand.
-    fn check_defaults(&self) -> Built<()> {
+    fn check_defaults(&self) -> Result<()> {
         let check = |place: &str, values: &IndexMap<Name, InputValue>| {
             for (name, value) in values {
                 let Some(default) = &value.default else { continue };
@@ -315,7 +316,7 @@ impl TypeSystem {
 
 fn unused_rule(rules: InputRules) -> Option<String> {
     let scalars = rules.scalars.into_keys();
-    let members = rules.refused_members.into_keys().map(|(name, member)| format!("{name}.{member}"));
+    let members = rules.rejected_enum_values.into_keys().map(|(name, member)| format!("{name}.{member}"));
     scalars.chain(members).next()
 }
 

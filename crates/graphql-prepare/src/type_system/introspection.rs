@@ -1,8 +1,8 @@
 //! What SDL leaves out of a schema: the specification's own scalars and directives, and the types and fields of
 //! section 4, "Introspection".
 
-/// The built-in scalars, the introspection types, and the built-in directives of the current draft. Where the draft
-/// and October 2021 differ (`includeDeprecated` is non-null), it is the draft that the library answers.
+/// The built-in scalars, the introspection types, and the built-in directives of the September 2025 edition. Where it
+/// and October 2021 differ (`includeDeprecated` is non-null), this follows September 2025, as async-graphql does.
 pub(super) const BUILT_IN: &str = r#"
 scalar Int
 scalar Float

@@ -95,7 +95,7 @@ fn a_rule_for_what_is_not_there_is_refused() {
     let sdl = "type Query {a:Date} scalar Date enum E {A}";
     let new = |rules| TypeSystem::new(sdl, rules).map(|_| ()).map_err(|error| error.to_string());
     assert_eq!(
-        new(InputRules::default().scalar("Date", |_| Ok(())).refuse_member("E", "A", "Never.")),
+        new(InputRules::default().scalar("Date", |_| Ok(())).reject_enum_value("E", "A", "Never.")),
         Ok(())
     );
     assert_eq!(
@@ -103,7 +103,7 @@ fn a_rule_for_what_is_not_there_is_refused() {
         Err("there is an input rule for `Time`, which the schema does not define".to_owned())
     );
     assert_eq!(
-        new(InputRules::default().refuse_member("E", "B", "Never.")),
+        new(InputRules::default().reject_enum_value("E", "B", "Never.")),
         Err("there is an input rule for `E.B`, which the schema does not define".to_owned())
     );
 }

@@ -5,7 +5,7 @@ use async_graphql::Pos;
 
 use super::Definition;
 use crate::{
-    error::{Errors, Quoted},
+    error::{Errors, TruncatedName},
     expansion,
     limits::Limits,
     parser::ParsedDocument,
@@ -15,8 +15,10 @@ use crate::{
 pub(super) fn check_names(document: &ParsedDocument, errors: &mut Errors) {
     for name in &document.repeated_fragments {
         let first = document.fragments[&name.node].pos;
-        errors
-            .invalid_at(&[first, name.pos], format_args!("Two fragments are named {}.", Quoted(&name.node)));
+        errors.invalid_at(
+            &[first, name.pos],
+            format_args!("Two fragments are named {}.", TruncatedName(&name.node)),
+        );
     }
 }
 
@@ -29,16 +31,17 @@ pub(super) fn check_spreads(
     limits: Limits,
     errors: &mut Errors,
 ) -> Vec<Vec<usize>> {
-    let leaves_first = match leaves_first(fragments) {
+    let dependency_order = match dependency_order(fragments) {
         Ok(order) => order,
         Err(cycle) => {
             let (name, fragment) = &document.fragments.get_index(cycle).expect("an index of one of them");
-            errors.invalid(fragment.pos, format_args!("The fragment {} spreads itself.", Quoted(name)));
+            errors
+                .invalid(fragment.pos, format_args!("The fragment {} spreads itself.", TruncatedName(name)));
             return Vec::new();
         }
     };
     let positions = document.operations.iter().map(|operation| operation.definition.pos);
-    check_size(positions.zip(operations), fragments, &leaves_first, limits, errors);
+    check_size(positions.zip(operations), fragments, &dependency_order, limits, errors);
 
     let mut used = vec![false; fragments.len()];
     let mut reached_by = Vec::with_capacity(operations.len());
@@ -50,7 +53,10 @@ pub(super) fn check_spreads(
         reached_by.push(reached);
     }
     for ((name, fragment), _) in document.fragments.iter().zip(used).filter(|(_, used)| !used) {
-        errors.invalid(fragment.pos, format_args!("The fragment {} is used by no operation.", Quoted(name)));
+        errors.invalid(
+            fragment.pos,
+            format_args!("The fragment {} is used by no operation.", TruncatedName(name)),
+        );
     }
     reached_by
 }
@@ -73,7 +79,7 @@ fn reachable(operation: &Definition<'_, '_>, fragments: &[Definition<'_, '_>]) -
 fn check_size<'a>(
     operations: impl Iterator<Item = (Pos, &'a Definition<'a, 'a>)>,
     fragments: &[Definition<'_, '_>],
-    leaves_first: &[usize],
+    dependency_order: &[usize],
     limits: Limits,
     errors: &mut Errors,
 ) {
@@ -82,7 +88,7 @@ fn check_size<'a>(
         spreads.fold(definition.selections, usize::saturating_add)
     };
     let mut sizes = vec![0; fragments.len()];
-    for &index in leaves_first {
+    for &index in dependency_order {
         sizes[index] = size(&fragments[index], &sizes);
     }
     for (pos, operation) in operations {
@@ -94,7 +100,7 @@ fn check_size<'a>(
 
 /// The fragments, each after those that it spreads; or one that spreads itself. Without recursion: a chain may be as
 /// long as the document.
-fn leaves_first(fragments: &[Definition<'_, '_>]) -> Result<Vec<usize>, usize> {
+fn dependency_order(fragments: &[Definition<'_, '_>]) -> Result<Vec<usize>, usize> {
     // Take away, again and again, what spreads nothing that is left.
     let mut spread_by = vec![Vec::new(); fragments.len()];
     for (index, fragment) in fragments.iter().enumerate() {

@@ -14,7 +14,7 @@ use async_graphql::{
 use indexmap::IndexMap;
 
 use crate::{
-    error::{Errors, Quoted, RequestError},
+    error::{Errors, RequestError, TruncatedName},
     expansion::{Budget, Expansion},
     limits::Limits,
     parser::ParsedDocument,
@@ -29,11 +29,13 @@ const WORK_PER_SELECTION: usize = 10;
 pub(super) fn check(types: &TypeSystem, document: &ParsedDocument, limits: Limits, errors: &mut Errors) {
     let budget = Budget::new(limits.expanded_selections.saturating_mul(WORK_PER_SELECTION));
     let mut merging =
-        Merging { types, document, errors, budget, most_nested: limits.nesting, checked: HashSet::new() };
+        Merging { types, document, errors, budget, max_nesting: limits.nesting, checked: HashSet::new() };
     for operation in &document.operations {
         let operation = &operation.definition.node;
         let Some(root) = types.root(operation.ty) else { continue };
-        if let Err(error) = merging.selection_sets(&[(root, &operation.selection_set)], Demand::OneField, 1) {
+        if let Err(error) =
+            merging.selection_sets(&[(root, &operation.selection_set)], MergeRule::SameField, 1)
+        {
             merging.errors.push_with(|| error);
             return;
         }
@@ -42,9 +44,9 @@ pub(super) fn check(types: &TypeSystem, document: &ParsedDocument, limits: Limit
 
 /// What is asked of selections with the same response key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Demand {
+enum MergeRule {
     /// `FieldsInSetCanMerge`: they are for the same object, and must be the same field.
-    OneField,
+    SameField,
     /// `SameResponseShape`: they are for different objects, whose answers clients must be able to read alike.
     SameShape,
 }
@@ -65,9 +67,9 @@ struct Merging<'m, 't, 'd> {
     document: &'d ParsedDocument,
     errors: &'m mut Errors,
     budget: Budget,
-    most_nested: usize,
+    max_nesting: usize,
     /// What has been gone into: sets of selection sets, by address.
-    checked: HashSet<(Demand, Vec<usize>)>,
+    checked: HashSet<(MergeRule, Vec<usize>)>,
 }
 
 impl<'t, 'd> Merging<'_, 't, 'd> {
@@ -75,19 +77,19 @@ impl<'t, 'd> Merging<'_, 't, 'd> {
     fn selection_sets(
         &mut self,
         sets: &[Scoped<'d>],
-        demand: Demand,
+        rule: MergeRule,
         depth: usize,
     ) -> Result<(), RequestError> {
         let Some((_, first)) = sets.first() else { return Ok(()) };
-        if depth > self.most_nested {
+        if depth > self.max_nesting {
             let message =
-                format!("With its fragments expanded, the operation nests deeper than {}.", self.most_nested);
+                format!("With its fragments expanded, the operation nests deeper than {}.", self.max_nesting);
             return Err(RequestError::too_large(first.pos, message));
         }
         let mut addresses: Vec<_> = sets.iter().map(|(_, set)| std::ptr::from_ref(*set).addr()).collect();
         addresses.sort_unstable();
         addresses.dedup();
-        if !self.checked.insert((demand, addresses)) {
+        if !self.checked.insert((rule, addresses)) {
             return Ok(());
         }
 
@@ -98,17 +100,17 @@ impl<'t, 'd> Merging<'_, 't, 'd> {
             if !self.have_same_shape(&group) {
                 continue;
             }
-            match demand {
-                Demand::SameShape => self.selection_sets(&below(&group), demand, depth + 1)?,
-                Demand::OneField => {
+            match rule {
+                MergeRule::SameShape => self.selection_sets(&below(&group), rule, depth + 1)?,
+                MergeRule::SameField => {
                     let overlapping = self.overlapping(&group);
                     for group in &overlapping {
-                        if self.are_one_field(group) {
-                            self.selection_sets(&below(group), demand, depth + 1)?;
+                        if self.are_same_field(group) {
+                            self.selection_sets(&below(group), rule, depth + 1)?;
                         }
                     }
                     if overlapping.len() > 1 {
-                        self.selection_sets(&below(&group), Demand::SameShape, depth + 1)?;
+                        self.selection_sets(&below(&group), MergeRule::SameShape, depth + 1)?;
                     }
                 }
             }
@@ -151,7 +153,7 @@ impl<'t, 'd> Merging<'_, 't, 'd> {
         if on_object.is_empty() { vec![on_abstract] } else { on_object.into_values().collect() }
     }
 
-    fn are_one_field(&mut self, group: &[Selected<'t, 'd>]) -> bool {
+    fn are_same_field(&mut self, group: &[Selected<'t, 'd>]) -> bool {
         self.all_like_the_first(group, "differ in name or arguments", |first, other| {
             let (first, other) = (&first.field.node, &other.field.node);
             first.name.node == other.name.node
@@ -177,7 +179,7 @@ impl<'t, 'd> Merging<'_, 't, 'd> {
     ) -> bool {
         let Some((first, others)) = group.split_first() else { return true };
         let Some(other) = others.iter().find(|other| !alike(first, other)) else { return true };
-        let key = Quoted(&first.field.node.response_key().node);
+        let key = TruncatedName(&first.field.node.response_key().node);
         let message = format_args!("The selections of {key} {difference}; give one of them an alias.");
         self.errors.invalid_at(&[first.field.pos, other.field.pos], message);
         false

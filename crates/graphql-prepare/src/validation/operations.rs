@@ -8,7 +8,7 @@ use async_graphql::{
 };
 
 use crate::{
-    error::{Errors, Quoted},
+    error::{Errors, TruncatedName},
     expansion::{Budget, Expansion},
     limits::Limits,
     parser::{ParsedDocument, ParsedOperation},
@@ -30,7 +30,7 @@ pub(super) fn check_names(types: &TypeSystem, document: &ParsedDocument, errors:
             None => {}
             Some(name) => {
                 if let Some(first) = names.insert(&name.node, name.pos) {
-                    let message = format_args!("Two operations are named {}.", Quoted(&name.node));
+                    let message = format_args!("Two operations are named {}.", TruncatedName(&name.node));
                     errors.invalid_at(&[first, name.pos], message);
                 }
             }
@@ -40,11 +40,14 @@ pub(super) fn check_names(types: &TypeSystem, document: &ParsedDocument, errors:
         }
     }
     for field in &document.repeated_input_fields {
-        errors.invalid(field.pos, format_args!("The input field {} is given twice.", Quoted(&field.node)));
+        errors.invalid(
+            field.pos,
+            format_args!("The input field {} is given twice.", TruncatedName(&field.node)),
+        );
     }
 }
 
-/// Single Root Field (5.2.3.1), with the draft's addition that neither `@skip` nor `@include` may decide which.
+/// Single Root Field (5.2.3.1), including that neither `@skip` nor `@include` may decide which.
 pub(super) fn check_subscriptions(document: &ParsedDocument, limits: Limits, errors: &mut Errors) {
     for ParsedOperation { definition, .. } in &document.operations {
         if definition.node.ty != OperationType::Subscription {

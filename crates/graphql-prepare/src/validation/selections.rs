@@ -14,7 +14,7 @@ use indexmap::IndexMap;
 
 use super::Definition;
 use crate::{
-    error::{Errors, Quoted},
+    error::{Errors, TruncatedName},
     literal::Literals,
     parser::{ParsedDocument, ParsedFragment, ParsedOperation},
     type_system::{InputValue, TypeId, TypeSystem},
@@ -102,7 +102,8 @@ impl<'t, 'd> Walk<'_, 't, 'd> {
         let name = &field.node.name;
         let Some(definition) = self.types.field(parent, &name.node) else {
             let parent = &self.types.get(parent).name;
-            self.errors.invalid(name.pos, format_args!("`{parent}` has no field {}.", Quoted(&name.node)));
+            self.errors
+                .invalid(name.pos, format_args!("`{parent}` has no field {}.", TruncatedName(&name.node)));
             return;
         };
         let owner = format_args!("The field `{}`", name.node);
@@ -130,7 +131,8 @@ impl<'t, 'd> Walk<'_, 't, 'd> {
     /// Fragment Spread Target Defined (5.5.2.1), and whether it can apply.
     fn spread(&mut self, parent: TypeId, name: &'d Positioned<Name>) {
         let Some((index, _, fragment)) = self.document.fragments.get_full(&name.node) else {
-            self.errors.invalid(name.pos, format_args!("There is no fragment {}.", Quoted(&name.node)));
+            self.errors
+                .invalid(name.pos, format_args!("There is no fragment {}.", TruncatedName(&name.node)));
             return;
         };
         self.definition.spreads.push(index);
@@ -160,7 +162,7 @@ impl<'t, 'd> Walk<'_, 't, 'd> {
     fn type_condition(&mut self, condition: &Positioned<TypeCondition>) -> Option<TypeId> {
         let name = &condition.node.on;
         let Some(id) = self.types.type_named(&name.node) else {
-            self.errors.invalid(name.pos, format_args!("There is no type {}.", Quoted(&name.node)));
+            self.errors.invalid(name.pos, format_args!("There is no type {}.", TruncatedName(&name.node)));
             return None;
         };
         if self.types.composite(id).is_none() {
@@ -182,7 +184,8 @@ impl<'t, 'd> Walk<'_, 't, 'd> {
             }
             let name = &directive.node.name;
             let Some(definition) = self.types.directive(&name.node) else {
-                self.errors.invalid(name.pos, format_args!("There is no directive {}.", Quoted(&name.node)));
+                self.errors
+                    .invalid(name.pos, format_args!("There is no directive {}.", TruncatedName(&name.node)));
                 continue;
             };
             if !definition.locations.contains(&location) {
@@ -213,12 +216,14 @@ impl<'t, 'd> Walk<'_, 't, 'd> {
                 return;
             }
             if !seen.insert(name.node.as_str()) {
-                self.errors
-                    .invalid(name.pos, format_args!("The argument {} is given twice.", Quoted(&name.node)));
+                self.errors.invalid(
+                    name.pos,
+                    format_args!("The argument {} is given twice.", TruncatedName(&name.node)),
+                );
             }
             match definitions.get(&name.node) {
                 None => {
-                    let message = format_args!("{owner} has no argument {}.", Quoted(&name.node));
+                    let message = format_args!("{owner} has no argument {}.", TruncatedName(&name.node));
                     self.errors.invalid(name.pos, message);
                 }
                 Some(definition) => {

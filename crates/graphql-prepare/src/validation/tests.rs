@@ -1,5 +1,5 @@
 use super::*;
-use crate::{Costs, Document, InputRules, Prepared, Preparer, RequestErrorKind};
+use crate::{Costs, Document, InputRules, PreparedOperation, Preparer, RequestErrorKind};
 
 const SDL: &str = r#"
 type Query {
@@ -33,8 +33,8 @@ fn preparer() -> Preparer {
             async_graphql::Value::String(date) if date.contains('-') => Ok(()),
             _ => Err("expected a date".to_owned()),
         })
-        .refuse_member("Colour", "LATER", "It is read only.");
-    Preparer::new(TypeSystem::new(SDL, rules).unwrap(), Costs::default(), Limits::of_work_only())
+        .reject_enum_value("Colour", "LATER", "It is read only.");
+    Preparer::new(TypeSystem::new(SDL, rules).unwrap(), Costs::default(), Limits::work_bounds_only())
 }
 
 fn check(source: &str) -> Result<Document, Vec<RequestError>> {
@@ -85,7 +85,7 @@ fn an_anonymous_operation_is_alone() {
 #[test]
 fn the_schema_has_the_kind_of_operation() {
     let types = TypeSystem::new("type Query {a:Int}", InputRules::default()).unwrap();
-    let preparer = Preparer::new(types, Costs::default(), Limits::of_work_only());
+    let preparer = Preparer::new(types, Costs::default(), Limits::work_bounds_only());
     assert!(preparer.document("{a}").is_ok());
     for (source, message) in [
         ("mutation {a}", "The schema has no mutations."),
@@ -438,7 +438,7 @@ fn errors_say_where() {
     assert_eq!(errors[0].locations, [async_graphql::Pos { line: 3, column: 5 }]);
 }
 
-fn prepare(source: &str) -> Result<Prepared, Vec<RequestError>> {
+fn prepare(source: &str) -> Result<PreparedOperation, Vec<RequestError>> {
     let preparer = preparer();
     let document = preparer.document(source)?;
     preparer.prepare(document.operation(None).unwrap(), None)

@@ -7,7 +7,7 @@ use async_graphql::{Name, Pos, Value as ConstValue, parser::types::OperationDefi
 use super::{Definition, OperationFacts};
 use crate::{
     coerce::Variable,
-    error::{Errors, Quoted},
+    error::{Errors, TruncatedName},
     literal::{Literals, VariableUsage, VariableUsages},
     path::InputPath,
     type_system::{Base, TypeRef, TypeSystem},
@@ -26,17 +26,22 @@ pub(super) fn declared(
         let definition = &definition.node;
         let name = &definition.name.node;
         if let Some(first) = positions.insert(name, pos) {
-            errors
-                .invalid_at(&[first, pos], format_args!("The variable {} is declared twice.", Quoted(name)));
+            errors.invalid_at(
+                &[first, pos],
+                format_args!("The variable {} is declared twice.", TruncatedName(name)),
+            );
         }
         let at = definition.var_type.pos;
         let Some(ty) = types.resolve(&definition.var_type.node) else {
-            errors
-                .invalid(at, format_args!("The variable {} is of a type that does not exist.", Quoted(name)));
+            errors.invalid(
+                at,
+                format_args!("The variable {} is of a type that does not exist.", TruncatedName(name)),
+            );
             continue;
         };
         if !types.get(ty.named()).kind.is_input() {
-            let message = format_args!("The variable {} is of a type that no input can have.", Quoted(name));
+            let message =
+                format_args!("The variable {} is of a type that no input can have.", TruncatedName(name));
             errors.invalid(at, message);
             continue;
         }
@@ -47,7 +52,7 @@ pub(super) fn declared(
             literals.value(&ty, &value, default.pos, &InputPath::root(name));
         }
         let default = definition.default_value.as_ref().map(|default| default.node.clone());
-        variables.push(Variable { name: name.clone(), pos, ty, default, refuses_null: false });
+        variables.push(Variable { name: name.clone(), pos, ty, default, rejects_null: false });
     }
     variables
 }
@@ -72,7 +77,7 @@ where
             break;
         }
         let Some(&index) = by_name.get(usage.name) else {
-            errors.invalid(pos, format_args!("The variable {} is not declared.", Quoted(usage.name)));
+            errors.invalid(pos, format_args!("The variable {} is not declared.", TruncatedName(usage.name)));
             continue;
         };
         used[index] = true;
@@ -81,23 +86,26 @@ where
             let (given, expected) = (types.display(&variable.ty), types.display(usage.ty));
             let message = format_args!(
                 "The variable {} of type `{given}` cannot stand where `{expected}` is expected.",
-                Quoted(usage.name)
+                TruncatedName(usage.name)
             );
             errors.invalid_at(&[variable.pos, pos], message);
         }
-        variable.refuses_null |= variable.ty.nullable && !usage.ty.nullable;
+        variable.rejects_null |= variable.ty.nullable && !usage.ty.nullable;
         if usage.is_argument && usage.has_default && variable.ty.nullable && variable.default.is_none() {
             replaced_by_defaults.push(variable.name.clone());
         }
     }
     for (variable, _) in declared.iter().zip(used).filter(|(_, used)| !used) {
-        errors.invalid(variable.pos, format_args!("The variable {} is never used.", Quoted(&variable.name)));
+        errors.invalid(
+            variable.pos,
+            format_args!("The variable {} is never used.", TruncatedName(&variable.name)),
+        );
     }
     let is_conditional = definitions().any(|definition| definition.is_conditional);
     OperationFacts { variables: declared, is_conditional, replaced_by_defaults }
 }
 
-/// `IsVariableUsageAllowed`, with the draft's rule for `@oneOf`.
+/// `IsVariableUsageAllowed`, with the rule for `@oneOf`.
 fn is_allowed(variable: &Variable, usage: &VariableUsage<'_, '_>) -> bool {
     if usage.in_one_of && variable.ty.nullable {
         return false;

@@ -1,71 +1,71 @@
-//! What is refused while a document is still being read, before anything is built from it.
+//! Limits that apply while a document is parsed, before anything is built from it.
 //!
-//! The parser, and everything after it, calls itself once per open bracket. Tokens reach the parser only through
-//! the guard, so that no document can use up the stack.
+//! The parser and all later steps recurse once per open bracket. The limiter counts each token before the parser sees it, so
+//! no document can exhaust the stack.
 
 use crate::{
-    error::{RequestError, counted},
+    error::{RequestError, pluralize},
     lexer::{Token, TokenKind},
     limits::Limits,
 };
 
 /// Counts over the tokens seen so far.
 #[derive(Debug)]
-pub(crate) struct Guard {
+pub(crate) struct TokenLimiter {
     open_brackets: usize,
-    most_open_brackets: usize,
+    max_open_brackets: usize,
     tokens: usize,
-    most_tokens: usize,
+    max_tokens: usize,
     directives: usize,
-    most_directives: usize,
+    max_directives: usize,
 }
 
-impl Guard {
+impl TokenLimiter {
     pub(crate) fn new(limits: &Limits) -> Self {
         Self {
             open_brackets: 0,
-            most_open_brackets: limits.nesting,
+            max_open_brackets: limits.nesting,
             tokens: 0,
-            most_tokens: limits.tokens,
+            max_tokens: limits.tokens,
             directives: 0,
-            most_directives: limits.directives,
+            max_directives: limits.directives,
         }
     }
 
-    /// How many tokens it has let through.
+    /// The number of tokens counted so far.
     pub(crate) fn tokens(&self) -> usize {
         self.tokens
     }
 
-    /// Lets a token through, or refuses the document because of it.
-    pub(crate) fn admit(&mut self, token: &Token<'_>) -> Result<(), RequestError> {
-        // The lexer tells of the document's end as it does of tokens, but it is none (GraphQL specification, "Source Text").
+    /// Counts a token, and rejects the document when it exceeds a limit.
+    pub(crate) fn count(&mut self, token: &Token<'_>) -> Result<(), RequestError> {
+        // The lexer returns the end of the document as a token, but it is not one (GraphQL specification, "Source Text").
         self.tokens += usize::from(!matches!(token.kind, TokenKind::End));
-        if self.tokens > self.most_tokens {
-            let tokens = counted(self.most_tokens, "token", "tokens");
+        if self.tokens > self.max_tokens {
+            let tokens = pluralize(self.max_tokens, "token", "tokens");
             let message = format!("The document has more than {tokens}.");
             return Err(RequestError::too_large(token.pos, message));
         }
         match token.kind {
-            // Nothing but a directive begins so in an executable document.
+            // In an executable document, `@` starts a directive and nothing else.
             TokenKind::Punctuator('@') => {
                 self.directives += 1;
-                if self.directives > self.most_directives {
-                    let directives = counted(self.most_directives, "directive", "directives");
+                if self.directives > self.max_directives {
+                    let directives = pluralize(self.max_directives, "directive", "directives");
                     let message = format!("The document has more than {directives}.");
                     return Err(RequestError::too_large(token.pos, message));
                 }
             }
             TokenKind::Punctuator('(' | '[' | '{') => {
                 self.open_brackets += 1;
-                if self.open_brackets > self.most_open_brackets {
+                if self.open_brackets > self.max_open_brackets {
                     return Err(RequestError::too_large(
                         token.pos,
-                        format!("Brackets are nested deeper than {}.", self.most_open_brackets),
+                        format!("Brackets are nested deeper than {}.", self.max_open_brackets),
                     ));
                 }
             }
-            // A bracket that closes nothing is the parser's to refuse.
+            // The parser rejects an unmatched closing bracket.
             TokenKind::Punctuator(')' | ']' | '}') => {
                 self.open_brackets = self.open_brackets.saturating_sub(1);
             }

@@ -9,7 +9,7 @@ use async_graphql::{
 use futures_util::{FutureExt, Stream, StreamExt, stream};
 use serde_json::Value as JsonValue;
 
-use crate::{Costs, InputRules, Limits, Prepared, Preparer, RequestError, TypeSystem};
+use crate::{Costs, InputRules, Limits, PreparedOperation, Preparer, RequestError, TypeSystem};
 
 #[derive(Clone, Default)]
 struct Calls(Arc<Mutex<Vec<String>>>);
@@ -214,24 +214,24 @@ impl Updates {
 }
 
 /// The preparer, and the schema behind it.
-pub(super) struct Gateway {
+pub(super) struct Fixture {
     pub(super) preparer: Preparer,
     schema: Schema<Query, Mutation, Updates>,
 }
 
 /// What came of a request that was good enough to execute.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(super) struct Execution {
     pub(super) data: JsonValue,
     pub(super) errors: Vec<String>,
     /// The resolvers that ran, in order.
     pub(super) calls: Vec<String>,
 }
 
-impl Gateway {
+impl Fixture {
     /// The one of all tests: it keeps nothing between requests.
     pub(super) fn shared() -> &'static Self {
-        static SHARED: LazyLock<Gateway> = LazyLock::new(Gateway::new);
+        static SHARED: LazyLock<Fixture> = LazyLock::new(Fixture::new);
         &SHARED
     }
 
@@ -245,35 +245,39 @@ impl Gateway {
                 Value::String(date) if date.contains('-') => Ok(()),
                 _ => Err("expected a date".to_owned()),
             })
-            .refuse_member("Colour", "LATER", "It is read only.");
+            .reject_enum_value("Colour", "LATER", "It is read only.");
         let types = TypeSystem::new(&schema.sdl(), rules).unwrap();
-        Self { preparer: Preparer::new(types, Costs::default(), Limits::of_work_only()), schema }
+        Self { preparer: Preparer::new(types, Costs::default(), Limits::work_bounds_only()), schema }
     }
 
-    pub(super) fn prepare(&self, source: &str, variables: JsonValue) -> Result<Prepared, Vec<RequestError>> {
+    pub(super) fn prepare(
+        &self,
+        source: &str,
+        variables: JsonValue,
+    ) -> Result<PreparedOperation, Vec<RequestError>> {
         let JsonValue::Object(variables) = variables else { panic!("variables are an object") };
         let document = self.preparer.document(source)?;
         let operation = document.operation(None).map_err(|error| vec![error])?;
         self.preparer.prepare(operation, Some(variables))
     }
 
-    pub(super) fn request(&self, source: &str, variables: JsonValue) -> Result<Answer, Vec<RequestError>> {
+    pub(super) fn request(&self, source: &str, variables: JsonValue) -> Result<Execution, Vec<RequestError>> {
         Ok(self.execute(self.prepare(source, variables)?))
     }
 
-    pub(super) fn execute(&self, prepared: Prepared) -> Answer {
+    pub(super) fn execute(&self, prepared: PreparedOperation) -> Execution {
         let calls = Calls::default();
         let request = prepared.into_request().data(calls.clone());
         let response = self.schema.execute(request).now_or_never().unwrap();
         let calls = calls.0.lock().unwrap().clone();
-        Answer {
+        Execution {
             data: response.data.into_json().unwrap(),
             errors: response.errors.into_iter().map(|error| error.message).collect(),
             calls,
         }
     }
 
-    pub(super) fn subscribe(&self, prepared: Prepared) -> Vec<JsonValue> {
+    pub(super) fn subscribe(&self, prepared: PreparedOperation) -> Vec<JsonValue> {
         let request = prepared.into_request().data(Calls::default());
         let events = self.schema.execute_stream(request).collect::<Vec<_>>().now_or_never().unwrap();
         events.into_iter().map(|event| event.data.into_json().unwrap()).collect()

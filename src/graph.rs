@@ -24,6 +24,7 @@ mod body;
 mod breaker;
 mod caller;
 mod client;
+mod client_state;
 mod connect;
 mod connection;
 mod content_coding;
@@ -47,13 +48,14 @@ mod room;
 mod root;
 mod send_gate;
 mod session;
+mod settings;
 mod throttle;
 mod writes;
 
 pub use self::allowance::{ReadAllowance, ReadBudget, ReadRates};
 pub use self::auth::{Authorization, NotABearerToken};
 pub use self::caller::Caller;
-pub use self::client::{Client, ClientSettings, CreatePath};
+pub use self::client::Client;
 pub use self::connect::{ClientError, install_tls_provider};
 pub use self::device_app_management::{
     Collection, CreateResult, Created, DeviceStatuses, Fate, IosLobAppProvisioningConfigurations, Journal,
@@ -64,3 +66,4 @@ pub use self::key::{InvalidKey, Key, canonical_key, is_guid};
 pub use self::page::{NextLink, NextPage, Page};
 pub use self::root::{Cloud, ServiceRoot, ServiceRootError};
 pub use self::session::Session;
+pub use self::settings::{ClientSettings, CreatePath};

@@ -17,7 +17,7 @@ use super::allowance::ReadAllowance;
 use super::answer::Answer;
 use super::batch::{self, Item};
 use super::caller::Caller;
-use super::client::Inner;
+use super::client_state::ClientState;
 use super::error::Error;
 use super::http_client::Received;
 use super::request::Request;
@@ -39,7 +39,7 @@ pub(super) const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// What the calls of one request share.
 pub(super) struct Exchange {
-    pub(super) client: Arc<Inner>,
+    pub(super) client: Arc<ClientState>,
     pub(super) caller: Caller,
     /// What its reads may take, where they are not a caller's own.
     pub(super) allowance: Option<ReadAllowance>,

@@ -1,4 +1,4 @@
-//! One caller's calls: what one request shares, and the collections that hang off it.
+//! One caller's calls: what one request shares, and what the collections send by.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,14 +11,14 @@ use url::Url;
 use super::allowance::ReadAllowance;
 use super::answer::Answer;
 use super::caller::Caller;
-use super::client::{CreatePath, Inner};
-use super::device_app_management::IosLobAppProvisioningConfigurations;
+use super::client_state::ClientState;
 use super::error::{Error, WriteError, WriteKind};
 use super::exchange::Exchange;
 use super::models::Entity;
 use super::odata::Select;
 use super::page::Page;
 use super::reads::{Reads, Shared};
+use super::settings::CreatePath;
 use super::writes;
 
 /// Graph as one caller may use it, for the time of one request. Reads that become ready together travel together. Cheap
@@ -30,7 +30,7 @@ pub struct Session {
 }
 
 impl Session {
-    pub(super) fn new(client: Arc<Inner>, caller: Caller) -> Self {
+    pub(super) fn new(client: Arc<ClientState>, caller: Caller) -> Self {
         Self::of(Exchange { client, caller, allowance: None })
     }
 
@@ -46,12 +46,6 @@ impl Session {
         let Exchange { client, caller, .. } = &*self.exchange;
         let caller = Caller { deadline, ..caller.clone() };
         Self::of(Exchange { client: Arc::clone(client), caller, allowance })
-    }
-
-    /// `/deviceAppManagement/iosLobAppProvisioningConfigurations`.
-    #[must_use]
-    pub fn ios_lob_app_provisioning_configurations(&self) -> IosLobAppProvisioningConfigurations {
-        IosLobAppProvisioningConfigurations::new(self.clone())
     }
 
     /// When the caller stops waiting.

@@ -4,7 +4,6 @@ use http::Method;
 
 use super::collection::Collection;
 use super::device_statuses::DeviceStatuses;
-use crate::graph::client::CreatePath;
 use crate::graph::error::{WriteError, WriteKind};
 use crate::graph::key::Key;
 use crate::graph::models::{
@@ -12,6 +11,7 @@ use crate::graph::models::{
     IosLobAppProvisioningConfigurationPatch, UserStatus,
 };
 use crate::graph::session::Session;
+use crate::graph::settings::CreatePath;
 
 const PATH: &str = "/deviceAppManagement/iosLobAppProvisioningConfigurations";
 
@@ -21,11 +21,15 @@ pub struct IosLobAppProvisioningConfigurations {
     session: Session,
 }
 
-impl IosLobAppProvisioningConfigurations {
-    pub(in crate::graph) fn new(session: Session) -> Self {
-        Self { session }
+impl Session {
+    /// `/deviceAppManagement/iosLobAppProvisioningConfigurations`.
+    #[must_use]
+    pub fn ios_lob_app_provisioning_configurations(&self) -> IosLobAppProvisioningConfigurations {
+        IosLobAppProvisioningConfigurations { session: self.clone() }
     }
+}
 
+impl IosLobAppProvisioningConfigurations {
     /// Its reads and creates: `GET` and `POST /deviceAppManagement/iosLobAppProvisioningConfigurations`, `GET …/{id}`.
     /// Microsoft Graph: 'List iosLobAppProvisioningConfigurations', 'Get' and 'Create
     /// iosLobAppProvisioningConfiguration'.

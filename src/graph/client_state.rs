@@ -1,0 +1,77 @@
+//! What all sessions of one client share: the connections, the service root, and the limits of the whole process.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::retry::budget::TpsBudget;
+
+use super::connect::{ClientError, Connector};
+use super::http_client::HttpClient;
+use super::pool::Pool;
+use super::root::ServiceRoot;
+use super::settings::{ClientSettings, CreatePath};
+use super::throttle::ThrottleMemory;
+use crate::memory::Memory;
+
+/// How long requests count towards the retry budget.
+const BUDGET_WINDOW: Duration = Duration::from_secs(10);
+/// Retries a second that are allowed however few requests there are.
+const BUDGET_FLOOR: u32 = 10;
+/// Retries that are allowed beyond it, as a part of the requests.
+const BUDGET_SHARE: f32 = 0.2;
+
+/// What all sessions of one client share.
+pub(super) struct ClientState {
+    pub(super) http: HttpClient,
+    pub(super) root: ServiceRoot,
+    pub(super) create_path: CreatePath,
+    pub(super) max_response: usize,
+    /// What answers take until they have been used.
+    pub(super) answers: Arc<Memory>,
+    pub(super) attempt_timeout: Duration,
+    pub(super) keeps_ids: bool,
+    pub(super) throttles: ThrottleMemory,
+    /// Allows retries to the whole process, so that a failing Graph is not hammered.
+    pub(super) budget: TpsBudget,
+    /// Cancelled when the process is to stop: nothing is waited for that would be sent after a while.
+    pub(super) stopping: CancellationToken,
+    /// Cancelled when no further request comes in: what has not reached a connection is not sent any more.
+    pub(super) draining: CancellationToken,
+    /// Cancelled when the process is about to end: callers are told what is known.
+    pub(super) cut_off: CancellationToken,
+    /// The writes that are under way, those that nobody waits for any more too.
+    pub(super) writes: TaskTracker,
+}
+
+impl ClientState {
+    /// The state of a client without any connection yet.
+    ///
+    /// # Errors
+    ///
+    /// Where the certificate authorities cannot be used.
+    pub(super) fn new(settings: ClientSettings) -> Result<Self, ClientError> {
+        let connector = Connector::new(&settings.root, settings.ca.as_deref())?;
+        let pool = Pool::new(connector, settings.connect_timeout);
+        let http = HttpClient::new(pool, settings.attempt_timeout);
+        let ClientSettings {
+            root, create_path, max_response, max_buffered, attempt_timeout, keeps_ids, ..
+        } = settings;
+        Ok(Self {
+            http,
+            root,
+            create_path,
+            max_response,
+            answers: Memory::new(max_buffered),
+            attempt_timeout,
+            keeps_ids,
+            throttles: ThrottleMemory::new().map_err(|_| ClientError::NoRandomness)?,
+            budget: TpsBudget::new(BUDGET_WINDOW, BUDGET_FLOOR, BUDGET_SHARE),
+            stopping: CancellationToken::new(),
+            draining: CancellationToken::new(),
+            cut_off: CancellationToken::new(),
+            writes: TaskTracker::new(),
+        })
+    }
+}

@@ -32,11 +32,6 @@ const ODATA_ENTITY_ID: HeaderName = HeaderName::from_static("odata-entityid");
 /// Longest header text that is passed on, in bytes; a claims challenge has a few hundred.
 const MAX_HEADER: usize = 8 * 1024;
 
-/// Deepest that brackets may nest in an answer, members that nobody reads included; Graph's own nest four deep.
-pub(super) const MOST_NESTING: usize = 64;
-/// What is wrong with an answer that nests deeper.
-pub(super) const NESTS_TOO_DEEP: &str = "the answer's brackets nest too deep";
-
 /// A success answer of Graph's, read whole.
 #[derive(Debug)]
 pub(super) struct Answer {
@@ -158,8 +153,8 @@ impl Answer {
     /// [`Error::OutOfContract`] where its brackets nest too deep.
     pub(super) fn text(&self) -> Result<Cow<'_, str>, Error> {
         let text = body::text(&self.body);
-        if json::nests_deeper(text.as_bytes(), MOST_NESTING) {
-            return Err(self.out_of_contract(NESTS_TOO_DEEP));
+        if json::nests_deeper(text.as_bytes(), body::MOST_NESTING) {
+            return Err(self.out_of_contract(body::NESTS_TOO_DEEP));
         }
         Ok(text)
     }

@@ -9,8 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::answer::{MOST_NESTING, NESTS_TOO_DEEP};
-use super::body::{self, Member, Members};
+use super::body::{self, MOST_NESTING, Member, Members, NESTS_TOO_DEEP};
 use crate::json;
 
 /// Most items that Graph takes in one batch.

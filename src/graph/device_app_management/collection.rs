@@ -1,19 +1,15 @@
 //! A collection: the operations that all of them have alike.
 
 use std::marker::PhantomData;
-use std::sync::Arc;
 
 use http::{Method, StatusCode};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::absent_is_none;
-use super::creates::{self, CreateResult, Journal};
-use super::read_back::{ReadBack, read_back};
 use crate::graph::answer::Answer;
 use crate::graph::error::{Error, WriteError, WriteKind};
 use crate::graph::key::Key;
-use crate::graph::models::{Entity, NewEntity};
+use crate::graph::models::Entity;
 use crate::graph::odata::{Comparison, Filter, ListOptions, Literal, Select};
 use crate::graph::page::{NextLink, Page};
 use crate::graph::session::Session;
@@ -157,26 +153,6 @@ impl<T: Entity> Collection<T> {
         count.ok_or_else(|| answer.out_of_contract("the count is no number"))
     }
 
-    /// `POST …`, many in `POST /$batch`. Each is sent again only where Graph surely did nothing; `journal` is told what
-    /// becomes of it.
-    ///
-    /// Gives one result each, in order; [`WriteError`] says what is known of whether Graph created it.
-    pub async fn create<N: NewEntity<Entity = T>>(
-        &self,
-        new: Vec<N>,
-        journal: Arc<dyn Journal>,
-    ) -> Vec<CreateResult<T>> {
-        creates::create(self, new, journal).await
-    }
-
-    /// What an earlier create of `new` made, told by its key and by its properties; `None` where that cannot be told.
-    pub async fn created_before<N: NewEntity<Entity = T>>(&self, new: &N) -> Option<T> {
-        match read_back(self, new).await {
-            ReadBack::Created(entity) => Some(entity),
-            ReadBack::Absent | ReadBack::NotKnown => None,
-        }
-    }
-
     /// `PATCH …/{id}`. `None` where Graph did it without answering with the entity.
     pub(super) async fn patch(&self, id: &Key, patch: &impl Serialize) -> Result<Option<T>, WriteError> {
         let path = format!("{}/{}", self.path, id.segment());
@@ -205,34 +181,19 @@ impl<T: Entity> Collection<T> {
         }
         Err(WriteError::new(WriteKind::ByKey, answer.contradiction("the answer is not one to a deletion")))
     }
+}
 
-    /// What the answer to a create says was created.
-    pub(super) fn created(&self, answer: &Answer) -> Result<Created<T>, Error> {
-        if answer.denies_success(Some(T::ODATA_TYPE)) {
-            return Err(answer.contradiction("the answer is an error, or another object"));
+/// 404 and 410 for an entity mean that it is not there, which a look-up reports as `None`; 404 for the API version
+/// is an error like any other.
+fn absent_is_none<T>(result: Result<T, Error>) -> Result<Option<T>, Error> {
+    match result {
+        Ok(entity) => Ok(Some(entity)),
+        Err(Error::Api(api))
+            if matches!(api.status, StatusCode::NOT_FOUND | StatusCode::GONE) && !api.is_not_supported() =>
+        {
+            Ok(None)
         }
-        let entity = match answer.status() {
-            StatusCode::NO_CONTENT => {
-                Err(answer.out_of_contract("neither the entity nor a usable location came"))
-            }
-            _ if answer.is_foreign::<T>(true) => {
-                Err(answer.contradiction("the answer has nothing of what was created"))
-            }
-            _ => answer.entity::<T>(),
-        };
-        let error = match entity {
-            Ok(entity) if Key::new(entity.key()).is_ok() => return Ok(Created::Entity(entity)),
-            Ok(_) => answer.out_of_contract("the entity's id is not usable"),
-            Err(error) => error,
-        };
-        let location = match answer.status() {
-            StatusCode::OK | StatusCode::CREATED | StatusCode::NO_CONTENT => {
-                answer.location(self.session.root(), &self.path)
-            }
-            // Elsewhere it is not said to lead to what was created: 202 has it for work that is yet to be done.
-            _ => None,
-        };
-        location.map(Created::Key).ok_or(error)
+        Err(error) => Err(error),
     }
 }
 
@@ -246,15 +207,6 @@ fn is_of_another(found: &str, asked: &str) -> bool {
         (Some(found), Some(asked)) => !found.ends_with(&asked) && !asked.ends_with(&found),
         _ => false,
     }
-}
-
-/// What a create gave: Graph answers with the entity, or with where it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Created<T> {
-    /// The entity itself.
-    Entity(T),
-    /// Its key alone: it was created, and can be read.
-    Key(Key),
 }
 
 #[cfg(test)]

@@ -2,7 +2,17 @@
 
 use super::collection::Collection;
 use crate::graph::key::Key;
-use crate::graph::models::NewEntity;
+use crate::graph::models::{Entity, NewEntity};
+
+impl<T: Entity> Collection<T> {
+    /// What an earlier create of `new` made, told by its key and by its properties; `None` where that cannot be told.
+    pub async fn created_before<N: NewEntity<Entity = T>>(&self, new: &N) -> Option<T> {
+        match read_back(self, new).await {
+            ReadBack::Created(entity) => Some(entity),
+            ReadBack::Absent | ReadBack::NotKnown => None,
+        }
+    }
+}
 
 /// Looks whether what was sent is there. The key alone does not tell: somebody else may have used it.
 pub(super) async fn read_back<N: NewEntity>(

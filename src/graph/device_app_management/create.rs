@@ -8,7 +8,6 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
@@ -16,7 +15,9 @@ use http::{Method, StatusCode};
 use tokio::time::Instant;
 use tower::retry::budget::Budget as _;
 
-use super::collection::{Collection, Created};
+use super::collection::Collection;
+use super::create_observer::{Fate, Journal};
+use super::created::Created;
 use super::progress::{Progress, Stage};
 use super::read_back::{ReadBack, read_back};
 use crate::graph::answer::Answer;
@@ -34,101 +35,69 @@ use crate::telemetry::metrics;
 /// Most batches that one call has under way at once; fewer while Graph throttles.
 const MOST_UNDER_WAY: usize = 4;
 
-/// Is told what becomes of the creates of one call, which it knows by their index.
-#[async_trait]
-pub trait Journal: Send + Sync {
-    /// These are about to be sent. They are only where this succeeds.
-    async fn about_to_send(&self, creates: &[usize]) -> Result<(), Arc<dyn std::error::Error + Send + Sync>>;
-
-    /// This is what the attempt at each came to.
-    async fn ended(&self, creates: &[(usize, Fate)]);
-
-    /// Nothing more is going to happen.
-    async fn close(&self);
-}
-
-/// What an attempt at a create came to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fate {
-    /// The object of this key is there.
-    Created(Key),
-    /// It failed, and this is known of it. With [`Outcome::NotSent`] and [`Outcome::Rejected`] it may be tried again.
-    Failed(Outcome),
-}
-
-/// Keeps nothing: for creates that nobody will ask about again.
-#[derive(Debug, Clone, Copy)]
-pub struct NoJournal;
-
-#[async_trait]
-impl Journal for NoJournal {
-    async fn about_to_send(&self, _: &[usize]) -> Result<(), Arc<dyn std::error::Error + Send + Sync>> {
-        Ok(())
-    }
-
-    async fn ended(&self, _: &[(usize, Fate)]) {}
-
-    async fn close(&self) {}
-}
-
 /// What a create gave.
 pub type CreateResult<T> = Result<Created<T>, WriteError>;
 
-/// Creates entities in a collection. Gives one result each, in order.
-pub(super) async fn create<N: NewEntity>(
-    collection: &Collection<N::Entity>,
-    new: Vec<N>,
-    journal: Arc<dyn Journal>,
-) -> Vec<CreateResult<N::Entity>> {
-    let count = new.len();
-    let exchange = Arc::clone(&collection.session.exchange);
-    let bodies = new.iter().map(to_body).collect::<Result<Vec<_>, _>>();
-    let (bodies, deadline) = match (bodies, exchange.deadline()) {
-        (Ok(bodies), Ok(deadline)) => (bodies, deadline),
-        (Err(error), _) | (_, Err(error)) => {
-            journal.close().await;
-            return vec![error; count]
-                .into_iter()
-                .map(|error| Err(WriteError::new(WriteKind::Create, error)))
-                .collect();
-        }
-    };
+impl<T: Entity> Collection<T> {
+    /// `POST …`, many in `POST /$batch`. Each is sent again only where Graph surely did nothing; `journal` is told what
+    /// becomes of it.
+    ///
+    /// Gives one result each, in order; [`WriteError`] says what is known of whether Graph created it.
+    pub async fn create<N: NewEntity<Entity = T>>(
+        &self,
+        new: Vec<N>,
+        journal: Arc<dyn Journal>,
+    ) -> Vec<CreateResult<T>> {
+        let count = new.len();
+        let exchange = Arc::clone(&self.session.exchange);
+        let bodies = new.iter().map(to_body).collect::<Result<Vec<_>, _>>();
+        let (bodies, deadline) = match (bodies, exchange.deadline()) {
+            (Ok(bodies), Ok(deadline)) => (bodies, deadline),
+            (Err(error), _) | (_, Err(error)) => {
+                journal.close().await;
+                return vec![error; count]
+                    .into_iter()
+                    .map(|error| Err(WriteError::new(WriteKind::Create, error)))
+                    .collect();
+            }
+        };
 
-    let progress = Arc::new(Progress::new(count));
-    let creates = Creates {
-        exchange: Arc::clone(&exchange),
-        collection: collection.clone(),
-        new,
-        bodies,
-        journal,
-        progress: Arc::clone(&progress),
-        deadline,
-    };
-    let task = exchange.client.writes.spawn(creates.run());
-    let failure = match exchange.until_told(deadline, task).await {
-        Some(Ok(())) | None => None,
-        Some(Err(ended)) => Some(ended_early(&ended)),
-    };
-    let result = |stage| match stage {
-        Stage::Ended(result) => result,
-        Stage::Begun { earlier, gate } => {
-            // The one step that decides: from here on it is not sent, or it has been.
-            let error = match (gate.close(), count) {
-                (true, _) => Error::Timeout,
-                (false, 1) => Error::Withdrawn,
-                (false, _) => Error::LeftOver { retry_after: RETRY_AFTER },
-            };
-            let error = failure.clone().unwrap_or(error);
-            Err(WriteError::after(WriteKind::Create, earlier, error))
-        }
-        Stage::Waiting { earlier, error } => {
-            let error = error.unwrap_or(Error::LeftOver { retry_after: RETRY_AFTER });
-            let error = failure.clone().unwrap_or_else(|| error.with_retry_after(RETRY_AFTER));
-            // It was not under way, so that whatever ended the task did not send it.
-            Err(WriteError { kind: WriteKind::Create, outcome: earlier, error })
-        }
-    };
-    progress.report().into_iter().map(result).collect()
+        let progress = Arc::new(Progress::new(count));
+        let creates = Creates {
+            exchange: Arc::clone(&exchange),
+            collection: self.clone(),
+            new,
+            bodies,
+            journal,
+            progress: Arc::clone(&progress),
+            deadline,
+        };
+        let task = exchange.client.writes.spawn(creates.run());
+        let failure = match exchange.until_told(deadline, task).await {
+            Some(Ok(())) | None => None,
+            Some(Err(ended)) => Some(ended_early(&ended)),
+        };
+        let result = |stage| match stage {
+            Stage::Ended(result) => result,
+            Stage::Begun { earlier, gate } => {
+                // The one step that decides: from here on it is not sent, or it has been.
+                let error = match (gate.close(), count) {
+                    (true, _) => Error::Timeout,
+                    (false, 1) => Error::Withdrawn,
+                    (false, _) => Error::LeftOver { retry_after: RETRY_AFTER },
+                };
+                let error = failure.clone().unwrap_or(error);
+                Err(WriteError::after(WriteKind::Create, earlier, error))
+            }
+            Stage::Waiting { earlier, error } => {
+                let error = error.unwrap_or(Error::LeftOver { retry_after: RETRY_AFTER });
+                let error = failure.clone().unwrap_or_else(|| error.with_retry_after(RETRY_AFTER));
+                // It was not under way, so that whatever ended the task did not send it.
+                Err(WriteError { kind: WriteKind::Create, outcome: earlier, error })
+            }
+        };
+        progress.report().into_iter().map(result).collect()
+    }
 }
 
 struct Creates<N: NewEntity> {
@@ -307,7 +276,7 @@ impl<N: NewEntity> Creates<N> {
 
     /// What the answer to an attempt means, and what follows.
     async fn judge(&self, pending: &mut Pending, answer: Result<Answer, Error>) -> Step<N::Entity> {
-        let error = match answer.and_then(|answer| self.collection.created(&answer)) {
+        let error = match answer.and_then(|answer| self.created(&answer)) {
             Ok(created) => return Step::Ended(Ok(created)),
             Err(error) => error,
         };
@@ -331,6 +300,11 @@ impl<N: NewEntity> Creates<N> {
             Some(delay) => Step::failed(pending, error.with_retry_after(delay.wait)),
             None => Step::failed(pending, error),
         }
+    }
+
+    /// What the response to a create says was created.
+    fn created(&self, answer: &Answer) -> Result<Created<N::Entity>, Error> {
+        Created::read(answer, self.collection.session.root(), &self.collection.path)
     }
 
     /// Looks whether what was sent is there.

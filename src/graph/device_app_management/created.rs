@@ -1,0 +1,53 @@
+//! What a create gave: the entity where Graph returned it, else its key alone.
+
+use http::StatusCode;
+use url::Url;
+
+use crate::graph::answer::Answer;
+use crate::graph::error::Error;
+use crate::graph::key::Key;
+use crate::graph::models::Entity;
+
+/// What a create gave: Graph answers with the entity, or with where it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Created<T> {
+    /// The entity itself.
+    Entity(T),
+    /// Its key alone: it was created, and can be read.
+    Key(Key),
+}
+
+impl<T: Entity> Created<T> {
+    /// Reads the response to a create in `collection`, a percent-encoded path below `root`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OutOfContract`] where the response has neither a usable entity nor a usable location.
+    pub(super) fn read(answer: &Answer, root: &Url, collection: &str) -> Result<Self, Error> {
+        if answer.denies_success(Some(T::ODATA_TYPE)) {
+            return Err(answer.contradiction("the answer is an error, or another object"));
+        }
+        let entity = match answer.status() {
+            StatusCode::NO_CONTENT => {
+                Err(answer.out_of_contract("neither the entity nor a usable location came"))
+            }
+            _ if answer.is_foreign::<T>(true) => {
+                Err(answer.contradiction("the answer has nothing of what was created"))
+            }
+            _ => answer.entity::<T>(),
+        };
+        let error = match entity {
+            Ok(entity) if Key::new(entity.key()).is_ok() => return Ok(Self::Entity(entity)),
+            Ok(_) => answer.out_of_contract("the entity's id is not usable"),
+            Err(error) => error,
+        };
+        let location = match answer.status() {
+            StatusCode::OK | StatusCode::CREATED | StatusCode::NO_CONTENT => {
+                answer.location(root, collection)
+            }
+            // Elsewhere it is not said to lead to what was created: 202 has it for work that is yet to be done.
+            _ => None,
+        };
+        location.map(Self::Key).ok_or(error)
+    }
+}

@@ -10,6 +10,7 @@ mod documents;
 mod error;
 mod error_budget;
 mod filter;
+mod global_id;
 mod list;
 mod mutation;
 mod node;
@@ -22,6 +23,7 @@ mod response_budget;
 mod selection;
 mod subscription;
 mod trail;
+mod type_names;
 mod types;
 
 use async_graphql::{SDLExportOptions, Schema, SchemaBuilder, ValidationMode};
@@ -58,5 +60,5 @@ pub fn sdl() -> String {
 /// The global id of the configuration with Graph's key `key`.
 #[must_use]
 pub fn configuration_id(key: &Key) -> String {
-    node::GlobalId::Configuration(key.clone()).encode()
+    global_id::GlobalId::Configuration(key.clone()).encode()
 }

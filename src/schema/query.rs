@@ -9,8 +9,9 @@ use super::bounded::{Bounded, BoundedInterface};
 use super::connection::{Connection, Listed as _};
 use super::error::FieldError;
 use super::filter;
+use super::global_id;
 use super::list::{self, Arguments, Wanted};
-use super::node::{self, Node};
+use super::node::Node;
 use super::request::{Properties, request, session};
 use super::selection::Selected;
 use super::types::{
@@ -60,7 +61,7 @@ impl Query {
         #[graphql(desc = "The configuration's global id, or Graph's own key.")] id: ID,
     ) -> Option<Result<Bounded<IosLobAppProvisioningConfiguration>, FieldError>> {
         async {
-            let key = node::configuration_key(&id, "id")?;
+            let key = global_id::configuration_key(&id, "id")?;
             let selected = Selected::of(ctx, IosLobAppProvisioningConfiguration::NAME);
             let configuration = IosLobAppProvisioningConfiguration::load(ctx, selected, &key).await?;
             Ok(configuration.map(Bounded::new))

@@ -13,7 +13,7 @@ use futures_util::stream;
 use super::announcements::{Listener, Place};
 use super::bounded::Bounded;
 use super::error::{ErrorCode, FieldError};
-use super::node::{self, GlobalId};
+use super::global_id::{self, GlobalId};
 use super::request::{RequestData, Services, shared_services};
 use super::response_budget::ResponseBudget;
 use super::selection::Selected;
@@ -71,7 +71,7 @@ impl Subscription {
         #[graphql(desc = "The configuration's global id, or Graph's own key.")] configuration_id: ID,
     ) -> Result<impl Stream<Item = Option<Result<Bounded<DeviceStatusAdded>, FieldError>>> + use<>, FieldError>
     {
-        let configuration = node::configuration_key(&configuration_id, "configurationId")?;
+        let configuration = global_id::configuration_key(&configuration_id, "configurationId")?;
         let subscriber: &Subscriber = ctx
             .data_opt()
             .ok_or_else(|| FieldError::internal("a subscription was executed without its subscriber"))?;

@@ -6,9 +6,9 @@ use crate::graph::{Key, Outcome, models};
 use crate::schema::bounded::Bounded;
 use crate::schema::connection::Edge;
 use crate::schema::error::FieldError;
+use crate::schema::global_id::{self, GlobalId};
 use crate::schema::mutation::keyed::{self, Call};
 use crate::schema::mutation::made::Made;
-use crate::schema::node::{self, GlobalId};
 use crate::schema::request::session;
 use crate::schema::selection::Selected;
 use crate::schema::types::{DeviceStatus, DeviceStatusInput};
@@ -41,7 +41,7 @@ pub(super) async fn resolve(
 ) -> Result<AddDeviceStatusPayload, FieldError> {
     let not_sent = |error: FieldError| error.with_outcome(Outcome::NotSent);
     let configuration =
-        node::configuration_key(&input.configuration_id, "input.configurationId").map_err(not_sent)?;
+        global_id::configuration_key(&input.configuration_id, "input.configurationId").map_err(not_sent)?;
     let configurations = session(ctx).map_err(not_sent)?.ios_lob_app_provisioning_configurations();
     let statuses = configurations.device_statuses(&configuration);
     let call = Call {

@@ -5,9 +5,9 @@ use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use crate::graph::{Key, Outcome, models};
 use crate::schema::bounded::Bounded;
 use crate::schema::error::{FieldError, OperationError};
+use crate::schema::global_id::{self, GlobalId};
 use crate::schema::mutation::keyed::{self, Call};
 use crate::schema::mutation::made::Made;
-use crate::schema::node::{self, GlobalId};
 use crate::schema::request::session;
 use crate::schema::selection::Selected;
 use crate::schema::types::{DeviceStatus, DeviceStatusInput};
@@ -58,7 +58,7 @@ pub(super) async fn resolve(
 ) -> Result<AddDeviceStatusesPayload, FieldError> {
     let not_sent = |error: FieldError| error.with_outcome(Outcome::NotSent);
     let configuration =
-        node::configuration_key(&input.configuration_id, "input.configurationId").map_err(not_sent)?;
+        global_id::configuration_key(&input.configuration_id, "input.configurationId").map_err(not_sent)?;
     let count = input.device_statuses.len();
     if count > MOST {
         let message =

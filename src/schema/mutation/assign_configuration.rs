@@ -7,7 +7,7 @@ use crate::graph::{Key, Outcome};
 use crate::schema::bounded::Bounded;
 use crate::schema::connection::Listed as _;
 use crate::schema::error::FieldError;
-use crate::schema::node;
+use crate::schema::global_id;
 use crate::schema::request::session;
 use crate::schema::selection::Selected;
 use crate::schema::types::{AssignmentInput, GroupAssignmentInput, IosLobAppProvisioningConfiguration};
@@ -37,7 +37,7 @@ pub(super) async fn resolve(
     input: AssignIosLobAppProvisioningConfigurationInput,
 ) -> Result<AssignIosLobAppProvisioningConfigurationPayload, FieldError> {
     let not_sent = |error: FieldError| error.with_outcome(Outcome::NotSent);
-    let key = node::configuration_key(&input.id, "input.id").map_err(not_sent)?;
+    let key = global_id::configuration_key(&input.id, "input.id").map_err(not_sent)?;
     let assignments = input.assignments.map(|assignments| {
         let assignment = |(index, input): (usize, AssignmentInput)| {
             input.into_model(&format!("input.assignments[{index}]"))

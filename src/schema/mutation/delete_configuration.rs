@@ -4,7 +4,7 @@ use async_graphql::{Context, ID, InputObject, SimpleObject};
 
 use crate::graph::Outcome;
 use crate::schema::error::FieldError;
-use crate::schema::node::{self, GlobalId};
+use crate::schema::global_id::{self, GlobalId};
 use crate::schema::request::session;
 
 /// What `deleteIosLobAppProvisioningConfiguration` takes.
@@ -31,7 +31,7 @@ pub(super) async fn resolve(
     input: DeleteIosLobAppProvisioningConfigurationInput,
 ) -> Result<DeleteIosLobAppProvisioningConfigurationPayload, FieldError> {
     let not_sent = |error: FieldError| error.with_outcome(Outcome::NotSent);
-    let key = node::configuration_key(&input.id, "input.id").map_err(not_sent)?;
+    let key = global_id::configuration_key(&input.id, "input.id").map_err(not_sent)?;
     let configurations = session(ctx).map_err(not_sent)?.ios_lob_app_provisioning_configurations();
     configurations.collection().delete(&key).await?;
     Ok(DeleteIosLobAppProvisioningConfigurationPayload {

@@ -6,7 +6,7 @@ use crate::graph::{Key, Outcome};
 use crate::schema::bounded::Bounded;
 use crate::schema::connection::Listed as _;
 use crate::schema::error::FieldError;
-use crate::schema::node::{self, GlobalId};
+use crate::schema::global_id::{self, GlobalId};
 use crate::schema::request::session;
 use crate::schema::selection::Selected;
 use crate::schema::types::IosLobAppProvisioningConfiguration;
@@ -33,7 +33,7 @@ pub(super) async fn resolve(
     input: DeleteDeviceStatusInput,
 ) -> Result<DeleteDeviceStatusPayload, FieldError> {
     let not_sent = |error: FieldError| error.with_outcome(Outcome::NotSent);
-    let (configuration, key) = node::device_status_keys(&input.id, "input.id").map_err(not_sent)?;
+    let (configuration, key) = global_id::device_status_keys(&input.id, "input.id").map_err(not_sent)?;
     let configurations = session(ctx).map_err(not_sent)?.ios_lob_app_provisioning_configurations();
     configurations.device_statuses(&configuration).delete(&key).await?;
     Ok(DeleteDeviceStatusPayload { configuration, key, client_mutation_id: input.client_mutation_id })

@@ -8,7 +8,7 @@ use crate::graph::Outcome;
 use crate::schema::bounded::Bounded;
 use crate::schema::connection::Listed as _;
 use crate::schema::error::FieldError;
-use crate::schema::node;
+use crate::schema::global_id;
 use crate::schema::request::{Properties, request, services, session};
 use crate::schema::selection::Selected;
 use crate::schema::types::{IosLobAppProvisioningConfiguration, IosLobAppProvisioningConfigurationPatch};
@@ -39,7 +39,7 @@ pub(super) async fn resolve(
     input: UpdateIosLobAppProvisioningConfigurationInput,
 ) -> Result<UpdateIosLobAppProvisioningConfigurationPayload, FieldError> {
     let not_sent = |error: FieldError| error.with_outcome(Outcome::NotSent);
-    let key = node::configuration_key(&input.id, "input.id").map_err(not_sent)?;
+    let key = global_id::configuration_key(&input.id, "input.id").map_err(not_sent)?;
     let max_payload = services(ctx).map_err(not_sent)?.max_payload;
     let patch = input.configuration.into_model("input.configuration", max_payload).map_err(not_sent)?;
     let configurations = session(ctx).map_err(not_sent)?.ios_lob_app_provisioning_configurations();

@@ -8,7 +8,7 @@ use crate::graph::Outcome;
 use crate::schema::bounded::Bounded;
 use crate::schema::connection::Listed as _;
 use crate::schema::error::FieldError;
-use crate::schema::node;
+use crate::schema::global_id;
 use crate::schema::request::{Properties, request, session};
 use crate::schema::selection::Selected;
 use crate::schema::types::{DeviceStatus, DeviceStatusPatch};
@@ -39,7 +39,7 @@ pub(super) async fn resolve(
     input: UpdateDeviceStatusInput,
 ) -> Result<UpdateDeviceStatusPayload, FieldError> {
     let not_sent = |error: FieldError| error.with_outcome(Outcome::NotSent);
-    let (configuration, key) = node::device_status_keys(&input.id, "input.id").map_err(not_sent)?;
+    let (configuration, key) = global_id::device_status_keys(&input.id, "input.id").map_err(not_sent)?;
     let configurations = session(ctx).map_err(not_sent)?.ios_lob_app_provisioning_configurations();
 
     let statuses = configurations.device_statuses(&configuration);

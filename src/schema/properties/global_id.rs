@@ -2,7 +2,7 @@
 
 use async_graphql::ID;
 
-use super::super::node::{GlobalId, configuration_key, device_status_key, device_status_keys};
+use super::super::global_id::{GlobalId, configuration_key, device_status_key, device_status_keys};
 use crate::graph::{Key, is_guid};
 
 /// Takes a text, which may be an id; its first line and the rest are two keys, of which ids are made.

@@ -7,9 +7,10 @@ use crate::graph::{Key, models};
 use crate::schema::bounded::BoundedInterface;
 use crate::schema::connection::Listed;
 use crate::schema::error::FieldError;
-use crate::schema::node::GlobalId;
+use crate::schema::global_id::GlobalId;
 use crate::schema::request::session;
 use crate::schema::selection::Selected;
+use crate::schema::type_names;
 
 /// An assignment of a configuration: Graph's `iosLobAppProvisioningConfigurationAssignment`.
 #[derive(Debug, Clone)]
@@ -28,11 +29,11 @@ pub(crate) struct ConfigurationGroupAssignment {
 }
 
 impl Listed for ConfigurationAssignment {
-    const NAME: &'static str = "ConfigurationAssignment";
+    const NAME: &'static str = type_names::ASSIGNMENT;
 }
 
 impl Listed for ConfigurationGroupAssignment {
-    const NAME: &'static str = "ConfigurationGroupAssignment";
+    const NAME: &'static str = type_names::GROUP_ASSIGNMENT;
 }
 
 impl ConfigurationAssignment {

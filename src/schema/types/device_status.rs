@@ -10,9 +10,10 @@ use crate::graph::{Key, models};
 use crate::schema::bounded::Bounded;
 use crate::schema::connection::{Cursor, Edge, Listed};
 use crate::schema::error::FieldError;
-use crate::schema::node::GlobalId;
+use crate::schema::global_id::GlobalId;
 use crate::schema::request::{request, session};
 use crate::schema::selection::Selected;
+use crate::schema::type_names;
 
 /// The fields that are properties of Graph's, under the same names.
 pub(crate) const PROPERTIES: &[&str] = &[
@@ -35,7 +36,7 @@ pub(crate) struct DeviceStatus {
 }
 
 impl Listed for DeviceStatus {
-    const NAME: &'static str = "DeviceStatus";
+    const NAME: &'static str = type_names::DEVICE_STATUS;
 }
 
 impl DeviceStatus {

@@ -15,10 +15,11 @@ use crate::schema::bounded::Bounded;
 use crate::schema::connection::{Connection, Cursor, Edge, Listed};
 use crate::schema::error::FieldError;
 use crate::schema::filter;
+use crate::schema::global_id::{self, GlobalId};
 use crate::schema::list::{self, Arguments, Wanted};
-use crate::schema::node::{self, GlobalId};
 use crate::schema::request::{request, session};
 use crate::schema::selection::Selected;
+use crate::schema::type_names;
 
 /// The fields that are properties of Graph's, under the same names.
 const PROPERTIES: &[&str] = &[
@@ -41,7 +42,7 @@ pub(crate) struct IosLobAppProvisioningConfiguration {
 }
 
 impl Listed for IosLobAppProvisioningConfiguration {
-    const NAME: &'static str = "IosLobAppProvisioningConfiguration";
+    const NAME: &'static str = type_names::CONFIGURATION;
 }
 
 impl IosLobAppProvisioningConfiguration {
@@ -168,7 +169,7 @@ impl IosLobAppProvisioningConfiguration {
         #[graphql(desc = "The status' global id, or Graph's own key.")] id: ID,
     ) -> Option<Result<Bounded<DeviceStatus>, FieldError>> {
         async {
-            let Some(key) = node::device_status_key(&id, &self.key, "id")? else { return Ok(None) };
+            let Some(key) = global_id::device_status_key(&id, &self.key, "id")? else { return Ok(None) };
             let selected = Selected::of(ctx, DeviceStatus::NAME);
             Ok(DeviceStatus::load(ctx, selected, &self.key, &key).await?.map(Bounded::new))
         }

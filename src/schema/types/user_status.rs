@@ -6,9 +6,10 @@ use super::{ComplianceStatus, DateTimeOffset, property};
 use crate::graph::{Key, models};
 use crate::schema::connection::Listed;
 use crate::schema::error::FieldError;
-use crate::schema::node::GlobalId;
+use crate::schema::global_id::GlobalId;
 use crate::schema::request::session;
 use crate::schema::selection::Selected;
+use crate::schema::type_names;
 
 /// The fields that are properties of Graph's, under the same names.
 pub(crate) const PROPERTIES: &[&str] =
@@ -23,7 +24,7 @@ pub(crate) struct UserStatus {
 }
 
 impl Listed for UserStatus {
-    const NAME: &'static str = "UserStatus";
+    const NAME: &'static str = type_names::USER_STATUS;
 }
 
 impl UserStatus {

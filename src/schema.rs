@@ -11,10 +11,12 @@ mod error;
 mod error_budget;
 mod filter;
 mod global_id;
+mod graphql_request;
 mod list;
 mod mutation;
 mod node;
 mod persisted;
+mod preparation;
 #[cfg(any(test, fuzzing))]
 pub mod properties;
 mod query;
@@ -33,11 +35,12 @@ use self::query::Query;
 use self::subscription::Subscription;
 use crate::graph::Key;
 
-pub use self::api::{Api, ApiSettings, Executed, GraphqlRequest, PrepareError};
+pub use self::api::{Api, ApiSettings, Executed, PrepareError};
 pub use self::cursor::{CursorKey, CursorKeyError};
 pub(crate) use self::error::WriteOutcome;
 pub use self::error::{ErrorCode, RequestError};
-pub use self::persisted::{PersistedQuery, TrustedDocuments, TrustedDocumentsError};
+pub use self::graphql_request::{GraphqlRequest, PersistedQuery};
+pub use self::persisted::{TrustedDocuments, TrustedDocumentsError};
 pub use self::response_budget::ResponseMemory;
 
 type GatewaySchema = Schema<Query, Mutation, Subscription>;

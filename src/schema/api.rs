@@ -12,36 +12,20 @@ use tokio::sync::Semaphore;
 use super::announcements::Announcements;
 use super::documents::Documents;
 use super::error::{ErrorCode, RequestError};
-use super::persisted::{Persisted, PersistedQuery, TrustedDocuments, TrustedDocumentsError};
+use super::graphql_request::GraphqlRequest;
+use super::persisted::{Persisted, TrustedDocuments, TrustedDocumentsError};
+use super::preparation::{costs, input_rules};
 use super::request::{RequestData, Services};
 use super::response_budget::{ResponseBudget, ResponseMemory};
 use super::subscription::{EachEvent, LastBudget, Subscriber};
-use super::types::{costs, input_rules};
 use super::{CursorKey, GatewaySchema, build, error, sdl};
 use crate::graph::{ReadBudget, ReadRates, Session};
 use crate::state::Ledger;
 use crate::telemetry::metrics;
-use graphql_prepare::{InputRules, JsonVariables, Limits, PreparedOperation, Preparer, TypeSystem};
+use graphql_prepare::{InputRules, Limits, PreparedOperation, Preparer, TypeSystem};
 
 /// Most checks at a time of what subscribers may read: after a pause, one write makes all of them due.
 const MOST_CHECKS: usize = 64;
-
-/// What a client asks for, by whatever transport.
-#[derive(Debug, Clone)]
-pub struct GraphqlRequest {
-    /// The document, where it came as text.
-    pub query: Option<String>,
-    /// The id of a trusted document.
-    pub document_id: Option<String>,
-    /// The hash of the document, where it came.
-    pub persisted_query: Option<PersistedQuery>,
-    /// Which of its operations to execute; may be left out where there is one.
-    pub operation_name: Option<String>,
-    /// Values for the operation's variables.
-    pub variables: JsonVariables,
-    /// Whether it came in a way in which nothing may be written: by GET.
-    pub is_read_only: bool,
-}
 
 /// Why a request is not executed.
 #[derive(Debug, Clone, PartialEq, Eq)]

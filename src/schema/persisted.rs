@@ -10,11 +10,10 @@ use quick_cache::sync::Cache;
 use ring::digest::{SHA256, digest};
 use serde::Deserialize;
 
-use super::api::GraphqlRequest;
+use super::error::{ErrorCode, RequestError};
+use super::graphql_request::{GraphqlRequest, PersistedQuery};
 use crate::json::UniqueKeys;
 use graphql_prepare::Preparer;
-
-use super::error::{ErrorCode, RequestError};
 
 /// Bytes that callers' documents may take, of all together.
 const MOST: u64 = 4 * 1024 * 1024;
@@ -22,15 +21,6 @@ const MOST: u64 = 4 * 1024 * 1024;
 const PER_DOCUMENT: usize = 128;
 /// A guess at how many there are, for the cache's first size.
 const DOCUMENTS: usize = 512;
-
-/// What a request says of a document that it has sent before (`extensions.persistedQuery`).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PersistedQuery {
-    /// The version of the protocol; 1 is the one that there is.
-    pub version: u32,
-    /// SHA-256 of the document's text, in hexadecimal digits; or the id of a trusted document.
-    pub sha256_hash: String,
-}
 
 /// The documents that an operator trusts, by their ids.
 #[derive(Debug, Clone, Default)]

@@ -10,7 +10,7 @@ use super::{ErrorCode, FieldError, GraphErrorDetail, WriteOutcome, whole_seconds
 
 /// What a GraphQL error carries in its message and extensions, for one item of many.
 #[derive(Debug)]
-pub(in crate::schema) struct OperationError(FieldError);
+pub(crate) struct OperationError(FieldError);
 
 impl From<FieldError> for OperationError {
     fn from(error: FieldError) -> Self {

@@ -2,8 +2,8 @@
 
 use std::sync::LazyLock;
 
+use super::super::preparation::{costs, input_rules};
 use super::super::sdl;
-use super::super::types::{costs, input_rules};
 use graphql_prepare::properties::{prepares_or_rejects, token_limits_are_exact};
 use graphql_prepare::{InputRules, Limits, Preparer, TypeSystem};
 

@@ -2,7 +2,8 @@
 
 use async_graphql::{Context, ID, Object};
 
-use super::{AssignmentTarget, property};
+use super::assignment_target::AssignmentTarget;
+use super::property;
 use crate::graph::{Key, models};
 use crate::schema::bounded::BoundedInterface;
 use crate::schema::connection::Listed;

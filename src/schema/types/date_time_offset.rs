@@ -5,7 +5,7 @@ use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value
 use crate::graph::models;
 
 /// The scalar's rule, for values that are checked before anything executes.
-pub(super) fn check(value: &Value) -> Result<(), String> {
+pub(crate) fn check(value: &Value) -> Result<(), String> {
     match value {
         Value::String(text) => {
             models::DateTimeOffset::parse(text.as_str()).map(drop).map_err(|why| why.to_string())

@@ -1,0 +1,51 @@
+//! What preparing an operation needs to know of the schema beyond its SDL: the rules of inputs and the costs of fields.
+
+use graphql_prepare::{Cost, Costs, InputRules, ObjectCount};
+
+use super::type_names;
+use super::types::check_date_time_offset;
+
+/// The calls to Graph that fields cause, by what they can: a page of a list is one, each object read by itself is one,
+/// and counts by status are one each and one of all. Not counted is what is read again after a write or a failure, and a
+/// status' configuration: within a list it has been read, and beyond one it doubles a status' own call at most. What a
+/// subscription causes is what its start or one of its events can.
+pub(super) fn costs(default_page_size: usize) -> Costs {
+    let one = Cost { calls: 1, objects: ObjectCount::One };
+    let list = Cost { calls: 1, objects: ObjectCount::Argument("first", default_page_size) };
+    let each = Cost { calls: 1, objects: ObjectCount::Items("ids") };
+    let counts = Cost { calls: 9, objects: ObjectCount::One };
+    let configuration = type_names::CONFIGURATION;
+    let mut costs = Costs::default()
+        .field("Query", "node", one)
+        .field("Query", "nodes", each)
+        .field("Query", "iosLobAppProvisioningConfiguration", one)
+        .field("Query", "iosLobAppProvisioningConfigurations", list)
+        .field(configuration, "deviceStatus", one)
+        .field(configuration, "deviceStatusCounts", counts);
+    costs =
+        costs.field("Subscription", "deviceStatusAdded", one).field("DeviceStatusAdded", "deviceStatus", one);
+    for field in ["deviceStatuses", "userStatuses", "assignments", "groupAssignments"] {
+        costs = costs.field(configuration, field, list);
+    }
+    for field in [
+        "addDeviceStatus",
+        "updateDeviceStatus",
+        "deleteDeviceStatus",
+        "createIosLobAppProvisioningConfiguration",
+        "updateIosLobAppProvisioningConfiguration",
+        "deleteIosLobAppProvisioningConfiguration",
+        "assignIosLobAppProvisioningConfiguration",
+    ] {
+        costs = costs.field("Mutation", field, one);
+    }
+    costs
+}
+
+/// What the types ask of inputs beyond what SDL can say.
+pub(super) fn input_rules(rules: InputRules) -> InputRules {
+    let read_only = "It stands for members that this gateway does not know, and can only be read.";
+    rules
+        .scalar("DateTimeOffset", check_date_time_offset)
+        .reject_enum_value("ComplianceStatus", "UNKNOWN_FUTURE_VALUE", read_only)
+        .reject_enum_value("AssignmentFilterType", "UNKNOWN_FUTURE_VALUE", read_only)
+}

@@ -1,6 +1,7 @@
 //! The ledger's rules, each tried on both stores.
 
 mod faults;
+mod format;
 mod room;
 
 use std::collections::HashMap;

@@ -1,6 +1,7 @@
 //! HTTP: the listeners, the routes, and GraphQL over HTTP. What a request means is the schema's business.
 
 mod admission;
+mod app;
 mod auth;
 mod compression;
 mod connection;
@@ -12,6 +13,7 @@ mod kept;
 mod listener;
 mod media_type;
 mod router;
+mod settings;
 mod weight;
 
 use std::future::Future;
@@ -19,7 +21,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{self, FutureExt as _};
-use http::HeaderValue;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -27,55 +28,17 @@ use tracing::{info, warn};
 
 use self::admission::Admission;
 pub use self::admission::AdmissionLimits;
+use self::app::App;
 pub use self::graphiql::PageSettings;
 #[cfg(any(test, fuzzing))]
 pub use self::graphql::properties::request_body;
 use self::health::Readiness;
 pub use self::listener::{ConnectionLimits, HALF_CLOSE_WINDOW, bind};
+pub use self::settings::Settings;
 use crate::graph;
 use crate::memory::Memory;
 use crate::schema::Api;
 use crate::telemetry::metrics;
-
-/// What the gateway is started with.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// Time for one request, Graph's answers included.
-    pub deadline: Duration,
-    /// Largest request body, in bytes.
-    pub max_body: usize,
-    /// Time for a request's body to come.
-    pub body_timeout: Duration,
-    /// Most bytes of all bodies together, and of all answers that are being built or have not been taken.
-    pub max_buffered: usize,
-    /// How many requests are taken at a time.
-    pub admission: AdmissionLimits,
-    /// How many streams of live updates may be open; a token has its share of them as of requests.
-    pub max_streams: usize,
-    /// What connections may do.
-    pub connections: ConnectionLimits,
-    /// How long requests are still taken after readiness is gone, so that load balancers notice first.
-    pub drain_delay: Duration,
-    /// How long what is under way may take to finish after that.
-    pub drain_timeout: Duration,
-    /// Origins whose pages may send requests from a browser.
-    pub cors_origins: Vec<HeaderValue>,
-    /// The GraphiQL page, where it is served.
-    pub graphiql: Option<PageSettings>,
-}
-
-/// What handlers share.
-struct App {
-    api: Api,
-    graph: graph::Client,
-    admission: Admission,
-    streams: Admission,
-    /// Cancelled when no more is begun: streams end then.
-    stopping: CancellationToken,
-    bodies: Arc<Memory>,
-    answers: Arc<Memory>,
-    settings: Settings,
-}
 
 /// Most bytes of all unfinished heads on the admin listener, which the memory of the public one has no part in.
 const ADMIN_HEADS: usize = 16 * 1024 * 1024;

@@ -23,10 +23,11 @@ use http::{Request, StatusCode};
 use self::answer::Refusal;
 use self::body::RequestBody;
 use self::execution::{Asker, Execution, caught, client_request_id, execute};
+use super::app::App;
+use super::auth;
 use super::connection::Client;
 use super::kept::Kept;
 use super::media_type::Accepted;
-use super::{App, auth};
 use crate::telemetry::metrics::{self, Overloaded};
 
 /// `/graphql`.

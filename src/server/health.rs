@@ -8,7 +8,8 @@ use axum::routing::get;
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
 
-use super::App;
+use super::app::App;
+use super::router::guarded;
 use crate::telemetry::metrics;
 
 /// Whether the gateway takes requests: true from the first moment until it begins to shut down.
@@ -45,5 +46,5 @@ pub(super) fn router(readiness: Readiness, app: Arc<App>) -> Router {
         .route("/livez", get(async || "alive\n"))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics));
-    super::router::guarded(routes)
+    guarded(routes)
 }

@@ -16,7 +16,8 @@ use http::uri::Authority;
 use http::{HeaderName, HeaderValue, Method, StatusCode, Version};
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
-use super::{App, compression, graphiql, graphql};
+use super::app::App;
+use super::{compression, graphiql, graphql};
 
 /// How long a browser may keep the answer to a preflight request; none keeps it longer.
 const PREFLIGHT_KEPT: Duration = Duration::from_secs(2 * 60 * 60);

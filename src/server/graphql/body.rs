@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::answer::Refusal;
 use crate::memory::{Held, NoRoom};
-use crate::server::Settings;
+use crate::server::settings::Settings;
 use crate::telemetry::metrics::{self, Overloaded};
 
 /// Most bytes of a refused body that are read on over.

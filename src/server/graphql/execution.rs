@@ -16,7 +16,7 @@ use super::answer::{Answer, Refusal};
 use crate::graph::{Authorization, Caller};
 use crate::memory::Held;
 use crate::schema::{GraphqlRequest, ResponseMemory};
-use crate::server::App;
+use crate::server::app::App;
 use crate::telemetry::metrics::{self, Overloaded};
 
 const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");

@@ -37,7 +37,7 @@ use super::answer::Refusal;
 use super::execution::{Asker, caught, execute};
 use super::{events, parameters};
 use crate::memory::{Held, NoRoom};
-use crate::server::App;
+use crate::server::app::App;
 use crate::server::connection::Place;
 use crate::server::media_type::Accepted;
 use crate::telemetry::metrics::{self, Overloaded};

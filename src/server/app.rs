@@ -1,0 +1,24 @@
+//! The state that the public and the admin listener share.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::admission::Admission;
+use super::settings::Settings;
+use crate::graph;
+use crate::memory::Memory;
+use crate::schema::Api;
+
+/// The state that all handlers share.
+pub(super) struct App {
+    pub(super) api: Api,
+    pub(super) graph: graph::Client,
+    pub(super) admission: Admission,
+    pub(super) streams: Admission,
+    /// Cancelled when no more is begun: streams end then.
+    pub(super) stopping: CancellationToken,
+    pub(super) bodies: Arc<Memory>,
+    pub(super) answers: Arc<Memory>,
+    pub(super) settings: Settings,
+}

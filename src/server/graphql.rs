@@ -5,9 +5,11 @@ mod answer;
 mod body;
 mod events;
 mod execution;
+mod http_response;
 mod parameters;
 #[cfg(any(test, fuzzing))]
 pub(super) mod properties;
+mod refusal;
 mod websocket;
 
 use std::sync::Arc;
@@ -20,9 +22,9 @@ use futures_util::StreamExt as _;
 use http::request::Parts;
 use http::{Request, StatusCode};
 
-use self::answer::Refusal;
 use self::body::RequestBody;
 use self::execution::{Asker, Execution, caught, client_request_id, execute};
+use self::refusal::Refusal;
 use super::app::App;
 use super::auth;
 use super::connection::Client;
@@ -42,7 +44,7 @@ pub(super) async fn handle(State(app): State<Arc<App>>, request: Request<Body>) 
     let execution =
         caught(async |is_write| answer(&app, &parts, &mut body, accepted, deadline, is_write).await);
     let response = match execution.await {
-        Ok(Execution::Whole(answer)) => answer.respond(accepted),
+        Ok(Execution::Whole(answer)) => http_response::answer(&answer, accepted),
         Ok(Execution::Live(answers)) => {
             let still = events::still(app.settings.connections.send_timeout);
             // A subscription goes on with what it asked for.
@@ -55,7 +57,7 @@ pub(super) async fn handle(State(app): State<Arc<App>>, request: Request<Body>) 
         }
         Err(refusal) => {
             body.discard().await;
-            refusal.respond(accepted)
+            http_response::refuse(refusal, accepted)
         }
     };
     let size = response.body().size_hint().exact().and_then(|size| size.try_into().ok());
@@ -66,7 +68,7 @@ pub(super) async fn handle(State(app): State<Arc<App>>, request: Request<Body>) 
 
 /// Refuses a request of which no more was read than its head.
 pub(super) fn refuse(status: StatusCode, message: &str) -> Response {
-    Refusal::http(status, message).respond(Accepted::JSON)
+    http_response::refuse(Refusal::http(status, message), Accepted::JSON)
 }
 
 async fn answer(

@@ -8,7 +8,7 @@ use http::{StatusCode, Version};
 use http_body_util::BodyExt as _;
 use tokio::time::Instant;
 
-use super::answer::Refusal;
+use super::refusal::Refusal;
 use crate::memory::{Held, NoRoom};
 use crate::server::settings::Settings;
 use crate::telemetry::metrics::{self, Overloaded};

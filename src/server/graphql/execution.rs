@@ -12,7 +12,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::error;
 use uuid::Uuid;
 
-use super::answer::{Answer, Refusal};
+use super::answer::Answer;
+use super::refusal::Refusal;
 use crate::graph::{Authorization, Caller};
 use crate::memory::Held;
 use crate::schema::{GraphqlRequest, ResponseMemory};

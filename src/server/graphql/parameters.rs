@@ -7,8 +7,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::answer::Refusal;
 use super::body::RequestBody;
+use super::refusal::Refusal;
 use crate::json::{self, UniqueKeys};
 use crate::schema::{GraphqlRequest, PersistedQuery};
 use crate::server::media_type;

@@ -6,8 +6,8 @@ use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use super::answer::Refusal;
 use super::parameters::parse;
+use super::refusal::Refusal;
 
 /// How deep a document may nest.
 const NESTING: usize = 64;

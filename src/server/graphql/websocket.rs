@@ -33,9 +33,9 @@ use self::message::{Beginning, FromClient, ToClient};
 use self::operation::{Said, Unsent, said};
 use self::socket::Socket;
 use self::token::{Kept, MAX_TOKEN, Token, TooLong};
-use super::answer::Refusal;
 use super::execution::{Asker, caught, execute};
-use super::{events, parameters};
+use super::refusal::Refusal;
+use super::{events, http_response, parameters};
 use crate::memory::{Held, NoRoom};
 use crate::server::app::App;
 use crate::server::connection::Place;
@@ -73,7 +73,7 @@ const TOO_MANY_INITS: Close = Close(4429, "Too many initialisation requests");
 
 /// Makes a WebSocket of a request.
 pub(super) async fn open(app: Arc<App>, parts: &mut Parts) -> Response {
-    open_or_refuse(app, parts).await.unwrap_or_else(|refusal| refusal.respond(Accepted::JSON))
+    open_or_refuse(app, parts).await.unwrap_or_else(|refusal| http_response::refuse(refusal, Accepted::JSON))
 }
 
 async fn open_or_refuse(app: Arc<App>, parts: &mut Parts) -> Result<Response, Refusal> {

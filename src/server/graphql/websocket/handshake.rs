@@ -14,7 +14,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
 use ring::digest;
 
 use crate::schema::ErrorCode;
-use crate::server::graphql::answer::Refusal;
+use crate::server::graphql::refusal::Refusal;
 
 /// The sub-protocol that is spoken here.
 pub(super) const PROTOCOL: &str = "graphql-transport-ws";

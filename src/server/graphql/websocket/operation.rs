@@ -8,8 +8,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::message::ToClient;
 use crate::memory::{Held, Memory};
-use crate::server::graphql::answer::{Answer, Refusal};
+use crate::server::graphql::answer::Answer;
 use crate::server::graphql::execution::Execution;
+use crate::server::graphql::refusal::Refusal;
 
 /// What is said of an operation.
 pub(super) struct Said {

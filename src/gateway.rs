@@ -15,7 +15,7 @@ use crate::graph::{
     Client, ClientError, ClientSettings, Cloud, CreatePath, ReadRates, ServiceRoot, ServiceRootError,
 };
 use crate::schema::{Api, ApiSettings, CursorKey, TrustedDocuments};
-use crate::server::{self, AdmissionLimits, ConnectionLimits, PageSettings};
+use crate::server::{self, ConcurrencyLimits, ConnectionLimits, GraphiqlSettings};
 use crate::state::{FileStore, Ledger, MemoryStore, Store};
 
 /// Open files besides connections, and those of the admin listener.
@@ -88,27 +88,27 @@ impl Settings {
         );
         let graph = graph(&config.graph, load.max_buffered_bytes)?;
         let server = server::Settings {
-            deadline: request.request_timeout,
-            max_body: request.max_request_body,
+            request_timeout: request.request_timeout,
+            max_request_body: request.max_request_body,
             body_timeout: request.body_timeout,
-            max_buffered: load.max_buffered_bytes,
-            admission: AdmissionLimits {
-                in_flight: load.max_concurrent_requests,
-                waiting: load.max_queued_requests,
-                token_share: load.max_caller_share,
+            max_buffered_bytes: load.max_buffered_bytes,
+            concurrency: ConcurrencyLimits {
+                max_concurrent_requests: load.max_concurrent_requests,
+                max_queued_requests: load.max_queued_requests,
+                max_caller_share: load.max_caller_share,
             },
-            max_streams: config.subscriptions.max_subscriptions,
+            max_subscriptions: config.subscriptions.max_subscriptions,
             connections: ConnectionLimits {
-                connections: max_connections(load.max_connections),
+                max_connections: max_connections(load.max_connections),
                 header_timeout: load.header_timeout,
                 idle_timeout: load.idle_timeout,
                 send_timeout: load.send_timeout,
-                half_close: server::HALF_CLOSE_WINDOW,
+                half_close_window: server::HALF_CLOSE_WINDOW,
             },
             drain_delay: config.shutdown.drain_delay,
             drain_timeout: config.shutdown.drain_timeout,
             cors_origins: config.front_end.cors_origins.clone(),
-            graphiql: config.front_end.graphiql.then(|| PageSettings::serve(&graph.root)),
+            graphiql: config.front_end.graphiql.then(|| GraphiqlSettings::serve(&graph.root)),
         };
         let api = ApiSettings {
             introspection: config.front_end.introspection,

@@ -1,9 +1,9 @@
 //! HTTP: the listeners, the routes, and GraphQL over HTTP. What a request means is the schema's business.
 
-mod admission;
 mod app;
 mod auth;
 mod compression;
+mod concurrency_limiter;
 mod connection;
 mod content_coding;
 mod graphiql;
@@ -26,10 +26,10 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use self::admission::Admission;
-pub use self::admission::AdmissionLimits;
 use self::app::App;
-pub use self::graphiql::PageSettings;
+use self::concurrency_limiter::Admission;
+pub use self::concurrency_limiter::ConcurrencyLimits;
+pub use self::graphiql::GraphiqlSettings;
 #[cfg(any(test, fuzzing))]
 pub use self::graphql::properties::request_body;
 use self::health::Readiness;
@@ -44,11 +44,11 @@ use crate::telemetry::metrics;
 const ADMIN_HEADS: usize = 16 * 1024 * 1024;
 /// Of the admin listener, whose clients are the operator's.
 const ADMIN_CONNECTIONS: ConnectionLimits = ConnectionLimits {
-    connections: 10_000,
+    max_connections: 10_000,
     header_timeout: Duration::from_secs(10),
     idle_timeout: Duration::from_secs(75),
     send_timeout: Duration::from_secs(60),
-    half_close: HALF_CLOSE_WINDOW,
+    half_close_window: HALF_CLOSE_WINDOW,
 };
 /// What a request that is under way at a shutdown is given beyond its deadline, to send its answer.
 const TO_ANSWER: Duration = Duration::from_secs(1);
@@ -65,12 +65,17 @@ pub async fn run(
     shutdown: impl Future<Output = ()> + Send,
 ) -> usize {
     let readiness = Readiness::ready();
-    let Settings { deadline, drain_delay, drain_timeout, admission, connections, .. } = settings;
-    let streams = AdmissionLimits { in_flight: settings.max_streams, waiting: 0, ..admission };
+    let Settings { request_timeout, drain_delay, drain_timeout, concurrency, connections, .. } = settings;
+    let streams = ConcurrencyLimits {
+        max_concurrent_requests: settings.max_subscriptions,
+        max_queued_requests: 0,
+        ..concurrency
+    };
     let streams = Admission::new(streams, metrics::stream);
-    let admission = Admission::new(admission, metrics::in_flight);
+    let admission = Admission::new(concurrency, metrics::in_flight);
     let stopping_streams = CancellationToken::new();
-    let (bodies, answers) = (Memory::new(settings.max_buffered), Memory::new(settings.max_buffered));
+    let (bodies, answers) =
+        (Memory::new(settings.max_buffered_bytes), Memory::new(settings.max_buffered_bytes));
     let stopping = stopping_streams.clone();
     let app =
         Arc::new(App { api, graph: graph.clone(), admission, streams, stopping, bodies, answers, settings });
@@ -90,7 +95,7 @@ pub async fn run(
         }
     };
     let drained = async {
-        let longest_request = deadline + TO_ANSWER;
+        let longest_request = request_timeout + TO_ANSWER;
         let drain = longest_request.min(drain_timeout);
         let (router, heads) = (router::public(&app), Arc::clone(&app.bodies));
         listener::serve(public, router, connections, &heads, longest_request, stopping, drain).await;

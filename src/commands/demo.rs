@@ -9,7 +9,7 @@ use crate::config::{DemoConfig, GatewayConfig};
 use crate::gateway::{Gateway, Listeners, Settings};
 use crate::graph::Key;
 use crate::schema;
-use crate::server::PageSettings;
+use crate::server::GraphiqlSettings;
 
 /// The token that `demo` prints; the sandbox takes any.
 const TOKEN: &str = "demo-token";
@@ -30,7 +30,7 @@ pub(super) async fn run(config: DemoConfig) -> anyhow::Result<()> {
 
     let mut settings = Settings::from_config(&gateway)?;
     let configuration = Key::new(sandbox::DEMO_CONFIGURATION_ID)?;
-    settings.server.graphiql = Some(PageSettings::demo(
+    settings.server.graphiql = Some(GraphiqlSettings::demo(
         &settings.graph.root,
         TOKEN.to_owned(),
         configuration.to_string(),

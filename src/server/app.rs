@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::admission::Admission;
+use super::concurrency_limiter::Admission;
 use super::settings::Settings;
 use crate::graph;
 use crate::memory::Memory;

@@ -40,7 +40,7 @@ pub(super) struct Patience {
     /// To take an answer, all of it; of an endless one, each piece.
     pub(super) send_timeout: Duration,
     /// After a request, to close the sending side and still be taken to wait for the response.
-    pub(super) half_close: Duration,
+    pub(super) half_close_window: Duration,
     /// What the gateway itself takes to make an answer, at most.
     pub(super) longest_request: Duration,
 }
@@ -102,7 +102,7 @@ pub(super) async fn serve(
                 }
                 return Poll::Ready(());
             }
-            if activity.poll_lost(patience.half_close, context).is_ready() {
+            if activity.poll_lost(patience.half_close_window, context).is_ready() {
                 debug!("a connection is closed whose client has left");
                 return Poll::Ready(());
             }
@@ -276,7 +276,7 @@ impl Activity {
 
     /// Ready when nothing more can be sent to the client: its connection is broken, or it has left during an endless
     /// answer. By HTTP/1 the library reads nothing while a request is under way, so that it does not find that out.
-    fn poll_lost(&self, half_close: Duration, context: &mut Context<'_>) -> Poll<()> {
+    fn poll_lost(&self, half_close_window: Duration, context: &mut Context<'_>) -> Poll<()> {
         let mut state = self.state();
         if state.requests == 0 || !state.is_http1() {
             return Poll::Pending;
@@ -290,7 +290,7 @@ impl Activity {
                 Ok(0) => match state.complete_since {
                     // It came before the request has been read to its end, or together with that: looked at again then.
                     None => return Poll::Pending,
-                    Some(since) if since.elapsed() < half_close => {
+                    Some(since) if since.elapsed() < half_close_window => {
                         state.sending_side = SendingSide::ClosedWithRequest;
                         state.begin_grace();
                     }

@@ -55,13 +55,13 @@ const LICENCES: &str = "licences.txt";
 /// What the server tells the page, at `/graphiql/config.json`.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct PageSettings {
+pub struct GraphiqlSettings {
     upstream: Upstream,
     /// Graph's key of a configuration that exists, for the examples' variables.
     example_configuration_id: Option<String>,
     /// The global id of an object that exists, for the `node` example.
     example_node_id: Option<String>,
-    /// A token that the sandbox takes, to prefill. Only [`PageSettings::demo`] sets it.
+    /// A token that the sandbox takes, to prefill. Only [`GraphiqlSettings::demo`] sets it.
     demo_token: Option<String>,
 }
 
@@ -77,7 +77,7 @@ enum Upstream {
     Custom { host: String },
 }
 
-impl PageSettings {
+impl GraphiqlSettings {
     /// For `demo`: the sandbox at `root`, a token that it takes, and ids of objects that it was seeded with.
     #[must_use]
     pub fn demo(root: &ServiceRoot, token: String, configuration_id: String, node_id: String) -> Self {
@@ -112,7 +112,7 @@ fn authority(url: &Url) -> &str {
 }
 
 /// `GET /graphiql`, its assets and settings; `/` redirects there.
-pub(super) fn router<S>(page: &PageSettings) -> Router<S>
+pub(super) fn router<S>(page: &GraphiqlSettings) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
 {
@@ -165,15 +165,15 @@ mod tests {
     use serde_json::{Value, json};
     use tower::ServiceExt;
 
-    use super::{PageSettings, assets, router};
+    use super::{GraphiqlSettings, assets, router};
     use crate::graph::ServiceRoot;
 
     fn root(text: &str) -> ServiceRoot {
         ServiceRoot::parse(text, true).unwrap()
     }
 
-    fn demo() -> PageSettings {
-        PageSettings::demo(
+    fn demo() -> GraphiqlSettings {
+        GraphiqlSettings::demo(
             &root("http://127.0.0.1:4010/beta"),
             "demo-token".to_owned(),
             "configuration-id".to_owned(),
@@ -181,13 +181,13 @@ mod tests {
         )
     }
 
-    async fn send(method: Method, path: &str, page: &PageSettings) -> Response {
+    async fn send(method: Method, path: &str, page: &GraphiqlSettings) -> Response {
         let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
         let router: Router = router(page);
         router.oneshot(request).await.unwrap()
     }
 
-    async fn get(path: &str, page: &PageSettings) -> Response {
+    async fn get(path: &str, page: &GraphiqlSettings) -> Response {
         send(Method::GET, path, page).await
     }
 
@@ -195,7 +195,7 @@ mod tests {
         String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
     }
 
-    async fn settings(page: &PageSettings) -> Value {
+    async fn settings(page: &GraphiqlSettings) -> Value {
         serde_json::from_str(&text(get("/graphiql/config.json", page).await).await).unwrap()
     }
 
@@ -307,7 +307,7 @@ mod tests {
             ("http://[::1]:4010/beta", "custom", "[::1]:4010"),
         ] {
             assert_eq!(
-                settings(&PageSettings::serve(&root(url))).await,
+                settings(&GraphiqlSettings::serve(&root(url))).await,
                 json!({
                     "upstream": { "kind": kind, "host": host },
                     "exampleConfigurationId": null,

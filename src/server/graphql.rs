@@ -34,7 +34,7 @@ use crate::telemetry::metrics::{self, Overloaded};
 
 /// `/graphql`.
 pub(super) async fn handle(State(app): State<Arc<App>>, request: Request<Body>) -> Response {
-    let deadline = Instant::now() + app.settings.deadline;
+    let deadline = Instant::now() + app.settings.request_timeout;
     let (mut parts, body) = request.into_parts();
     if websocket::is_asked_for(&parts) {
         return websocket::open(app, &mut parts).await;

@@ -20,20 +20,20 @@ use super::connection::{self, MAX_HEAD, Patience, Place};
 use crate::memory::Memory;
 use crate::telemetry::metrics;
 
-/// What connections may do.
+/// Limits of client connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConnectionLimits {
-    /// Connections at a time; more wait in the system's queue.
-    pub connections: usize,
-    /// Longest wait for the head of a request, from its first byte on; for the first one, from the start.
+    /// Maximum number of open connections; more wait in the system's accept queue.
+    pub max_connections: usize,
+    /// Time limit for receiving a request head, from its first byte on; for the first request, from the accept on.
     pub header_timeout: Duration,
-    /// How long a connection may stay open without a request.
+    /// Time after which a connection without a request is closed.
     pub idle_timeout: Duration,
-    /// How long a client may take to take an answer.
+    /// Time limit for sending a response; for an event stream, each part of it.
     pub send_timeout: Duration,
-    /// By HTTP/1, a client that closes its sending side this soon after its request still waits for the response. One that
-    /// closes it later has left, so that nothing more is sent to Graph for it.
-    pub half_close: Duration,
+    /// Time after an HTTP/1 request within which a client that closes its sending side still waits for the response. A client
+    /// that closes it later has disconnected, and no further call to Graph is made for it.
+    pub half_close_window: Duration,
 }
 
 /// The usual [`ConnectionLimits::half_close`].
@@ -72,8 +72,10 @@ pub(super) async fn serve(
     shutdown: impl Future<Output = ()>,
     drain: Duration,
 ) {
-    let ConnectionLimits { connections, header_timeout, idle_timeout, send_timeout, half_close } = limits;
-    let patience = Patience { header_timeout, idle_timeout, send_timeout, half_close, longest_request };
+    let ConnectionLimits { max_connections, header_timeout, idle_timeout, send_timeout, half_close_window } =
+        limits;
+    let patience =
+        Patience { header_timeout, idle_timeout, send_timeout, half_close_window, longest_request };
     let mut shutdown = pin!(shutdown);
     let mut http = auto::Builder::new(TokioExecutor::new());
     // Each connection keeps its own time-outs: the library's for a head would also end connections between two requests.
@@ -90,7 +92,7 @@ pub(super) async fn serve(
         .max_pending_accept_reset_streams(MOST_RESETS)
         .max_local_error_reset_streams(MOST_RESETS);
     let http = Arc::new(http);
-    let room = Arc::new(Semaphore::new(connections.min(Semaphore::MAX_PERMITS)));
+    let room = Arc::new(Semaphore::new(max_connections.min(Semaphore::MAX_PERMITS)));
     let (open, stopping) = (TaskTracker::new(), CancellationToken::new());
     let mut is_short = false;
 

@@ -4,33 +4,34 @@ use std::time::Duration;
 
 use http::HeaderValue;
 
-use super::admission::AdmissionLimits;
-use super::graphiql::PageSettings;
+use super::concurrency_limiter::ConcurrencyLimits;
+use super::graphiql::GraphiqlSettings;
 use super::listener::ConnectionLimits;
 
-/// What the gateway is started with.
+/// The server's settings.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Time for one request, Graph's answers included.
-    pub deadline: Duration,
-    /// Largest request body, in bytes.
-    pub max_body: usize,
-    /// Time for a request's body to come.
+    /// Time limit for one request, including its calls to Graph.
+    pub request_timeout: Duration,
+    /// Maximum size of a request body, in bytes.
+    pub max_request_body: usize,
+    /// Time limit for receiving a request body, or a WebSocket message.
     pub body_timeout: Duration,
-    /// Most bytes of all bodies together, and of all answers that are being built or have not been taken.
-    pub max_buffered: usize,
-    /// How many requests are taken at a time.
-    pub admission: AdmissionLimits,
-    /// How many streams of live updates may be open; a token has its share of them as of requests.
-    pub max_streams: usize,
-    /// What connections may do.
+    /// Maximum total size of all request bodies and WebSocket messages, in bytes, and also of all responses that are being
+    /// built or have not been sent.
+    pub max_buffered_bytes: usize,
+    /// Limits of the requests in flight.
+    pub concurrency: ConcurrencyLimits,
+    /// Maximum number of open subscriptions. One caller may use `max_caller_share` of them.
+    pub max_subscriptions: usize,
+    /// Limits of client connections.
     pub connections: ConnectionLimits,
-    /// How long requests are still taken after readiness is gone, so that load balancers notice first.
+    /// Time during which new requests are still served after readiness has become false, so that load balancers notice first.
     pub drain_delay: Duration,
-    /// How long what is under way may take to finish after that.
+    /// Time limit for finishing requests in flight after that.
     pub drain_timeout: Duration,
     /// Origins whose pages may send requests from a browser.
     pub cors_origins: Vec<HeaderValue>,
-    /// The GraphiQL page, where it is served.
-    pub graphiql: Option<PageSettings>,
+    /// Settings of the GraphiQL page; `None` if it is not served.
+    pub graphiql: Option<GraphiqlSettings>,
 }

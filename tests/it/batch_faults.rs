@@ -162,7 +162,8 @@ async fn row_16_what_is_unavailable_or_lost_is_asked_again() {
 
 #[tokio::test]
 async fn row_16_throttling_without_end_ends_at_the_deadline() {
-    let short = |settings: &mut intune_graphql::server::Settings| settings.deadline = Duration::from_secs(2);
+    let short =
+        |settings: &mut intune_graphql::server::Settings| settings.request_timeout = Duration::from_secs(2);
     let gateway = Gateway::builder().settings(short).start().await;
     let ids = ids(&gateway, 2).await;
     for fault in ["batch-item;item=1;status=429;retry-after=1", "429"] {

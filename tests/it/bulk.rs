@@ -238,7 +238,7 @@ async fn what_intune_does_not_take_in_one_window_is_left_over_with_the_time_to_c
     let settings = Settings { throttle: Switch::On, ..Settings::default() };
     let gateway = Gateway::builder()
         .sandbox(settings)
-        .settings(|settings| settings.deadline = Duration::from_secs(6))
+        .settings(|settings| settings.request_timeout = Duration::from_secs(6))
         .start()
         .await;
     // The window has just begun, so that it does not end within the call.

@@ -56,7 +56,7 @@ async fn a_create_on_a_connection_that_hangs_is_unknown_and_the_next_one_is_not(
     let gateway = graph
         .gateway()
         .attempt_timeout(Duration::from_secs(1))
-        .settings(|settings| settings.deadline = Duration::from_secs(5))
+        .settings(|settings| settings.request_timeout = Duration::from_secs(5))
         .start()
         .await;
     is_read(&gateway.graphql(READ, json!({"id": "c"})).await, "before");
@@ -113,8 +113,11 @@ async fn the_breaker_closes_when_a_connection_comes_about() {
     for protocol in [Protocol::Http1, Protocol::TlsHttp2] {
         let mut graph = FakeGraph::refusing(protocol);
         // Ends before the first back-off does.
-        let gateway =
-            graph.gateway().settings(|settings| settings.deadline = Duration::from_millis(950)).start().await;
+        let gateway = graph
+            .gateway()
+            .settings(|settings| settings.request_timeout = Duration::from_millis(950))
+            .start()
+            .await;
         for _ in 0..5 {
             let reply = gateway.graphql(MUTATION, named("early")).await;
             assert_eq!(failure(&reply), ("UPSTREAM_UNAVAILABLE", "NOT_SENT", true));
@@ -143,8 +146,11 @@ async fn the_breaker_closes_when_a_connection_comes_about() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_breaker_stays_open_while_the_handshake_of_the_probe_hangs() {
     let mut graph = FakeGraph::refusing(Protocol::TlsHttp2);
-    let gateway =
-        graph.gateway().settings(|settings| settings.deadline = Duration::from_millis(950)).start().await;
+    let gateway = graph
+        .gateway()
+        .settings(|settings| settings.request_timeout = Duration::from_millis(950))
+        .start()
+        .await;
     for _ in 0..5 {
         assert_eq!(gateway.graphql(MUTATION, named("early")).await.code(), "UPSTREAM_UNAVAILABLE");
     }
@@ -243,8 +249,11 @@ async fn a_read_whose_new_connections_all_end_makes_no_storm() {
     for protocol in [Protocol::Http1, Protocol::TlsHttp2] {
         let graph = FakeGraph::start(protocol).await;
         graph.script_replies(|_| Answer::close());
-        let gateway =
-            graph.gateway().settings(|settings| settings.deadline = Duration::from_millis(950)).start().await;
+        let gateway = graph
+            .gateway()
+            .settings(|settings| settings.request_timeout = Duration::from_millis(950))
+            .start()
+            .await;
         let reply = gateway.graphql(READ, json!({"id": "c"})).await;
         assert_eq!(reply.code(), "UPSTREAM_ERROR", "{protocol:?}");
         assert_eq!(graph.seen().reads(), 1, "{protocol:?}: the next one is due after a back-off");

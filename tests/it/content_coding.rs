@@ -82,7 +82,7 @@ async fn a_stream_that_is_cut_off_or_followed_by_something_else_is_not_taken_for
     let graph = FakeGraph::start(Protocol::Http1).await;
     // Ends before the first back-off does.
     let deadline = std::time::Duration::from_millis(950);
-    let gateway = graph.gateway().settings(|settings| settings.deadline = deadline).start().await;
+    let gateway = graph.gateway().settings(|settings| settings.request_timeout = deadline).start().await;
     let whole = gzip(BODY.as_bytes());
     let two = [gzip(&BODY.as_bytes()[..20]), gzip(&BODY.as_bytes()[20..])].concat();
     for body in [whole[..whole.len() - 9].to_vec(), two[..two.len() - 9].to_vec(), Vec::new()] {

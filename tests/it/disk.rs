@@ -206,7 +206,8 @@ async fn is_ready(gateway: &Gateway) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hang_up_while_the_key_is_noted_leaves_it_free() {
     let disk = Disk::new();
-    let gateway = disk.gateway().settings(|settings| settings.admission.in_flight = 1).start().await;
+    let gateway =
+        disk.gateway().settings(|settings| settings.concurrency.max_concurrent_requests = 1).start().await;
     for (round, user) in ["a", "b"].into_iter().enumerate() {
         let key = format!("k{round}");
         gateway.forget();
@@ -235,8 +236,11 @@ async fn a_hang_up_while_the_key_is_noted_leaves_it_free() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_caller_waits_for_a_stalled_disk_until_the_deadline() {
     let disk = Disk::new();
-    let gateway =
-        disk.gateway().settings(|settings| settings.deadline = Duration::from_millis(1500)).start().await;
+    let gateway = disk
+        .gateway()
+        .settings(|settings| settings.request_timeout = Duration::from_millis(1500))
+        .start()
+        .await;
     let before = made(&add(&gateway, "before").await).0;
     // A part of this one is left to write.
     gateway.sandbox.inject("batch-item;item=2;status=400;times=1".parse().unwrap());
@@ -302,7 +306,7 @@ async fn a_full_disk_is_told_and_used_again_when_there_is_room() {
 async fn what_was_created_while_the_disk_was_full_is_known_afterwards() {
     let disk = Disk::new();
     let gateway =
-        disk.gateway().settings(|settings| settings.deadline = Duration::from_secs(3)).start().await;
+        disk.gateway().settings(|settings| settings.request_timeout = Duration::from_secs(3)).start().await;
     gateway.sandbox.inject("slow-first-byte;wait=300ms;method=POST".parse().unwrap());
     let (first, ()) = tokio::join!(add(&gateway, "k"), async {
         while posts(&gateway) == 0 {

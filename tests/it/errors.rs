@@ -398,7 +398,7 @@ async fn a_connection_that_is_refused_sent_nothing() {
 #[tokio::test]
 async fn a_create_that_takes_too_long_is_unknown_and_is_finished_all_the_same() {
     let gateway = Gateway::builder()
-        .settings(|settings| settings.deadline = std::time::Duration::from_millis(500))
+        .settings(|settings| settings.request_timeout = std::time::Duration::from_millis(500))
         .start()
         .await;
     let before = gateway.sandbox.device_statuses(DEMO_CONFIGURATION_ID).len();

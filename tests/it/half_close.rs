@@ -101,7 +101,7 @@ async fn a_client_that_closes_its_sending_side_with_the_request_is_served() {
 #[tokio::test]
 async fn a_client_may_close_its_sending_side_soon_after_the_request() {
     let window = Duration::from_secs(60);
-    let limits = ConnectionLimits { half_close: window, ..connection_limits() };
+    let limits = ConnectionLimits { half_close_window: window, ..connection_limits() };
     let gateway = Gateway::builder().settings(|settings| settings.connections = limits).start().await;
     let before = statuses(&gateway);
     let token = fresh_token();
@@ -194,7 +194,8 @@ async fn for_a_client_that_has_left_nothing_more_is_sent() {
 
 #[tokio::test]
 async fn a_closed_sending_side_ends_what_is_idle_or_endless() {
-    let one = ConnectionLimits { connections: 1, half_close: Duration::ZERO, ..connection_limits() };
+    let one =
+        ConnectionLimits { max_connections: 1, half_close_window: Duration::ZERO, ..connection_limits() };
     let gateway = Gateway::builder().settings(|settings| settings.connections = one).start().await;
     // Each takes the only place, which the next one gets when it is free.
     let mut stream = connect(&gateway).await;

@@ -142,7 +142,7 @@ impl Builder {
         let mut settings = self.settings;
         let root = self.root.unwrap_or_else(|| sandbox_url.clone());
         settings.graph.root = ServiceRoot::parse(&root, false).unwrap();
-        settings.graph.max_buffered = settings.server.max_buffered;
+        settings.graph.max_buffered = settings.server.max_buffered_bytes;
         let gateway = gateway::Gateway::new(settings).unwrap();
 
         let sandbox = Sandbox::new(self.sandbox);
@@ -165,7 +165,7 @@ impl Gateway {
         config.shutdown.drain_timeout = Duration::from_secs(20);
         let mut settings = Settings::from_config(&config).unwrap();
         // Tests hang up as soon as they see a state, and mean it.
-        settings.server.connections.half_close = Duration::ZERO;
+        settings.server.connections.half_close_window = Duration::ZERO;
         settings.api.cursor_key = CursorKey::new(&[7; 32]).unwrap();
         settings.api.ledger = ledger();
         Builder { sandbox: sandbox::Settings::default(), root: None, settings, send_buffer: None }
@@ -177,7 +177,7 @@ impl Gateway {
 
     /// One whose requests end before the first back-off does: nothing is sent twice, unless Graph names the wait.
     pub(crate) fn impatient() -> Builder {
-        Self::builder().settings(|settings| settings.deadline = Duration::from_millis(950))
+        Self::builder().settings(|settings| settings.request_timeout = Duration::from_millis(950))
     }
 
     /// Asks the gateway to stop, and waits until it has: nothing is under way any more.

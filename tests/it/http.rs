@@ -2,7 +2,7 @@
 
 use http::{Method, StatusCode};
 use intune_graphql::graph::ServiceRoot;
-use intune_graphql::server::{AdmissionLimits, PageSettings};
+use intune_graphql::server::{ConcurrencyLimits, GraphiqlSettings};
 use serde_json::json;
 
 use crate::harness::{Gateway, Reply};
@@ -337,16 +337,17 @@ async fn answers_are_compressed_as_the_client_likes() {
 
 #[tokio::test]
 async fn every_answer_carries_security_headers() {
-    let page = PageSettings::serve(&ServiceRoot::parse("http://127.0.0.1:1/beta", false).unwrap());
+    let page = GraphiqlSettings::serve(&ServiceRoot::parse("http://127.0.0.1:1/beta", false).unwrap());
     let gateway = Gateway::builder()
         .settings(|settings| {
-            settings.max_body = 1000;
+            settings.max_request_body = 1000;
             settings.graphiql = Some(page);
         })
         .start()
         .await;
-    let full = AdmissionLimits { in_flight: 0, waiting: 0, token_share: 100 };
-    let full = Gateway::builder().settings(|settings| settings.admission = full).start().await;
+    let full =
+        ConcurrencyLimits { max_concurrent_requests: 0, max_queued_requests: 0, max_caller_share: 100 };
+    let full = Gateway::builder().settings(|settings| settings.concurrency = full).start().await;
     let post = |gateway: &Gateway, content_type: &str, body: &str| {
         gateway.post().header("content-type", content_type).body(body.to_owned())
     };
@@ -398,7 +399,7 @@ async fn every_answer_carries_security_headers() {
 
 #[tokio::test]
 async fn a_body_over_the_limit_is_413_declared_or_not() {
-    let gateway = Gateway::builder().settings(|settings| settings.max_body = 1000).start().await;
+    let gateway = Gateway::builder().settings(|settings| settings.max_request_body = 1000).start().await;
     let body = json!({"query": "{ __typename }", "variables": {"x": "x".repeat(2000)}}).to_string();
     let chunked = futures_util::stream::iter(
         body.clone()

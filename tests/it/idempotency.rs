@@ -196,8 +196,10 @@ async fn a_hundred_at_once_make_one_object_and_get_it_all() {
 
 #[tokio::test]
 async fn a_waiter_whose_deadline_comes_first_knows_nothing() {
-    let gateway =
-        Gateway::builder().settings(|settings| settings.deadline = Duration::from_millis(1500)).start().await;
+    let gateway = Gateway::builder()
+        .settings(|settings| settings.request_timeout = Duration::from_millis(1500))
+        .start()
+        .await;
     inject(&gateway, &["slow-first-byte;wait=4s;method=POST;times=1"]);
     let (first, second) = tokio::join!(add(&gateway, "k"), add(&gateway, "k"));
     for reply in [first, second] {
@@ -406,7 +408,7 @@ async fn a_bulk_call_that_was_throttled_goes_on_where_it_stopped() {
     let settings = Settings { throttle: Switch::On, ..Settings::default() };
     let gateway = Gateway::builder()
         .sandbox(settings)
-        .settings(|settings| settings.deadline = Duration::from_secs(5))
+        .settings(|settings| settings.request_timeout = Duration::from_secs(5))
         .start()
         .await;
     let before = statuses(&gateway);
@@ -519,7 +521,7 @@ async fn a_result_that_cannot_be_noted_is_told_all_the_same() {
     let ledger = Ledger::new(Arc::new(store), Duration::from_secs(3600));
     let gateway = Gateway::builder()
         .api(|api| api.ledger = ledger)
-        .settings(|settings| settings.deadline = Duration::from_secs(2))
+        .settings(|settings| settings.request_timeout = Duration::from_secs(2))
         .start()
         .await;
     assert!(!made(&add(&gateway, "k").await).1);

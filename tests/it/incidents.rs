@@ -62,7 +62,7 @@ async fn row_01_nested_values_and_selections_end_no_process() {
         refused(&gateway, &selections, "QUERY_TOO_LARGE").await;
     }
     // A document of 1 MB is refused by its length.
-    let gateway = Gateway::builder().settings(|settings| settings.max_body = 4 << 20).start().await;
+    let gateway = Gateway::builder().settings(|settings| settings.max_request_body = 4 << 20).start().await;
     refused(&gateway, &"{a".repeat(500_000), "QUERY_TOO_LARGE").await;
 }
 
@@ -167,7 +167,7 @@ async fn row_06_nothing_that_a_page_can_make_a_browser_send_writes() {
 
 #[tokio::test]
 async fn row_07_bodies_beyond_the_bound_and_compressed_ones_are_refused() {
-    let gateway = Gateway::builder().settings(|settings| settings.max_body = 1000).start().await;
+    let gateway = Gateway::builder().settings(|settings| settings.max_request_body = 1000).start().await;
     let body = json!({"query": "{ __typename }", "variables": {"x": "x".repeat(2000)}}).to_string();
     let head = "POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nconnection: close\r\n";
     // So small that all of it is read at once, and the answer never lost with what is unread.

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{HeaderMap, Method, StatusCode};
 use intune_graphql::graph::ReadRates;
-use intune_graphql::server::{AdmissionLimits, ConnectionLimits};
+use intune_graphql::server::{ConcurrencyLimits, ConnectionLimits};
 use msgraph_sandbox::{DEMO_CONFIGURATION_ID, RecordedRequest};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -497,8 +497,8 @@ async fn streams_are_counted_apart_from_requests() {
 #[tokio::test]
 async fn one_caller_has_its_share_of_streams() {
     let gateway = Gateway::builder().settings(|settings| {
-        settings.max_streams = 8;
-        settings.admission = AdmissionLimits { token_share: 25, ..settings.admission };
+        settings.max_subscriptions = 8;
+        settings.concurrency = ConcurrencyLimits { max_caller_share: 25, ..settings.concurrency };
     });
     let gateway = gateway.start().await;
     let token = fresh_token();
@@ -514,7 +514,7 @@ async fn one_caller_has_its_share_of_streams() {
 /// A gateway that gives a request little time, and a client that takes an answer too.
 pub(crate) async fn hasty() -> Gateway {
     let gateway = Gateway::builder().settings(|settings| {
-        settings.deadline = Duration::from_millis(500);
+        settings.request_timeout = Duration::from_millis(500);
         settings.connections = ConnectionLimits {
             header_timeout: Duration::from_millis(300),
             idle_timeout: Duration::from_millis(400),

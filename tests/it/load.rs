@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use http::StatusCode;
-use intune_graphql::server::{self, AdmissionLimits, ConnectionLimits};
+use intune_graphql::server::{self, ConcurrencyLimits, ConnectionLimits};
 use msgraph_sandbox::DEMO_CONFIGURATION_ID;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -63,12 +63,12 @@ impl Held {
         held
     }
 
-    async fn gateway(&self, admission: AdmissionLimits) -> Arc<Gateway> {
+    async fn gateway(&self, limits: ConcurrencyLimits) -> Arc<Gateway> {
         let long = Duration::from_secs(300);
         let gateway = Gateway::builder().graph_root(&self.root).attempt_timeout(long);
         let gateway = gateway.settings(|settings| {
-            settings.admission = admission;
-            settings.deadline = long;
+            settings.concurrency = limits;
+            settings.request_timeout = long;
         });
         Arc::new(gateway.start().await)
     }
@@ -92,7 +92,8 @@ fn reading(gateway: &Arc<Gateway>, authorization: String) -> JoinHandle<Reply> {
 #[tokio::test]
 async fn at_twice_the_bound_those_taken_succeed_and_the_rest_is_told_at_once() {
     let upstream = Held::start().await;
-    let limits = AdmissionLimits { in_flight: 4, waiting: 0, token_share: 100 };
+    let limits =
+        ConcurrencyLimits { max_concurrent_requests: 4, max_queued_requests: 0, max_caller_share: 100 };
     let gateway = upstream.gateway(limits).await;
     let taken: Vec<_> = (0..4).map(|_| reading(&gateway, format!("Bearer {}", fresh_token()))).collect();
     upstream.is_asked(4).await;
@@ -115,7 +116,8 @@ async fn at_twice_the_bound_those_taken_succeed_and_the_rest_is_told_at_once() {
 async fn one_caller_leaves_room_for_the_others() {
     let upstream = Held::start().await;
     // A quarter of eight.
-    let limits = AdmissionLimits { in_flight: 4, waiting: 4, token_share: 25 };
+    let limits =
+        ConcurrencyLimits { max_concurrent_requests: 4, max_queued_requests: 4, max_caller_share: 25 };
     let gateway = upstream.gateway(limits).await;
     let (greedy, other) = (fresh_token(), fresh_token());
     // One caller, however the header is written.
@@ -197,7 +199,7 @@ async fn how_full_it_is_can_be_read_in_the_metrics() {
 
 #[tokio::test]
 async fn more_connections_than_the_bound_wait_for_their_turn() {
-    let limits = ConnectionLimits { connections: 2, ..connection_limits() };
+    let limits = ConnectionLimits { max_connections: 2, ..connection_limits() };
     let gateway = Gateway::builder().settings(|settings| settings.connections = limits).start().await;
     let (first, second) = (connect(&gateway).await, connect(&gateway).await);
     let third = gateway.graphql("{ __typename }", json!({}));
@@ -243,7 +245,7 @@ async fn clients_that_connect_at_once_wait_in_a_long_queue() {
 async fn an_upstream_that_answers_drop_by_drop_is_given_up() {
     let gateway = Gateway::builder()
         .attempt_timeout(Duration::from_millis(400))
-        .settings(|settings| settings.deadline = Duration::from_millis(900))
+        .settings(|settings| settings.request_timeout = Duration::from_millis(900))
         .start()
         .await;
     gateway.sandbox.inject("slow-body;piece=1;pause=100ms".parse().unwrap());
@@ -255,8 +257,9 @@ async fn an_upstream_that_answers_drop_by_drop_is_given_up() {
 
 #[tokio::test]
 async fn bodies_that_do_not_come_take_nobodys_place() {
-    let limits = AdmissionLimits { in_flight: 2, waiting: 0, token_share: 100 };
-    let gateway = Gateway::builder().settings(|settings| settings.admission = limits).start().await;
+    let limits =
+        ConcurrencyLimits { max_concurrent_requests: 2, max_queued_requests: 0, max_caller_share: 100 };
+    let gateway = Gateway::builder().settings(|settings| settings.concurrency = limits).start().await;
     let mut silent = Vec::new();
     for _ in 0..20 {
         let mut stream = connect(&gateway).await;
@@ -270,7 +273,7 @@ async fn bodies_that_do_not_come_take_nobodys_place() {
 
 #[tokio::test]
 async fn what_all_bodies_take_together_is_bounded() {
-    let gateway = Gateway::builder().settings(|settings| settings.max_buffered = 300_000).start().await;
+    let gateway = Gateway::builder().settings(|settings| settings.max_buffered_bytes = 300_000).start().await;
     let large = json!({"query": "{ __typename }", "variables": {"x": "x".repeat(200_000)}}).to_string();
     let post = async || {
         let request = gateway.post().header("content-type", "application/json");
@@ -292,7 +295,7 @@ async fn what_all_bodies_take_together_is_bounded() {
 
 #[tokio::test]
 async fn unfinished_heads_are_counted_with_the_bodies() {
-    let gateway = Gateway::builder().settings(|settings| settings.max_buffered = 100_000).start().await;
+    let gateway = Gateway::builder().settings(|settings| settings.max_buffered_bytes = 100_000).start().await;
     let head =
         format!("GET /graphql?query={{__typename}} HTTP/1.1\r\nHost: x\r\nX: {}\r\n\r\n", "x".repeat(50_000));
     let is_served = async || {

@@ -118,7 +118,7 @@ impl Store for StallingStore {
 
 async fn gateway(graph: &FakeGraph, store: &Arc<StallingStore>, deadline: Duration) -> Gateway {
     let ledger = Ledger::new(Arc::clone(store) as Arc<dyn Store>, Duration::from_secs(3600));
-    let builder = graph.gateway().settings(|settings| settings.deadline = deadline);
+    let builder = graph.gateway().settings(|settings| settings.request_timeout = deadline);
     builder.api(|api| api.ledger = ledger).start().await
 }
 
@@ -400,7 +400,7 @@ async fn a_create_whose_connection_never_came_about_is_told_not_to_be_sent() {
             };
             let builder = graph.gateway().connect_timeout(Duration::from_millis(connect_timeout));
             let gateway = builder
-                .settings(|settings| settings.deadline = Duration::from_millis(deadline))
+                .settings(|settings| settings.request_timeout = Duration::from_millis(deadline))
                 .start()
                 .await;
             let creates: Vec<String> = (0..6).map(|number| number.to_string()).collect();

@@ -148,7 +148,7 @@ async fn a_create_that_is_refused_without_end_was_not_sent() {
     let graph = graph().await;
     refuse_first(&graph, usize::MAX);
     let gateway =
-        graph.gateway().settings(|settings| settings.deadline = Duration::from_secs(3)).start().await;
+        graph.gateway().settings(|settings| settings.request_timeout = Duration::from_secs(3)).start().await;
     let (single, many) = tokio::join!(
         gateway.graphql(MUTATION, named("a")),
         gateway.graphql(BULK, json!({ "input": bulk(30, None) })),

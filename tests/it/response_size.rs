@@ -338,7 +338,7 @@ async fn the_outcome_of_a_write_is_listed_among_any_number_of_other_errors() {
 
 #[tokio::test]
 async fn all_responses_together_are_bounded_and_short_ones_always_have_room() {
-    let gateway = Gateway::builder().settings(|settings| settings.max_buffered = 8 * MIB).start().await;
+    let gateway = Gateway::builder().settings(|settings| settings.max_buffered_bytes = 8 * MIB).start().await;
     payload_of(&gateway, MIB);
     let query =
         format!("{{ iosLobAppProvisioningConfiguration(id: \"x\") {{ id {} }} }}", aliases(6, "payload"));
@@ -443,7 +443,8 @@ async fn a_response_key_has_at_most_256_bytes() {
 
 #[tokio::test]
 async fn room_for_what_became_of_writes_is_reserved_before_any_is_sent() {
-    let gateway = Gateway::builder().settings(|settings| settings.max_buffered = 11 * MIB).start().await;
+    let gateway =
+        Gateway::builder().settings(|settings| settings.max_buffered_bytes = 11 * MIB).start().await;
     gateway.sandbox.inject("403;method=POST;path=$batch".parse().unwrap());
     let fields: String = (0..28).map(|field| format!("{}{field:02}: index ", "a".repeat(254))).collect();
     let bulk = format!(
@@ -478,7 +479,7 @@ async fn room_for_what_became_of_writes_is_reserved_before_any_is_sent() {
 
 #[tokio::test]
 async fn what_is_read_from_graph_is_counted_and_the_answer_to_a_write_is_read_all_the_same() {
-    let gateway = Gateway::builder().settings(|settings| settings.max_buffered = 2 * MIB).start().await;
+    let gateway = Gateway::builder().settings(|settings| settings.max_buffered_bytes = 2 * MIB).start().await;
     payload_of(&gateway, 3 * MIB);
     gateway.sandbox.inject("canned;text={\"value\":[]};path=deviceStatuses;method=GET".parse().unwrap());
     let read = format!(

@@ -84,8 +84,10 @@ async fn a_wait_beyond_the_deadline_is_told_at_once() {
 
 #[tokio::test]
 async fn throttling_without_end_is_told_with_the_wait_that_was_left() {
-    let gateway =
-        Gateway::builder().settings(|settings| settings.deadline = Duration::from_secs(4)).start().await;
+    let gateway = Gateway::builder()
+        .settings(|settings| settings.request_timeout = Duration::from_secs(4))
+        .start()
+        .await;
     inject(&gateway, &["429"]);
     let reply = add(&gateway).await;
     assert_eq!(extensions(&reply), ("THROTTLED", "REJECTED", true));
@@ -316,8 +318,10 @@ async fn an_action_is_sent_again_only_where_graph_did_nothing() {
 
 #[tokio::test]
 async fn the_retry_budget_ends_a_storm() {
-    let gateway =
-        Gateway::builder().settings(|settings| settings.deadline = Duration::from_secs(8)).start().await;
+    let gateway = Gateway::builder()
+        .settings(|settings| settings.request_timeout = Duration::from_secs(8))
+        .start()
+        .await;
     inject(&gateway, &["429"]);
     // The floor is ten a second for ten seconds; each request would be sent three times without it.
     let requests = futures_util::future::join_all((0..400).map(|_| add(&gateway)));

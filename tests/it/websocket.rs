@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use http::StatusCode;
-use intune_graphql::server::{AdmissionLimits, ConnectionLimits};
+use intune_graphql::server::{ConcurrencyLimits, ConnectionLimits};
 use msgraph_sandbox::{DEMO_CONFIGURATION_ID, FaultRule};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -420,7 +420,11 @@ async fn whoever_takes_no_answers_keeps_nobodys_place() {
     const PLACES: usize = 100;
     const SLOW: usize = 60;
     let gateway = Gateway::builder().settings(|settings| {
-        settings.admission = AdmissionLimits { in_flight: PLACES, waiting: 0, token_share: 100 };
+        settings.concurrency = ConcurrencyLimits {
+            max_concurrent_requests: PLACES,
+            max_queued_requests: 0,
+            max_caller_share: 100,
+        };
     });
     let gateway = gateway.start().await;
     let read = "query($id: ID!) { iosLobAppProvisioningConfiguration(id: $id) { displayName } }";
@@ -457,7 +461,7 @@ async fn whoever_takes_no_answers_keeps_nobodys_place() {
 async fn a_client_with_untaken_responses_starts_no_operation_while_the_memory_is_full() {
     const OPERATIONS: usize = 120;
     let gateway = Gateway::builder().send_buffer(8 * 1024);
-    let gateway = gateway.settings(|settings| settings.max_buffered = 128 * 1024).start().await;
+    let gateway = gateway.settings(|settings| settings.max_buffered_bytes = 128 * 1024).start().await;
     let name = "x".repeat(1000);
     let configurations =
         format!("{}/deviceAppManagement/iosLobAppProvisioningConfigurations", gateway.sandbox_url);
@@ -516,7 +520,7 @@ async fn a_client_with_untaken_responses_starts_no_operation_while_the_memory_is
 
 #[tokio::test]
 async fn a_websocket_keeps_its_connections_place() {
-    let one = ConnectionLimits { connections: 1, ..connection_limits() };
+    let one = ConnectionLimits { max_connections: 1, ..connection_limits() };
     let gateway = Gateway::builder().settings(|settings| settings.connections = one).start().await;
     let mut socket = Socket::with_token(&gateway.url, TOKEN).await;
     let request = gateway.request(http::Method::GET, "/graphql?query={__typename}");

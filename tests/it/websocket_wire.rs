@@ -239,7 +239,7 @@ async fn a_token_and_an_id_have_a_greatest_length() {
 
 #[tokio::test]
 async fn what_open_websockets_keep_is_counted_with_the_bodies() {
-    let gateway = Gateway::builder().settings(|settings| settings.max_buffered = 200_000).start().await;
+    let gateway = Gateway::builder().settings(|settings| settings.max_buffered_bytes = 200_000).start().await;
     // 12 KiB of each token are counted.
     let mut kept = Vec::new();
     loop {
@@ -279,7 +279,7 @@ async fn what_open_websockets_keep_is_counted_with_the_bodies() {
 
 #[tokio::test]
 async fn what_subscriptions_asked_for_is_counted_until_they_end() {
-    let gateway = Gateway::builder().settings(|settings| settings.max_buffered = 200_000).start().await;
+    let gateway = Gateway::builder().settings(|settings| settings.max_buffered_bytes = 200_000).start().await;
     let subscribe = |id: usize| {
         let payload = json!({"query": HINT, "variables": {"id": DEMO_CONFIGURATION_ID},
             "extensions": {"padding": "x".repeat(60_000)}});
@@ -405,7 +405,7 @@ async fn a_message_that_is_too_large_ends_its_own_operation_only() {
 
 #[tokio::test]
 async fn unfinished_messages_are_counted_with_the_bodies() {
-    let gateway = Gateway::builder().settings(|settings| settings.max_buffered = 150_000).start().await;
+    let gateway = Gateway::builder().settings(|settings| settings.max_buffered_bytes = 150_000).start().await;
     let whole = text(&subscribe("1", "{ __typename }", 60_000));
     let fragments = {
         let message = subscribe("1", "{ __typename }", 60_000);

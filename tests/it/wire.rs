@@ -116,8 +116,10 @@ async fn pipelined_requests_are_answered_in_order() {
 
 #[tokio::test]
 async fn a_body_that_does_not_come_in_time_is_408() {
-    let gateway =
-        Gateway::builder().settings(|settings| settings.deadline = Duration::from_millis(300)).start().await;
+    let gateway = Gateway::builder()
+        .settings(|settings| settings.request_timeout = Duration::from_millis(300))
+        .start()
+        .await;
     let begun = Instant::now();
     for framing in ["content-length: 100\r\n\r\n{", "transfer-encoding: chunked\r\n\r\n1\r\n{\r\n"] {
         let answer = talk(&gateway, format!("{HEAD}{framing}"), false).await;

@@ -222,7 +222,8 @@ async fn a_configuration_is_created_changed_and_deleted() {
 
 #[tokio::test]
 async fn a_payload_is_checked_before_anything_is_sent() {
-    let gateway = Gateway::builder().settings(|settings| settings.max_body = 4 * 1024 * 1024).start().await;
+    let gateway =
+        Gateway::builder().settings(|settings| settings.max_request_body = 4 * 1024 * 1024).start().await;
     for payload in ["%", "AAE", "AA EC", &"A".repeat(1_398_108)] {
         let mut configuration = configuration();
         configuration["payload"] = json!(payload);

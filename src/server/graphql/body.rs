@@ -39,8 +39,8 @@ impl RequestBody {
             body,
             declared: declared.and_then(|length| length.to_str().ok()?.parse().ok()),
             is_pushed: parts.version < Version::HTTP_2 && !parts.headers.contains_key(EXPECT),
-            max: settings.max_body,
-            until: Instant::now() + settings.body_timeout.min(settings.deadline),
+            max: settings.max_request_body,
+            until: Instant::now() + settings.body_timeout.min(settings.request_timeout),
             held,
         }
     }

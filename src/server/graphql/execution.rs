@@ -79,7 +79,7 @@ pub(super) async fn execute(
             app.streams.admit(token.as_ref(), deadline.into()).await.map_err(Refusal::Overloaded)?;
         let answers = Arc::clone(&app.answers);
         let memory = move || -> Box<dyn ResponseMemory> { Box::new(answers.hold()) };
-        let responses = app.api.subscribe(prepared, session(token), app.settings.deadline, memory);
+        let responses = app.api.subscribe(prepared, session(token), app.settings.request_timeout, memory);
         let kept = (admitted, present);
         return Ok(Execution::Live(
             responses

@@ -92,7 +92,7 @@ async fn open_or_refuse(app: Arc<App>, parts: &mut Parts) -> Result<Response, Re
         let _place = place;
         match upgrade.await {
             Ok(upgraded) => {
-                let most_message = MOST_MESSAGE.min(app.settings.max_body);
+                let most_message = MOST_MESSAGE.min(app.settings.max_request_body);
                 let socket =
                     Socket::new(upgraded, most_message, app.settings.body_timeout, Arc::clone(&app.bodies));
                 Connection::new(app, socket, token).serve().await;
@@ -306,7 +306,7 @@ impl Connection {
         }
         let refusal = match why {
             Refused::TooLarge => {
-                let most = MOST_MESSAGE.min(self.app.settings.max_body);
+                let most = MOST_MESSAGE.min(self.app.settings.max_request_body);
                 let message = format!("A message is larger than {most} bytes. Send the operation by POST.");
                 Refusal::too_large(StatusCode::PAYLOAD_TOO_LARGE, message)
             }
@@ -341,7 +341,7 @@ impl Connection {
         let asker = Asker {
             token: self.token.authorization().cloned(),
             client_request_id: Uuid::new_v4(),
-            deadline: std::time::Instant::now() + self.app.settings.deadline,
+            deadline: std::time::Instant::now() + self.app.settings.request_timeout,
             gone: CancellationToken::new(),
         };
         let (app, unsent, stopping) = (Arc::clone(&self.app), self.unsent.clone(), self.app.stopping.clone());

@@ -13,15 +13,15 @@ use tokio::time::Instant;
 use crate::graph::Authorization;
 use crate::telemetry::metrics::{self, Overloaded};
 
-/// How many requests are taken at a time.
+/// Limits of the requests in flight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AdmissionLimits {
-    /// Requests in flight.
-    pub in_flight: usize,
-    /// Requests that wait until one of those is done.
-    pub waiting: usize,
-    /// The most of both, in hundredths, that one token may have; those without a token are as one.
-    pub token_share: usize,
+pub struct ConcurrencyLimits {
+    /// Maximum number of requests in flight.
+    pub max_concurrent_requests: usize,
+    /// Maximum number of requests that wait for one of those to end.
+    pub max_queued_requests: usize,
+    /// Share of both limits that one caller may use, in percent. Requests without a token count as one caller.
+    pub max_caller_share: usize,
 }
 
 /// Takes requests in.
@@ -55,13 +55,13 @@ impl Admission {
     /// # Panics
     ///
     /// Where the machine gives no random numbers.
-    pub(super) fn new(limits: AdmissionLimits, counted: fn() -> metrics::Counted) -> Self {
-        let AdmissionLimits { in_flight, waiting, token_share } = limits;
-        let most = in_flight.saturating_add(waiting).min(Semaphore::MAX_PERMITS);
+    pub(super) fn new(limits: ConcurrencyLimits, counted: fn() -> metrics::Counted) -> Self {
+        let ConcurrencyLimits { max_concurrent_requests, max_queued_requests, max_caller_share } = limits;
+        let most = max_concurrent_requests.saturating_add(max_queued_requests).min(Semaphore::MAX_PERMITS);
         Self {
-            in_flight: Arc::new(Semaphore::new(in_flight.min(Semaphore::MAX_PERMITS))),
+            in_flight: Arc::new(Semaphore::new(max_concurrent_requests.min(Semaphore::MAX_PERMITS))),
             taken: Arc::new(Semaphore::new(most)),
-            most_of_a_token: (most.saturating_mul(token_share) / 100).max(1),
+            most_of_a_token: (most.saturating_mul(max_caller_share) / 100).max(1),
             counted,
             key: hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new()).expect("random numbers"),
             by_token: Arc::default(),
@@ -128,15 +128,20 @@ mod tests {
     use http::HeaderValue;
     use tokio::time::Instant;
 
-    use super::{Admission, AdmissionLimits, Authorization, Overloaded};
+    use super::{Admission, Authorization, ConcurrencyLimits, Overloaded};
     use crate::telemetry::metrics;
 
     fn of(token: &'static str) -> Authorization {
         Authorization::parse(&HeaderValue::from_static(token)).unwrap()
     }
 
-    fn admission(in_flight: usize, waiting: usize, token_share: usize) -> Admission {
-        Admission::new(AdmissionLimits { in_flight, waiting, token_share }, metrics::in_flight)
+    fn admission(concurrent: usize, queued: usize, share: usize) -> Admission {
+        let limits = ConcurrencyLimits {
+            max_concurrent_requests: concurrent,
+            max_queued_requests: queued,
+            max_caller_share: share,
+        };
+        Admission::new(limits, metrics::in_flight)
     }
 
     #[tokio::test(start_paused = true)]

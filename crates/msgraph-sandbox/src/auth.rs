@@ -11,6 +11,9 @@ use crate::response::GraphResponse;
 
 /// Access tokens with a special meaning.
 pub(crate) const TOKENS: &[(&str, AccessToken)] = &[
+    // What JavaScript sends for a token that it does not have.
+    ("undefined", AccessToken::Refused(NOT_A_TOKEN)),
+    ("null", AccessToken::Refused(NOT_A_TOKEN)),
     ("expired-token", AccessToken::Refused("Access token has expired or is not yet valid.")),
     ("wrong-audience-token", AccessToken::Refused("Access token validation failure. Invalid audience.")),
     ("revoked-token", AccessToken::Challenged),
@@ -27,6 +30,9 @@ pub(crate) const TOKENS: &[(&str, AccessToken)] = &[
         AccessToken::Caller(Caller { tenant: "second-tenant", app: "second-app", ..Caller::DEFAULT }),
     ),
 ];
+
+/// The message for a text that is not a JSON Web Token.
+const NOT_A_TOKEN: &str = "CompactToken parsing failed with error code: 80049217";
 
 const APPS_READ: &str = "DeviceManagementApps.Read.All";
 const APPS_READ_WRITE: &str = "DeviceManagementApps.ReadWrite.All";
@@ -101,7 +107,7 @@ pub(crate) fn caller(headers: &HeaderMap) -> Result<Caller, Unauthorized> {
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
         .map(|(_, token)| token.trim())
         .filter(|token| is_plausible(token))
-        .ok_or(Unauthorized::Refused("CompactToken parsing failed with error code: 80049217"))?;
+        .ok_or(Unauthorized::Refused(NOT_A_TOKEN))?;
     match TOKENS.iter().find(|(name, _)| *name == token).map(|(_, token)| token) {
         None => Ok(Caller::DEFAULT),
         Some(AccessToken::Caller(caller)) => Ok(*caller),

@@ -21,6 +21,8 @@ async fn refused_tokens_say_why() {
     let graph = Graph::start().await;
     for (token, expected) in [
         ("not a token", "CompactToken parsing failed with error code: 80049217"),
+        ("undefined", "CompactToken parsing failed with error code: 80049217"),
+        ("null", "CompactToken parsing failed with error code: 80049217"),
         ("expired-token", "Access token has expired or is not yet valid."),
         ("wrong-audience-token", "Access token validation failure. Invalid audience."),
     ] {

@@ -61,6 +61,48 @@ fn share(settings: &Settings, number: usize) -> usize {
     }
 }
 
+/// The status of a row, as a position in the enum's members: each of them once, then as in a fleet where three fifths of the
+/// devices comply.
+fn compliance(row: usize) -> usize {
+    const UNKNOWN: usize = 0;
+    const NOT_APPLICABLE: usize = 1;
+    const COMPLIANT: usize = 2;
+    const REMEDIATED: usize = 3;
+    const NON_COMPLIANT: usize = 4;
+    const ERROR: usize = 5;
+    const CONFLICT: usize = 6;
+    const NOT_ASSIGNED: usize = 7;
+    const FLEET: [usize; 25] = [
+        COMPLIANT,
+        COMPLIANT,
+        NON_COMPLIANT,
+        COMPLIANT,
+        COMPLIANT,
+        ERROR,
+        COMPLIANT,
+        REMEDIATED,
+        COMPLIANT,
+        COMPLIANT,
+        NON_COMPLIANT,
+        COMPLIANT,
+        NOT_APPLICABLE,
+        COMPLIANT,
+        COMPLIANT,
+        UNKNOWN,
+        NON_COMPLIANT,
+        COMPLIANT,
+        COMPLIANT,
+        ERROR,
+        NOT_ASSIGNED,
+        COMPLIANT,
+        CONFLICT,
+        COMPLIANT,
+        COMPLIANT,
+    ];
+    let members = COMPLIANCE_STATUS.members.len();
+    if row < members { row } else { FLEET[(row - members) % FLEET.len()] }
+}
+
 /// The moment from which all seeded dates count.
 fn start() -> Instant {
     Instant::parse("2026-11-02T08:30:15.4166667Z").unwrap_or(Instant::MIN)
@@ -177,7 +219,7 @@ impl SeedGenerator {
             .with("deviceModel", model)
             .with("platform", Value::Int32(if row.is_multiple_of(4) { 8 } else { 0 }))
             .with("complianceGracePeriodExpirationDateTime", grace)
-            .with("status", Value::Member(&COMPLIANCE_STATUS, row % COMPLIANCE_STATUS.members.len()))
+            .with("status", Value::Member(&COMPLIANCE_STATUS, compliance(row)))
             .with("lastReportedDateTime", reported)
             .with("userPrincipalName", principal.as_str())
     }
@@ -188,7 +230,7 @@ impl SeedGenerator {
             .with("id", id.as_str())
             .with("userDisplayName", format!("User {row:06}").as_str())
             .with("devicesCount", Value::Int32(1))
-            .with("status", Value::Member(&COMPLIANCE_STATUS, row % COMPLIANCE_STATUS.members.len()))
+            .with("status", Value::Member(&COMPLIANCE_STATUS, compliance(row)))
             .with("lastReportedDateTime", self.minutes_before(row))
             .with("userPrincipalName", format!("user{row:06}@example.org").as_str())
     }

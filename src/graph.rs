@@ -28,6 +28,7 @@ mod client_state;
 mod connect;
 mod connection;
 mod content_coding;
+mod data_loader;
 mod device_app_management;
 mod envelope;
 mod error;
@@ -40,7 +41,7 @@ mod page;
 mod pool;
 #[cfg(any(test, fuzzing))]
 pub mod properties;
-mod reads;
+mod read_batch;
 mod request;
 mod retry;
 mod retry_after;

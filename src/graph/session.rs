@@ -12,12 +12,13 @@ use super::allowance::ReadAllowance;
 use super::answer::Answer;
 use super::caller::Caller;
 use super::client_state::ClientState;
+use super::data_loader::DataLoader;
 use super::error::{Error, WriteError, WriteKind};
 use super::exchange::Exchange;
 use super::models::Entity;
 use super::odata::Select;
 use super::page::Page;
-use super::reads::{Reads, Shared};
+use super::read_batch::ReadResult;
 use super::settings::CreatePath;
 use super::writes;
 
@@ -26,7 +27,7 @@ use super::writes;
 #[derive(Clone)]
 pub struct Session {
     pub(super) exchange: Arc<Exchange>,
-    reads: Arc<Reads>,
+    loader: Arc<DataLoader>,
 }
 
 impl Session {
@@ -36,7 +37,7 @@ impl Session {
 
     fn of(exchange: Exchange) -> Self {
         let exchange = Arc::new(exchange);
-        Self { reads: Arc::new(Reads::new(Arc::clone(&exchange))), exchange }
+        Self { loader: Arc::new(DataLoader::new(Arc::clone(&exchange))), exchange }
     }
 
     /// The same caller's session until another deadline, in which nothing has been read yet. Where an allowance is given,
@@ -70,8 +71,8 @@ impl Session {
     }
 
     /// Reads one entity.
-    pub(super) async fn get(&self, path: String, select: &Select) -> Shared {
-        self.reads.read(path, String::new(), select).await
+    pub(super) async fn get(&self, path: String, select: &Select) -> ReadResult {
+        self.loader.read(path, String::new(), select).await
     }
 
     /// Reads a page of a collection.
@@ -81,13 +82,13 @@ impl Session {
         query: String,
         select: &Select,
     ) -> Result<Page<T>, Error> {
-        let answer = self.reads.read(path.to_owned(), query, select).await?;
+        let answer = self.loader.read(path.to_owned(), query, select).await?;
         Page::read(&answer, self.root(), path)
     }
 
     /// Reads whatever a path and query answers.
-    pub(super) async fn read(&self, path: String, query: String) -> Shared {
-        self.reads.read(path, query, &Select::new()).await
+    pub(super) async fn read(&self, path: String, query: String) -> ReadResult {
+        self.loader.read(path, query, &Select::new()).await
     }
 
     /// Sends a write that is no create, as often as its kind allows.
@@ -99,13 +100,13 @@ impl Session {
         body: Option<&impl Serialize>,
     ) -> Result<Answer, WriteError> {
         let result = writes::write(&self.exchange, kind, method, path, body).await;
-        self.forget();
+        self.invalidate().await;
         result
     }
 
-    /// Lets go of what has been read: a write may have changed it.
-    pub(super) fn forget(&self) {
-        self.reads.forget();
+    /// Removes what has been read: a write may have changed it.
+    pub(super) async fn invalidate(&self) {
+        self.loader.invalidate().await;
     }
 }
 

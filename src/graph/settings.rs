@@ -14,7 +14,7 @@ pub enum CreatePath {
     Ref,
 }
 
-/// What a [`Client`] is made from.
+/// What a [`Client`](super::Client) is made from.
 #[derive(Debug, Clone)]
 pub struct ClientSettings {
     /// The one origin, and the version, that is spoken to.

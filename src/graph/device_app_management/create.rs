@@ -231,7 +231,7 @@ impl<N: NewEntity> Creates<N> {
         {
             reason.count(answer);
         }
-        self.collection.session.forget();
+        self.collection.session.invalidate().await;
         let steps =
             join_all(group.iter_mut().zip(answers).map(|(pending, answer)| self.judge(pending, answer)));
         let mut steps = steps.await;

@@ -1,0 +1,219 @@
+//! The data loader of one request: a read is sent once, and reads that become ready together are sent in batches.
+//!
+//! The crate `dataloader` collects the keys while the resolvers of the request are polled. It runs its batch function
+//! in one of the callers, which may be cancelled at any await point, so that function must not wait:
+//! [`Dispatcher::dispatch`] spawns the batches and returns where their results will arrive.
+//! `docs/decisions/data-loader.md` records why.
+
+use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use dataloader::BatchFn;
+use dataloader::cached::Loader;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use indexmap::IndexMap;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::batch::MOST_ITEMS;
+use super::error::Error;
+use super::exchange::Exchange;
+use super::odata::Select;
+use super::read_batch::{BatchReader, CANCELLED, PendingRead, ReadResult, Resource};
+use crate::telemetry::metrics;
+
+/// Turns that a caller leaves to others before it dispatches the keys. The crate needs no timer.
+const YIELDS: usize = 2;
+/// How often a key is looked up. Tokio can suspend the caller that dispatches after it has taken the keys; if that caller
+/// is cancelled there, the other callers find no result and try again.
+const MAX_LOOKUPS: usize = 3;
+
+/// Loads what the resolvers of one request read. Dropping it cancels the reads in flight.
+pub(super) struct DataLoader {
+    exchange: Arc<Exchange>,
+    loader: Loader<RequestKey, ResultReceiver, Dispatcher>,
+    objects: Arc<Mutex<Objects>>,
+    /// How many reads callers have asked for.
+    asked: AtomicU64,
+}
+
+/// What a caller asks for: the resource and the properties. Keys that differ in their number alone are equal.
+#[derive(Debug, Clone)]
+struct RequestKey {
+    resource: Resource,
+    /// Selected properties; all if empty.
+    select: Select,
+    /// Reads are sent in the order in which callers asked; the crate gives the keys of a batch in none.
+    number: u64,
+}
+
+impl PartialEq for RequestKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.resource == other.resource && self.select == other.select
+    }
+}
+
+impl Eq for RequestKey {}
+
+impl Hash for RequestKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.resource.hash(state);
+        self.select.hash(state);
+    }
+}
+
+type ResultReceiver = watch::Receiver<Option<ReadResult>>;
+
+/// Single objects that have been sent for, with the properties that were selected. They are not read again.
+type Objects = HashMap<Resource, (Select, ResultReceiver)>;
+
+type SendBatch = Box<dyn Fn(Vec<PendingRead>) -> BoxFuture<'static, ()> + Send>;
+
+impl DataLoader {
+    /// A loader that has read nothing.
+    pub(super) fn new(exchange: Arc<Exchange>) -> Self {
+        let reader = BatchReader::new(Arc::clone(&exchange));
+        Self::with_sender(exchange, Box::new(move |reads| reader.clone().read(reads).boxed()))
+    }
+
+    fn with_sender(exchange: Arc<Exchange>, send: SendBatch) -> Self {
+        let objects = Arc::default();
+        let dispatcher = Dispatcher {
+            exchange: Arc::clone(&exchange),
+            send,
+            objects: Arc::clone(&objects),
+            tasks: JoinSet::new(),
+        };
+        // Batches are split by the dispatcher: the crate would wait for each before it starts the next.
+        let loader = Loader::new(dispatcher).with_max_batch_size(usize::MAX).with_yield_count(YIELDS);
+        Self { exchange, loader, objects, asked: AtomicU64::new(0) }
+    }
+
+    /// Reads `path`, percent-encoded and relative to the service root, with the options of `query` and at least the
+    /// properties of `select`; all properties if that is empty.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Timeout`] if the result does not arrive before the deadline; [`Error::OverBudget`]; any error of the
+    /// request that was sent.
+    pub(super) async fn read(&self, path: String, query: String, select: &Select) -> ReadResult {
+        let deadline = self.exchange.deadline()?;
+        let number = self.asked.fetch_add(1, Ordering::Relaxed);
+        let key = RequestKey { resource: Resource { path, query }, select: select.clone(), number };
+        let mut receiver = self.load(&key).await?;
+        let result = match tokio::time::timeout_at(deadline, receiver.wait_for(Option::is_some)).await {
+            Ok(Ok(result)) => result.clone().unwrap_or(Err(CANCELLED)),
+            Ok(Err(_dropped)) => Err(CANCELLED),
+            Err(_elapsed) => Err(Error::Timeout),
+        };
+        // A page is needed once, and takes memory. A read that was not allowed may be later.
+        if !key.resource.is_object() || matches!(result, Err(Error::OverBudget { .. })) {
+            self.loader.clear(key).await;
+        }
+        result
+    }
+
+    /// Removes what has been read: a write may have changed it.
+    pub(super) async fn invalidate(&self) {
+        lock(&self.objects).clear();
+        self.loader.clear_all().await;
+    }
+
+    async fn load(&self, key: &RequestKey) -> Result<ResultReceiver, Error> {
+        for _ in 0..MAX_LOOKUPS {
+            if let Ok(receiver) = self.loader.try_load(key.clone()).await {
+                return Ok(receiver);
+            }
+        }
+        Err(CANCELLED)
+    }
+}
+
+/// Starts the batches of the keys that have been collected.
+struct Dispatcher {
+    exchange: Arc<Exchange>,
+    send: SendBatch,
+    objects: Arc<Mutex<Objects>>,
+    tasks: JoinSet<()>,
+}
+
+impl BatchFn<RequestKey, ResultReceiver> for Dispatcher {
+    async fn load(&mut self, keys: &[RequestKey]) -> HashMap<RequestKey, ResultReceiver> {
+        self.dispatch(keys)
+    }
+}
+
+impl Dispatcher {
+    /// Sends one read for each resource, with all properties that its keys select, in batches. Returns where the result of
+    /// each key will arrive. Never waits.
+    fn dispatch(&mut self, keys: &[RequestKey]) -> HashMap<RequestKey, ResultReceiver> {
+        let mut receivers = HashMap::with_capacity(keys.len());
+        let mut selects: IndexMap<&Resource, (Select, Vec<&RequestKey>)> = IndexMap::new();
+        let mut keys: Vec<&RequestKey> = keys.iter().collect();
+        keys.sort_unstable_by_key(|key| key.number);
+        let mut objects = lock(&self.objects);
+        for key in keys {
+            match objects.get(&key.resource) {
+                Some((select, receiver)) if includes(select, &key.select) => {
+                    receivers.insert(key.clone(), receiver.clone());
+                }
+                _ => {
+                    let (select, keys) =
+                        selects.entry(&key.resource).or_insert_with(|| (key.select.clone(), Vec::new()));
+                    unite(select, &key.select);
+                    keys.push(key);
+                }
+            }
+        }
+        let mut reads = Vec::with_capacity(selects.len());
+        for (resource, (select, keys)) in selects {
+            let (result, receiver) = watch::channel(None);
+            receivers.extend(keys.into_iter().map(|key| (key.clone(), receiver.clone())));
+            if let Err(error) = self.exchange.take_read() {
+                result.send_replace(Some(Err(error)));
+                continue;
+            }
+            if resource.is_object() {
+                objects.insert(resource.clone(), (select.clone(), receiver));
+            }
+            reads.push(PendingRead { resource: resource.clone(), select, result });
+        }
+        drop(objects);
+        while !reads.is_empty() {
+            let rest = reads.split_off(reads.len().min(MOST_ITEMS));
+            let batch = AssertUnwindSafe((self.send)(reads)).catch_unwind();
+            self.tasks.spawn(async move {
+                // The results of its reads are dropped, and their callers see that they were cancelled.
+                if batch.await.is_err() {
+                    metrics::panicked();
+                }
+            });
+            reads = rest;
+        }
+        receivers
+    }
+}
+
+/// Whether a read of `select` returns all of `other`. An empty one selects all properties.
+fn includes(select: &Select, other: &Select) -> bool {
+    select.is_empty() || (!other.is_empty() && other.is_subset(select))
+}
+
+fn unite(select: &mut Select, other: &Select) {
+    if other.is_empty() {
+        select.clear();
+    } else if !select.is_empty() {
+        select.extend(other);
+    }
+}
+
+fn lock(objects: &Mutex<Objects>) -> MutexGuard<'_, Objects> {
+    objects.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,164 @@
+//! Sends the reads of one batch: one by a plain GET, several by one `POST /$batch`. What may be repeated is sent again,
+//! together, while there is time.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use futures_util::stream::{self, StreamExt as _};
+use tokio::sync::{Semaphore, watch};
+use tracing::warn;
+
+use super::answer::Answer;
+use super::error::Error;
+use super::exchange::{BatchError, Exchange};
+use super::odata::{Select, push_select};
+use super::retry::{Delay, Reason, Repeating, Retries};
+
+/// Largest number of requests to Graph that the reads of one request have in flight at once.
+const MAX_IN_FLIGHT: usize = 4;
+
+/// How many responses of the largest size the reads of one request may hold together.
+const MAX_LARGEST_RESPONSES: usize = 4;
+
+/// The result of a read whose batch ended without a response.
+pub(super) const CANCELLED: Error = Error::Internal("a read was cancelled");
+
+/// The result of a read, shared by all callers who asked for it.
+pub(super) type ReadResult = Result<Arc<Answer>, Error>;
+
+/// What a read is of: a path below the service root and its query without `$select`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Resource {
+    /// Percent-encoded.
+    pub(super) path: String,
+    /// Without `?`.
+    pub(super) query: String,
+}
+
+impl Resource {
+    /// Whether this is a single object rather than a page.
+    pub(super) fn is_object(&self) -> bool {
+        self.query.is_empty()
+    }
+}
+
+/// A read without a result. Callers see [`CANCELLED`] if it is dropped.
+pub(super) struct PendingRead {
+    pub(super) resource: Resource,
+    pub(super) select: Select,
+    pub(super) result: watch::Sender<Option<ReadResult>>,
+}
+
+impl PendingRead {
+    /// The URL, relative to the service root.
+    pub(super) fn url(&self) -> String {
+        let Resource { path, query: options } = &self.resource;
+        let mut query = String::new();
+        push_select(&mut query, &self.select);
+        if !options.is_empty() {
+            if !query.is_empty() {
+                query.push('&');
+            }
+            query.push_str(options);
+        }
+        if query.is_empty() { path.clone() } else { format!("{path}?{query}") }
+    }
+
+    fn finish(self, result: ReadResult) {
+        self.result.send_replace(Some(result));
+    }
+}
+
+/// Sends the batches of one request, within the limits that they share. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct BatchReader {
+    exchange: Arc<Exchange>,
+    in_flight: Arc<Semaphore>,
+    /// Bytes of the responses that the request has read.
+    bytes: Arc<AtomicUsize>,
+}
+
+impl BatchReader {
+    pub(super) fn new(exchange: Arc<Exchange>) -> Self {
+        Self { exchange, in_flight: Arc::new(Semaphore::new(MAX_IN_FLIGHT)), bytes: Arc::default() }
+    }
+
+    /// Gives each read its result. Those that may be repeated are sent again together; the others do not wait for them.
+    pub(super) async fn read(self, reads: Vec<PendingRead>) {
+        let Self { exchange, in_flight, bytes } = self;
+        let max = exchange.client.max_response.saturating_mul(MAX_LARGEST_RESPONSES);
+        let mut unanswered: Vec<(PendingRead, Retries, Option<Reason>)> =
+            reads.into_iter().map(|read| (read, Retries::new(Repeating::DoesTheSame), None)).collect();
+        let mut together = true;
+        loop {
+            let permit = in_flight.acquire().await;
+            if bytes.load(Ordering::Relaxed) >= max {
+                unanswered.into_iter().for_each(|(read, ..)| read.finish(Err(Error::ReadTooMuch { max })));
+                return;
+            }
+            let urls: Vec<String> = unanswered.iter().map(|(read, ..)| read.url()).collect();
+            let answers = send(&exchange, &urls, &mut together).await;
+            drop(permit);
+
+            let mut is_counted = false;
+            let mut failed = Vec::new();
+            let mut pause: Option<Delay> = None;
+            for ((read, mut retries, again_for), answer) in unanswered.into_iter().zip(answers) {
+                // They were sent again together, by one request.
+                if let Some(reason) = again_for.filter(|_| !std::mem::replace(&mut is_counted, true)) {
+                    reason.count(&answer);
+                }
+                let error = match answer {
+                    Ok(answer) => {
+                        let length = answer.body().len();
+                        let fits = bytes.fetch_add(length, Ordering::Relaxed).saturating_add(length) <= max;
+                        read.finish(if fits { Ok(answer) } else { Err(Error::ReadTooMuch { max }) });
+                        continue;
+                    }
+                    Err(error) => error,
+                };
+                match retries.after(&error) {
+                    None => read.finish(Err(error)),
+                    Some(delay) if !exchange.is_in_time(delay) => {
+                        read.finish(Err(error.with_retry_after(delay.wait)));
+                    }
+                    Some(_) if exchange.take_read().is_err() => read.finish(Err(error)),
+                    Some(delay) => {
+                        pause = Some(pause.map_or(delay, |pause| pause.and(delay)));
+                        failed.push((read, retries, delay.reason, error));
+                    }
+                }
+            }
+            let Some(pause) = pause else { return };
+            if !exchange.pause(pause).await {
+                failed.into_iter().for_each(|(read, .., error)| read.finish(Err(error)));
+                return;
+            }
+            unanswered =
+                failed.into_iter().map(|(read, retries, reason, _)| (read, retries, Some(reason))).collect();
+        }
+    }
+}
+
+/// Sends one by a plain GET, several by one `POST /$batch`. If one item broke the response to that, this and later
+/// attempts send each by its own GET.
+async fn send(exchange: &Exchange, urls: &[String], together: &mut bool) -> Vec<ReadResult> {
+    if let ([_, _, ..], true) = (urls, *together) {
+        match exchange.get_batch(urls).await {
+            Ok(answers) => return answers.into_iter().map(|answer| answer.map(Arc::new)).collect(),
+            Err(BatchError::Failed(error)) => return urls.iter().map(|_| Err(error.clone())).collect(),
+            Err(BatchError::Broken(error)) => {
+                warn!(%error, reads = urls.len(), "a batch's answer is broken; its reads are sent one by one");
+                *together = false;
+            }
+        }
+    }
+    let get = async |url: &String| {
+        exchange.deadline()?;
+        if urls.len() > 1 && exchange.caller.gone.is_cancelled() {
+            return Err(CANCELLED);
+        }
+        exchange.get(url).await.map(Arc::new)
+    };
+    stream::iter(urls).map(get).buffered(MAX_IN_FLIGHT).collect().await
+}

@@ -1,86 +1,87 @@
-//! Memory that callers fill: bodies that are being read, what Graph answers, or answers that have not been taken. What each may hold is bounded
-//! elsewhere; here it is what all of them hold together, so that many slow clients are no way to use up the machine.
+//! A budget for the memory that callers fill: request bodies, responses of Microsoft Graph, and responses that clients have
+//! not read. Each of them has a limit of its own; the budget bounds all of them together.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The bytes that are held, and the most that may be.
+/// Counts the bytes that are reserved, up to a maximum.
 #[derive(Debug)]
-pub(crate) struct Memory {
-    held: AtomicUsize,
-    most: usize,
+pub(crate) struct MemoryBudget {
+    reserved: AtomicUsize,
+    max: usize,
 }
 
-/// Bytes that are held until this is dropped.
+/// Bytes of a budget, which returns them when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Held {
-    memory: Arc<Memory>,
+pub(crate) struct Reservation {
+    budget: Arc<MemoryBudget>,
     bytes: usize,
 }
 
-/// There is no room.
+/// The budget has too few bytes left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct NoRoom;
+pub(crate) struct BudgetExceeded;
 
-impl Memory {
-    pub(crate) fn new(most: usize) -> Arc<Self> {
-        Arc::new(Self { held: AtomicUsize::new(0), most })
+impl MemoryBudget {
+    /// A budget of `max` bytes.
+    pub(crate) fn new(max: usize) -> Arc<Self> {
+        Arc::new(Self { reserved: AtomicUsize::new(0), max })
     }
 
-    /// Whether as much is held as may be.
+    /// Whether no bytes are left.
     pub(crate) fn is_full(&self) -> bool {
-        self.held.load(Ordering::Relaxed) >= self.most
+        self.reserved.load(Ordering::Relaxed) >= self.max
     }
 
-    /// Whether nothing is held.
+    /// Whether no bytes are reserved.
     pub(crate) fn is_empty(&self) -> bool {
-        self.held.load(Ordering::Relaxed) == 0
+        self.reserved.load(Ordering::Relaxed) == 0
     }
 
-    /// Holds nothing yet.
-    pub(crate) fn hold(self: &Arc<Self>) -> Held {
-        Held { memory: Arc::clone(self), bytes: 0 }
+    /// A reservation of no bytes.
+    pub(crate) fn reservation(self: &Arc<Self>) -> Reservation {
+        Reservation { budget: Arc::clone(self), bytes: 0 }
     }
 }
 
-impl Held {
-    /// Holds so many more, where there is room for them.
+impl Reservation {
+    /// Reserves further bytes.
     ///
     /// # Errors
     ///
-    /// [`NoRoom`]; what was held before still is.
-    pub(crate) fn grow(&mut self, bytes: usize) -> Result<(), NoRoom> {
-        self.must_grow(bytes);
-        if self.memory.held.load(Ordering::Relaxed) > self.memory.most {
+    /// [`BudgetExceeded`] if the budget has fewer left; the reservation is unchanged.
+    pub(crate) fn reserve(&mut self, bytes: usize) -> Result<(), BudgetExceeded> {
+        self.force_reserve(bytes);
+        if self.budget.reserved.load(Ordering::Relaxed) > self.budget.max {
             self.shrink(bytes);
-            return Err(NoRoom);
+            return Err(BudgetExceeded);
         }
         Ok(())
     }
 
-    /// Holds so many more, room or not: an answer that has been made is sent, whatever that takes.
-    pub(crate) fn must_grow(&mut self, bytes: usize) {
-        self.memory.held.fetch_add(bytes, Ordering::Relaxed);
+    /// Reserves further bytes, also beyond the budget: a response that has been built is sent.
+    pub(crate) fn force_reserve(&mut self, bytes: usize) {
+        self.budget.reserved.fetch_add(bytes, Ordering::Relaxed);
         self.bytes += bytes;
     }
 
-    /// How many are held here.
+    /// How many bytes are reserved.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Holds nothing any more.
+    /// Returns all bytes to the budget.
     pub(crate) fn release(&mut self) {
         self.shrink(self.bytes);
     }
 
     fn shrink(&mut self, bytes: usize) {
-        self.memory.held.fetch_sub(bytes, Ordering::Relaxed);
+        self.budget.reserved.fetch_sub(bytes, Ordering::Relaxed);
         self.bytes -= bytes;
     }
 }
 
-impl Drop for Held {
+impl Drop for Reservation {
     fn drop(&mut self) {
         self.release();
     }
@@ -88,24 +89,24 @@ impl Drop for Held {
 
 #[cfg(test)]
 mod tests {
-    use super::{Memory, NoRoom};
+    use super::{BudgetExceeded, MemoryBudget};
 
     #[test]
-    fn what_is_held_is_bounded_and_comes_back() {
-        let memory = Memory::new(100);
-        let (mut first, mut second) = (memory.hold(), memory.hold());
-        first.grow(60).unwrap();
-        assert_eq!(second.grow(41), Err(NoRoom));
-        second.grow(40).unwrap();
-        assert_eq!(second.grow(1), Err(NoRoom));
-        assert!(memory.is_full());
-        second.must_grow(50);
-        assert_eq!(memory.hold().grow(1), Err(NoRoom));
+    fn what_is_reserved_is_bounded_and_is_returned() {
+        let budget = MemoryBudget::new(100);
+        let (mut first, mut second) = (budget.reservation(), budget.reservation());
+        first.reserve(60).unwrap();
+        assert_eq!(second.reserve(41), Err(BudgetExceeded));
+        second.reserve(40).unwrap();
+        assert_eq!(second.reserve(1), Err(BudgetExceeded));
+        assert!(budget.is_full());
+        second.force_reserve(50);
+        assert_eq!(budget.reservation().reserve(1), Err(BudgetExceeded));
         second.release();
-        assert!(!memory.is_full() && !memory.is_empty());
+        assert!(!budget.is_full() && !budget.is_empty());
         drop(second);
-        first.grow(40).unwrap();
+        first.reserve(40).unwrap();
         drop(first);
-        assert!(memory.is_empty());
+        assert!(budget.is_empty());
     }
 }

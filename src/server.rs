@@ -36,7 +36,7 @@ use self::health::Readiness;
 pub use self::listener::{ConnectionLimits, HALF_CLOSE_WINDOW, bind};
 pub use self::settings::Settings;
 use crate::graph;
-use crate::memory::Memory;
+use crate::memory::MemoryBudget;
 use crate::schema::Api;
 use crate::telemetry::metrics;
 
@@ -75,7 +75,7 @@ pub async fn run(
     let admission = Admission::new(concurrency, metrics::in_flight);
     let stopping_streams = CancellationToken::new();
     let (bodies, answers) =
-        (Memory::new(settings.max_buffered_bytes), Memory::new(settings.max_buffered_bytes));
+        (MemoryBudget::new(settings.max_buffered_bytes), MemoryBudget::new(settings.max_buffered_bytes));
     let stopping = stopping_streams.clone();
     let app =
         Arc::new(App { api, graph: graph.clone(), admission, streams, stopping, bodies, answers, settings });
@@ -121,7 +121,7 @@ pub async fn run(
         drop(served);
     };
     let health = health::router(readiness, Arc::clone(&app));
-    let heads = Memory::new(ADMIN_HEADS);
+    let heads = MemoryBudget::new(ADMIN_HEADS);
     let admin = listener::serve(
         admin,
         health,

@@ -24,7 +24,7 @@ use super::models::{Entity, is_type};
 use super::retry_after;
 use super::room::Room;
 use crate::json;
-use crate::memory::Held;
+use crate::memory::Reservation;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 const ODATA_ENTITY_ID: HeaderName = HeaderName::from_static("odata-entityid");
@@ -39,7 +39,7 @@ pub(super) struct Answer {
     headers: HeaderMap,
     body: Bytes,
     /// What the body takes of the memory for answers; items of a batch share their outer answer's.
-    held: Arc<Held>,
+    held: Arc<Reservation>,
 }
 
 impl Answer {
@@ -96,7 +96,7 @@ impl Answer {
         answered: Answered,
         headers: HeaderMap,
         body: Bytes,
-        held: Arc<Held>,
+        held: Arc<Reservation>,
         request_line: String,
         caller: &Caller,
     ) -> Result<Self, Error> {

@@ -13,7 +13,7 @@ use super::pool::Pool;
 use super::root::ServiceRoot;
 use super::settings::{ClientSettings, CreatePath};
 use super::throttle::ThrottleMemory;
-use crate::memory::Memory;
+use crate::memory::MemoryBudget;
 
 /// How long requests count towards the retry budget.
 const BUDGET_WINDOW: Duration = Duration::from_secs(10);
@@ -29,7 +29,7 @@ pub(super) struct ClientState {
     pub(super) create_path: CreatePath,
     pub(super) max_response: usize,
     /// What answers take until they have been used.
-    pub(super) answers: Arc<Memory>,
+    pub(super) answers: Arc<MemoryBudget>,
     pub(super) attempt_timeout: Duration,
     pub(super) keeps_ids: bool,
     pub(super) throttles: ThrottleMemory,
@@ -63,7 +63,7 @@ impl ClientState {
             root,
             create_path,
             max_response,
-            answers: Memory::new(max_buffered),
+            answers: MemoryBudget::new(max_buffered),
             attempt_timeout,
             keeps_ids,
             throttles: ThrottleMemory::new().map_err(|_| ClientError::NoRandomness)?,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::error::Error;
-use crate::memory::{Held, Memory, NoRoom};
+use crate::memory::{BudgetExceeded, MemoryBudget, Reservation};
 use crate::telemetry::metrics::{self, Overloaded};
 
 /// Bytes that are counted at a time. As many of each answer are not counted: short answers always have room.
@@ -14,21 +14,21 @@ const STEP: usize = 64 * 1024;
 pub(super) struct Room {
     /// Largest answer, in bytes.
     pub(super) max: usize,
-    held: Held,
+    held: Reservation,
     is_for_write: bool,
 }
 
 impl Room {
     /// That of an answer of at most `max` bytes. One to a write is read whatever room there is, since it says what became of
     /// the write.
-    pub(super) fn new(max: usize, memory: &Arc<Memory>, is_for_write: bool) -> Self {
-        Self { max, held: memory.hold(), is_for_write }
+    pub(super) fn new(max: usize, memory: &Arc<MemoryBudget>, is_for_write: bool) -> Self {
+        Self { max, held: memory.reservation(), is_for_write }
     }
 
     /// That of an answer of at most `max` bytes that shares no memory.
     #[cfg(any(test, fuzzing))]
     pub(super) fn own(max: usize) -> Self {
-        Self::new(max, &Memory::new(usize::MAX), false)
+        Self::new(max, &MemoryBudget::new(usize::MAX), false)
     }
 
     /// Counts an answer of so many bytes so far.
@@ -43,17 +43,17 @@ impl Room {
             return Ok(());
         }
         if self.is_for_write {
-            self.held.must_grow(missing);
+            self.held.force_reserve(missing);
             return Ok(());
         }
-        self.held.grow(missing).map_err(|NoRoom| {
+        self.held.reserve(missing).map_err(|BudgetExceeded| {
             metrics::refused(Overloaded::Memory);
             Error::NoRoom
         })
     }
 
     /// What is held, to be kept as long as the answer.
-    pub(super) fn into_held(self) -> Held {
+    pub(super) fn into_held(self) -> Reservation {
         self.held
     }
 }
@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn answers_share_a_memory_and_those_to_writes_are_read_all_the_same() {
-        let memory = Memory::new(3 * STEP);
+        let memory = MemoryBudget::new(3 * STEP);
         let room = |is_for_write| Room::new(usize::MAX, &memory, is_for_write);
         let (mut first, mut second, mut write) = (room(false), room(false), room(true));
         first.grow_to(STEP).unwrap();

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::concurrency_limiter::Admission;
 use super::settings::Settings;
 use crate::graph;
-use crate::memory::Memory;
+use crate::memory::MemoryBudget;
 use crate::schema::Api;
 
 /// The state that all handlers share.
@@ -18,7 +18,7 @@ pub(super) struct App {
     pub(super) streams: Admission,
     /// Cancelled when no more is begun: streams end then.
     pub(super) stopping: CancellationToken,
-    pub(super) bodies: Arc<Memory>,
-    pub(super) answers: Arc<Memory>,
+    pub(super) bodies: Arc<MemoryBudget>,
+    pub(super) answers: Arc<MemoryBudget>,
     pub(super) settings: Settings,
 }

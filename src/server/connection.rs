@@ -27,7 +27,7 @@ use tower::Service as _;
 use tracing::debug;
 
 use super::kept::Kept;
-use crate::memory::{Held, Memory, NoRoom};
+use crate::memory::{BudgetExceeded, MemoryBudget, Reservation};
 use crate::telemetry::metrics::{self, Overloaded};
 
 /// How long a client may take over what.
@@ -65,11 +65,11 @@ pub(super) async fn serve(
     http: &auto::Builder<TokioExecutor>,
     router: Router,
     patience: Patience,
-    memory: &Arc<Memory>,
+    memory: &Arc<MemoryBudget>,
     stopping: CancellationToken,
 ) {
     let stream = Arc::new(Mutex::new(stream));
-    let activity = Arc::new(Activity::new(Arc::downgrade(&stream), memory.hold()));
+    let activity = Arc::new(Activity::new(Arc::downgrade(&stream), memory.reservation()));
     let stream = Observed { stream, activity: Arc::clone(&activity) };
     let service = tower::service_fn({
         let activity = Arc::clone(&activity);
@@ -173,7 +173,7 @@ struct State {
     /// Bytes of a head that has not come whole, how many of them are counted, and the memory that they take.
     head: usize,
     head_counted: usize,
-    head_held: Held,
+    head_held: Reservation,
     /// It has become something else.
     is_upgraded: bool,
     sending_side: SendingSide,
@@ -243,7 +243,7 @@ impl Client {
 }
 
 impl Activity {
-    fn new(stream: Weak<Mutex<TcpStream>>, head_held: Held) -> Self {
+    fn new(stream: Weak<Mutex<TcpStream>>, head_held: Reservation) -> Self {
         let left = CancellationToken::new();
         let state = Mutex::new(State {
             head: 0,
@@ -333,10 +333,10 @@ impl State {
     }
 
     /// Counts what has come of a head.
-    fn count_head(&mut self) -> Result<(), NoRoom> {
+    fn count_head(&mut self) -> Result<(), BudgetExceeded> {
         let counted = self.head.saturating_sub(UNCOUNTED_HEAD);
         if counted > self.head_counted {
-            self.head_held.grow(counted - self.head_counted)?;
+            self.head_held.reserve(counted - self.head_counted)?;
             self.head_counted = counted;
         }
         Ok(())

@@ -39,7 +39,7 @@ pub(super) async fn handle(State(app): State<Arc<App>>, request: Request<Body>) 
     if websocket::is_asked_for(&parts) {
         return websocket::open(app, &mut parts).await;
     }
-    let mut body = RequestBody::new(&parts, body, &app.settings, app.bodies.hold());
+    let mut body = RequestBody::new(&parts, body, &app.settings, app.bodies.reservation());
     let accepted = Accepted::of(&parts.headers);
     let execution =
         caught(async |is_write| answer(&app, &parts, &mut body, accepted, deadline, is_write).await);
@@ -53,7 +53,7 @@ pub(super) async fn handle(State(app): State<Arc<App>>, request: Request<Body>) 
                 let _ = &held;
                 answer
             });
-            return events::respond(answers, app.answers.hold(), still, app.stopping.clone());
+            return events::respond(answers, app.answers.reservation(), still, app.stopping.clone());
         }
         Err(refusal) => {
             body.discard().await;
@@ -61,8 +61,8 @@ pub(super) async fn handle(State(app): State<Arc<App>>, request: Request<Body>) 
         }
     };
     let size = response.body().size_hint().exact().and_then(|size| size.try_into().ok());
-    let mut held = app.answers.hold();
-    held.must_grow(size.unwrap_or_default());
+    let mut held = app.answers.reservation();
+    held.force_reserve(size.unwrap_or_default());
     response.map(|body| Body::new(Kept::new(body, held)))
 }
 

@@ -17,7 +17,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
 use super::connection::{self, MAX_HEAD, Patience, Place};
-use crate::memory::Memory;
+use crate::memory::MemoryBudget;
 use crate::telemetry::metrics;
 
 /// Limits of client connections.
@@ -67,7 +67,7 @@ pub(super) async fn serve(
     listener: TcpListener,
     router: Router,
     limits: ConnectionLimits,
-    memory: &Arc<Memory>,
+    memory: &Arc<MemoryBudget>,
     longest_request: Duration,
     shutdown: impl Future<Output = ()>,
     drain: Duration,

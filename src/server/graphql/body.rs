@@ -9,7 +9,7 @@ use http_body_util::BodyExt as _;
 use tokio::time::Instant;
 
 use super::refusal::Refusal;
-use crate::memory::{Held, NoRoom};
+use crate::memory::{BudgetExceeded, Reservation};
 use crate::server::settings::Settings;
 use crate::telemetry::metrics::{self, Overloaded};
 
@@ -29,11 +29,11 @@ pub(super) struct RequestBody {
     /// When it has to be there.
     until: Instant,
     /// The memory of what has been read, until the request is done.
-    held: Held,
+    held: Reservation,
 }
 
 impl RequestBody {
-    pub(super) fn new(parts: &Parts, body: Body, settings: &Settings, held: Held) -> Self {
+    pub(super) fn new(parts: &Parts, body: Body, settings: &Settings, held: Reservation) -> Self {
         let declared = parts.headers.get(CONTENT_LENGTH);
         Self {
             body,
@@ -77,7 +77,7 @@ impl RequestBody {
                 return Err(self.too_large());
             }
             let counted = length.saturating_sub(UNCOUNTED) - before.saturating_sub(UNCOUNTED);
-            self.held.grow(counted).map_err(|NoRoom| {
+            self.held.reserve(counted).map_err(|BudgetExceeded| {
                 metrics::refused(Overloaded::Memory);
                 Refusal::Overloaded(Overloaded::Memory)
             })?;
@@ -92,7 +92,7 @@ impl RequestBody {
     }
 
     /// The memory that it takes, for a request that goes on after it has been answered.
-    pub(super) fn into_held(self) -> Held {
+    pub(super) fn into_held(self) -> Reservation {
         self.held
     }
 

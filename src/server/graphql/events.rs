@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::error;
 
 use super::answer::Answer;
-use crate::memory::Held;
+use crate::memory::Reservation;
 use crate::schema::ResponseMemory;
 use crate::server::connection::Endless;
 
@@ -75,7 +75,7 @@ pub(super) fn one(answer: &impl Serialize) -> Response {
 /// comes again.
 pub(super) fn respond(
     answers: impl Stream<Item = Answer> + Send + 'static,
-    mut held: Held,
+    mut held: Reservation,
     still: Duration,
     stopping: CancellationToken,
 ) -> Response {
@@ -88,7 +88,7 @@ pub(super) fn respond(
     let body = stream::iter([ALIVE]).chain(later).map(move |event| {
         // The next one is asked for when the one before has been taken.
         held.release();
-        held.must_grow(event.len());
+        held.force_reserve(event.len());
         Ok::<_, Infallible>(event)
     });
     let mut response = (HEADERS, Body::from_stream(body)).into_response();

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::answer::Answer;
 use super::refusal::Refusal;
 use crate::graph::{Authorization, Caller};
-use crate::memory::Held;
+use crate::memory::Reservation;
 use crate::schema::{GraphqlRequest, ResponseMemory};
 use crate::server::app::App;
 use crate::telemetry::metrics::{self, Overloaded};
@@ -78,7 +78,7 @@ pub(super) async fn execute(
         let admitted =
             app.streams.admit(token.as_ref(), deadline.into()).await.map_err(Refusal::Overloaded)?;
         let answers = Arc::clone(&app.answers);
-        let memory = move || -> Box<dyn ResponseMemory> { Box::new(answers.hold()) };
+        let memory = move || -> Box<dyn ResponseMemory> { Box::new(answers.reservation()) };
         let responses = app.api.subscribe(prepared, session(token), app.settings.request_timeout, memory);
         let kept = (admitted, present);
         return Ok(Execution::Live(
@@ -90,7 +90,7 @@ pub(super) async fn execute(
                 .boxed(),
         ));
     }
-    let mut memory = Box::new(app.answers.hold());
+    let mut memory = Box::new(app.answers.reservation());
     // Before anything is written: what became of it is delivered whatever room there is then.
     if !app.api.reserve(&prepared, memory.as_mut()) {
         metrics::refused(Overloaded::Memory);
@@ -101,13 +101,13 @@ pub(super) async fn execute(
 }
 
 /// What a response takes while it is built.
-impl ResponseMemory for Held {
+impl ResponseMemory for Reservation {
     fn try_grow(&mut self, bytes: usize) -> bool {
-        Held::grow(self, bytes).is_ok()
+        Reservation::reserve(self, bytes).is_ok()
     }
 
     fn grow(&mut self, bytes: usize) {
-        self.must_grow(bytes);
+        self.force_reserve(bytes);
     }
 }
 

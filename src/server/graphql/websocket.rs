@@ -36,7 +36,7 @@ use self::token::{Kept, MAX_TOKEN, Token, TooLong};
 use super::execution::{Asker, caught, execute};
 use super::refusal::Refusal;
 use super::{events, http_response, parameters};
-use crate::memory::{Held, NoRoom};
+use crate::memory::{BudgetExceeded, Reservation};
 use crate::server::app::App;
 use crate::server::connection::Place;
 use crate::server::media_type::Accepted;
@@ -113,7 +113,7 @@ fn kept_token(app: &App, headers: &HeaderMap) -> Result<Kept, Refusal> {
             let message = format!("`Authorization` may have {MAX_TOKEN} bytes in a request for a WebSocket.");
             Refusal::too_large(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, message)
         })?;
-        token.map_or(Ok(()), |token| kept.replace(token)).map_err(|NoRoom| {
+        token.map_or(Ok(()), |token| kept.replace(token)).map_err(|BudgetExceeded| {
             metrics::refused(Overloaded::Memory);
             Refusal::Overloaded(Overloaded::Memory)
         })?;
@@ -254,7 +254,7 @@ impl Connection {
     }
 
     /// Does what a message asks for, which takes the memory that is held.
-    async fn take(&mut self, text: &str, held: Held) -> Result<Result<(), Close>, Gone> {
+    async fn take(&mut self, text: &str, held: Reservation) -> Result<Result<(), Close>, Gone> {
         // The request stands in the message's payload.
         let deepest = self.app.api.limits().nesting.saturating_add(3);
         match FromClient::read(text, deepest) {
@@ -265,7 +265,7 @@ impl Connection {
             Some(FromClient::ConnectionInit { token }) => {
                 let Ok(token) = token else { return Ok(Err(TOKEN_TOO_LONG)) };
                 if let Some(token) = token
-                    && let Err(NoRoom) = self.token.replace(token)
+                    && let Err(BudgetExceeded) = self.token.replace(token)
                 {
                     metrics::refused(Overloaded::Memory);
                     return Ok(Err(NO_MEMORY));
@@ -320,7 +320,7 @@ impl Connection {
     }
 
     /// Begins an operation. It goes on by itself, so that whoever takes no answers keeps no place that others wait for.
-    async fn begin(&mut self, id: Arc<str>, payload: &RawValue, held: Held) -> Result<(), Gone> {
+    async fn begin(&mut self, id: Arc<str>, payload: &RawValue, held: Reservation) -> Result<(), Gone> {
         let refused = if self.operations.len() >= MOST_OPERATIONS || self.app.stopping.is_cancelled() {
             Some(Overloaded::Full)
         } else {

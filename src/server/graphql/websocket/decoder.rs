@@ -11,7 +11,7 @@ use bytes::{Buf as _, BytesMut};
 use tungstenite::protocol::frame::FrameHeader;
 use tungstenite::protocol::frame::coding::{CloseCode, Control, Data, OpCode};
 
-use crate::memory::{Held, Memory};
+use crate::memory::{MemoryBudget, Reservation};
 
 /// Bytes of each unfinished message that are not counted, so that short ones always have room.
 const UNCOUNTED: usize = 4 * 1024;
@@ -26,7 +26,7 @@ const MAX_CONTROL: u64 = 125;
 #[derive(Debug)]
 pub(super) enum Received {
     /// A message, and the memory that it takes.
-    Text(String, Held),
+    Text(String, Reservation),
     Binary,
     Ping(Vec<u8>),
     Pong,
@@ -63,7 +63,7 @@ pub(super) enum Violation {
 /// Decodes what one client sends.
 pub(super) struct Decoder {
     max_message: usize,
-    memory: Arc<Memory>,
+    memory: Arc<MemoryBudget>,
     frame: Option<Frame>,
     /// The payload of a control frame so far; such frames may stand between those of a message.
     control: Vec<u8>,
@@ -82,14 +82,14 @@ struct Frame {
 struct Message {
     is_text: bool,
     payload: Vec<u8>,
-    held: Held,
+    held: Reservation,
     refused: Option<Refused>,
     skipped: u64,
 }
 
 impl Decoder {
     /// Takes messages of up to `max_message` bytes, which are counted in `memory`.
-    pub(super) fn new(max_message: usize, memory: Arc<Memory>) -> Self {
+    pub(super) fn new(max_message: usize, memory: Arc<MemoryBudget>) -> Self {
         Self { max_message, memory, frame: None, control: Vec::new(), message: None }
     }
 
@@ -161,7 +161,7 @@ impl Decoder {
             let message = self.message.get_or_insert_with(|| Message {
                 is_text: data == Data::Text,
                 payload: Vec::new(),
-                held: self.memory.hold(),
+                held: self.memory.reservation(),
                 refused: None,
                 skipped: 0,
             });
@@ -221,7 +221,7 @@ impl Message {
         }
         let capacity = length.next_power_of_two().min(max_message.max(length));
         let counted = capacity.saturating_sub(UNCOUNTED) - before.saturating_sub(UNCOUNTED);
-        self.held.grow(counted).map_err(drop)?;
+        self.held.reserve(counted).map_err(drop)?;
         self.payload.reserve_exact(capacity - self.payload.len());
         Ok(())
     }
@@ -264,7 +264,7 @@ mod tests {
     }
 
     /// What comes out where the bytes come in pieces of these sizes.
-    fn decoded(memory: &Arc<Memory>, bytes: &[u8], piece: usize) -> (Vec<String>, Option<Violation>) {
+    fn decoded(memory: &Arc<MemoryBudget>, bytes: &[u8], piece: usize) -> (Vec<String>, Option<Violation>) {
         let mut decoder = Decoder::new(MAX, Arc::clone(memory));
         let (mut input, mut found) = (BytesMut::new(), Vec::new());
         for piece in bytes.chunks(piece) {
@@ -302,7 +302,7 @@ mod tests {
             frame(1, true, b""),
             frame(8, true, b"\x03\xe8bye"),
         ];
-        let memory = Memory::new(MAX);
+        let memory = MemoryBudget::new(MAX);
         for piece in [1, 2, 3, 7, 4096, 1 << 20] {
             let (found, violation) = decoded(&memory, &bytes.concat(), piece);
             let expected = [
@@ -324,7 +324,7 @@ mod tests {
 
     #[test]
     fn an_unfinished_message_is_counted_from_four_kibibytes_on() {
-        let memory = Memory::new(10_000);
+        let memory = MemoryBudget::new(10_000);
         let mut first = Decoder::new(MAX, Arc::clone(&memory));
         let short = frame(1, false, &[b'x'; UNCOUNTED]);
         assert!(first.decode(&mut BytesMut::from(&short[..])).unwrap().is_none());
@@ -344,7 +344,7 @@ mod tests {
 
     #[test]
     fn what_breaks_the_protocol_is_found() {
-        let memory = Memory::new(MAX);
+        let memory = MemoryBudget::new(MAX);
         let with = |first: u8, second: u8, rest: &[u8]| [&[first, second][..], rest].concat();
         let large =
             |first: u8, length: u64| with(first, 0xff, &[&length.to_be_bytes()[..], &[0; 4]].concat());
@@ -389,7 +389,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_are_decoded_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200), piece in 1..50_usize) {
-            let _ = decoded(&Memory::new(MAX), &bytes, piece);
+            let _ = decoded(&MemoryBudget::new(MAX), &bytes, piece);
         }
     }
 }

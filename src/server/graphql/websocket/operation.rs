@@ -7,7 +7,7 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::message::ToClient;
-use crate::memory::{Held, Memory};
+use crate::memory::{MemoryBudget, Reservation};
 use crate::server::graphql::answer::Answer;
 use crate::server::graphql::execution::Execution;
 use crate::server::graphql::refusal::Refusal;
@@ -37,26 +37,26 @@ impl Said {
 /// Answers that have been made and have not been sent: this client's, and everybody's.
 #[derive(Clone)]
 pub(super) struct Unsent {
-    here: Arc<Memory>,
-    everywhere: Arc<Memory>,
+    here: Arc<MemoryBudget>,
+    everywhere: Arc<MemoryBudget>,
 }
 
 /// The room that one of them takes.
 pub(super) struct Room {
-    _here: Held,
-    _everywhere: Held,
+    _here: Reservation,
+    _everywhere: Reservation,
 }
 
 impl Unsent {
     /// None of this client's yet.
-    pub(super) fn new(everywhere: Arc<Memory>) -> Self {
-        Self { here: Memory::new(usize::MAX), everywhere }
+    pub(super) fn new(everywhere: Arc<MemoryBudget>) -> Self {
+        Self { here: MemoryBudget::new(usize::MAX), everywhere }
     }
 
     fn add(&self, text: &str) -> Room {
-        let hold = |memory: &Arc<Memory>| {
-            let mut held = memory.hold();
-            held.must_grow(text.len());
+        let hold = |memory: &Arc<MemoryBudget>| {
+            let mut held = memory.reservation();
+            held.force_reserve(text.len());
             held
         };
         Room { _here: hold(&self.here), _everywhere: hold(&self.everywhere) }
@@ -75,7 +75,7 @@ pub(super) fn said(
     execution: Result<Execution, Refusal>,
     unsent: Unsent,
     stopping: CancellationToken,
-    held: Held,
+    held: Reservation,
 ) -> BoxStream<'static, Said> {
     let complete: ToClient<'_> = ToClient::Complete { id: &id };
     let complete = Said::new(&id, &complete).last();

@@ -13,7 +13,7 @@ use tungstenite::protocol::frame::FrameHeader;
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
 use super::decoder::{Decoder, Received, Violation};
-use crate::memory::Memory;
+use crate::memory::MemoryBudget;
 
 /// Bytes that are read at a time.
 const READ_AT_A_TIME: usize = 4 * 1024;
@@ -36,7 +36,7 @@ impl Socket {
         upgraded: Upgraded,
         max_message: usize,
         message_timeout: Duration,
-        memory: Arc<Memory>,
+        memory: Arc<MemoryBudget>,
     ) -> Self {
         Self {
             io: TokioIo::new(upgraded),

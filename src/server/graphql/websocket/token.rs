@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::HeaderValue;
 
 use crate::graph::Authorization;
-use crate::memory::{Held, Memory, NoRoom};
+use crate::memory::{BudgetExceeded, MemoryBudget, Reservation};
 
 /// Most bytes of an `Authorization` that is kept, its scheme included.
 pub(super) const MAX_TOKEN: usize = 16 * 1024;
@@ -43,24 +43,24 @@ impl Token {
 /// The token that a WebSocket keeps, and the memory that it takes.
 pub(super) struct Kept {
     authorization: Option<Authorization>,
-    held: Held,
+    held: Reservation,
 }
 
 impl Kept {
     /// Keeps none yet; what others take is counted in `memory`.
-    pub(super) fn new(memory: &Arc<Memory>) -> Self {
-        Self { authorization: None, held: memory.hold() }
+    pub(super) fn new(memory: &Arc<MemoryBudget>) -> Self {
+        Self { authorization: None, held: memory.reservation() }
     }
 
     /// Keeps another token in place of the one before.
     ///
     /// # Errors
     ///
-    /// [`NoRoom`]; then none is kept.
-    pub(super) fn replace(&mut self, token: Token) -> Result<(), NoRoom> {
+    /// [`BudgetExceeded`]; then none is kept.
+    pub(super) fn replace(&mut self, token: Token) -> Result<(), BudgetExceeded> {
         self.authorization = None;
         self.held.release();
-        self.held.grow(token.bytes.saturating_sub(UNCOUNTED))?;
+        self.held.reserve(token.bytes.saturating_sub(UNCOUNTED))?;
         self.authorization = Some(token.authorization);
         Ok(())
     }
@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn what_is_kept_is_counted_until_it_is_replaced_or_dropped() {
-        let memory = Memory::new(MAX_TOKEN);
+        let memory = MemoryBudget::new(MAX_TOKEN);
         let mut kept = Kept::new(&memory);
         kept.replace(token(UNCOUNTED).unwrap().unwrap()).unwrap();
         assert!(memory.is_empty());
@@ -98,7 +98,7 @@ mod tests {
         }
         assert!(!memory.is_empty() && kept.authorization().is_some());
         let mut other = Kept::new(&memory);
-        assert_eq!(other.replace(token(MAX_TOKEN).unwrap().unwrap()), Err(NoRoom));
+        assert_eq!(other.replace(token(MAX_TOKEN).unwrap().unwrap()), Err(BudgetExceeded));
         assert!(other.authorization().is_none());
         drop(kept);
         assert!(memory.is_empty());

@@ -32,7 +32,6 @@ mod data_loader;
 mod device_app_management;
 mod envelope;
 mod error;
-mod exchange;
 mod http_client;
 mod key;
 pub mod models;
@@ -51,6 +50,7 @@ mod send_gate;
 mod session;
 mod settings;
 mod throttle;
+mod transport;
 mod writes;
 
 pub use self::allowance::{ReadAllowance, ReadBudget, ReadRates};

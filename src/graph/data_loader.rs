@@ -21,9 +21,9 @@ use tokio::task::JoinSet;
 
 use super::batch::MOST_ITEMS;
 use super::error::Error;
-use super::exchange::Exchange;
 use super::odata::Select;
 use super::read_batch::{BatchReader, CANCELLED, PendingRead, ReadResult, Resource};
+use super::transport::Transport;
 use crate::telemetry::metrics;
 
 /// Turns that a caller leaves to others before it dispatches the keys. The crate needs no timer.
@@ -34,7 +34,7 @@ const MAX_LOOKUPS: usize = 3;
 
 /// Loads what the resolvers of one request read. Dropping it cancels the reads in flight.
 pub(super) struct DataLoader {
-    exchange: Arc<Exchange>,
+    transport: Arc<Transport>,
     loader: Loader<RequestKey, ResultReceiver, Dispatcher>,
     objects: Arc<Mutex<Objects>>,
     /// How many reads callers have asked for.
@@ -75,22 +75,22 @@ type SendBatch = Box<dyn Fn(Vec<PendingRead>) -> BoxFuture<'static, ()> + Send>;
 
 impl DataLoader {
     /// A loader that has read nothing.
-    pub(super) fn new(exchange: Arc<Exchange>) -> Self {
-        let reader = BatchReader::new(Arc::clone(&exchange));
-        Self::with_sender(exchange, Box::new(move |reads| reader.clone().read(reads).boxed()))
+    pub(super) fn new(transport: Arc<Transport>) -> Self {
+        let reader = BatchReader::new(Arc::clone(&transport));
+        Self::with_sender(transport, Box::new(move |reads| reader.clone().read(reads).boxed()))
     }
 
-    fn with_sender(exchange: Arc<Exchange>, send: SendBatch) -> Self {
+    fn with_sender(transport: Arc<Transport>, send: SendBatch) -> Self {
         let objects = Arc::default();
         let dispatcher = Dispatcher {
-            exchange: Arc::clone(&exchange),
+            transport: Arc::clone(&transport),
             send,
             objects: Arc::clone(&objects),
             tasks: JoinSet::new(),
         };
         // Batches are split by the dispatcher: the crate would wait for each before it starts the next.
         let loader = Loader::new(dispatcher).with_max_batch_size(usize::MAX).with_yield_count(YIELDS);
-        Self { exchange, loader, objects, asked: AtomicU64::new(0) }
+        Self { transport, loader, objects, asked: AtomicU64::new(0) }
     }
 
     /// Reads `path`, percent-encoded and relative to the service root, with the options of `query` and at least the
@@ -101,7 +101,7 @@ impl DataLoader {
     /// [`Error::Timeout`] if the result does not arrive before the deadline; [`Error::OverBudget`]; any error of the
     /// request that was sent.
     pub(super) async fn read(&self, path: String, query: String, select: &Select) -> ReadResult {
-        let deadline = self.exchange.deadline()?;
+        let deadline = self.transport.deadline()?;
         let number = self.asked.fetch_add(1, Ordering::Relaxed);
         let key = RequestKey { resource: Resource { path, query }, select: select.clone(), number };
         let mut receiver = self.load(&key).await?;
@@ -135,7 +135,7 @@ impl DataLoader {
 
 /// Starts the batches of the keys that have been collected.
 struct Dispatcher {
-    exchange: Arc<Exchange>,
+    transport: Arc<Transport>,
     send: SendBatch,
     objects: Arc<Mutex<Objects>>,
     tasks: JoinSet<()>,
@@ -173,7 +173,7 @@ impl Dispatcher {
         for (resource, (select, keys)) in selects {
             let (result, receiver) = watch::channel(None);
             receivers.extend(keys.into_iter().map(|key| (key.clone(), receiver.clone())));
-            if let Err(error) = self.exchange.take_read() {
+            if let Err(error) = self.transport.take_read() {
                 result.send_replace(Some(Err(error)));
                 continue;
             }

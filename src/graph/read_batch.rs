@@ -10,9 +10,9 @@ use tracing::warn;
 
 use super::answer::Answer;
 use super::error::Error;
-use super::exchange::{BatchError, Exchange};
 use super::odata::{Select, push_select};
 use super::retry::{Delay, Reason, Repeating, Retries};
+use super::transport::{BatchError, Transport};
 
 /// Largest number of requests to Graph that the reads of one request have in flight at once.
 const MAX_IN_FLIGHT: usize = 4;
@@ -72,21 +72,21 @@ impl PendingRead {
 /// Sends the batches of one request, within the limits that they share. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct BatchReader {
-    exchange: Arc<Exchange>,
+    transport: Arc<Transport>,
     in_flight: Arc<Semaphore>,
     /// Bytes of the responses that the request has read.
     bytes: Arc<AtomicUsize>,
 }
 
 impl BatchReader {
-    pub(super) fn new(exchange: Arc<Exchange>) -> Self {
-        Self { exchange, in_flight: Arc::new(Semaphore::new(MAX_IN_FLIGHT)), bytes: Arc::default() }
+    pub(super) fn new(transport: Arc<Transport>) -> Self {
+        Self { transport, in_flight: Arc::new(Semaphore::new(MAX_IN_FLIGHT)), bytes: Arc::default() }
     }
 
     /// Gives each read its result. Those that may be repeated are sent again together; the others do not wait for them.
     pub(super) async fn read(self, reads: Vec<PendingRead>) {
-        let Self { exchange, in_flight, bytes } = self;
-        let max = exchange.client.max_response.saturating_mul(MAX_LARGEST_RESPONSES);
+        let Self { transport, in_flight, bytes } = self;
+        let max = transport.client.max_response.saturating_mul(MAX_LARGEST_RESPONSES);
         let mut unanswered: Vec<(PendingRead, Retries, Option<Reason>)> =
             reads.into_iter().map(|read| (read, Retries::new(Repeating::DoesTheSame), None)).collect();
         let mut together = true;
@@ -97,7 +97,7 @@ impl BatchReader {
                 return;
             }
             let urls: Vec<String> = unanswered.iter().map(|(read, ..)| read.url()).collect();
-            let answers = send(&exchange, &urls, &mut together).await;
+            let answers = send(&transport, &urls, &mut together).await;
             drop(permit);
 
             let mut is_counted = false;
@@ -119,10 +119,10 @@ impl BatchReader {
                 };
                 match retries.after(&error) {
                     None => read.finish(Err(error)),
-                    Some(delay) if !exchange.is_in_time(delay) => {
+                    Some(delay) if !transport.is_in_time(delay) => {
                         read.finish(Err(error.with_retry_after(delay.wait)));
                     }
-                    Some(_) if exchange.take_read().is_err() => read.finish(Err(error)),
+                    Some(_) if transport.take_read().is_err() => read.finish(Err(error)),
                     Some(delay) => {
                         pause = Some(pause.map_or(delay, |pause| pause.and(delay)));
                         failed.push((read, retries, delay.reason, error));
@@ -130,7 +130,7 @@ impl BatchReader {
                 }
             }
             let Some(pause) = pause else { return };
-            if !exchange.pause(pause).await {
+            if !transport.pause(pause).await {
                 failed.into_iter().for_each(|(read, .., error)| read.finish(Err(error)));
                 return;
             }
@@ -142,9 +142,9 @@ impl BatchReader {
 
 /// Sends one by a plain GET, several by one `POST /$batch`. If one item broke the response to that, this and later
 /// attempts send each by its own GET.
-async fn send(exchange: &Exchange, urls: &[String], together: &mut bool) -> Vec<ReadResult> {
+async fn send(transport: &Transport, urls: &[String], together: &mut bool) -> Vec<ReadResult> {
     if let ([_, _, ..], true) = (urls, *together) {
-        match exchange.get_batch(urls).await {
+        match transport.get_batch(urls).await {
             Ok(answers) => return answers.into_iter().map(|answer| answer.map(Arc::new)).collect(),
             Err(BatchError::Failed(error)) => return urls.iter().map(|_| Err(error.clone())).collect(),
             Err(BatchError::Broken(error)) => {
@@ -154,11 +154,11 @@ async fn send(exchange: &Exchange, urls: &[String], together: &mut bool) -> Vec<
         }
     }
     let get = async |url: &String| {
-        exchange.deadline()?;
-        if urls.len() > 1 && exchange.caller.gone.is_cancelled() {
+        transport.deadline()?;
+        if urls.len() > 1 && transport.caller.gone.is_cancelled() {
             return Err(CANCELLED);
         }
-        exchange.get(url).await.map(Arc::new)
+        transport.get(url).await.map(Arc::new)
     };
     stream::iter(urls).map(get).buffered(MAX_IN_FLIGHT).collect().await
 }

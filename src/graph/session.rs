@@ -14,60 +14,60 @@ use super::caller::Caller;
 use super::client_state::ClientState;
 use super::data_loader::DataLoader;
 use super::error::{Error, WriteError, WriteKind};
-use super::exchange::Exchange;
 use super::models::Entity;
 use super::odata::Select;
 use super::page::Page;
 use super::read_batch::ReadResult;
 use super::settings::CreatePath;
+use super::transport::Transport;
 use super::writes;
 
 /// Graph as one caller may use it, for the time of one request. Reads that become ready together travel together. Cheap
 /// to clone; clones are the same session.
 #[derive(Clone)]
 pub struct Session {
-    pub(super) exchange: Arc<Exchange>,
+    pub(super) transport: Arc<Transport>,
     loader: Arc<DataLoader>,
 }
 
 impl Session {
     pub(super) fn new(client: Arc<ClientState>, caller: Caller) -> Self {
-        Self::of(Exchange { client, caller, allowance: None })
+        Self::of(Transport { client, caller, allowance: None })
     }
 
-    fn of(exchange: Exchange) -> Self {
-        let exchange = Arc::new(exchange);
-        Self { loader: Arc::new(DataLoader::new(Arc::clone(&exchange))), exchange }
+    fn of(transport: Transport) -> Self {
+        let transport = Arc::new(transport);
+        Self { loader: Arc::new(DataLoader::new(Arc::clone(&transport))), transport }
     }
 
     /// The same caller's session until another deadline, in which nothing has been read yet. Where an allowance is given,
     /// what is read beyond it is [`Error::OverBudget`].
     #[must_use]
     pub fn renewed(&self, deadline: Instant, allowance: Option<ReadAllowance>) -> Self {
-        let Exchange { client, caller, .. } = &*self.exchange;
+        let Transport { client, caller, .. } = &*self.transport;
         let caller = Caller { deadline, ..caller.clone() };
-        Self::of(Exchange { client: Arc::clone(client), caller, allowance })
+        Self::of(Transport { client: Arc::clone(client), caller, allowance })
     }
 
     /// When the caller stops waiting.
     #[must_use]
     pub fn deadline(&self) -> Instant {
-        self.exchange.caller.deadline
+        self.transport.caller.deadline
     }
 
     /// The caller's tenant, as the token says: not verified, and never a reason to allow anything. `None` where the
     /// token is opaque.
     #[must_use]
     pub fn tenant_hint(&self) -> Option<String> {
-        self.exchange.caller.authorization.tenant_hint()
+        self.transport.caller.authorization.tenant_hint()
     }
 
     pub(super) fn create_path(&self) -> CreatePath {
-        self.exchange.client.create_path
+        self.transport.client.create_path
     }
 
     pub(super) fn root(&self) -> &Url {
-        self.exchange.client.root.url()
+        self.transport.client.root.url()
     }
 
     /// Reads one entity.
@@ -99,7 +99,7 @@ impl Session {
         path: &str,
         body: Option<&impl Serialize>,
     ) -> Result<Answer, WriteError> {
-        let result = writes::write(&self.exchange, kind, method, path, body).await;
+        let result = writes::write(&self.transport, kind, method, path, body).await;
         self.invalidate().await;
         result
     }
@@ -112,6 +112,6 @@ impl Session {
 
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Session").field("caller", &self.exchange.caller).finish_non_exhaustive()
+        f.debug_struct("Session").field("caller", &self.transport.caller).finish_non_exhaustive()
     }
 }

@@ -11,9 +11,9 @@ use tokio::task::JoinError;
 
 use super::answer::Answer;
 use super::error::{Error, Outcome, WriteError, WriteKind};
-use super::exchange::Exchange;
 use super::retry::{Reason, Repeating, Retries};
 use super::send_gate::AttemptGates;
+use super::transport::Transport;
 use crate::telemetry::metrics;
 
 /// Longest wait for the answer to a write that nobody waits for any more. Intune gives its own backend 15 s.
@@ -21,20 +21,20 @@ const LONGEST_WRITE: Duration = Duration::from_secs(120);
 
 /// Sends a write, and again where that does the same, or where Graph surely did nothing.
 pub(super) async fn write(
-    exchange: &Arc<Exchange>,
+    transport: &Arc<Transport>,
     kind: WriteKind,
     method: Method,
     path: &str,
     body: Option<&impl Serialize>,
 ) -> Result<Answer, WriteError> {
     let body = body.map(to_body).transpose().map_err(|error| WriteError::new(kind, error))?;
-    let deadline = exchange.deadline().map_err(|error| WriteError::new(kind, error))?;
+    let deadline = transport.deadline().map_err(|error| WriteError::new(kind, error))?;
     let gates = Arc::new(AttemptGates::default());
-    let (exchange, path) = (Arc::clone(exchange), path.to_owned());
+    let (transport, path) = (Arc::clone(transport), path.to_owned());
     let attempts =
-        Attempts { exchange: Arc::clone(&exchange), kind, method, path, body, gates: Arc::clone(&gates) };
-    let mut task = exchange.client.writes.spawn(attempts.run());
-    let ended = match exchange.until_told(deadline, &mut task).await {
+        Attempts { transport: Arc::clone(&transport), kind, method, path, body, gates: Arc::clone(&gates) };
+    let mut task = transport.client.writes.spawn(attempts.run());
+    let ended = match transport.wait_for_write(deadline, &mut task).await {
         Some(ended) => ended,
         // Sent: its answer is not known yet.
         None if gates.close() => return Err(WriteError::new(kind, Error::Timeout)),
@@ -63,7 +63,7 @@ pub(super) async fn within_bounds<T>(attempt: impl Future<Output = Result<T, Err
 }
 
 struct Attempts {
-    exchange: Arc<Exchange>,
+    transport: Arc<Transport>,
     kind: WriteKind,
     method: Method,
     path: String,
@@ -92,11 +92,11 @@ impl Attempts {
             let failed = |error| Err(WriteError::after(self.kind, earlier, error));
             match retries.after(&error) {
                 None => return failed(error),
-                Some(delay) if !self.exchange.is_in_time(delay) => {
+                Some(delay) if !self.transport.is_in_time(delay) => {
                     return failed(error.with_retry_after(delay.wait));
                 }
                 Some(delay) => {
-                    if !self.exchange.pause(delay).await {
+                    if !self.transport.pause(delay).await {
                         return failed(error);
                     }
                     again_for = Some(delay.reason);
@@ -109,16 +109,16 @@ impl Attempts {
     /// Sends it once. Where it may be sent again, it is waited for no longer than the attempt's time, and finished all the
     /// same.
     async fn attempt(&self) -> Result<Answer, Error> {
-        let gate = if self.exchange.is_draining() { None } else { self.gates.next() };
+        let gate = if self.transport.is_draining() { None } else { self.gates.next() };
         let Some(gate) = gate else { return Err(Error::Withdrawn) };
-        let exchange = Arc::clone(&self.exchange);
+        let transport = Arc::clone(&self.transport);
         let (method, path, body) = (self.method.clone(), self.path.clone(), self.body.clone());
         let attempt_gate = gate.clone();
-        let attempt = async move { within_bounds(exchange.write(method, &path, body, &attempt_gate)).await };
+        let attempt = async move { within_bounds(transport.write(method, &path, body, &attempt_gate)).await };
         if self.kind != WriteKind::ByKey {
             return attempt.await;
         }
-        let client = &self.exchange.client;
+        let client = &self.transport.client;
         let mut attempt = client.writes.spawn(attempt);
         match tokio::time::timeout(client.attempt_timeout, &mut attempt).await {
             Ok(Ok(answer)) => answer,

@@ -24,7 +24,7 @@ const LATENCY: Duration = Duration::from_millis(100);
 /// The URLs of each batch that was sent.
 type Batches = Arc<Mutex<Vec<Vec<String>>>>;
 
-fn exchange(allowance: Option<ReadAllowance>) -> Arc<Exchange> {
+fn transport(allowance: Option<ReadAllowance>) -> Arc<Transport> {
     let settings = ClientSettings {
         root: ServiceRoot::parse("http://127.0.0.1:1/beta", false).unwrap(),
         ca: None,
@@ -41,7 +41,7 @@ fn exchange(allowance: Option<ReadAllowance>) -> Arc<Exchange> {
         deadline: (Instant::now() + Duration::from_secs(60)).into_std(),
         gone: CancellationToken::new(),
     };
-    Arc::new(Exchange { client: Arc::new(ClientState::new(settings).unwrap()), caller, allowance })
+    Arc::new(Transport { client: Arc::new(ClientState::new(settings).unwrap()), caller, allowance })
 }
 
 /// The response to a read: its URL.
@@ -51,9 +51,9 @@ async fn response(read: &PendingRead, caller: &Caller) -> Arc<Answer> {
 }
 
 fn loader_with(allowance: Option<ReadAllowance>, panics: bool) -> (Arc<DataLoader>, Batches) {
-    let exchange = exchange(allowance);
+    let transport = transport(allowance);
     let batches = Batches::default();
-    let (sent, caller) = (Arc::clone(&batches), exchange.caller.clone());
+    let (sent, caller) = (Arc::clone(&batches), transport.caller.clone());
     let send = move |reads: Vec<PendingRead>| {
         sent.lock().unwrap().push(reads.iter().map(PendingRead::url).collect());
         let caller = caller.clone();
@@ -67,7 +67,7 @@ fn loader_with(allowance: Option<ReadAllowance>, panics: bool) -> (Arc<DataLoade
         }
         .boxed()
     };
-    (Arc::new(DataLoader::with_sender(exchange, Box::new(send))), batches)
+    (Arc::new(DataLoader::with_sender(transport, Box::new(send))), batches)
 }
 
 fn loader() -> (Arc<DataLoader>, Batches) {

@@ -23,12 +23,12 @@ use super::read_back::{ReadBack, read_back};
 use crate::graph::answer::Answer;
 use crate::graph::batch::MOST_ITEMS;
 use crate::graph::error::{Error, Outcome, WriteError, WriteKind};
-use crate::graph::exchange::{Exchange, RETRY_AFTER};
 use crate::graph::key::Key;
 use crate::graph::models::{Entity, NewEntity};
 use crate::graph::retry::{Delay, Reason, Repeating, Retries};
 use crate::graph::send_gate::SendGate;
 use crate::graph::throttle::Direction;
+use crate::graph::transport::{RETRY_AFTER, Transport};
 use crate::graph::writes::{ended_early, to_body, within_bounds};
 use crate::telemetry::metrics;
 
@@ -49,9 +49,9 @@ impl<T: Entity> Collection<T> {
         journal: Arc<dyn Journal>,
     ) -> Vec<CreateResult<T>> {
         let count = new.len();
-        let exchange = Arc::clone(&self.session.exchange);
+        let transport = Arc::clone(&self.session.transport);
         let bodies = new.iter().map(to_body).collect::<Result<Vec<_>, _>>();
-        let (bodies, deadline) = match (bodies, exchange.deadline()) {
+        let (bodies, deadline) = match (bodies, transport.deadline()) {
             (Ok(bodies), Ok(deadline)) => (bodies, deadline),
             (Err(error), _) | (_, Err(error)) => {
                 journal.close().await;
@@ -64,7 +64,7 @@ impl<T: Entity> Collection<T> {
 
         let progress = Arc::new(Progress::new(count));
         let creates = Creates {
-            exchange: Arc::clone(&exchange),
+            transport: Arc::clone(&transport),
             collection: self.clone(),
             new,
             bodies,
@@ -72,8 +72,8 @@ impl<T: Entity> Collection<T> {
             progress: Arc::clone(&progress),
             deadline,
         };
-        let task = exchange.client.writes.spawn(creates.run());
-        let failure = match exchange.until_told(deadline, task).await {
+        let task = transport.client.writes.spawn(creates.run());
+        let failure = match transport.wait_for_write(deadline, task).await {
             Some(Ok(())) | None => None,
             Some(Err(ended)) => Some(ended_early(&ended)),
         };
@@ -101,7 +101,7 @@ impl<T: Entity> Collection<T> {
 }
 
 struct Creates<N: NewEntity> {
-    exchange: Arc<Exchange>,
+    transport: Arc<Transport>,
     collection: Collection<N::Entity>,
     new: Vec<N>,
     bodies: Vec<Bytes>,
@@ -156,7 +156,7 @@ impl<N: NewEntity> Creates<N> {
         // Where Graph throttles one create, it throttles them all.
         let mut hold = start;
         loop {
-            if let Some(wait) = self.exchange.told_to_wait(Direction::Write) {
+            if let Some(wait) = self.transport.remaining_retry_after(Direction::Write) {
                 hold = hold.max(Instant::now() + wait);
             }
             if hold >= self.deadline || self.is_over() {
@@ -169,7 +169,7 @@ impl<N: NewEntity> Creates<N> {
             }
             let Some(attempted) = under_way.next().await else {
                 let Some(next) = waiting.iter().map(|pending| pending.not_before).min() else { break };
-                if !self.exchange.wait_until(next.max(hold)).await {
+                if !self.transport.wait_until(next.max(hold)).await {
                     self.give_up(waiting.drain(..), hold);
                 }
                 continue;
@@ -196,9 +196,9 @@ impl<N: NewEntity> Creates<N> {
     fn is_over(&self) -> bool {
         Instant::now() >= self.deadline
             || self.progress.is_reported()
-            || self.exchange.caller.gone.is_cancelled()
-            || self.exchange.is_draining()
-            || (self.new.len() > 1 && self.exchange.is_stopping())
+            || self.transport.caller.gone.is_cancelled()
+            || self.transport.is_draining()
+            || (self.new.len() > 1 && self.transport.is_stopping())
     }
 
     /// One attempt at each of a group. Gives those that are to be sent again.
@@ -265,10 +265,10 @@ impl<N: NewEntity> Creates<N> {
         if let [index] = indices {
             let body = self.bodies[*index].clone();
             let path = &self.collection.create_path;
-            return vec![within_bounds(self.exchange.write(Method::POST, path, Some(body), gate)).await];
+            return vec![within_bounds(self.transport.write(Method::POST, path, Some(body), gate)).await];
         }
         let bodies: Vec<&Bytes> = indices.iter().map(|index| &self.bodies[*index]).collect();
-        match within_bounds(self.exchange.post_batch(&self.collection.create_path, &bodies, gate)).await {
+        match within_bounds(self.transport.post_batch(&self.collection.create_path, &bodies, gate)).await {
             Ok(answers) => answers,
             Err(error) => indices.iter().map(|_| Err(error.clone())).collect(),
         }
@@ -288,7 +288,7 @@ impl<N: NewEntity> Creates<N> {
         if outcome >= Outcome::Unknown || is_in_its_own_way {
             match self.read_back(pending.index).await {
                 ReadBack::Created(entity) => return Step::Ended(Ok(Created::Entity(entity))),
-                ReadBack::Absent if self.exchange.client.keeps_ids => {
+                ReadBack::Absent if self.transport.client.keeps_ids => {
                     pending.is_resent = true;
                     again = Some(pending.retries.resend());
                 }
@@ -296,7 +296,7 @@ impl<N: NewEntity> Creates<N> {
             }
         }
         match again {
-            Some(delay) if self.exchange.is_in_time(delay) => Step::Again { error, delay },
+            Some(delay) if self.transport.is_in_time(delay) => Step::Again { error, delay },
             Some(delay) => Step::failed(pending, error.with_retry_after(delay.wait)),
             None => Step::failed(pending, error),
         }
@@ -309,7 +309,7 @@ impl<N: NewEntity> Creates<N> {
 
     /// Looks whether what was sent is there.
     async fn read_back(&self, index: usize) -> ReadBack<N::Entity> {
-        if self.exchange.caller.gone.is_cancelled() {
+        if self.transport.caller.gone.is_cancelled() {
             return ReadBack::NotKnown;
         }
         read_back(&self.collection, &self.new[index]).await
@@ -319,7 +319,7 @@ impl<N: NewEntity> Creates<N> {
     fn charge(&self, group: &[Pending], steps: &mut [Step<N::Entity>]) {
         let is_charged =
             |step: &Step<N::Entity>| matches!(step, Step::Again { delay, .. } if !delay.is_graphs);
-        if !steps.iter().any(is_charged) || self.exchange.client.budget.withdraw() {
+        if !steps.iter().any(is_charged) || self.transport.client.budget.withdraw() {
             return;
         }
         metrics::retry_budget_spent();

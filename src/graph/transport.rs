@@ -1,5 +1,5 @@
-//! One attempt at a request to Graph and its answer: the caller's token and ids on it, the origin that nothing changes,
-//! and the failure modes told apart. Whether another attempt follows is for those who ask.
+//! One attempt at a request to Graph and its response, with the caller's token and ids, always to the configured origin.
+//! Callers decide whether another attempt follows.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,8 +37,8 @@ const MAX_RESENDS: u32 = 2;
 /// When to come back for what the request's time or a shutdown left over of many writes.
 pub(super) const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// What the calls of one request share.
-pub(super) struct Exchange {
+/// The client on behalf of one caller. Shared by all calls of a request.
+pub(super) struct Transport {
     pub(super) client: Arc<ClientState>,
     pub(super) caller: Caller,
     /// What its reads may take, where they are not a caller's own.
@@ -53,7 +53,7 @@ pub(super) enum BatchError {
     Broken(Error),
 }
 
-impl Exchange {
+impl Transport {
     /// When the caller stops waiting; an error where that has passed, or the caller has left, so that nothing more is sent.
     pub(super) fn deadline(&self) -> Result<Instant, Error> {
         let deadline = Instant::from_std(self.caller.deadline);
@@ -70,8 +70,8 @@ impl Exchange {
         taken.map_err(|retry_after| Error::OverBudget { retry_after })
     }
 
-    /// Whether something new may be sent: the caller is there, and the process is not to stop.
-    pub(super) fn may_go_on(&self) -> bool {
+    /// Whether a request may still be sent: the caller is connected and no shutdown has begun.
+    pub(super) fn can_continue(&self) -> bool {
         !self.caller.gone.is_cancelled() && !self.is_stopping()
     }
 
@@ -98,14 +98,14 @@ impl Exchange {
     /// Waits; false where the caller has gone or the process is to stop.
     pub(super) async fn wait_until(&self, until: Instant) -> bool {
         tokio::select! {
-            () = tokio::time::sleep_until(until) => self.may_go_on(),
+            () = tokio::time::sleep_until(until) => self.can_continue(),
             () = self.caller.gone.cancelled() => false,
             () = self.client.stopping.cancelled() => false,
         }
     }
 
-    /// What is left of a wait that Graph told this caller.
-    pub(super) fn told_to_wait(&self, direction: Direction) -> Option<Duration> {
+    /// What is left of the caller's latest `Retry-After`.
+    pub(super) fn remaining_retry_after(&self, direction: Direction) -> Option<Duration> {
         self.client.throttles.remaining(&self.caller.authorization, direction)
     }
 
@@ -137,7 +137,7 @@ impl Exchange {
         }
         request.gate = Some(gate.clone());
         let withdrawal = async {
-            self.given_up().await;
+            self.withdrawn().await;
             Error::Withdrawn
         };
         self.send_write(request, gate, withdrawal).await
@@ -156,7 +156,7 @@ impl Exchange {
         request.gate = Some(gate.clone());
         let withdrawal = async {
             tokio::select! {
-                () = self.given_up() => {}
+                () = self.withdrawn() => {}
                 () = self.client.stopping.cancelled() => {}
             }
             Error::LeftOver { retry_after: RETRY_AFTER }
@@ -171,8 +171,12 @@ impl Exchange {
         self.client.draining.is_cancelled()
     }
 
-    /// Waits for a write that runs in a task of its own, until the caller's time is over or the process is about to end.
-    pub(super) async fn until_told<T>(&self, deadline: Instant, task: impl Future<Output = T>) -> Option<T> {
+    /// Waits for a write that runs in a task of its own, until the deadline or the end of the process.
+    pub(super) async fn wait_for_write<T>(
+        &self,
+        deadline: Instant,
+        task: impl Future<Output = T>,
+    ) -> Option<T> {
         tokio::select! {
             biased;
             ended = task => Some(ended),
@@ -182,7 +186,7 @@ impl Exchange {
     }
 
     /// Resolves when no write may begin any more: the caller disconnected, the request timed out, or the process drains.
-    async fn given_up(&self) {
+    async fn withdrawn(&self) {
         tokio::select! {
             () = self.caller.gone.cancelled() => {}
             () = self.client.draining.cancelled() => {}
@@ -277,7 +281,7 @@ impl Exchange {
     /// Sends the request, reads the whole answer, and tells success from failure. Nothing is sent where Graph told the
     /// caller to wait, or cannot be reached for now.
     async fn send(&self, request: Request, direction: Direction) -> Result<Answer, Error> {
-        if let Some(retry_after) = self.told_to_wait(direction) {
+        if let Some(retry_after) = self.remaining_retry_after(direction) {
             return Err(Error::Throttled { retry_after });
         }
         self.client.budget.deposit();
@@ -313,7 +317,7 @@ impl Exchange {
                 Some(gate) => gate.reopen(),
                 None => self.take_read().is_ok(),
             };
-            if !may_be_sent || !self.may_go_on() || !self.client.budget.withdraw() {
+            if !may_be_sent || !self.can_continue() || !self.client.budget.withdraw() {
                 return Err(failure.error);
             }
             resends += 1;

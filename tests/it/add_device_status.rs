@@ -57,7 +57,7 @@ fn collection() -> String {
 }
 
 #[tokio::test]
-async fn the_input_becomes_one_post_and_its_answer_a_node() {
+async fn the_input_is_sent_as_one_post_and_the_response_becomes_a_node() {
     let gateway = Gateway::start().await;
     let mut variables = input(device_status());
     variables["input"]["clientMutationId"] = json!("m-1");
@@ -96,7 +96,7 @@ async fn the_input_becomes_one_post_and_its_answer_a_node() {
 }
 
 #[tokio::test]
-async fn only_the_headers_that_the_contract_names_go_to_graph() {
+async fn only_the_documented_headers_are_sent_to_graph() {
     let gateway = Gateway::start().await;
     let id = "0385114b-b48f-4800-a046-f249eaba24b1";
     gateway
@@ -133,7 +133,7 @@ async fn only_the_headers_that_the_contract_names_go_to_graph() {
 }
 
 #[tokio::test]
-async fn every_date_arrives_and_comes_back_byte_for_byte() {
+async fn dates_are_sent_and_returned_byte_for_byte() {
     let gateway = Gateway::start().await;
     for date in [
         "2016-12-31T23:57:41.6559639+03:00",
@@ -151,7 +151,7 @@ async fn every_date_arrives_and_comes_back_byte_for_byte() {
 }
 
 #[tokio::test]
-async fn the_live_like_profile_answers_in_utc_and_that_is_passed_on() {
+async fn dates_that_graph_returns_in_utc_are_returned_unchanged() {
     let sandbox = Settings { profile: Profile::LiveLike, ..Settings::default() };
     let gateway = Gateway::builder().sandbox(sandbox).start().await;
     // The live service may have no route for this very call, and the caller is told so.
@@ -166,7 +166,7 @@ async fn the_live_like_profile_answers_in_utc_and_that_is_passed_on() {
 }
 
 #[tokio::test]
-async fn a_date_that_is_none_is_refused_before_anything_is_sent() {
+async fn an_invalid_date_is_rejected_before_anything_is_sent() {
     let gateway = Gateway::start().await;
     for (date, why) in [
         ("2016-12-31T23:57:41.65596391Z", "7 fractional digits"),
@@ -222,7 +222,7 @@ async fn platform_is_the_full_int32_range() {
 }
 
 #[tokio::test]
-async fn strings_are_any_unicode_sent_as_they_came() {
+async fn strings_with_any_unicode_are_sent_unchanged() {
     let gateway = Gateway::start().await;
     for text in [
         "",
@@ -242,7 +242,7 @@ async fn strings_are_any_unicode_sent_as_they_came() {
 }
 
 #[tokio::test]
-async fn escapes_in_string_literals_are_the_characters_that_they_stand_for() {
+async fn escapes_in_string_literals_are_decoded() {
     let gateway = Gateway::start().await;
     let query = r#"mutation { addDeviceStatus(input: {configurationId: "CONFIGURATION", deviceStatus: {
         deviceDisplayName: "\uD83C\uDF4F \u{1F34F} \u00e9", userName: """block "quoted" \""" """, deviceModel: "\t\"\\\/",
@@ -258,7 +258,7 @@ async fn escapes_in_string_literals_are_the_characters_that_they_stand_for() {
 }
 
 #[tokio::test]
-async fn the_eight_statuses_map_both_ways_and_the_ninth_is_read_only() {
+async fn the_eight_statuses_map_in_both_directions_and_the_ninth_is_read_only() {
     let gateway = Gateway::start().await;
     for (name, graph) in [
         ("UNKNOWN", "unknown"),
@@ -297,7 +297,7 @@ async fn graph_id_is_sent_as_id_only_when_given() {
 }
 
 #[tokio::test]
-async fn the_configuration_id_is_one_path_segment_whatever_it_holds() {
+async fn the_configuration_id_is_encoded_as_one_path_segment() {
     let gateway = Gateway::start().await;
     for (id, segment) in [
         ("a/b", "a%2Fb"),
@@ -322,7 +322,7 @@ async fn the_configuration_id_is_one_path_segment_whatever_it_holds() {
 }
 
 #[tokio::test]
-async fn ids_that_a_url_folds_away_are_refused() {
+async fn ids_that_are_dot_segments_are_rejected() {
     let gateway = Gateway::start().await;
     for id in ["", ".", "..", "%2e", "%2E%2e", ".%2E", "%252e%252e"] {
         let variables = json!({"input": {"configurationId": id, "deviceStatus": device_status()}});
@@ -337,7 +337,7 @@ async fn ids_that_a_url_folds_away_are_refused() {
 }
 
 #[tokio::test]
-async fn a_global_id_names_the_configuration_as_well_and_one_of_another_type_is_refused() {
+async fn a_global_id_of_a_configuration_is_accepted_and_one_of_another_type_is_rejected() {
     let gateway = Gateway::start().await;
     let query = "query($id: ID!) { iosLobAppProvisioningConfiguration(id: $id) { id } }";
     let reply = gateway.graphql(query, json!({"id": DEMO_CONFIGURATION_ID})).await;
@@ -358,7 +358,7 @@ async fn a_global_id_names_the_configuration_as_well_and_one_of_another_type_is_
 }
 
 #[tokio::test]
-async fn the_other_documented_url_is_a_setting() {
+async fn the_alternative_create_path_is_a_setting() {
     let stub = Settings { ref_mode: RefMode::Stub, ..Settings::default() };
     let gateway = Gateway::builder().sandbox(stub).create_path(CreatePath::Ref).start().await;
     let reply = add(&gateway, input(device_status())).await;
@@ -374,7 +374,7 @@ async fn the_other_documented_url_is_a_setting() {
 }
 
 #[tokio::test]
-async fn a_list_of_unknown_members_is_refused_with_their_path() {
+async fn an_unknown_input_field_is_rejected_by_name() {
     let gateway = Gateway::start().await;
     let reply = add(&gateway, input_with("invented", json!(1))).await;
     assert_eq!(reply.code(), "BAD_USER_INPUT");

@@ -70,7 +70,7 @@ async fn assignments_have_a_type_for_each_kind_of_target() {
 }
 
 #[tokio::test]
-async fn every_kind_of_target_is_read_and_an_unknown_one_says_its_name() {
+async fn each_kind_of_target_is_read_and_an_unknown_one_has_its_type_name() {
     let gateway = Gateway::start().await;
     let target = |kind: &str, more: Value| {
         let mut target = json!({"@odata.type": kind});
@@ -137,7 +137,7 @@ async fn group_assignments_are_listed() {
 }
 
 #[tokio::test]
-async fn an_assignment_list_that_fails_is_null_beside_its_siblings() {
+async fn a_failed_assignment_list_is_null_and_its_siblings_keep_their_data() {
     let gateway = Gateway::start().await;
     gateway.sandbox.inject("missing-route;path=/groupAssignments".parse().unwrap());
     let query = "query($id: ID!) { iosLobAppProvisioningConfiguration(id: $id) {

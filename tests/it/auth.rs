@@ -6,7 +6,7 @@ use crate::add_device_status::{MUTATION, device_status, input};
 use crate::harness::{Gateway, Reply, fresh_token};
 
 #[tokio::test]
-async fn row_13_without_a_usable_token_graph_is_not_asked() {
+async fn a_request_without_a_usable_token_sends_nothing_to_graph() {
     let gateway = Gateway::start().await;
     let headers: [&[&str]; 9] = [
         &[],
@@ -45,7 +45,7 @@ async fn typename_and_introspection_need_no_token() {
 }
 
 #[tokio::test]
-async fn introspection_is_refused_where_it_is_off() {
+async fn introspection_is_rejected_if_it_is_off() {
     let gateway = Gateway::builder().api(|api| api.introspection = false).start().await;
     for query in ["{ __schema { queryType { name } } }", "{ x: __type(name: \"Query\") { name } }"] {
         let reply = gateway.graphql_as(None, query, json!({})).await;
@@ -56,7 +56,7 @@ async fn introspection_is_refused_where_it_is_off() {
 }
 
 #[tokio::test]
-async fn a_callers_token_serves_that_caller_alone() {
+async fn a_token_is_used_only_for_its_own_request() {
     let gateway = Gateway::start().await;
     let (one, two) = futures_util::future::join(
         gateway.graphql_as(Some("token-of-one"), MUTATION, input(device_status())),
@@ -72,7 +72,7 @@ async fn a_callers_token_serves_that_caller_alone() {
 }
 
 #[tokio::test]
-async fn a_caller_is_known_by_the_token_however_the_header_is_written() {
+async fn a_caller_is_identified_by_the_token_in_every_form_of_the_header() {
     let gateway = Gateway::start().await;
     let token = fresh_token();
     gateway.sandbox.inject("429;retry-after=600;times=1".parse().unwrap());

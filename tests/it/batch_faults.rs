@@ -45,7 +45,7 @@ fn errors(reply: &Reply) -> Vec<(u64, String)> {
 }
 
 #[tokio::test]
-async fn row_16_a_fault_of_one_item_is_null_and_an_error_there_and_nowhere_else() {
+async fn a_failed_batch_item_is_null_with_an_error_for_its_node_only() {
     let gateway = Gateway::impatient().start().await;
     let ids = ids(&gateway, 3).await;
     for (fault, code, retryable) in [
@@ -76,7 +76,7 @@ async fn row_16_a_fault_of_one_item_is_null_and_an_error_there_and_nowhere_else(
 }
 
 #[tokio::test]
-async fn row_16_an_object_that_is_not_there_is_null_without_an_error() {
+async fn an_absent_object_in_a_batch_is_null_without_an_error() {
     let gateway = Gateway::start().await;
     let ids = ids(&gateway, 3).await;
     for fault in ["batch-item;item=2;status=404", "batch-item;item=2;status=410;body=empty"] {
@@ -87,7 +87,7 @@ async fn row_16_an_object_that_is_not_there_is_null_without_an_error() {
 }
 
 #[tokio::test]
-async fn row_16_disorder_and_surplus_change_nothing() {
+async fn shuffled_and_surplus_batch_responses_have_no_effect() {
     let gateway = Gateway::start().await;
     let ids = ids(&gateway, 20).await;
     for fault in ["batch-shuffled", "batch-surplus", "slow-body;piece=100;pause=1ms"] {
@@ -100,7 +100,7 @@ async fn row_16_disorder_and_surplus_change_nothing() {
 }
 
 #[tokio::test]
-async fn row_16_only_throttled_items_are_asked_again() {
+async fn only_throttled_batch_items_are_retried() {
     let gateway = Gateway::start().await;
     let ids = ids(&gateway, 4).await;
     for (faults, sizes) in [
@@ -129,7 +129,7 @@ async fn row_16_only_throttled_items_are_asked_again() {
 }
 
 #[tokio::test]
-async fn row_16_a_wait_beyond_the_deadline_is_not_waited_for_and_keeps_no_one_else_waiting() {
+async fn a_retry_after_beyond_the_request_timeout_fails_its_item_without_delaying_others() {
     let gateway = Gateway::start().await;
     let ids = ids(&gateway, 3).await;
     let faults = [
@@ -143,7 +143,7 @@ async fn row_16_a_wait_beyond_the_deadline_is_not_waited_for_and_keeps_no_one_el
 }
 
 #[tokio::test]
-async fn row_16_what_is_unavailable_or_lost_is_asked_again() {
+async fn unavailable_and_lost_batch_items_are_retried() {
     let gateway = Gateway::start().await;
     let ids = ids(&gateway, 3).await;
     for (fault, sizes) in [
@@ -161,7 +161,7 @@ async fn row_16_what_is_unavailable_or_lost_is_asked_again() {
 }
 
 #[tokio::test]
-async fn row_16_throttling_without_end_ends_at_the_deadline() {
+async fn endless_throttling_ends_at_the_request_timeout() {
     let short =
         |settings: &mut intune_graphql::server::Settings| settings.request_timeout = Duration::from_secs(2);
     let gateway = Gateway::builder().settings(short).start().await;
@@ -175,7 +175,7 @@ async fn row_16_throttling_without_end_ends_at_the_deadline() {
 }
 
 #[tokio::test]
-async fn row_16_a_batch_that_fails_whole_is_an_error_of_each_of_its_nodes() {
+async fn a_failed_batch_is_an_error_for_each_of_its_nodes() {
     let gateway = Gateway::impatient().start().await;
     let ids = ids(&gateway, 3).await;
     for (fault, code) in [
@@ -207,7 +207,7 @@ async fn row_16_a_batch_that_fails_whole_is_an_error_of_each_of_its_nodes() {
 }
 
 #[tokio::test]
-async fn row_16_one_batch_of_several_that_fails_leaves_the_others_standing() {
+async fn a_failed_batch_leaves_other_batches_intact() {
     let gateway = Gateway::impatient().start().await;
     let ids = ids(&gateway, 40).await;
     let reply = read(&gateway, &ids, &["503;path=$batch;times=1"]).await;
@@ -218,7 +218,7 @@ async fn row_16_one_batch_of_several_that_fails_leaves_the_others_standing() {
 }
 
 #[tokio::test]
-async fn row_16_a_list_and_a_count_in_a_batch_fail_alone_too() {
+async fn a_list_and_a_count_in_a_batch_fail_separately() {
     let gateway = Gateway::start().await;
     let query = "{ iosLobAppProvisioningConfigurations(first: 3) { nodes { id
         deviceStatuses(first: 1) { nodes { id configuration { id } } } } } }";
@@ -239,7 +239,7 @@ async fn row_16_a_list_and_a_count_in_a_batch_fail_alone_too() {
 }
 
 #[tokio::test]
-async fn row_16_an_item_that_nests_without_end_is_an_error_there_and_nowhere_else() {
+async fn a_deeply_nested_batch_item_is_an_error_for_its_node_only() {
     let gateway = Gateway::start().await;
     let ids = ids(&gateway, 3).await;
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));

@@ -116,7 +116,7 @@ async fn many_are_created_in_batches_of_twenty_and_their_order_is_kept() {
 }
 
 #[tokio::test]
-async fn a_thousand_are_taken_and_none_and_one_and_no_more() {
+async fn a_bulk_accepts_zero_to_a_thousand_items() {
     let gateway = Gateway::start().await;
     let before = statuses(&gateway);
     assert_eq!(results(&add(&gateway, numbered(1000)).await).len(), 1000);
@@ -137,7 +137,7 @@ async fn a_thousand_are_taken_and_none_and_one_and_no_more() {
 }
 
 #[tokio::test]
-async fn one_that_fails_leaves_the_others() {
+async fn a_failed_item_leaves_the_others_intact() {
     let gateway = Gateway::impatient().start().await;
     for (fault, code, outcome, retryable) in [
         ("batch-item;item=2;status=400;code=BadRequest;message=No", "BAD_USER_INPUT", "REJECTED", false),
@@ -175,7 +175,7 @@ async fn one_that_fails_leaves_the_others() {
 }
 
 #[tokio::test]
-async fn items_that_graph_did_not_do_are_sent_again_and_only_they() {
+async fn only_items_that_graph_did_not_execute_are_resent() {
     let gateway = Gateway::start().await;
     for (faults, sizes) in [
         (vec!["batch-item;item=2;status=429;retry-after=0.2;times=1"], vec![4]),
@@ -199,7 +199,7 @@ async fn items_that_graph_did_not_do_are_sent_again_and_only_they() {
 }
 
 #[tokio::test]
-async fn a_batch_whose_answer_is_lost_is_not_sent_again() {
+async fn a_batch_with_a_lost_response_is_not_resent() {
     let gateway = Gateway::start().await;
     for fault in
         ["drop-applied;path=$batch;times=1", "504;path=$batch;times=1", "canned;text={};path=$batch;times=1"]
@@ -215,7 +215,7 @@ async fn a_batch_whose_answer_is_lost_is_not_sent_again() {
 }
 
 #[tokio::test]
-async fn lost_ones_with_ids_are_read_back() {
+async fn items_with_client_ids_and_lost_responses_are_read_back() {
     let settings = || Settings { ids: IdPolicy::Keep, ..Settings::default() };
     let gateway = Gateway::builder().sandbox(settings()).start().await;
     let before = statuses(&gateway);
@@ -234,7 +234,7 @@ async fn lost_ones_with_ids_are_read_back() {
 }
 
 #[tokio::test]
-async fn what_intune_does_not_take_in_one_window_is_left_over_with_the_time_to_come_back() {
+async fn items_beyond_the_throttling_window_are_left_with_a_retry_after() {
     let settings = Settings { throttle: Switch::On, ..Settings::default() };
     let gateway = Gateway::builder()
         .sandbox(settings)
@@ -261,7 +261,7 @@ async fn what_intune_does_not_take_in_one_window_is_left_over_with_the_time_to_c
 }
 
 #[tokio::test]
-async fn no_further_batch_is_sent_for_a_caller_who_has_gone() {
+async fn no_further_batch_is_sent_after_the_caller_disconnects() {
     let gateway = Gateway::start().await;
     inject(&gateway, &["slow-first-byte;wait=1s"]);
     let input = json!({"configurationId": DEMO_CONFIGURATION_ID, "deviceStatuses": numbered(400)});

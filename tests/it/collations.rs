@@ -26,7 +26,7 @@ async fn answering(names: &[Value]) -> Gateway {
 }
 
 #[tokio::test]
-async fn rows_that_a_collation_may_match_are_given() {
+async fn rows_that_a_collation_may_match_are_returned() {
     let names = [
         "Müller",
         "Mu\u{308}ller",
@@ -66,7 +66,7 @@ async fn rows_that_a_collation_may_match_are_given() {
 }
 
 #[tokio::test]
-async fn no_text_and_null_are_not_told_apart() {
+async fn empty_text_and_null_are_not_distinguished() {
     let gateway = answering(&[json!(""), Value::Null, json!("a")]).await;
     for filter in [json!({"eq": ""}), json!({"eq": null})] {
         let left = left(&gateway, json!({"userName": filter.clone()})).await;

@@ -129,7 +129,7 @@ impl Drop for Program {
 }
 
 #[tokio::test]
-async fn the_demo_prints_a_mutation_that_works_as_it_stands() {
+async fn the_mutation_that_the_demo_prints_succeeds() {
     let mut demo = Program::start(&[
         "demo",
         "--listen",
@@ -187,7 +187,7 @@ async fn the_demo_prints_a_mutation_that_works_as_it_stands() {
 }
 
 #[tokio::test]
-async fn the_sandboxs_variables_have_the_prefix_of_the_program() {
+async fn the_variables_of_the_sandbox_command_have_the_programs_prefix() {
     let variables =
         [("INTUNE_GRAPHQL_SANDBOX_LISTEN", "127.0.0.1:0"), ("INTUNE_GRAPHQL_SANDBOX_AUTH", "off")];
     let mut program = Program::start_with(&["sandbox"], &variables);
@@ -255,7 +255,7 @@ fn help_lists_every_setting_with_its_variable_and_default() {
 }
 
 #[test]
-fn a_bad_setting_stops_the_start_with_one_line_that_names_it() {
+fn an_invalid_setting_fails_the_start_with_one_line_that_names_it() {
     for (arguments, named) in [
         (&["serve", "--listen", "nowhere"][..], "--listen"),
         (&["serve", "--graph-url", "graph.microsoft.com"][..], "--graph-url"),
@@ -325,14 +325,14 @@ fn a_bad_setting_stops_the_start_with_one_line_that_names_it() {
 }
 
 #[test]
-fn a_setting_is_a_variable_too() {
+fn a_setting_can_be_an_environment_variable() {
     let mut command = program(&["serve", "--listen", "127.0.0.1:0"]);
     let output = command.env("INTUNE_GRAPHQL_GRAPH_URL", "ftp://x/beta").output().unwrap();
     assert!(String::from_utf8(output.stderr).unwrap().contains("--graph-url"));
 }
 
 #[test]
-fn serve_has_neither_introspection_nor_graphiql_unless_asked() {
+fn introspection_and_graphiql_are_off_by_default_in_serve() {
     let mut gateway = Program::serve("http://127.0.0.1:1/beta", &[]);
     let url = gateway.line("listening on ");
     let (introspection, page) = tokio::runtime::Runtime::new().unwrap().block_on(async {

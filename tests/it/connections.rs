@@ -30,7 +30,7 @@ async fn hanging_first(protocol: Protocol) -> (FakeGraph, Gate) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn reads_leave_a_connection_that_hangs() {
+async fn reads_move_away_from_a_hanging_connection() {
     let (graph, output) = hanging_first(Protocol::TlsHttp2).await;
     let gateway = graph.gateway().attempt_timeout(Duration::from_secs(1)).start().await;
     is_read(&gateway.graphql(READ, json!({"id": "c"})).await, "before");
@@ -51,7 +51,7 @@ async fn reads_leave_a_connection_that_hangs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_create_on_a_connection_that_hangs_is_unknown_and_the_next_one_is_not() {
+async fn a_create_on_a_hanging_connection_is_unknown_and_the_next_one_succeeds() {
     let (graph, output) = hanging_first(Protocol::TlsHttp2).await;
     let gateway = graph
         .gateway()
@@ -71,7 +71,7 @@ async fn a_create_on_a_connection_that_hangs_is_unknown_and_the_next_one_is_not(
 
 /// Creates of one caller, all unanswered, take no stream from another.
 #[tokio::test(flavor = "multi_thread")]
-async fn slow_creates_of_one_caller_keep_nobody_waiting() {
+async fn slow_creates_of_one_caller_do_not_delay_others() {
     const CREATES: usize = 130;
     for limit in [100, 5, 1] {
         let graph = FakeGraph::start(Protocol::TlsHttp2).await;
@@ -109,7 +109,7 @@ async fn slow_creates_of_one_caller_keep_nobody_waiting() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_breaker_closes_when_a_connection_comes_about() {
+async fn the_circuit_breaker_closes_when_a_connection_is_established() {
     for protocol in [Protocol::Http1, Protocol::TlsHttp2] {
         let mut graph = FakeGraph::refusing(protocol);
         // Ends before the first back-off does.
@@ -144,7 +144,7 @@ async fn the_breaker_closes_when_a_connection_comes_about() {
 
 /// A connection without TLS is what a probe waits for, and a handshake that hangs is none.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_breaker_stays_open_while_the_handshake_of_the_probe_hangs() {
+async fn the_circuit_breaker_stays_open_while_the_probes_handshake_hangs() {
     let mut graph = FakeGraph::refusing(Protocol::TlsHttp2);
     let gateway = graph
         .gateway()
@@ -177,7 +177,7 @@ async fn the_breaker_stays_open_while_the_handshake_of_the_probe_hangs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_read_on_a_connection_that_is_just_closing_is_sent_again_at_once() {
+async fn a_read_on_a_closing_connection_is_resent_immediately() {
     for protocol in [Protocol::Http1, Protocol::TlsHttp1] {
         let graph = FakeGraph::start(protocol).await;
         graph.script_connections(|number| ConnectionScript {
@@ -202,7 +202,7 @@ async fn a_read_on_a_connection_that_is_just_closing_is_sent_again_at_once() {
 
 /// The whole request arrives, and instead of an answer the end of the connection.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_read_that_meets_the_end_of_a_used_connection_is_sent_again_at_once() {
+async fn a_read_on_a_reused_connection_that_closes_is_resent_immediately() {
     for protocol in [Protocol::Http1, Protocol::TlsHttp1, Protocol::TlsHttp2] {
         let graph = FakeGraph::start(protocol).await;
         graph.script_replies(|request| match request.number {
@@ -220,7 +220,7 @@ async fn a_read_that_meets_the_end_of_a_used_connection_is_sent_again_at_once() 
 
 /// Several connections wait, all of which close as they are used.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_read_passes_by_all_connections_that_are_just_closing() {
+async fn a_read_skips_all_closing_connections() {
     let graph = FakeGraph::start(Protocol::Http1).await;
     graph.script_connections(|number| ConnectionScript {
         requests: (number <= 8).then_some(1),
@@ -245,7 +245,7 @@ async fn a_read_passes_by_all_connections_that_are_just_closing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_read_whose_new_connections_all_end_makes_no_storm() {
+async fn a_read_whose_new_connections_all_close_is_not_resent_without_limit() {
     for protocol in [Protocol::Http1, Protocol::TlsHttp2] {
         let graph = FakeGraph::start(protocol).await;
         graph.script_replies(|_| Answer::close());
@@ -261,7 +261,7 @@ async fn a_read_whose_new_connections_all_end_makes_no_storm() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_create_on_a_connection_that_is_just_closing_is_sent_once() {
+async fn a_create_on_a_closing_connection_is_sent_once() {
     for protocol in [Protocol::Http1, Protocol::TlsHttp1] {
         let graph = FakeGraph::start(protocol).await;
         graph.script_replies(|request| match request.number {
@@ -277,7 +277,7 @@ async fn a_create_on_a_connection_that_is_just_closing_is_sent_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_gateway_leaves_no_connection_behind() {
+async fn a_stopped_gateway_leaves_no_connection_open() {
     for protocol in [Protocol::Http1, Protocol::TlsHttp1, Protocol::TlsHttp2] {
         let graph = FakeGraph::start(protocol).await;
         let gateway = graph.gateway().start().await;

@@ -24,7 +24,7 @@ fn members(text: &str, bytes: usize) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn gzip_is_read_by_each_of_its_names_and_in_any_number_of_members() {
+async fn gzip_is_decoded_under_each_name_and_with_several_members() {
     let with_empty = [gzip(b""), gzip(BODY.as_bytes()), gzip(b"")].concat();
     for protocol in [Protocol::Http1, Protocol::TlsHttp2] {
         let graph = FakeGraph::start(protocol).await;
@@ -51,7 +51,7 @@ async fn gzip_is_read_by_each_of_its_names_and_in_any_number_of_members() {
 }
 
 #[tokio::test]
-async fn a_created_object_and_an_error_are_read_in_them_too() {
+async fn a_created_object_and_an_error_are_decoded_in_each_coding() {
     let graph = FakeGraph::start(Protocol::Http1).await;
     let gateway = graph.gateway().start().await;
     for coding in ["gzip", "GZIP", "x-gzip"] {
@@ -78,7 +78,7 @@ async fn a_created_object_and_an_error_are_read_in_them_too() {
 
 /// Whatever is cut off or damaged is no answer.
 #[tokio::test]
-async fn a_stream_that_is_cut_off_or_followed_by_something_else_is_not_taken_for_whole() {
+async fn a_truncated_or_extended_gzip_stream_is_rejected() {
     let graph = FakeGraph::start(Protocol::Http1).await;
     // Ends before the first back-off does.
     let deadline = std::time::Duration::from_millis(950);

@@ -42,7 +42,7 @@ fn expected(gateway: &Gateway, configuration: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn the_counts_are_right_and_one_batch_of_nine() {
+async fn the_counts_are_correct_and_take_one_batch_of_nine() {
     let gateway = Gateway::start().await;
     for configuration in gateway.sandbox.configurations() {
         let reply = counts(&gateway, &configuration["id"], &[]).await;
@@ -59,7 +59,7 @@ async fn the_counts_are_right_and_one_batch_of_nine() {
 }
 
 #[tokio::test]
-async fn counts_whose_filters_were_ignored_are_not_given() {
+async fn counts_with_ignored_filters_are_null() {
     let gateway = Gateway::start().await;
     let metric = "intune_graphql_graph_filter_ignored_counts_total";
     let before = gateway.counter(metric).await;
@@ -83,7 +83,7 @@ async fn counts_whose_filters_were_ignored_are_not_given() {
 }
 
 #[tokio::test]
-async fn a_count_that_fails_is_null_and_the_others_stand() {
+async fn a_failed_count_is_null_and_the_others_are_returned() {
     let gateway = Gateway::start().await;
     for (fault, code) in [
         ("500;path=%27error%27", "UPSTREAM_ERROR"),
@@ -103,7 +103,7 @@ async fn a_count_that_fails_is_null_and_the_others_stand() {
 
 /// Without the count of all, equal counts may be right or not.
 #[tokio::test]
-async fn counts_that_cannot_be_told_from_ignored_ones_are_not_given() {
+async fn counts_that_may_have_ignored_filters_are_null() {
     // One status of each kind.
     let even = Settings { configurations: 1, statuses: 8, ..Settings::default() };
     let gateway = Gateway::impatient().sandbox(even).start().await;

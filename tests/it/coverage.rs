@@ -203,7 +203,7 @@ fn every_part_of_the_schema_is_used_by_a_test() {
 }
 
 #[test]
-fn literals_are_told_from_the_code_around_them() {
+fn string_literals_are_found_in_rust_code() {
     let source = r##"let a = "{ a \"b\" }"; // "no"
         let b = '"'; let c = r#"raw "x""#; let d: &'static str = "d\n";"##;
     assert_eq!(literals(source), ["{ a \"b\" }", "raw \"x\"", "d "]);

@@ -76,7 +76,7 @@ fn codes(reply: &Reply) -> Vec<(usize, String)> {
 }
 
 #[tokio::test]
-async fn row_10_forged_cursors_are_bad_input_and_ask_graph_for_nothing() {
+async fn forged_cursors_are_bad_input_and_send_nothing_to_graph() {
     let gateway = of_many_fields().await;
     let mut real = Listed::read(&gateway, json!({"first": 20})).await.cursors;
     let query =
@@ -98,7 +98,7 @@ async fn row_10_forged_cursors_are_bad_input_and_ask_graph_for_nothing() {
 }
 
 #[tokio::test]
-async fn forged_ids_are_bad_input_or_name_nothing() {
+async fn forged_ids_are_bad_input_or_absent_objects() {
     let gateway = of_many_fields().await;
     let mut real = ids(&gateway, 20).await;
     real.push("ig~1.c.~4qI2MTYx4qIxNqLiMTai4g".to_owned());
@@ -124,7 +124,7 @@ async fn forged_ids_are_bad_input_or_name_nothing() {
 }
 
 #[tokio::test]
-async fn a_cursor_of_another_list_filter_order_or_key_is_refused() {
+async fn a_cursor_of_another_list_filter_order_or_key_is_rejected() {
     let gateway = Gateway::start().await;
     let filter = json!({"platform": {"eq": 8}});
     let order = json!({"field": "PLATFORM"});
@@ -171,7 +171,7 @@ async fn a_cursor_of_another_list_filter_order_or_key_is_refused() {
 }
 
 #[tokio::test]
-async fn the_cursor_of_an_edge_that_a_mutation_returned_is_refused() {
+async fn the_cursor_of_a_mutations_edge_is_rejected() {
     let gateway = Gateway::start().await;
     let reply = gateway.graphql(MUTATION, input(device_status())).await;
     let cursor = reply.data()["addDeviceStatus"]["deviceStatusEdge"]["cursor"].clone();
@@ -182,7 +182,7 @@ async fn the_cursor_of_an_edge_that_a_mutation_returned_is_refused() {
 }
 
 #[tokio::test]
-async fn ids_of_the_wrong_type_or_parent_are_told_apart() {
+async fn ids_of_the_wrong_type_or_parent_are_bad_input() {
     let gateway = Gateway::start().await;
     let status = ids(&gateway, 1).await.remove(0);
     let query = "query($id: ID!) { iosLobAppProvisioningConfiguration(id: $id) { id } }";

@@ -204,7 +204,7 @@ async fn is_ready(gateway: &Gateway) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hang_up_while_the_key_is_noted_leaves_it_free() {
+async fn a_disconnect_while_the_key_is_stored_leaves_the_key_free() {
     let disk = Disk::new();
     let gateway =
         disk.gateway().settings(|settings| settings.concurrency.max_concurrent_requests = 1).start().await;
@@ -234,7 +234,7 @@ async fn a_hang_up_while_the_key_is_noted_leaves_it_free() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_caller_waits_for_a_stalled_disk_until_the_deadline() {
+async fn a_call_waits_for_a_stalled_disk_until_the_request_timeout() {
     let disk = Disk::new();
     let gateway = disk
         .gateway()
@@ -271,7 +271,7 @@ async fn a_caller_waits_for_a_stalled_disk_until_the_deadline() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_full_disk_is_told_and_used_again_when_there_is_room() {
+async fn a_full_disk_is_reported_and_used_again_once_it_has_space() {
     let disk = Disk::new();
     let gateway = disk.gateway().start().await;
     let before = made(&add(&gateway, "before").await).0;
@@ -303,7 +303,7 @@ async fn a_full_disk_is_told_and_used_again_when_there_is_room() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_created_while_the_disk_was_full_is_known_afterwards() {
+async fn keys_of_objects_created_while_the_disk_was_full_are_known_afterwards() {
     let disk = Disk::new();
     let gateway =
         disk.gateway().settings(|settings| settings.request_timeout = Duration::from_secs(3)).start().await;

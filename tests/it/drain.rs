@@ -60,7 +60,7 @@ async fn asked(sandbox: &Sandbox, times: usize) {
 }
 
 #[test]
-fn a_request_under_way_is_answered_and_the_exit_code_is_0() {
+fn an_in_flight_request_is_answered_and_the_exit_code_is_0() {
     let upstream = upstream();
     let (gateway, url, _) = gateway(&upstream.root, &[]);
     upstream.sandbox.inject(FaultRule::once("slow-first-byte;wait=1s".parse().unwrap()));
@@ -72,7 +72,7 @@ fn a_request_under_way_is_answered_and_the_exit_code_is_0() {
 }
 
 #[test]
-fn a_write_whose_caller_has_gone_is_finished() {
+fn an_in_flight_write_finishes_after_its_caller_disconnects() {
     let upstream = upstream();
     let (gateway, url, _) = gateway(&upstream.root, &[]);
     let before = upstream.sandbox.device_statuses(DEMO_CONFIGURATION_ID).len();
@@ -85,7 +85,7 @@ fn a_write_whose_caller_has_gone_is_finished() {
 }
 
 #[test]
-fn a_write_that_outlasts_the_drain_time_out_is_counted_and_the_exit_code_is_1() {
+fn a_write_that_exceeds_the_drain_timeout_is_counted_and_the_exit_code_is_1() {
     let upstream = upstream();
     let (gateway, url, _) = gateway(&upstream.root, &["--drain-timeout", "200ms"]);
     upstream.sandbox.inject(FaultRule::once("slow-first-byte;wait=60s".parse().unwrap()));
@@ -97,7 +97,7 @@ fn a_write_that_outlasts_the_drain_time_out_is_counted_and_the_exit_code_is_1() 
 }
 
 #[test]
-fn readiness_goes_first_and_requests_are_taken_until_the_delay_is_over() {
+fn readiness_fails_first_and_requests_are_accepted_until_the_delay_ends() {
     let upstream = upstream();
     let (gateway, url, admin) = gateway(&upstream.root, &["--drain-delay", "60s"]);
     gateway.terminate();
@@ -114,7 +114,7 @@ fn readiness_goes_first_and_requests_are_taken_until_the_delay_is_over() {
 }
 
 #[test]
-fn a_back_off_ends_at_once_and_what_is_known_is_told() {
+fn a_backoff_ends_immediately_and_returns_the_known_outcome() {
     let upstream = upstream();
     let (gateway, url, _) = gateway(&upstream.root, &["--drain-delay", "60s"]);
     upstream.sandbox.inject(FaultRule::always("429;retry-after=20".parse().unwrap()));

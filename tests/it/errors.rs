@@ -291,7 +291,7 @@ pub(crate) const CASES: &[Case] = &[
 ];
 
 #[tokio::test]
-async fn every_answer_maps_to_its_code_and_outcome_and_is_sent_once() {
+async fn each_graph_response_maps_to_its_code_and_outcome_and_is_sent_once() {
     let gateway = Gateway::impatient().start().await;
     for case in CASES {
         gateway.sandbox.clear_faults();
@@ -328,7 +328,7 @@ async fn every_answer_maps_to_its_code_and_outcome_and_is_sent_once() {
 }
 
 #[tokio::test]
-async fn ids_for_support_are_passed_on() {
+async fn request_ids_are_returned() {
     let gateway = Gateway::start().await;
     gateway.sandbox.inject(FaultRule::once("500".parse().unwrap()));
     let reply = gateway.graphql(MUTATION, input(device_status())).await;
@@ -339,7 +339,7 @@ async fn ids_for_support_are_passed_on() {
 }
 
 #[tokio::test]
-async fn a_claims_challenge_is_passed_on_whole() {
+async fn a_claims_challenge_is_returned_unchanged() {
     let gateway = Gateway::start().await;
     gateway.sandbox.inject(FaultRule::once("claims-challenge".parse().unwrap()));
     let reply = gateway.graphql(MUTATION, input(device_status())).await;
@@ -362,7 +362,7 @@ async fn retry_after_may_be_a_date() {
 }
 
 #[tokio::test]
-async fn graphs_own_refusals_are_told_without_faults() {
+async fn graphs_own_rejections_map_to_codes() {
     let gateway = Gateway::start().await;
     for (token, code) in [
         ("expired-token", "UNAUTHENTICATED"),
@@ -380,7 +380,7 @@ async fn graphs_own_refusals_are_told_without_faults() {
 }
 
 #[tokio::test]
-async fn a_connection_that_is_refused_sent_nothing() {
+async fn a_refused_connection_is_not_sent() {
     // Bound and not listening: nobody else can take the port, and a connection to it is refused.
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
@@ -396,7 +396,7 @@ async fn a_connection_that_is_refused_sent_nothing() {
 }
 
 #[tokio::test]
-async fn a_create_that_takes_too_long_is_unknown_and_is_finished_all_the_same() {
+async fn a_create_beyond_the_request_timeout_is_unknown_and_still_finishes() {
     let gateway = Gateway::builder()
         .settings(|settings| settings.request_timeout = std::time::Duration::from_millis(500))
         .start()
@@ -424,7 +424,7 @@ async fn a_create_that_takes_too_long_is_unknown_and_is_finished_all_the_same() 
 }
 
 #[tokio::test]
-async fn successes_in_other_forms_are_successes() {
+async fn other_forms_of_success_are_accepted() {
     let gateway = Gateway::start().await;
     gateway.sandbox.inject(FaultRule::once("created-200".parse().unwrap()));
     let reply = gateway.graphql(MUTATION, input(device_status())).await;
@@ -448,7 +448,7 @@ async fn successes_in_other_forms_are_successes() {
 }
 
 #[tokio::test]
-async fn what_was_created_without_a_body_is_read_back_at_the_configured_origin_once() {
+async fn an_object_created_without_a_body_is_read_back_once_at_the_configured_origin() {
     let gateway = Gateway::start().await;
     for header in ["location", "odata-entityid"] {
         gateway.forget();
@@ -475,7 +475,7 @@ async fn what_was_created_without_a_body_is_read_back_at_the_configured_origin_o
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_back_was_created_all_the_same_and_its_id_is_given() {
+async fn a_created_object_that_cannot_be_read_back_is_reported_with_its_id() {
     let gateway = Gateway::start().await;
     gateway.sandbox.inject(FaultRule::once("created-204;header=location".parse().unwrap()));
     let mut rule = FaultRule::always("403;code=Forbidden".parse().unwrap());
@@ -492,7 +492,7 @@ async fn what_cannot_be_read_back_was_created_all_the_same_and_its_id_is_given()
 }
 
 #[tokio::test]
-async fn reads_fail_with_codes_of_their_own() {
+async fn failed_reads_map_to_their_codes() {
     let gateway = Gateway::impatient().start().await;
     let query = "query($id: ID!) { __typename iosLobAppProvisioningConfiguration(id: $id) { id } }";
     for (fault, code, retryable) in [
@@ -528,7 +528,7 @@ async fn reads_fail_with_codes_of_their_own() {
 }
 
 #[tokio::test]
-async fn an_answer_over_the_bound_is_not_read() {
+async fn a_graph_response_above_the_size_limit_is_not_read() {
     let gateway = Gateway::builder().max_response(100).start().await;
     let reply = gateway.graphql(MUTATION, input(device_status())).await;
     assert_eq!(

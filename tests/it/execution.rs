@@ -33,7 +33,7 @@ async fn a_mutation_selected_twice_is_one_post() {
 }
 
 #[tokio::test]
-async fn a_document_with_descriptions_is_executed_as_one_without() {
+async fn descriptions_in_a_document_do_not_change_its_execution() {
     let gateway = Gateway::start().await;
     let query = r#"
         """
@@ -57,7 +57,7 @@ async fn a_document_with_descriptions_is_executed_as_one_without() {
 }
 
 #[tokio::test]
-async fn aliases_are_separate_writes_in_the_order_selected() {
+async fn aliased_writes_are_separate_and_in_selection_order() {
     let gateway = Gateway::start().await;
     let query = "mutation($a: AddDeviceStatusInput!, $b: AddDeviceStatusInput!, $c: AddDeviceStatusInput!) {
         z: addDeviceStatus(input: $a) { deviceStatus { userName } }
@@ -81,7 +81,7 @@ async fn aliases_are_separate_writes_in_the_order_selected() {
 }
 
 #[tokio::test]
-async fn a_field_that_is_skipped_is_not_executed() {
+async fn a_skipped_field_is_not_executed() {
     let gateway = Gateway::start().await;
     let query = "mutation($input: AddDeviceStatusInput!, $add: Boolean!) {
         __typename addDeviceStatus(input: $input) @include(if: $add) { deviceStatusId } }";
@@ -93,7 +93,7 @@ async fn a_field_that_is_skipped_is_not_executed() {
 }
 
 #[tokio::test]
-async fn a_bad_variable_of_the_second_field_sends_nothing() {
+async fn an_invalid_variable_of_the_second_field_sends_nothing() {
     let gateway = Gateway::start().await;
     let query = "mutation($a: AddDeviceStatusInput!, $b: AddDeviceStatusInput!) {
         a: addDeviceStatus(input: $a) { deviceStatusId }
@@ -117,7 +117,7 @@ async fn a_bad_variable_of_the_second_field_sends_nothing() {
 }
 
 #[tokio::test]
-async fn a_bad_literal_of_the_second_field_sends_nothing() {
+async fn an_invalid_literal_of_the_second_field_sends_nothing() {
     let gateway = Gateway::start().await;
     for second in [
         "b: addDeviceStatus(input: {}) { deviceStatusId }",
@@ -143,7 +143,7 @@ async fn a_bad_literal_of_the_second_field_sends_nothing() {
 }
 
 #[tokio::test]
-async fn one_failing_mutation_leaves_the_others_standing() {
+async fn a_failed_mutation_leaves_the_others_intact() {
     let gateway = Gateway::start().await;
     let query = "mutation($good: AddDeviceStatusInput!, $bad: AddDeviceStatusInput!) {
         a: addDeviceStatus(input: $good) { deviceStatus { userName } }
@@ -161,7 +161,7 @@ async fn one_failing_mutation_leaves_the_others_standing() {
 }
 
 #[tokio::test]
-async fn a_read_selected_twice_is_one_read_and_fields_keep_their_order() {
+async fn a_field_selected_twice_is_one_read_and_fields_keep_their_order() {
     let gateway = Gateway::start().await;
     let query = "query($id: ID!) {
         iosLobAppProvisioningConfiguration(id: $id) { version ...F }
@@ -190,7 +190,7 @@ async fn the_operation_is_chosen_by_name() {
 }
 
 #[tokio::test]
-async fn hostile_documents_are_refused_and_the_process_lives() {
+async fn hostile_documents_are_rejected_and_the_process_survives() {
     let gateway = Gateway::start().await;
     let nested = format!("{{ node(id: {}{}) {{ id }} }}", "[".repeat(2000), "]".repeat(2000));
     let objects = format!("{{ node(id: {}1{}) {{ id }} }}", "{a:".repeat(2000), "}".repeat(2000));

@@ -275,7 +275,7 @@ async fn accept(
 }
 
 #[tokio::test]
-async fn reads_creates_and_batches_are_answered_over_each_protocol() {
+async fn reads_creates_and_batches_work_over_each_protocol() {
     for protocol in [Protocol::Http1, Protocol::TlsHttp1, Protocol::TlsHttp2] {
         let graph = FakeGraph::start(protocol).await;
         let gateway = graph.gateway().start().await;

@@ -35,7 +35,7 @@ const ODD: &[&str] = &[
 ];
 
 #[tokio::test]
-async fn odd_texts_find_the_row_that_has_them_and_no_other() {
+async fn special_characters_match_only_the_row_that_has_them() {
     let gateway = gateway_of(20).await;
     for text in ODD {
         gateway.sandbox.reset();
@@ -53,7 +53,7 @@ async fn odd_texts_find_the_row_that_has_them_and_no_other() {
 }
 
 #[tokio::test]
-async fn what_a_proxy_or_a_form_would_take_for_its_own_is_encoded() {
+async fn characters_with_a_meaning_in_urls_are_encoded() {
     let gateway = gateway_of(20).await;
     for (filter, encoded) in [
         (
@@ -111,7 +111,7 @@ fn words(filter: &str) -> Vec<Word> {
 }
 
 #[test]
-fn no_text_changes_the_shape_of_its_filter() {
+fn no_text_changes_the_structure_of_its_filter() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let gateway = runtime.block_on(gateway_of(20));
     let mut runner = TestRunner::new(Config { cases: 200, failure_persistence: None, ..Config::default() });

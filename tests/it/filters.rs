@@ -25,7 +25,7 @@ fn meeting(gateway: &Gateway, condition: impl Fn(&Value) -> bool) -> Vec<String>
 type Condition = fn(&Value) -> bool;
 
 #[tokio::test]
-async fn each_operator_gives_the_rows_that_meet_it() {
+async fn each_operator_returns_the_matching_rows() {
     let gateway = gateway_of(120).await;
     let cases: &[(Value, &str, Condition)] = &[
         (json!({"status": {"eq": "NON_COMPLIANT"}}), "status eq 'nonCompliant'", |row| {
@@ -126,7 +126,7 @@ async fn each_operator_gives_the_rows_that_meet_it() {
 }
 
 #[tokio::test]
-async fn what_is_always_or_never_true_is_not_asked() {
+async fn constant_conditions_are_not_sent_to_graph() {
     let gateway = gateway_of(20).await;
     for always in [
         json!({}),
@@ -159,7 +159,7 @@ async fn what_is_always_or_never_true_is_not_asked() {
 }
 
 #[tokio::test]
-async fn null_tests_for_null_or_is_bad_input() {
+async fn null_is_a_null_test_or_bad_input() {
     let gateway = gateway_of(20).await;
     for filter in [
         json!({"and": null}),
@@ -200,7 +200,7 @@ async fn null_tests_for_null_or_is_bad_input() {
 }
 
 #[tokio::test]
-async fn a_filter_has_bounds() {
+async fn the_size_of_a_filter_is_limited() {
     let gateway = gateway_of(20).await;
     let nested =
         |depth: usize| (1..depth).fold(json!({"platform": {"eq": 8}}), |inner, _| json!({"not": inner}));
@@ -227,7 +227,7 @@ async fn a_filter_has_bounds() {
 /// What a filter may hold, its pages can be turned over with: the link repeats it, percent-encoded, and so does the
 /// cursor.
 #[tokio::test]
-async fn the_longest_filter_still_pages() {
+async fn the_longest_filter_can_be_paged() {
     let gateway = gateway_of(60).await;
     let filter = |count: usize| json!({"not": {"userName": {"in": vec!["機器機器機器機器機器機器"; count]}}});
     let mut longest = 0;
@@ -245,7 +245,7 @@ async fn the_longest_filter_still_pages() {
 }
 
 #[tokio::test]
-async fn orders_go_both_ways_by_each_field() {
+async fn each_field_orders_in_both_directions() {
     let gateway = gateway_of(40).await;
     for (field, property) in [
         ("STATUS", "status"),
@@ -275,7 +275,7 @@ async fn orders_go_both_ways_by_each_field() {
 }
 
 #[tokio::test]
-async fn configurations_are_filtered_and_ordered_too() {
+async fn configurations_are_filtered_and_ordered() {
     let gateway = Gateway::start().await;
     let query = "query($filter: IosLobAppProvisioningConfigurationFilter, $orderBy: IosLobAppProvisioningConfigurationOrder) {
         iosLobAppProvisioningConfigurations(first: 10, filter: $filter, orderBy: $orderBy) {

@@ -31,7 +31,7 @@ fn delete(alias: &str, id: &str, selection: &str) -> String {
 }
 
 #[tokio::test]
-async fn an_assignment_shows_in_the_configuration_that_is_read_after_it() {
+async fn a_configuration_read_after_an_assign_has_the_assignment() {
     let gateway = Gateway::start().await;
     let id = added(&gateway).await;
     let selection = "lastModifiedDateTime assignments { nodes { id } }";
@@ -47,7 +47,7 @@ async fn an_assignment_shows_in_the_configuration_that_is_read_after_it() {
 }
 
 #[tokio::test]
-async fn an_update_of_a_configuration_shows_after_it_also_where_its_answer_was_lost() {
+async fn a_configuration_read_after_an_update_is_current_even_if_the_response_was_lost() {
     for (fault, is_told) in [(None, true), (Some("created-204;header=none"), true), (Some("not-json"), false)]
     {
         let gateway = Gateway::impatient().start().await;
@@ -67,7 +67,7 @@ async fn an_update_of_a_configuration_shows_after_it_also_where_its_answer_was_l
 }
 
 #[tokio::test]
-async fn a_configuration_that_was_deleted_is_not_shown_after_it() {
+async fn a_configuration_read_after_its_delete_is_null() {
     let gateway = Gateway::start().await;
     let id = added(&gateway).await;
     // Graph's word that it created a status, so that there is something whose configuration can be selected.
@@ -88,7 +88,7 @@ async fn a_configuration_that_was_deleted_is_not_shown_after_it() {
 }
 
 #[tokio::test]
-async fn a_status_is_shown_as_its_update_and_its_deletion_left_it() {
+async fn a_status_read_after_its_update_or_delete_is_current() {
     let gateway = Gateway::start().await;
     let id = added(&gateway).await;
     let read = format!("deviceStatus(id: \"{id}\") {{ userName }}");
@@ -110,7 +110,7 @@ async fn a_status_is_shown_as_its_update_and_its_deletion_left_it() {
 }
 
 #[tokio::test]
-async fn a_status_that_was_not_there_is_shown_once_it_was_created() {
+async fn an_absent_status_is_returned_after_it_is_created() {
     let settings = Settings { ids: IdPolicy::Keep, ..Settings::default() };
     // Answered with the status, and with its address alone.
     for fault in [None, Some("created-204;header=location;method=POST;path=/deviceStatuses")] {

@@ -48,7 +48,7 @@ impl Page {
 }
 
 #[tokio::test]
-async fn serve_has_no_page_unless_it_is_asked_for() {
+async fn serve_has_no_graphiql_by_default() {
     let mut gateway = Program::start(&[&["serve"][..], &ANY_PORTS, &GRAPH].concat());
     let page = Page::at(gateway.line("listening on "));
     for path in ["/", "/graphiql", "/graphiql/", "/graphiql/config.json"] {
@@ -72,7 +72,7 @@ async fn serve_has_no_page_unless_it_is_asked_for() {
 }
 
 #[tokio::test]
-async fn the_demo_has_it_with_all_that_it_needs() {
+async fn the_demo_serves_graphiql_with_all_assets() {
     let mut demo = Program::start(&[&["demo", "--sandbox-listen", "127.0.0.1:0"][..], &ANY_PORTS].concat());
     let sandbox = demo.line("sandbox listening on http://");
     let page = Page::at(demo.line("listening on "));

@@ -26,7 +26,7 @@ fn posts(gateway: &Gateway) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn a_call_is_repeated_whatever_the_case_of_its_guids() {
+async fn a_call_is_replayed_for_guids_in_any_case() {
     let settings = Settings { ids: IdPolicy::Keep, ..Settings::default() };
     let gateway = Gateway::builder().sandbox(settings).start().await;
     let wish = "0AB3C3F1-9ad3-4c4a-8DD5-0b3f3aa1c0de";
@@ -57,7 +57,7 @@ async fn a_call_is_repeated_whatever_the_case_of_its_guids() {
 }
 
 #[tokio::test]
-async fn an_object_has_one_id_and_is_read_once_whatever_the_case_of_its_key() {
+async fn an_object_has_one_id_and_is_read_once_for_keys_in_any_case() {
     let gateway = Gateway::start().await;
     let keys = gateway.sandbox.device_statuses(DEMO_CONFIGURATION_ID);
     let status = keys[0]["id"].as_str().unwrap();
@@ -86,7 +86,7 @@ async fn an_object_has_one_id_and_is_read_once_whatever_the_case_of_its_key() {
 }
 
 #[tokio::test]
-async fn a_row_is_found_in_its_list_whatever_case_graph_writes_it_in() {
+async fn a_row_is_found_in_its_list_for_keys_in_any_case() {
     let settings = Settings { profile: Profile::LiveLike, ..Settings::default() };
     let gateway = Gateway::builder().sandbox(settings).start().await;
     let rows = gateway.sandbox.device_statuses(DEMO_CONFIGURATION_ID);
@@ -110,7 +110,7 @@ async fn a_row_is_found_in_its_list_whatever_case_graph_writes_it_in() {
 }
 
 #[tokio::test]
-async fn a_create_whose_answer_was_lost_is_recognised_whatever_case_graph_writes_its_key_in() {
+async fn a_create_with_a_lost_response_is_read_back_for_keys_in_any_case() {
     let gateway = Gateway::impatient().start().await;
     let wish = "0ab3c3f1-9ad3-4c4a-8dd5-0b3f3aa1c0de";
     let mut status = device_status();
@@ -129,7 +129,7 @@ async fn a_create_whose_answer_was_lost_is_recognised_whatever_case_graph_writes
 }
 
 #[tokio::test]
-async fn a_list_goes_on_and_repeats_no_row_whatever_the_case() {
+async fn a_list_continues_without_repeated_rows_for_keys_in_any_case() {
     let gateway = Gateway::start().await;
     let query = "query($c: ID!, $after: String) { iosLobAppProvisioningConfiguration(id: $c) {
         deviceStatuses(first: 2, after: $after) { nodes { graphId } pageInfo { endCursor } } } }";

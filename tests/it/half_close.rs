@@ -139,7 +139,7 @@ async fn pipelined_requests_are_answered_after_the_sending_side_is_closed() {
 }
 
 #[tokio::test]
-async fn a_client_that_closes_its_sending_side_later_learns_what_was_sent_and_nothing_more_is() {
+async fn after_a_late_half_close_sent_writes_are_reported_and_nothing_more_is_sent() {
     let gateway = Gateway::start().await;
     let before = statuses(&gateway);
     let token = fresh_token();
@@ -161,7 +161,7 @@ async fn a_client_that_closes_its_sending_side_later_learns_what_was_sent_and_no
 }
 
 #[tokio::test]
-async fn for_a_client_that_has_left_nothing_more_is_sent() {
+async fn nothing_more_is_sent_after_a_disconnect() {
     for resets in [false, true] {
         let gateway = Gateway::start().await;
         let mut variables = input(device_status());
@@ -193,7 +193,7 @@ async fn for_a_client_that_has_left_nothing_more_is_sent() {
 }
 
 #[tokio::test]
-async fn a_closed_sending_side_ends_what_is_idle_or_endless() {
+async fn a_half_close_ends_idle_connections_and_event_streams() {
     let one =
         ConnectionLimits { max_connections: 1, half_close_window: Duration::ZERO, ..connection_limits() };
     let gateway = Gateway::builder().settings(|settings| settings.connections = one).start().await;
@@ -222,7 +222,7 @@ async fn a_closed_sending_side_ends_what_is_idle_or_endless() {
 }
 
 #[tokio::test]
-async fn a_sending_side_that_is_closed_before_the_body_has_been_read_is_closed_with_the_request() {
+async fn a_half_close_before_the_body_is_read_counts_as_closed_with_the_request() {
     let gateway = Gateway::start().await;
     let two = two_creates(&fresh_token());
     let expect = "Expect: 100-continue\r\n";
@@ -261,7 +261,7 @@ async fn a_sending_side_that_is_closed_before_the_body_has_been_read_is_closed_w
 }
 
 #[tokio::test]
-async fn pipelined_requests_in_chunks_are_all_served_after_the_sending_side_is_closed() {
+async fn pipelined_chunked_requests_are_all_served_after_a_half_close() {
     let gateway = Gateway::start().await;
     let before = statuses(&gateway);
     // Together they take longer than calls may begin after the first of them.
@@ -276,7 +276,7 @@ async fn pipelined_requests_in_chunks_are_all_served_after_the_sending_side_is_c
 }
 
 #[tokio::test]
-async fn a_request_that_never_comes_whole_is_refused_and_not_executed() {
+async fn an_incomplete_request_is_rejected_and_not_executed() {
     let gateway = Gateway::start().await;
     let token = fresh_token();
     let create = request(&token, MUTATION, &input(device_status()));
@@ -292,7 +292,7 @@ async fn a_request_that_never_comes_whole_is_refused_and_not_executed() {
 }
 
 #[tokio::test]
-async fn calls_begin_for_a_while_only_after_a_sending_side_was_closed_with_its_request() {
+async fn after_a_half_close_with_the_request_graph_calls_start_only_for_a_limited_time() {
     let gateway = Gateway::start().await;
     for chunked in [false, true] {
         let before = statuses(&gateway);

@@ -18,7 +18,7 @@ async fn send(gateway: &Gateway, headers: &[(&str, &str)], body: impl Into<reqwe
 const JSON: (&str, &str) = ("content-type", "application/json");
 
 #[tokio::test]
-async fn both_media_types_are_answered_and_nothing_else() {
+async fn only_the_two_graphql_media_types_are_served() {
     let gateway = Gateway::start().await;
     let body = r#"{"query": "{ __typename }"}"#;
     for (accept, content_type) in [
@@ -72,7 +72,7 @@ async fn other_content_types_are_415() {
 }
 
 #[tokio::test]
-async fn what_is_no_graphql_request_is_400_and_says_why() {
+async fn an_invalid_graphql_request_is_400_with_a_reason() {
     let gateway = Gateway::start().await;
     for (body, why) in [
         ("", "JSON object"),
@@ -112,14 +112,14 @@ async fn what_is_no_graphql_request_is_400_and_says_why() {
 }
 
 #[tokio::test]
-async fn null_parameters_are_as_good_as_none() {
+async fn null_parameters_equal_absent_ones() {
     let gateway = Gateway::start().await;
     let body = r#"{"query": "{ __typename }", "operationName": null, "variables": null, "extensions": null, "id": 1}"#;
     assert_eq!(send(&gateway, &[JSON], body).await.json, json!({"data": {"__typename": "Query"}}));
 }
 
 #[tokio::test]
-async fn other_methods_are_405_and_say_which_are_allowed() {
+async fn other_methods_are_405_with_the_allowed_ones() {
     let gateway = Gateway::start().await;
     for method in [Method::PUT, Method::DELETE, Method::PATCH, Method::OPTIONS, Method::TRACE] {
         let response = gateway.request(method, "/graphql").send().await.unwrap();
@@ -136,7 +136,7 @@ async fn other_methods_are_405_and_say_which_are_allowed() {
 }
 
 #[tokio::test]
-async fn an_empty_operation_name_is_none_by_post_as_by_get() {
+async fn an_empty_operation_name_equals_an_absent_one_in_post_and_get() {
     let gateway = Gateway::start().await;
     let query = "query A { __typename }";
     let posted = send(&gateway, &[JSON], json!({"query": query, "operationName": ""}).to_string()).await;
@@ -153,7 +153,7 @@ fn get(gateway: &Gateway, parameters: &[(&str, &str)]) -> reqwest::RequestBuilde
 }
 
 #[tokio::test]
-async fn queries_come_by_get_too() {
+async fn queries_are_accepted_by_get() {
     let gateway = Gateway::start().await;
     let query = "query A($id: ID!) { node(id: $id) { id } } query B { __typename }";
     let variables = format!(r#"{{"id":"{}"}}"#, "ig~1.c.~4qI2MTYx4qIxNqLiMTai4g");
@@ -183,7 +183,7 @@ async fn a_mutation_by_get_is_405_and_nothing_is_sent() {
 }
 
 #[tokio::test]
-async fn what_is_no_graphql_request_by_get_is_refused() {
+async fn an_invalid_graphql_request_by_get_is_rejected() {
     let gateway = Gateway::start().await;
     let query = ("query", "{ __typename }");
     for (parameters, status) in [
@@ -227,7 +227,7 @@ async fn what_is_no_graphql_request_by_get_is_refused() {
 }
 
 #[tokio::test]
-async fn unknown_parameters_are_passed_over_however_many_they_are() {
+async fn any_number_of_unknown_parameters_is_ignored() {
     let gateway = Gateway::start().await;
     let query = ("query", "{ __typename }");
     let names: Vec<String> = (0..10_000).map(|index| format!("{index:x}")).collect();
@@ -239,7 +239,7 @@ async fn unknown_parameters_are_passed_over_however_many_they_are() {
 }
 
 #[tokio::test]
-async fn pages_of_other_origins_may_ask_only_where_they_are_allowed() {
+async fn cross_origin_requests_need_an_allowed_origin() {
     let closed = Gateway::start().await;
     let preflight = |gateway: &Gateway, origin: &str| {
         gateway
@@ -279,7 +279,7 @@ async fn pages_of_other_origins_may_ask_only_where_they_are_allowed() {
 }
 
 #[tokio::test]
-async fn answers_are_compressed_as_the_client_likes() {
+async fn responses_are_compressed_as_the_client_prefers() {
     let gateway = Gateway::start().await;
     // This client would undo the compression that it knows.
     let client = crate::harness::http_client().no_gzip().build().unwrap();
@@ -336,7 +336,7 @@ async fn answers_are_compressed_as_the_client_likes() {
 }
 
 #[tokio::test]
-async fn every_answer_carries_security_headers() {
+async fn every_response_has_security_headers() {
     let page = GraphiqlSettings::serve(&ServiceRoot::parse("http://127.0.0.1:1/beta", false).unwrap());
     let gateway = Gateway::builder()
         .settings(|settings| {
@@ -416,7 +416,7 @@ async fn a_body_over_the_limit_is_413_declared_or_not() {
 }
 
 #[tokio::test]
-async fn health_is_told_on_the_admin_listener() {
+async fn the_admin_listener_serves_health() {
     let gateway = Gateway::start().await;
     for path in ["/livez", "/readyz"] {
         assert_eq!(gateway.admin(path).await, StatusCode::OK);

@@ -56,7 +56,7 @@ fn inject(gateway: &Gateway, faults: &[&str]) {
 }
 
 #[tokio::test]
-async fn a_repeat_gives_the_first_object_as_the_present_caller_sees_it() {
+async fn a_replay_returns_the_first_object_read_with_the_present_token() {
     let gateway = Gateway::start().await;
     let first = add(&gateway, "k").await;
     assert!(!made(&first).1);
@@ -75,7 +75,7 @@ async fn a_repeat_gives_the_first_object_as_the_present_caller_sees_it() {
 }
 
 #[tokio::test]
-async fn other_input_with_the_same_key_is_refused() {
+async fn other_input_with_the_same_key_is_rejected() {
     let gateway = Gateway::start().await;
     made(&add(&gateway, "k").await);
     for (member, value) in [("userName", json!("other")), ("platform", json!(1)), ("graphId", json!("x"))] {
@@ -88,7 +88,7 @@ async fn other_input_with_the_same_key_is_refused() {
 }
 
 #[tokio::test]
-async fn tenants_configurations_and_mutations_have_keys_of_their_own() {
+async fn keys_are_scoped_by_tenant_configuration_and_mutation() {
     let gateway = Gateway::start().await;
     let tenants = ["72f988bf-86f1-41af-91ab-2d7cd011db47", "82f988bf-86f1-41af-91ab-2d7cd011db47"];
     made(&add(&gateway, "k").await);
@@ -106,7 +106,7 @@ async fn tenants_configurations_and_mutations_have_keys_of_their_own() {
 }
 
 #[tokio::test]
-async fn a_record_is_told_to_nobody_who_may_not_read_the_configuration() {
+async fn a_replay_requires_read_access_to_the_configuration() {
     let gateway = Gateway::start().await;
     made(&add(&gateway, "k").await);
     gateway.forget();
@@ -140,7 +140,7 @@ async fn a_create_that_wrote_nothing_leaves_the_key_free() {
 }
 
 #[tokio::test]
-async fn an_unknown_outcome_stays_so_and_is_never_sent_again() {
+async fn an_unknown_outcome_is_kept_and_never_resent() {
     let gateway = Gateway::start().await;
     for (index, fault) in ["504", "drop-applied", "drop-unread", "500"].into_iter().enumerate() {
         inject(&gateway, &[&format!("{fault};times=1")]);
@@ -177,7 +177,7 @@ async fn an_unknown_outcome_with_a_graph_id_is_read_back_by_the_repeat() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hundred_at_once_make_one_object_and_get_it_all() {
+async fn a_hundred_concurrent_calls_create_one_object_and_all_return_it() {
     let gateway = Gateway::start().await;
     let before = statuses(&gateway);
     inject(&gateway, &["slow-first-byte;wait=300ms;method=POST"]);
@@ -195,7 +195,7 @@ async fn a_hundred_at_once_make_one_object_and_get_it_all() {
 }
 
 #[tokio::test]
-async fn a_waiter_whose_deadline_comes_first_knows_nothing() {
+async fn a_waiter_that_times_out_first_has_an_unknown_outcome() {
     let gateway = Gateway::builder()
         .settings(|settings| settings.request_timeout = Duration::from_millis(1500))
         .start()
@@ -218,7 +218,7 @@ async fn a_waiter_whose_deadline_comes_first_knows_nothing() {
 }
 
 #[tokio::test]
-async fn the_object_of_a_caller_who_hung_up_is_given_to_the_repeat() {
+async fn a_repeat_returns_the_object_of_a_disconnected_caller() {
     let gateway = Gateway::start().await;
     inject(&gateway, &["slow-first-byte;wait=1s;method=POST;times=1"]);
     let body = json!({"query": MUTATION, "variables": keyed("k", device_status())}).to_string();
@@ -234,7 +234,7 @@ async fn the_object_of_a_caller_who_hung_up_is_given_to_the_repeat() {
 }
 
 #[tokio::test]
-async fn a_replay_whose_read_fails_gives_the_id_and_the_reads_error() {
+async fn a_replay_whose_read_fails_returns_the_id_and_the_reads_error() {
     let gateway = Gateway::start().await;
     let first = add(&gateway, "k").await;
     let key = first.data()["addDeviceStatus"]["deviceStatus"]["graphId"].as_str().unwrap().to_owned();
@@ -264,7 +264,7 @@ async fn keys_have_1_to_255_visible_characters() {
 }
 
 #[tokio::test]
-async fn a_full_store_refuses_new_keys_and_knows_the_old_ones() {
+async fn a_full_store_rejects_new_keys_and_keeps_old_ones() {
     let store = Arc::new(MemoryStore::new(1).unwrap());
     let ledger = Ledger::new(store, Duration::from_secs(3600));
     let gateway = Gateway::builder().api(|api| api.ledger = ledger).start().await;
@@ -281,7 +281,7 @@ fn token_of(tenant: &str) -> String {
 }
 
 #[tokio::test]
-async fn one_tenants_flood_leaves_room_for_the_others() {
+async fn one_tenant_cannot_fill_the_store() {
     let store = Arc::new(MemoryStore::new(16).unwrap());
     let ledger = Ledger::new(store, Duration::from_secs(3600));
     let gateway = Gateway::builder().api(|api| api.ledger = ledger).start().await;
@@ -305,7 +305,7 @@ async fn one_tenants_flood_leaves_room_for_the_others() {
 }
 
 #[tokio::test]
-async fn what_was_refused_takes_no_lasting_room() {
+async fn rejected_calls_take_no_lasting_space_in_the_store() {
     // A share of forty writes.
     let store = Arc::new(MemoryStore::new(160).unwrap());
     let ledger = Ledger::new(store, Duration::from_secs(3600));
@@ -337,7 +337,7 @@ async fn what_was_refused_takes_no_lasting_room() {
 }
 
 #[tokio::test]
-async fn a_configuration_is_created_once_by_its_key() {
+async fn a_configuration_is_created_once_per_key() {
     let gateway = Gateway::start().await;
     let before = gateway.sandbox.configurations().len();
     let query = "mutation($input: CreateIosLobAppProvisioningConfigurationInput!) {
@@ -368,7 +368,7 @@ fn results(reply: &Reply) -> &[Value] {
 }
 
 #[tokio::test]
-async fn a_bulk_call_that_is_repeated_sends_only_what_was_not_done() {
+async fn a_repeated_bulk_call_sends_only_the_unfinished_items() {
     let gateway = Gateway::impatient().start().await;
     let before = statuses(&gateway);
     inject(
@@ -404,7 +404,7 @@ async fn a_bulk_call_that_is_repeated_sends_only_what_was_not_done() {
 }
 
 #[tokio::test]
-async fn a_bulk_call_that_was_throttled_goes_on_where_it_stopped() {
+async fn a_repeated_bulk_call_continues_after_throttling() {
     let settings = Settings { throttle: Switch::On, ..Settings::default() };
     let gateway = Gateway::builder()
         .sandbox(settings)
@@ -433,7 +433,7 @@ async fn a_bulk_call_that_was_throttled_goes_on_where_it_stopped() {
 }
 
 #[tokio::test]
-async fn a_bulk_call_cut_short_by_its_caller_is_finished_by_the_repeat() {
+async fn a_repeat_finishes_a_bulk_call_that_a_disconnect_interrupted() {
     let settings = Settings { ids: IdPolicy::Keep, ..Settings::default() };
     let gateway = Gateway::builder().sandbox(settings).start().await;
     let before = statuses(&gateway);
@@ -492,7 +492,7 @@ impl Store for Failing {
 }
 
 #[tokio::test]
-async fn nothing_is_sent_that_could_not_be_noted_first() {
+async fn nothing_is_sent_if_the_intent_cannot_be_stored() {
     for (is_readable, replacements, outcome) in [
         // Whether an earlier call wrote cannot be asked.
         (false, 9, "UNKNOWN"),
@@ -515,7 +515,7 @@ async fn nothing_is_sent_that_could_not_be_noted_first() {
 }
 
 #[tokio::test]
-async fn a_result_that_cannot_be_noted_is_told_all_the_same() {
+async fn a_result_that_cannot_be_stored_is_still_returned() {
     let inner = MemoryStore::new(10).unwrap();
     let store = Failing { inner, replacements_left: AtomicUsize::new(2), is_readable: true };
     let ledger = Ledger::new(Arc::new(store), Duration::from_secs(3600));

@@ -28,7 +28,7 @@ fn ignore(gateway: &Gateway, fault: &str) {
 }
 
 #[tokio::test]
-async fn rows_that_miss_are_withheld_and_the_page_is_filled_from_the_next() {
+async fn rows_that_miss_the_filter_are_withheld_and_the_page_is_filled_from_the_next() {
     let gateway = gateway_of(120).await;
     ignore(&gateway, "filter-ignored");
     let before = gateway.counter(FILTERED_ROWS).await;
@@ -47,7 +47,7 @@ async fn rows_that_miss_are_withheld_and_the_page_is_filled_from_the_next() {
 }
 
 #[tokio::test]
-async fn a_total_is_not_given_where_any_row_shows_that_the_filter_was_ignored() {
+async fn the_total_is_null_if_a_row_shows_that_the_filter_was_ignored() {
     let gateway = gateway_of(120).await;
     ignore(&gateway, "filter-ignored");
     gateway.sandbox.inject("page-size;size=50;path=deviceStatuses".parse().unwrap());
@@ -58,7 +58,7 @@ async fn a_total_is_not_given_where_any_row_shows_that_the_filter_was_ignored() 
 }
 
 #[tokio::test]
-async fn a_total_stays_withheld_on_the_pages_after() {
+async fn the_total_stays_null_on_later_pages() {
     let gateway = gateway_of(120).await;
     ignore(&gateway, "filter-ignored");
     let filter = json!({"platform": {"eq": 8}});
@@ -70,7 +70,7 @@ async fn a_total_stays_withheld_on_the_pages_after() {
 }
 
 #[tokio::test]
-async fn a_page_that_holds_no_row_says_where_to_go_on() {
+async fn an_empty_page_has_a_cursor_to_continue_from() {
     let gateway = gateway_of(120).await;
     ignore(&gateway, "filter-ignored");
     let filter = json!({"platform": {"eq": 77}});
@@ -83,7 +83,7 @@ async fn a_page_that_holds_no_row_says_where_to_go_on() {
 }
 
 #[tokio::test]
-async fn no_page_follows_the_last_row_that_meets_the_filter_in_a_page_of_graphs() {
+async fn no_page_follows_the_last_matching_row_of_a_graph_page() {
     let gateway = gateway_of(20).await;
     ignore(&gateway, "filter-ignored");
     gateway.sandbox.inject("page-size;size=100;path=deviceStatuses".parse().unwrap());
@@ -94,7 +94,7 @@ async fn no_page_follows_the_last_row_that_meets_the_filter_in_a_page_of_graphs(
 }
 
 #[tokio::test]
-async fn rows_are_judged_by_every_operator() {
+async fn rows_are_checked_against_every_operator() {
     let gateway = gateway_of(120).await;
     for filter in [
         json!({"status": {"in": ["ERROR", "CONFLICT"]}}),
@@ -118,7 +118,7 @@ async fn rows_are_judged_by_every_operator() {
 }
 
 #[tokio::test]
-async fn a_row_of_which_case_decides_is_given() {
+async fn a_row_that_differs_from_the_filter_only_in_case_is_returned() {
     let gateway = gateway_of(20).await;
     ignore(&gateway, "filter-ignored");
     let filter = json!({"deviceDisplayName": {"eq": "ipad-000003"}});
@@ -127,7 +127,7 @@ async fn a_row_of_which_case_decides_is_given() {
 }
 
 #[tokio::test]
-async fn an_order_that_is_ignored_is_left_as_it_is() {
+async fn rows_keep_graphs_order_if_the_order_is_ignored() {
     let gateway = gateway_of(60).await;
     ignore(&gateway, "order-ignored");
     for (field, direction, noticed) in [
@@ -148,7 +148,7 @@ async fn an_order_that_is_ignored_is_left_as_it_is() {
 }
 
 #[test]
-fn what_is_ignored_is_logged_once_per_request() {
+fn an_ignored_option_is_logged_once_per_request() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let sandbox = Sandbox::new(sandbox::Settings::default());
     let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();

@@ -49,7 +49,7 @@ async fn refused(gateway: &Gateway, document: &str, code: &str) {
 }
 
 #[tokio::test]
-async fn row_01_nested_values_and_selections_end_no_process() {
+async fn deeply_nested_values_and_selections_are_rejected() {
     let gateway = Gateway::start().await;
     for depth in [65, 2000, 7000] {
         let lists = format!("{{node(id:{}{}){{id}}}}", "[".repeat(depth), "]".repeat(depth));
@@ -67,7 +67,7 @@ async fn row_01_nested_values_and_selections_end_no_process() {
 }
 
 #[tokio::test]
-async fn row_02_fragments_that_double_are_refused_and_never_expanded() {
+async fn exponentially_growing_fragments_are_rejected_without_expansion() {
     let gateway = Gateway::start().await;
     // To go through two to the power of 190 selections would take for ever: whoever answers has not begun.
     for levels in [22, 190] {
@@ -92,7 +92,7 @@ async fn row_02_fragments_that_double_are_refused_and_never_expanded() {
 }
 
 #[tokio::test]
-async fn row_03_directives_by_the_thousand_are_told_briefly() {
+async fn thousands_of_directives_have_a_short_error() {
     let gateway = Gateway::start().await;
     for directives in ["@a".repeat(5000), "@skip(if:false)".repeat(1000)] {
         refused(&gateway, &format!("{{__typename {directives}}}"), "QUERY_TOO_LARGE").await;
@@ -103,7 +103,7 @@ async fn row_03_directives_by_the_thousand_are_told_briefly() {
 }
 
 #[tokio::test]
-async fn row_04_two_hundred_aliased_writes_write_nothing() {
+async fn two_hundred_aliased_writes_are_rejected() {
     let gateway = Gateway::start().await;
     let fields: String = (0..130)
         .map(|index| format!("a{index}:deleteDeviceStatus(input:{{id:\"x\"}}){{deletedId}} "))
@@ -119,7 +119,7 @@ async fn row_04_two_hundred_aliased_writes_write_nothing() {
 }
 
 #[tokio::test]
-async fn row_05_an_array_of_requests_is_no_request() {
+async fn an_array_of_requests_is_rejected() {
     let gateway = Gateway::start().await;
     let requests: Vec<Value> = vec![json!({"query": "{ __typename }"}); 1000];
     let reply = post(&gateway, Value::Array(requests).to_string()).await;
@@ -127,7 +127,7 @@ async fn row_05_an_array_of_requests_is_no_request() {
 }
 
 #[tokio::test]
-async fn row_06_nothing_that_a_page_can_make_a_browser_send_writes() {
+async fn cross_site_requests_of_a_browser_write_nothing() {
     let gateway = Gateway::start().await;
     let body = json!({"query": MUTATION, "variables": input(device_status())}).to_string();
     for content_type in [
@@ -166,7 +166,7 @@ async fn row_06_nothing_that_a_page_can_make_a_browser_send_writes() {
 }
 
 #[tokio::test]
-async fn row_07_bodies_beyond_the_bound_and_compressed_ones_are_refused() {
+async fn oversized_and_compressed_bodies_are_rejected() {
     let gateway = Gateway::builder().settings(|settings| settings.max_request_body = 1000).start().await;
     let body = json!({"query": "{ __typename }", "variables": {"x": "x".repeat(2000)}}).to_string();
     let head = "POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nconnection: close\r\n";
@@ -194,7 +194,7 @@ async fn row_07_bodies_beyond_the_bound_and_compressed_ones_are_refused() {
 }
 
 #[tokio::test]
-async fn row_08_other_charsets_are_refused() {
+async fn other_charsets_are_rejected() {
     let gateway = Gateway::start().await;
     for charset in ["utf-7", "utf-16", "iso-8859-1", "x-mac-roman"] {
         let request = gateway.post().header("content-type", format!("application/json; charset={charset}"));
@@ -204,7 +204,7 @@ async fn row_08_other_charsets_are_refused() {
 }
 
 #[tokio::test]
-async fn row_09_the_schema_is_not_told_where_it_is_turned_off() {
+async fn no_error_reveals_the_schema_if_introspection_is_off() {
     let gateway = Gateway::builder().api(|api| api.introspection = false).start().await;
     for document in [
         "{__schema{types{name}}}",
@@ -243,7 +243,7 @@ async fn row_09_the_schema_is_not_told_where_it_is_turned_off() {
 }
 
 #[tokio::test]
-async fn row_11_ids_stay_one_segment_of_the_path() {
+async fn ids_stay_one_segment_of_the_graph_path() {
     let gateway = Gateway::start().await;
     let root = "/beta/deviceAppManagement/iosLobAppProvisioningConfigurations/";
     for id in [
@@ -272,7 +272,7 @@ async fn row_11_ids_stay_one_segment_of_the_path() {
 }
 
 #[tokio::test]
-async fn row_12_two_callers_share_neither_requests_nor_answers() {
+async fn two_callers_share_neither_requests_nor_responses() {
     let gateway = Gateway::start().await;
     let document = format!(
         "{{ iosLobAppProvisioningConfiguration(id: \"{DEMO_CONFIGURATION_ID}\") {{ id displayName }} }}"
@@ -300,7 +300,7 @@ async fn row_12_two_callers_share_neither_requests_nor_answers() {
 }
 
 #[tokio::test]
-async fn row_14_only_what_is_named_goes_to_graph() {
+async fn only_allowlisted_headers_go_to_graph() {
     let gateway = Gateway::start().await;
     let request = gateway
         .post()
@@ -368,7 +368,7 @@ async fn row_14_only_what_is_named_goes_to_graph() {
 }
 
 #[tokio::test]
-async fn row_15_a_write_whose_answer_is_lost_is_sent_once() {
+async fn a_write_with_a_lost_response_is_sent_once() {
     let gateway = Gateway::start().await;
     for fault in ["drop-applied", "504"] {
         gateway.forget();
@@ -384,7 +384,7 @@ async fn row_15_a_write_whose_answer_is_lost_is_sent_once() {
 }
 
 #[tokio::test]
-async fn row_17_poison_dates_pass_unchanged_and_impossible_ones_are_refused() {
+async fn extreme_dates_pass_unchanged_and_impossible_ones_are_rejected() {
     let gateway = Gateway::start().await;
     for date in ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59.9999999Z", "2020-02-29T00:00:00-00:00"] {
         let mut status = device_status();
@@ -403,7 +403,7 @@ async fn row_17_poison_dates_pass_unchanged_and_impossible_ones_are_refused() {
 }
 
 #[test]
-fn row_18_nothing_that_is_sent_forges_a_line_of_the_log() {
+fn requests_cannot_forge_log_lines() {
     const FORGED: &str = "forged-1f3a";
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let sandbox = Sandbox::new(sandbox::Settings::default());
@@ -493,7 +493,7 @@ fn streams(count: usize) -> impl Iterator<Item = u32> {
 }
 
 #[tokio::test]
-async fn row_19_floods_of_frames_end_their_own_connection_only() {
+async fn http_2_frame_floods_close_only_their_own_connection() {
     /// RFC 9113, section 7.
     const PROTOCOL_ERROR: u32 = 1;
     const ENHANCE_YOUR_CALM: u32 = 11;
@@ -559,7 +559,7 @@ async fn row_19_floods_of_frames_end_their_own_connection_only() {
 }
 
 #[tokio::test]
-async fn row_20_without_a_token_every_way_to_an_object_is_closed() {
+async fn no_object_is_readable_without_a_token() {
     let gateway = Gateway::start().await;
     let id = "ig~1.c.~4qI2MTYx4qIxNqLiMTai4g";
     for document in [
@@ -575,14 +575,14 @@ async fn row_20_without_a_token_every_way_to_an_object_is_closed() {
 }
 
 #[tokio::test]
-async fn row_22_a_thousand_mistakes_are_told_by_ten() {
+async fn the_number_of_validation_errors_is_limited_to_ten() {
     let gateway = Gateway::start().await;
     let fields: String = (0..900).map(|index| format!("f{index} ")).collect();
     refused(&gateway, &format!("{{{fields}}}"), "GRAPHQL_VALIDATION_FAILED").await;
 }
 
 #[tokio::test]
-async fn row_21_uploads_are_refused() {
+async fn multipart_uploads_are_rejected() {
     let gateway = Gateway::start().await;
     let operations = json!({"query": MUTATION, "variables": input(device_status())});
     let part = |name: &str, body: &str| {
@@ -598,7 +598,7 @@ async fn row_21_uploads_are_refused() {
 
 /// Members that nobody reads nest without end: the JSON reader passes over them without a bound.
 #[tokio::test]
-async fn row_01_an_answer_of_graphs_that_nests_without_end_is_an_error() {
+async fn a_deeply_nested_graph_response_is_an_error() {
     const ONE: &str = "query($id: ID!) { iosLobAppProvisioningConfiguration(id: $id) { displayName } }";
     let gateway = Gateway::start().await;
     let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));

@@ -31,7 +31,7 @@ fn add(alias: &str) -> String {
 }
 
 #[tokio::test]
-async fn each_limit_has_a_request_that_just_passes_and_one_that_does_not() {
+async fn each_limit_accepts_its_maximum_and_rejects_one_more() {
     let gateway = Gateway::start().await;
     let padded = |bytes: usize| {
         let query = "{ __typename }";
@@ -86,7 +86,7 @@ async fn each_limit_has_a_request_that_just_passes_and_one_that_does_not() {
 }
 
 #[tokio::test]
-async fn cost_is_the_calls_that_lists_within_lists_can_cause() {
+async fn the_cost_of_nested_lists_is_the_number_of_possible_graph_calls() {
     let gateway = Gateway::start().await;
     let lists = "query($n: Int, $m: Int) { iosLobAppProvisioningConfigurations(first: $n) {
         nodes { deviceStatuses(first: $m) { nodes { id } } deviceStatusCounts { count } } } }";
@@ -139,7 +139,7 @@ fn values(answer: &Value) -> usize {
 }
 
 #[tokio::test]
-async fn the_answer_about_the_schema_is_counted_before_it_is_made() {
+async fn the_size_of_an_introspection_response_is_limited_before_it_is_built() {
     for query in [
         whole_schema(9),
         whole_schema(16),
@@ -169,7 +169,7 @@ async fn the_answer_about_the_schema_is_counted_before_it_is_made() {
 }
 
 #[tokio::test]
-async fn no_question_about_the_schema_takes_longer_than_its_answer_is_worth() {
+async fn introspection_time_is_proportional_to_its_response_size() {
     let gateway = Gateway::start().await;
     let nested = |open: &str, times: usize, close: &str| {
         let (opening, closing) = (open.repeat(times), close.repeat(times));
@@ -212,7 +212,7 @@ async fn limits_are_settings() {
 }
 
 #[tokio::test]
-async fn brackets_of_variables_are_counted_before_anything_is_read() {
+async fn the_nesting_of_variables_is_limited_before_they_are_parsed() {
     let gateway = Gateway::start().await;
     let body = |depth: usize| {
         let value = format!("{}{}", "[".repeat(depth), "]".repeat(depth));

@@ -168,7 +168,7 @@ fn code(answer: &Value) -> &str {
 }
 
 #[tokio::test]
-async fn a_status_that_is_added_is_told_to_those_who_subscribed() {
+async fn an_added_status_is_sent_to_subscribers() {
     let gateway = Gateway::start().await;
     let (one, other) = (fresh_token(), fresh_token());
     let mut hints = subscribe(&gateway, &one, HINT).await;
@@ -189,7 +189,7 @@ async fn a_status_that_is_added_is_told_to_those_who_subscribed() {
 }
 
 #[tokio::test]
-async fn events_are_delivered_within_their_tenant_alone() {
+async fn events_are_delivered_only_within_their_tenant() {
     let gateway = Gateway::start().await;
     let tenants = tokens_by_tenant();
     let mut subscribers = Vec::new();
@@ -213,7 +213,7 @@ async fn events_are_delivered_within_their_tenant_alone() {
 }
 
 #[tokio::test]
-async fn statuses_of_a_bulk_are_told_and_replays_are_not() {
+async fn statuses_of_a_bulk_are_events_and_replays_are_not() {
     const BULK: &str = "mutation($input: AddDeviceStatusesInput!) { addDeviceStatuses(input: $input) {
         results { deviceStatusId } } }";
     let gateway = Gateway::start().await;
@@ -262,7 +262,7 @@ fn reads(gateway: &Gateway) -> usize {
 }
 
 #[tokio::test]
-async fn events_read_no_more_than_their_budget_and_all_of_them_arrive() {
+async fn event_reads_stay_within_their_budget_and_all_events_arrive() {
     const SUBSCRIBERS: usize = 60;
     const STATUSES: usize = 20;
     let rates = ReadRates { subscriber: 1, process: 6 };
@@ -309,7 +309,7 @@ async fn events_read_no_more_than_their_budget_and_all_of_them_arrive() {
 }
 
 #[tokio::test]
-async fn checks_of_subscribers_keep_within_the_budget_and_their_events_wait() {
+async fn authorization_checks_stay_within_the_budget_and_delay_events() {
     const SUBSCRIBERS: usize = 40;
     let rates = ReadRates { subscriber: 1000, process: 3 };
     let gateway = Gateway::builder().api(|api| {
@@ -333,7 +333,7 @@ async fn checks_of_subscribers_keep_within_the_budget_and_their_events_wait() {
 }
 
 #[tokio::test]
-async fn whoever_may_not_read_the_configuration_is_told_so_and_nothing_else() {
+async fn a_subscriber_without_read_access_gets_only_an_error() {
     let gateway = Gateway::start().await;
     for (token, fault, expected) in [
         (None, "", "UNAUTHENTICATED"),
@@ -357,7 +357,7 @@ async fn whoever_may_not_read_the_configuration_is_told_so_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn an_event_whose_status_cannot_be_read_is_an_error_and_the_stream_goes_on() {
+async fn an_event_with_an_unreadable_status_is_an_error_and_the_stream_continues() {
     let gateway = Gateway::impatient().start().await;
     let mut events = subscribe(&gateway, &fresh_token(), ADDED).await;
     gateway.sandbox.inject("403;method=GET;path=deviceStatuses;times=1".parse().unwrap());
@@ -372,7 +372,7 @@ async fn an_event_whose_status_cannot_be_read_is_an_error_and_the_stream_goes_on
 }
 
 #[tokio::test]
-async fn whoever_may_not_read_the_configuration_any_more_hears_nothing_more() {
+async fn a_subscriber_who_loses_read_access_gets_no_more_events() {
     let gateway = Gateway::impatient().api(|api| api.subscriber_recheck = Duration::ZERO).start().await;
     let mut events = subscribe(&gateway, &fresh_token(), HINT).await;
     let id = add(&gateway).await;
@@ -395,7 +395,7 @@ async fn whoever_may_not_read_the_configuration_any_more_hears_nothing_more() {
 }
 
 #[tokio::test]
-async fn queries_and_mutations_are_answered_as_events_to_whoever_takes_nothing_else() {
+async fn queries_and_mutations_are_answered_as_an_event_stream_if_only_that_is_accepted() {
     let gateway = Gateway::start().await;
     for (query, expected) in [
         ("{ __typename }", json!({"data": {"__typename": "Query"}})),
@@ -416,7 +416,7 @@ async fn queries_and_mutations_are_answered_as_events_to_whoever_takes_nothing_e
 }
 
 #[tokio::test]
-async fn a_subscription_needs_a_client_that_takes_events() {
+async fn a_subscription_requires_an_accepted_event_stream() {
     let gateway = Gateway::start().await;
     let reply = gateway.graphql(HINT, json!({"id": DEMO_CONFIGURATION_ID})).await;
     assert_eq!((reply.status, reply.code()), (StatusCode::NOT_ACCEPTABLE, "BAD_REQUEST"));
@@ -445,7 +445,7 @@ async fn shows(admin: &str, line: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn streams_are_counted_apart_from_requests() {
+async fn subscriptions_are_limited_separately_from_requests() {
     let upstream = Gateway::start().await;
     let mut program = Program::serve(
         &upstream.sandbox_url,
@@ -495,7 +495,7 @@ async fn streams_are_counted_apart_from_requests() {
 }
 
 #[tokio::test]
-async fn one_caller_has_its_share_of_streams() {
+async fn one_caller_gets_only_its_share_of_subscriptions() {
     let gateway = Gateway::builder().settings(|settings| {
         settings.max_subscriptions = 8;
         settings.concurrency = ConcurrencyLimits { max_caller_share: 25, ..settings.concurrency };
@@ -526,7 +526,7 @@ pub(crate) async fn hasty() -> Gateway {
 }
 
 #[tokio::test]
-async fn a_stream_outlives_the_deadline_and_every_other_time_out() {
+async fn an_event_stream_continues_beyond_all_timeouts() {
     let gateway = hasty().await;
     for version in ["HTTP/1.1", "HTTP/2.0"] {
         let client = match version {
@@ -549,7 +549,7 @@ async fn a_stream_outlives_the_deadline_and_every_other_time_out() {
 }
 
 #[tokio::test]
-async fn a_stream_that_is_not_taken_is_given_up() {
+async fn an_unread_event_stream_is_closed() {
     let gateway = hasty().await;
     let path = "/graphql?query=subscription{deviceStatusAdded(configurationId:%22x%22){deviceStatusId}}";
     let query = [

@@ -90,7 +90,7 @@ fn reading(gateway: &Arc<Gateway>, authorization: String) -> JoinHandle<Reply> {
 }
 
 #[tokio::test]
-async fn at_twice_the_bound_those_taken_succeed_and_the_rest_is_told_at_once() {
+async fn at_twice_the_limit_admitted_requests_succeed_and_others_are_rejected_immediately() {
     let upstream = Held::start().await;
     let limits =
         ConcurrencyLimits { max_concurrent_requests: 4, max_queued_requests: 0, max_caller_share: 100 };
@@ -113,7 +113,7 @@ async fn at_twice_the_bound_those_taken_succeed_and_the_rest_is_told_at_once() {
 }
 
 #[tokio::test]
-async fn one_caller_leaves_room_for_the_others() {
+async fn one_caller_cannot_use_all_permits() {
     let upstream = Held::start().await;
     // A quarter of eight.
     let limits =
@@ -137,7 +137,7 @@ async fn one_caller_leaves_room_for_the_others() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn how_full_it_is_can_be_read_in_the_metrics() {
+async fn the_metrics_show_requests_in_flight_and_queued() {
     let upstream = Held::start().await;
     let mut gateway = Program::serve(
         &upstream.root,
@@ -198,7 +198,7 @@ async fn how_full_it_is_can_be_read_in_the_metrics() {
 }
 
 #[tokio::test]
-async fn more_connections_than_the_bound_wait_for_their_turn() {
+async fn connections_above_the_limit_wait() {
     let limits = ConnectionLimits { max_connections: 2, ..connection_limits() };
     let gateway = Gateway::builder().settings(|settings| settings.connections = limits).start().await;
     let (first, second) = (connect(&gateway).await, connect(&gateway).await);
@@ -220,7 +220,7 @@ async fn connected_at_once(address: &str, clients: usize) -> usize {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn clients_that_connect_at_once_wait_in_a_long_queue() {
+async fn a_burst_of_connections_waits_in_the_backlog() {
     const CLIENTS: usize = 500;
     let system = std::fs::read_to_string("/proc/sys/net/core/somaxconn");
     let expected = system.map_or(128, |most| most.trim().parse().unwrap()).min(CLIENTS);
@@ -242,7 +242,7 @@ async fn clients_that_connect_at_once_wait_in_a_long_queue() {
 }
 
 #[tokio::test]
-async fn an_upstream_that_answers_drop_by_drop_is_given_up() {
+async fn a_slow_graph_response_times_out() {
     let gateway = Gateway::builder()
         .attempt_timeout(Duration::from_millis(400))
         .settings(|settings| settings.request_timeout = Duration::from_millis(900))
@@ -256,7 +256,7 @@ async fn an_upstream_that_answers_drop_by_drop_is_given_up() {
 }
 
 #[tokio::test]
-async fn bodies_that_do_not_come_take_nobodys_place() {
+async fn slow_uploads_hold_no_permits() {
     let limits =
         ConcurrencyLimits { max_concurrent_requests: 2, max_queued_requests: 0, max_caller_share: 100 };
     let gateway = Gateway::builder().settings(|settings| settings.concurrency = limits).start().await;
@@ -272,7 +272,7 @@ async fn bodies_that_do_not_come_take_nobodys_place() {
 }
 
 #[tokio::test]
-async fn what_all_bodies_take_together_is_bounded() {
+async fn the_total_size_of_request_bodies_is_limited() {
     let gateway = Gateway::builder().settings(|settings| settings.max_buffered_bytes = 300_000).start().await;
     let large = json!({"query": "{ __typename }", "variables": {"x": "x".repeat(200_000)}}).to_string();
     let post = async || {
@@ -294,7 +294,7 @@ async fn what_all_bodies_take_together_is_bounded() {
 }
 
 #[tokio::test]
-async fn unfinished_heads_are_counted_with_the_bodies() {
+async fn unfinished_headers_count_toward_buffered_bytes() {
     let gateway = Gateway::builder().settings(|settings| settings.max_buffered_bytes = 100_000).start().await;
     let head =
         format!("GET /graphql?query={{__typename}} HTTP/1.1\r\nHost: x\r\nX: {}\r\n\r\n", "x".repeat(50_000));

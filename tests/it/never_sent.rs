@@ -192,17 +192,17 @@ async fn a_bulk_that_is_cut(key: Option<&str>) {
 }
 
 #[tokio::test]
-async fn what_the_deadline_leaves_over_of_a_bulk_is_never_sent() {
+async fn items_left_at_the_request_timeout_of_a_bulk_are_never_sent() {
     a_bulk_that_is_cut(None).await;
 }
 
 #[tokio::test]
-async fn what_the_deadline_leaves_over_of_a_bulk_with_a_key_is_never_sent() {
+async fn items_left_at_the_request_timeout_of_a_bulk_with_a_key_are_never_sent() {
     a_bulk_that_is_cut(Some("k")).await;
 }
 
 #[tokio::test]
-async fn a_create_whose_intent_is_not_noted_before_the_deadline_is_never_sent() {
+async fn a_batch_whose_intent_is_not_stored_before_the_request_timeout_is_never_sent() {
     // The claim of the key is the first write, the intent the second.
     for count in [1, 30] {
         let graph = FakeGraph::start(Protocol::Http1).await;
@@ -220,7 +220,7 @@ async fn a_create_whose_intent_is_not_noted_before_the_deadline_is_never_sent() 
 }
 
 #[tokio::test]
-async fn a_single_create_whose_intent_is_not_noted_before_the_deadline_is_never_sent() {
+async fn a_create_whose_intent_is_not_stored_before_the_request_timeout_is_never_sent() {
     let graph = FakeGraph::start(Protocol::Http1).await;
     let store = StallingStore::new(Stalled::Write(2));
     let gateway = gateway(&graph, &store, Duration::from_secs(1)).await;
@@ -259,7 +259,7 @@ async fn arrived(graph: &FakeGraph, handshakes: &Gate, gateway: GatewayProcess) 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_sent_after_a_handshake_that_outlasts_the_caller() {
+async fn nothing_is_sent_if_the_caller_disconnects_during_the_tls_handshake() {
     for protocol in [Protocol::TlsHttp1, Protocol::TlsHttp2] {
         for (query, variables) in [(MUTATION, named("late")), (BULK, json!({ "input": bulk(30, None) }))] {
             let (graph, handshakes) = slow_handshakes(protocol).await;
@@ -277,7 +277,7 @@ async fn nothing_is_sent_after_a_handshake_that_outlasts_the_caller() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_sent_after_a_handshake_that_outlasts_the_deadline() {
+async fn nothing_is_sent_if_the_request_times_out_during_the_tls_handshake() {
     for protocol in [Protocol::TlsHttp1, Protocol::TlsHttp2] {
         let (graph, handshakes) = slow_handshakes(protocol).await;
         let gateway =
@@ -295,7 +295,7 @@ async fn nothing_is_sent_after_a_handshake_that_outlasts_the_deadline() {
 
 /// A second create waits for a stream: one is allowed, and further connections do not come about.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_create_that_waits_for_a_stream_is_not_sent_for_a_caller_who_has_gone() {
+async fn a_create_that_waits_for_a_stream_is_not_sent_after_a_disconnect() {
     let graph = FakeGraph::start(Protocol::TlsHttp2).await;
     let handshakes = Gate::closed();
     let others = handshakes.clone();
@@ -324,7 +324,7 @@ async fn a_create_that_waits_for_a_stream_is_not_sent_for_a_caller_who_has_gone(
 
 /// The head of the request may be sent by then, which writes nothing.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_body_that_waits_for_flow_control_is_not_sent_for_a_caller_who_has_gone() {
+async fn a_body_that_waits_for_flow_control_is_not_sent_after_a_disconnect() {
     let graph = FakeGraph::start(Protocol::TlsHttp2).await;
     graph.script_connections(|_| ConnectionScript { window: 0, ..ConnectionScript::default() });
     let gateway = GatewayProcess::start(&graph, &["--request-timeout", "30s"]);
@@ -343,7 +343,7 @@ async fn a_body_that_waits_for_flow_control_is_not_sent_for_a_caller_who_has_gon
 
 /// Whoever is told that it was refused is not to find it created.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_body_that_waits_for_flow_control_is_not_sent_after_an_early_answer() {
+async fn a_body_that_waits_for_flow_control_is_not_sent_after_an_early_response() {
     for window in [0, 100] {
         let graph = FakeGraph::start(Protocol::TlsHttp2).await;
         graph.script_connections(move |_| ConnectionScript {
@@ -371,7 +371,7 @@ async fn a_body_that_waits_for_flow_control_is_not_sent_after_an_early_answer() 
 
 /// A deletion has no body that flow control could hold back.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_deletion_that_waits_for_a_stream_is_not_sent_for_a_caller_who_has_gone_or_was_told() {
+async fn a_delete_that_waits_for_a_stream_is_not_sent_after_a_disconnect_or_timeout() {
     let graph = FakeGraph::start(Protocol::TlsHttp2).await;
     let gateway = GatewayProcess::start(&graph, &["--request-timeout", "1500ms"]);
     gateway.graphql(TOKEN, READ, json!({"id": "c"})).await.data();
@@ -390,7 +390,7 @@ async fn a_deletion_that_waits_for_a_stream_is_not_sent_for_a_caller_who_has_gon
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_create_whose_connection_never_came_about_is_told_not_to_be_sent() {
+async fn a_create_without_an_established_connection_is_not_sent() {
     for (connect_timeout, deadline) in [(5000, 1000), (400, 1900)] {
         for handshake in [false, true] {
             let graph = if handshake {
@@ -419,7 +419,7 @@ async fn a_create_whose_connection_never_came_about_is_told_not_to_be_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn packets_that_get_through_again_carry_what_waits() {
+async fn a_waiting_create_is_sent_when_the_network_recovers() {
     let mut graph = FakeGraph::dropping_packets(Protocol::Http1).await;
     let gateway = graph.gateway().connect_timeout(Duration::from_millis(300)).start().await;
     let reply = tokio::spawn(gateway.graphql(MUTATION, named("late")));
@@ -429,7 +429,7 @@ async fn packets_that_get_through_again_carry_what_waits() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_batch_begins_after_sigterm() {
+async fn no_batch_starts_after_sigterm() {
     let graph = FakeGraph::start(Protocol::Http1).await;
     let answers = graph.hold_posts();
     let gateway = GatewayProcess::start(&graph, &["--request-timeout", "30s", "--drain-timeout", "30s"]);
@@ -476,7 +476,7 @@ async fn a_create_that_waits_for_a_connection_ends_when_the_gateway_drains() {
 
 /// A write that outlasts the drain is cut off, and its caller is told so.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_caller_of_a_write_that_is_cut_off_is_told_that_its_outcome_is_unknown() {
+async fn a_write_that_exceeds_the_drain_timeout_has_an_unknown_outcome() {
     let graph = FakeGraph::start(Protocol::Http1).await;
     let _never = graph.hold_posts();
     let gateway = GatewayProcess::start(&graph, &["--request-timeout", "30s", "--drain-timeout", "500ms"]);
@@ -506,7 +506,7 @@ async fn a_batch_that_waits_for_a_connection_at_sigterm_is_not_sent() {
 
 /// Latency of Graph's, without which a bulk of a thousand may be done before any deadline.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_told_of_a_bulk_holds_when_graph_answers_at_any_moment() {
+async fn the_reported_results_of_a_bulk_hold_whenever_graph_responds() {
     let graph = FakeGraph::start(Protocol::Http1).await;
     graph.script_replies(|request| {
         let gate = Gate::closed();

@@ -39,7 +39,7 @@ async fn listed(gateway: &Gateway) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn objects_of_each_type_are_found_by_the_ids_that_lists_give() {
+async fn objects_of_each_type_are_found_by_their_ids_from_lists() {
     for gateway in [Gateway::start().await, live_like().await] {
         let objects = listed(&gateway).await;
         assert_eq!(objects.len(), 2 + 2 + 3 + 1 + 1);
@@ -56,7 +56,7 @@ async fn objects_of_each_type_are_found_by_the_ids_that_lists_give() {
 }
 
 #[tokio::test]
-async fn rows_whose_own_route_is_refused_are_found_in_their_collection() {
+async fn rows_without_a_route_are_found_in_their_collection() {
     let gateway = live_like().await;
     let ids = ids(&gateway, 45).await;
     gateway.forget();
@@ -90,7 +90,7 @@ async fn rows_whose_own_route_is_refused_are_found_in_their_collection() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_null_without_an_error() {
+async fn an_absent_node_is_null_without_an_error() {
     // A status, a user status, an assignment, a group assignment, of a configuration that is there and of none.
     let keys = ["~4qI2MTYx4qIxNqLiMTai4g", "YQ"];
     let mut ids = vec!["ig~1.c.YQ".to_owned()];
@@ -110,7 +110,7 @@ async fn what_is_not_there_is_null_without_an_error() {
 }
 
 #[tokio::test]
-async fn a_row_is_found_although_the_filter_by_its_key_is_ignored() {
+async fn a_row_is_found_if_the_filter_by_key_is_ignored() {
     let gateway = live_like().await;
     let ids = ids(&gateway, 50).await;
     gateway.sandbox.inject("filter-ignored".parse().unwrap());
@@ -121,7 +121,7 @@ async fn a_row_is_found_although_the_filter_by_its_key_is_ignored() {
 
 /// Five pages are searched. A row that is on none of them, while there are more, may be there or not.
 #[tokio::test]
-async fn a_row_that_is_not_found_on_the_pages_searched_is_no_null() {
+async fn a_row_that_is_not_on_the_searched_pages_is_an_error() {
     let gateway = live_like().await;
     let ids = ids(&gateway, 50).await;
     gateway.sandbox.inject("filter-ignored".parse().unwrap());
@@ -134,7 +134,7 @@ async fn a_row_that_is_not_found_on_the_pages_searched_is_no_null() {
 }
 
 #[tokio::test]
-async fn one_bad_id_among_nodes_is_an_error_there_alone() {
+async fn an_invalid_id_among_nodes_is_an_error_for_its_node_only() {
     let gateway = Gateway::start().await;
     let good = ids(&gateway, 2).await;
     let reply = gateway.graphql(NODES, json!({"ids": [good[0], "ig~1.s.YQ", good[1]]})).await;
@@ -149,7 +149,7 @@ async fn one_bad_id_among_nodes_is_an_error_there_alone() {
 }
 
 #[tokio::test]
-async fn keys_of_any_form_make_the_round_trip() {
+async fn keys_of_any_form_round_trip_through_global_ids() {
     // As seen live: plain words; and what a path, a query or a header would take for its own.
     for key in [
         "DefaultDeviceCompliancePolicy.RequireDeviceCompliancePolicyAssigned",

@@ -16,7 +16,7 @@ fn inject(gateway: &Gateway, fault: &str) {
 }
 
 #[tokio::test]
-async fn a_page_that_comes_short_is_filled_from_the_next() {
+async fn a_short_page_is_filled_from_the_next() {
     let gateway = gateway_of(120).await;
     let keys = keys(&gateway);
     for (fault, requests) in [
@@ -43,7 +43,7 @@ async fn a_page_that_comes_short_is_filled_from_the_next() {
 }
 
 #[tokio::test]
-async fn a_list_of_empty_pages_is_given_up_for_the_time_and_can_be_gone_on_with() {
+async fn a_list_of_empty_pages_returns_a_cursor_to_continue_from() {
     let gateway = gateway_of(30).await;
     inject(&gateway, "empty-page;path=deviceStatuses;times=10");
     let page = Listed::read(&gateway, json!({"first": 20})).await;
@@ -54,7 +54,7 @@ async fn a_list_of_empty_pages_is_given_up_for_the_time_and_can_be_gone_on_with(
 }
 
 #[tokio::test]
-async fn a_cursor_far_into_a_page_is_found_on_the_pages_that_it_has_become() {
+async fn a_cursor_is_valid_after_the_page_size_changes() {
     let gateway = gateway_of(600).await;
     let keys = keys(&gateway);
     let page = Listed::read(&gateway, json!({"first": 500})).await;
@@ -66,7 +66,7 @@ async fn a_cursor_far_into_a_page_is_found_on_the_pages_that_it_has_become() {
 }
 
 #[tokio::test]
-async fn a_page_that_fails_is_an_error_and_can_be_asked_for_again() {
+async fn a_failed_page_is_an_error_and_can_be_requested_again() {
     let gateway = Gateway::impatient().sandbox(one_configuration(120)).start().await;
     let keys = keys(&gateway);
     for (fault, code) in [
@@ -92,7 +92,7 @@ async fn a_page_that_fails_is_an_error_and_can_be_asked_for_again() {
 }
 
 #[tokio::test]
-async fn row_10_a_link_that_leads_elsewhere_is_never_followed() {
+async fn a_next_link_to_another_location_is_never_followed() {
     let elsewhere = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = elsewhere.local_addr().unwrap();
     let gateway = gateway_of(120).await;
@@ -143,7 +143,7 @@ async fn row_10_a_link_that_leads_elsewhere_is_never_followed() {
 }
 
 #[tokio::test]
-async fn a_failing_list_leaves_its_siblings_standing() {
+async fn a_failed_list_leaves_its_siblings_intact() {
     let settings = Settings { configurations: 4, ..Settings::default() };
     let gateway = Gateway::builder().sandbox(settings).start().await;
     inject(&gateway, &format!("403;path={DEMO_CONFIGURATION_ID}/deviceStatuses"));

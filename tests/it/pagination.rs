@@ -144,7 +144,7 @@ async fn ten_thousand_statuses_are_each_seen_once_and_in_order_while_more_are_ad
 }
 
 #[tokio::test]
-async fn statuses_that_are_added_behind_the_cursor_move_none_in_or_out_of_sight() {
+async fn statuses_added_before_the_cursor_neither_repeat_nor_hide_others() {
     let gateway = gateway_of(600).await;
     let before = keys(&gateway);
     let arguments = json!({"first": 37, "orderBy": {"field": "DEVICE_DISPLAY_NAME"}});
@@ -168,7 +168,7 @@ async fn statuses_that_are_added_behind_the_cursor_move_none_in_or_out_of_sight(
 }
 
 #[tokio::test]
-async fn the_cursor_of_any_edge_goes_on_with_the_next() {
+async fn the_cursor_of_each_edge_continues_with_the_next() {
     let gateway = gateway_of(200).await;
     let keys = keys(&gateway);
     let first = Listed::read(&gateway, json!({"first": 37})).await;
@@ -186,7 +186,7 @@ async fn the_cursor_of_any_edge_goes_on_with_the_next() {
 }
 
 #[tokio::test]
-async fn a_cursor_outlives_the_row_it_stands_at() {
+async fn a_cursor_is_valid_after_its_row_is_deleted() {
     let gateway = gateway_of(60).await;
     let keys = keys(&gateway);
     for at in [3, 8, 9, 12] {
@@ -214,7 +214,7 @@ async fn delete(gateway: &Gateway, key: &str) {
 }
 
 #[tokio::test]
-async fn the_size_of_a_page_has_bounds_and_a_default() {
+async fn the_page_size_has_limits_and_a_default() {
     let gateway = Gateway::start().await;
     for first in [0, -1, 1001, i32::MIN, i32::MAX] {
         gateway.forget();
@@ -235,7 +235,7 @@ async fn the_size_of_a_page_has_bounds_and_a_default() {
 }
 
 #[tokio::test]
-async fn a_page_says_what_is_before_and_after_it() {
+async fn page_info_tells_whether_pages_precede_and_follow() {
     let gateway = gateway_of(10).await;
     let whole = Listed::read(&gateway, json!({"first": 10})).await;
     assert_eq!(whole.info["hasPreviousPage"], false);
@@ -253,7 +253,7 @@ async fn a_page_says_what_is_before_and_after_it() {
 }
 
 #[tokio::test]
-async fn configurations_come_in_pages_too() {
+async fn configurations_are_paged() {
     let gateway = Gateway::start().await;
     let query = "query($after: String) { iosLobAppProvisioningConfigurations(first: 2, after: $after) {
         edges { cursor node { graphId } } totalCount pageInfo { hasNextPage endCursor } } }";
@@ -300,7 +300,7 @@ async fn the_total_is_counted_only_when_it_is_selected() {
 /// Whatever the sizes of the caller's pages and of Graph's, before and after the cursor, the list goes on where the
 /// cursor stands.
 #[test]
-fn any_cursor_resumes_whatever_the_sizes_of_pages() {
+fn a_cursor_resumes_with_any_page_size() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let gateway = runtime.block_on(gateway_of(130));
     let keys = keys(&gateway);

@@ -138,7 +138,7 @@ async fn each_panic_fails_one_write() {
 
 /// In a process of its own, with the log that `main` sets up: it is one for the whole process.
 #[test]
-fn a_panic_fails_one_write_and_its_text_shows_nowhere() {
+fn a_panic_fails_one_write_and_its_message_is_not_exposed() {
     const ALONE: &str = "INTUNE_GRAPHQL_TEST_OF_PANICS";
     if std::env::var_os(ALONE).is_some() {
         telemetry::init("trace", telemetry::LogFormat::Text).unwrap();
@@ -146,7 +146,7 @@ fn a_panic_fails_one_write_and_its_text_shows_nowhere() {
         return;
     }
     let mut alone = Command::new(std::env::current_exe().unwrap());
-    alone.args(["--exact", "panics::a_panic_fails_one_write_and_its_text_shows_nowhere", "--nocapture"]);
+    alone.args(["--exact", "panics::a_panic_fails_one_write_and_its_message_is_not_exposed", "--nocapture"]);
     let output = alone.env(ALONE, "1").output().unwrap();
     let said = [output.stdout, output.stderr].concat();
     let said = String::from_utf8_lossy(&said);

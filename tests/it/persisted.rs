@@ -42,7 +42,7 @@ fn is_answered(reply: &Reply) {
 }
 
 #[tokio::test]
-async fn a_document_is_known_by_its_hash_once_it_was_sent() {
+async fn a_sent_document_can_be_requested_by_its_hash() {
     let gateway = Gateway::start().await;
     let reply = send(&gateway, by_hash(QUERY)).await;
     assert_eq!(reply.code(), "PERSISTED_QUERY_NOT_FOUND");
@@ -59,7 +59,7 @@ async fn a_document_is_known_by_its_hash_once_it_was_sent() {
 }
 
 #[tokio::test]
-async fn a_hash_that_is_not_the_texts_teaches_nothing() {
+async fn a_document_with_a_wrong_hash_is_not_stored() {
     let gateway = Gateway::start().await;
     let mut body = with_text(QUERY);
     body["query"] = json!("query B { __typename }");
@@ -96,7 +96,7 @@ fn trusted(documents: &Value) -> TrustedDocuments {
 }
 
 #[tokio::test]
-async fn trusted_documents_are_known_from_the_start_by_each_kind_of_client() {
+async fn trusted_documents_are_available_at_start_to_each_kind_of_client() {
     let relay = json!({"abc": QUERY});
     let apollo = json!({"format": "apollo-persisted-query-manifest", "version": 1,
         "operations": [{"id": "abc", "name": "A", "type": "query", "body": QUERY}]});
@@ -122,7 +122,7 @@ async fn trusted_documents_are_known_from_the_start_by_each_kind_of_client() {
 }
 
 #[tokio::test]
-async fn what_names_a_document_names_one() {
+async fn a_request_must_name_exactly_one_document() {
     let other = "query B { b: __typename }";
     let documents = trusted(&json!({"abc": QUERY, "def": other, hash(QUERY): QUERY}));
     let gateway = Gateway::builder().api(|api| api.trusted_documents = documents).start().await;
@@ -186,7 +186,7 @@ fn refused(text: &str) -> String {
 }
 
 #[test]
-fn a_trusted_document_that_is_no_good_stops_the_start() {
+fn an_invalid_trusted_document_fails_the_start() {
     let list = "iosLobAppProvisioningConfigurations";
     for (text, why) in [
         ("{", "the end of the document"),
@@ -207,7 +207,7 @@ fn a_trusted_document_that_is_no_good_stops_the_start() {
 }
 
 #[test]
-fn a_manifest_that_cannot_be_used_stops_the_start() {
+fn an_invalid_manifest_fails_the_start() {
     let document = json!({"id": "abc", "name": "Q", "type": "query", "body": QUERY});
     let apollo = json!({"format": "apollo-persisted-query-manifest", "version": 1, "operations": [document, document]});
     for (manifest, why) in [
@@ -227,7 +227,7 @@ fn a_manifest_that_cannot_be_used_stops_the_start() {
 }
 
 #[tokio::test]
-async fn a_trusted_document_may_need_its_variables_to_be_good() {
+async fn a_trusted_document_may_be_valid_only_with_its_variables() {
     let lists = "query ($n: Int!, $yes: Boolean!) { iosLobAppProvisioningConfigurations(first: $n) { nodes {
         deviceStatuses(first: $n) { nodes { configuration { deviceStatuses(first: $n) @include(if: $yes) { totalCount } } } }
         } } }";
@@ -239,7 +239,7 @@ async fn a_trusted_document_may_need_its_variables_to_be_good() {
 }
 
 #[tokio::test]
-async fn where_only_trusted_documents_are_taken_nothing_else_is_even_parsed() {
+async fn other_documents_are_rejected_unparsed_if_only_trusted_ones_are_allowed() {
     let mut documents = trusted(&json!({hash(QUERY): QUERY}));
     documents.only = true;
     let gateway = Gateway::builder().api(|api| api.trusted_documents = documents).start().await;

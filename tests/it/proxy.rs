@@ -49,7 +49,7 @@ async fn answer(root: &str, variables: &[(&str, &str)]) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_host_is_reached_through_the_proxy_which_sees_no_token() {
+async fn another_host_is_reached_through_the_proxy_without_exposing_the_token() {
     let (url, mut seen) = proxy().await;
     for name in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"] {
         let answer = answer("https://graph.invalid/beta", &[(name, &url)]).await;
@@ -68,7 +68,7 @@ async fn another_host_is_reached_through_the_proxy_which_sees_no_token() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn loopback_is_reached_directly() {
+async fn loopback_is_reached_without_the_proxy() {
     let (url, mut seen) = proxy().await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let root = format!("http://{}/beta", listener.local_addr().unwrap());

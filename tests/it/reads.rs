@@ -7,7 +7,7 @@ use crate::add_device_status::{MUTATION, device_status, input};
 use crate::harness::Gateway;
 
 #[tokio::test]
-async fn what_was_added_can_be_read_by_its_global_id_and_by_its_key() {
+async fn an_added_status_can_be_read_by_global_id_and_by_key() {
     let gateway = Gateway::start().await;
     let added = gateway.graphql(MUTATION, input(device_status())).await;
     let added = &added.data()["addDeviceStatus"]["deviceStatus"];
@@ -53,7 +53,7 @@ async fn a_configuration_has_all_its_properties() {
 }
 
 #[tokio::test]
-async fn what_graph_does_not_have_is_null_without_an_error() {
+async fn an_absent_object_is_null_without_an_error() {
     let gateway = Gateway::start().await;
     let query = "query($id: ID!) { iosLobAppProvisioningConfiguration(id: $id) { id } }";
     let reply = gateway.graphql(query, json!({"id": "00000000-3631-e2a2-3136-a2e23136a2e2"})).await;
@@ -64,7 +64,7 @@ async fn what_graph_does_not_have_is_null_without_an_error() {
 }
 
 #[tokio::test]
-async fn ids_that_are_none_are_bad_input() {
+async fn invalid_ids_are_bad_input() {
     let gateway = Gateway::start().await;
     for id in ["", "x", "ig~", "ig~1.c.", "ig~9.c.YQ", "ig~1.c.YR", "ig~1.c.Li4", "ig~1.s.YQ"] {
         let reply = gateway.graphql("query($id: ID!) { node(id: $id) { id } }", json!({"id": id})).await;

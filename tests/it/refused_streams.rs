@@ -50,7 +50,7 @@ fn refuse_first(graph: &FakeGraph, count: usize) {
 }
 
 #[tokio::test]
-async fn creates_whose_streams_are_refused_are_sent_again_at_once() {
+async fn creates_on_refused_streams_are_resent_immediately() {
     for count in [1, 16, 40] {
         let graph = graph().await;
         refuse_first(&graph, count);
@@ -60,7 +60,7 @@ async fn creates_whose_streams_are_refused_are_sent_again_at_once() {
 }
 
 #[tokio::test]
-async fn creates_beyond_the_limit_of_streams_are_created_once() {
+async fn creates_beyond_the_stream_limit_are_created_once() {
     for limit in [1, 5, 39] {
         let graph = graph().await;
         graph.script_connections(move |_| ConnectionScript {
@@ -74,7 +74,7 @@ async fn creates_beyond_the_limit_of_streams_are_created_once() {
 
 /// Refused once the whole request has arrived: by the code it was not processed all the same.
 #[tokio::test]
-async fn a_create_that_is_refused_after_its_body_is_sent_again() {
+async fn a_create_refused_after_its_body_is_resent() {
     let graph = graph().await;
     graph.script_replies(|request| match request.number {
         1 => Answer::reset(REFUSED_STREAM),
@@ -88,7 +88,7 @@ async fn a_create_that_is_refused_after_its_body_is_sent_again() {
 }
 
 #[tokio::test]
-async fn creates_above_the_last_stream_of_a_goaway_are_sent_again_at_once() {
+async fn creates_above_the_last_stream_of_a_goaway_are_resent_immediately() {
     for code in [NO_ERROR, ENHANCE_YOUR_CALM] {
         let graph = graph().await;
         // The first stream is the read's; five creates are taken, and six are not.
@@ -128,7 +128,7 @@ async fn a_graceful_goaway_loses_nothing() {
 }
 
 #[tokio::test]
-async fn a_goaway_of_an_idle_connection_is_not_noticed() {
+async fn a_goaway_on_an_idle_connection_has_no_effect_on_requests() {
     let graph = graph().await;
     let gateway = graph.gateway().start().await;
     for round in 1..=3 {
@@ -144,7 +144,7 @@ async fn a_goaway_of_an_idle_connection_is_not_noticed() {
 }
 
 #[tokio::test]
-async fn a_create_that_is_refused_without_end_was_not_sent() {
+async fn a_create_whose_streams_are_always_refused_is_not_sent() {
     let graph = graph().await;
     refuse_first(&graph, usize::MAX);
     let gateway =
@@ -165,7 +165,7 @@ async fn a_create_that_is_refused_without_end_was_not_sent() {
 }
 
 #[tokio::test]
-async fn batches_whose_streams_are_refused_are_sent_again() {
+async fn batches_on_refused_streams_are_resent() {
     let graph = graph().await;
     graph.script_streams(|head| match head.nth_of_all {
         1 | 3 if head.path.ends_with("/$batch") => Admission::Reset(REFUSED_STREAM),
@@ -178,7 +178,7 @@ async fn batches_whose_streams_are_refused_are_sent_again() {
 }
 
 #[tokio::test]
-async fn reads_whose_streams_are_refused_are_sent_again_at_once() {
+async fn reads_on_refused_streams_are_resent_immediately() {
     for go_away in [false, true] {
         let graph = graph().await;
         graph.script_streams(move |Head { nth_of_all, stream, .. }| match nth_of_all {
@@ -196,7 +196,7 @@ async fn reads_whose_streams_are_refused_are_sent_again_at_once() {
 }
 
 #[tokio::test]
-async fn a_create_that_arrived_and_whose_answer_is_lost_is_unknown() {
+async fn a_create_with_a_lost_response_is_unknown() {
     for code in [NO_ERROR, 1, INTERNAL_ERROR, CANCEL, ENHANCE_YOUR_CALM] {
         let graph = graph().await;
         graph.script_replies(move |_| Answer::reset(code));
@@ -224,7 +224,7 @@ async fn a_create_that_arrived_and_whose_answer_is_lost_is_unknown() {
 
 /// Those up to the last stream may have been processed, and the others were not.
 #[tokio::test]
-async fn a_goaway_tells_the_creates_apart_that_it_covers() {
+async fn a_goaway_separates_processed_creates_from_unprocessed_ones() {
     let graph = graph().await;
     graph.script_replies(|request| match request.connection {
         1 => Answer::never(),

@@ -73,7 +73,7 @@ fn size(reply: &Reply) -> usize {
 }
 
 #[tokio::test]
-async fn one_object_a_thousand_times_is_given_as_often_as_there_is_room() {
+async fn a_repeated_object_is_returned_until_the_response_is_full() {
     let gateway = Gateway::start().await;
     payload_of(&gateway, MIB);
     let reply = gateway.graphql(&nodes("id displayName payload"), a_thousand_times()).await;
@@ -101,7 +101,7 @@ async fn one_object_a_thousand_times_is_given_as_often_as_there_is_room() {
 
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread")]
-async fn the_memory_that_a_short_request_takes_is_a_few_times_its_bound() {
+async fn the_memory_of_a_short_request_is_limited_to_a_few_times_the_response_limit() {
     let upstream = Gateway::start().await;
     payload_of(&upstream, MIB);
     let mut program = Program::serve(&upstream.sandbox_url, &[]);
@@ -119,7 +119,7 @@ async fn the_memory_that_a_short_request_takes_is_a_few_times_its_bound() {
 }
 
 #[tokio::test]
-async fn aliases_of_a_page_share_one_bound() {
+async fn aliases_of_a_page_share_one_response_limit() {
     let gateway = Gateway::start().await;
     let payload = "A".repeat(MIB);
     let rows: Vec<Value> = (0..11).map(|row| json!({"id": format!("c{row}"), "payload": payload})).collect();
@@ -139,7 +139,7 @@ async fn aliases_of_a_page_share_one_bound() {
 }
 
 #[tokio::test]
-async fn the_bound_is_a_setting() {
+async fn the_response_limit_is_a_setting() {
     for (max, given) in [(10_000, 0), (30_000, 1), (45_000, 2)] {
         let gateway = Gateway::builder().api(|api| api.max_response = max).start().await;
         payload_of(&gateway, 20_000);
@@ -153,7 +153,7 @@ async fn the_bound_is_a_setting() {
 }
 
 #[tokio::test]
-async fn long_names_of_short_fields_count() {
+async fn long_response_keys_count_toward_the_response_limit() {
     let gateway = Gateway::builder()
         .sandbox(msgraph_sandbox::Settings {
             configurations: 1,
@@ -179,7 +179,7 @@ async fn long_names_of_short_fields_count() {
 }
 
 #[tokio::test]
-async fn fields_that_wait_for_one_read_are_bounded() {
+async fn fields_that_wait_for_one_read_share_the_response_limit() {
     let gateway = Gateway::start().await;
     let rows: Vec<Value> = (0..1000).map(|row| json!({"id": format!("row-{row}")})).collect();
     gateway
@@ -204,7 +204,7 @@ async fn fields_that_wait_for_one_read_are_bounded() {
 }
 
 #[tokio::test]
-async fn a_full_page_is_well_within_the_bound() {
+async fn a_full_page_is_well_within_the_response_limit() {
     let gateway = Gateway::builder()
         .sandbox(msgraph_sandbox::Settings {
             configurations: 1,
@@ -225,7 +225,7 @@ async fn a_full_page_is_well_within_the_bound() {
 }
 
 #[tokio::test]
-async fn ids_of_what_was_written_are_delivered_whatever_the_bound() {
+async fn ids_of_written_objects_are_returned_beyond_the_response_limit() {
     let gateway = Gateway::builder().api(|api| api.max_response = 1).start().await;
     let mut one = input(device_status());
     one["input"]["clientMutationId"] = json!("m");
@@ -262,7 +262,7 @@ async fn ids_of_what_was_written_are_delivered_whatever_the_bound() {
 }
 
 #[tokio::test]
-async fn what_became_of_writes_that_failed_is_delivered_whatever_the_bound() {
+async fn outcomes_of_failed_writes_are_returned_beyond_the_response_limit() {
     let gateway = Gateway::builder().api(|api| api.max_response = 1).start().await;
     gateway.sandbox.inject("403;method=POST;path=$batch".parse().unwrap());
     let bulk = "mutation($input: AddDeviceStatusesInput!) { addDeviceStatuses(input: $input) {
@@ -288,7 +288,7 @@ async fn what_became_of_writes_that_failed_is_delivered_whatever_the_bound() {
 }
 
 #[tokio::test]
-async fn errors_are_bounded_and_the_last_says_how_many_there_are_besides() {
+async fn errors_are_limited_and_the_last_counts_the_omitted_ones() {
     let gateway = Gateway::start().await;
     for token in [None, Some(TOKEN)] {
         let ids = json!({"ids": vec!["a"; 1000]});
@@ -309,7 +309,7 @@ async fn errors_are_bounded_and_the_last_says_how_many_there_are_besides() {
 }
 
 #[tokio::test]
-async fn the_outcome_of_a_write_is_listed_among_any_number_of_other_errors() {
+async fn the_outcome_of_a_write_is_listed_despite_many_other_errors() {
     let gateway = Gateway::start().await;
     let refused = format!("403;method=GET;path={DEMO_CONFIGURATION_ID}");
     gateway.sandbox.inject(refused.parse().unwrap());
@@ -337,7 +337,7 @@ async fn the_outcome_of_a_write_is_listed_among_any_number_of_other_errors() {
 }
 
 #[tokio::test]
-async fn all_responses_together_are_bounded_and_short_ones_always_have_room() {
+async fn the_total_size_of_responses_is_limited_but_short_ones_always_fit() {
     let gateway = Gateway::builder().settings(|settings| settings.max_buffered_bytes = 8 * MIB).start().await;
     payload_of(&gateway, MIB);
     let query =
@@ -378,7 +378,7 @@ async fn all_responses_together_are_bounded_and_short_ones_always_have_room() {
 }
 
 #[tokio::test]
-async fn what_one_request_reads_from_graph_is_bounded() {
+async fn the_bytes_that_one_request_reads_from_graph_are_limited() {
     let gateway = Gateway::builder().max_response(100_000).start().await;
     gateway.sandbox.inject("canned;status=204;text=;method=POST".parse().unwrap());
     payload_of(&gateway, 60_000);
@@ -397,7 +397,7 @@ async fn what_one_request_reads_from_graph_is_bounded() {
 }
 
 #[tokio::test]
-async fn each_event_is_a_response_with_a_bound_of_its_own() {
+async fn each_event_has_its_own_response_limit() {
     let gateway = Gateway::builder().api(|api| api.max_response = 2000).start().await;
     let query = format!(
         "subscription($id: ID!) {{ deviceStatusAdded(configurationId: $id) {{ deviceStatusId
@@ -442,7 +442,7 @@ async fn a_response_key_has_at_most_256_bytes() {
 }
 
 #[tokio::test]
-async fn room_for_what_became_of_writes_is_reserved_before_any_is_sent() {
+async fn memory_for_write_outcomes_is_reserved_before_writes_are_sent() {
     let gateway =
         Gateway::builder().settings(|settings| settings.max_buffered_bytes = 11 * MIB).start().await;
     gateway.sandbox.inject("403;method=POST;path=$batch".parse().unwrap());
@@ -478,7 +478,7 @@ async fn room_for_what_became_of_writes_is_reserved_before_any_is_sent() {
 }
 
 #[tokio::test]
-async fn what_is_read_from_graph_is_counted_and_the_answer_to_a_write_is_read_all_the_same() {
+async fn bytes_read_from_graph_are_counted_but_write_responses_are_always_read() {
     let gateway = Gateway::builder().settings(|settings| settings.max_buffered_bytes = 2 * MIB).start().await;
     payload_of(&gateway, 3 * MIB);
     gateway.sandbox.inject("canned;text={\"value\":[]};path=deviceStatuses;method=GET".parse().unwrap());

@@ -44,7 +44,7 @@ fn extensions(reply: &Reply) -> (&str, &str, bool) {
 }
 
 #[tokio::test]
-async fn a_create_is_sent_again_where_graph_says_that_it_did_nothing() {
+async fn a_create_is_resent_if_graph_did_not_execute_it() {
     let gateway = Gateway::start().await;
     for (fault, at_least) in [
         ("429;retry-after=1", 1.0),
@@ -68,7 +68,7 @@ async fn a_create_is_sent_again_where_graph_says_that_it_did_nothing() {
 }
 
 #[tokio::test]
-async fn a_wait_beyond_the_deadline_is_told_at_once() {
+async fn a_retry_after_beyond_the_request_timeout_is_returned_immediately() {
     let gateway = Gateway::start().await;
     for (fault, code) in [("429;retry-after=60", "THROTTLED"), ("503;retry-after=60", "UPSTREAM_UNAVAILABLE")]
     {
@@ -83,7 +83,7 @@ async fn a_wait_beyond_the_deadline_is_told_at_once() {
 }
 
 #[tokio::test]
-async fn throttling_without_end_is_told_with_the_wait_that_was_left() {
+async fn endless_throttling_is_returned_with_the_remaining_wait() {
     let gateway = Gateway::builder()
         .settings(|settings| settings.request_timeout = Duration::from_secs(4))
         .start()
@@ -96,7 +96,7 @@ async fn throttling_without_end_is_told_with_the_wait_that_was_left() {
 }
 
 #[tokio::test]
-async fn a_caller_who_was_told_to_wait_does_not_spend_graphs_patience() {
+async fn a_pending_retry_after_is_returned_without_calling_graph() {
     let gateway = Gateway::start().await;
     let (told, other) = (fresh_token(), fresh_token());
     inject(&gateway, &["429;retry-after=60;times=1"]);
@@ -113,7 +113,7 @@ async fn a_caller_who_was_told_to_wait_does_not_spend_graphs_patience() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_connection_that_does_not_come_about_is_tried_again() {
+async fn a_failed_connection_is_retried() {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let root = format!("http://{}/beta", socket.local_addr().unwrap());
@@ -140,7 +140,7 @@ async fn a_connection_that_does_not_come_about_is_tried_again() {
 }
 
 #[tokio::test]
-async fn a_graph_that_cannot_be_reached_is_left_alone_for_a_while() {
+async fn an_unreachable_graph_opens_the_circuit_breaker() {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let root = format!("http://{}/beta", socket.local_addr().unwrap());
@@ -162,7 +162,7 @@ async fn a_graph_that_cannot_be_reached_is_left_alone_for_a_while() {
 }
 
 #[tokio::test]
-async fn failures_of_graphs_own_close_the_door_to_nobody() {
+async fn error_responses_of_graph_do_not_open_the_circuit_breaker() {
     let gateway = Gateway::impatient().start().await;
     for fault in ["500", "drop-unread", "drop-applied;close=reset"] {
         inject(&gateway, &[fault]);
@@ -202,7 +202,7 @@ async fn a_lost_create_with_a_graph_id_is_read_back() {
 }
 
 #[tokio::test]
-async fn what_is_read_back_is_the_result_only_if_it_is_what_was_sent() {
+async fn an_object_read_back_counts_only_if_it_equals_the_input() {
     let gateway = Gateway::builder().sandbox(keeps()).start().await;
     add_with_id(&gateway, "taken").await.data();
     let mut status = device_status();
@@ -228,7 +228,7 @@ async fn what_is_read_back_is_the_result_only_if_it_is_what_was_sent() {
 
 /// Graph may ignore callers' ids, and then nothing under the key proves nothing.
 #[tokio::test]
-async fn an_absent_key_proves_nothing_unless_the_operator_says_so() {
+async fn an_absent_key_is_no_proof_unless_graph_honors_client_ids() {
     let gateway = Gateway::builder().sandbox(keeps()).start().await;
     inject(&gateway, &["504;times=1"]);
     let reply = add_with_id(&gateway, "not-there").await;
@@ -237,7 +237,7 @@ async fn an_absent_key_proves_nothing_unless_the_operator_says_so() {
 }
 
 #[tokio::test]
-async fn where_graph_keeps_ids_a_lost_create_is_sent_again() {
+async fn a_lost_create_is_resent_if_graph_honors_client_ids() {
     let gateway = Gateway::builder().sandbox(keeps()).keeps_ids().start().await;
     for (index, fault) in ["504", "drop-unread", "500", "503"].into_iter().enumerate() {
         let before = statuses(&gateway);
@@ -256,7 +256,7 @@ async fn where_graph_keeps_ids_a_lost_create_is_sent_again() {
 
 /// The first create was done late: the second one meets it.
 #[tokio::test]
-async fn a_conflict_with_ones_own_create_is_read_back_and_never_called_rejected() {
+async fn a_conflict_with_the_calls_own_create_is_read_back_and_never_rejected() {
     let gateway = Gateway::builder().sandbox(keeps()).keeps_ids().start().await;
     // The write is done and its answer lost; the first look does not see it yet.
     inject(&gateway, &["drop-applied;method=POST;times=1", "404;method=GET;times=1"]);
@@ -277,7 +277,7 @@ async fn a_conflict_with_ones_own_create_is_read_back_and_never_called_rejected(
 }
 
 #[tokio::test]
-async fn nothing_new_is_sent_for_a_caller_who_has_gone() {
+async fn no_retry_is_sent_after_the_caller_disconnects() {
     let gateway = Gateway::start().await;
     inject(&gateway, &["429;retry-after=1"]);
     let body = json!({"query": MUTATION, "variables": input(device_status())}).to_string();
@@ -301,7 +301,7 @@ async fn nothing_new_is_sent_for_a_caller_who_has_gone() {
 }
 
 #[tokio::test]
-async fn an_action_is_sent_again_only_where_graph_did_nothing() {
+async fn an_action_is_resent_only_if_graph_did_not_execute_it() {
     let gateway = Gateway::start().await;
     let query = "mutation($id: ID!) { assignIosLobAppProvisioningConfiguration(
         input: {id: $id, assignments: []}) { clientMutationId } }";
@@ -317,7 +317,7 @@ async fn an_action_is_sent_again_only_where_graph_did_nothing() {
 }
 
 #[tokio::test]
-async fn the_retry_budget_ends_a_storm() {
+async fn the_retry_budget_limits_retries() {
     let gateway = Gateway::builder()
         .settings(|settings| settings.request_timeout = Duration::from_secs(8))
         .start()

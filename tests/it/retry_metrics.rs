@@ -24,7 +24,7 @@ fn assert_count(retries: f64, expected: usize, what: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wait_beyond_the_deadline_is_no_retry() {
+async fn a_wait_beyond_the_request_timeout_is_not_counted_as_a_retry() {
     let graph = FakeGraph::start(Protocol::Http1).await;
     graph.script_replies(|_| throttled(Some("60")));
     let gateway = GatewayProcess::start(&graph, &["--request-timeout", "5s"]);
@@ -40,7 +40,7 @@ async fn a_wait_beyond_the_deadline_is_no_retry() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_item_of_a_batch_that_is_not_sent_again_is_no_retry() {
+async fn a_batch_item_that_is_not_resent_is_not_counted_as_a_retry() {
     let graph = FakeGraph::start(Protocol::Http1).await;
     graph.script_replies(|_| {
         let item = |id: usize| json!({"id": id.to_string(), "status": 429, "headers": {"Retry-After": "60"}});
@@ -55,7 +55,7 @@ async fn an_item_of_a_batch_that_is_not_sent_again_is_no_retry() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_retry_for_which_the_budget_is_spent_is_not_counted() {
+async fn a_retry_beyond_the_retry_budget_is_not_counted() {
     const CREATES: usize = 400;
     let graph = FakeGraph::start(Protocol::Http1).await;
     graph.script_replies(|_| throttled(None));
@@ -72,7 +72,7 @@ async fn a_retry_for_which_the_budget_is_spent_is_not_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_retry_that_a_hang_up_prevents_is_not_counted() {
+async fn a_retry_that_a_disconnect_prevents_is_not_counted() {
     let graph = FakeGraph::start(Protocol::Http1).await;
     graph.script_replies(|_| throttled(Some("8")));
     let gateway = GatewayProcess::start(&graph, &["--request-timeout", "20s"]);
@@ -93,7 +93,7 @@ async fn a_retry_that_a_hang_up_prevents_is_not_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_request_that_is_sent_again_is_counted_once() {
+async fn each_resent_request_is_counted_once() {
     let graph = FakeGraph::start(Protocol::Http1).await;
     graph.script_replies(|request| match request.number {
         1..=3 => throttled(Some("0")),
@@ -108,7 +108,7 @@ async fn each_request_that_is_sent_again_is_counted_once() {
 
 /// One request with many items is one retry.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_batch_that_is_sent_again_is_counted_once() {
+async fn a_resent_batch_is_counted_once() {
     let graph = FakeGraph::start(Protocol::Http1).await;
     graph.script_replies(|request| match request.number {
         1 => throttled(Some("0")),
@@ -122,7 +122,7 @@ async fn a_batch_that_is_sent_again_is_counted_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stream_that_is_refused_and_sent_again_is_counted() {
+async fn a_resend_after_a_refused_stream_is_counted() {
     let graph = FakeGraph::start(Protocol::TlsHttp2).await;
     graph.script_streams(|head| match head.nth_of_all {
         1 => Admission::Reset(REFUSED_STREAM),

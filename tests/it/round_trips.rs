@@ -11,7 +11,7 @@ const NODES: &str =
     "query($ids: [ID!]!) { nodes(ids: $ids) { __typename id ... on DeviceStatus { userName } } }";
 
 #[tokio::test]
-async fn lists_of_several_configurations_are_one_batch_and_their_parents_cost_nothing() {
+async fn lists_of_several_configurations_are_one_batch_without_reads_of_their_parents() {
     let settings = Settings { configurations: 4, ..Settings::default() };
     let gateway = Gateway::builder().sandbox(settings).start().await;
     let query =
@@ -35,7 +35,7 @@ async fn lists_of_several_configurations_are_one_batch_and_their_parents_cost_no
 }
 
 #[tokio::test]
-async fn a_parent_is_not_read_for_the_edges_and_single_statuses_below_it_either() {
+async fn a_parent_is_not_read_for_edges_and_single_statuses_below_it() {
     let gateway = Gateway::start().await;
     let key = gateway.sandbox.device_statuses(DEMO_CONFIGURATION_ID)[0]["id"].clone();
     let query = "query($id: ID!, $key: ID!) { iosLobAppProvisioningConfiguration(id: $id) {
@@ -72,7 +72,7 @@ async fn forty_five_nodes_are_three_batches_and_each_is_read_once() {
 }
 
 #[tokio::test]
-async fn twenty_and_one_reads_are_a_batch_and_a_plain_get() {
+async fn twenty_one_reads_are_a_batch_and_a_plain_get() {
     let gateway = Gateway::start().await;
     let ids = ids(&gateway, 21).await;
     for (count, sizes) in [(1, vec![1]), (2, vec![2]), (20, vec![20]), (21, vec![1, 20])] {
@@ -92,7 +92,7 @@ async fn twenty_and_one_reads_are_a_batch_and_a_plain_get() {
 }
 
 #[tokio::test]
-async fn an_object_that_several_fields_name_is_read_once() {
+async fn an_object_of_several_fields_is_read_once() {
     let gateway = Gateway::start().await;
     let status = ids(&gateway, 1).await.remove(0);
     let configuration = format!("ig~1.c.{}", status.split('.').nth(2).unwrap());
@@ -121,7 +121,7 @@ async fn an_object_that_several_fields_name_is_read_once() {
 }
 
 #[tokio::test]
-async fn an_object_that_is_being_read_is_waited_for() {
+async fn a_read_of_an_object_waits_for_the_read_in_flight() {
     let gateway = Gateway::start().await;
     let ids = ids(&gateway, 40).await;
     // The batch that is answered first asks for the parent, and the other finds that read under way.
@@ -141,7 +141,7 @@ async fn an_object_that_is_being_read_is_waited_for() {
 }
 
 #[tokio::test]
-async fn two_requests_share_nothing() {
+async fn two_requests_share_no_reads() {
     let gateway = Gateway::start().await;
     let ids = ids(&gateway, 2).await;
     // The first answer is late, so that both requests are under way together.

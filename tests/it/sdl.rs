@@ -6,7 +6,7 @@ use crate::harness::Gateway;
 
 /// `schema.graphql` is what `intune-graphql schema` prints; write it anew with `just schema`.
 #[test]
-fn the_checked_in_schema_is_the_one_that_is_served() {
+fn the_checked_in_schema_equals_the_served_one() {
     let checked_in = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/schema.graphql")).unwrap();
     assert_eq!(checked_in.trim_end(), intune_graphql::schema::sdl().trim_end());
 }

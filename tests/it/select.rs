@@ -24,7 +24,7 @@ fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
 }
 
 #[tokio::test]
-async fn a_list_asks_for_what_is_selected_of_its_nodes() {
+async fn a_list_selects_the_properties_of_the_selected_node_fields() {
     let gateway = Gateway::start().await;
     for (list, select) in [
         ("{ nodes { userName } }", "id,userName"),
@@ -71,7 +71,7 @@ async fn a_list_asks_for_what_is_selected_of_its_nodes() {
 }
 
 #[tokio::test]
-async fn a_single_object_asks_for_what_is_selected_of_it() {
+async fn a_single_object_selects_the_properties_of_the_selected_fields() {
     let gateway = Gateway::start().await;
     let whole = "createdDateTime,description,displayName,expirationDateTime,id,lastModifiedDateTime,payload,\
                  payloadFileName,roleScopeTagIds,version";
@@ -95,7 +95,7 @@ async fn a_single_object_asks_for_what_is_selected_of_it() {
 }
 
 #[tokio::test]
-async fn a_node_asks_for_what_applies_to_its_type() {
+async fn a_node_selects_the_properties_of_the_fields_that_apply_to_its_type() {
     let gateway = Gateway::start().await;
     let query = "query($id: ID!, $key: ID!) { iosLobAppProvisioningConfiguration(id: $id) {
         id deviceStatus(id: $key) { id } userStatuses(first: 1) { nodes { id } }
@@ -130,7 +130,7 @@ async fn a_node_asks_for_what_applies_to_its_type() {
 }
 
 #[tokio::test]
-async fn what_two_ask_of_one_object_is_asked_for_together() {
+async fn two_fields_of_one_object_select_their_properties_in_one_read() {
     let gateway = Gateway::start().await;
     let query = "query($id: ID!, $key: ID!) {
         a: iosLobAppProvisioningConfiguration(id: $id) { version deviceStatus(id: $key) { userName } }
@@ -140,7 +140,7 @@ async fn what_two_ask_of_one_object_is_asked_for_together() {
 }
 
 #[tokio::test]
-async fn lists_of_the_other_kinds_select_too() {
+async fn the_other_lists_select_properties_as_well() {
     let gateway = Gateway::start().await;
     let query = "query($id: ID!) { iosLobAppProvisioningConfiguration(id: $id) {
         userStatuses(first: 1) { nodes { userDisplayName } edges { node { status } } }

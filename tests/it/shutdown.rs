@@ -25,7 +25,7 @@ fn time_to_end(client: impl FnOnce(&mut TcpStream)) -> Duration {
 }
 
 #[test]
-fn clients_that_stop_halfway_do_not_keep_it_from_ending() {
+fn incomplete_requests_do_not_delay_the_shutdown() {
     const HEAD: &str = "POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n";
     let limit = Duration::from_secs(10);
 

@@ -87,7 +87,7 @@ async fn is_closed_during(sending: impl Future<Output = ()>, from: &mut ReadHalf
 }
 
 #[tokio::test]
-async fn row_19_whoever_does_not_ask_is_let_go() {
+async fn a_connection_without_a_request_is_closed() {
     let gateway = impatient().await;
     let headers = frame(1, 5, 1, &[QUERY, b"\x00\x01a\x7f\x50", "x".repeat(127 + 0x50).as_bytes()].concat());
     for (first, rest, last) in [
@@ -117,7 +117,7 @@ async fn row_19_whoever_does_not_ask_is_let_go() {
 }
 
 #[tokio::test]
-async fn a_body_that_does_not_come_is_not_waited_for() {
+async fn a_request_body_that_never_arrives_times_out() {
     let gateway = impatient().await;
     let mut stream = connect(&gateway).await;
     stream.write_all([head("t", 100), "{".to_owned()].concat().as_bytes()).await.unwrap();
@@ -127,7 +127,7 @@ async fn a_body_that_does_not_come_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_not_taken_is_given_up() {
+async fn a_connection_with_an_unread_response_is_closed() {
     let gateway = impatient().await;
     // A window of no bytes: the answer's head can be sent, and nothing of its body.
     is_let_go(&gateway, &asked_with_window(QUERY, 0), b"", PING).await;
@@ -160,13 +160,13 @@ fn window(stream: u32, bytes: u16) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn an_answer_of_which_a_byte_was_taken_is_given_up_too() {
+async fn a_connection_with_a_partly_read_response_is_closed() {
     let gateway = waiting_for_nobodys_answer().await;
     is_let_go(&gateway, &asked_with_window(QUERY, 1), b"", PING).await;
 }
 
 #[tokio::test]
-async fn answers_that_are_taken_excuse_none_that_is_not() {
+async fn an_unread_response_times_out_while_others_are_read() {
     let gateway = waiting_for_nobodys_answer().await;
     let mut stream = connect(&gateway).await;
     stream.write_all(&asked_with_window(QUERY, 0)).await.unwrap();
@@ -183,7 +183,7 @@ async fn answers_that_are_taken_excuse_none_that_is_not() {
 }
 
 #[tokio::test]
-async fn a_request_under_way_is_answered_beside_an_answer_that_is_not_taken() {
+async fn an_in_flight_request_is_answered_despite_an_unread_response() {
     let gateway = waiting_for_nobodys_answer().await;
     gateway.sandbox.inject("slow-first-byte;wait=3s".parse().unwrap());
     let path = format!(
@@ -211,7 +211,7 @@ async fn a_request_under_way_is_answered_beside_an_answer_that_is_not_taken() {
 }
 
 #[tokio::test]
-async fn between_two_requests_a_client_may_take_longer_than_for_a_head() {
+async fn the_keep_alive_timeout_is_longer_than_the_header_timeout() {
     let limits = ConnectionLimits { header_timeout: Duration::from_millis(100), ..connection_limits() };
     let gateway = Gateway::builder().settings(|settings| settings.connections = limits).start().await;
     let mut stream = connect(&gateway).await;
@@ -226,7 +226,7 @@ async fn between_two_requests_a_client_may_take_longer_than_for_a_head() {
 }
 
 #[tokio::test]
-async fn a_refusal_reaches_a_client_that_is_still_sending() {
+async fn a_client_that_is_still_sending_receives_the_rejection() {
     let gateway = Gateway::start().await;
     let large = "x".repeat(4 << 20);
     for (head, status) in [
@@ -247,7 +247,7 @@ async fn a_refusal_reaches_a_client_that_is_still_sending() {
 /// Where the system allows few open files, strangers cannot take the last one.
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread")]
-async fn silent_clients_cannot_use_up_the_open_files() {
+async fn silent_clients_cannot_exhaust_the_file_descriptors() {
     let serve = ["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
     let mut gateway = Program::start_with_open_files(200, &serve);
     let url = gateway.line("listening on ");

@@ -80,7 +80,7 @@ fn start(root: &str, file: &Scratch) -> (Program, String) {
 }
 
 #[test]
-fn a_key_is_known_after_a_restart() {
+fn an_idempotency_key_is_known_after_a_restart() {
     let (runtime, sandbox, root) = sandbox();
     let file = Scratch::new("restart");
     let (program, url) = start(&root, &file);
@@ -104,7 +104,7 @@ fn a_key_is_known_after_a_restart() {
 }
 
 #[test]
-fn without_a_file_the_start_says_that_keys_are_forgotten() {
+fn a_start_without_a_state_file_warns_that_keys_are_not_kept() {
     let (_runtime, _sandbox, root) = sandbox();
     let (program, _, _) = gateway(&root, &[]);
     let (_, said) = program.stop();
@@ -112,7 +112,7 @@ fn without_a_file_the_start_says_that_keys_are_forgotten() {
 }
 
 #[test]
-fn a_gateway_that_is_killed_in_the_middle_of_writes_doubles_nothing() {
+fn a_gateway_killed_during_writes_duplicates_nothing() {
     let (runtime, sandbox, root) = sandbox();
     let file = Scratch::new("kill");
     // Some answers are late, some are lost, some writes are never done.

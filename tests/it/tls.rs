@@ -73,7 +73,7 @@ impl TlsSandbox {
 }
 
 #[tokio::test]
-async fn a_private_authority_is_trusted_where_it_is_named() {
+async fn a_configured_private_authority_is_trusted() {
     let graph = TlsSandbox::start("named").await;
     let gateway = Gateway::builder().graph_root(&graph.root).graph_ca(graph.ca.clone()).start().await;
     let reply = gateway.graphql(MUTATION, input(device_status())).await;
@@ -84,7 +84,7 @@ async fn a_private_authority_is_trusted_where_it_is_named() {
 }
 
 #[tokio::test]
-async fn without_it_nothing_is_sent() {
+async fn nothing_is_sent_to_an_untrusted_server() {
     let graph = TlsSandbox::start("not-named").await;
     let other = TlsSandbox::start("another").await;
     let wrong_name = graph.root.replace("localhost", "127.0.0.1");
@@ -102,7 +102,7 @@ async fn without_it_nothing_is_sent() {
 }
 
 #[tokio::test]
-async fn what_speaks_no_tls_is_sent_nothing() {
+async fn nothing_is_sent_to_a_server_without_tls() {
     let plain = Gateway::start().await;
     let root = format!("{}/beta", plain.url.replace("http://", "https://"));
     let gateway = Gateway::builder().graph_root(&root).start().await;

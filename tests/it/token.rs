@@ -12,7 +12,7 @@ use crate::harness::{Gateway, http_client};
 const CANARY: &str = "canary-0385114b-b48f-4800-a046-f249eaba24b1";
 
 #[test]
-fn row_13_the_token_shows_in_no_log_output_or_answer() {
+fn the_token_appears_in_no_log_output_or_response() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let sandbox = Sandbox::new(msgraph_sandbox::Settings::default());
     let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
@@ -72,7 +72,7 @@ fn row_13_the_token_shows_in_no_log_output_or_answer() {
 }
 
 #[tokio::test]
-async fn row_13_a_long_token_that_graph_echoes_is_not_cut_in_two_before_it_is_known_for_one() {
+async fn a_long_token_that_graph_echoes_is_redacted_before_truncation() {
     let gateway = Gateway::start().await;
     let token = format!("{CANARY}.{}", "a1B2-c3D4_".repeat(150));
     for fault in
@@ -86,7 +86,7 @@ async fn row_13_a_long_token_that_graph_echoes_is_not_cut_in_two_before_it_is_kn
 }
 
 #[test]
-fn row_13_no_debug_form_shows_the_token() {
+fn no_debug_output_shows_the_token() {
     let authorization = Authorization::parse(&format!("Bearer {CANARY}").parse().unwrap()).unwrap();
     let caller = Caller {
         authorization,

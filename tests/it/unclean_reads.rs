@@ -56,7 +56,7 @@ fn link(upstream: &Canned, token: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_row_that_is_none_is_left_out_and_told_of_once() {
+async fn an_invalid_row_is_omitted_with_one_error() {
     for (bad, count) in [
         ("null", 1),
         ("7", 1),
@@ -87,7 +87,7 @@ async fn a_row_that_is_none_is_left_out_and_told_of_once() {
 }
 
 #[tokio::test]
-async fn a_page_with_rows_that_are_none_is_filled_from_the_next_and_can_be_gone_on_from() {
+async fn a_page_with_invalid_rows_is_filled_from_the_next_and_can_be_continued() {
     let (upstream, gateway) = listing(|upstream, query| {
         let page = if query.contains("$skiptoken=2") {
             json!({"value": [null, {"id": "c"}, {"id": "d"}, {}]})
@@ -116,7 +116,7 @@ async fn a_page_with_rows_that_are_none_is_filled_from_the_next_and_can_be_gone_
 }
 
 #[tokio::test]
-async fn a_value_that_is_none_is_null_and_an_error_there() {
+async fn an_invalid_value_is_null_with_an_error_at_its_field() {
     for (bad, field) in [
         (r#""platform":"8""#, "platform"),
         (r#""platform":8.5"#, "platform"),
@@ -157,7 +157,7 @@ async fn a_value_that_is_none_is_null_and_an_error_there() {
 }
 
 #[tokio::test]
-async fn what_can_be_read_is_read() {
+async fn readable_values_are_returned_despite_flaws() {
     let plain =
         r#"{"value":[{"id":"a","userName":"é","platform":8,"status":"compliant"}],"@odata.nextLink":null}"#;
     let other_case =
@@ -189,7 +189,7 @@ async fn what_can_be_read_is_read() {
 }
 
 #[tokio::test]
-async fn what_is_no_page_is_an_error_of_its_list() {
+async fn an_invalid_page_is_an_error_of_its_list() {
     for body in [
         r#"{"error":{"code":"x"},"value":[]}"#,
         r#"{"value":null}"#,
@@ -211,7 +211,7 @@ async fn what_is_no_page_is_an_error_of_its_list() {
 }
 
 #[tokio::test]
-async fn a_count_that_is_none_matters_to_those_who_asked() {
+async fn an_invalid_count_is_an_error_only_if_it_is_selected() {
     let count = "query($id: ID!) { iosLobAppProvisioningConfiguration(id: $id) {
         deviceStatuses { totalCount nodes { graphId } } } }";
     for (given, expected) in [
@@ -247,7 +247,7 @@ async fn a_count_that_is_none_matters_to_those_who_asked() {
 }
 
 #[tokio::test]
-async fn rows_are_withheld_for_certain_misses_alone() {
+async fn rows_are_withheld_only_for_certain_misses() {
     let row = |platform: &str| format!(r#"{{"id":"k{}"{platform}}}"#, platform.replace('"', "'"));
     let given = [
         r#","platform":8"#,
@@ -267,7 +267,7 @@ async fn rows_are_withheld_for_certain_misses_alone() {
 }
 
 #[tokio::test]
-async fn an_item_that_breaks_its_batch_costs_the_others_nothing() {
+async fn a_batch_item_that_breaks_its_batch_does_not_fail_the_others() {
     const NODES: &str = "query($ids: [ID!]!) { nodes(ids: $ids) { ... on DeviceStatus { graphId } } }";
     // `raw` stands in the batch's answer for item 1, whose own GET answers with `single`.
     for (raw, single, failed) in [
@@ -305,7 +305,7 @@ async fn an_item_that_breaks_its_batch_costs_the_others_nothing() {
 }
 
 #[tokio::test]
-async fn reads_that_are_sent_one_by_one_are_asked_again_one_by_one() {
+async fn reads_sent_individually_are_retried_individually() {
     let upstream = Canned::start(|sent: &Sent| match sent.method {
         Method::POST => Answer::new(200, r#"{"responses":["#),
         _ => Answer::new(429, "").with("retry-after", "0"),
@@ -379,7 +379,7 @@ fn has_next(reply: &Reply) -> &Value {
 }
 
 #[tokio::test]
-async fn a_link_and_a_count_are_known_by_their_names_in_every_form() {
+async fn next_links_and_counts_are_recognized_in_every_annotation_form() {
     for (before, name) in [
         ("", "@odata.nextLink"),
         ("", r"@odata\u002enextLink"),
@@ -415,7 +415,7 @@ async fn a_link_and_a_count_are_known_by_their_names_in_every_form() {
 }
 
 #[tokio::test]
-async fn a_link_that_cannot_be_followed_ends_the_list_with_an_error_and_the_rows_stand() {
+async fn an_unusable_next_link_ends_the_list_with_an_error_and_keeps_the_rows() {
     let path = format!(
         "/deviceAppManagement/iosLobAppProvisioningConfigurations/{DEMO_CONFIGURATION_ID}/deviceStatuses"
     );
@@ -478,7 +478,7 @@ fn nodes_of(reply: &Reply) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn a_row_is_not_said_to_be_gone_where_its_list_breaks_off() {
+async fn a_row_is_not_reported_absent_if_its_list_is_incomplete() {
     const NODE: &str = "query($id: ID!) { node(id: $id) { id } }";
     for (link, code) in [("null", None), (r#""http://evil.example/""#, Some("UPSTREAM_NOT_SUPPORTED"))] {
         let upstream = Canned::start(move |sent: &Sent| match sent.url.contains("/deviceStatuses/") {
@@ -521,7 +521,7 @@ async fn a_count_over_32_bits_is_an_error_of_its_field() {
 }
 
 #[tokio::test]
-async fn a_target_is_known_by_its_type_in_every_form() {
+async fn the_type_of_a_target_is_recognized_in_every_form() {
     const TARGETS: &str = "query($id: ID!) { iosLobAppProvisioningConfiguration(id: $id) {
         assignments { nodes { target { __typename
             ... on GroupAssignmentTarget { groupId }

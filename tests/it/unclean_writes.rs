@@ -48,7 +48,7 @@ fn outcome(reply: &Reply) -> (&str, &str) {
 }
 
 #[tokio::test]
-async fn a_service_that_gave_up_is_not_asked_again_whatever_its_body_is_like() {
+async fn a_create_that_the_service_abandoned_is_not_resent_for_any_body() {
     let scripted = Scripted::start().await;
     let plain = r#"{"error":{"code":"CancelledOnServiceTimeout","message":"The ? gave up"}}"#;
     let with = |text: &str| plain.replace('?', text).into_bytes();
@@ -89,7 +89,7 @@ async fn a_service_that_gave_up_is_not_asked_again_whatever_its_body_is_like() {
 }
 
 #[tokio::test]
-async fn a_refusal_for_now_is_believed_only_where_its_body_can_be_read() {
+async fn a_temporary_rejection_counts_only_if_its_body_is_readable() {
     let scripted = Scripted::start().await;
     let unavailable = r#"{"error":{"code":"ServiceUnavailable","message":"Later"}}"#;
     for (answer, believed) in [
@@ -117,7 +117,7 @@ async fn a_refusal_for_now_is_believed_only_where_its_body_can_be_read() {
 }
 
 #[tokio::test]
-async fn the_start_of_a_sentence_is_no_refusal_and_no_create_follows_it() {
+async fn a_truncated_rejection_is_unknown_and_the_create_is_not_resent() {
     let scripted = Scripted::start().await;
     for body in [
         "503 Service Temporarily Unavailable",
@@ -166,7 +166,7 @@ async fn the_start_of_a_sentence_is_no_refusal_and_no_create_follows_it() {
 }
 
 #[tokio::test]
-async fn an_item_is_refused_by_an_object_or_by_nothing() {
+async fn a_batch_item_is_rejected_only_by_an_object_or_an_empty_body() {
     const TEXT: &str = "text/plain";
     const JSON: &str = "application/json";
     let refused = Arc::new(Mutex::new((TEXT, None)));
@@ -238,7 +238,7 @@ async fn an_item_is_refused_by_an_object_or_by_nothing() {
 }
 
 #[tokio::test]
-async fn of_a_batch_whose_answer_cannot_be_read_nothing_is_claimed() {
+async fn an_unreadable_batch_response_leaves_all_outcomes_unknown() {
     let scripted = Scripted::start().await;
     let cut = r#"{"responses":[{"id":"0","status":201,"body":{"id":"a"}},{"id":"1","sta"#;
     for answer in [
@@ -297,7 +297,7 @@ async fn of_a_batch_whose_answer_cannot_be_read_nothing_is_claimed() {
 }
 
 #[tokio::test]
-async fn items_of_a_batch_are_told_apart_by_what_they_say_themselves() {
+async fn each_batch_item_is_classified_by_its_own_response() {
     let scripted = Scripted::start().await;
     let items = json!({"responses": [
         {"id": "0", "status": 201, "headers": null, "body": {"id": "a", "userName": "0"}},
@@ -320,7 +320,7 @@ async fn items_of_a_batch_are_told_apart_by_what_they_say_themselves() {
 }
 
 #[tokio::test]
-async fn only_the_created_object_is_a_success() {
+async fn only_the_created_object_counts_as_success() {
     let scripted = Scripted::start().await;
     let created = |members: Value| {
         let mut object = json!({"id": "a", "userName": "User Name value", "platform": 8});
@@ -387,7 +387,7 @@ async fn only_the_created_object_is_a_success() {
 }
 
 #[tokio::test]
-async fn a_created_object_with_a_value_that_cannot_be_read_is_delivered_without_it() {
+async fn a_created_object_is_returned_without_its_unreadable_value() {
     let scripted = Scripted::start().await;
     for (members, field, value) in [
         (r#""userName":"u","platform":"8""#, "platform", json!(null)),
@@ -413,7 +413,7 @@ async fn a_created_object_with_a_value_that_cannot_be_read_is_delivered_without_
 }
 
 #[tokio::test]
-async fn a_number_out_of_range_costs_a_write_nothing_but_its_field() {
+async fn a_number_out_of_range_in_a_write_response_is_an_error_of_its_field_only() {
     let scripted = Scripted::start().await;
     let digits = "9".repeat(400);
     for number in ["1e999", "-1e999", &digits, &format!("-{digits}.5")] {
@@ -456,7 +456,7 @@ async fn a_number_out_of_range_costs_a_write_nothing_but_its_field() {
 }
 
 #[tokio::test]
-async fn a_page_in_place_of_graph_deletes_and_assigns_nothing() {
+async fn an_html_page_is_not_a_successful_delete_or_assign() {
     let scripted = Scripted::start().await;
     let delete =
         "mutation($id: ID!) { deleteIosLobAppProvisioningConfiguration(input: {id: $id}) { deletedId } }";

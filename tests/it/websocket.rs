@@ -111,7 +111,7 @@ fn code(errors: &Value) -> &str {
 }
 
 #[tokio::test]
-async fn events_over_a_websocket_are_delivered_within_their_tenant_alone() {
+async fn events_over_a_websocket_are_delivered_only_within_their_tenant() {
     let gateway = Gateway::start().await;
     let tenants = tokens_by_tenant();
     let mut subscribers = Vec::new();
@@ -180,7 +180,7 @@ async fn many_subscriptions_share_a_websocket_and_its_token() {
 }
 
 #[tokio::test]
-async fn the_token_comes_with_the_request_or_with_the_first_message() {
+async fn the_token_is_read_from_the_upgrade_or_from_connection_init() {
     let gateway = Gateway::start().await;
     let bearer = |token: &str| format!("Bearer {token}");
     let (header, payload) = (fresh_token(), fresh_token());
@@ -221,7 +221,7 @@ async fn the_token_comes_with_the_request_or_with_the_first_message() {
 }
 
 #[tokio::test]
-async fn a_mutation_writes_once_and_what_is_wrong_is_an_error_of_its_operation() {
+async fn a_mutation_writes_once_and_errors_belong_to_their_operation() {
     let gateway = Gateway::start().await;
     let mut socket = Socket::with_token(&gateway.url, TOKEN).await;
     let before = gateway.sandbox.device_statuses(DEMO_CONFIGURATION_ID).len();
@@ -251,7 +251,7 @@ async fn a_mutation_writes_once_and_what_is_wrong_is_an_error_of_its_operation()
 }
 
 #[tokio::test]
-async fn whoever_breaks_the_protocol_is_told_by_the_code() {
+async fn a_protocol_violation_closes_the_connection_with_its_code() {
     let gateway = Gateway::start().await;
     let init = json!({"type": "connection_init"});
     let subscribe =
@@ -287,7 +287,7 @@ async fn whoever_breaks_the_protocol_is_told_by_the_code() {
 }
 
 #[tokio::test]
-async fn a_request_that_cannot_become_a_websocket_is_told_why() {
+async fn a_rejected_upgrade_has_an_error_message() {
     let gateway = Gateway::builder();
     let gateway =
         gateway.settings(|settings| settings.cors_origins = vec!["https://app.example".parse().unwrap()]);
@@ -315,7 +315,7 @@ async fn a_request_that_cannot_become_a_websocket_is_told_why() {
 }
 
 #[tokio::test]
-async fn operations_of_one_websocket_are_bounded() {
+async fn operations_per_websocket_are_limited() {
     let gateway = Gateway::start().await;
     let mut socket = Socket::with_token(&gateway.url, TOKEN).await;
     for id in 0..128 {
@@ -332,7 +332,7 @@ async fn operations_of_one_websocket_are_bounded() {
 }
 
 #[tokio::test]
-async fn a_subscription_outlives_the_deadline_and_every_other_time_out() {
+async fn a_subscription_continues_beyond_all_timeouts() {
     let gateway = hasty().await;
     let token = fresh_token();
     let mut socket = Socket::with_token(&gateway.url, &token).await;
@@ -350,7 +350,7 @@ async fn a_subscription_outlives_the_deadline_and_every_other_time_out() {
 }
 
 #[tokio::test]
-async fn whoever_does_nothing_is_let_go() {
+async fn a_websocket_without_init_or_operations_is_closed() {
     let gateway = hasty().await;
     let mut socket = Socket::open(&gateway.url, &[]).await.unwrap();
     assert_eq!(socket.closed().await.0, 4408, "nothing was initialised");
@@ -393,7 +393,7 @@ async fn open_by_hand(gateway: &Gateway, token: &str) -> TcpStream {
 }
 
 #[tokio::test]
-async fn whoever_answers_no_ping_or_takes_nothing_is_let_go() {
+async fn a_client_that_sends_no_pong_or_reads_nothing_is_disconnected() {
     let gateway = hasty().await;
     let hint = json!({"query": HINT, "variables": {"id": DEMO_CONFIGURATION_ID}});
     let subscribe = text_frame(&json!({"type": "subscribe", "id": "1", "payload": hint}));
@@ -416,7 +416,7 @@ async fn whoever_answers_no_ping_or_takes_nothing_is_let_go() {
 }
 
 #[tokio::test]
-async fn whoever_takes_no_answers_keeps_nobodys_place() {
+async fn a_client_that_reads_no_responses_holds_no_permits() {
     const PLACES: usize = 100;
     const SLOW: usize = 60;
     let gateway = Gateway::builder().settings(|settings| {
@@ -458,7 +458,7 @@ async fn whoever_takes_no_answers_keeps_nobodys_place() {
 }
 
 #[tokio::test]
-async fn a_client_with_untaken_responses_starts_no_operation_while_the_memory_is_full() {
+async fn a_client_with_unread_responses_starts_no_operation_while_the_memory_is_full() {
     const OPERATIONS: usize = 120;
     let gateway = Gateway::builder().send_buffer(8 * 1024);
     let gateway = gateway.settings(|settings| settings.max_buffered_bytes = 128 * 1024).start().await;
@@ -519,7 +519,7 @@ async fn a_client_with_untaken_responses_starts_no_operation_while_the_memory_is
 }
 
 #[tokio::test]
-async fn a_websocket_keeps_its_connections_place() {
+async fn a_websocket_holds_its_connection_permit() {
     let one = ConnectionLimits { max_connections: 1, ..connection_limits() };
     let gateway = Gateway::builder().settings(|settings| settings.connections = one).start().await;
     let mut socket = Socket::with_token(&gateway.url, TOKEN).await;
@@ -535,7 +535,7 @@ async fn a_websocket_keeps_its_connections_place() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_gateway_that_stops_finishes_what_is_under_way_and_says_that_it_goes() {
+async fn a_stopping_gateway_finishes_operations_and_closes_with_going_away() {
     let upstream = Gateway::start().await;
     let mut program = Program::serve(&upstream.sandbox_url, &[]);
     let url = program.line("listening on ");

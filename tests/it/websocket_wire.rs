@@ -88,7 +88,7 @@ async fn close_code(stream: &mut TcpStream) -> Option<u16> {
 }
 
 #[tokio::test]
-async fn a_websocket_is_asked_for_in_every_form_of_its_headers() {
+async fn every_valid_form_of_the_upgrade_headers_is_accepted() {
     let gateway = Gateway::start().await;
     let host = "Host: x\r\n";
     for upgrade in [
@@ -130,7 +130,7 @@ async fn a_websocket_is_asked_for_in_every_form_of_its_headers() {
 }
 
 #[tokio::test]
-async fn a_page_is_of_the_same_origin_behind_a_proxy_that_names_the_default_port() {
+async fn the_default_port_from_a_proxy_counts_as_the_same_origin() {
     let gateway = Gateway::start().await;
     for (host, origin, status) in [
         ("name:443", "https://name", "101"),
@@ -150,7 +150,7 @@ async fn a_page_is_of_the_same_origin_behind_a_proxy_that_names_the_default_port
 }
 
 #[tokio::test]
-async fn a_request_of_more_than_one_origin_is_refused() {
+async fn an_upgrade_with_several_origins_is_rejected() {
     let gateway = Gateway::start().await;
     for (first, second) in [
         ("https://name", "https://other"),
@@ -166,7 +166,7 @@ async fn a_request_of_more_than_one_origin_is_refused() {
 }
 
 #[tokio::test]
-async fn a_frame_is_refused_by_its_length_as_soon_as_that_is_announced() {
+async fn an_oversized_frame_is_rejected_at_its_header() {
     let gateway = Gateway::start().await;
     let announced = |first: u8, length: u64| [&[first, 0xff][..], &length.to_be_bytes(), &[0; 4]].concat();
     for bytes in [
@@ -196,7 +196,7 @@ fn init(bytes: usize) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_token_and_an_id_have_a_greatest_length() {
+async fn the_lengths_of_tokens_and_operation_ids_are_limited() {
     let gateway = Gateway::start().await;
     for (bytes, accepted) in [(16_384, true), (16_385, false), (64_000, false)] {
         let mut stream = uninitialised(&gateway).await;
@@ -238,7 +238,7 @@ async fn a_token_and_an_id_have_a_greatest_length() {
 }
 
 #[tokio::test]
-async fn what_open_websockets_keep_is_counted_with_the_bodies() {
+async fn memory_of_open_websockets_counts_toward_buffered_bytes() {
     let gateway = Gateway::builder().settings(|settings| settings.max_buffered_bytes = 200_000).start().await;
     // 12 KiB of each token are counted.
     let mut kept = Vec::new();
@@ -278,7 +278,7 @@ async fn what_open_websockets_keep_is_counted_with_the_bodies() {
 }
 
 #[tokio::test]
-async fn what_subscriptions_asked_for_is_counted_until_they_end() {
+async fn memory_of_subscription_documents_counts_until_they_end() {
     let gateway = Gateway::builder().settings(|settings| settings.max_buffered_bytes = 200_000).start().await;
     let subscribe = |id: usize| {
         let payload = json!({"query": HINT, "variables": {"id": DEMO_CONFIGURATION_ID},
@@ -312,7 +312,7 @@ async fn what_subscriptions_asked_for_is_counted_until_they_end() {
 }
 
 #[tokio::test]
-async fn the_close_code_says_what_was_wrong_with_a_frame() {
+async fn an_invalid_frame_closes_with_the_matching_code() {
     let gateway = Gateway::start().await;
     let long = [&[0x89, 0xfe, 0, 126, 0, 0, 0, 0][..], &[b'x'; 126]].concat();
     for (bytes, expected) in [
@@ -352,7 +352,7 @@ async fn the_close_code_says_what_was_wrong_with_a_frame() {
 }
 
 #[tokio::test]
-async fn a_message_that_is_too_large_ends_its_own_operation_only() {
+async fn an_oversized_message_ends_only_its_own_operation() {
     let gateway = Gateway::start().await;
     let token = fresh_token();
     let mut socket = Socket::with_token(&gateway.url, &token).await;
@@ -404,7 +404,7 @@ async fn a_message_that_is_too_large_ends_its_own_operation_only() {
 }
 
 #[tokio::test]
-async fn unfinished_messages_are_counted_with_the_bodies() {
+async fn unfinished_messages_count_toward_buffered_bytes() {
     let gateway = Gateway::builder().settings(|settings| settings.max_buffered_bytes = 150_000).start().await;
     let whole = text(&subscribe("1", "{ __typename }", 60_000));
     let fragments = {
@@ -450,7 +450,7 @@ async fn unfinished_messages_are_counted_with_the_bodies() {
 }
 
 #[tokio::test]
-async fn a_message_that_does_not_come_in_time_ends_its_websocket() {
+async fn a_message_that_times_out_closes_its_websocket() {
     let limits = ConnectionLimits { idle_timeout: Duration::from_secs(300), ..connection_limits() };
     let gateway = Gateway::builder().settings(|settings| {
         settings.connections = limits;

@@ -28,7 +28,7 @@ async fn talk(gateway: &Gateway, bytes: impl AsRef<[u8]>, close: bool) -> String
 }
 
 #[tokio::test]
-async fn odd_framing_is_refused_and_the_next_request_is_served() {
+async fn invalid_framing_is_rejected_and_the_next_request_is_served() {
     let gateway = Gateway::start().await;
     let flood: String = (0..200).map(|index| format!("x-{index}: y\r\n")).collect();
     // Whether the client says that nothing more comes, without which half a body is waited for.
@@ -68,7 +68,7 @@ async fn odd_framing_is_refused_and_the_next_request_is_served() {
 }
 
 #[tokio::test]
-async fn a_request_by_http_1_1_names_its_host_once() {
+async fn an_http_1_1_request_must_have_exactly_one_host() {
     let gateway = Gateway::start().await;
     let head = |version: &str, hosts: &str| {
         format!("GET /graphql?query={{__typename}} HTTP/{version}\r\n{hosts}connection: close\r\n\r\n")
@@ -115,7 +115,7 @@ async fn pipelined_requests_are_answered_in_order() {
 }
 
 #[tokio::test]
-async fn a_body_that_does_not_come_in_time_is_408() {
+async fn a_body_that_times_out_is_408() {
     let gateway = Gateway::builder()
         .settings(|settings| settings.request_timeout = Duration::from_millis(300))
         .start()
@@ -130,7 +130,7 @@ async fn a_body_that_does_not_come_in_time_is_408() {
 }
 
 #[tokio::test]
-async fn a_compressed_body_is_not_unpacked() {
+async fn a_compressed_request_body_is_not_decompressed() {
     let gateway = Gateway::start().await;
     for coding in ["gzip", "deflate, gzip", "identity, br"] {
         let request =
@@ -161,7 +161,7 @@ async fn cleartext_http_2_is_served_with_prior_knowledge() {
 }
 
 #[tokio::test]
-async fn numbers_beyond_any_type_and_deep_variables_are_refused() {
+async fn huge_numbers_and_deeply_nested_variables_are_rejected() {
     let gateway = Gateway::start().await;
     let body = |platform: &str| {
         let mut status = device_status();

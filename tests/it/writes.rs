@@ -33,7 +33,7 @@ fn gone() -> FaultRule {
 }
 
 #[tokio::test]
-async fn an_update_sends_what_is_given_and_null_is_not_the_same_as_left_out() {
+async fn an_update_sends_null_but_omits_absent_fields() {
     let gateway = Gateway::start().await;
     let id = added(&gateway).await["id"].clone();
     let date = "2020-01-01T00:00:00.0000001-05:00";
@@ -59,7 +59,7 @@ async fn an_update_sends_what_is_given_and_null_is_not_the_same_as_left_out() {
 }
 
 #[tokio::test]
-async fn an_absent_nullable_variable_is_left_out_of_an_update() {
+async fn an_absent_nullable_variable_is_omitted_from_an_update() {
     let gateway = Gateway::start().await;
     let id = added(&gateway).await["id"].clone();
     let query = "mutation($id: ID!, $model: String, $name: String) {
@@ -71,7 +71,7 @@ async fn an_absent_nullable_variable_is_left_out_of_an_update() {
 }
 
 #[tokio::test]
-async fn an_update_that_graph_answers_without_the_object_is_read_back() {
+async fn an_update_without_an_object_in_the_response_is_read_back() {
     let gateway = Gateway::start().await;
     let id = added(&gateway).await["id"].clone();
     gateway.sandbox.inject(FaultRule::once("created-204;header=none".parse().unwrap()));
@@ -82,7 +82,7 @@ async fn an_update_that_graph_answers_without_the_object_is_read_back() {
 }
 
 #[tokio::test]
-async fn a_deleted_status_is_gone() {
+async fn a_deleted_status_no_longer_exists() {
     let gateway = Gateway::start().await;
     let id = added(&gateway).await["id"].clone();
     let reply = delete(&gateway, &id).await;
@@ -95,7 +95,7 @@ async fn a_deleted_status_is_gone() {
 }
 
 #[tokio::test]
-async fn a_write_by_key_that_fails_says_what_is_known_and_may_be_sent_again() {
+async fn a_failed_update_or_delete_reports_its_outcome_and_is_retryable() {
     let gateway = Gateway::impatient().start().await;
     let id = added(&gateway).await["id"].clone();
     for (fault, code, outcome) in [
@@ -119,7 +119,7 @@ async fn a_write_by_key_that_fails_says_what_is_known_and_may_be_sent_again() {
 }
 
 #[tokio::test]
-async fn a_write_by_key_is_sent_again_until_it_is_done() {
+async fn an_update_or_delete_is_retried_until_it_succeeds() {
     let gateway = Gateway::builder().attempt_timeout(Duration::from_secs(1)).start().await;
     for fault in [
         "gateway-timeout",
@@ -152,7 +152,7 @@ async fn a_write_by_key_is_sent_again_until_it_is_done() {
 }
 
 #[tokio::test]
-async fn a_status_that_was_never_there_is_not_deleted_by_asking_twice() {
+async fn deleting_an_absent_status_twice_is_not_a_success() {
     let gateway = Gateway::start().await;
     let id = added(&gateway).await["id"].clone();
     delete(&gateway, &id).await.data();
@@ -162,7 +162,7 @@ async fn a_status_that_was_never_there_is_not_deleted_by_asking_twice() {
 }
 
 #[tokio::test]
-async fn only_a_status_can_be_updated_or_deleted_as_one() {
+async fn only_a_status_id_is_accepted_to_update_or_delete_a_status() {
     let gateway = Gateway::start().await;
     for id in ["", "x", "ig~1.c.YQ", "ig~1.s.YQ", "ig~2.s.YQ.YQ"] {
         for reply in [update(&gateway, &json!(id), json!({})).await, delete(&gateway, &json!(id)).await] {
@@ -221,7 +221,7 @@ async fn a_configuration_is_created_changed_and_deleted() {
 }
 
 #[tokio::test]
-async fn a_payload_is_checked_before_anything_is_sent() {
+async fn a_payload_is_validated_before_anything_is_sent() {
     let gateway =
         Gateway::builder().settings(|settings| settings.max_request_body = 4 * 1024 * 1024).start().await;
     for payload in ["%", "AAE", "AA EC", &"A".repeat(1_398_108)] {
@@ -290,7 +290,7 @@ async fn assigning_replaces_the_assignments() {
 }
 
 #[tokio::test]
-async fn all_users_with_a_licence_can_be_assigned() {
+async fn all_licensed_users_can_be_assigned() {
     let gateway = Gateway::start().await;
     let id = created(&gateway).await["configurationId"].clone();
     let input = json!({"id": id, "assignments": [{"target": "ALL_LICENSED_USERS"}]});
@@ -301,7 +301,7 @@ async fn all_users_with_a_licence_can_be_assigned() {
 }
 
 #[tokio::test]
-async fn a_target_has_the_ids_of_its_kind_and_no_others() {
+async fn a_target_accepts_only_the_ids_of_its_kind() {
     let gateway = Gateway::start().await;
     for target in [
         json!({"target": "GROUP"}),
@@ -319,7 +319,7 @@ async fn a_target_has_the_ids_of_its_kind_and_no_others() {
 }
 
 #[tokio::test]
-async fn a_lost_answer_to_assign_or_create_is_of_unknown_outcome() {
+async fn a_lost_response_to_assign_or_create_has_an_unknown_outcome() {
     let gateway = Gateway::start().await;
     gateway.sandbox.inject(gone());
     let reply =
@@ -334,7 +334,7 @@ async fn a_lost_answer_to_assign_or_create_is_of_unknown_outcome() {
 }
 
 #[tokio::test]
-async fn writes_of_one_operation_run_in_order_and_one_failure_leaves_the_others() {
+async fn writes_of_one_operation_run_in_order_and_fail_separately() {
     let gateway = Gateway::start().await;
     let id = added(&gateway).await["id"].clone();
     let query = "mutation($id: ID!) {

@@ -210,7 +210,7 @@ pub(super) fn encode<'a>(fields: impl IntoIterator<Item = (&'a str, &'a str)>) -
 }
 
 #[test]
-fn header_blocks_of_the_specification_are_decoded() {
+fn the_header_blocks_of_the_specification_decode() {
     // RFC 7541, C.4: three requests on one connection, with Huffman coding.
     let hex = |text: &str| -> Vec<u8> {
         (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()

@@ -37,16 +37,16 @@ check: _fmt-check lint doc test deny structure
 _fmt-check:
     cargo fmt --all --check && cargo fmt --check --manifest-path fuzz/Cargo.toml
 
-# Check that no write is lost or doubled: 20 000 calls each, with hard faults too, then 2000 statuses under Intune's limits (40 minutes; needs a C compiler)
-nothing-lost:
-    cargo build --release --example nothing_lost
-    cargo run --release --example nothing_lost -- storm --ids keep
-    cargo run --release --example nothing_lost -- storm --ids ignore
-    cargo run --release --example nothing_lost -- storm --ids keep --broken-word
-    cargo run --release --example nothing_lost -- storm --ids ignore --broken-word
-    cargo run --release --example nothing_lost -- storm --faults hard --clients 256 --ids keep
-    cargo run --release --example nothing_lost -- storm --faults hard --clients 256 --ids ignore
-    cargo run --release --example nothing_lost -- windows
+# Check that no write is lost or duplicated: 20 000 calls each, with hard faults too, then 2000 statuses under Intune's limits (40 minutes; needs a C compiler)
+write-consistency:
+    cargo build --release --example write_consistency
+    cargo run --release --example write_consistency -- load --ids keep
+    cargo run --release --example write_consistency -- load --ids ignore
+    cargo run --release --example write_consistency -- load --ids keep --false-rejections
+    cargo run --release --example write_consistency -- load --ids ignore --false-rejections
+    cargo run --release --example write_consistency -- load --faults hard --clients 256 --ids keep
+    cargo run --release --example write_consistency -- load --faults hard --clients 256 --ids ignore
+    cargo run --release --example write_consistency -- throttling
 
 # Build GraphiQL into ide/dist, for the next cargo build to embed (needs npm)
 ide:

@@ -1,6 +1,6 @@
-//! What the sandbox does to requests and connections.
+//! The faults of the sandbox.
 
-/// Every way to fail of the lists "Errors", "Writes" and "Batch", each with the same share.
+/// Faults of responses, writes and batches, each with the same probability.
 pub(crate) const USUAL: &[&str] = &[
     "429",
     "429;retry-after=0",
@@ -42,8 +42,8 @@ pub(crate) const USUAL: &[&str] = &[
     "batch-shuffled",
 ];
 
-/// What a hard run adds, each with the same share again: streams that are refused, and answers that cannot be read or say
-/// something else than they seem to.
+/// Additional faults of a hard run, each with the same probability: refused streams, and responses that are unreadable or
+/// misleading.
 pub(crate) const HARD: &[&str] = &[
     "refuse-stream",
     "refuse-stream",
@@ -84,7 +84,7 @@ pub(crate) const HARD: &[&str] = &[
     "batch-malformed;item=5;form=broken",
 ];
 
-/// What a hard run does to new connections.
+/// Faults of new connections in a hard run.
 pub(crate) const CONNECTIONS: &[&str] = &[
     "slow-handshake;wait=1500ms;rate=0.1",
     "slow-handshake;wait=6s;rate=0.03",
@@ -93,6 +93,6 @@ pub(crate) const CONNECTIONS: &[&str] = &[
     "drop-connection;close=reset;rate=0.05",
 ];
 
-/// Where Graph breaks its own word: it says that it did nothing, and has done it.
-pub(crate) const BROKEN_WORD: &[&str] =
+/// False rejections: Graph reports that it did not execute a write, but has executed it.
+pub(crate) const FALSE_REJECTIONS: &[&str] =
     &["429;applied=true", "429;retry-after=0.1;applied=true", "503;retry-after=0.1;applied=true"];

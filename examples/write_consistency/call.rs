@@ -1,22 +1,22 @@
-//! One call, and a client that repeats it as it is told to, or hangs up.
+//! One call, and a client that repeats it as the response allows, or disconnects.
 
 use std::time::{Duration, Instant};
 
 use msgraph_sandbox::DEMO_CONFIGURATION_ID;
 use serde_json::{Value, json};
 
-/// How many statuses a bulk call has.
+/// Number of statuses in a bulk call.
 const BULK: usize = 30;
-/// How often a client repeats a call.
-const PATIENCE: usize = 12;
-/// How long it waits at most, and where it is not told; shorter than people would, so that the run ends.
-const LONGEST_WAIT: Duration = Duration::from_secs(2);
-const WAIT: Duration = Duration::from_millis(100);
-/// How long it tries to reach a gateway that is being started again.
-const LONGEST_RESTART: Duration = Duration::from_secs(60);
+/// Maximum number of attempts of a call.
+const MAX_ATTEMPTS: usize = 12;
+/// Maximum wait before a repeat, and the default without `retryAfter`. Both are short, so that the run ends.
+const MAX_WAIT: Duration = Duration::from_secs(2);
+const DEFAULT_WAIT: Duration = Duration::from_millis(100);
+/// Maximum time to reach a gateway that restarts.
+const MAX_RESTART_WAIT: Duration = Duration::from_secs(60);
 
-/// The outcome of an attempt that the client ended itself.
-const HUNG_UP: &str = "hung up";
+/// The text of an attempt that the client ended.
+const DISCONNECTED: &str = "disconnected";
 
 const ADD: &str =
     "mutation($input: AddDeviceStatusInput!) { addDeviceStatus(input: $input) { deviceStatusId } }";
@@ -24,10 +24,10 @@ const ADD_MANY: &str =
     "mutation($input: AddDeviceStatusesInput!) { addDeviceStatuses(input: $input) { results {
     deviceStatusId error { code outcome retryable retryAfter } } } }";
 
-/// What a call carries that makes it safe to repeat.
+/// The members of a call that make it safe to repeat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// Nothing: it is repeated only after an answer that says that nothing was written.
+pub(crate) enum CallKind {
+    /// None: it is repeated only after a response that says that nothing was written.
     Plain,
     /// An idempotency key.
     Keyed,
@@ -39,7 +39,7 @@ pub(crate) enum Kind {
     Bulk,
 }
 
-impl Kind {
+impl CallKind {
     /// A mix in which most carry something.
     pub(crate) fn of(number: usize) -> Self {
         match number % 20 {
@@ -69,22 +69,22 @@ impl Kind {
         matches!(self, Self::Identified | Self::KeyedIdentified)
     }
 
-    /// Whether repeating it doubles nothing, whatever became of it before.
+    /// Whether a repeat cannot create a duplicate, whatever the earlier outcome.
     pub(crate) fn is_safe(self, keeps_ids: bool) -> bool {
         self.has_key() || (self.has_id() && keeps_ids)
     }
 }
 
-/// What a client knows of one status in the end.
+/// The outcome of one status, as the gateway reported it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Told {
-    /// It is there; its global id.
+pub(crate) enum ReportedOutcome {
+    /// It exists; its global id.
     Created(String),
-    /// It is there, and nobody knows its id.
+    /// It exists; its id is unknown.
     Applied,
-    /// It is not there: `NOT_SENT` or `REJECTED`.
+    /// It does not exist: `NOT_SENT` or `REJECTED`.
     NotWritten,
-    /// It may be there.
+    /// It may exist.
     Unknown,
 }
 
@@ -93,31 +93,31 @@ pub(crate) enum Told {
 pub(crate) struct Status {
     /// Its user name, by which it is found in the sandbox.
     pub(crate) name: String,
-    pub(crate) kind: Kind,
-    pub(crate) told: Told,
+    pub(crate) kind: CallKind,
+    pub(crate) reported: ReportedOutcome,
     pub(crate) attempts: Vec<Attempt>,
 }
 
-/// One attempt of a client's, and what it was told of one status.
+/// One attempt of a client, and the outcome that it reported for one status.
 #[derive(Debug, Clone)]
 pub(crate) struct Attempt {
     pub(crate) sent: Instant,
     pub(crate) ended: Instant,
-    /// `None`: there was no answer.
-    pub(crate) told: Option<Told>,
-    pub(crate) hung_up: bool,
-    /// In words.
+    /// `None` if there was no response.
+    pub(crate) reported: Option<ReportedOutcome>,
+    pub(crate) disconnected: bool,
+    /// For the history of a violation.
     pub(crate) text: String,
 }
 
-/// What an attempt came to.
-enum Reply {
-    Answer(String),
+/// The result of an attempt.
+enum AttemptResult {
+    Response(String),
     /// The gateway was not reached, so that nothing was sent.
     NotConnected,
     /// The connection was lost.
     Lost(String),
-    HungUp,
+    Disconnected,
 }
 
 /// Clients of one gateway.
@@ -127,21 +127,21 @@ pub(crate) struct Clients {
     pub(crate) url: String,
     /// Whether the sandbox keeps ids, and so a `graphId` makes repeats safe.
     pub(crate) keeps_ids: bool,
-    /// Share of attempts that end with a disconnect before the answer.
-    pub(crate) hang_ups: f64,
+    /// Share of attempts that end with a disconnect before the response.
+    pub(crate) disconnects: f64,
     pub(crate) seed: u64,
 }
 
 impl Clients {
-    /// Makes call `number`, and repeats it while that is safe and worth it.
+    /// Makes call `number`, and repeats it while that is safe and useful.
     pub(crate) async fn make(&self, number: usize) -> Vec<Status> {
-        let kind = Kind::of(number);
-        let count = if kind == Kind::Bulk { BULK } else { 1 };
+        let kind = CallKind::of(number);
+        let count = if kind == CallKind::Bulk { BULK } else { 1 };
         let mut statuses: Vec<Status> = (0..count)
             .map(|item| Status {
                 name: format!("call-{number}-{item}"),
                 kind,
-                told: Told::NotWritten,
+                reported: ReportedOutcome::NotWritten,
                 attempts: Vec::new(),
             })
             .collect();
@@ -150,55 +150,58 @@ impl Clients {
         let mut random = fastrand::Rng::with_seed(self.seed.wrapping_add(number as u64));
         let start = Instant::now();
         let mut attempts = 0;
-        while attempts < PATIENCE {
+        while attempts < MAX_ATTEMPTS {
             let sent = Instant::now();
             let reply = self.attempt(&body, &mut random).await;
             let ended = Instant::now();
             let (answers, lost) = match reply {
-                Reply::NotConnected if start.elapsed() < LONGEST_RESTART => {
-                    tokio::time::sleep(WAIT).await;
+                AttemptResult::NotConnected if start.elapsed() < MAX_RESTART_WAIT => {
+                    tokio::time::sleep(DEFAULT_WAIT).await;
                     continue;
                 }
-                Reply::NotConnected => break,
-                Reply::Answer(answer) => (read(&answer, count), format!("unreadable answer {answer:.200}")),
-                Reply::Lost(error) => (None, format!("connection lost: {error}")),
-                Reply::HungUp => (None, HUNG_UP.to_owned()),
+                AttemptResult::NotConnected => break,
+                AttemptResult::Response(answer) => {
+                    (read(&answer, count), format!("unreadable answer {answer:.200}"))
+                }
+                AttemptResult::Lost(error) => (None, format!("connection lost: {error}")),
+                AttemptResult::Disconnected => (None, DISCONNECTED.to_owned()),
             };
             attempts += 1;
-            let hung_up = lost == HUNG_UP;
+            let disconnected = lost == DISCONNECTED;
             let mut wait = None;
             for (item, status) in statuses.iter_mut().enumerate() {
                 let answer = answers.as_ref().map(|answers| &answers[item]);
                 status.attempts.push(Attempt {
                     sent,
                     ended,
-                    told: answer.map(|answer| answer.told.clone()),
-                    hung_up,
+                    reported: answer.map(|answer| answer.reported.clone()),
+                    disconnected,
                     text: answer.map_or_else(|| lost.clone(), |answer| answer.text.clone()),
                 });
-                if matches!(status.told, Told::Created(_)) {
-                    // What is there stays there, whatever a repeat meets.
+                if matches!(status.reported, ReportedOutcome::Created(_)) {
+                    // A created object exists, whatever a repeat returns.
                     continue;
                 }
-                // A lost answer says nothing, and only what is safe is repeated.
-                let told = answer.map_or(Told::Unknown, |answer| answer.told.clone());
-                was_unknown[item] |= told == Told::Unknown;
-                let again = match &told {
-                    Told::Created(_) => false,
-                    Told::Unknown | Told::Applied => kind.is_safe(self.keeps_ids),
-                    Told::NotWritten => answer.is_some_and(|answer| answer.is_retryable),
+                // After a lost response, only calls that are safe to repeat are repeated.
+                let reported = answer.map_or(ReportedOutcome::Unknown, |answer| answer.reported.clone());
+                was_unknown[item] |= reported == ReportedOutcome::Unknown;
+                let should_retry = match &reported {
+                    ReportedOutcome::Created(_) => false,
+                    ReportedOutcome::Unknown | ReportedOutcome::Applied => kind.is_safe(self.keeps_ids),
+                    ReportedOutcome::NotWritten => answer.is_some_and(|answer| answer.is_retryable),
                 };
-                if again {
-                    let asked = answer.and_then(|answer| answer.wait).unwrap_or(WAIT).min(LONGEST_WAIT);
-                    wait = Some(wait.map_or(asked, |wait: Duration| wait.max(asked)));
+                if should_retry {
+                    let requested =
+                        answer.and_then(|answer| answer.wait).unwrap_or(DEFAULT_WAIT).min(MAX_WAIT);
+                    wait = Some(wait.map_or(requested, |wait: Duration| wait.max(requested)));
                 }
-                status.told = match told {
-                    Told::Created(id) => Told::Created(id),
-                    // An object that was created once exists, also where a repeat reports something else.
-                    _ if status.told == Told::Applied => Told::Applied,
-                    // What was not known once is known only by the object.
-                    Told::NotWritten if was_unknown[item] => Told::Unknown,
-                    told => told,
+                status.reported = match reported {
+                    ReportedOutcome::Created(id) => ReportedOutcome::Created(id),
+                    // A created object exists, even if a repeat reports something else.
+                    _ if status.reported == ReportedOutcome::Applied => ReportedOutcome::Applied,
+                    // After an unknown outcome, only the object itself is proof.
+                    ReportedOutcome::NotWritten if was_unknown[item] => ReportedOutcome::Unknown,
+                    reported => reported,
                 };
             }
             let Some(wait) = wait else { break };
@@ -207,38 +210,39 @@ impl Clients {
         statuses
     }
 
-    /// Sends the call once. A client that hangs up closes its connection.
-    async fn attempt(&self, body: &str, random: &mut fastrand::Rng) -> Reply {
+    /// Sends the call once. A client that disconnects closes its connection.
+    async fn attempt(&self, body: &str, random: &mut fastrand::Rng) -> AttemptResult {
         let request = self.http.post(&self.url).header("content-type", "application/json");
-        let request = request.bearer_auth("storm-token").body(body.to_owned());
+        let request = request.bearer_auth("load-token").body(body.to_owned());
         let exchange = async {
             match request.send().await {
-                Ok(answer) => {
-                    answer.text().await.map_or_else(|error| Reply::Lost(format!("{error:?}")), Reply::Answer)
-                }
-                Err(error) if error.is_connect() => Reply::NotConnected,
-                Err(error) => Reply::Lost(format!("{error:?}")),
+                Ok(answer) => answer
+                    .text()
+                    .await
+                    .map_or_else(|error| AttemptResult::Lost(format!("{error:?}")), AttemptResult::Response),
+                Err(error) if error.is_connect() => AttemptResult::NotConnected,
+                Err(error) => AttemptResult::Lost(format!("{error:?}")),
             }
         };
-        if random.f64() >= self.hang_ups {
+        if random.f64() >= self.disconnects {
             return exchange.await;
         }
         // Half of them at once, where calls have hardly begun, the others later.
         let longest = if random.bool() { 20 } else { 2000 };
         let patience = Duration::from_millis(random.u64(..longest));
-        tokio::time::timeout(patience, exchange).await.unwrap_or(Reply::HungUp)
+        tokio::time::timeout(patience, exchange).await.unwrap_or(AttemptResult::Disconnected)
     }
 }
 
 fn body(number: usize, statuses: &[Status]) -> String {
-    let kind = Kind::of(number);
+    let kind = CallKind::of(number);
     let statuses: Vec<Value> = statuses
         .iter()
         .map(|Status { name, .. }| {
             let mut status = json!({
-                "deviceDisplayName": "storm", "userName": name, "deviceModel": "iPad", "platform": 8, "status": "COMPLIANT",
+                "deviceDisplayName": "load", "userName": name, "deviceModel": "iPad", "platform": 8, "status": "COMPLIANT",
                 "complianceGracePeriodExpirationDateTime": "9999-12-31T23:59:59.9999999Z",
-                "lastReportedDateTime": "2016-12-31T23:57:41.6559639+03:00", "userPrincipalName": "storm@example.org",
+                "lastReportedDateTime": "2016-12-31T23:57:41.6559639+03:00", "userPrincipalName": "load@example.org",
             });
             if kind.has_id() {
                 status["graphId"] = json!(format!("id-{name}"));
@@ -250,7 +254,7 @@ fn body(number: usize, statuses: &[Status]) -> String {
     if kind.has_key() {
         input["idempotencyKey"] = json!(format!("key-{number}"));
     }
-    let query = if kind == Kind::Bulk {
+    let query = if kind == CallKind::Bulk {
         input["deviceStatuses"] = json!(statuses);
         ADD_MANY
     } else {
@@ -260,17 +264,17 @@ fn body(number: usize, statuses: &[Status]) -> String {
     json!({"query": query, "variables": {"input": input}}).to_string()
 }
 
-/// What an answer says of one status.
+/// The result of one status in a response.
 #[derive(Debug, Clone)]
-struct Answer {
-    told: Told,
+struct ItemResult {
+    reported: ReportedOutcome,
     is_retryable: bool,
     wait: Option<Duration>,
     text: String,
 }
 
-/// Reads an answer; `None` where it is none of the gateway's.
-fn read(answer: &str, count: usize) -> Option<Vec<Answer>> {
+/// Reads a response; `None` if it is not the gateway's.
+fn read(answer: &str, count: usize) -> Option<Vec<ItemResult>> {
     let answer: Value = serde_json::from_str(answer).ok()?;
     let data = &answer["data"];
     if let Some(results) = data["addDeviceStatuses"]["results"].as_array() {
@@ -281,20 +285,25 @@ fn read(answer: &str, count: usize) -> Option<Vec<Answer>> {
     Some(vec![one; count])
 }
 
-fn item(id: &Value, error: &Value) -> Option<Answer> {
+fn item(id: &Value, error: &Value) -> Option<ItemResult> {
     if let Some(id) = id.as_str() {
-        let told = Told::Created(id.to_owned());
-        return Some(Answer { told, is_retryable: false, wait: None, text: "told created".to_owned() });
+        let reported = ReportedOutcome::Created(id.to_owned());
+        return Some(ItemResult {
+            reported,
+            is_retryable: false,
+            wait: None,
+            text: "reported created".to_owned(),
+        });
     }
     let outcome = error["outcome"].as_str()?;
-    let told = match outcome {
-        "NOT_SENT" | "REJECTED" => Told::NotWritten,
-        "APPLIED" => Told::Applied,
-        _ => Told::Unknown,
+    let reported = match outcome {
+        "NOT_SENT" | "REJECTED" => ReportedOutcome::NotWritten,
+        "APPLIED" => ReportedOutcome::Applied,
+        _ => ReportedOutcome::Unknown,
     };
     let is_retryable = error["retryable"].as_bool()?;
     let wait = error["retryAfter"].as_f64().and_then(|wait| Duration::try_from_secs_f64(wait).ok());
     let code = error["code"].as_str().unwrap_or_default();
-    let text = format!("told {outcome}, {code}{}", if is_retryable { ", retryable" } else { "" });
-    Some(Answer { told, is_retryable, wait, text })
+    let text = format!("reported {outcome}, {code}{}", if is_retryable { ", retryable" } else { "" });
+    Some(ItemResult { reported, is_retryable, wait, text })
 }

@@ -1,4 +1,4 @@
-//! What the sandbox has and what it recorded, by the user names of the statuses.
+//! The objects and recorded requests of the sandbox, by the user names of the statuses.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -6,16 +6,16 @@ use std::time::{Duration, Instant};
 use msgraph_sandbox::{DEMO_CONFIGURATION_ID, RecordedRequest, Sandbox};
 use serde_json::Value;
 
-use crate::call::{Attempt, Status, Told};
+use crate::call::{Attempt, ReportedOutcome, Status};
 
-/// How long a request may be on its way to the sandbox after its caller hung up.
+/// Maximum time for a request to reach the sandbox after its caller disconnected.
 const IN_TRANSIT: Duration = Duration::from_secs(1);
 
 /// The evidence of a run.
 #[derive(Debug)]
 pub(crate) struct Evidence {
     start: Instant,
-    /// Ids of the objects there are.
+    /// Ids of the existing objects.
     objects: HashMap<String, Vec<String>>,
     creates: HashMap<String, Vec<Create>>,
     dropped: u64,
@@ -45,23 +45,23 @@ impl Evidence {
         Self { start, objects, creates, dropped: sandbox.dropped_requests() }
     }
 
-    /// How many objects of this name there are.
+    /// Number of objects with this name.
     pub(crate) fn count(&self, name: &str) -> usize {
         self.objects.get(name).map_or(0, Vec::len)
     }
 
-    /// Whether a create arrived after an attempt had been told that nothing was written, and before the next attempt.
-    pub(crate) fn sent_after_told(&self, status: &Status) -> bool {
-        let is_not_written = |attempt: &Attempt| attempt.told == Some(Told::NotWritten);
-        // What an earlier attempt left unknown may still be on its way.
+    /// Whether a create arrived after an attempt had reported that nothing was written, and before the next attempt.
+    pub(crate) fn sent_after_not_written(&self, status: &Status) -> bool {
+        let is_not_written = |attempt: &Attempt| attempt.reported == Some(ReportedOutcome::NotWritten);
+        // The create of an earlier attempt with an unknown outcome may still be in transit.
         let known = status.attempts.iter().take_while(|attempt| is_not_written(attempt)).count();
         (0..known).any(|index| self.arrived_after(status, index, Duration::ZERO))
     }
 
-    /// Whether a create arrived long after a client hung up, and before it tried again.
-    pub(crate) fn sent_after_hang_up(&self, status: &Status) -> bool {
+    /// Whether a create arrived long after a client disconnected, and before its next attempt.
+    pub(crate) fn sent_after_disconnect(&self, status: &Status) -> bool {
         let mut attempts = status.attempts.iter().enumerate();
-        attempts.any(|(index, attempt)| attempt.hung_up && self.arrived_after(status, index, IN_TRANSIT))
+        attempts.any(|(index, attempt)| attempt.disconnected && self.arrived_after(status, index, IN_TRANSIT))
     }
 
     fn arrived_after(&self, status: &Status, index: usize, grace: Duration) -> bool {

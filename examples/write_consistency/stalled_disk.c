@@ -1,5 +1,5 @@
 /*
- * Stalls the disk: delays fsync and fdatasync at random. The example nothing_lost compiles this and loads it into the
+ * Stalls the disk: delays fsync and fdatasync at random. The example write_consistency compiles this and loads it into the
  * gateway with LD_PRELOAD.
  *
  * STALLED_DISK_PER_MILLE  calls in a thousand that are delayed

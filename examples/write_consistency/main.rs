@@ -1,10 +1,10 @@
-//! The proof that nothing is lost and nothing doubled: clients write through a gateway to a sandbox that fails in every
-//! way it knows, the gateway is drained and started again in the middle, and then what callers were told is held against
-//! what the sandbox has.
+//! Checks that no write is lost or duplicated. Clients write through a gateway to a sandbox with faults of all kinds. The
+//! gateway drains and restarts during the run. Then the outcomes that callers received are compared with the objects and
+//! recorded requests of the sandbox.
 //!
-//! `storm --faults hard` adds faults below the requests: connections, HTTP/2 streams, the disk, clients that disconnect.
+//! `load --faults hard` adds faults below the requests: connections, HTTP/2 streams, the disk, clients that disconnect.
 //!
-//! `cargo run --release --example nothing_lost -- --help`
+//! `cargo run --release --example write_consistency -- --help`
 
 mod call;
 mod disk;
@@ -12,9 +12,9 @@ mod evidence;
 mod faults;
 #[path = "../support/gateway.rs"]
 mod gateway;
-mod storm;
-mod tally;
-mod windows;
+mod load;
+mod report;
+mod throttling;
 
 use std::process::ExitCode;
 
@@ -23,24 +23,24 @@ use intune_graphql::commands;
 use intune_graphql::config::Cli;
 use msgraph_sandbox::settings::IdPolicy;
 
-/// Writes through a gateway to a sandbox that fails, and compares what was told with what is there.
+/// Writes through a gateway to a sandbox with faults, and compares the reported outcomes with the data.
 #[derive(Debug, Parser)]
 #[command(max_term_width = 110)]
-struct Proof {
+struct Arguments {
     #[command(subcommand)]
-    run: Run,
+    scenario: Scenario,
 }
 
 #[derive(Debug, Subcommand)]
-enum Run {
-    /// Faults of all kinds, and a gateway that is drained and started again.
-    Storm(StormArgs),
-    /// Bulk calls under Intune's published windows, repeated with their keys until all is there.
-    Windows(WindowsArgs),
+enum Scenario {
+    /// Concurrent writes under faults of all kinds, with restarts of the gateway.
+    Load(LoadArgs),
+    /// Bulk calls under Intune's published throttling limits, repeated with their keys until all items exist.
+    Throttling(ThrottlingArgs),
 }
 
 #[derive(Debug, Args)]
-struct StormArgs {
+struct LoadArgs {
     /// Calls to make.
     #[arg(long, default_value_t = 20_000)]
     calls: usize,
@@ -50,24 +50,24 @@ struct StormArgs {
     /// Seed of the faults and of the calls.
     #[arg(long, default_value_t = 7)]
     seed: u64,
-    /// Share of the sandbox's requests that meet a fault.
+    /// Share of the sandbox's requests with a fault.
     #[arg(long, default_value_t = 0.2)]
     fault_rate: f64,
-    /// What the sandbox does with the ids that callers give; `keep` is told to the gateway.
+    /// How the sandbox handles ids in creates; with `keep`, the gateway gets `--graph-honors-client-ids`.
     #[arg(long, value_enum, default_value_t = IdPolicy::Keep)]
     ids: IdPolicy,
-    /// Which faults to meet.
+    /// The set of faults.
     #[arg(long, value_enum, default_value_t = Faults::Usual)]
     faults: Faults,
-    /// Let Graph break its own word: 429 and 503 after it has done the write. Doubles are then counted, not failed.
+    /// Add false rejections: 429 and 503 after the write was executed. Duplicates are then counted, but do not fail the run.
     #[arg(long)]
-    broken_word: bool,
+    false_rejections: bool,
 }
 
-/// Which faults a run meets.
+/// The set of faults of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Faults {
-    /// Refusals, failures, dropped connections and odd successes. The gateway restarts once, at half time.
+    /// Refusals, failures, dropped connections and odd successes. The gateway restarts once, half-way.
     Usual,
     /// Over HTTPS and HTTP/2, these and: refused streams, GOAWAY, late handshakes, closed connections, answers that cannot
     /// be read, a disk that stalls (needs a C compiler), clients that disconnect, and restarts at random moments.
@@ -75,40 +75,40 @@ pub(crate) enum Faults {
 }
 
 #[derive(Debug, Args)]
-struct WindowsArgs {
+struct ThrottlingArgs {
     /// Statuses to add, in calls of 1000 at most.
     #[arg(long, default_value_t = 2000)]
     items: usize,
 }
 
 fn main() -> ExitCode {
-    // The gateway is a process of its own, so that it can be stopped as operators stop it: this program again.
+    // The gateway is a separate process of this program, so that it can be stopped with SIGTERM.
     if std::env::args().nth(1).as_deref() == Some("serve") {
         return match commands::run(Cli::parse().command) {
             Ok(code) => code,
             Err(error) => fail(&format!("{error:#}")),
         };
     }
-    let proof = Proof::parse();
+    let arguments = Arguments::parse();
     intune_graphql::graph::install_tls_provider();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error.to_string()),
     };
-    let kept = runtime.block_on(async {
-        match proof.run {
-            Run::Storm(args) => storm::run(&args).await,
-            Run::Windows(args) => windows::run(&args).await,
+    let is_consistent = runtime.block_on(async {
+        match arguments.scenario {
+            Scenario::Load(args) => load::run(&args).await,
+            Scenario::Throttling(args) => throttling::run(&args).await,
         }
     });
-    match kept {
+    match is_consistent {
         Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => fail("the gateway did not keep its word"),
+        Ok(false) => fail("writes are not consistent"),
         Err(error) => fail(&format!("{error:#}")),
     }
 }
 
-#[expect(clippy::print_stderr, reason = "the one line that says why the proof failed")]
+#[expect(clippy::print_stderr, reason = "the one line that says why the run failed")]
 fn fail(message: &str) -> ExitCode {
     eprintln!("error: {message}");
     ExitCode::FAILURE

@@ -1,4 +1,4 @@
-//! Faults of all kinds at once.
+//! Concurrent writes under faults of all kinds.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,21 +13,21 @@ use tokio::sync::Mutex;
 use crate::call::{Clients, Status};
 use crate::disk::StalledDisk;
 use crate::evidence::Evidence;
-use crate::faults::{BROKEN_WORD, CONNECTIONS, HARD, USUAL};
+use crate::faults::{CONNECTIONS, FALSE_REJECTIONS, HARD, USUAL};
 use crate::gateway::{Gateway, StateFile, start_sandbox};
-use crate::tally::{Tally, Violation};
-use crate::{Faults, StormArgs};
+use crate::report::{Report, Violation};
+use crate::{Faults, LoadArgs};
 
-/// Requests that the sandbox's record keeps, so that a violation can be explained.
+/// Maximum number of recorded requests, which explain violations.
 const RECORD: usize = 1_000_000;
 /// Streams on one HTTP/2 connection in a hard run: fewer than there are clients.
 const MAX_STREAMS: u32 = 40;
 /// Share of a client's attempts that end with a disconnect, in a hard run.
-const HANG_UPS: f64 = 0.15;
+const DISCONNECT_RATE: f64 = 0.15;
 /// Restarts of a hard run.
 const RESTARTS: usize = 6;
 
-/// The certificate authority of the sandbox, in a file that goes with this.
+/// The sandbox's certificate authority, in a file that is removed on drop.
 struct Authority(PathBuf);
 
 impl Authority {
@@ -46,17 +46,17 @@ impl Drop for Authority {
 }
 
 #[expect(clippy::print_stdout, reason = "the figures are the program's purpose")]
-pub(crate) async fn run(args: &StormArgs) -> anyhow::Result<bool> {
+pub(crate) async fn run(args: &LoadArgs) -> anyhow::Result<bool> {
     let is_hard = args.faults == Faults::Hard;
     let mut faults: Vec<&str> = USUAL.to_vec();
     if is_hard {
         faults.extend(HARD);
     }
     let mut kinds = faults.len() + if is_hard { CONNECTIONS.len() } else { 0 };
-    if args.broken_word {
+    if args.false_rejections {
         // As often as all the others together.
-        kinds += BROKEN_WORD.len();
-        faults.extend(BROKEN_WORD.iter().cycle().take(faults.len()));
+        kinds += FALSE_REJECTIONS.len();
+        faults.extend(FALSE_REJECTIONS.iter().cycle().take(faults.len()));
     }
     let keeps_ids = args.ids == IdPolicy::Keep;
     let mut settings = Settings {
@@ -103,23 +103,23 @@ pub(crate) async fn run(args: &StormArgs) -> anyhow::Result<bool> {
         args.fault_rate * 100.0,
         args.seed,
         if keeps_ids { "kept" } else { "ignored" },
-        if is_hard { ", over HTTP/2, with a stalled disk, hang-ups and restarts at random" } else { "" },
-        if args.broken_word { ", Graph's word broken" } else { "" },
+        if is_hard { ", over HTTP/2, with a stalled disk, disconnects and restarts at random" } else { "" },
+        if args.false_rejections { ", with false rejections" } else { "" },
     );
 
     let start = Instant::now();
     let next = Arc::new(AtomicUsize::new(0));
-    let told: Arc<Mutex<Vec<Status>>> = Arc::default();
+    let reported: Arc<Mutex<Vec<Status>>> = Arc::default();
     let clients = Arc::new(Clients {
         http: reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(60)).build()?,
         url: format!("http://{address}/graphql"),
         keeps_ids,
-        hang_ups: if is_hard { HANG_UPS } else { 0.0 },
+        disconnects: if is_hard { DISCONNECT_RATE } else { 0.0 },
         seed: args.seed,
     });
     let running: Vec<_> = (0..args.clients)
         .map(|_| {
-            let (next, told, clients) = (Arc::clone(&next), Arc::clone(&told), Arc::clone(&clients));
+            let (next, reported, clients) = (Arc::clone(&next), Arc::clone(&reported), Arc::clone(&clients));
             let calls = args.calls;
             tokio::spawn(async move {
                 loop {
@@ -128,7 +128,7 @@ pub(crate) async fn run(args: &StormArgs) -> anyhow::Result<bool> {
                         return;
                     }
                     let statuses = clients.make(number).await;
-                    told.lock().await.extend(statuses);
+                    reported.lock().await.extend(statuses);
                 }
             })
         })
@@ -172,18 +172,18 @@ pub(crate) async fn run(args: &StormArgs) -> anyhow::Result<bool> {
         println!("the disk stalled {delays} times");
     }
 
-    let tally = Tally::new(&told.lock().await, &Evidence::new(&sandbox, start), keeps_ids);
-    tally.print();
-    if args.broken_word {
-        println!("Graph said that it had done nothing, and had: the doubles are the price of believing it.");
-        return Ok(tally.violations(Violation::Missing) == 0);
+    let report = Report::new(&reported.lock().await, &Evidence::new(&sandbox, start), keeps_ids);
+    report.print();
+    if args.false_rejections {
+        println!("With false rejections, duplicates are expected: the gateway trusts Graph's rejections.");
+        return Ok(report.violations(Violation::Missing) == 0);
     }
     let is_stalled = !is_hard || delays > 0;
-    Ok(tally.is_kept() && is_stalled && codes.iter().all(|code| *code == Some(0)))
+    Ok(report.is_consistent() && is_stalled && codes.iter().all(|code| *code == Some(0)))
 }
 
-/// The calls at whose begin the gateway restarts, in order: half-way; in a hard run at random, one in each part of it.
-fn restarts(args: &StormArgs, is_hard: bool) -> Vec<usize> {
+/// The calls at whose start the gateway restarts, in order: half-way; in a hard run, a random call in each sixth.
+fn restarts(args: &LoadArgs, is_hard: bool) -> Vec<usize> {
     if !is_hard {
         return vec![args.calls / 2];
     }

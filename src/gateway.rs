@@ -14,9 +14,9 @@ use crate::config::{self, FrontEndConfig, GatewayConfig, GraphConfig, LimitsConf
 use crate::graph::{
     Client, ClientError, ClientSettings, Cloud, CreatePath, ReadRates, ServiceRoot, ServiceRootError,
 };
+use crate::idempotency::{FileStore, IdempotencyService, MemoryStore, Store};
 use crate::schema::{Api, ApiSettings, CursorKey, TrustedDocuments};
 use crate::server::{self, ConcurrencyLimits, ConnectionLimits, GraphiqlSettings};
-use crate::state::{FileStore, Ledger, MemoryStore, Store};
 
 /// Open files besides connections, and those of the admin listener.
 const OTHER_FILES: u64 = 64;
@@ -118,7 +118,7 @@ impl Settings {
             cursor_key: cursor_key(config.front_end.cursor_key_file.as_deref())?,
             max_payload: request.max_configuration_payload,
             max_response: request.max_response,
-            ledger: ledger(&config.state)?,
+            idempotency: idempotency_service(&config.state)?,
             subscriber_recheck: config.subscriptions.subscription_recheck,
             subscription_reads: ReadRates {
                 subscriber: config.subscriptions.max_subscriber_reads,
@@ -201,7 +201,7 @@ fn trusted_documents(config: &FrontEndConfig) -> anyhow::Result<TrustedDocuments
     Ok(documents)
 }
 
-fn ledger(config: &StateConfig) -> anyhow::Result<Ledger> {
+fn idempotency_service(config: &StateConfig) -> anyhow::Result<IdempotencyService> {
     let store: Arc<dyn Store> = match &config.state_file {
         Some(file) => Arc::new(FileStore::open(file, config.state_capacity).context("--state-file")?),
         None => {
@@ -209,7 +209,7 @@ fn ledger(config: &StateConfig) -> anyhow::Result<Ledger> {
             Arc::new(store.map_err(|_| anyhow::anyhow!("no random numbers can be had"))?)
         }
     };
-    Ok(Ledger::new(store, config.state_retention))
+    Ok(IdempotencyService::new(store, config.state_retention))
 }
 
 /// The key that seals cursors: the file's, or a random one.

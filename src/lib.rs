@@ -13,8 +13,8 @@
 //! 3. [`schema::Api::execute`] runs the resolvers. They are thin: a resolver maps its input and asks the caller's
 //!    [`graph::Session`].
 //! 4. The session gathers reads that become ready together into one `$batch`, and sends writes as often as is safe, each
-//!    with the caller's token, to the service root and nowhere else. What a create's idempotency key stands for is in
-//!    the [`state::Ledger`].
+//!    with the caller's token, to the service root and nowhere else. The [`idempotency`] service keeps the
+//!    outcomes of creates that have an idempotency key.
 //! 5. What comes back is an entity of [`graph::models`], or a [`graph::Error`] that says what the caller can do; the
 //!    schema turns it into a node, or into an error with a code.
 
@@ -24,9 +24,9 @@ pub mod config;
 pub mod fuzzing;
 pub mod gateway;
 pub mod graph;
+pub mod idempotency;
 pub mod json;
 mod memory;
 pub mod schema;
 pub mod server;
-pub mod state;
 pub mod telemetry;

@@ -20,7 +20,7 @@ use super::response_budget::{ResponseBudget, ResponseMemory};
 use super::subscription::{EachEvent, LastBudget, Subscriber};
 use super::{CursorKey, GatewaySchema, build, error, sdl};
 use crate::graph::{ReadBudget, ReadRates, Session};
-use crate::state::Ledger;
+use crate::idempotency::IdempotencyService;
 use crate::telemetry::metrics;
 use graphql_prepare::{InputRules, Limits, PreparedOperation, Preparer, TypeSystem};
 
@@ -64,7 +64,7 @@ pub struct Api {
     streaming: GatewaySchema,
     read_budget: ReadBudget,
     introspection: bool,
-    ledger: Ledger,
+    idempotency: IdempotencyService,
     max_response: usize,
 }
 
@@ -94,7 +94,7 @@ pub struct ApiSettings {
     /// Largest response, in bytes as they are estimated while it is built.
     pub max_response: usize,
     /// Which idempotency keys have been used.
-    pub ledger: Ledger,
+    pub idempotency: IdempotencyService,
     /// How long Graph's word is taken that a subscriber may read a configuration.
     pub subscriber_recheck: Duration,
     /// How much the events of live updates may read.
@@ -120,7 +120,7 @@ impl Api {
             cursor_key,
             max_payload,
             max_response,
-            ledger,
+            idempotency,
             subscriber_recheck,
             subscription_reads,
         } = settings;
@@ -131,7 +131,7 @@ impl Api {
             cursor_key,
             default_page_size,
             max_payload,
-            ledger: ledger.clone(),
+            idempotency: idempotency.clone(),
             announcements,
             subscriber_recheck,
             read_budget: ReadBudget::new(subscription_reads),
@@ -147,7 +147,7 @@ impl Api {
             streaming: build().extension(EachEvent).finish(),
             read_budget: services.read_budget.clone(),
             introspection,
-            ledger,
+            idempotency,
             max_response,
         })
     }
@@ -158,7 +158,7 @@ impl Api {
     ///
     /// The reason, for those who operate the gateway.
     pub(crate) fn health(&self) -> Result<(), String> {
-        self.ledger.health().map_err(|error| match std::error::Error::source(&error) {
+        self.idempotency.health().map_err(|error| match std::error::Error::source(&error) {
             Some(cause) => format!("{error}: {cause}"),
             None => error.to_string(),
         })

@@ -19,7 +19,7 @@ use super::error::FieldError;
 use super::response_budget::ResponseBudget;
 use crate::graph::odata::Select;
 use crate::graph::{Key, ReadBudget, Session, models};
-use crate::state::Ledger;
+use crate::idempotency::IdempotencyService;
 
 /// What the whole process' resolvers share.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ pub(super) struct Services {
     /// Largest payload of a configuration, in bytes before base64.
     pub(super) max_payload: usize,
     /// Which idempotency keys have been used.
-    pub(super) ledger: Ledger,
+    pub(super) idempotency: IdempotencyService,
     /// Who is told of statuses that are added.
     pub(super) announcements: Announcements,
     /// How long Graph's word is taken that a subscriber may read a configuration.

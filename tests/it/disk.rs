@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use http::{Method, StatusCode};
-use intune_graphql::state::{FileStore, Ledger};
+use intune_graphql::idempotency::{FileStore, IdempotencyService};
 use msgraph_sandbox::DEMO_CONFIGURATION_ID;
 use redb::backends::FileBackend;
 use redb::{BackendError, StorageBackend};
@@ -65,7 +65,7 @@ impl Disk {
         }
     }
 
-    fn ledger(&self) -> Ledger {
+    fn idempotency_service(&self) -> IdempotencyService {
         let disk = self.clone();
         let open = move || {
             let mut options = std::fs::OpenOptions::new();
@@ -74,12 +74,12 @@ impl Disk {
             Ok(DiskFile { file, disk: disk.clone() })
         };
         let store = FileStore::open_with("the disk", 10_000, open).unwrap();
-        Ledger::new(Arc::new(store), Duration::from_secs(3600))
+        IdempotencyService::new(Arc::new(store), Duration::from_secs(3600))
     }
 
     fn gateway(&self) -> Builder {
-        let ledger = self.ledger();
-        Gateway::builder().api(|api| api.ledger = ledger)
+        let service = self.idempotency_service();
+        Gateway::builder().api(|api| api.idempotency = service)
     }
 }
 
@@ -221,7 +221,7 @@ async fn a_disconnect_while_the_key_is_stored_leaves_the_key_free() {
         gateway.graphql("{ __typename }", json!({})).await.data();
         assert_eq!(posts(&gateway), 0);
         disk.release();
-        // The key is as if it had never come, as soon as that is noted: the input may be another.
+        // The key is free as soon as the release is stored: the input may differ.
         let reply = loop {
             let reply = gateway.graphql(MUTATION, keyed(&key, user)).await;
             if reply.json.get("errors").is_none() || reply.code() != "IDEMPOTENCY_KEY_REUSED" {
@@ -288,7 +288,7 @@ async fn a_full_disk_is_reported_and_used_again_once_it_has_space() {
         assert!(reason.starts_with("not ready: the store of idempotency keys cannot be used: "), "{reason}");
         assert_eq!(gateway.admin("/livez").await, StatusCode::OK);
         assert_eq!(posts(&gateway), 0);
-        // Without a key nothing needs to be noted.
+        // Without a key nothing needs to be stored.
         gateway.graphql(MUTATION, input(device_status())).await.data();
 
         disk.set_full(false);

@@ -10,9 +10,9 @@ use http::{HeaderMap, StatusCode};
 use intune_graphql::config::GatewayConfig;
 use intune_graphql::gateway::{self, Listeners, Settings};
 use intune_graphql::graph::{CreatePath, ServiceRoot};
+use intune_graphql::idempotency::{IdempotencyService, MemoryStore};
 use intune_graphql::schema::{ApiSettings, CursorKey};
 use intune_graphql::server;
-use intune_graphql::state::{Ledger, MemoryStore};
 use msgraph_sandbox::{self as sandbox, RecordedRequest, Sandbox};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
@@ -42,9 +42,9 @@ pub(crate) fn http_client() -> reqwest::ClientBuilder {
     reqwest::Client::builder().no_proxy()
 }
 
-/// An empty ledger of idempotency keys, in memory.
-pub(crate) fn ledger() -> Ledger {
-    Ledger::new(Arc::new(MemoryStore::new(10_000).unwrap()), Duration::from_secs(3600))
+/// An empty store of idempotency keys, in memory.
+pub(crate) fn idempotency_service() -> IdempotencyService {
+    IdempotencyService::new(Arc::new(MemoryStore::new(10_000).unwrap()), Duration::from_secs(3600))
 }
 
 /// A gateway, its sandbox, and a client for both. Both stop when it is dropped.
@@ -167,7 +167,7 @@ impl Gateway {
         // Tests hang up as soon as they see a state, and mean it.
         settings.server.connections.half_close_window = Duration::ZERO;
         settings.api.cursor_key = CursorKey::new(&[7; 32]).unwrap();
-        settings.api.ledger = ledger();
+        settings.api.idempotency = idempotency_service();
         Builder { sandbox: sandbox::Settings::default(), root: None, settings, send_buffer: None }
     }
 

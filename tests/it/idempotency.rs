@@ -7,7 +7,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::Method;
-use intune_graphql::state::{Ledger, MemoryStore, Record, RecordId, Store, StoreError};
+use intune_graphql::idempotency::{IdempotencyService, MemoryStore, Record, RecordId, Store, StoreError};
 use msgraph_sandbox::settings::{IdPolicy, Switch};
 use msgraph_sandbox::{DEMO_CONFIGURATION_ID, Settings};
 use serde_json::{Value, json};
@@ -266,8 +266,8 @@ async fn keys_have_1_to_255_visible_characters() {
 #[tokio::test]
 async fn a_full_store_rejects_new_keys_and_keeps_old_ones() {
     let store = Arc::new(MemoryStore::new(1).unwrap());
-    let ledger = Ledger::new(store, Duration::from_secs(3600));
-    let gateway = Gateway::builder().api(|api| api.ledger = ledger).start().await;
+    let service = IdempotencyService::new(store, Duration::from_secs(3600));
+    let gateway = Gateway::builder().api(|api| api.idempotency = service).start().await;
     made(&add(&gateway, "k").await);
     assert_eq!(failed(&add(&gateway, "new").await), ("STATE_UNAVAILABLE", "NOT_SENT", true));
     assert_eq!(posts(&gateway), 1);
@@ -283,8 +283,8 @@ fn token_of(tenant: &str) -> String {
 #[tokio::test]
 async fn one_tenant_cannot_fill_the_store() {
     let store = Arc::new(MemoryStore::new(16).unwrap());
-    let ledger = Ledger::new(store, Duration::from_secs(3600));
-    let gateway = Gateway::builder().api(|api| api.ledger = ledger).start().await;
+    let service = IdempotencyService::new(store, Duration::from_secs(3600));
+    let gateway = Gateway::builder().api(|api| api.idempotency = service).start().await;
     let tenants: Vec<String> =
         (0..3).map(|number| token_of(&format!("{number}2f988bf-86f1-41af-91ab-2d7cd011db47"))).collect();
     // Those without a hint are one tenant as well.
@@ -308,8 +308,8 @@ async fn one_tenant_cannot_fill_the_store() {
 async fn rejected_calls_take_no_lasting_space_in_the_store() {
     // A share of forty writes.
     let store = Arc::new(MemoryStore::new(160).unwrap());
-    let ledger = Ledger::new(store, Duration::from_secs(3600));
-    let gateway = Gateway::impatient().api(|api| api.ledger = ledger).start().await;
+    let service = IdempotencyService::new(store, Duration::from_secs(3600));
+    let gateway = Gateway::impatient().api(|api| api.idempotency = service).start().await;
     let call = async |key: &str| gateway.graphql(BULK, bulk(key, numbered(20))).await;
     for number in 0..20 {
         inject(&gateway, &["403;path=$batch;times=1"]);
@@ -496,20 +496,20 @@ async fn nothing_is_sent_if_the_intent_cannot_be_stored() {
     for (is_readable, replacements, outcome) in [
         // Whether an earlier call wrote cannot be asked.
         (false, 9, "UNKNOWN"),
-        // The key is new, and could not be claimed.
+        // The key is new, and its lease could not be stored.
         (true, 0, "NOT_SENT"),
-        // The claim was noted, and the intent was not.
+        // The lease was stored, and the intent was not.
         (true, 1, "NOT_SENT"),
     ] {
         let inner = MemoryStore::new(10).unwrap();
         let store = Failing { inner, replacements_left: AtomicUsize::new(replacements), is_readable };
-        let ledger = Ledger::new(Arc::new(store), Duration::from_secs(3600));
-        let gateway = Gateway::builder().api(|api| api.ledger = ledger).start().await;
+        let service = IdempotencyService::new(Arc::new(store), Duration::from_secs(3600));
+        let gateway = Gateway::builder().api(|api| api.idempotency = service).start().await;
         let reply = add(&gateway, "k").await;
         assert_eq!(failed(&reply), ("STATE_UNAVAILABLE", outcome, true), "{is_readable} {replacements}");
         assert!(!reply.json.to_string().contains("disk"), "inner words stay inside");
         assert!(gateway.sent().is_empty());
-        // Without a key nothing needs to be noted.
+        // Without a key nothing needs to be stored.
         gateway.graphql(MUTATION, input(device_status())).await.data();
     }
 }
@@ -518,9 +518,9 @@ async fn nothing_is_sent_if_the_intent_cannot_be_stored() {
 async fn a_result_that_cannot_be_stored_is_still_returned() {
     let inner = MemoryStore::new(10).unwrap();
     let store = Failing { inner, replacements_left: AtomicUsize::new(2), is_readable: true };
-    let ledger = Ledger::new(Arc::new(store), Duration::from_secs(3600));
+    let service = IdempotencyService::new(Arc::new(store), Duration::from_secs(3600));
     let gateway = Gateway::builder()
-        .api(|api| api.ledger = ledger)
+        .api(|api| api.idempotency = service)
         .settings(|settings| settings.request_timeout = Duration::from_secs(2))
         .start()
         .await;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use intune_graphql::state::{Ledger, MemoryStore, Record, RecordId, Store, StoreError};
+use intune_graphql::idempotency::{IdempotencyService, MemoryStore, Record, RecordId, Store, StoreError};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -117,9 +117,9 @@ impl Store for StallingStore {
 }
 
 async fn gateway(graph: &FakeGraph, store: &Arc<StallingStore>, deadline: Duration) -> Gateway {
-    let ledger = Ledger::new(Arc::clone(store) as Arc<dyn Store>, Duration::from_secs(3600));
+    let service = IdempotencyService::new(Arc::clone(store) as Arc<dyn Store>, Duration::from_secs(3600));
     let builder = graph.gateway().settings(|settings| settings.request_timeout = deadline);
-    builder.api(|api| api.ledger = ledger).start().await
+    builder.api(|api| api.idempotency = service).start().await
 }
 
 /// The names of those of a bulk's results that have this outcome.
@@ -203,7 +203,7 @@ async fn items_left_at_the_request_timeout_of_a_bulk_with_a_key_are_never_sent()
 
 #[tokio::test]
 async fn a_batch_whose_intent_is_not_stored_before_the_request_timeout_is_never_sent() {
-    // The claim of the key is the first write, the intent the second.
+    // The lease of the key is the first write, the intent the second.
     for count in [1, 30] {
         let graph = FakeGraph::start(Protocol::Http1).await;
         let store = StallingStore::new(Stalled::Write(2));

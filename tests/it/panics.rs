@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http::Method;
-use intune_graphql::state::{Ledger, MemoryStore, Record, RecordId, Store, StoreError};
+use intune_graphql::idempotency::{IdempotencyService, MemoryStore, Record, RecordId, Store, StoreError};
 use intune_graphql::telemetry;
 use msgraph_sandbox::DEMO_CONFIGURATION_ID;
 use serde_json::{Value, json};
@@ -23,7 +23,7 @@ const CANARY: &str = "canary-6b1f0c1e-9a53-4c86-8d3b-3c1f7cf3d0aa";
 enum When {
     /// It is read, which resolvers do.
     Read,
-    /// It is written to for the nth time. The first is the claim, of a resolver; the intent and the result are noted by
+    /// It is written to for the nth time. The first is the lease, of a resolver; the intent and the result are stored by
     /// the task that creates.
     Replaced(usize),
 }
@@ -65,8 +65,8 @@ impl Store for Panicking {
 
 async fn gateway(when: When) -> Gateway {
     let store = Panicking { inner: MemoryStore::new(1000).unwrap(), when, replaced: AtomicUsize::new(0) };
-    let ledger = Ledger::new(Arc::new(store), Duration::from_secs(3600));
-    Gateway::builder().api(|api| api.ledger = ledger).start().await
+    let service = IdempotencyService::new(Arc::new(store), Duration::from_secs(3600));
+    Gateway::builder().api(|api| api.idempotency = service).start().await
 }
 
 fn keyed() -> Value {

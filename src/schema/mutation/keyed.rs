@@ -13,10 +13,10 @@ use tracing::warn;
 use crate::graph::models::NewEntity;
 use crate::graph::odata::{ListOptions, Select};
 use crate::graph::{Collection, Created, Fate, Journal, Key, NoJournal, Outcome};
+use crate::idempotency::{IdempotencyError, ItemState, Lease, Lookup, Scope, StoreError};
 use crate::schema::announcements::{Announcing, Place};
 use crate::schema::error::{ErrorCode, FieldError};
 use crate::schema::request::{services, session};
-use crate::state::{Claim, Entry, ItemState, Scope, StateError, StoreError};
 
 /// Longest key, in characters.
 const LONGEST_KEY: usize = 255;
@@ -70,7 +70,7 @@ pub(super) async fn create<N: NewEntity>(
         return Ok(results.into_iter().map(|result| Ok(fresh(result?))).collect());
     };
     check(key).map_err(not_sent)?;
-    let ledger = &services(ctx).map_err(not_sent)?.ledger;
+    let idempotency = &services(ctx).map_err(not_sent)?.idempotency;
     let scope = Scope {
         tenant: tenant.as_deref(),
         mutation: call.mutation,
@@ -82,9 +82,11 @@ pub(super) async fn create<N: NewEntity>(
 
     let mut is_allowed = false;
     let claim = loop {
-        let entered = ledger.enter(scope, &input, new.len(), deadline).await;
+        let entered = idempotency.look_up(scope, &input, new.len(), deadline).await;
         let entry = match entered.map_err(|error| state_error(&error))? {
-            Entry::Ours(claim) if claim.items().iter().all(|item| *item == ItemState::Free) => break claim,
+            Lookup::Acquired(claim) if claim.items().iter().all(|item| *item == ItemState::Unwritten) => {
+                break claim;
+            }
             entry => entry,
         };
         // What earlier calls did is told only to those whom Graph lets read the configuration.
@@ -95,24 +97,24 @@ pub(super) async fn create<N: NewEntity>(
             is_allowed = true;
         }
         match entry {
-            Entry::Ours(claim) => break claim,
-            Entry::Known(items) => {
+            Lookup::Acquired(claim) => break claim,
+            Lookup::Completed(items) => {
                 let recalled = items.iter().zip(&new).map(|(item, new)| recall(collection, item, new));
                 return Ok(join_all(recalled).await);
             }
-            Entry::NoRoom(items) => {
+            Lookup::StoreFull(items) => {
                 let left = items.iter().zip(&new).map(async |(item, new)| match item {
-                    ItemState::Free => Err(state_error(&StoreError::Full.into())),
+                    ItemState::Unwritten => Err(state_error(&StoreError::Full.into())),
                     item => recall(collection, item, new).await,
                 });
                 return Ok(join_all(left).await);
             }
-            Entry::Reused => {
+            Lookup::Conflict => {
                 let message =
                     "The idempotency key came with other input before: use a new key for a new request.";
                 return Err(not_sent(FieldError::new(ErrorCode::IdempotencyKeyReused, message)));
             }
-            Entry::UnderWay(waiting) => match timeout_at(deadline, waiting.changed()).await {
+            Lookup::InProgress(waiting) => match timeout_at(deadline, waiting.changed()).await {
                 Ok(changed) => changed.map_err(|error| state_error(&error))?,
                 Err(_elapsed) => {
                     return Err(unknown("The first call with this idempotency key is still under way"));
@@ -125,7 +127,7 @@ pub(super) async fn create<N: NewEntity>(
     let free: Vec<usize> = known
         .iter()
         .enumerate()
-        .filter(|(_, item)| **item == ItemState::Free)
+        .filter(|(_, item)| **item == ItemState::Unwritten)
         .map(|(index, _)| index)
         .collect();
     let to_create = free.iter().map(|index| new[*index].clone()).collect();
@@ -137,7 +139,7 @@ pub(super) async fn create<N: NewEntity>(
     });
     let mut results = collection.create(to_create, announced(journal)).await.into_iter();
     let creations = known.iter().zip(&new).map(|(item, new)| {
-        let fresh = (*item == ItemState::Free).then(|| results.next()).flatten();
+        let fresh = (*item == ItemState::Unwritten).then(|| results.next()).flatten();
         async move {
             match fresh {
                 Some(result) => result.map(self::fresh).map_err(|error| keyed(error.into())),
@@ -221,23 +223,23 @@ fn may_be_repeated(what: &str) -> String {
 
 /// A full store knows that the key is new, and so does one that said so before it failed. Where it cannot be
 /// asked, an earlier call may have written.
-fn state_error(error: &StateError) -> FieldError {
+fn state_error(error: &IdempotencyError) -> FieldError {
     let outcome = match error {
-        StateError::Store(StoreError::Full) | StateError::NotClaimed(_) | StateError::Input => {
-            Outcome::NotSent
-        }
-        StateError::Store(StoreError::Unavailable(_)) | StateError::Late | StateError::Lost => {
-            Outcome::Unknown
-        }
+        IdempotencyError::Store(StoreError::Full)
+        | IdempotencyError::NotAcquired(_)
+        | IdempotencyError::InvalidInput => Outcome::NotSent,
+        IdempotencyError::Store(StoreError::Unavailable(_))
+        | IdempotencyError::Timeout
+        | IdempotencyError::LeaseLost => Outcome::Unknown,
     };
     let message = "The gateway cannot keep idempotency keys at present, so that this call sent nothing: send it again after \
                    a while.";
     FieldError::new(ErrorCode::StateUnavailable, message).retryable().with_outcome(outcome)
 }
 
-/// Notes in the ledger what becomes of creates.
+/// Notes in the idempotency what becomes of creates.
 struct LedgerJournal {
-    claim: Mutex<Option<Claim>>,
+    claim: Mutex<Option<Lease>>,
     /// Which of the record's items each create is.
     items: Vec<usize>,
     may_have_sent: AtomicBool,
@@ -258,8 +260,8 @@ impl Journal for LedgerJournal {
         self.may_have_sent.store(true, Ordering::Relaxed);
         let mut claim = self.claim.lock().await;
         let noted = match claim.as_mut() {
-            Some(claim) => claim.intend(&items).await,
-            None => Err(StateError::Lost),
+            Some(claim) => claim.mark_in_progress(&items).await,
+            None => Err(IdempotencyError::LeaseLost),
         };
         noted.map_err(|error| Arc::new(error) as Arc<dyn std::error::Error + Send + Sync>)
     }
@@ -267,14 +269,14 @@ impl Journal for LedgerJournal {
     async fn ended(&self, creates: &[(usize, Fate)]) {
         let state = |fate: &Fate| match fate {
             Fate::Created(key) => ItemState::Created(key.as_str().to_owned()),
-            Fate::Failed(Outcome::NotSent | Outcome::Rejected) => ItemState::Free,
+            Fate::Failed(Outcome::NotSent | Outcome::Rejected) => ItemState::Unwritten,
             Fate::Failed(Outcome::Applied) => ItemState::Applied,
             Fate::Failed(Outcome::Unknown) => ItemState::Unknown,
         };
         let changes: Vec<_> =
             creates.iter().map(|(create, fate)| (self.item(*create), state(fate))).collect();
         if let Some(claim) = self.claim.lock().await.as_mut()
-            && let Err(error) = claim.note(&changes).await
+            && let Err(error) = claim.record_outcomes(&changes).await
         {
             // The record says that it is under way, so that nobody sends it again; the claim notes the rest as
             // soon as it can.
@@ -285,10 +287,10 @@ impl Journal for LedgerJournal {
     async fn close(&self) {
         let Some(claim) = self.claim.lock().await.take() else { return };
         let finished = if self.may_have_sent.load(Ordering::Relaxed) {
-            claim.finish().await
+            claim.release().await
         } else {
             // The caller waits for this, and the claim ends itself where it is dropped.
-            timeout_at(self.deadline, claim.finish()).await.unwrap_or(Ok(()))
+            timeout_at(self.deadline, claim.release()).await.unwrap_or(Ok(()))
         };
         if let Err(error) = finished {
             warn!(%error, "a call's end could not be noted yet");

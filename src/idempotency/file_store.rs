@@ -1,4 +1,4 @@
-//! Records in a file: kept when the process ends, however it ends.
+//! A store in a file, which survives the end of the process.
 
 mod shared;
 mod tables;
@@ -49,7 +49,7 @@ pub enum OpenError {
     },
     /// It holds something else, or is damaged.
     #[error("{path} is no state file of this version, or is damaged; name another, or move it away")]
-    Foreign {
+    Unrecognized {
         /// The file.
         path: String,
         /// What was wrong with it.
@@ -61,7 +61,7 @@ pub enum OpenError {
 }
 
 impl FileStore {
-    /// Opens the file, or makes it. Records that were owned when the last process ended are abandoned.
+    /// Opens the file, or creates it. Records that were leased when the last process ended are abandoned.
     /// `capacity` counts writes, as in [`MemoryStore`](super::MemoryStore).
     ///
     /// # Errors
@@ -69,11 +69,11 @@ impl FileStore {
     /// [`OpenError`].
     pub fn open(path: &Path, capacity: usize) -> Result<Self, OpenError> {
         let owned = path.to_owned();
-        // Made once: a file that has gone since is not one in which nothing was noted.
-        let mut is_to_be_made = true;
+        // Created once: a file that has disappeared since is not an empty one.
+        let mut create = true;
         let open = move || {
-            let file = open(&owned, is_to_be_made)?;
-            is_to_be_made = false;
+            let file = open(&owned, create)?;
+            create = false;
             FileBackend::new(file).map_err(io::Error::other)
         };
         Self::open_with(&path.display().to_string(), capacity, open)
@@ -94,7 +94,7 @@ impl FileStore {
         // What the system refuses says nothing of what the file holds: a full disk is no damage.
         let foreign = |source: redb::Error| match source {
             redb::Error::Io(source) if source.raw_os_error().is_some() => io(source),
-            source => OpenError::Foreign { path: name.to_owned(), source: Box::new(source) },
+            source => OpenError::Unrecognized { path: name.to_owned(), source: Box::new(source) },
         };
         let database = match writer::open_database(open().map_err(io)?) {
             Ok(database) => database,
@@ -121,10 +121,10 @@ impl FileStore {
     }
 }
 
-/// Only its owner may read the file: keys of objects are no secret, and still nobody else's business.
-fn open(path: &Path, is_to_be_made: bool) -> io::Result<File> {
+/// Opens the file with read access for its owner only: it contains keys of objects.
+fn open(path: &Path, create: bool) -> io::Result<File> {
     let mut options = OpenOptions::new();
-    options.read(true).write(true).create(is_to_be_made).truncate(false);
+    options.read(true).write(true).create(create).truncate(false);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let file = options.open(path)?;
@@ -149,7 +149,7 @@ impl Store for FileStore {
             return Ok(known);
         }
         let (shared, writer) = (Arc::clone(&self.shared), self.writer.clone());
-        let suspect = move || drop(writer.send(Task::Try));
+        let suspect = move || drop(writer.send(Task::Probe));
         tokio::task::spawn_blocking(move || shared.get(id, suspect)).await.map_err(|_| ended())?
     }
 
@@ -167,9 +167,9 @@ impl Store for FileStore {
     }
 
     async fn changed(&self, id: RecordId, version: u64) -> Result<(), StoreError> {
-        let next = self.shared.changes.next(id);
+        let next = self.shared.changes.subscribe(id);
         if self.get(id).await?.is_some_and(|record| record.version == version) {
-            next.come().await;
+            next.changed().await;
         }
         Ok(())
     }

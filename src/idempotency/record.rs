@@ -1,14 +1,14 @@
-//! A record: what is known of the writes that came with one idempotency key.
+//! Records: the states of the writes of one idempotency key.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// Most writes that a record can be of.
+/// Most writes of a record.
 pub const MAX_ITEMS: usize = 100_000;
 
-/// By what a record is found: a keyed hash of the key's scope.
+/// The id of a record: a keyed hash of the key's scope.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RecordId(pub [u8; 32]);
 
@@ -20,97 +20,97 @@ impl fmt::Debug for RecordId {
     }
 }
 
-/// A keyed hash of a tenant hint, by which one tenant's records are counted.
+/// A keyed hash of a tenant hint. Capacity is shared out by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct TenantId(pub [u8; 16]);
 
-/// The one call that may change a record; no two calls have the same.
+/// The call that has the lease of a record, unique for each call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owner(pub u128);
 
 impl Owner {
-    /// An owner that never was before.
+    /// A new owner.
     #[must_use]
     pub fn unique() -> Self {
         Self(Uuid::new_v4().as_u128())
     }
 }
 
-/// What is known of one write.
+/// The state of one write. The order of the variants is part of the state file's format.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ItemState {
-    /// It was not sent, or Graph refused it: it may be sent.
-    Free,
-    /// It was sent, or is about to be, and its owner has not said what came of it.
-    UnderWay,
-    /// The object of this key is there.
+    /// Not sent, or rejected by Graph: it may be sent.
+    Unwritten,
+    /// Sent, or about to be sent, with no recorded outcome.
+    InProgress,
+    /// The object with this key was created.
     Created(String),
-    /// Graph did it without saying which object it made.
+    /// Graph created an object and returned no key.
     Applied,
-    /// It was sent, and nobody knows what came of it.
+    /// Sent; the outcome is unknown and will not be recorded.
     Unknown,
 }
 
-/// What is known of the writes that came with one key. Serialized as a [`PackedRecord`].
+/// The states of the writes of one key. Serialized as a [`PackedRecord`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "PackedRecord", try_from = "PackedRecord")]
 pub struct Record {
     /// Changes with each replacement.
     pub version: u64,
-    /// Keyed hash of what was to be written.
+    /// Keyed hash of the call's input.
     pub input: [u8; 32],
-    /// Whose share of the store it takes.
+    /// The tenant whose share of the store it takes.
     pub tenant: TenantId,
-    /// The call that is at work on it.
+    /// The call that has the lease.
     pub owner: Option<Owner>,
-    /// Seconds since 1970 after which it is forgotten, unless it is owned.
+    /// When it expires unless it is leased, in seconds since 1970.
     pub expires: u64,
-    /// One for each write of the call.
+    /// The state of each write of the call.
     pub items: Vec<ItemState>,
 }
 
 impl Record {
-    /// Whether a call is at work on it.
+    /// Whether a call has the lease.
     #[must_use]
     pub fn is_owned(&self) -> bool {
         self.owner.is_some()
     }
 
-    /// Whether it is to be forgotten.
+    /// Whether it has expired.
     #[must_use]
     pub fn has_expired(&self, now: u64) -> bool {
         !self.is_owned() && self.expires <= now
     }
 
-    /// Whether all of it is known to have done nothing.
+    /// Whether none of its writes did anything.
     #[must_use]
-    pub fn is_free(&self) -> bool {
-        self.items.iter().all(|item| *item == ItemState::Free)
+    pub fn is_unwritten(&self) -> bool {
+        self.items.iter().all(|item| *item == ItemState::Unwritten)
     }
 
-    /// Ends ownership where the owner has gone without a word: of what it had under way nobody knows what came.
+    /// Ends the lease of an owner that cannot release it: the outcomes of its writes in progress become unknown.
     pub fn abandon(&mut self) {
         self.owner = None;
         for item in &mut self.items {
-            if *item == ItemState::UnderWay {
+            if *item == ItemState::InProgress {
                 *item = ItemState::Unknown;
             }
         }
     }
 
-    /// The room that it takes, in writes: all of its writes while a call is at work, since each may have to be
-    /// kept; then those that did something, and one at least for the record itself.
+    /// The capacity that it takes, in writes: all of its writes while it is leased, because each may have to be kept; then
+    /// those that did something, but at least one for the record itself.
     #[must_use]
     pub fn weight(&self) -> usize {
         let kept = match self.owner {
             Some(_) => self.items.len(),
-            None => self.items.iter().filter(|item| **item != ItemState::Free).count(),
+            None => self.items.iter().filter(|item| **item != ItemState::Unwritten).count(),
         };
         kept.max(1)
     }
 }
 
-/// A record as it is kept: writes that are free take no room.
+/// A record as it is stored: unwritten items take no space.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PackedRecord {
     version: u64,
@@ -119,7 +119,7 @@ pub struct PackedRecord {
     owner: Option<Owner>,
     expires: u64,
     count: u32,
-    /// Those that are not free, by index.
+    /// The items that are not unwritten, by index.
     items: Vec<(u32, ItemState)>,
 }
 
@@ -127,15 +127,15 @@ impl From<Record> for PackedRecord {
     fn from(record: Record) -> Self {
         let Record { version, input, tenant, owner, expires, items } = record;
         let count = u32::try_from(items.len()).unwrap_or(u32::MAX);
-        let items = (0..count).zip(items).filter(|(_, item)| *item != ItemState::Free);
-        // The vector is kept, and is to take no more memory than it needs.
+        let items = (0..count).zip(items).filter(|(_, item)| *item != ItemState::Unwritten);
+        // The vector is stored for long: it takes no more memory than it needs.
         let mut items: Vec<_> = items.collect();
         items.shrink_to_fit();
         Self { version, input, tenant, owner, expires, count, items }
     }
 }
 
-/// A record that is no record: it has more writes than one can have, or one beyond its last.
+/// The error of a stored record with too many writes, or with a write beyond its count.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
 #[error("a record's writes are out of range")]
 pub struct InvalidRecord;
@@ -144,10 +144,10 @@ impl TryFrom<PackedRecord> for Record {
     type Error = InvalidRecord;
 
     fn try_from(packed: PackedRecord) -> Result<Self, InvalidRecord> {
-        let PackedRecord { version, input, tenant, owner, expires, count, items: kept } = packed;
+        let PackedRecord { version, input, tenant, owner, expires, count, items: stored } = packed;
         let count = usize::try_from(count).ok().filter(|count| *count <= MAX_ITEMS).ok_or(InvalidRecord)?;
-        let mut items = vec![ItemState::Free; count];
-        for (index, state) in kept {
+        let mut items = vec![ItemState::Unwritten; count];
+        for (index, state) in stored {
             let index = usize::try_from(index).map_err(|_| InvalidRecord)?;
             *items.get_mut(index).ok_or(InvalidRecord)? = state;
         }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use redb::{Database, ReadableDatabase as _, TableDefinition};
 
-use super::{Bench, HOUR, created, scratch};
-use crate::state::{Entry, FileStore, ItemState};
+use super::{Fixture, HOUR, created, temp_path};
+use crate::idempotency::{FileStore, ItemState, Lookup};
 
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 const RECORDS: TableDefinition<'_, &[u8; 32], &[u8]> = TableDefinition::new("records");
@@ -55,29 +55,29 @@ fn write_old(path: &Path, records: &[[&str; 2]]) {
 
 #[tokio::test]
 async fn a_file_of_an_earlier_version_is_read() {
-    let file = scratch();
+    let file = temp_path();
     write_old(&file, &[ENDED, KILLED]);
-    let bench = Bench::new(Arc::new(FileStore::open(&file, 400).unwrap()), Some(file));
-    let known = bench.enter("done", "a", 2).await.unwrap();
-    assert!(matches!(known, Entry::Known(items) if items == [created("x"), ItemState::Applied]));
-    assert!(matches!(bench.enter("done", "b", 2).await.unwrap(), Entry::Reused));
-    let claim = bench.ours("cut off", "a", 3).await;
-    assert_eq!(claim.items(), [ItemState::Unknown, ItemState::Unknown, ItemState::Free]);
-    bench.pass(24 * HOUR);
-    assert!(matches!(bench.enter("done", "b", 2).await.unwrap(), Entry::Ours(_)), "it has expired");
+    let fixture = Fixture::new(Arc::new(FileStore::open(&file, 400).unwrap()), Some(file));
+    let known = fixture.look_up("done", "a", 2).await.unwrap();
+    assert!(matches!(known, Lookup::Completed(items) if items == [created("x"), ItemState::Applied]));
+    assert!(matches!(fixture.look_up("done", "b", 2).await.unwrap(), Lookup::Conflict));
+    let lease = fixture.acquire("cut off", "a", 3).await;
+    assert_eq!(lease.items(), [ItemState::Unknown, ItemState::Unknown, ItemState::Unwritten]);
+    fixture.advance(24 * HOUR);
+    assert!(matches!(fixture.look_up("done", "b", 2).await.unwrap(), Lookup::Acquired(_)), "it has expired");
 }
 
 #[tokio::test]
 async fn records_are_written_in_the_same_format() {
-    let file = scratch();
+    let file = temp_path();
     write_old(&file, &[]);
-    let bench = Bench::new(Arc::new(FileStore::open(&file, 400).unwrap()), Some(file.clone()));
-    let mut claim = bench.ours("done", "a", 2).await;
-    claim.intend(&[0, 1]).await.unwrap();
-    claim.note(&[(0, created("x")), (1, ItemState::Applied)]).await.unwrap();
-    claim.finish().await.unwrap();
+    let fixture = Fixture::new(Arc::new(FileStore::open(&file, 400).unwrap()), Some(file.clone()));
+    let mut lease = fixture.acquire("done", "a", 2).await;
+    lease.mark_in_progress(&[0, 1]).await.unwrap();
+    lease.record_outcomes(&[(0, created("x")), (1, ItemState::Applied)]).await.unwrap();
+    lease.release().await.unwrap();
     // The store has locked its file.
-    let copy = scratch();
+    let copy = temp_path();
     std::fs::copy(&file, &copy).unwrap();
     let database = Database::create(&copy).unwrap();
     let tables = database.begin_read().unwrap();

@@ -1,4 +1,4 @@
-//! Stores that stall or fail, and callers who leave: whatever happens, a record has an owner who ends it.
+//! Stores that stall or fail, and callers that disconnect: every lease is released in the end.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,11 +10,11 @@ use redb::{Database, ReadableDatabase as _, TableDefinition};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::{Bench, created, later, scope, scratch};
-use crate::state::changes::Changes;
-use crate::state::{
-    Entry, FileStore, ItemState, Ledger, MemoryStore, OpenError, Record, RecordId, StateError, Store,
-    StoreError,
+use super::{Fixture, created, later, scope, temp_path};
+use crate::idempotency::change_notifier::ChangeNotifier;
+use crate::idempotency::{
+    FileStore, IdempotencyError, IdempotencyService, ItemState, Lookup, MemoryStore, OpenError, Record,
+    RecordId, Store, StoreError,
 };
 
 /// What happens to one replacement.
@@ -110,113 +110,113 @@ impl Store for Faulty {
 }
 
 /// All that a call does. It goes on after what could not be noted, as the gateway does.
-async fn call(ledger: Ledger) -> Result<(), StateError> {
-    let Entry::Ours(mut claim) = ledger.enter(scope("k"), &"a", 1, later()).await? else {
-        panic!("not ours")
+async fn call(service: IdempotencyService) -> Result<(), IdempotencyError> {
+    let Lookup::Acquired(mut lease) = service.look_up(scope("k"), &"a", 1, later()).await? else {
+        panic!("not acquired")
     };
-    claim.intend(&[0]).await?;
-    let _ = claim.note(&[(0, created("x"))]).await;
-    claim.finish().await
+    lease.mark_in_progress(&[0]).await?;
+    let _ = lease.record_outcomes(&[(0, created("x"))]).await;
+    lease.release().await
 }
 
-/// What the next call with the key finds once nobody owns it any more.
-async fn found(ledger: &Ledger) -> Vec<ItemState> {
+/// The state that the next call with the key finds once the lease is released.
+async fn found(service: &IdempotencyService) -> Vec<ItemState> {
     loop {
-        match ledger.enter(scope("k"), &"a", 1, later()).await.unwrap() {
-            Entry::UnderWay(waiting) => waiting.changed().await.unwrap(),
-            Entry::Ours(claim) => return claim.items().to_vec(),
-            Entry::Known(items) => return items,
+        match service.look_up(scope("k"), &"a", 1, later()).await.unwrap() {
+            Lookup::InProgress(waiting) => waiting.changed().await.unwrap(),
+            Lookup::Acquired(lease) => return lease.items().to_vec(),
+            Lookup::Completed(items) => return items,
             other => panic!("{other:?}"),
         }
     }
 }
 
-/// The claim and the intent are of a write that was not sent; it was when the result is noted.
+/// The first two changes precede the write; the later ones follow it.
 fn expected(nth: usize) -> ItemState {
-    if nth <= 2 { ItemState::Free } else { created("x") }
+    if nth <= 2 { ItemState::Unwritten } else { created("x") }
 }
 
 #[tokio::test]
-async fn a_caller_may_leave_whenever_it_waits_for_the_store() {
+async fn a_caller_may_disconnect_during_any_store_operation() {
     for has_happened in [false, true] {
         for nth in 1..=4 {
             let store = Faulty::new(Fault::Stalls { has_happened }, nth);
-            let ledger = Ledger::new(Arc::clone(&store) as _, Duration::from_secs(3600));
-            let caller = tokio::spawn(call(ledger.clone()));
+            let service = IdempotencyService::new(Arc::clone(&store) as _, Duration::from_secs(3600));
+            let caller = tokio::spawn(call(service.clone()));
             store.is_met.notified().await;
             caller.abort();
             assert!(caller.await.unwrap_err().is_cancelled());
             store.repair();
-            assert_eq!(found(&ledger).await, [expected(nth)], "{nth} {has_happened}");
+            assert_eq!(found(&service).await, [expected(nth)], "{nth} {has_happened}");
         }
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_store_cannot_note_is_noted_when_it_can() {
+async fn failed_changes_are_stored_once_the_store_recovers() {
     for has_happened in [false, true] {
         for nth in 1..=4 {
             let store = Faulty::new(Fault::Fails { has_happened }, nth);
-            let ledger = Ledger::new(Arc::clone(&store) as _, Duration::from_secs(3600));
-            let failed = call(ledger.clone()).await;
+            let service = IdempotencyService::new(Arc::clone(&store) as _, Duration::from_secs(3600));
+            let failed = call(service.clone()).await;
             match failed {
-                Err(StateError::NotClaimed(_)) if nth == 1 => {}
-                Err(StateError::Store(StoreError::Unavailable(_))) if nth > 1 => {}
+                Err(IdempotencyError::NotAcquired(_)) if nth == 1 => {}
+                Err(IdempotencyError::Store(StoreError::Unavailable(_))) if nth > 1 => {}
                 other => panic!("{nth} {has_happened}: {other:?}"),
             }
             // However long it takes.
             tokio::time::sleep(Duration::from_secs(300)).await;
             store.repair();
-            assert_eq!(found(&ledger).await, [expected(nth)], "{nth} {has_happened}");
+            assert_eq!(found(&service).await, [expected(nth)], "{nth} {has_happened}");
         }
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_waits_for_a_store_until_its_deadline() {
+async fn a_lookup_waits_for_the_store_until_its_deadline() {
     for has_happened in [false, true] {
         let store = Faulty::new(Fault::Stalls { has_happened }, 1);
-        let ledger = Ledger::new(Arc::clone(&store) as _, Duration::from_secs(3600));
+        let service = IdempotencyService::new(Arc::clone(&store) as _, Duration::from_secs(3600));
         let start = Instant::now();
-        let late = ledger.enter(scope("k"), &"a", 1, start + Duration::from_secs(2)).await;
-        assert!(matches!(late, Err(StateError::NotClaimed(_))), "{late:?}");
+        let late = service.look_up(scope("k"), &"a", 1, start + Duration::from_secs(2)).await;
+        assert!(matches!(late, Err(IdempotencyError::NotAcquired(_))), "{late:?}");
         assert_eq!(start.elapsed(), Duration::from_secs(2));
         store.repair();
-        assert_eq!(found(&ledger).await, [ItemState::Free]);
+        assert_eq!(found(&service).await, [ItemState::Unwritten]);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn while_a_store_stalls_only_so_many_calls_are_begun() {
+async fn pending_lookups_are_bounded_while_the_store_stalls() {
     let store = Faulty::new(Fault::Stalls { has_happened: false }, 1);
-    let ledger = Ledger::new(Arc::clone(&store) as _, Duration::from_secs(3600));
+    let service = IdempotencyService::new(Arc::clone(&store) as _, Duration::from_secs(3600));
     let deadline = || Instant::now() + Duration::from_secs(1);
-    let late = ledger.enter(scope("first"), &"a", 64 * 1024, deadline()).await;
-    assert!(matches!(late, Err(StateError::NotClaimed(_))), "{late:?}");
-    let late = ledger.enter(scope("second"), &"a", 1, deadline()).await;
-    assert!(matches!(late, Err(StateError::Late)), "nothing is known of it: {late:?}");
+    let late = service.look_up(scope("first"), &"a", 64 * 1024, deadline()).await;
+    assert!(matches!(late, Err(IdempotencyError::NotAcquired(_))), "{late:?}");
+    let late = service.look_up(scope("second"), &"a", 1, deadline()).await;
+    assert!(matches!(late, Err(IdempotencyError::Timeout)), "nothing is known of it: {late:?}");
     assert_eq!(store.replaced.load(Ordering::SeqCst), 1);
     store.repair();
-    assert!(matches!(ledger.enter(scope("second"), &"a", 1, deadline()).await, Ok(Entry::Ours(_))));
+    assert!(matches!(service.look_up(scope("second"), &"a", 1, deadline()).await, Ok(Lookup::Acquired(_))));
 }
 
 #[tokio::test]
-async fn who_waits_for_a_record_leaves_nothing_behind() {
-    let changes = Changes::default();
+async fn dropped_subscriptions_leave_no_entry() {
+    let notifier = ChangeNotifier::default();
     let (one, other) = (RecordId([1; 32]), RecordId([2; 32]));
-    let waiting = [changes.next(one), changes.next(one), changes.next(other)];
-    assert_eq!(changes.waited_for(), 2);
+    let waiting = [notifier.subscribe(one), notifier.subscribe(one), notifier.subscribe(other)];
+    assert_eq!(notifier.watched_records(), 2);
     drop(waiting);
-    assert_eq!(changes.waited_for(), 0, "they left");
+    assert_eq!(notifier.watched_records(), 0, "they left");
 
-    let told = changes.next(one);
-    changes.tell(one);
-    let again = changes.next(one);
-    told.come().await;
-    assert_eq!(changes.waited_for(), 1, "the other waits on");
-    changes.tell_all();
-    again.come().await;
-    assert_eq!(changes.waited_for(), 0);
+    let notified = notifier.subscribe(one);
+    notifier.notify(one);
+    let again = notifier.subscribe(one);
+    notified.changed().await;
+    assert_eq!(notifier.watched_records(), 1, "the other waits on");
+    notifier.notify_all();
+    again.changed().await;
+    assert_eq!(notifier.watched_records(), 0);
 }
 
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
@@ -229,11 +229,11 @@ fn meta(path: &Path, key: &str, value: &[u8]) {
 }
 
 #[test]
-fn a_file_of_another_version_is_refused_and_left_as_it_is() {
-    let file = scratch();
+fn a_file_of_another_version_is_refused_and_left_unchanged() {
+    let file = temp_path();
     meta(&file, "format", b"intune-graphql state 1");
     let refused = FileStore::open(&file, 1).unwrap_err();
-    assert!(matches!(refused, OpenError::Foreign { .. }), "{refused:?}");
+    assert!(matches!(refused, OpenError::Unrecognized { .. }), "{refused:?}");
     assert!(refused.to_string().contains("is no state file of this version"));
     let database = Database::create(&file).unwrap();
     let tables = database.begin_read().unwrap();
@@ -247,8 +247,8 @@ fn a_file_of_another_version_is_refused_and_left_as_it_is() {
 }
 
 #[test]
-fn a_file_on_a_disk_that_fails_at_the_start_is_not_called_damaged() {
-    let file = scratch();
+fn a_disk_error_at_startup_is_not_reported_as_damage() {
+    let file = temp_path();
     let fails = Arc::new(AtomicBool::new(true));
     let refused = FileStore::open_with("a file", 1, failing::open(file.clone(), fails)).unwrap_err();
     assert!(matches!(refused, OpenError::Io { .. }), "{refused:?}");
@@ -317,63 +317,65 @@ mod failing {
     }
 }
 
-async fn is_healthy(ledger: &Ledger) {
-    while ledger.health().is_err() {
+async fn is_healthy(service: &IdempotencyService) {
+    while service.health().is_err() {
         tokio::task::yield_now().await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_that_failed_is_opened_again_and_its_owners_go_on() {
-    let (file, fails) = (scratch(), Arc::new(AtomicBool::new(false)));
+async fn leases_survive_a_failure_of_the_file() {
+    let (file, fails) = (temp_path(), Arc::new(AtomicBool::new(false)));
     let store = FileStore::open_with("a file", 400, failing::open(file.clone(), Arc::clone(&fails))).unwrap();
-    let bench = Bench::new(Arc::new(store), Some(file));
-    bench.write("t", "before", 1, 1).await.unwrap();
+    let fixture = Fixture::new(Arc::new(store), Some(file));
+    fixture.write("t", "before", 1, 1).await.unwrap();
     for round in 0..5 {
         let (mut intended, mut noted) = (
-            bench.ours(&format!("intended {round}"), "", 1).await,
-            bench.ours(&format!("noted {round}"), "", 2).await,
+            fixture.acquire(&format!("intended {round}"), "", 1).await,
+            fixture.acquire(&format!("noted {round}"), "", 2).await,
         );
-        noted.intend(&[0, 1]).await.unwrap();
+        noted.mark_in_progress(&[0, 1]).await.unwrap();
         fails.store(true, Ordering::SeqCst);
         // What fails may be on the disk.
-        assert!(intended.intend(&[0]).await.is_err());
-        assert!(noted.note(&[(0, created("x"))]).await.is_err());
-        let new = bench.enter(&format!("new {round}"), "", 1).await;
-        assert!(matches!(new, Err(StateError::NotClaimed(_))), "{new:?}");
-        assert!(bench.ledger.health().is_err());
+        assert!(intended.mark_in_progress(&[0]).await.is_err());
+        assert!(noted.record_outcomes(&[(0, created("x"))]).await.is_err());
+        let new = fixture.look_up(&format!("new {round}"), "", 1).await;
+        assert!(matches!(new, Err(IdempotencyError::NotAcquired(_))), "{new:?}");
+        assert!(fixture.service.health().is_err());
         fails.store(false, Ordering::SeqCst);
-        is_healthy(&bench.ledger).await;
+        is_healthy(&fixture.service).await;
 
-        assert!(matches!(bench.enter("before", "", 1).await.unwrap(), Entry::Known(_)));
+        assert!(matches!(fixture.look_up("before", "", 1).await.unwrap(), Lookup::Completed(_)));
         assert!(matches!(
-            bench.enter(&format!("intended {round}"), "", 1).await.unwrap(),
-            Entry::UnderWay(_)
+            fixture.look_up(&format!("intended {round}"), "", 1).await.unwrap(),
+            Lookup::InProgress(_)
         ));
-        intended.intend(&[0]).await.unwrap();
+        intended.mark_in_progress(&[0]).await.unwrap();
         drop(intended);
-        noted.note(&[(1, ItemState::Applied)]).await.unwrap();
-        noted.finish().await.unwrap();
-        let known = bench.enter(&format!("noted {round}"), "", 2).await.unwrap();
-        assert!(matches!(known, Entry::Known(items) if items == [created("x"), ItemState::Applied]));
-        bench.ours(&format!("new {round}"), "another input", 1).await.finish().await.unwrap();
-        while let Entry::UnderWay(waiting) = bench.enter(&format!("intended {round}"), "", 1).await.unwrap() {
+        noted.record_outcomes(&[(1, ItemState::Applied)]).await.unwrap();
+        noted.release().await.unwrap();
+        let known = fixture.look_up(&format!("noted {round}"), "", 2).await.unwrap();
+        assert!(matches!(known, Lookup::Completed(items) if items == [created("x"), ItemState::Applied]));
+        fixture.acquire(&format!("new {round}"), "another input", 1).await.release().await.unwrap();
+        while let Lookup::InProgress(waiting) =
+            fixture.look_up(&format!("intended {round}"), "", 1).await.unwrap()
+        {
             waiting.changed().await.unwrap();
         }
-        let known = bench.enter(&format!("intended {round}"), "", 1).await.unwrap();
-        assert!(matches!(known, Entry::Known(items) if items == [ItemState::Unknown]));
+        let known = fixture.look_up(&format!("intended {round}"), "", 1).await.unwrap();
+        assert!(matches!(known, Lookup::Completed(items) if items == [ItemState::Unknown]));
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_in_the_place_of_the_one_that_failed_is_not_used() {
-    let (file, fails) = (scratch(), Arc::new(AtomicBool::new(false)));
+async fn a_replaced_file_is_not_used() {
+    let (file, fails) = (temp_path(), Arc::new(AtomicBool::new(false)));
     let store = FileStore::open_with("a file", 400, failing::open(file.clone(), Arc::clone(&fails))).unwrap();
-    let bench = Bench::new(Arc::new(store), Some(file.clone()));
-    bench.write("t", "before", 1, 1).await.unwrap();
+    let fixture = Fixture::new(Arc::new(store), Some(file.clone()));
+    fixture.write("t", "before", 1, 1).await.unwrap();
     fails.store(true, Ordering::SeqCst);
-    bench.enter("k", "", 1).await.unwrap_err();
-    let away = scratch();
+    fixture.look_up("k", "", 1).await.unwrap_err();
+    let away = temp_path();
     std::fs::rename(&file, &away).unwrap();
     // First none, then one of another gateway.
     for is_other in [false, true] {
@@ -382,17 +384,20 @@ async fn a_file_in_the_place_of_the_one_that_failed_is_not_used() {
         }
         fails.store(false, Ordering::SeqCst);
         let reason = loop {
-            let failure = bench.ledger.health().unwrap_err();
+            let failure = fixture.service.health().unwrap_err();
             let reason = std::error::Error::source(&failure).unwrap().to_string();
             if reason.contains(if is_other { "another file" } else { "empty" }) {
                 break reason;
             }
             tokio::task::yield_now().await;
         };
-        let known = bench.enter("before", "", 1).await;
-        assert!(matches!(known, Err(StateError::Store(StoreError::Unavailable(_)))), "{reason}: {known:?}");
+        let known = fixture.look_up("before", "", 1).await;
+        assert!(
+            matches!(known, Err(IdempotencyError::Store(StoreError::Unavailable(_)))),
+            "{reason}: {known:?}"
+        );
     }
     std::fs::rename(&away, &file).unwrap();
-    is_healthy(&bench.ledger).await;
-    assert!(matches!(bench.enter("before", "", 1).await.unwrap(), Entry::Known(_)));
+    is_healthy(&fixture.service).await;
+    assert!(matches!(fixture.look_up("before", "", 1).await.unwrap(), Lookup::Completed(_)));
 }

@@ -1,5 +1,5 @@
-//! The one thread that writes to the file: what waits goes to disk together. Where that fails, the file is
-//! closed, and opened again from time to time until it can be written to.
+//! The thread that writes to the file, with group commit. After a failure it closes the file, and reopens it periodically
+//! until it can be written to.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,27 +12,27 @@ use tracing::{debug, info, warn};
 
 use super::shared::Shared;
 use super::tables::{self, Tables, Touched};
-use crate::state::record::{Record, RecordId};
-use crate::state::store::StoreError;
-use crate::state::usage::Usage;
+use crate::idempotency::record::{Record, RecordId};
+use crate::idempotency::store::StoreError;
+use crate::idempotency::usage::Usage;
 
-/// Most replacements that go to disk together.
-const MOST_TOGETHER: usize = 512;
+/// Most replacements of one commit.
+const MAX_BATCH: usize = 512;
 /// Memory for pages of the file, in bytes.
-const CACHE: usize = 4 * 1024 * 1024;
-/// How long the file rests after a failure; twice as long after each further one.
-const FIRST_REST: Duration = Duration::from_millis(100);
-/// How long it rests at most.
-const LONGEST_REST: Duration = Duration::from_secs(5);
+const CACHE_BYTES: usize = 4 * 1024 * 1024;
+/// Delay before the file is reopened after a failure. It doubles after each further failure.
+const MIN_RETRY_DELAY: Duration = Duration::from_millis(100);
+/// Longest such delay.
+const MAX_RETRY_DELAY: Duration = Duration::from_secs(5);
 
-/// What the thread is asked to do.
+/// A task of the thread.
 pub(super) enum Task {
     Replace(Replacement),
-    /// A read has failed: find out whether the file can be used.
-    Try,
+    /// A read has failed: check whether the file can be used.
+    Probe,
 }
 
-/// One record to replace, and who is to be told.
+/// One record to replace, and where to send the result.
 pub(super) struct Replacement {
     pub(super) id: RecordId,
     pub(super) expected: Option<u64>,
@@ -52,78 +52,78 @@ pub(super) struct Writer<F> {
     pub(super) usage: Usage,
 }
 
-/// A file that cannot be written to.
-struct Rest {
+/// A time during which the file cannot be written to.
+struct Outage {
     until: Instant,
     length: Duration,
 }
 
 /// Opens a database in a backend, or makes one in an empty backend.
 pub(super) fn open_database(backend: impl StorageBackend) -> Result<Database, redb::DatabaseError> {
-    Database::builder().set_cache_size(CACHE).create_with_backend(backend)
+    Database::builder().set_cache_size(CACHE_BYTES).create_with_backend(backend)
 }
 
 impl<B: StorageBackend, F: FnMut() -> io::Result<B>> Writer<F> {
-    /// Works until nobody can ask for anything any more.
+    /// Runs until all senders of tasks are gone.
     pub(super) fn run(mut self, tasks: &mpsc::Receiver<Task>) {
-        let mut rest: Option<Rest> = None;
+        let mut outage: Option<Outage> = None;
         loop {
-            let task = match &rest {
+            let task = match &outage {
                 None => tasks.recv().ok(),
-                Some(Rest { until, .. }) => {
+                Some(Outage { until, .. }) => {
                     match tasks.recv_timeout(until.saturating_duration_since(Instant::now())) {
                         Ok(task) => Some(task),
                         Err(mpsc::RecvTimeoutError::Disconnected) => None,
                         Err(mpsc::RecvTimeoutError::Timeout) => {
-                            rest = self.recover(rest);
+                            outage = self.recover(outage);
                             continue;
                         }
                     }
                 }
             };
             let Some(first) = task else { return };
-            let tasks = std::iter::once(first).chain(tasks.try_iter()).take(MOST_TOGETHER);
-            let (mut together, mut is_to_try) = (Vec::new(), false);
+            let tasks = std::iter::once(first).chain(tasks.try_iter()).take(MAX_BATCH);
+            let (mut batch, mut probe_requested) = (Vec::new(), false);
             for task in tasks {
                 match task {
-                    Task::Replace(replacement) => together.push(replacement),
-                    Task::Try => is_to_try = true,
+                    Task::Replace(replacement) => batch.push(replacement),
+                    Task::Probe => probe_requested = true,
                 }
             }
-            if rest.as_ref().is_some_and(|rest| rest.until <= Instant::now()) {
-                rest = self.recover(rest);
+            if outage.as_ref().is_some_and(|outage| outage.until <= Instant::now()) {
+                outage = self.recover(outage);
             }
-            if rest.is_some() {
+            if outage.is_some() {
                 let error = self.shared.unavailable();
-                answer(together, |_| Err(error.clone()));
+                answer(batch, |_| Err(error.clone()));
                 continue;
             }
-            if is_to_try && let Err(error) = self.guarded(|writer| writer.shared.with(tables::probe)) {
-                rest = Some(self.failed(error, None));
+            if probe_requested && let Err(error) = self.guarded(|writer| writer.shared.with(tables::probe)) {
+                outage = Some(self.failed(error, None));
             }
             self.shared.trying();
-            if together.is_empty() {
+            if batch.is_empty() {
                 continue;
             }
             self.shared.set_writing(true);
-            let written = self.guarded(|writer| writer.write(&together));
+            let written = self.guarded(|writer| writer.write(&batch));
             self.shared.set_writing(false);
             match written {
                 Ok(answers) => {
                     let mut answers = answers.into_iter();
                     let shared = Arc::clone(&self.shared);
-                    answer(together, |id| {
+                    answer(batch, |id| {
                         let answer = answers.next().unwrap_or(Ok(false));
                         if matches!(answer, Ok(true)) {
-                            shared.changes.tell(id);
+                            shared.changes.notify(id);
                         }
                         answer
                     });
                 }
                 Err(error) => {
-                    rest = Some(self.failed(error, None));
+                    outage = Some(self.failed(error, None));
                     let error = self.shared.unavailable();
-                    answer(together, |_| Err(error.clone()));
+                    answer(batch, |_| Err(error.clone()));
                 }
             }
         }
@@ -139,12 +139,12 @@ impl<B: StorageBackend, F: FnMut() -> io::Result<B>> Writer<F> {
         })
     }
 
-    fn write(&mut self, together: &[Replacement]) -> Result<Answers, redb::Error> {
+    fn write(&mut self, batch: &[Replacement]) -> Result<Answers, redb::Error> {
         let Self { shared, usage, .. } = self;
         shared.with(|database| {
             let transaction = database.begin_write()?;
             let mut tables = Tables::open(&transaction)?;
-            let answers = together.iter().map(|Replacement { id, expected, new, now, .. }| {
+            let answers = batch.iter().map(|Replacement { id, expected, new, now, .. }| {
                 tables.replace(usage, *id, *expected, new.as_ref(), *now)
             });
             let answers = answers.collect::<Result<_, _>>()?;
@@ -155,7 +155,7 @@ impl<B: StorageBackend, F: FnMut() -> io::Result<B>> Writer<F> {
             // On disk before anyone is answered: the default durability of the crate.
             if let Err(error) = transaction.commit() {
                 let before = |touched: Touched| touched.before.and_then(|bytes| tables::read(&bytes).ok());
-                shared.undone().extend(touched.into_iter().map(|(id, touched)| (id, before(touched))));
+                shared.rolled_back().extend(touched.into_iter().map(|(id, touched)| (id, before(touched))));
                 return Err(error.into());
             }
             let mut known = shared.known();
@@ -167,28 +167,28 @@ impl<B: StorageBackend, F: FnMut() -> io::Result<B>> Writer<F> {
     }
 
     /// Notes that the file cannot be written to.
-    fn failed(&mut self, error: redb::Error, before: Option<Rest>) -> Rest {
+    fn failed(&mut self, error: redb::Error, before: Option<Outage>) -> Outage {
         let reason = error.to_string();
         if self.shared.set_failure(Some(error)) {
             warn!(reason, "the state file cannot be written; it is tried again until it can be");
         } else {
             debug!(reason, "the state file still cannot be written");
         }
-        let length = before.map_or(FIRST_REST, |before| (before.length * 2).min(LONGEST_REST));
-        Rest { until: Instant::now() + length, length }
+        let length = before.map_or(MIN_RETRY_DELAY, |before| (before.length * 2).min(MAX_RETRY_DELAY));
+        Outage { until: Instant::now() + length, length }
     }
 
     /// Opens the file again, and tries it. `None` where it can be written to.
-    fn recover(&mut self, rest: Option<Rest>) -> Option<Rest> {
+    fn recover(&mut self, outage: Option<Outage>) -> Option<Outage> {
         match self.guarded(Self::open_again) {
             Ok(()) => {
                 self.shared.set_failure(None);
                 // Those who wait look again, at what the file could not say before.
-                self.shared.changes.tell_all();
+                self.shared.changes.notify_all();
                 info!("the state file can be written again");
                 None
             }
-            Err(error) => Some(self.failed(error, rest)),
+            Err(error) => Some(self.failed(error, outage)),
         }
     }
 
@@ -196,13 +196,13 @@ impl<B: StorageBackend, F: FnMut() -> io::Result<B>> Writer<F> {
     fn open_again(&mut self) -> Result<(), redb::Error> {
         self.shared.set(None);
         let database = self.reopened()?;
-        let undone = self.shared.undone().clone();
-        match tables::probe(&database).and_then(|()| tables::restore(&database, &undone)) {
+        let rolled_back = self.shared.rolled_back().clone();
+        match tables::probe(&database).and_then(|()| tables::restore(&database, &rolled_back)) {
             Ok(()) => {
                 let contents = tables::contents(&database, self.usage.emptied())?;
                 self.usage = contents.usage;
                 *self.shared.known() = contents.known;
-                self.shared.undone().clear();
+                self.shared.rolled_back().clear();
                 self.shared.set(Some(database));
                 Ok(())
             }
@@ -231,8 +231,8 @@ impl<B: StorageBackend, F: FnMut() -> io::Result<B>> Writer<F> {
     }
 }
 
-fn answer(together: Vec<Replacement>, mut answer: impl FnMut(RecordId) -> Result<bool, StoreError>) {
-    for replacement in together {
+fn answer(batch: Vec<Replacement>, mut answer: impl FnMut(RecordId) -> Result<bool, StoreError>) {
+    for replacement in batch {
         // Whoever has gone need not know.
         let _ = replacement.done.send(answer(replacement.id));
     }

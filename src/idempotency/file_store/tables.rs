@@ -1,4 +1,4 @@
-//! What the file holds: its tables, and what is done to them.
+//! The tables of the state file.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -8,35 +8,34 @@ use redb::{
     WriteTransaction,
 };
 
-use crate::state::record::{Record, RecordId};
-use crate::state::store::StoreError;
-use crate::state::usage::{Place, Usage};
+use crate::idempotency::record::{Record, RecordId};
+use crate::idempotency::store::StoreError;
+use crate::idempotency::usage::{TenantWeight, Usage};
 
 const RECORDS: TableDefinition<'_, &[u8; 32], &[u8]> = TableDefinition::new("records");
-/// The records that nobody owns, by the time after which they are forgotten.
+/// The records that are not leased, by their expiry.
 const BY_EXPIRY: TableDefinition<'_, (u64, &[u8; 32]), ()> = TableDefinition::new("by_expiry");
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 
 const FORMAT: &str = "format";
-/// The form of what the tables hold; another is another program's, or another version's.
+/// The format of the tables. Any other is of another program or version.
 const THIS_FORMAT: &[u8] = b"intune-graphql state 2";
 const HASH_KEY: &str = "hash_key";
 const PROBE: &str = "probe";
 
-/// What a probe writes, in bytes: as much as a call of many may need.
+/// Bytes that a probe writes: as many as a bulk call may need.
 const PROBE_BYTES: usize = 128 * 1024;
-/// Most records that are forgotten for one that is new, so that no call waits for a long clean-up.
-const MOST_FORGOTTEN: usize = 1000;
+/// Most expired records that are removed for one write, so that no call waits for a long clean-up.
+const MAX_EXPIRED_PER_WRITE: usize = 1000;
 
-/// What the records come to.
+/// The ids and the used capacity of all records.
 pub(super) struct Contents {
     pub(super) usage: Usage,
     pub(super) known: HashSet<RecordId>,
 }
 
-/// Makes the tables of a new file, and ends what a process that has ended owned: the records of writes that are
-/// all free are taken away, the others abandoned. Gives the hash key; `None` where the tables are another
-/// program's.
+/// Creates the tables of a new file, and ends the leases of the process before: records without any write are removed,
+/// the others are abandoned. Returns the hash key; `None` if the tables are another program's.
 pub(super) fn prepare(database: &Database, fresh_key: [u8; 32]) -> Result<Option<[u8; 32]>, redb::Error> {
     let transaction = database.begin_write()?;
     let hash_key = {
@@ -68,7 +67,7 @@ pub(super) fn prepare(database: &Database, fresh_key: [u8; 32]) -> Result<Option
             tables.remove(id, &record)?;
             record.abandon();
             record.version = record.version.wrapping_add(1);
-            if !record.is_free() {
+            if !record.is_unwritten() {
                 tables.insert(id, &record)?;
             }
         }
@@ -95,7 +94,7 @@ pub(super) fn contents(database: &Database, mut usage: Usage) -> Result<Contents
     for entry in database.begin_read()?.open_table(RECORDS)?.iter()? {
         let (id, bytes) = entry?;
         known.insert(RecordId(*id.value()));
-        usage.add(Place::from(&read(bytes.value())?));
+        usage.add(TenantWeight::from(&read(bytes.value())?));
     }
     Ok(Contents { usage, known })
 }
@@ -173,7 +172,7 @@ impl<'t> Tables<'t> {
     ) -> Result<Result<bool, StoreError>, redb::Error> {
         let old = match self.get(id) {
             Ok(old) => old,
-            // A record that cannot be read is nobody else's trouble.
+            // A record that cannot be read does not affect other replacements.
             Err(error @ redb::Error::Corrupted(_)) => {
                 return Ok(Err(StoreError::Unavailable(Arc::new(error))));
             }
@@ -183,20 +182,20 @@ impl<'t> Tables<'t> {
             return Ok(Ok(false));
         }
         if let Some(new) = new {
-            let (old, new) = (old.as_ref().map(Place::from), Place::from(new));
-            if old.is_none() || !usage.has_room(old, new) {
-                self.forget_expired(usage, now, id)?;
+            let (old, new) = (old.as_ref().map(TenantWeight::from), TenantWeight::from(new));
+            if old.is_none() || !usage.fits(old, new) {
+                self.remove_expired(usage, now, id)?;
             }
-            if !usage.has_room(old, new) {
+            if !usage.fits(old, new) {
                 return Ok(Err(StoreError::Full));
             }
         }
         if let Some(old) = old {
-            usage.remove(Place::from(&old));
+            usage.remove(TenantWeight::from(&old));
             self.remove(id, &old)?;
         }
         if let Some(new) = new {
-            usage.add(Place::from(new));
+            usage.add(TenantWeight::from(new));
             self.insert(id, new)?;
         }
         Ok(Ok(true))
@@ -239,15 +238,15 @@ impl<'t> Tables<'t> {
         Ok(())
     }
 
-    /// Makes room, all but the place of `kept`.
-    fn forget_expired(&mut self, usage: &mut Usage, now: u64, kept: RecordId) -> Result<(), redb::Error> {
-        let due = self.by_expiry.range(..=(now, &[0xff; 32]))?.take(MOST_FORGOTTEN);
+    /// Removes expired records, except `kept`.
+    fn remove_expired(&mut self, usage: &mut Usage, now: u64, kept: RecordId) -> Result<(), redb::Error> {
+        let due = self.by_expiry.range(..=(now, &[0xff; 32]))?.take(MAX_EXPIRED_PER_WRITE);
         let due = due.map(|entry| entry.map(|(place, _)| RecordId(*place.value().1)));
         let due = due.collect::<Result<Vec<_>, _>>()?;
         for id in due.into_iter().filter(|id| *id != kept) {
             let Ok(Some(record)) = self.get(id) else { continue };
             if record.has_expired(now) {
-                usage.remove(Place::from(&record));
+                usage.remove(TenantWeight::from(&record));
                 self.remove(id, &record)?;
             }
         }

@@ -1,4 +1,4 @@
-//! Records in memory: forgotten when the process ends.
+//! A store in memory, lost when the process ends.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,51 +6,51 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use ring::rand::{SecureRandom as _, SystemRandom};
 
-use super::changes::Changes;
+use super::change_notifier::ChangeNotifier;
 use super::record::{PackedRecord, Record, RecordId};
 use super::store::{Store, StoreError};
-use super::usage::{Place, Usage};
+use super::usage::{TenantWeight, Usage};
 
-/// Most records that are forgotten for one that is new, so that no call waits for a long clean-up.
-const MOST_FORGOTTEN: usize = 1000;
+/// Most expired records that are removed for one write, so that no call waits for a long clean-up.
+const MAX_EXPIRED_PER_WRITE: usize = 1000;
 
-/// A store in memory, which holds records of so many writes at most.
+/// A store in memory, with a bounded number of writes.
 #[derive(Debug)]
 pub struct MemoryStore {
     hash_key: [u8; 32],
-    held: Mutex<Held>,
-    changes: Changes,
+    contents: Mutex<Contents>,
+    changes: ChangeNotifier,
 }
 
 #[derive(Debug)]
-struct Held {
+struct Contents {
     records: HashMap<RecordId, PackedRecord>,
-    /// The records that nobody owns, by the time after which they are forgotten.
+    /// The records that are not leased, by their expiry.
     by_expiry: BTreeSet<(u64, RecordId)>,
     usage: Usage,
 }
 
 impl MemoryStore {
-    /// An empty store. `capacity` counts writes: a bulk call counts each of its items until it has ended, and
-    /// then those that did something. One tenant may take a [quarter](super::TENANT_SHARE) of it.
+    /// An empty store. `capacity` counts writes: a bulk call counts each of its items until it has ended, and then those
+    /// that did something. One tenant may take a [quarter](super::TENANT_SHARE) of it.
     ///
     /// # Errors
     ///
-    /// Where the machine gives no random numbers.
+    /// The system provides no random numbers.
     pub fn new(capacity: usize) -> Result<Self, ring::error::Unspecified> {
         let mut hash_key = [0; 32];
         SystemRandom::new().fill(&mut hash_key)?;
         let usage = Usage::new(capacity);
-        let held = Held { records: HashMap::new(), by_expiry: BTreeSet::new(), usage };
-        Ok(Self { hash_key, held: Mutex::new(held), changes: Changes::default() })
+        let contents = Contents { records: HashMap::new(), by_expiry: BTreeSet::new(), usage };
+        Ok(Self { hash_key, contents: Mutex::new(contents), changes: ChangeNotifier::default() })
     }
 
-    fn lock(&self) -> MutexGuard<'_, Held> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Contents> {
+        self.contents.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Held {
+impl Contents {
     fn get(&self, id: RecordId) -> Result<Option<Record>, StoreError> {
         let unpack = |packed: &PackedRecord| Record::try_from(packed.clone());
         let record = self.records.get(&id).map(unpack).transpose();
@@ -58,7 +58,7 @@ impl Held {
     }
 
     fn put(&mut self, id: RecordId, record: Record) {
-        self.usage.add(Place::from(&record));
+        self.usage.add(TenantWeight::from(&record));
         if !record.is_owned() {
             self.by_expiry.insert((record.expires, id));
         }
@@ -66,14 +66,15 @@ impl Held {
     }
 
     fn remove(&mut self, id: RecordId, record: &Record) {
-        self.usage.remove(Place::from(record));
+        self.usage.remove(TenantWeight::from(record));
         self.by_expiry.remove(&(record.expires, id));
         self.records.remove(&id);
     }
 
-    /// Makes room, all but the place of `kept`.
-    fn forget_expired(&mut self, now: u64, kept: RecordId) -> Result<(), StoreError> {
-        let due = self.by_expiry.iter().take_while(|(expires, _)| *expires <= now).take(MOST_FORGOTTEN);
+    /// Removes expired records, except `kept`.
+    fn remove_expired(&mut self, now: u64, kept: RecordId) -> Result<(), StoreError> {
+        let due =
+            self.by_expiry.iter().take_while(|(expires, _)| *expires <= now).take(MAX_EXPIRED_PER_WRITE);
         let expired: Vec<_> = due.filter(|(_, id)| *id != kept).copied().collect();
         for (_, id) in expired {
             if let Some(record) = self.get(id)? {
@@ -101,35 +102,35 @@ impl Store for MemoryStore {
         new: Option<Record>,
         now: u64,
     ) -> Result<bool, StoreError> {
-        let mut held = self.lock();
-        let old = held.get(id)?;
+        let mut contents = self.lock();
+        let old = contents.get(id)?;
         if old.as_ref().map(|record| record.version) != expected {
             return Ok(false);
         }
         if let Some(new) = &new {
-            let (old, new) = (old.as_ref().map(Place::from), Place::from(new));
-            if old.is_none() || !held.usage.has_room(old, new) {
-                held.forget_expired(now, id)?;
+            let (old, new) = (old.as_ref().map(TenantWeight::from), TenantWeight::from(new));
+            if old.is_none() || !contents.usage.fits(old, new) {
+                contents.remove_expired(now, id)?;
             }
-            if !held.usage.has_room(old, new) {
+            if !contents.usage.fits(old, new) {
                 return Err(StoreError::Full);
             }
         }
         if let Some(old) = old {
-            held.remove(id, &old);
+            contents.remove(id, &old);
         }
         if let Some(record) = new {
-            held.put(id, record);
+            contents.put(id, record);
         }
-        drop(held);
-        self.changes.tell(id);
+        drop(contents);
+        self.changes.notify(id);
         Ok(true)
     }
 
     async fn changed(&self, id: RecordId, version: u64) -> Result<(), StoreError> {
-        let next = self.changes.next(id);
+        let next = self.changes.subscribe(id);
         if self.get(id).await?.is_some_and(|record| record.version == version) {
-            next.come().await;
+            next.changed().await;
         }
         Ok(())
     }

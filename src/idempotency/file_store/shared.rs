@@ -1,4 +1,4 @@
-//! What those who read the file and the thread that writes to it share.
+//! State that readers of the file share with the thread that writes to it.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 use redb::{Database, ReadableDatabase as _};
 
 use super::tables;
-use crate::state::changes::Changes;
-use crate::state::record::{Record, RecordId};
-use crate::state::store::StoreError;
+use crate::idempotency::change_notifier::ChangeNotifier;
+use crate::idempotency::record::{Record, RecordId};
+use crate::idempotency::store::StoreError;
 
 /// How long one commit may take before the file counts as one that cannot be used.
-const STALLED: Duration = Duration::from_secs(10);
+const STALL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The open file, and what is known of it.
 #[derive(Debug)]
@@ -23,13 +23,13 @@ pub(super) struct Shared {
     database: RwLock<Option<Database>>,
     /// The records that may be there: no other is, whether the file can be read or not.
     known: Mutex<HashSet<RecordId>>,
-    /// The records of replacements that failed, as they were before: a failed replacement has not happened,
-    /// whatever the file says until they have been put back.
-    undone: Mutex<HashMap<RecordId, Option<Record>>>,
+    /// The records of failed replacements as they were before. They count instead of the file's until they have been
+    /// restored there.
+    rolled_back: Mutex<HashMap<RecordId, Option<Record>>>,
     status: Mutex<Status>,
     /// Whether a read has failed since the file was last tried.
     is_suspect: AtomicBool,
-    pub(super) changes: Changes,
+    pub(super) changes: ChangeNotifier,
 }
 
 #[derive(Debug, Default)]
@@ -45,10 +45,10 @@ impl Shared {
         Self {
             database: RwLock::new(Some(database)),
             known: Mutex::new(known),
-            undone: Mutex::default(),
+            rolled_back: Mutex::default(),
             status: Mutex::default(),
             is_suspect: AtomicBool::new(false),
-            changes: Changes::default(),
+            changes: ChangeNotifier::default(),
         }
     }
 
@@ -72,13 +72,13 @@ impl Shared {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn undone(&self) -> MutexGuard<'_, HashMap<RecordId, Option<Record>>> {
-        self.undone.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn rolled_back(&self) -> MutexGuard<'_, HashMap<RecordId, Option<Record>>> {
+        self.rolled_back.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What is known of a record without a look into the file.
     pub(super) fn get_known(&self, id: RecordId) -> Option<Option<Record>> {
-        if let Some(before) = self.undone().get(&id) {
+        if let Some(before) = self.rolled_back().get(&id) {
             return Some(before.clone());
         }
         (!self.known().contains(&id)).then_some(None)
@@ -107,7 +107,7 @@ impl Shared {
             return Err(StoreError::Unavailable(Arc::clone(failure) as _));
         }
         match status.writing_since.map(|since| since.elapsed()) {
-            Some(taken) if taken > STALLED => {
+            Some(taken) if taken > STALL_TIMEOUT => {
                 let error = format!("a write to the file has taken {} s so far", taken.as_secs());
                 Err(StoreError::Unavailable(Arc::new(io::Error::new(io::ErrorKind::TimedOut, error))))
             }

@@ -1,0 +1,69 @@
+//! The interface of the stores of records.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::record::{Record, RecordId};
+
+/// A store of records. The service applies all rules; a store only reads and replaces records.
+///
+/// A store that replicas share reads a record whose lease has expired as [abandoned](Record::abandon), and may implement
+/// [`Store::changed`] by polling.
+#[async_trait]
+pub trait Store: Send + Sync + fmt::Debug {
+    /// The key of the hashes of scopes and inputs. It lives as long as the records.
+    fn hash_key(&self) -> [u8; 32];
+
+    /// Reads a record.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`].
+    async fn get(&self, id: RecordId) -> Result<Option<Record>, StoreError>;
+
+    /// Replaces the record of version `expected` (`None`: no record) with `new`, or removes it. Returns false if the store
+    /// has another version. The change is durable when this returns.
+    ///
+    /// `now`, in seconds since 1970, determines which records have expired and may be removed to make space.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Full`] for a record that takes more space than the one before it. [`StoreError::Unavailable`], after
+    /// which the change may have happened; it may also happen later if this is cancelled.
+    async fn replace(
+        &self,
+        id: RecordId,
+        expected: Option<u64>,
+        new: Option<Record>,
+        now: u64,
+    ) -> Result<bool, StoreError>;
+
+    /// Resolves when the record may have another version than `version`.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`].
+    async fn changed(&self, id: RecordId, version: u64) -> Result<(), StoreError>;
+
+    /// Whether the store can be used at present, without waiting for it.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`], with the reason for operators.
+    fn health(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+/// Errors of a store.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// No space for a new record, or the tenant's share is used up. No record is removed before it expires.
+    #[error("the store of idempotency keys is full")]
+    Full,
+    /// The store cannot be read or written.
+    #[error("the store of idempotency keys cannot be used")]
+    Unavailable(#[source] Arc<dyn std::error::Error + Send + Sync>),
+}

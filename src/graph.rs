@@ -44,12 +44,12 @@ mod read_batch;
 mod request;
 mod retry;
 mod retry_after;
+mod retry_after_cache;
 mod room;
 mod root;
 mod send_gate;
 mod session;
 mod settings;
-mod throttle;
 mod transport;
 mod writes;
 

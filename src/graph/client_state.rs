@@ -10,9 +10,9 @@ use tower::retry::budget::TpsBudget;
 use super::connect::{ClientError, Connector};
 use super::http_client::HttpClient;
 use super::pool::Pool;
+use super::retry_after_cache::RetryAfterCache;
 use super::root::ServiceRoot;
 use super::settings::{ClientSettings, CreatePath};
-use super::throttle::ThrottleMemory;
 use crate::memory::MemoryBudget;
 
 /// How long requests count towards the retry budget.
@@ -32,7 +32,7 @@ pub(super) struct ClientState {
     pub(super) answers: Arc<MemoryBudget>,
     pub(super) attempt_timeout: Duration,
     pub(super) keeps_ids: bool,
-    pub(super) throttles: ThrottleMemory,
+    pub(super) retry_after: RetryAfterCache,
     /// Allows retries to the whole process, so that a failing Graph is not hammered.
     pub(super) budget: TpsBudget,
     /// Cancelled when the process is to stop: nothing is waited for that would be sent after a while.
@@ -66,7 +66,7 @@ impl ClientState {
             answers: MemoryBudget::new(max_buffered),
             attempt_timeout,
             keeps_ids,
-            throttles: ThrottleMemory::new().map_err(|_| ClientError::NoRandomness)?,
+            retry_after: RetryAfterCache::new().map_err(|_| ClientError::NoRandomness)?,
             budget: TpsBudget::new(BUDGET_WINDOW, BUDGET_FLOOR, BUDGET_SHARE),
             stopping: CancellationToken::new(),
             draining: CancellationToken::new(),

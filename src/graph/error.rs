@@ -273,7 +273,7 @@ pub enum WriteKind {
     /// Makes an object: sent twice, it may make two.
     Create,
     /// Changes or deletes the object of a key: sent twice, it does the same.
-    ByKey,
+    Keyed,
     /// Calls an action, which is not repeated after a lost answer.
     Action,
 }

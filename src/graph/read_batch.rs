@@ -11,7 +11,7 @@ use tracing::warn;
 use super::answer::Answer;
 use super::error::Error;
 use super::odata::{Select, push_select};
-use super::retry::{Delay, Reason, Repeating, Retries};
+use super::retry::{Delay, Idempotency, Reason, Retries};
 use super::transport::{BatchError, Transport};
 
 /// Largest number of requests to Graph that the reads of one request have in flight at once.
@@ -88,7 +88,7 @@ impl BatchReader {
         let Self { transport, in_flight, bytes } = self;
         let max = transport.client.max_response.saturating_mul(MAX_LARGEST_RESPONSES);
         let mut unanswered: Vec<(PendingRead, Retries, Option<Reason>)> =
-            reads.into_iter().map(|read| (read, Retries::new(Repeating::DoesTheSame), None)).collect();
+            reads.into_iter().map(|read| (read, Retries::new(Idempotency::Idempotent), None)).collect();
         let mut together = true;
         loop {
             let permit = in_flight.acquire().await;

@@ -1,5 +1,5 @@
-//! Whether a call that failed is sent again, and when. What may be repeated depends on what it does: a create that Graph
-//! may have done is never sent again.
+//! Whether a call that failed is sent again, and when. A call that is not idempotent is sent again only if Graph certainly
+//! did nothing.
 
 use std::time::Duration;
 
@@ -9,71 +9,74 @@ use http::StatusCode;
 use super::error::Error;
 use crate::telemetry::metrics;
 
-/// First wait where Graph names none; each further one is twice as long. Chance adds up to as much again.
+/// First wait without a `Retry-After`; each further one is twice as long. Jitter adds up to as much again.
 const FIRST_BACKOFF: Duration = Duration::from_secs(1);
-/// Longest wait where Graph names none, chance left out.
-const LONGEST_BACKOFF: Duration = Duration::from_secs(16);
-/// A Retry-After shorter than this part of the back-off is stretched to it from the second repetition on, so that
-/// `Retry-After: 0` again and again is no order to ask as fast as the machine can.
-const LEAST_PART: u32 = 20;
+/// Longest wait without a `Retry-After` and without jitter.
+const MAX_BACKOFF: Duration = Duration::from_secs(16);
+/// From the second retry on, a `Retry-After` is at least the backoff divided by this, so that repeated `Retry-After: 0`
+/// does not make a busy loop.
+const MIN_BACKOFF_DIVISOR: u32 = 20;
 
-/// What sending a call a second time may do.
+/// Whether sending a call twice does the same as sending it once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Repeating {
-    /// The same as once: a read, or a write by key.
-    DoesTheSame,
-    /// Something more: a create or an action. It is sent again only where the first surely did nothing.
-    DoesMore,
+pub(super) enum Idempotency {
+    /// A read, or a write by key.
+    Idempotent,
+    /// A create or an action.
+    NonIdempotent,
 }
 
-/// A call's repetitions so far.
+/// The retries of one call.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Retries {
-    repeating: Repeating,
-    so_far: u32,
+    idempotency: Idempotency,
+    count: u32,
 }
 
 /// How long to wait before a call is sent again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Delay {
     pub(super) wait: Duration,
-    /// Whether Graph named the wait: the retry budget is for the others.
-    pub(super) is_graphs: bool,
+    /// Whether Graph named the wait. Only other retries take from the retry budget.
+    pub(super) from_retry_after: bool,
     /// Why the call is sent again.
     pub(super) reason: Reason,
 }
 
 impl Delay {
-    /// The wait of two calls that are sent again together.
+    /// The delay of two calls that are sent again together.
     pub(super) fn and(self, other: Self) -> Self {
-        let (wait, is_graphs) = (self.wait.max(other.wait), self.is_graphs && other.is_graphs);
-        Self { wait, is_graphs, reason: self.reason }
+        let (wait, from_retry_after) =
+            (self.wait.max(other.wait), self.from_retry_after && other.from_retry_after);
+        Self { wait, from_retry_after, reason: self.reason }
     }
 }
 
 impl Retries {
-    pub(super) fn new(repeating: Repeating) -> Self {
-        Self { repeating, so_far: 0 }
+    pub(super) fn new(idempotency: Idempotency) -> Self {
+        Self { idempotency, count: 0 }
     }
 
-    /// The wait before the call that met `error` is sent again; `None` where it is not.
+    /// The delay before the call that failed with `error` is sent again; `None` if it must not be.
     pub(super) fn after(&mut self, error: &Error) -> Option<Delay> {
-        let reason = Reason::of(error, self.repeating)?;
-        let backoff = backoff(self.so_far);
+        let reason = Reason::of(error, self.idempotency)?;
+        let backoff = backoff(self.count);
         let delay = match error.retry_after() {
-            Some(wait) if self.so_far == 0 => Delay { wait, is_graphs: true, reason },
-            Some(wait) => Delay { wait: wait.max(backoff / LEAST_PART), is_graphs: true, reason },
-            None => Delay { wait: backoff, is_graphs: false, reason },
+            Some(wait) if self.count == 0 => Delay { wait, from_retry_after: true, reason },
+            Some(wait) => {
+                Delay { wait: wait.max(backoff / MIN_BACKOFF_DIVISOR), from_retry_after: true, reason }
+            }
+            None => Delay { wait: backoff, from_retry_after: false, reason },
         };
-        self.so_far += 1;
+        self.count += 1;
         Some(delay)
     }
 
-    /// The wait before a create is sent again of which is known by now that the first did nothing.
+    /// The delay before a create is sent again that certainly did nothing.
     pub(super) fn resend(&mut self) -> Delay {
-        let wait = backoff(self.so_far);
-        self.so_far += 1;
-        Delay { wait, is_graphs: false, reason: Reason::Lost }
+        let wait = backoff(self.count);
+        self.count += 1;
+        Delay { wait, from_retry_after: false, reason: Reason::Lost }
     }
 }
 
@@ -88,7 +91,7 @@ pub(super) enum Reason {
 }
 
 impl Reason {
-    fn of(error: &Error, repeating: Repeating) -> Option<Self> {
+    fn of(error: &Error, idempotency: Idempotency) -> Option<Self> {
         match error {
             Error::Throttled { .. } => return Some(Self::Throttled),
             Error::Connect(_) | Error::Withdrawn => return Some(Self::NotConnected),
@@ -97,15 +100,15 @@ impl Reason {
             Error::Api(api) if api.is_unavailable_until_later() => return Some(Self::Unavailable),
             _ => {}
         }
-        match (repeating, error) {
-            (Repeating::DoesMore, _) => None,
-            (Repeating::DoesTheSame, Error::Transport(_) | Error::Timeout) => Some(Self::Lost),
-            (Repeating::DoesTheSame, Error::Api(api)) => match api.status {
+        match (idempotency, error) {
+            (Idempotency::NonIdempotent, _) => None,
+            (Idempotency::Idempotent, Error::Transport(_) | Error::Timeout) => Some(Self::Lost),
+            (Idempotency::Idempotent, Error::Api(api)) => match api.status {
                 StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE => Some(Self::Unavailable),
                 StatusCode::GATEWAY_TIMEOUT | StatusCode::REQUEST_TIMEOUT => Some(Self::Lost),
                 _ => None,
             },
-            (Repeating::DoesTheSame, _) => None,
+            (Idempotency::Idempotent, _) => None,
         }
     }
 
@@ -131,11 +134,11 @@ impl Reason {
 fn backoff(repetition: u32) -> Duration {
     let waits = ExponentialBuilder::new()
         .with_min_delay(FIRST_BACKOFF)
-        .with_max_delay(LONGEST_BACKOFF)
+        .with_max_delay(MAX_BACKOFF)
         .without_max_times()
         .with_jitter()
         .build();
-    waits.into_iter().nth(repetition.min(16) as usize).unwrap_or(LONGEST_BACKOFF)
+    waits.into_iter().nth(repetition.min(16) as usize).unwrap_or(MAX_BACKOFF)
 }
 
 #[cfg(test)]
@@ -144,7 +147,7 @@ mod tests {
 
     use http::StatusCode;
 
-    use super::{Repeating, Retries};
+    use super::{Idempotency, Retries};
     use crate::graph::error::{ApiError, Error, ErrorBody};
 
     fn answered(status: u16, retry_after: Option<f64>) -> Error {
@@ -161,10 +164,9 @@ mod tests {
         }))
     }
 
-    /// The contract's "Writing" table, and the list of issue 4 for what does the same when repeated.
     #[test]
-    fn what_is_repeated_depends_on_what_it_does() {
-        for (error, does_more, does_the_same) in [
+    fn a_call_that_is_not_idempotent_is_repeated_only_if_graph_did_nothing() {
+        for (error, non_idempotent, idempotent) in [
             (answered(429, None), true, true),
             (answered(429, Some(3.0)), true, true),
             (answered(503, Some(3.0)), true, true),
@@ -182,26 +184,27 @@ mod tests {
             (Error::Throttled { retry_after: Duration::from_secs(1) }, true, true),
             (Error::BreakerOpen { retry_after: Duration::from_secs(1) }, false, false),
         ] {
-            assert_eq!(Retries::new(Repeating::DoesMore).after(&error).is_some(), does_more, "{error}");
             assert_eq!(
-                Retries::new(Repeating::DoesTheSame).after(&error).is_some(),
-                does_the_same,
+                Retries::new(Idempotency::NonIdempotent).after(&error).is_some(),
+                non_idempotent,
                 "{error}"
             );
+            assert_eq!(Retries::new(Idempotency::Idempotent).after(&error).is_some(), idempotent, "{error}");
         }
     }
 
     #[test]
-    fn a_wait_that_graph_names_is_the_wait() {
+    fn a_retry_after_is_obeyed() {
         for seconds in [0.0, 0.249, 1.0, 120.0] {
-            let delay = Retries::new(Repeating::DoesMore).after(&answered(429, Some(seconds))).unwrap();
-            assert_eq!((delay.wait.as_secs_f64(), delay.is_graphs), (seconds, true));
+            let delay =
+                Retries::new(Idempotency::NonIdempotent).after(&answered(429, Some(seconds))).unwrap();
+            assert_eq!((delay.wait.as_secs_f64(), delay.from_retry_after), (seconds, true));
         }
     }
 
     #[test]
-    fn a_wait_of_zero_again_and_again_grows() {
-        let mut retries = Retries::new(Repeating::DoesMore);
+    fn a_repeated_retry_after_of_zero_backs_off() {
+        let mut retries = Retries::new(Idempotency::NonIdempotent);
         let waits: Vec<_> =
             (0..6).map(|_| retries.after(&answered(429, Some(0.0))).unwrap().wait.as_millis()).collect();
         assert_eq!(waits[0], 0);
@@ -209,14 +212,14 @@ mod tests {
     }
 
     #[test]
-    fn where_graph_names_none_the_waits_double_and_chance_is_added() {
-        let mut retries = Retries::new(Repeating::DoesMore);
+    fn without_a_retry_after_the_waits_double_with_jitter() {
+        let mut retries = Retries::new(Idempotency::NonIdempotent);
         for least in [1, 2, 4, 8, 16, 16, 16] {
             let delay = retries.after(&answered(429, None)).unwrap();
             let least = Duration::from_secs(least);
-            assert!(!delay.is_graphs && (least..=least * 2).contains(&delay.wait), "{delay:?}");
+            assert!(!delay.from_retry_after && (least..=least * 2).contains(&delay.wait), "{delay:?}");
         }
-        let first = || Retries::new(Repeating::DoesMore).after(&answered(429, None)).unwrap().wait;
-        assert_ne!((first(), first()), (first(), first()), "chance");
+        let first = || Retries::new(Idempotency::NonIdempotent).after(&answered(429, None)).unwrap().wait;
+        assert_ne!((first(), first()), (first(), first()), "jitter");
     }
 }

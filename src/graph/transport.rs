@@ -22,9 +22,9 @@ use super::error::Error;
 use super::http_client::Received;
 use super::request::Request;
 use super::retry::{Delay, Reason};
+use super::retry_after_cache::OperationKind;
 use super::room::Room;
 use super::send_gate::SendGate;
-use super::throttle::Direction;
 use crate::telemetry::metrics;
 
 const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");
@@ -88,7 +88,7 @@ impl Transport {
     /// Waits before a further attempt. False where there is to be none: the retry budget is spent, the caller has gone,
     /// or the process is to stop.
     pub(super) async fn pause(&self, delay: Delay) -> bool {
-        if !delay.is_graphs && !self.client.budget.withdraw() {
+        if !delay.from_retry_after && !self.client.budget.withdraw() {
             metrics::retry_budget_spent();
             return false;
         }
@@ -105,8 +105,8 @@ impl Transport {
     }
 
     /// What is left of the caller's latest `Retry-After`.
-    pub(super) fn remaining_retry_after(&self, direction: Direction) -> Option<Duration> {
-        self.client.throttles.remaining(&self.caller.authorization, direction)
+    pub(super) fn remaining_retry_after(&self, kind: OperationKind) -> Option<Duration> {
+        self.client.retry_after.remaining(&self.caller.authorization, kind)
     }
 
     /// `GET` of a URL that is relative to the service root.
@@ -120,7 +120,7 @@ impl Transport {
         let items = urls.iter().map(|url| Item { method: "GET", url, body: None });
         let (request, count) = self.batch_request(items).map_err(BatchError::Failed)?;
         let outer = self.read(request).await.map_err(BatchError::Failed)?;
-        self.items(&outer, count, "GET", urls.iter().map(String::as_str), Direction::Read)
+        self.items(&outer, count, "GET", urls.iter().map(String::as_str), OperationKind::Read)
     }
 
     /// Sends a write, as long as the gate allows it.
@@ -162,7 +162,7 @@ impl Transport {
             Error::LeftOver { retry_after: RETRY_AFTER }
         };
         let outer = self.send_write(request, gate, withdrawal).await.map_err(Error::of_batch)?;
-        let items = self.items(&outer, count, "POST", bodies.iter().map(|_| path), Direction::Write);
+        let items = self.items(&outer, count, "POST", bodies.iter().map(|_| path), OperationKind::Write);
         items.map_err(|(BatchError::Failed(error) | BatchError::Broken(error))| error)
     }
 
@@ -202,7 +202,7 @@ impl Transport {
         gate: &SendGate,
         withdrawal: impl Future<Output = Error>,
     ) -> Result<Answer, Error> {
-        let sending = self.send(request, Direction::Write);
+        let sending = self.send(request, OperationKind::Write);
         tokio::pin!(sending);
         tokio::select! {
             biased;
@@ -213,7 +213,7 @@ impl Transport {
 
     /// Sends a read.
     async fn read(&self, request: Request) -> Result<Answer, Error> {
-        self.send(request, Direction::Read).await
+        self.send(request, OperationKind::Read).await
     }
 
     fn batch_request<'a>(
@@ -234,7 +234,7 @@ impl Transport {
         count: usize,
         method: &str,
         urls: impl Iterator<Item = &'a str>,
-        direction: Direction,
+        kind: OperationKind,
     ) -> Result<Vec<Result<Answer, Error>>, BatchError> {
         let items = batch::answers(outer.body(), count).map_err(|unreadable| {
             let error = outer.contradiction("no batch answer can be read from the body");
@@ -248,7 +248,7 @@ impl Transport {
             let item = item.map_err(|what| outer.contradiction(what))?;
             let path = url.split('?').next().unwrap_or_default();
             let answer = outer.item(item, format!("{method} {root}{path}"), &self.caller);
-            self.remember_throttling(&answer, direction);
+            self.record_retry_after(&answer, kind);
             answer
         };
         Ok(urls.zip(items).map(judge).collect())
@@ -280,8 +280,8 @@ impl Transport {
 
     /// Sends the request, reads the whole answer, and tells success from failure. Nothing is sent where Graph told the
     /// caller to wait, or cannot be reached for now.
-    async fn send(&self, request: Request, direction: Direction) -> Result<Answer, Error> {
-        if let Some(retry_after) = self.remaining_retry_after(direction) {
+    async fn send(&self, request: Request, kind: OperationKind) -> Result<Answer, Error> {
+        if let Some(retry_after) = self.remaining_retry_after(kind) {
             return Err(Error::Throttled { retry_after });
         }
         self.client.budget.deposit();
@@ -293,7 +293,7 @@ impl Transport {
             .read(gives_up, |response| Answer::read(response, room, request_line, &self.caller))
             .await
             .unwrap_or(Err(Error::Timeout));
-        self.remember_throttling(&answer, direction);
+        self.record_retry_after(&answer, kind);
         answer
     }
 
@@ -325,12 +325,12 @@ impl Transport {
         }
     }
 
-    fn remember_throttling(&self, answer: &Result<Answer, Error>, direction: Direction) {
+    fn record_retry_after(&self, answer: &Result<Answer, Error>, kind: OperationKind) {
         if let Err(Error::Api(api)) = answer
             && api.is_throttled()
             && let Some(wait) = api.retry_after
         {
-            self.client.throttles.remember(&self.caller.authorization, direction, wait);
+            self.client.retry_after.insert(&self.caller.authorization, kind, wait);
         }
     }
 }

@@ -11,7 +11,7 @@ use tokio::task::JoinError;
 
 use super::answer::Answer;
 use super::error::{Error, Outcome, WriteError, WriteKind};
-use super::retry::{Reason, Repeating, Retries};
+use super::retry::{Idempotency, Reason, Retries};
 use super::send_gate::AttemptGates;
 use super::transport::Transport;
 use crate::telemetry::metrics;
@@ -74,8 +74,8 @@ struct Attempts {
 impl Attempts {
     async fn run(self) -> Result<Answer, WriteError> {
         let mut retries = Retries::new(match self.kind {
-            WriteKind::ByKey => Repeating::DoesTheSame,
-            WriteKind::Create | WriteKind::Action => Repeating::DoesMore,
+            WriteKind::Keyed => Idempotency::Idempotent,
+            WriteKind::Create | WriteKind::Action => Idempotency::NonIdempotent,
         });
         // What the attempts so far leave open.
         let mut earlier = Outcome::NotSent;
@@ -115,7 +115,7 @@ impl Attempts {
         let (method, path, body) = (self.method.clone(), self.path.clone(), self.body.clone());
         let attempt_gate = gate.clone();
         let attempt = async move { within_bounds(transport.write(method, &path, body, &attempt_gate)).await };
-        if self.kind != WriteKind::ByKey {
+        if self.kind != WriteKind::Keyed {
             return attempt.await;
         }
         let client = &self.transport.client;

@@ -156,13 +156,13 @@ impl<T: Entity> Collection<T> {
     /// `PATCH …/{id}`. `None` where Graph did it without answering with the entity.
     pub(super) async fn patch(&self, id: &Key, patch: &impl Serialize) -> Result<Option<T>, WriteError> {
         let path = format!("{}/{}", self.path, id.segment());
-        let answer = self.session.write(WriteKind::ByKey, Method::PATCH, &path, Some(patch)).await?;
+        let answer = self.session.write(WriteKind::Keyed, Method::PATCH, &path, Some(patch)).await?;
         match answer.status() {
             StatusCode::OK => self.of_key(&answer, id).map(Some),
             StatusCode::NO_CONTENT => Ok(None),
             _ => Err(answer.contradiction("the status is not one of an update")),
         }
-        .map_err(|error| WriteError::new(WriteKind::ByKey, error))
+        .map_err(|error| WriteError::new(WriteKind::Keyed, error))
     }
 
     /// `DELETE …/{id}`. It has succeeded too where an attempt's answer was lost and the next finds the entity gone.
@@ -172,14 +172,14 @@ impl<T: Entity> Collection<T> {
     /// [`WriteError`]; an entity that was not there at the first attempt is one (404).
     pub async fn delete(&self, id: &Key) -> Result<(), WriteError> {
         let path = format!("{}/{}", self.path, id.segment());
-        let answer = match self.session.write(WriteKind::ByKey, Method::DELETE, &path, None::<&()>).await {
+        let answer = match self.session.write(WriteKind::Keyed, Method::DELETE, &path, None::<&()>).await {
             Err(error) if is_deleted(&error) => return Ok(()),
             answer => answer?,
         };
         if answer.is_done() {
             return Ok(());
         }
-        Err(WriteError::new(WriteKind::ByKey, answer.contradiction("the answer is not one to a deletion")))
+        Err(WriteError::new(WriteKind::Keyed, answer.contradiction("the answer is not one to a deletion")))
     }
 }
 

@@ -25,9 +25,9 @@ use crate::graph::batch::MOST_ITEMS;
 use crate::graph::error::{Error, Outcome, WriteError, WriteKind};
 use crate::graph::key::Key;
 use crate::graph::models::{Entity, NewEntity};
-use crate::graph::retry::{Delay, Reason, Repeating, Retries};
+use crate::graph::retry::{Delay, Idempotency, Reason, Retries};
+use crate::graph::retry_after_cache::OperationKind;
 use crate::graph::send_gate::SendGate;
-use crate::graph::throttle::Direction;
 use crate::graph::transport::{RETRY_AFTER, Transport};
 use crate::graph::writes::{ended_early, to_body, within_bounds};
 use crate::telemetry::metrics;
@@ -143,7 +143,7 @@ impl<N: NewEntity> Creates<N> {
         let start = Instant::now();
         let pending = |index| Pending {
             index,
-            retries: Retries::new(Repeating::DoesMore),
+            retries: Retries::new(Idempotency::NonIdempotent),
             earlier: Outcome::NotSent,
             error: None,
             again_for: None,
@@ -156,7 +156,7 @@ impl<N: NewEntity> Creates<N> {
         // Where Graph throttles one create, it throttles them all.
         let mut hold = start;
         loop {
-            if let Some(wait) = self.transport.remaining_retry_after(Direction::Write) {
+            if let Some(wait) = self.transport.remaining_retry_after(OperationKind::Write) {
                 hold = hold.max(Instant::now() + wait);
             }
             if hold >= self.deadline || self.is_over() {
@@ -318,7 +318,7 @@ impl<N: NewEntity> Creates<N> {
     /// Pays for sending a group again where Graph named no wait; where the budget is spent, it is not sent again.
     fn charge(&self, group: &[Pending], steps: &mut [Step<N::Entity>]) {
         let is_charged =
-            |step: &Step<N::Entity>| matches!(step, Step::Again { delay, .. } if !delay.is_graphs);
+            |step: &Step<N::Entity>| matches!(step, Step::Again { delay, .. } if !delay.from_retry_after);
         if !steps.iter().any(is_charged) || self.transport.client.budget.withdraw() {
             return;
         }

@@ -22,7 +22,7 @@ impl From<graph::WriteError> for FieldError {
     fn from(graph::WriteError { kind, outcome, error }: graph::WriteError) -> Self {
         log(&error, Some(outcome));
         let error = match kind {
-            WriteKind::ByKey => repeatable(error),
+            WriteKind::Keyed => repeatable(error),
             WriteKind::Create | WriteKind::Action => not_repeatable(error, outcome),
         };
         error.with_outcome(outcome)

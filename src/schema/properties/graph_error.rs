@@ -10,7 +10,7 @@ use crate::graph::{Error, WriteError, WriteKind};
 pub fn graph_error(data: &[u8]) {
     let Err(error) = answered(data) else { return };
     told(FieldError::from(error.clone()), false);
-    for kind in [WriteKind::Create, WriteKind::ByKey, WriteKind::Action] {
+    for kind in [WriteKind::Create, WriteKind::Keyed, WriteKind::Action] {
         told(FieldError::from(WriteError::new(kind, Error::clone(&error))), true);
     }
 }

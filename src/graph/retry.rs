@@ -3,14 +3,13 @@
 
 use std::time::Duration;
 
-use backon::{BackoffBuilder as _, ExponentialBuilder};
 use http::StatusCode;
 
 use super::error::Error;
 use crate::telemetry::metrics;
 
 /// First wait without a `Retry-After`; each further one is twice as long. Jitter adds up to as much again.
-const FIRST_BACKOFF: Duration = Duration::from_secs(1);
+const MIN_BACKOFF: Duration = Duration::from_secs(1);
 /// Longest wait without a `Retry-After` and without jitter.
 const MAX_BACKOFF: Duration = Duration::from_secs(16);
 /// From the second retry on, a `Retry-After` is at least the backoff divided by this, so that repeated `Retry-After: 0`
@@ -130,15 +129,10 @@ impl Reason {
     }
 }
 
-/// The wait before the repetition of this number, from 0, where Graph names none.
-fn backoff(repetition: u32) -> Duration {
-    let waits = ExponentialBuilder::new()
-        .with_min_delay(FIRST_BACKOFF)
-        .with_max_delay(MAX_BACKOFF)
-        .without_max_times()
-        .with_jitter()
-        .build();
-    waits.into_iter().nth(repetition.min(16) as usize).unwrap_or(MAX_BACKOFF)
+/// The wait before a retry without a `Retry-After`; the first retry has number 0.
+fn backoff(retry: u32) -> Duration {
+    let wait = MIN_BACKOFF.saturating_mul(2_u32.saturating_pow(retry)).min(MAX_BACKOFF);
+    wait + wait.mul_f32(fastrand::f32())
 }
 
 #[cfg(test)]
@@ -147,7 +141,7 @@ mod tests {
 
     use http::StatusCode;
 
-    use super::{Idempotency, Retries};
+    use super::{Idempotency, MAX_BACKOFF, Retries, backoff};
     use crate::graph::error::{ApiError, Error, ErrorBody};
 
     fn answered(status: u16, retry_after: Option<f64>) -> Error {
@@ -221,5 +215,12 @@ mod tests {
         }
         let first = || Retries::new(Idempotency::NonIdempotent).after(&answered(429, None)).unwrap().wait;
         assert_ne!((first(), first()), (first(), first()), "jitter");
+    }
+
+    #[test]
+    fn a_backoff_is_bounded_whatever_the_number_of_retries() {
+        for retry in [4, 5, 31, 32, u32::MAX] {
+            assert!((MAX_BACKOFF..=MAX_BACKOFF * 2).contains(&backoff(retry)), "{retry}");
+        }
     }
 }

@@ -59,8 +59,8 @@ pub use self::caller::Caller;
 pub use self::client::Client;
 pub use self::connect::{ClientError, install_tls_provider};
 pub use self::device_app_management::{
-    Collection, CreateResult, Created, DeviceStatuses, Fate, IosLobAppProvisioningConfigurations, Journal,
-    NoJournal,
+    Collection, CreateObserver, CreateOutcome, CreateResult, Created, DeviceStatuses,
+    IosLobAppProvisioningConfigurations, NoopObserver,
 };
 pub use self::error::{Answered, ApiError, Error, Outcome, WriteError, WriteKind};
 pub use self::key::{InvalidKey, Key, canonical_key, is_guid};

@@ -2,6 +2,7 @@
 
 mod collection;
 mod create;
+mod create_attempt;
 mod create_observer;
 mod created;
 mod device_statuses;
@@ -10,8 +11,7 @@ mod progress;
 mod read_back;
 
 pub use self::collection::Collection;
-pub use self::create::CreateResult;
-pub use self::create_observer::{Fate, Journal, NoJournal};
-pub use self::created::Created;
+pub use self::create_observer::{CreateObserver, CreateOutcome, NoopObserver};
+pub use self::created::{CreateResult, Created};
 pub use self::device_statuses::DeviceStatuses;
 pub use self::ios_lob_app_provisioning_configurations::IosLobAppProvisioningConfigurations;

@@ -327,9 +327,9 @@ impl WriteError {
         Self::after(kind, Outcome::NotSent, error)
     }
 
-    /// The error of the last attempt at a write of this kind, where the ones before left `earlier` known.
+    /// The error of the last attempt at a write of this kind, where the ones before left `worst_outcome` known.
     #[must_use]
-    pub(super) fn after(kind: WriteKind, earlier: Outcome, error: Error) -> Self {
-        Self { kind, outcome: Outcome::of_write(&error).max(earlier), error }
+    pub(super) fn after(kind: WriteKind, worst_outcome: Outcome, error: Error) -> Self {
+        Self { kind, outcome: Outcome::of_write(&error).max(worst_outcome), error }
     }
 }

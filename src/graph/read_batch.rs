@@ -103,9 +103,9 @@ impl BatchReader {
             let mut is_counted = false;
             let mut failed = Vec::new();
             let mut pause: Option<Delay> = None;
-            for ((read, mut retries, again_for), answer) in unanswered.into_iter().zip(answers) {
+            for ((read, mut retries, retry_reason), answer) in unanswered.into_iter().zip(answers) {
                 // They were sent again together, by one request.
-                if let Some(reason) = again_for.filter(|_| !std::mem::replace(&mut is_counted, true)) {
+                if let Some(reason) = retry_reason.filter(|_| !std::mem::replace(&mut is_counted, true)) {
                     reason.count(&answer);
                 }
                 let error = match answer {

@@ -78,18 +78,18 @@ impl Attempts {
             WriteKind::Create | WriteKind::Action => Idempotency::NonIdempotent,
         });
         // What the attempts so far leave open.
-        let mut earlier = Outcome::NotSent;
-        let mut again_for: Option<Reason> = None;
+        let mut worst_outcome = Outcome::NotSent;
+        let mut retry_reason: Option<Reason> = None;
         loop {
             let answer = self.attempt().await;
-            if let Some(reason) = again_for {
+            if let Some(reason) = retry_reason {
                 reason.count(&answer);
             }
             let error = match answer {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
-            let failed = |error| Err(WriteError::after(self.kind, earlier, error));
+            let failed = |error| Err(WriteError::after(self.kind, worst_outcome, error));
             match retries.after(&error) {
                 None => return failed(error),
                 Some(delay) if !self.transport.is_in_time(delay) => {
@@ -99,10 +99,10 @@ impl Attempts {
                     if !self.transport.pause(delay).await {
                         return failed(error);
                     }
-                    again_for = Some(delay.reason);
+                    retry_reason = Some(delay.reason);
                 }
             }
-            earlier = earlier.max(Outcome::of_write(&error));
+            worst_outcome = worst_outcome.max(Outcome::of_write(&error));
         }
     }
 

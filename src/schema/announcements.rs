@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
-use crate::graph::{Fate, Journal, Key};
+use crate::graph::{CreateObserver, CreateOutcome, Key};
 use crate::telemetry::metrics;
 
 /// How many statuses are kept for a listener that is slower than they come; the oldest go first.
@@ -94,21 +94,21 @@ impl Drop for Listener {
 
 /// A journal that also announces the statuses that have been created, to whichever end their caller waited for them.
 pub(super) struct Announcing {
-    pub(super) journal: Arc<dyn Journal>,
+    pub(super) journal: Arc<dyn CreateObserver>,
     pub(super) announcements: Announcements,
     pub(super) place: Place,
 }
 
 #[async_trait]
-impl Journal for Announcing {
-    async fn about_to_send(&self, creates: &[usize]) -> Result<(), Arc<dyn std::error::Error + Send + Sync>> {
-        self.journal.about_to_send(creates).await
+impl CreateObserver for Announcing {
+    async fn before_send(&self, creates: &[usize]) -> Result<(), Arc<dyn std::error::Error + Send + Sync>> {
+        self.journal.before_send(creates).await
     }
 
-    async fn ended(&self, creates: &[(usize, Fate)]) {
-        self.journal.ended(creates).await;
+    async fn after_send(&self, creates: &[(usize, CreateOutcome)]) {
+        self.journal.after_send(creates).await;
         for (_, fate) in creates {
-            if let Fate::Created(status) = fate {
+            if let CreateOutcome::Created(status) = fate {
                 self.announcements.announce(&self.place, status);
             }
         }

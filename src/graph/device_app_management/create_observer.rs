@@ -1,4 +1,4 @@
-//! What the caller learns about its creates while they run.
+//! Observes the creates of one call while they run, so that their outcomes can be recorded.
 
 use std::sync::Arc;
 
@@ -7,39 +7,39 @@ use async_trait::async_trait;
 use crate::graph::error::Outcome;
 use crate::graph::key::Key;
 
-/// Is told what becomes of the creates of one call, which it knows by their index.
+/// Observes the creates of one call. Each is identified by its index.
 #[async_trait]
-pub trait Journal: Send + Sync {
-    /// These are about to be sent. They are only where this succeeds.
-    async fn about_to_send(&self, creates: &[usize]) -> Result<(), Arc<dyn std::error::Error + Send + Sync>>;
+pub trait CreateObserver: Send + Sync {
+    /// Called before these are sent. If it fails, they are not sent.
+    async fn before_send(&self, creates: &[usize]) -> Result<(), Arc<dyn std::error::Error + Send + Sync>>;
 
-    /// This is what the attempt at each came to.
-    async fn ended(&self, creates: &[(usize, Fate)]);
+    /// Called with the outcome of an attempt at each of these.
+    async fn after_send(&self, creates: &[(usize, CreateOutcome)]);
 
-    /// Nothing more is going to happen.
+    /// Called once, after the last attempt.
     async fn close(&self);
 }
 
-/// What an attempt at a create came to.
+/// The outcome of an attempt at a create.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fate {
-    /// The object of this key is there.
+pub enum CreateOutcome {
+    /// The object with this key exists.
     Created(Key),
-    /// It failed, and this is known of it. With [`Outcome::NotSent`] and [`Outcome::Rejected`] it may be tried again.
+    /// The attempt failed. After [`Outcome::NotSent`] and [`Outcome::Rejected`] another one may follow.
     Failed(Outcome),
 }
 
-/// Keeps nothing: for creates that nobody will ask about again.
+/// Records nothing.
 #[derive(Debug, Clone, Copy)]
-pub struct NoJournal;
+pub struct NoopObserver;
 
 #[async_trait]
-impl Journal for NoJournal {
-    async fn about_to_send(&self, _: &[usize]) -> Result<(), Arc<dyn std::error::Error + Send + Sync>> {
+impl CreateObserver for NoopObserver {
+    async fn before_send(&self, _: &[usize]) -> Result<(), Arc<dyn std::error::Error + Send + Sync>> {
         Ok(())
     }
 
-    async fn ended(&self, _: &[(usize, Fate)]) {}
+    async fn after_send(&self, _: &[(usize, CreateOutcome)]) {}
 
     async fn close(&self) {}
 }

@@ -1,21 +1,24 @@
-//! What a create gave: the entity where Graph returned it, else its key alone.
+//! The result of a create: the entity if Graph returned it, else its key alone.
 
 use http::StatusCode;
 use url::Url;
 
 use crate::graph::answer::Answer;
-use crate::graph::error::Error;
+use crate::graph::error::{Error, WriteError};
 use crate::graph::key::Key;
 use crate::graph::models::Entity;
 
-/// What a create gave: Graph answers with the entity, or with where it is.
+/// What was created: Graph returns the entity or its location.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Created<T> {
     /// The entity itself.
     Entity(T),
-    /// Its key alone: it was created, and can be read.
+    /// Its key alone. It exists and can be read.
     Key(Key),
 }
+
+/// The result of a create.
+pub type CreateResult<T> = Result<Created<T>, WriteError>;
 
 impl<T: Entity> Created<T> {
     /// Reads the response to a create in `collection`, a percent-encoded path below `root`.

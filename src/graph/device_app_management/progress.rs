@@ -1,71 +1,71 @@
-//! How far the creates of one call have come, and the one moment at which their caller is told.
+//! The progress of the creates of one call, and the one moment at which it is reported to the caller.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::graph::error::{Error, Outcome};
 use crate::graph::send_gate::SendGate;
 
-/// How far each create has come, as the caller sees it at the deadline.
-pub(super) struct Progress<R>(Mutex<Stages<R>>);
+/// The progress of each create of one call.
+pub(super) struct Progress<R>(Mutex<State<R>>);
 
-struct Stages<R> {
-    stages: Vec<Stage<R>>,
-    /// The caller has been told: nothing more begins.
+struct State<R> {
+    items: Vec<ItemProgress<R>>,
+    /// The progress was reported: no further attempt begins.
     is_reported: bool,
 }
 
-/// How far a create has come.
-pub(super) enum Stage<R> {
-    /// It is not under way; the attempts so far left this known.
-    Waiting { earlier: Outcome, error: Option<Error> },
-    /// An attempt has begun; the gate knows whether it has been sent.
-    Begun { earlier: Outcome, gate: SendGate },
-    /// It has ended, with this result.
-    Ended(R),
+/// The progress of one create. `worst_outcome` is that of its attempts so far.
+pub(super) enum ItemProgress<R> {
+    /// No attempt is in flight.
+    Waiting { worst_outcome: Outcome, error: Option<Error> },
+    /// An attempt has begun; the gate knows whether it was sent.
+    InFlight { worst_outcome: Outcome, gate: SendGate },
+    /// It has ended with this result.
+    Done(R),
 }
 
 impl<R> Progress<R> {
-    /// Of so many creates, none of which has begun.
+    /// The progress of `count` creates, none of which has begun.
     pub(super) fn new(count: usize) -> Self {
-        let stages = (0..count).map(|_| Stage::Waiting { earlier: Outcome::NotSent, error: None }).collect();
-        Self(Mutex::new(Stages { stages, is_reported: false }))
+        let waiting = |_| ItemProgress::Waiting { worst_outcome: Outcome::NotSent, error: None };
+        Self(Mutex::new(State { items: (0..count).map(waiting).collect(), is_reported: false }))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Stages<R>> {
+    fn lock(&self) -> MutexGuard<'_, State<R>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Nobody looks any more once the caller has taken what there was.
-    pub(super) fn set(&self, index: usize, stage: Stage<R>) {
-        if let Some(place) = self.lock().stages.get_mut(index) {
-            *place = stage;
+    /// Sets the progress of one create. Does nothing once it was reported.
+    pub(super) fn set(&self, index: usize, progress: ItemProgress<R>) {
+        if let Some(item) = self.lock().items.get_mut(index) {
+            *item = progress;
         }
     }
 
-    /// Begins an attempt at each of a group, told by index and by what earlier attempts left known; `None` where the
-    /// caller has been told that they were not sent.
+    /// Begins an attempt at each create of a group, given by index and worst outcome so far; `None` if they were reported
+    /// as not sent.
     pub(super) fn begin(&self, group: impl Iterator<Item = (usize, Outcome)>) -> Option<SendGate> {
-        let mut stages = self.lock();
-        if stages.is_reported {
+        let mut state = self.lock();
+        if state.is_reported {
             return None;
         }
         let gate = SendGate::default();
-        for (index, earlier) in group {
-            if let Some(stage) = stages.stages.get_mut(index) {
-                *stage = Stage::Begun { earlier, gate: gate.clone() };
+        for (index, worst_outcome) in group {
+            if let Some(item) = state.items.get_mut(index) {
+                *item = ItemProgress::InFlight { worst_outcome, gate: gate.clone() };
             }
         }
         Some(gate)
     }
 
-    /// What is to be told. From now on no attempt begins; those that have begun are for their gates to decide.
-    pub(super) fn report(&self) -> Vec<Stage<R>> {
-        let mut stages = self.lock();
-        stages.is_reported = true;
-        std::mem::take(&mut stages.stages)
+    /// Returns the progress of each. From now on no attempt begins; the gates decide about those that have begun.
+    pub(super) fn report(&self) -> Vec<ItemProgress<R>> {
+        let mut state = self.lock();
+        state.is_reported = true;
+        std::mem::take(&mut state.items)
     }
 
-    /// Whether the caller has been told.
+    /// Whether the progress was reported.
     pub(super) fn is_reported(&self) -> bool {
         self.lock().is_reported
     }

@@ -12,7 +12,7 @@ use tracing::warn;
 
 use crate::graph::models::NewEntity;
 use crate::graph::odata::{ListOptions, Select};
-use crate::graph::{Collection, Created, Fate, Journal, Key, NoJournal, Outcome};
+use crate::graph::{Collection, CreateObserver, CreateOutcome, Created, Key, NoopObserver, Outcome};
 use crate::idempotency::{IdempotencyError, ItemState, Lease, Lookup, Scope, StoreError};
 use crate::schema::announcements::{Announcing, Place};
 use crate::schema::error::{ErrorCode, FieldError};
@@ -57,7 +57,7 @@ pub(super) async fn create<N: NewEntity>(
     let session = session(ctx).map_err(not_sent)?;
     let tenant = session.tenant_hint();
     let announcements = &services(ctx).map_err(not_sent)?.announcements;
-    let announced = |journal: Arc<dyn Journal>| match call.configuration.cloned() {
+    let announced = |journal: Arc<dyn CreateObserver>| match call.configuration.cloned() {
         Some(configuration) => {
             let announcements = announcements.clone();
             let place = Place { tenant_hint: tenant.clone(), configuration };
@@ -66,7 +66,7 @@ pub(super) async fn create<N: NewEntity>(
         None => journal,
     };
     let Some(key) = call.idempotency_key else {
-        let results = collection.create(new, announced(Arc::new(NoJournal))).await;
+        let results = collection.create(new, announced(Arc::new(NoopObserver))).await;
         return Ok(results.into_iter().map(|result| Ok(fresh(result?))).collect());
     };
     check(key).map_err(not_sent)?;
@@ -254,8 +254,8 @@ impl LedgerJournal {
 }
 
 #[async_trait]
-impl Journal for LedgerJournal {
-    async fn about_to_send(&self, creates: &[usize]) -> Result<(), Arc<dyn std::error::Error + Send + Sync>> {
+impl CreateObserver for LedgerJournal {
+    async fn before_send(&self, creates: &[usize]) -> Result<(), Arc<dyn std::error::Error + Send + Sync>> {
         let items: Vec<usize> = creates.iter().map(|create| self.item(*create)).collect();
         self.may_have_sent.store(true, Ordering::Relaxed);
         let mut claim = self.claim.lock().await;
@@ -266,12 +266,12 @@ impl Journal for LedgerJournal {
         noted.map_err(|error| Arc::new(error) as Arc<dyn std::error::Error + Send + Sync>)
     }
 
-    async fn ended(&self, creates: &[(usize, Fate)]) {
-        let state = |fate: &Fate| match fate {
-            Fate::Created(key) => ItemState::Created(key.as_str().to_owned()),
-            Fate::Failed(Outcome::NotSent | Outcome::Rejected) => ItemState::Unwritten,
-            Fate::Failed(Outcome::Applied) => ItemState::Applied,
-            Fate::Failed(Outcome::Unknown) => ItemState::Unknown,
+    async fn after_send(&self, creates: &[(usize, CreateOutcome)]) {
+        let state = |fate: &CreateOutcome| match fate {
+            CreateOutcome::Created(key) => ItemState::Created(key.as_str().to_owned()),
+            CreateOutcome::Failed(Outcome::NotSent | Outcome::Rejected) => ItemState::Unwritten,
+            CreateOutcome::Failed(Outcome::Applied) => ItemState::Applied,
+            CreateOutcome::Failed(Outcome::Unknown) => ItemState::Unknown,
         };
         let changes: Vec<_> =
             creates.iter().map(|(create, fate)| (self.item(*create), state(fate))).collect();

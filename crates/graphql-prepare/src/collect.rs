@@ -18,7 +18,7 @@ use crate::{
     expansion::{Budget, Expansion},
     limits::Limits,
     parser::Fragments,
-    type_system::{TypeId, TypeSystem},
+    type_system::{InputValue, TypeId, TypeSystem},
 };
 
 /// How many selections and values there are, those inside others too.
@@ -26,8 +26,9 @@ pub(crate) fn size(set: &SelectionSet) -> usize {
     let values = |value: &Positioned<Value>| values(&value.node);
     let sizes = set.items.iter().map(|selection| match &selection.node {
         Selection::Field(field) => {
-            let arguments = field.node.arguments.iter().map(|(_, value)| values(value));
-            1 + arguments.sum::<usize>() + size(&field.node.selection_set.node)
+            let directives = field.node.directives.iter().map(|directive| &directive.node.arguments);
+            let arguments = directives.flatten().chain(&field.node.arguments).map(|(_, value)| values(value));
+            1 + field.node.directives.len() + arguments.sum::<usize>() + size(&field.node.selection_set.node)
         }
         Selection::InlineFragment(fragment) => 1 + size(&fragment.node.selection_set.node),
         Selection::FragmentSpread(_) => 1,
@@ -42,6 +43,8 @@ fn values(value: &Value) -> usize {
         _ => 1,
     }
 }
+
+type Arguments = Vec<(Positioned<Name>, Positioned<Value>)>;
 
 /// Collects fields of a valid document.
 pub(crate) struct Collector<'d> {
@@ -178,19 +181,46 @@ impl<'d> Collector<'d> {
             let sets: Vec<_> = group.iter().map(|field| &field.node.selection_set).collect();
             selection_set.node.items = self.composite(ty, &sets, budget, depth + 1)?;
         }
-        let arguments = first.node.arguments.iter().filter(|(name, value)| {
-            let has_default =
-                || definition.arguments.get(&name.node).is_some_and(|argument| argument.default.is_some());
-            !(self.is_left_out(&value.node) && has_default())
-        });
         let field = Field {
             alias: first.node.alias.clone(),
             name: first.node.name.clone(),
-            arguments: arguments.cloned().collect(),
-            directives: Vec::new(),
+            arguments: self.arguments(&definition.arguments, &first.node.arguments),
+            directives: self.directives(group),
             selection_set,
         };
         Ok(first.position_node(Selection::Field(first.position_node(field))))
+    }
+
+    /// The directives of the merged selections without `@skip` and `@include`. One that an earlier selection has as well is left
+    /// out.
+    fn directives(&self, group: &[&'d Positioned<Field>]) -> Vec<Positioned<Directive>> {
+        let mut directives: Vec<Positioned<Directive>> = Vec::new();
+        for field in group {
+            let earlier = directives.len();
+            for directive in &field.node.directives {
+                let name = &directive.node.name;
+                let Some(definition) = self.types.directive(&name.node) else { continue };
+                let arguments = self.arguments(&definition.arguments, &directive.node.arguments);
+                let is_known = directives[..earlier].iter().any(|known| {
+                    known.node.name.node == name.node
+                        && (!definition.is_repeatable || known.node.arguments == arguments)
+                });
+                if !is_known && !matches!(name.node.as_str(), "skip" | "include") {
+                    directives.push(directive.position_node(Directive { name: name.clone(), arguments }));
+                }
+            }
+        }
+        directives
+    }
+
+    /// The arguments, but for variables that the request left out and for which a default stands in.
+    fn arguments(&self, definitions: &IndexMap<Name, InputValue>, arguments: &'d Arguments) -> Arguments {
+        let counts = |(name, value): &&(Positioned<Name>, Positioned<Value>)| {
+            let has_default =
+                || definitions.get(&name.node).is_some_and(|argument| argument.default.is_some());
+            !(self.is_left_out(&value.node) && has_default())
+        };
+        arguments.iter().filter(counts).cloned().collect()
     }
 
     /// Whether the value is a variable that the request left out. The argument's default then stands in for it (6.4.1,

@@ -126,7 +126,8 @@ pub struct Preparer {
 /// An operation that is ready to execute: valid, with coerced variables, and with each response key once.
 #[derive(Clone)]
 pub struct PreparedOperation {
-    /// A document of one operation, without named fragments, directives or default values.
+    /// A document of one operation, without named fragments and default values. Of the directives, it keeps those on fields
+    /// other than `@skip` and `@include`, for async-graphql's custom directives.
     pub document: ExecutableDocument,
     /// The coerced variables. A variable that is missing here was left out, which differs from null.
     pub variables: Variables,

@@ -1,6 +1,8 @@
 //! Prepared operations, executed by async-graphql.
 
 mod coercion;
+#[expect(clippy::disallowed_types, reason = "async-graphql's macros use its own `Result`")]
+mod directives;
 mod execution;
 #[expect(
     clippy::disallowed_types,

@@ -3,6 +3,7 @@
 
 mod build;
 mod introspection;
+mod repeatable;
 #[cfg(test)]
 mod tests;
 
@@ -152,6 +153,7 @@ impl InputValue {
 pub(crate) struct DirectiveDefinition {
     pub(crate) arguments: IndexMap<Name, InputValue>,
     pub(crate) locations: Vec<DirectiveLocation>,
+    pub(crate) is_repeatable: bool,
 }
 
 impl TypeSystem {

@@ -1,15 +1,15 @@
 //! SDL to a [`TypeSystem`].
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use async_graphql::{
     Name, Pos, Positioned,
     parser::{
         self, parse_schema,
         types::{
-            BaseType, ConstDirective, DirectiveDefinition as ParsedDirective, DirectiveLocation,
-            FieldDefinition as ParsedField, InputValueDefinition, SchemaDefinition, Type,
-            TypeDefinition as ParsedType, TypeKind as ParsedKind, TypeSystemDefinition,
+            BaseType, ConstDirective, DirectiveDefinition as ParsedDirective, FieldDefinition as ParsedField,
+            InputValueDefinition, SchemaDefinition, Type, TypeDefinition as ParsedType,
+            TypeKind as ParsedKind, TypeSystemDefinition,
         },
     },
 };
@@ -19,6 +19,7 @@ use super::{
     Base, Composite, DirectiveDefinition, EnumType, FieldDefinition, InputObject, InputValue, Scalar,
     TypeDefinition, TypeId, TypeKind, TypeRef, TypeSystem,
     introspection::{BUILT_IN, QUERY_ROOT},
+    repeatable::repeatable_directives,
 };
 use crate::{
     error::Errors,
@@ -67,8 +68,8 @@ impl TypeSystem {
     ///
     /// # Errors
     ///
-    /// When `sdl` is not a complete schema, extends a type, or defines a directive for documents other than `@skip` and
-    /// `@include`; when a default value does not fit its type; or when `rules` name something that the schema does not define.
+    /// When `sdl` is not a complete schema; when a default value does not fit its type; or when `rules` name something that
+    /// the schema does not define. Rules of type system validation that no document depends on are not checked.
     pub fn new(sdl: &str, rules: InputRules) -> Result<Self, TypeSystemError> {
         let mut builder = Builder::default();
         builder.read(sdl)?;
@@ -81,19 +82,30 @@ impl TypeSystem {
 #[derive(Default)]
 struct Builder {
     roots: Option<SchemaDefinition>,
+    root_extensions: Vec<SchemaDefinition>,
     parsed: Vec<ParsedType>,
+    type_extensions: Vec<ParsedType>,
     by_name: HashMap<Name, TypeId>,
     directives: IndexMap<Name, ParsedDirective>,
+    /// The names of the repeatable directives.
+    repeatable: HashSet<String>,
 }
 
 impl Builder {
     fn read(&mut self, sdl: &str) -> Result<()> {
-        for definition in parse_schema(sdl)?.definitions {
+        let document = parse_schema(sdl)?;
+        let repeatable = repeatable_directives(sdl)
+            .map_err(|error| TypeSystemError::Unsupported(format!("the SDL ({})", error.message)))?;
+        for definition in document.definitions {
             match definition {
+                TypeSystemDefinition::Schema(schema) if schema.node.extend => {
+                    self.root_extensions.push(schema.node);
+                }
                 TypeSystemDefinition::Schema(schema) => self.roots = Some(schema.node),
+                TypeSystemDefinition::Type(ty) if ty.node.extend => self.type_extensions.push(ty.node),
                 TypeSystemDefinition::Type(ty) => {
                     let (ty, id) = (ty.node, TypeId(self.parsed.len()));
-                    if ty.extend || self.by_name.insert(ty.name.node.clone(), id).is_some() {
+                    if self.by_name.insert(ty.name.node.clone(), id).is_some() {
                         let what = format!("more than one definition of `{}`", ty.name);
                         return Err(TypeSystemError::Unsupported(what));
                     }
@@ -101,6 +113,12 @@ impl Builder {
                 }
                 // The schema's own wording of a built-in directive gives way to the specification's, read later.
                 TypeSystemDefinition::Directive(directive) => {
+                    let name = directive.node.name.node.as_str();
+                    if repeatable.contains(name) {
+                        self.repeatable.insert(name.to_owned());
+                    } else {
+                        self.repeatable.remove(name);
+                    }
                     self.directives.insert(directive.node.name.node.clone(), directive.node);
                 }
             }
@@ -109,6 +127,7 @@ impl Builder {
     }
 
     fn build(mut self, mut rules: InputRules) -> Result<TypeSystem> {
+        self.extend()?;
         let query = self.root("Query", |roots| roots.query.as_ref())?.ok_or(TypeSystemError::NoQueryRoot)?;
         let mutation = self.root("Mutation", |roots| roots.mutation.as_ref())?;
         let subscription = self.root("Subscription", |roots| roots.subscription.as_ref())?;
@@ -137,6 +156,51 @@ impl Builder {
             TypeSystem { types, by_name: self.by_name, directives, query, mutation, subscription, typename };
         system.check_defaults()?;
         Ok(system)
+    }
+
+    /// Applies the extensions (3.3.2 and 3.4.3), wherever in the SDL they are.
+    fn extend(&mut self) -> Result<()> {
+        for extension in std::mem::take(&mut self.root_extensions) {
+            // Without a schema definition, the schema has the roots of the usual names, and the extension adds to them.
+            let default = |name: &str| {
+                let name = self.by_name.get_key_value(name).map(|(name, _)| name.clone());
+                name.map(|name| Positioned::new(name, Pos::default()))
+            };
+            let roots = self.roots.get_or_insert_with(|| SchemaDefinition {
+                extend: false,
+                directives: Vec::new(),
+                query: default("Query"),
+                mutation: default("Mutation"),
+                subscription: default("Subscription"),
+            });
+            roots.query = extension.query.or(roots.query.take());
+            roots.mutation = extension.mutation.or(roots.mutation.take());
+            roots.subscription = extension.subscription.or(roots.subscription.take());
+        }
+        for extension in std::mem::take(&mut self.type_extensions) {
+            let name = &extension.name.node;
+            let id = self.type_named("an extension", name)?;
+            let ty = &mut self.parsed[id.0];
+            ty.directives.extend(extension.directives);
+            match (&mut ty.kind, extension.kind) {
+                (ParsedKind::Scalar, ParsedKind::Scalar) => {}
+                (ParsedKind::Object(ty), ParsedKind::Object(extension)) => {
+                    ty.implements.extend(extension.implements);
+                    ty.fields.extend(extension.fields);
+                }
+                (ParsedKind::Interface(ty), ParsedKind::Interface(extension)) => {
+                    ty.implements.extend(extension.implements);
+                    ty.fields.extend(extension.fields);
+                }
+                (ParsedKind::Union(ty), ParsedKind::Union(extension)) => ty.members.extend(extension.members),
+                (ParsedKind::Enum(ty), ParsedKind::Enum(extension)) => ty.values.extend(extension.values),
+                (ParsedKind::InputObject(ty), ParsedKind::InputObject(extension)) => {
+                    ty.fields.extend(extension.fields);
+                }
+                _ => return Err(unknown_type("an extension", name)),
+            }
+        }
+        Ok(())
     }
 
     /// A root type: the one in the schema definition, or the one with the default name when there is no schema definition.
@@ -258,11 +322,11 @@ impl Builder {
 
     fn directive(&self, directive: &ParsedDirective) -> Result<DirectiveDefinition> {
         let name = directive.name.node.as_str();
-        let locations: Vec<_> = directive.locations.iter().map(|location| location.node).collect();
-        if !matches!(name, "skip" | "include") && locations.iter().any(is_executable) {
-            return Err(TypeSystemError::Unsupported(format!("the directive `@{name}` in documents")));
-        }
-        Ok(DirectiveDefinition { arguments: self.input_values(name, &directive.arguments)?, locations })
+        Ok(DirectiveDefinition {
+            arguments: self.input_values(name, &directive.arguments)?,
+            locations: directive.locations.iter().map(|location| location.node).collect(),
+            is_repeatable: self.repeatable.contains(name),
+        })
     }
 
     fn type_ref(&self, place: &str, ty: &Type) -> Result<TypeRef> {
@@ -322,21 +386,6 @@ fn unused_rule(rules: InputRules) -> Option<String> {
 
 fn has_directive(directives: &[Positioned<ConstDirective>], name: &str) -> bool {
     directives.iter().any(|directive| directive.node.name.node == name)
-}
-
-fn is_executable(location: &DirectiveLocation) -> bool {
-    use DirectiveLocation::*;
-    matches!(
-        location,
-        Query
-            | Mutation
-            | Subscription
-            | Field
-            | FragmentDefinition
-            | FragmentSpread
-            | InlineFragment
-            | VariableDefinition
-    )
 }
 
 fn unknown_type(place: &str, name: &str) -> TypeSystemError {

@@ -76,18 +76,71 @@ fn a_schema_that_does_not_hold_together_is_refused() {
         "U names `V`, which is no type that can stand there"
     );
     assert_eq!(
-        refused("type Query {a:Int} extend type Query {b:Int}"),
+        refused("type Query {a:Int} type Query {b:Int}"),
         "more than one definition of `Query` is not supported"
     );
     assert_eq!(
-        refused("type Query {a:Int} directive @x on FIELD"),
-        "the directive `@x` in documents is not supported"
+        refused("type Query {a:Int} extend type Other {b:Int}"),
+        "an extension names `Other`, which is no type that can stand there"
+    );
+    assert_eq!(
+        refused("type Query {a:Int} extend union Query = Query"),
+        "an extension names `Query`, which is no type that can stand there"
     );
     assert_eq!(
         refused("type Query {a(b: Int = \"\"):Int}"),
         "the default of `Query.a.b` does not fit its type: `b`: expected an `Int`, a whole number from -2147483648 to \
          2147483647, and a string came."
     );
+}
+
+#[test]
+fn extensions_add_to_types_and_to_the_schema() {
+    let types = TypeSystem::new(
+        r#"
+        extend schema { mutation: Change }
+        extend type Query implements Node { id: ID! b: Int }
+        type Query { a: Int }
+        type Change { a(in: In! = {list: [1], colour: BLUE}): Int }
+        interface Node { id: ID! }
+        extend interface Node { b: Int }
+        union Any = Query
+        extend union Any = Change
+        enum Colour { RED }
+        extend enum Colour { BLUE }
+        input In { list: [Int!] }
+        extend input In @oneOf { colour: Colour }
+        scalar Date
+        extend scalar Date @specifiedBy(url: "https://example.com")
+        "#,
+        InputRules::default(),
+    );
+    // The default breaks `@oneOf`, and only an extension makes the type one.
+    assert!(types.unwrap_err().to_string().contains("needs exactly one field"));
+    let types = TypeSystem::new(
+        r#"
+        type Query { a(in: In! = {list: [1], colour: BLUE}): Int }
+        type Change { a: Int }
+        extend schema { mutation: Change }
+        interface Node { id: ID! }
+        extend type Query implements Node { id: ID! }
+        extend interface Node { b: Int }
+        union Any = Query
+        extend union Any = Change
+        enum Colour { RED }
+        extend enum Colour { BLUE }
+        input In { list: [Int!] }
+        extend input In { colour: Colour }
+        "#,
+        InputRules::default(),
+    )
+    .unwrap();
+    let id = |name| types.type_named(name).unwrap();
+    assert_eq!(types.root(OperationType::Query), Some(id("Query")));
+    assert_eq!(types.root(OperationType::Mutation), Some(id("Change")));
+    assert_eq!(types.composite(id("Node")).unwrap().possible_types, [id("Query")]);
+    assert_eq!(types.composite(id("Any")).unwrap().possible_types, [id("Query"), id("Change")]);
+    assert!(types.field(id("Query"), "id").is_some() && types.field(id("Node"), "b").is_some());
 }
 
 #[test]

@@ -60,7 +60,10 @@ pub(super) fn check_subscriptions(document: &ParsedDocument, limits: Limits, err
         loop {
             let mut condition = None;
             let includes = |directives: &[Positioned<Directive>]| {
-                condition = condition.or(directives.first().map(|directive| directive.pos));
+                let decides = |directive: &&Positioned<Directive>| {
+                    matches!(directive.node.name.node.as_str(), "skip" | "include")
+                };
+                condition = condition.or(directives.iter().find(decides).map(|directive| directive.pos));
                 true
             };
             let field = match expansion.next(&mut budget, includes, |(), _| Some(())) {

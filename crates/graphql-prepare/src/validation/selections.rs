@@ -191,8 +191,7 @@ impl<'t, 'd> Walk<'_, 't, 'd> {
             if !definition.locations.contains(&location) {
                 self.errors.invalid(name.pos, format_args!("`@{}` cannot stand here.", name.node));
             }
-            // None of those that a document can use is repeatable.
-            if !seen.insert(&name.node) {
+            if !seen.insert(&name.node) && !definition.is_repeatable {
                 self.errors.invalid(name.pos, format_args!("`@{}` stands here twice.", name.node));
             }
             let owner = format_args!("The directive `@{}`", name.node);

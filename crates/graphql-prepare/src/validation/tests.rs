@@ -32,6 +32,8 @@ input Filter { and: [Filter!] name: String }
 input Choice @oneOf { a: Int b: String }
 enum Colour { RED GREEN LATER }
 scalar Date
+directive @cached(seconds: Int! = 60) on QUERY | FIELD
+directive @tag(name: String!) repeatable on FIELD | FRAGMENT_DEFINITION | VARIABLE_DEFINITION
 "#;
 
 fn preparer() -> Preparer {

@@ -39,6 +39,7 @@ fn a_subscription_has_one_root_field() {
         "subscription {added{id}}",
         "subscription {added{id} added{volume} ...F} fragment F on Subscription {... {added{age}}}",
         "subscription {x: added{id @skip(if: true) volume}}",
+        "subscription {added @cached {id}}",
     ]);
     let one = "A subscription must select exactly one field.";
     let condition = "Neither `@skip` nor `@include` can stand at the root of a subscription.";

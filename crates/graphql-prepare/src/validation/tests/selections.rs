@@ -43,6 +43,8 @@ fn arguments_are_known_given_once_and_given_where_required() {
 #[test]
 fn directives_are_defined_and_stand_once_where_they_may() {
     valid(&[
+        "query ($x:Int! @tag(name:\"x\")) @cached {dog{...F id @cached(seconds:$x)}} fragment F on Dog @tag(name:\"f\") {id}",
+        "{dog{id @tag(name:\"a\") @tag(name:\"b\")}}",
         "query ($x:Boolean!) {dog @skip(if:true) @include(if:$x) {...@skip(if:false){id} ...F@include(if:$x)}} fragment F on Dog {id}",
     ]);
     invalid(&[
@@ -53,6 +55,11 @@ fn directives_are_defined_and_stand_once_where_they_may() {
         ("{dog{id @deprecated}}", "`@deprecated` cannot stand here."),
         ("{dog{id @oneOf}}", "`@oneOf` cannot stand here."),
         ("{dog{id @skip(if:true) @skip(if:true)}}", "`@skip` stands here twice."),
+        ("{dog{id @cached @cached}}", "`@cached` stands here twice."),
+        ("{dog{id @tag}}", "The directive `@tag` needs the argument `name` of type `String!`."),
+        ("mutation @cached {add(input:{name:\"\"}){id}}", "`@cached` cannot stand here."),
+        ("{dog{... @tag(name:\"a\") {id}}}", "`@tag` cannot stand here."),
+        ("{dog{id @cached(seconds:null)}}", "`seconds` cannot be null: it is of type `Int!`."),
     ]);
 }
 

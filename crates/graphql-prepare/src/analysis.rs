@@ -116,8 +116,8 @@ impl Walk<'_> {
             self.cost = self.cost.saturating_add(cost);
             if self.cost > self.limits.cost {
                 let message = format!(
-                    "The operation may cause more than {} to Microsoft Graph: ask for smaller pages, or for less at once.",
-                    pluralize(self.limits.cost, "call", "calls")
+                    "The operation may cause more than {}: ask for smaller pages, or for less at once.",
+                    pluralize(self.limits.cost, "upstream call", "upstream calls")
                 );
                 return Err(RequestError::too_large(field.pos, message));
             }
@@ -135,5 +135,26 @@ impl Walk<'_> {
         let parent = self.types.type_named(ty);
         let field = parent.and_then(|parent| self.types.field(parent, field));
         field.map(|field| self.types.get(field.ty.named()).name.to_string()).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Cost, Costs, InputRules, Limits, ObjectCount, Preparer, TypeSystem};
+
+    #[test]
+    fn an_operation_that_costs_too_much_is_too_large_for_any_schema() {
+        let sdl = "type Query {users(first: Int): [User]} type User {manager: User}";
+        let costs = Costs::default()
+            .field("Query", "users", Cost { calls: 1, objects: ObjectCount::Argument("first", 20) })
+            .field("User", "manager", Cost { calls: 1, objects: ObjectCount::One });
+        let types = TypeSystem::new(sdl, InputRules::default()).unwrap();
+        let preparer = Preparer::new(types, costs, Limits { cost: 51, ..Limits::default() });
+        assert!(preparer.check("{users(first:50){manager{__typename}}}").is_ok());
+        let errors = preparer.check("{users(first:51){manager{__typename}}}").unwrap_err();
+        assert_eq!(
+            errors[0].message,
+            "The operation may cause more than 51 upstream calls: ask for smaller pages, or for less at once."
+        );
     }
 }

@@ -116,10 +116,10 @@ impl Settings {
             trusted_documents: trusted_documents(&config.front_end)?,
             default_page_size: config.front_end.default_page_size,
             cursor_key: cursor_key(config.front_end.cursor_key_file.as_deref())?,
-            max_payload: request.max_configuration_payload,
+            max_configuration_payload: request.max_configuration_payload,
             max_response: request.max_response,
             idempotency: idempotency_service(&config.state)?,
-            subscriber_recheck: config.subscriptions.subscription_recheck,
+            subscription_recheck: config.subscriptions.subscription_recheck,
             subscription_reads: ReadRates {
                 subscriber: config.subscriptions.max_subscriber_reads,
                 process: config.subscriptions.max_subscription_reads,

@@ -1,12 +1,14 @@
 //! The GraphQL schema: what callers see of Graph. Resolvers are thin: check and map the input, make one call of the
 //! Graph client, map the output.
 
-mod announcements;
 mod api;
 mod bounded;
 mod connection;
+mod context;
 mod cursor;
-mod documents;
+mod cycle_detector;
+mod document_cache;
+mod entity_cache;
 mod error;
 mod error_budget;
 mod filter;
@@ -15,16 +17,15 @@ mod graphql_request;
 mod list;
 mod mutation;
 mod node;
-mod persisted;
+mod persisted_documents;
 mod preparation;
 #[cfg(any(test, fuzzing))]
 pub mod properties;
 mod query;
-mod request;
 mod response_budget;
 mod selection;
+mod status_events;
 mod subscription;
-mod trail;
 mod type_names;
 mod types;
 
@@ -40,7 +41,7 @@ pub use self::cursor::{CursorKey, CursorKeyError};
 pub(crate) use self::error::WriteOutcome;
 pub use self::error::{ErrorCode, RequestError};
 pub use self::graphql_request::{GraphqlRequest, PersistedQuery};
-pub use self::persisted::{TrustedDocuments, TrustedDocumentsError};
+pub use self::persisted_documents::{TrustedDocuments, TrustedDocumentsError};
 pub use self::response_budget::ResponseMemory;
 
 type GatewaySchema = Schema<Query, Mutation, Subscription>;

@@ -23,8 +23,8 @@ const TARGETS: [(&str, Property); 9] = [
     ("request_body", super::request_body),
 ];
 
-/// Longest input, in bytes, as `fuzz/run` tells the fuzzer.
-const LONGEST: usize = 4096;
+/// Maximum length of an input, in bytes, as `fuzz/run` sets it.
+const MAX_INPUT: usize = 4096;
 
 fn names(folder: &str) -> Vec<String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz").join(folder);
@@ -42,8 +42,8 @@ fn seeds(target: &str) -> BTreeMap<String, Vec<u8>> {
     files.map(|file| (file.file_name().into_string().unwrap(), fs::read(file.path()).unwrap())).collect()
 }
 
-/// Shows the input for which the property does not hold.
-fn hold(target: &str, property: Property, input: &[u8]) {
+/// Prints the input for which the property does not hold.
+fn check(target: &str, property: Property, input: &[u8]) {
     if let Err(why) = panic::catch_unwind(AssertUnwindSafe(|| property(input))) {
         eprintln!("{target} does not hold for {:?}", String::from_utf8_lossy(input));
         panic::resume_unwind(why);
@@ -63,8 +63,8 @@ fn every_seed_keeps_its_property() {
         let seeds = seeds(target);
         assert!(!seeds.is_empty());
         for (name, seed) in seeds {
-            assert!(seed.len() <= LONGEST, "{target}/{name} is larger than the fuzzer reads");
-            hold(target, property, &seed);
+            assert!(seed.len() <= MAX_INPUT, "{target}/{name} is larger than the fuzzer reads");
+            check(target, property, &seed);
         }
     }
 }
@@ -82,7 +82,7 @@ fn changed_seeds_keep_their_property() {
         let until = seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
         let mut tried = 0_u64;
         while until.map_or(tried < 300, |until| Instant::now() < until) {
-            hold(target, property, &changed(&seeds, &mut random));
+            check(target, property, &changed(&seeds, &mut random));
             tried += 1;
         }
         println!("{target}: {tried} changed seeds kept their property");
@@ -114,6 +114,6 @@ fn changed(seeds: &[Vec<u8>], random: &mut Rng) -> Vec<u8> {
             }
         }
     }
-    input.truncate(LONGEST);
+    input.truncate(MAX_INPUT);
     input
 }

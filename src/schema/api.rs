@@ -9,23 +9,23 @@ use async_graphql::{Response, ServerError, ValidationMode};
 use futures_util::{Stream, StreamExt as _};
 use tokio::sync::Semaphore;
 
-use super::announcements::Announcements;
-use super::documents::Documents;
+use super::context::{RequestContext, SchemaContext};
+use super::document_cache::DocumentCache;
 use super::error::{ErrorCode, RequestError};
 use super::graphql_request::GraphqlRequest;
-use super::persisted::{Persisted, TrustedDocuments, TrustedDocumentsError};
+use super::persisted_documents::{PersistedDocuments, TrustedDocuments, TrustedDocumentsError};
 use super::preparation::{costs, input_rules};
-use super::request::{RequestData, Services};
 use super::response_budget::{ResponseBudget, ResponseMemory};
-use super::subscription::{EachEvent, LastBudget, Subscriber};
+use super::status_events::StatusEvents;
+use super::subscription::{LatestBudget, PerEventContext, Subscriber};
 use super::{CursorKey, GatewaySchema, build, error, sdl};
 use crate::graph::{ReadBudget, ReadRates, Session};
 use crate::idempotency::IdempotencyService;
 use crate::telemetry::metrics;
 use graphql_prepare::{InputRules, Limits, PreparedOperation, Preparer, TypeSystem};
 
-/// Most checks at a time of what subscribers may read: after a pause, one write makes all of them due.
-const MOST_CHECKS: usize = 64;
+/// Most concurrent authorization checks of subscribers: after a pause, one write makes all of them due.
+const MAX_CONCURRENT_CHECKS: usize = 64;
 
 /// Why a request is not executed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,8 +57,8 @@ impl From<RequestError> for PrepareError {
 /// The GraphQL API.
 pub struct Api {
     preparer: Preparer,
-    documents: Documents,
-    persisted: Persisted,
+    documents: DocumentCache,
+    persisted: PersistedDocuments,
     executing: GatewaySchema,
     /// The same, for subscriptions: what each event needs slows a large page down.
     streaming: GatewaySchema,
@@ -85,19 +85,19 @@ pub struct ApiSettings {
     pub limits: Limits,
     /// The documents that the operator trusts.
     pub trusted_documents: TrustedDocuments,
-    /// How many objects a page has where the caller does not say; 1 to 1000.
+    /// The page size of lists without `first`; 1 to 1000.
     pub default_page_size: usize,
-    /// What cursors are sealed with.
+    /// The key that seals cursors.
     pub cursor_key: CursorKey,
     /// Largest payload of a configuration, in bytes before base64.
-    pub max_payload: usize,
+    pub max_configuration_payload: usize,
     /// Largest response, in bytes as they are estimated while it is built.
     pub max_response: usize,
-    /// Which idempotency keys have been used.
+    /// Idempotency keys and the outcomes of their writes.
     pub idempotency: IdempotencyService,
-    /// How long Graph's word is taken that a subscriber may read a configuration.
-    pub subscriber_recheck: Duration,
-    /// How much the events of live updates may read.
+    /// How long a successful authorization check of a subscriber is reused.
+    pub subscription_recheck: Duration,
+    /// How much the events of subscriptions may read.
     pub subscription_reads: ReadRates,
 }
 
@@ -118,34 +118,34 @@ impl Api {
             trusted_documents,
             default_page_size,
             cursor_key,
-            max_payload,
+            max_configuration_payload,
             max_response,
             idempotency,
-            subscriber_recheck,
+            subscription_recheck,
             subscription_reads,
         } = settings;
         let types =
             TypeSystem::new(&sdl(), input_rules(InputRules::default())).expect("our own SDL is valid");
-        let announcements = Announcements::default();
-        let services = Arc::new(Services {
+        let status_events = StatusEvents::default();
+        let schema_context = Arc::new(SchemaContext {
             cursor_key,
             default_page_size,
-            max_payload,
+            max_configuration_payload,
             idempotency: idempotency.clone(),
-            announcements,
-            subscriber_recheck,
+            status_events,
+            subscription_recheck,
             read_budget: ReadBudget::new(subscription_reads),
-            checks: Semaphore::new(MOST_CHECKS),
+            authorization_checks: Semaphore::new(MAX_CONCURRENT_CHECKS),
         });
-        let build = || build(ValidationMode::Fast).data(Arc::clone(&services));
+        let build = || build(ValidationMode::Fast).data(Arc::clone(&schema_context));
         let preparer = Preparer::new(types, costs(default_page_size), limits);
         Ok(Self {
-            persisted: Persisted::new(trusted_documents, &preparer)?,
+            persisted: PersistedDocuments::new(trusted_documents, &preparer)?,
             preparer,
-            documents: Documents::new(),
+            documents: DocumentCache::new(),
             executing: build().finish(),
-            streaming: build().extension(EachEvent).finish(),
-            read_budget: services.read_budget.clone(),
+            streaming: build().extension(PerEventContext).finish(),
+            read_budget: schema_context.read_budget.clone(),
             introspection,
             idempotency,
             max_response,
@@ -176,9 +176,9 @@ impl Api {
     /// What is wrong with the document, the choice of the operation, or the variables; [`PrepareError::WriteByGet`] for a
     /// mutation in a request that is read-only.
     pub fn prepare(&self, mut request: GraphqlRequest) -> Result<PreparedOperation, PrepareError> {
-        let found = self.persisted.find(&mut request)?;
-        let document = self.documents.get(&self.preparer, &found.text)?;
-        self.persisted.learn(found);
+        let resolved = self.persisted.resolve(&mut request)?;
+        let document = self.documents.get(&self.preparer, &resolved.text)?;
+        self.persisted.register(resolved);
         let selected = document.operation(request.operation_name.as_deref())?;
         if request.is_read_only && selected.operation_type() == OperationType::Mutation {
             return Err(PrepareError::WriteByGet);
@@ -191,21 +191,21 @@ impl Api {
         Ok(prepared)
     }
 
-    /// Executes a prepared subscription as the caller of `session`: a response for each event, for which `time_for_event` is
+    /// Executes a prepared subscription as the caller of `session`: a response for each event, for which `event_timeout` is
     /// given, and which takes of the memory that `memory` gives. Where it cannot begin, one response says why. Nothing is
     /// done until the stream is asked.
     pub fn subscribe<M: Fn() -> Box<dyn ResponseMemory> + Send + Sync + 'static>(
         &self,
         prepared: PreparedOperation,
         session: Option<Session>,
-        time_for_event: Duration,
+        event_timeout: Duration,
         memory: M,
     ) -> impl Stream<Item = Executed> + Send + use<M> {
         let max_response = self.max_response;
         let new_budget = Arc::new(move || ResponseBudget::new(max_response, memory()));
-        let last = LastBudget::default();
+        let last = LatestBudget::default();
         let allowance = self.read_budget.subscriber();
-        let subscriber = Subscriber { session, time_for_event, allowance, new_budget, last: last.clone() };
+        let subscriber = Subscriber { session, event_timeout, allowance, new_budget, last: last.clone() };
         let request = prepared.into_request().data(subscriber);
         let responses = AssertUnwindSafe(self.streaming.execute_stream(request)).catch_unwind();
         responses.map(move |response| {
@@ -237,7 +237,7 @@ impl Api {
             OperationType::Mutation => budget.with_reserved(prepared.reserved_bytes),
             _ => budget.with_charged(prepared.reserved_bytes),
         });
-        let request = prepared.into_request().data(RequestData::new(session, Arc::clone(&budget)));
+        let request = prepared.into_request().data(RequestContext::new(session, Arc::clone(&budget)));
         executed(self.executing.execute(request).await, Some(&budget))
     }
 }

@@ -16,9 +16,9 @@ use async_graphql::{
 use futures_util::FutureExt as _;
 use futures_util::future::{Either, ready};
 
+use super::context::budget;
 use super::error::FieldError;
-use super::request::budget;
-use super::response_budget::{Exceeded, Held, Priority, ResponseBudget, json_length};
+use super::response_budget::{Exceeded, Priority, ResponseBudget, TemporaryReservation, json_length};
 
 /// Estimated bytes of a field beyond its name and text: its place in memory, and a number or an enum as its value.
 const FIELD: usize = 96;
@@ -246,7 +246,7 @@ fn admit<'a, T: ContainerType>(
     ctx: &Context<'_>,
     budget: &'a ResponseBudget,
     delivery: Delivery,
-) -> Result<Option<Held<'a>>, ServerResult<Option<Value>>> {
+) -> Result<Option<TemporaryReservation<'a>>, ServerResult<Option<Value>>> {
     if delivery == Delivery::BestEffort
         && let Some(exceeded) = budget.spent()
         && is_nullable::<T>(ctx)
@@ -256,7 +256,7 @@ fn admit<'a, T: ContainerType>(
     if ctx.item.node.selection_set.node.items.is_empty() {
         return Ok(None);
     }
-    match budget.hold(PENDING_FIELD) {
+    match budget.reserve_temporary(PENDING_FIELD) {
         Ok(held) => Ok(Some(held)),
         // One that is never null waits for those within it, which are counted.
         Err(exceeded) if is_nullable::<T>(ctx) && !tells_outcome(ctx, delivery) => {

@@ -8,9 +8,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::bounded::{Bounded, Delivery};
+use super::context::schema_context;
 use super::cursor::{Binding, Position};
 use super::error::FieldError;
-use super::request::services;
 use crate::graph::Key;
 
 /// A type that stands in lists.
@@ -44,7 +44,7 @@ pub(super) enum Cursor {
 impl Cursor {
     fn seal(&self, ctx: &Context<'_>) -> Result<String, FieldError> {
         match self {
-            Self::Of(position, binding) => services(ctx)?.cursor_key.seal(position, binding),
+            Self::Of(position, binding) => schema_context(ctx)?.cursor_key.seal(position, binding),
             Self::Created(key) => Ok(format!("created.{}", URL_SAFE_NO_PAD.encode(key.as_str()))),
         }
     }

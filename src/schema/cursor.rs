@@ -9,12 +9,12 @@ use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::rand::{SecureRandom as _, SystemRandom};
 use serde::{Deserialize, Serialize};
 
+use super::cycle_detector::CycleDetector;
 use super::error::FieldError;
-use super::trail::Trail;
 
 /// Longest cursor that is made and opened, in bytes: room for a link's query of 8 KiB and a key of 1 KiB, with every
 /// character escaped.
-const LONGEST: usize = 32 * 1024;
+const MAX_CURSOR_LENGTH: usize = 32 * 1024;
 const VERSION: u8 = 1;
 
 /// The key that cursors are sealed with.
@@ -47,8 +47,8 @@ pub(super) struct Position {
     /// Whether rows that miss the filter were withheld up to here: the list's count is then not known.
     pub(super) ignored_filter: bool,
     /// The links that led to the page.
-    #[serde(default, skip_serializing_if = "Trail::is_start")]
-    pub(super) trail: Trail,
+    #[serde(default, skip_serializing_if = "CycleDetector::is_start")]
+    pub(super) trail: CycleDetector,
 }
 
 /// What a cursor belongs to: a list, its filter and its order. A cursor of one is none of another.
@@ -98,7 +98,7 @@ impl CursorKey {
         bytes.extend_from_slice(&nonce);
         bytes.append(&mut sealed);
         let cursor = URL_SAFE_NO_PAD.encode(bytes);
-        if cursor.len() > LONGEST {
+        if cursor.len() > MAX_CURSOR_LENGTH {
             return Err(FieldError::internal("a cursor is too long to be opened again"));
         }
         Ok(cursor)
@@ -107,7 +107,7 @@ impl CursorKey {
     /// The position that a cursor of this list stands for.
     pub(super) fn open(&self, cursor: &str, binding: &Binding) -> Result<Position, FieldError> {
         let open = || {
-            if cursor.len() > LONGEST {
+            if cursor.len() > MAX_CURSOR_LENGTH {
                 return None;
             }
             let mut bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
@@ -145,7 +145,7 @@ impl std::fmt::Debug for CursorKey {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{Binding, CursorKey, Position, Trail};
+    use super::{Binding, CursorKey, CycleDetector, Position};
 
     fn position() -> Position {
         Position {
@@ -153,7 +153,7 @@ mod tests {
             after: "a_b".to_owned(),
             index: 7,
             ignored_filter: false,
-            trail: Trail::default(),
+            trail: CycleDetector::default(),
         }
     }
 

@@ -214,8 +214,8 @@ impl FieldError {
         }
     }
 
-    /// Adds the error to the answer, at the field that is being resolved and has a value all the same.
-    pub(super) fn stand_beside(self, ctx: &Context<'_>) {
+    /// Adds the error to the response, at the field that is being resolved, which also has a value.
+    pub(super) fn add_to_response(self, ctx: &Context<'_>) {
         let error = async_graphql::Error::from(self).into_server_error(ctx.item.pos);
         ctx.add_error(ctx.set_error_path(error));
     }

@@ -6,13 +6,13 @@ use super::error::FieldError;
 use super::types::{ComplianceStatus, DateTimeOffset};
 use crate::graph::odata::{Comparison, Filter, Function, ListOptions, Literal};
 
-/// Deepest nesting of `and`, `or` and `not`.
-const DEEPEST: usize = 8;
+/// Maximum nesting of `and`, `or` and `not`.
+const MAX_DEPTH: usize = 8;
 /// Most comparisons in one filter: each becomes a part of a URL, which servers cut off at about 8 kB.
-const MOST_TERMS: usize = 100;
+const MAX_COMPARISONS: usize = 100;
 /// Longest `$filter`, in bytes as it stands in a URL. Graph's links repeat it, beside a skip token of their own, and a
 /// longer link than 8 kB is not followed.
-const LONGEST: usize = 5 * 1024;
+const MAX_FILTER_LENGTH: usize = 5 * 1024;
 
 /// A filter with what is always or never true folded away.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,9 +53,9 @@ pub(super) fn condition<F: FilterInput>(filter: Option<&F>) -> Result<Condition,
     let condition = fold(filter, 1, &mut count)?;
     if let Condition::Where(filter) = &condition {
         let options = ListOptions { filter: Some(filter.clone()), ..ListOptions::default() };
-        if options.to_query().len() > LONGEST {
+        if options.to_query().len() > MAX_FILTER_LENGTH {
             return Err(FieldError::bad_user_input(format!(
-                "filter is longer than {LONGEST} bytes in a URL."
+                "filter is longer than {MAX_FILTER_LENGTH} bytes in a URL."
             )));
         }
     }
@@ -63,14 +63,16 @@ pub(super) fn condition<F: FilterInput>(filter: Option<&F>) -> Result<Condition,
 }
 
 fn fold<F: FilterInput>(filter: &F, depth: usize, count: &mut usize) -> Result<Condition, FieldError> {
-    if depth > DEEPEST {
-        return Err(FieldError::bad_user_input(format!("filter is nested deeper than {DEEPEST}.")));
+    if depth > MAX_DEPTH {
+        return Err(FieldError::bad_user_input(format!("filter is nested deeper than {MAX_DEPTH}.")));
     }
     let mut terms = Terms(Vec::new());
     filter.comparisons(&mut terms)?;
     *count += terms.0.iter().map(terms_of).sum::<usize>();
-    if *count > MOST_TERMS {
-        return Err(FieldError::bad_user_input(format!("filter has more than {MOST_TERMS} comparisons.")));
+    if *count > MAX_COMPARISONS {
+        return Err(FieldError::bad_user_input(format!(
+            "filter has more than {MAX_COMPARISONS} comparisons."
+        )));
     }
     let mut all = terms.0;
     let Combinators { and, or, not } = filter.combinators();

@@ -11,23 +11,23 @@ use tracing::warn;
 
 use super::bounded::Bounded;
 use super::connection::{Connection, Cursor, Edge, PageInfo};
+use super::context::{RequestContext, request_context, schema_context};
 use super::cursor::{Binding, CursorKey, Position};
+use super::cycle_detector::CycleDetector;
 use super::error::FieldError;
 use super::filter::Condition;
-use super::request::{RequestData, request, services};
 use super::selection::Selected;
-use super::trail::Trail;
 use crate::graph::models::{Entity, Received};
 use crate::graph::odata::{Direction, Filter, ListOptions, OrderBy, PropertyValue, Select, Verdict};
 use crate::graph::{Answered, Collection, NextLink, canonical_key};
 use crate::telemetry::metrics;
 
-/// Most objects of a page.
-const LARGEST_PAGE: usize = 1000;
-/// Most pages of Graph's that are read to fill one page.
-const MOST_PAGES: usize = 10;
+/// Largest `first`.
+const MAX_PAGE_SIZE: usize = 1000;
+/// Most pages of Graph's that are read for one page.
+const MAX_GRAPH_PAGES: usize = 10;
 
-/// What a caller asks of a list.
+/// The arguments of a list.
 pub(super) struct Arguments<'a> {
     pub(super) first: Option<i32>,
     pub(super) after: Option<&'a str>,
@@ -35,23 +35,23 @@ pub(super) struct Arguments<'a> {
     pub(super) order_by: Option<OrderBy>,
 }
 
-/// What is selected of a list.
-pub(super) struct Wanted {
-    /// Of its nodes.
+/// The selection of a connection.
+pub(super) struct ConnectionSelection {
+    /// The properties of its nodes.
     pub(super) select: Select,
-    /// Whether `totalCount` is.
+    /// Whether `totalCount` is selected.
     pub(super) count: bool,
 }
 
 impl<'a> Arguments<'a> {
-    /// Of a list that is neither filtered nor ordered.
+    /// The arguments of a list without filter and order.
     pub(super) fn page(first: Option<i32>, after: Option<&'a str>) -> Self {
         Self { first, after, filter: Condition::Always, order_by: None }
     }
 }
 
-impl Wanted {
-    /// What the connection field that is being resolved selects of the nodes, whose type is `name`.
+impl ConnectionSelection {
+    /// The selection of the connection field that is being resolved, whose nodes have the type `name`.
     pub(super) fn of(ctx: &Context<'_>, name: &str, properties: impl Fn(Selected<'_>) -> Select) -> Self {
         let (connection, edge) = (format!("{name}Connection"), format!("{name}Edge"));
         let list = Selected::of(ctx, &connection);
@@ -62,11 +62,11 @@ impl Wanted {
     }
 }
 
-/// Reads as many of Graph's pages as fill the caller's. `node` makes a node of a row.
+/// Reads as many of Graph's pages as the caller's page needs. `node` converts a row to a node.
 pub(super) async fn connection<E: Entity, T>(
     ctx: &Context<'_>,
     arguments: Arguments<'_>,
-    wanted: Wanted,
+    selection: ConnectionSelection,
     collection: &Collection<E>,
     node: impl Fn(E) -> Result<T, FieldError>,
 ) -> Result<Bounded<Connection<T>>, FieldError> {
@@ -79,11 +79,11 @@ pub(super) async fn connection<E: Entity, T>(
     };
     let binding = Arc::new(binding(collection.path(), filter.as_ref(), arguments.order_by));
     let resumed = match arguments.after {
-        Some(cursor) => Some(services(ctx)?.cursor_key.open(cursor, &binding)?),
+        Some(cursor) => Some(schema_context(ctx)?.cursor_key.open(cursor, &binding)?),
         None => None,
     };
 
-    let mut select = wanted.select;
+    let mut select = selection.select;
     if let Some(filter) = &filter {
         filter.properties(&mut select);
     }
@@ -95,92 +95,92 @@ pub(super) async fn connection<E: Entity, T>(
     let options = ListOptions {
         filter: filter.clone(),
         order_by: arguments.order_by,
-        top: Some((first + left).min(LARGEST_PAGE)),
-        count: wanted.count,
+        top: Some((first + left).min(MAX_PAGE_SIZE)),
+        count: selection.count,
     };
     let mut address = resumed.as_ref().and_then(|position| position.page.clone());
     let mut query = match &address {
-        Some(page) if wanted.count => format!("{page}&$count=true"),
+        Some(page) if selection.count => format!("{page}&$count=true"),
         Some(page) => page.to_string(),
         None => options.to_query(),
     };
-    let mut filling = Filling {
+    let mut builder = PageBuilder {
         binding,
         filter: filter.as_ref(),
         order_by: arguments.order_by,
         first,
         rows: Vec::with_capacity(first),
         seen: HashSet::new(),
-        sought: None,
-        trail: resumed.as_ref().map_or_else(Trail::default, |position| position.trail),
-        followed: address.iter().cloned().collect(),
-        goes_round: false,
-        breaks_off: false,
+        resume_point: None,
+        cycle_detector: resumed.as_ref().map_or_else(CycleDetector::default, |position| position.trail),
+        visited: address.iter().cloned().collect(),
+        is_cyclic: false,
+        is_broken: false,
         unreadable: 0,
-        missed: 0,
-        missed_before: resumed.as_ref().is_some_and(|position| position.ignored_filter),
-        left_over: false,
+        filtered_out: 0,
+        filtered_before: resumed.as_ref().is_some_and(|position| position.ignored_filter),
+        has_more: false,
         end: None,
     };
-    filling.seek(resumed);
+    builder.seek(resumed);
     let mut total = Received::Absent;
     let mut last_answered = None;
-    for page_number in 0..MOST_PAGES {
+    for page_number in 0..MAX_GRAPH_PAGES {
         let page = collection.list(query, &select).await?;
         if page_number == 0 {
             total = page.count;
         }
-        filling.unreadable += page.unreadable;
+        builder.unreadable += page.unreadable;
         let is_end = page.entities.is_empty() && !matches!(page.next, NextLink::Page(_));
-        if is_end && page.unreadable > 0 && filling.rows.is_empty() {
+        if is_end && page.unreadable > 0 && builder.rows.is_empty() {
             // Nothing came that could be shown: it is no page of this list.
-            return Err(FieldError::unreadable_rows(ctx, filling.unreadable, page.answered));
+            return Err(FieldError::unreadable_rows(ctx, builder.unreadable, page.answered));
         }
         last_answered = Some(page.answered);
         let next = match page.next {
             NextLink::Page(next) => Some(next.as_str().into()),
             NextLink::End => None,
             NextLink::Unusable => {
-                filling.breaks_off = true;
+                builder.is_broken = true;
                 None
             }
         };
-        let follow = filling.follow(next);
+        let follow = builder.follow(next);
         let next = follow.clone().map(|(next, _)| next);
-        filling.take(page.entities, address.as_ref(), follow.as_ref());
+        builder.add_page(page.entities, address.as_ref(), follow.as_ref());
         match next {
-            Some(next) if filling.goes_on() => {
+            Some(next) if builder.needs_more() => {
                 query = next.to_string();
                 address = Some(next);
             }
             _ => break,
         }
     }
-    filling.report(request(ctx)?, collection.path());
+    builder.report(request_context(ctx)?, collection.path());
     if let Some(answered) = last_answered {
-        filling.tell(ctx, &answered);
+        builder.add_errors(ctx, &answered);
     }
     let total_count = match total {
-        _ if filling.ignored_filter() => None,
+        _ if builder.ignored_filter() => None,
         Received::Absent | Received::Null => None,
         Received::Value(count) if let Ok(count) = i32::try_from(count) => Some(Ok(count)),
         // Graph may count unasked.
         Received::Value(_) | Received::Malformed => {
-            wanted.count.then(|| Err(FieldError::unreadable_value(ctx)))
+            selection.count.then(|| Err(FieldError::unreadable_value(ctx)))
         }
     };
-    filling.connection(arguments.after.is_some(), total_count, node).map(Bounded::new)
+    builder.connection(arguments.after.is_some(), total_count, node).map(Bounded::new)
 }
 
 fn first(ctx: &Context<'_>, first: Option<i32>) -> Result<usize, FieldError> {
-    let Some(first) = first else { return Ok(services(ctx)?.default_page_size) };
+    let Some(first) = first else { return Ok(schema_context(ctx)?.default_page_size) };
     usize::try_from(first)
         .ok()
-        .filter(|first| (1..=LARGEST_PAGE).contains(first))
+        .filter(|first| (1..=MAX_PAGE_SIZE).contains(first))
         .ok_or_else(|| FieldError::bad_user_input("first must be from 1 to 1000."))
 }
 
-/// Filter and order as text: a cursor of one is none of another.
+/// The binding of cursors: they are valid only for this filter and order.
 fn binding(path: &str, filter: Option<&Filter>, order_by: Option<OrderBy>) -> Binding {
     let options = ListOptions { filter: filter.cloned(), order_by, top: None, count: false };
     Binding::new(path, &options.to_query())
@@ -191,8 +191,8 @@ fn empty<T>() -> Connection<T> {
     Connection { edges: Vec::new(), page_info, total_count: Some(Ok(0)) }
 }
 
-/// A caller's page while it fills.
-struct Filling<'a, E> {
+/// Builds a caller's page from Graph's pages.
+struct PageBuilder<'a, E> {
     binding: Arc<Binding>,
     filter: Option<&'a Filter>,
     order_by: Option<OrderBy>,
@@ -200,77 +200,82 @@ struct Filling<'a, E> {
     rows: Vec<(E, Position)>,
     /// Canonical keys of the rows so far, since a page may begin with rows of the one before.
     seen: HashSet<String>,
-    /// The row that the list goes on after, as long as it has not been found.
-    sought: Option<Sought>,
-    /// The links that led to the page that is taken: up to the cursor, and from there on.
-    trail: Trail,
-    followed: HashSet<Arc<str>>,
-    /// Whether a link led back to a page that had been read.
-    goes_round: bool,
+    /// The row after which the page starts, until it has been found.
+    resume_point: Option<ResumePoint>,
+    /// The links that led to the present page, before the cursor and since.
+    cycle_detector: CycleDetector,
+    visited: HashSet<Arc<str>>,
+    /// Whether a link led to a page that had been read.
+    is_cyclic: bool,
     /// Whether a link could not be followed.
-    breaks_off: bool,
+    is_broken: bool,
     /// How many rows could not be read.
     unreadable: usize,
-    /// How many rows surely miss the filter.
-    missed: u64,
-    /// Whether rows did on the pages before.
-    missed_before: bool,
-    /// Whether there was no room for a row.
-    left_over: bool,
-    /// Where the list goes on after the pages that were read; `None` where they are all.
+    /// How many rows certainly miss the filter.
+    filtered_out: u64,
+    /// Whether rows of earlier pages did.
+    filtered_before: bool,
+    /// Whether a row was left over.
+    has_more: bool,
+    /// Where the list continues after the pages that were read; `None` at its end.
     end: Option<Position>,
 }
 
-/// The row that a cursor stands at, which is not where it was.
-struct Sought {
+/// The row of a cursor, and where it is expected.
+struct ResumePoint {
     key: String,
     /// How many rows come before it and with it by the cursor's count; `None` where that many have been passed: it was
     /// deleted, or moved by rows that were added before it, and then it is on the next page.
     index: Option<usize>,
 }
 
-impl<E: Entity> Filling<'_, E> {
-    /// Goes on after this position.
+impl<E: Entity> PageBuilder<'_, E> {
+    /// Starts after this position.
     fn seek(&mut self, position: Option<Position>) {
         let Some(Position { after, index, .. }) = position else { return };
         self.seen.insert(after.clone());
-        self.sought = Some(Sought { key: after, index: Some(index) });
+        self.resume_point = Some(ResumePoint { key: after, index: Some(index) });
     }
 
-    /// Where in a page its first row stands that comes after the row that is sought.
+    /// The index of the first row of a page that follows the resume point.
     fn start(&mut self, entities: &[E]) -> usize {
-        let Some(Sought { key, index }) = self.sought.take() else { return 0 };
+        let Some(ResumePoint { key, index }) = self.resume_point.take() else { return 0 };
         if let Some(place) = entities.iter().position(|entity| canonical_key(entity.key()) == key) {
             // What was taken for its successors came before it.
             self.rows.clear();
-            self.left_over = false;
+            self.has_more = false;
             return place + 1;
         }
         match index {
             // It was given up, or was not expected here: the last row of the page before.
             None | Some(0) => 0,
             Some(index) if index <= entities.len() => {
-                self.sought = Some(Sought { key, index: None });
+                self.resume_point = Some(ResumePoint { key, index: None });
                 index - 1
             }
             Some(index) => {
-                self.sought = Some(Sought { key, index: Some(index - entities.len()) });
+                self.resume_point = Some(ResumePoint { key, index: Some(index - entities.len()) });
                 entities.len()
             }
         }
     }
 
-    /// The link to the next page, and where the list has led by then; `None` where there is none, or it leads back.
-    fn follow(&mut self, next: Option<Arc<str>>) -> Option<(Arc<str>, Trail)> {
+    /// The link to the next page, with the links so far; `None` if there is none, or it leads to a page that was read.
+    fn follow(&mut self, next: Option<Arc<str>>) -> Option<(Arc<str>, CycleDetector)> {
         let next = next?;
-        let trail = self.trail.follow(&next).filter(|_| self.followed.insert(Arc::clone(&next)));
-        self.goes_round |= trail.is_none();
+        let trail = self.cycle_detector.follow(&next).filter(|_| self.visited.insert(Arc::clone(&next)));
+        self.is_cyclic |= trail.is_none();
         Some((next, trail?))
     }
 
-    /// Takes the rows of a page, as many as there is room for. `address` is the query of the link that gave the page,
-    /// `next` that of its own link.
-    fn take(&mut self, entities: Vec<E>, address: Option<&Arc<str>>, next: Option<&(Arc<str>, Trail)>) {
+    /// Adds the rows of a page, up to `first`. `address` is the query of the link that led to the page, `next` that of its
+    /// own link.
+    fn add_page(
+        &mut self,
+        entities: Vec<E>,
+        address: Option<&Arc<str>>,
+        next: Option<&(Arc<str>, CycleDetector)>,
+    ) {
         let start = self.start(&entities);
         let count = entities.len();
         let mut last = None;
@@ -283,9 +288,9 @@ impl<E: Entity> Filling<'_, E> {
                 .filter
                 .map_or(Verdict::Meets, |filter| filter.verdict(&|name: &str| entity.property(name)));
             let misses = verdict == Verdict::Misses;
-            self.missed += u64::from(misses);
+            self.filtered_out += u64::from(misses);
             if self.rows.len() == self.first {
-                self.left_over |= !misses;
+                self.has_more |= !misses;
                 continue;
             }
             self.seen.insert(key.clone());
@@ -294,7 +299,7 @@ impl<E: Entity> Filling<'_, E> {
                 // After the last row of a page, the list goes on at the next one, which saves reading this one again.
                 let (page, index, trail) = match next {
                     Some((next, trail)) if index + 1 == count => (Some(next), 0, *trail),
-                    _ => (address, index + 1, self.trail),
+                    _ => (address, index + 1, self.cycle_detector),
                 };
                 let position =
                     Position { page: page.cloned(), after: key, index, ignored_filter: false, trail };
@@ -302,42 +307,46 @@ impl<E: Entity> Filling<'_, E> {
             }
         }
         self.end = next.map(|(next, trail)| {
-            let (after, index) = match &self.sought {
-                Some(Sought { key, index: Some(index) }) => (key.clone(), *index),
+            let (after, index) = match &self.resume_point {
+                Some(ResumePoint { key, index: Some(index) }) => (key.clone(), *index),
                 _ => (last.or_else(|| self.end.take().map(|end| end.after)).unwrap_or_default(), 0),
             };
             Position { page: Some(Arc::clone(next)), after, index, ignored_filter: false, trail: *trail }
         });
         if let Some((_, trail)) = next {
-            self.trail = *trail;
+            self.cycle_detector = *trail;
         }
     }
 
     /// Whether Graph ignored the filter, as far as the list has been read.
     fn ignored_filter(&self) -> bool {
-        self.missed > 0 || self.missed_before
+        self.filtered_out > 0 || self.filtered_before
     }
 
-    /// Whether there is use for another page.
-    fn goes_on(&self) -> bool {
-        self.rows.len() < self.first || self.sought.is_some()
+    /// Whether another page is needed.
+    fn needs_more(&self) -> bool {
+        self.rows.len() < self.first || self.resume_point.is_some()
     }
 
     /// Counts and logs what Graph ignored, and logs what is wrong with its list.
-    fn report(&self, request: &RequestData, list: &str) {
+    fn report(&self, request: &RequestContext, list: &str) {
         if self.unreadable > 0 {
             warn!(list, rows = self.unreadable, "rows of Graph's list cannot be read and are left out");
         }
-        if self.goes_round {
+        if self.is_cyclic {
             warn!(list, "a link of Graph's list leads back to a page that it has given already");
         }
-        if self.breaks_off {
+        if self.is_broken {
             warn!(list, "a link of Graph's list is no text or leads elsewhere, and is not followed");
         }
-        if self.missed > 0 {
-            metrics::filter_ignored(self.missed);
+        if self.filtered_out > 0 {
+            metrics::filter_ignored(self.filtered_out);
             if request.first_ignored_filter() {
-                warn!(list, rows = self.missed, "Graph ignored a filter; rows that miss it are withheld");
+                warn!(
+                    list,
+                    rows = self.filtered_out,
+                    "Graph ignored a filter; rows that miss it are withheld"
+                );
             }
         }
         if self.order_by.is_some_and(|order| !is_ordered(self.rows.iter().map(|(entity, _)| entity), order)) {
@@ -348,17 +357,17 @@ impl<E: Entity> Filling<'_, E> {
         }
     }
 
-    /// Tells the caller what is missing of the list.
-    fn tell(&self, ctx: &Context<'_>, answered: &Answered) {
+    /// Adds errors about what is missing from the list.
+    fn add_errors(&self, ctx: &Context<'_>, answered: &Answered) {
         if self.unreadable > 0 {
-            FieldError::unreadable_rows(ctx, self.unreadable, answered.clone()).stand_beside(ctx);
+            FieldError::unreadable_rows(ctx, self.unreadable, answered.clone()).add_to_response(ctx);
         }
         // Where rows are left over, the list does not end here yet.
-        if self.goes_round && !self.left_over {
-            FieldError::repeated_link(ctx, answered.clone()).stand_beside(ctx);
+        if self.is_cyclic && !self.has_more {
+            FieldError::repeated_link(ctx, answered.clone()).add_to_response(ctx);
         }
-        if self.breaks_off && !self.left_over {
-            FieldError::unusable_link(ctx, answered.clone()).stand_beside(ctx);
+        if self.is_broken && !self.has_more {
+            FieldError::unusable_link(ctx, answered.clone()).add_to_response(ctx);
         }
     }
 
@@ -375,7 +384,7 @@ impl<E: Entity> Filling<'_, E> {
         let last = self.rows.last().map(|(_, position)| position);
         let end = if self.rows.len() == self.first { last } else { self.end.as_ref().or(last) };
         let page_info = PageInfo {
-            has_next_page: self.left_over || self.end.is_some(),
+            has_next_page: self.has_more || self.end.is_some(),
             has_previous_page,
             start: self.rows.first().map(|(_, position)| cursor(position)),
             end: end.map(cursor),

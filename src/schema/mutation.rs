@@ -4,10 +4,10 @@ mod add_device_status;
 mod add_device_statuses;
 mod assign_configuration;
 mod create_configuration;
+mod created_device_status;
 mod delete_configuration;
 mod delete_device_status;
-mod keyed;
-mod made;
+mod idempotency;
 mod update_configuration;
 mod update_device_status;
 
@@ -33,8 +33,8 @@ use self::update_configuration::{
 };
 use self::update_device_status::{UpdateDeviceStatusInput, UpdateDeviceStatusPayload};
 use super::bounded::Bounded;
+use super::context::request_context;
 use super::error::FieldError;
-use super::request::request;
 use crate::graph::Outcome;
 use crate::telemetry::metrics;
 
@@ -49,7 +49,7 @@ async fn run<T>(
     resolver: impl Future<Output = Result<T, FieldError>>,
 ) -> Result<Bounded<T>, FieldError> {
     // Fields run one after another, and none reads an entity through the request before it has written.
-    request(ctx).map_err(|error| error.with_outcome(Outcome::NotSent))?.invalidate();
+    request_context(ctx).map_err(|error| error.with_outcome(Outcome::NotSent))?.invalidate();
     let payload = AssertUnwindSafe(resolver).catch_unwind().await.unwrap_or_else(|_panic| {
         metrics::panicked();
         // How far it came is not known.

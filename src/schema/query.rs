@@ -7,12 +7,13 @@ use futures_util::future;
 
 use super::bounded::{Bounded, BoundedInterface};
 use super::connection::{Connection, Listed as _};
+use super::context::{request_context, session};
+use super::entity_cache::Properties;
 use super::error::FieldError;
 use super::filter;
 use super::global_id;
-use super::list::{self, Arguments, Wanted};
+use super::list::{self, Arguments, ConnectionSelection};
 use super::node::Node;
-use super::request::{Properties, request, session};
 use super::selection::Selected;
 use super::types::{
     IosLobAppProvisioningConfiguration, IosLobAppProvisioningConfigurationFilter,
@@ -20,7 +21,7 @@ use super::types::{
 };
 
 /// Most ids that `nodes` takes.
-const MOST_NODES: usize = 1000;
+const MAX_NODES: usize = 1000;
 
 /// Reads from Microsoft Graph.
 pub(super) struct Query;
@@ -44,8 +45,8 @@ impl Query {
         ctx: &Context<'_>,
         #[graphql(desc = "The objects' global ids, 1000 at most.")] ids: Vec<ID>,
     ) -> Result<Vec<Option<Result<BoundedInterface<Node>, FieldError>>>, FieldError> {
-        if ids.len() > MOST_NODES {
-            return Err(FieldError::bad_user_input(format!("ids must not be more than {MOST_NODES}.")));
+        if ids.len() > MAX_NODES {
+            return Err(FieldError::bad_user_input(format!("ids must not be more than {MAX_NODES}.")));
         }
         let nodes = ids.iter().enumerate().map(async |(index, id)| {
             let node = Node::load(ctx, id, &format!("ids[{index}]")).await.transpose()?;
@@ -90,20 +91,20 @@ impl Query {
                     filter: filter::condition(filter.as_ref())?,
                     order_by: order_by.map(Into::into),
                 };
-                let wanted = Wanted::of(
+                let selection = ConnectionSelection::of(
                     ctx,
                     IosLobAppProvisioningConfiguration::NAME,
                     IosLobAppProvisioningConfiguration::select,
                 );
-                let known = &request(ctx)?.configurations;
-                let read = Properties::Some(wanted.select.clone());
+                let cache = &request_context(ctx)?.configurations;
+                let read = Properties::Some(selection.select.clone());
                 let node = |entity| {
                     let entity = Arc::new(entity);
                     let node = IosLobAppProvisioningConfiguration::new(Arc::clone(&entity))?;
-                    known.keep(node.key().clone(), read.clone(), Some(entity));
+                    cache.insert(node.key().clone(), read.clone(), Some(entity));
                     Ok(node)
                 };
-                list::connection(ctx, arguments, wanted, &configurations, node).await
+                list::connection(ctx, arguments, selection, &configurations, node).await
             }
             .await,
         )

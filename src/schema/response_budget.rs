@@ -65,12 +65,12 @@ struct State {
 }
 
 /// Memory that is counted until this is dropped.
-pub(super) struct Held<'a> {
+pub(super) struct TemporaryReservation<'a> {
     budget: &'a ResponseBudget,
     bytes: usize,
 }
 
-impl Drop for Held<'_> {
+impl Drop for TemporaryReservation<'_> {
     fn drop(&mut self) {
         self.budget.held.fetch_sub(self.bytes, Relaxed);
     }
@@ -133,14 +133,14 @@ impl ResponseBudget {
     /// # Errors
     ///
     /// Which bound it exceeds.
-    pub(super) fn hold(&self, bytes: usize) -> Result<Held<'_>, Exceeded> {
+    pub(super) fn reserve_temporary(&self, bytes: usize) -> Result<TemporaryReservation<'_>, Exceeded> {
         let held = self.held.load(Relaxed).saturating_add(bytes);
         if held > (self.max / 2).max(CHUNK) {
             return Err(Exceeded::Response(self.max));
         }
         self.reserve(self.charged.load(Relaxed), held, Priority::Nullable)?;
         self.held.store(held, Relaxed);
-        Ok(Held { budget: self, bytes })
+        Ok(TemporaryReservation { budget: self, bytes })
     }
 
     /// Reserves as much of the shared memory as so many bytes need. What few fields hold is passed over: short responses
@@ -226,12 +226,12 @@ mod tests {
 
     struct Shared {
         held: Arc<AtomicUsize>,
-        most: usize,
+        max: usize,
     }
 
     impl ResponseMemory for Shared {
         fn try_grow(&mut self, bytes: usize) -> bool {
-            let has_room = self.held.load(Ordering::Relaxed) + bytes <= self.most;
+            let has_room = self.held.load(Ordering::Relaxed) + bytes <= self.max;
             if has_room {
                 self.grow(bytes);
             }
@@ -243,9 +243,9 @@ mod tests {
         }
     }
 
-    fn budget(max: usize, most: usize) -> (ResponseBudget, Arc<AtomicUsize>) {
+    fn budget(max: usize, max_shared: usize) -> (ResponseBudget, Arc<AtomicUsize>) {
         let held = Arc::new(AtomicUsize::new(0));
-        (ResponseBudget::new(max, Box::new(Shared { held: Arc::clone(&held), most })), held)
+        (ResponseBudget::new(max, Box::new(Shared { held: Arc::clone(&held), max: max_shared })), held)
     }
 
     #[test]
@@ -277,12 +277,12 @@ mod tests {
     #[test]
     fn what_is_held_for_a_while_has_a_bound_of_its_own() {
         let (budget, held) = budget(4 * CHUNK, usize::MAX);
-        let one = budget.hold(2 * CHUNK).unwrap();
-        assert!(budget.hold(1).is_err());
+        let one = budget.reserve_temporary(2 * CHUNK).unwrap();
+        assert!(budget.reserve_temporary(1).is_err());
         budget.charge(3 * CHUNK, Priority::Nullable).unwrap();
         assert_eq!(held.load(Ordering::Relaxed), 4 * CHUNK);
         drop(one);
-        drop(budget.hold(2 * CHUNK).unwrap());
+        drop(budget.reserve_temporary(2 * CHUNK).unwrap());
         assert_eq!(held.load(Ordering::Relaxed), 4 * CHUNK);
     }
 

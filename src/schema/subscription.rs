@@ -10,34 +10,34 @@ use async_trait::async_trait;
 use futures_util::Stream;
 use futures_util::stream;
 
-use super::announcements::{Listener, Place};
 use super::bounded::Bounded;
+use super::context::{RequestContext, SchemaContext, shared_schema_context};
 use super::error::{ErrorCode, FieldError};
 use super::global_id::{self, GlobalId};
-use super::request::{RequestData, Services, shared_services};
 use super::response_budget::ResponseBudget;
 use super::selection::Selected;
+use super::status_events::{StatusReceiver, StatusTopic};
 use super::types::DeviceStatus;
 use crate::graph::odata::Select;
 use crate::graph::{Key, ReadAllowance, Session};
 
-/// Whose subscription it is, and how long an event of it may take.
+/// The subscriber's session, and the limits of each event.
 #[derive(Clone)]
 pub(super) struct Subscriber {
     pub(super) session: Option<Session>,
-    pub(super) time_for_event: Duration,
-    /// What its events may read.
+    pub(super) event_timeout: Duration,
+    /// The read allowance of its events.
     pub(super) allowance: ReadAllowance,
     /// Makes the budget of an event's response.
     pub(super) new_budget: Arc<dyn Fn() -> ResponseBudget + Send + Sync>,
-    pub(super) last: LastBudget,
+    pub(super) last: LatestBudget,
 }
 
 /// The budget of the response that was built last. Events are executed one after another.
 #[derive(Clone, Default)]
-pub(super) struct LastBudget(Arc<Mutex<Option<Arc<ResponseBudget>>>>);
+pub(super) struct LatestBudget(Arc<Mutex<Option<Arc<ResponseBudget>>>>);
 
-impl LastBudget {
+impl LatestBudget {
     /// Takes the budget of the last response.
     pub(super) fn take(&self) -> Option<Arc<ResponseBudget>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
@@ -52,7 +52,7 @@ impl Subscriber {
     /// Graph on behalf of the subscriber, for one event. An event's reads take from the allowance, so that one write does
     /// not become as many reads as there are subscribers.
     fn session(&self, allowance: Option<ReadAllowance>) -> Option<Session> {
-        let deadline = Instant::now() + self.time_for_event;
+        let deadline = Instant::now() + self.event_timeout;
         self.session.as_ref().map(|session| session.renewed(deadline, allowance))
     }
 }
@@ -75,19 +75,19 @@ impl Subscription {
         let subscriber: &Subscriber = ctx
             .data_opt()
             .ok_or_else(|| FieldError::internal("a subscription was executed without its subscriber"))?;
-        // Before Graph is asked, so that nothing is missed in between.
+        // Before the authorization check, so that no event in between is missed.
         let tenant_hint = subscriber.session.as_ref().and_then(Session::tenant_hint);
-        let place = Place { tenant_hint, configuration: configuration.clone() };
-        let services = shared_services(ctx)?;
-        let listener = services.announcements.listen(place);
+        let topic = StatusTopic { tenant_hint, configuration: configuration.clone() };
+        let schema = shared_schema_context(ctx)?;
+        let receiver = schema.status_events.subscribe(topic);
         let subscriber = subscriber.clone();
-        let mut added = Added { subscriber, configuration, listener, allowed_at: None, services };
-        added.check_allowed().await?;
+        let mut added = AddedStatuses { subscriber, configuration, receiver, authorized_at: None, schema };
+        added.authorize().await?;
         Ok(stream::unfold(Some(added), |added| async {
             let mut added = added?;
-            let key = added.listener.next().await?;
+            let key = added.receiver.next().await?;
             let configuration = added.configuration.clone();
-            match added.check_allowed().await {
+            match added.authorize().await {
                 Ok(()) => {
                     let event = Bounded::guaranteed(DeviceStatusAdded { configuration, key });
                     Some((Some(Ok(event)), Some(added)))
@@ -104,32 +104,32 @@ impl Subscription {
     }
 }
 
-/// What one subscription waits for.
-struct Added {
+/// The state of one subscription.
+struct AddedStatuses {
     subscriber: Subscriber,
     configuration: Key,
-    listener: Listener,
-    /// When Graph last let the subscriber read the configuration.
-    allowed_at: Option<Instant>,
-    services: Arc<Services>,
+    receiver: StatusReceiver,
+    /// When Graph last allowed the subscriber to read the configuration.
+    authorized_at: Option<Instant>,
+    schema: Arc<SchemaContext>,
 }
 
-impl Added {
-    /// Asks Graph whether the subscriber may read the configuration, unless it has said so not long ago.
-    async fn check_allowed(&mut self) -> Result<(), FieldError> {
-        if self.allowed_at.is_some_and(|at| at.elapsed() < self.services.subscriber_recheck) {
+impl AddedStatuses {
+    /// Checks with Graph that the subscriber may read the configuration, unless a recent check succeeded.
+    async fn authorize(&mut self) -> Result<(), FieldError> {
+        if self.authorized_at.is_some_and(|at| at.elapsed() < self.schema.subscription_recheck) {
             return Ok(());
         }
         // The first is part of a request. Those after it are caused by events; they wait, and the event with them.
-        if self.allowed_at.is_some() {
-            self.services.read_budget.turn().await;
+        if self.authorized_at.is_some() {
+            self.schema.read_budget.turn().await;
         }
-        let closed = |_| FieldError::internal("the checks of subscribers were closed");
-        let _permit = self.services.checks.acquire().await.map_err(closed)?;
+        let closed = |_| FieldError::internal("the authorization checks were closed");
+        let _permit = self.schema.authorization_checks.acquire().await.map_err(closed)?;
         let session = self.subscriber.session(None).ok_or_else(FieldError::unauthenticated)?;
         let configurations = session.ios_lob_app_provisioning_configurations().collection();
         match configurations.get_opt(&self.configuration, &Select::from(["id"])).await? {
-            Some(_) => self.allowed_at = Some(Instant::now()),
+            Some(_) => self.authorized_at = Some(Instant::now()),
             None => {
                 let message = "Microsoft Graph has no such configuration.";
                 return Err(FieldError::new(ErrorCode::NotFound, message));
@@ -164,17 +164,17 @@ impl DeviceStatusAdded {
     }
 }
 
-/// Gives each event what a request has: a session of its own, whose deadline is the event's.
-pub(super) struct EachEvent;
+/// Gives each event a request context with its own session and deadline.
+pub(super) struct PerEventContext;
 
-impl ExtensionFactory for EachEvent {
+impl ExtensionFactory for PerEventContext {
     fn create(&self) -> Arc<dyn Extension> {
         Arc::new(Self)
     }
 }
 
 #[async_trait]
-impl Extension for EachEvent {
+impl Extension for PerEventContext {
     async fn execute(
         &self,
         ctx: &ExtensionContext<'_>,
@@ -186,7 +186,7 @@ impl Extension for EachEvent {
             let budget = Arc::new((subscriber.new_budget)());
             subscriber.last.set(Arc::clone(&budget));
             let session = subscriber.session(Some(subscriber.allowance.clone()));
-            data.insert(RequestData::new(session, budget));
+            data.insert(RequestContext::new(session, budget));
         }
         next.run_with_data(ctx, operation_name, data).await
     }

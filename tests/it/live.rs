@@ -314,7 +314,7 @@ async fn authorization_checks_stay_within_the_budget_and_delay_events() {
     let rates = ReadRates { subscriber: 1000, process: 3 };
     let gateway = Gateway::builder().api(|api| {
         api.subscription_reads = rates;
-        api.subscriber_recheck = Duration::ZERO;
+        api.subscription_recheck = Duration::ZERO;
     });
     let gateway = gateway.start().await;
     let mut subscribers = Vec::new();
@@ -373,7 +373,7 @@ async fn an_event_with_an_unreadable_status_is_an_error_and_the_stream_continues
 
 #[tokio::test]
 async fn a_subscriber_who_loses_read_access_gets_no_more_events() {
-    let gateway = Gateway::impatient().api(|api| api.subscriber_recheck = Duration::ZERO).start().await;
+    let gateway = Gateway::impatient().api(|api| api.subscription_recheck = Duration::ZERO).start().await;
     let mut events = subscribe(&gateway, &fresh_token(), HINT).await;
     let id = add(&gateway).await;
     assert_eq!(events.answer().await["data"]["deviceStatusAdded"]["deviceStatusId"], id);

@@ -5,11 +5,11 @@ use async_graphql::{Context, ID, InputObject, Object};
 use crate::graph::{Key, Outcome, models};
 use crate::schema::bounded::Bounded;
 use crate::schema::connection::Edge;
+use crate::schema::context::session;
 use crate::schema::error::FieldError;
 use crate::schema::global_id::{self, GlobalId};
-use crate::schema::mutation::keyed::{self, Call};
-use crate::schema::mutation::made::Made;
-use crate::schema::request::session;
+use crate::schema::mutation::created_device_status::CreatedDeviceStatus;
+use crate::schema::mutation::idempotency::{self, IdempotentCall};
 use crate::schema::selection::Selected;
 use crate::schema::types::{DeviceStatus, DeviceStatusInput};
 
@@ -30,7 +30,7 @@ pub(super) struct AddDeviceStatusInput {
 /// What `addDeviceStatus` gives.
 pub(super) struct AddDeviceStatusPayload {
     configuration: Key,
-    made: Made,
+    made: CreatedDeviceStatus,
     client_mutation_id: Option<String>,
 }
 
@@ -44,17 +44,17 @@ pub(super) async fn resolve(
         global_id::configuration_key(&input.configuration_id, "input.configurationId").map_err(not_sent)?;
     let configurations = session(ctx).map_err(not_sent)?.ios_lob_app_provisioning_configurations();
     let statuses = configurations.device_statuses(&configuration);
-    let call = Call {
+    let call = IdempotentCall {
         mutation: "addDeviceStatus",
         configuration: Some(&configuration),
         idempotency_key: input.idempotency_key.as_deref(),
     };
     let new = vec![models::NewDeviceStatus::from(input.device_status)];
-    let created = keyed::create(ctx, call, &statuses, new);
+    let created = idempotency::create(ctx, call, &statuses, new);
     let Some(creation) = created.await?.pop() else {
         return Err(FieldError::internal("no result of a create"));
     };
-    let made = Made::new(ctx, &configuration, creation?)?;
+    let made = CreatedDeviceStatus::new(ctx, &configuration, creation?)?;
     Ok(AddDeviceStatusPayload { configuration, made, client_mutation_id: input.client_mutation_id })
 }
 

@@ -4,16 +4,16 @@ use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 
 use crate::graph::{Key, Outcome, models};
 use crate::schema::bounded::Bounded;
+use crate::schema::context::session;
 use crate::schema::error::{FieldError, OperationError};
 use crate::schema::global_id::{self, GlobalId};
-use crate::schema::mutation::keyed::{self, Call};
-use crate::schema::mutation::made::Made;
-use crate::schema::request::session;
+use crate::schema::mutation::created_device_status::CreatedDeviceStatus;
+use crate::schema::mutation::idempotency::{self, IdempotentCall};
 use crate::schema::selection::Selected;
 use crate::schema::types::{DeviceStatus, DeviceStatusInput};
 
 /// Most statuses that one call takes.
-const MOST: usize = 1000;
+const MAX_STATUSES: usize = 1000;
 
 /// What `addDeviceStatuses` takes.
 #[derive(Debug, InputObject)]
@@ -48,7 +48,7 @@ pub(super) struct AddDeviceStatusesPayload {
 pub(super) struct AddDeviceStatusResult {
     index: usize,
     configuration: Key,
-    result: Result<Made, OperationError>,
+    result: Result<CreatedDeviceStatus, OperationError>,
 }
 
 /// Creates the statuses in Graph, by `POST /$batch`.
@@ -60,23 +60,23 @@ pub(super) async fn resolve(
     let configuration =
         global_id::configuration_key(&input.configuration_id, "input.configurationId").map_err(not_sent)?;
     let count = input.device_statuses.len();
-    if count > MOST {
+    if count > MAX_STATUSES {
         let message =
-            format!("`input.deviceStatuses` must not have more than {MOST} items, and has {count}.");
+            format!("`input.deviceStatuses` must not have more than {MAX_STATUSES} items, and has {count}.");
         return Err(not_sent(FieldError::bad_user_input(message)));
     }
     let configurations = session(ctx).map_err(not_sent)?.ios_lob_app_provisioning_configurations();
     let statuses = configurations.device_statuses(&configuration);
-    let call = Call {
+    let call = IdempotentCall {
         mutation: "addDeviceStatuses",
         configuration: Some(&configuration),
         idempotency_key: input.idempotency_key.as_deref(),
     };
     let new = input.device_statuses.into_iter().map(models::NewDeviceStatus::from).collect();
-    let created = keyed::create(ctx, call, &statuses, new);
+    let created = idempotency::create(ctx, call, &statuses, new);
 
     let results = created.await?.into_iter().enumerate().map(|(index, creation)| {
-        let made = creation.and_then(|creation| Made::new(ctx, &configuration, creation));
+        let made = creation.and_then(|creation| CreatedDeviceStatus::new(ctx, &configuration, creation));
         let result = made.map_err(OperationError::from);
         Bounded::guaranteed(AddDeviceStatusResult { index, configuration: configuration.clone(), result })
     });

@@ -6,9 +6,9 @@ use crate::graph::models::Assign;
 use crate::graph::{Key, Outcome};
 use crate::schema::bounded::Bounded;
 use crate::schema::connection::Listed as _;
+use crate::schema::context::session;
 use crate::schema::error::FieldError;
 use crate::schema::global_id;
-use crate::schema::request::session;
 use crate::schema::selection::Selected;
 use crate::schema::types::{AssignmentInput, GroupAssignmentInput, IosLobAppProvisioningConfiguration};
 

@@ -7,10 +7,11 @@ use async_graphql::{Context, ID, InputObject, Object};
 use crate::graph::{Created, Key, Outcome};
 use crate::schema::bounded::Bounded;
 use crate::schema::connection::{Edge, Listed as _};
+use crate::schema::context::{request_context, schema_context, session};
+use crate::schema::entity_cache::Properties;
 use crate::schema::error::FieldError;
 use crate::schema::global_id::GlobalId;
-use crate::schema::mutation::keyed::{self, Call, Creation};
-use crate::schema::request::{Properties, request, services, session};
+use crate::schema::mutation::idempotency::{self, IdempotentCall, ReplayableCreate};
 use crate::schema::selection::Selected;
 use crate::schema::types::{IosLobAppProvisioningConfiguration, IosLobAppProvisioningConfigurationInput};
 
@@ -39,24 +40,24 @@ pub(super) async fn resolve(
     input: CreateIosLobAppProvisioningConfigurationInput,
 ) -> Result<CreateIosLobAppProvisioningConfigurationPayload, FieldError> {
     let not_sent = |error: FieldError| error.with_outcome(Outcome::NotSent);
-    let max_payload = services(ctx).map_err(not_sent)?.max_payload;
+    let max_configuration_payload = schema_context(ctx).map_err(not_sent)?.max_configuration_payload;
     let configuration =
-        input.configuration.into_model("input.configuration", max_payload).map_err(not_sent)?;
+        input.configuration.into_model("input.configuration", max_configuration_payload).map_err(not_sent)?;
     let configurations = session(ctx).map_err(not_sent)?.ios_lob_app_provisioning_configurations();
-    let call = Call {
+    let call = IdempotentCall {
         mutation: "createIosLobAppProvisioningConfiguration",
         configuration: None,
         idempotency_key: input.idempotency_key.as_deref(),
     };
     let collection = configurations.collection();
-    let created = keyed::create(ctx, call, &collection, vec![configuration]).await?.pop();
+    let created = idempotency::create(ctx, call, &collection, vec![configuration]).await?.pop();
     let Some(creation) = created else { return Err(FieldError::internal("no result of a create")) };
-    let Creation { created, replayed } = creation?;
+    let ReplayableCreate { created, replayed } = creation?;
     let key = match created {
         Created::Entity(entity) => {
             let entity = Arc::new(entity);
             let node = IosLobAppProvisioningConfiguration::new(Arc::clone(&entity))?;
-            request(ctx)?.configurations.keep(node.key().clone(), Properties::All, Some(entity));
+            request_context(ctx)?.configurations.insert(node.key().clone(), Properties::All, Some(entity));
             node.key().clone()
         }
         Created::Key(key) => key,

@@ -3,9 +3,9 @@
 use async_graphql::{Context, ID, InputObject, SimpleObject};
 
 use crate::graph::Outcome;
+use crate::schema::context::session;
 use crate::schema::error::FieldError;
 use crate::schema::global_id::{self, GlobalId};
-use crate::schema::request::session;
 
 /// What `deleteIosLobAppProvisioningConfiguration` takes.
 #[derive(Debug, InputObject)]

@@ -5,9 +5,9 @@ use async_graphql::{Context, ID, InputObject, Object};
 use crate::graph::{Key, Outcome};
 use crate::schema::bounded::Bounded;
 use crate::schema::connection::Listed as _;
+use crate::schema::context::session;
 use crate::schema::error::FieldError;
 use crate::schema::global_id::{self, GlobalId};
-use crate::schema::request::session;
 use crate::schema::selection::Selected;
 use crate::schema::types::IosLobAppProvisioningConfiguration;
 

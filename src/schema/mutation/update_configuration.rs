@@ -7,9 +7,10 @@ use async_graphql::{Context, ID, InputObject, SimpleObject};
 use crate::graph::Outcome;
 use crate::schema::bounded::Bounded;
 use crate::schema::connection::Listed as _;
+use crate::schema::context::{request_context, schema_context, session};
+use crate::schema::entity_cache::Properties;
 use crate::schema::error::FieldError;
 use crate::schema::global_id;
-use crate::schema::request::{Properties, request, services, session};
 use crate::schema::selection::Selected;
 use crate::schema::types::{IosLobAppProvisioningConfiguration, IosLobAppProvisioningConfigurationPatch};
 
@@ -40,14 +41,15 @@ pub(super) async fn resolve(
 ) -> Result<UpdateIosLobAppProvisioningConfigurationPayload, FieldError> {
     let not_sent = |error: FieldError| error.with_outcome(Outcome::NotSent);
     let key = global_id::configuration_key(&input.id, "input.id").map_err(not_sent)?;
-    let max_payload = services(ctx).map_err(not_sent)?.max_payload;
-    let patch = input.configuration.into_model("input.configuration", max_payload).map_err(not_sent)?;
+    let max_configuration_payload = schema_context(ctx).map_err(not_sent)?.max_configuration_payload;
+    let patch =
+        input.configuration.into_model("input.configuration", max_configuration_payload).map_err(not_sent)?;
     let configurations = session(ctx).map_err(not_sent)?.ios_lob_app_provisioning_configurations();
 
     let updated = configurations.update(&key, &patch).await?.map(Arc::new);
     let configuration = match updated {
         Some(entity) => {
-            request(ctx)?.configurations.keep(key, Properties::All, Some(Arc::clone(&entity)));
+            request_context(ctx)?.configurations.insert(key, Properties::All, Some(Arc::clone(&entity)));
             IosLobAppProvisioningConfiguration::new(entity)
         }
         None => {

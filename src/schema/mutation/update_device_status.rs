@@ -7,9 +7,10 @@ use async_graphql::{Context, ID, InputObject, SimpleObject};
 use crate::graph::Outcome;
 use crate::schema::bounded::Bounded;
 use crate::schema::connection::Listed as _;
+use crate::schema::context::{request_context, session};
+use crate::schema::entity_cache::Properties;
 use crate::schema::error::FieldError;
 use crate::schema::global_id;
-use crate::schema::request::{Properties, request, session};
 use crate::schema::selection::Selected;
 use crate::schema::types::{DeviceStatus, DeviceStatusPatch};
 
@@ -47,7 +48,7 @@ pub(super) async fn resolve(
     let device_status = match updated {
         Some(entity) => {
             let place = (configuration.clone(), key);
-            request(ctx)?.device_statuses.keep(place, Properties::All, Some(Arc::clone(&entity)));
+            request_context(ctx)?.device_statuses.insert(place, Properties::All, Some(Arc::clone(&entity)));
             DeviceStatus::new(configuration, entity)
         }
         None => {

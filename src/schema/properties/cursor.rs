@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::super::cursor::{Binding, CursorKey, Position};
-use super::super::trail::Trail;
+use super::super::cycle_detector::CycleDetector;
 
 static KEY: LazyLock<CursorKey> = LazyLock::new(|| CursorKey::new(&[7; 32]).expect("it has 32 bytes"));
 
@@ -25,7 +25,7 @@ pub fn cursor(data: &[u8]) {
         after: after.to_owned(),
         index: data.len(),
         ignored_filter: data.len() % 2 == 1,
-        trail: Trail::default().follow(page).unwrap_or_default(),
+        trail: CycleDetector::default().follow(page).unwrap_or_default(),
     };
     // What is too long is not handed out in the first place.
     let Ok(cursor) = KEY.seal(&position, &binding) else { return };

@@ -8,10 +8,10 @@ use crate::graph::{Key, is_guid};
 /// Takes a text, which may be an id; its first line and the rest are two keys, of which ids are made.
 pub fn global_id(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
-    given(&text);
+    check_text(&text);
     let (configuration, key) = text.split_once('\n').unwrap_or((&text, "x"));
     if let (Ok(configuration), Ok(key)) = (Key::new(configuration), Key::new(key)) {
-        made(&configuration, &key);
+        check_keys(&configuration, &key);
         // The case of GUIDs makes no other object.
         let in_capitals = |key: &Key| Key::new(guids_in_capitals(key.as_str())).expect("it is a key");
         assert_eq!((in_capitals(&configuration), in_capitals(&key)), (configuration, key));
@@ -23,7 +23,7 @@ fn guids_in_capitals(key: &str) -> String {
     parts.collect::<Vec<_>>().join("_")
 }
 
-fn given(text: &str) {
+fn check_text(text: &str) {
     let parsed = GlobalId::parse(text, "id").ok();
     if let Some(parsed) = &parsed {
         assert_eq!(parsed.encode(), text);
@@ -49,7 +49,7 @@ fn given(text: &str) {
     }
 }
 
-fn made(configuration: &Key, key: &Key) {
+fn check_keys(configuration: &Key, key: &Key) {
     let both = || (configuration.clone(), key.clone());
     let ids = [
         GlobalId::Configuration(key.clone()),

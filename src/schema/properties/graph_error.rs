@@ -1,4 +1,4 @@
-//! What callers are told of an error of Graph's has a code, is bounded, and holds no token.
+//! The error that a caller gets for an error of Graph's has a code, is bounded, and contains no token.
 
 use async_graphql::Pos;
 
@@ -9,13 +9,13 @@ use crate::graph::{Error, WriteError, WriteKind};
 /// Takes an answer of Graph's: a line with its status, a line for each header, an empty line, and its body.
 pub fn graph_error(data: &[u8]) {
     let Err(error) = answered(data) else { return };
-    told(FieldError::from(error.clone()), false);
+    check(FieldError::from(error.clone()), false);
     for kind in [WriteKind::Create, WriteKind::Keyed, WriteKind::Action] {
-        told(FieldError::from(WriteError::new(kind, Error::clone(&error))), true);
+        check(FieldError::from(WriteError::new(kind, Error::clone(&error))), true);
     }
 }
 
-fn told(error: FieldError, is_write: bool) {
+fn check(error: FieldError, is_write: bool) {
     let error = async_graphql::Error::from(error).into_server_error(Pos::default());
     assert!(error.message.chars().count() <= 1200 && !error.message.contains(char::is_control), "{error:?}");
     let extension = |name| error.extensions.as_ref().and_then(|extensions| extensions.get(name));

@@ -7,9 +7,9 @@ use super::property;
 use crate::graph::{Key, models};
 use crate::schema::bounded::BoundedInterface;
 use crate::schema::connection::Listed;
+use crate::schema::context::session;
 use crate::schema::error::FieldError;
 use crate::schema::global_id::GlobalId;
-use crate::schema::request::session;
 use crate::schema::selection::Selected;
 use crate::schema::type_names;
 

@@ -10,8 +10,8 @@ use super::patch::patch;
 use super::{ComplianceStatus, DateTimeOffset};
 use crate::graph::{Key, models};
 use crate::schema::connection::{Cursor, Edge, Listed};
+use crate::schema::context::{request_context, session};
 use crate::schema::error::FieldError;
-use crate::schema::request::{request, session};
 use crate::schema::selection::Selected;
 use crate::schema::type_names;
 
@@ -75,7 +75,7 @@ impl DeviceStatus {
                 configurations.device_statuses(configuration).get_or_find(key, &select).await?,
             )
         };
-        let entity = request(ctx)?.device_statuses.get_or_read(&place, &select, read).await?;
+        let entity = request_context(ctx)?.device_statuses.get_or_read(&place, &select, read).await?;
         entity.map(|entity| Self::new(configuration.clone(), entity)).transpose()
     }
 }

@@ -8,8 +8,8 @@ use super::ComplianceStatus;
 use crate::graph::models;
 use crate::graph::odata::{Comparison, Filter, Literal};
 use crate::graph::{self, Key};
+use crate::schema::context::{request_context, session};
 use crate::schema::error::{ErrorCode, FieldError};
-use crate::schema::request::{request, session};
 use crate::telemetry::metrics;
 
 /// How many device statuses stand at one compliance status.
@@ -56,7 +56,7 @@ pub(crate) async fn load(
         // Either there are as many at each status, or each is the count of all: that alone tells.
         if all? == *first {
             metrics::counts_ignored();
-            if request(ctx)?.first_ignored_filter() {
+            if request_context(ctx)?.first_ignored_filter() {
                 warn!(list = statuses.path(), "Graph ignored a filter of its counts; none is given");
             }
             return Err(FieldError::new(

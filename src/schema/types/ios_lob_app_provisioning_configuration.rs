@@ -9,8 +9,8 @@ use async_graphql::Context;
 use crate::graph::odata::Select;
 use crate::graph::{Key, models};
 use crate::schema::connection::{Cursor, Edge, Listed};
+use crate::schema::context::{request_context, session};
 use crate::schema::error::FieldError;
-use crate::schema::request::{request, session};
 use crate::schema::selection::Selected;
 use crate::schema::type_names;
 
@@ -91,7 +91,7 @@ impl IosLobAppProvisioningConfiguration {
             let configurations = session(ctx)?.ios_lob_app_provisioning_configurations();
             Ok::<_, FieldError>(configurations.collection().get_opt(key, &select).await?)
         };
-        let entity = request(ctx)?.configurations.get_or_read(key, &select, read).await?;
+        let entity = request_context(ctx)?.configurations.get_or_read(key, &select, read).await?;
         entity.map(Self::new).transpose()
     }
 }

@@ -44,7 +44,7 @@ pub(crate) struct IosLobAppProvisioningConfigurationPatch {
 }
 
 impl IosLobAppProvisioningConfigurationInput {
-    /// The body that Graph is sent. `max_payload` is in bytes before base64.
+    /// The body that Graph is sent. `max_configuration_payload` is in bytes before base64.
     ///
     /// # Errors
     ///
@@ -52,9 +52,9 @@ impl IosLobAppProvisioningConfigurationInput {
     pub(crate) fn into_model(
         self,
         argument: &str,
-        max_payload: usize,
+        max_configuration_payload: usize,
     ) -> Result<models::NewIosLobAppProvisioningConfiguration, FieldError> {
-        check_payload(&self.payload, argument, max_payload)?;
+        check_payload(&self.payload, argument, max_configuration_payload)?;
         Ok(models::NewIosLobAppProvisioningConfiguration {
             display_name: self.display_name,
             payload_file_name: self.payload_file_name,
@@ -67,7 +67,7 @@ impl IosLobAppProvisioningConfigurationInput {
 }
 
 impl IosLobAppProvisioningConfigurationPatch {
-    /// The body that Graph is sent. `max_payload` is in bytes before base64.
+    /// The body that Graph is sent. `max_configuration_payload` is in bytes before base64.
     ///
     /// # Errors
     ///
@@ -75,10 +75,10 @@ impl IosLobAppProvisioningConfigurationPatch {
     pub(crate) fn into_model(
         self,
         argument: &str,
-        max_payload: usize,
+        max_configuration_payload: usize,
     ) -> Result<models::IosLobAppProvisioningConfigurationPatch, FieldError> {
         if let MaybeUndefined::Value(payload) = &self.payload {
-            check_payload(payload, argument, max_payload)?;
+            check_payload(payload, argument, max_configuration_payload)?;
         }
         Ok(models::IosLobAppProvisioningConfigurationPatch {
             display_name: patch(self.display_name),

@@ -7,11 +7,11 @@ use async_graphql::{Context, ID, Object};
 use super::IosLobAppProvisioningConfiguration;
 use crate::schema::bounded::Bounded;
 use crate::schema::connection::{Connection, Listed as _};
+use crate::schema::context::session;
 use crate::schema::error::FieldError;
 use crate::schema::filter;
 use crate::schema::global_id::{self, GlobalId};
-use crate::schema::list::{self, Arguments, Wanted};
-use crate::schema::request::session;
+use crate::schema::list::{self, Arguments, ConnectionSelection};
 use crate::schema::selection::Selected;
 use crate::schema::types::device_status_count::{self, DeviceStatusCount};
 use crate::schema::types::device_status_list::{DeviceStatusFilter, DeviceStatusOrder};
@@ -115,10 +115,11 @@ impl IosLobAppProvisioningConfiguration {
                     filter: filter::condition(filter.as_ref())?,
                     order_by: order_by.map(Into::into),
                 };
-                let wanted =
-                    Wanted::of(ctx, DeviceStatus::NAME, |node| node.properties(device_status::PROPERTIES));
+                let selection = ConnectionSelection::of(ctx, DeviceStatus::NAME, |node| {
+                    node.properties(device_status::PROPERTIES)
+                });
                 let node = |entity| DeviceStatus::new(self.key.clone(), Arc::new(entity));
-                list::connection(ctx, arguments, wanted, &statuses, node).await
+                list::connection(ctx, arguments, selection, &statuses, node).await
             }
             .await,
         )
@@ -144,10 +145,12 @@ impl IosLobAppProvisioningConfiguration {
             async {
                 let statuses =
                     session(ctx)?.ios_lob_app_provisioning_configurations().user_statuses(&self.key);
-                let wanted =
-                    Wanted::of(ctx, UserStatus::NAME, |node| node.properties(user_status::PROPERTIES));
+                let selection = ConnectionSelection::of(ctx, UserStatus::NAME, |node| {
+                    node.properties(user_status::PROPERTIES)
+                });
                 let node = |entity| UserStatus::new(self.key.clone(), entity);
-                list::connection(ctx, Arguments::page(first, after.as_deref()), wanted, &statuses, node).await
+                list::connection(ctx, Arguments::page(first, after.as_deref()), selection, &statuses, node)
+                    .await
             }
             .await,
         )
@@ -164,11 +167,11 @@ impl IosLobAppProvisioningConfiguration {
             async {
                 let assignments =
                     session(ctx)?.ios_lob_app_provisioning_configurations().assignments(&self.key);
-                let wanted = Wanted::of(ctx, ConfigurationAssignment::NAME, |node| {
+                let selection = ConnectionSelection::of(ctx, ConfigurationAssignment::NAME, |node| {
                     node.properties(ConfigurationAssignment::PROPERTIES)
                 });
                 let node = |entity| ConfigurationAssignment::new(self.key.clone(), entity);
-                list::connection(ctx, Arguments::page(first, after.as_deref()), wanted, &assignments, node)
+                list::connection(ctx, Arguments::page(first, after.as_deref()), selection, &assignments, node)
                     .await
             }
             .await,
@@ -186,11 +189,11 @@ impl IosLobAppProvisioningConfiguration {
             async {
                 let configurations = session(ctx)?.ios_lob_app_provisioning_configurations();
                 let assignments = configurations.group_assignments(&self.key);
-                let wanted = Wanted::of(ctx, ConfigurationGroupAssignment::NAME, |node| {
+                let selection = ConnectionSelection::of(ctx, ConfigurationGroupAssignment::NAME, |node| {
                     node.properties(ConfigurationGroupAssignment::PROPERTIES)
                 });
                 let node = |entity| ConfigurationGroupAssignment::new(self.key.clone(), entity);
-                list::connection(ctx, Arguments::page(first, after.as_deref()), wanted, &assignments, node)
+                list::connection(ctx, Arguments::page(first, after.as_deref()), selection, &assignments, node)
                     .await
             }
             .await,

@@ -1,5 +1,5 @@
-//! Persisted documents: those that callers send once and then name by their hash (Apollo's automatic persisted queries),
-//! and those that the operator trusts, by a manifest that front-end tools write.
+//! Persisted documents: those that callers send once and then refer to by hash (Apollo's automatic persisted queries), and
+//! trusted documents, from a manifest that front-end tools write.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -15,11 +15,11 @@ use super::graphql_request::{GraphqlRequest, PersistedQuery};
 use crate::json::UniqueKeys;
 use graphql_prepare::Preparer;
 
-/// Bytes that callers' documents may take, of all together.
-const MOST: u64 = 4 * 1024 * 1024;
-/// What one takes besides its text: its hash, and its place in the cache.
-const PER_DOCUMENT: usize = 128;
-/// A guess at how many there are, for the cache's first size.
+/// Most bytes of all callers' documents together.
+const MAX_BYTES: u64 = 4 * 1024 * 1024;
+/// Bytes of a document besides its text: its hash and its entry in the cache.
+const DOCUMENT_OVERHEAD: usize = 128;
+/// Expected number of documents, for the initial size of the cache.
 const DOCUMENTS: usize = 512;
 
 /// The documents that an operator trusts, by their ids.
@@ -121,32 +121,32 @@ impl TrustedDocuments {
     }
 }
 
-/// Finds the text that a request means.
-pub(super) struct Persisted {
+/// Resolves the document of a request.
+pub(super) struct PersistedDocuments {
     trusted: TrustedDocuments,
-    /// Trusted texts, for callers that send them whole.
+    /// Hashes of trusted texts, for callers that send the text.
     trusted_hashes: std::collections::HashSet<[u8; 32]>,
-    /// What callers have sent.
-    sent: Cache<[u8; 32], Arc<str>, Memory>,
+    /// Documents that callers have registered.
+    sent: Cache<[u8; 32], Arc<str>, TextWeight>,
 }
 
 #[derive(Clone)]
-struct Memory;
+struct TextWeight;
 
-impl Weighter<[u8; 32], Arc<str>> for Memory {
+impl Weighter<[u8; 32], Arc<str>> for TextWeight {
     fn weight(&self, _: &[u8; 32], text: &Arc<str>) -> u64 {
-        u64::try_from(text.len() + PER_DOCUMENT).unwrap_or(u64::MAX)
+        u64::try_from(text.len() + DOCUMENT_OVERHEAD).unwrap_or(u64::MAX)
     }
 }
 
-/// A document's text, and the hash by which it is to be known once it has proved to be good.
-pub(super) struct Found {
+/// A document's text, and the hash to register it by once it is validated.
+pub(super) struct ResolvedDocument {
     pub(super) text: Arc<str>,
-    pub(super) learn: Option<[u8; 32]>,
+    register_as: Option<[u8; 32]>,
 }
 
-impl Persisted {
-    /// Checks the trusted documents, and begins without any that was sent.
+impl PersistedDocuments {
+    /// Checks the trusted documents. No others are registered at first.
     ///
     /// # Errors
     ///
@@ -159,16 +159,16 @@ impl Persisted {
             })?;
         }
         let trusted_hashes = trusted.iter().map(|(_, text)| sha256(text)).collect();
-        Ok(Self { trusted, trusted_hashes, sent: Cache::with_weighter(DOCUMENTS, MOST, Memory) })
+        Ok(Self { trusted, trusted_hashes, sent: Cache::with_weighter(DOCUMENTS, MAX_BYTES, TextWeight) })
     }
 
-    /// The text that a request means, before anything is parsed.
+    /// The text of a request's document, before it is parsed.
     ///
     /// # Errors
     ///
-    /// `PERSISTED_QUERY_NOT_FOUND` for one that is not known or not trusted, `PERSISTED_QUERY_NOT_SUPPORTED` for another
-    /// protocol, `BAD_REQUEST` where id, hash and text are not of one document.
-    pub(super) fn find(&self, request: &mut GraphqlRequest) -> Result<Found, RequestError> {
+    /// `PERSISTED_QUERY_NOT_FOUND` for a document that is not registered or not trusted, `PERSISTED_QUERY_NOT_SUPPORTED` for
+    /// another version of the protocol, `BAD_REQUEST` if id, hash and text are of different documents.
+    pub(super) fn resolve(&self, request: &mut GraphqlRequest) -> Result<ResolvedDocument, RequestError> {
         if let Some(PersistedQuery { version, .. }) = &request.persisted_query
             && *version != 1
         {
@@ -177,7 +177,7 @@ impl Persisted {
         }
         let hash = request.persisted_query.as_ref().map(|query| query.sha256_hash.as_str());
         let query = request.query.take();
-        // An id that is not known is not passed over for the text or hash beside it: that may be of another document.
+        // An unknown id is an error even beside a text or hash, which may be of another document.
         let by_id = match &request.document_id {
             Some(id) => Some(self.trusted.by_id.get(id).ok_or_else(not_found)?),
             None => None,
@@ -188,44 +188,46 @@ impl Persisted {
                 let message = "The request's id, hash and text are not of one document.";
                 return Err(RequestError::new(ErrorCode::BadRequest, message));
             }
-            return Ok(Found { text: Arc::clone(text), learn: None });
+            return Ok(ResolvedDocument { text: Arc::clone(text), register_as: None });
         }
         let Some(query) = query else {
-            let known =
-                hash.and_then(digits).filter(|_| !self.trusted.only).and_then(|hash| self.sent.get(&hash));
-            return known.map(|text| Found { text, learn: None }).ok_or_else(not_found);
+            let known = hash
+                .and_then(parse_sha256_hex)
+                .filter(|_| !self.trusted.only)
+                .and_then(|hash| self.sent.get(&hash));
+            return known.map(|text| ResolvedDocument { text, register_as: None }).ok_or_else(not_found);
         };
         if self.trusted.only && !self.trusted_hashes.contains(&sha256(&query)) {
             return Err(not_found());
         }
-        let learn = match hash {
+        let register_as = match hash {
             None => None,
-            Some(hash) if digits(hash) == Some(sha256(&query)) => digits(hash),
+            Some(hash) if parse_sha256_hex(hash) == Some(sha256(&query)) => parse_sha256_hex(hash),
             Some(_) => {
                 let message = "\"extensions.persistedQuery.sha256Hash\" is not the hash of \"query\".";
                 return Err(RequestError::new(ErrorCode::BadRequest, message));
             }
         };
-        Ok(Found { text: query.into(), learn })
+        Ok(ResolvedDocument { text: query.into(), register_as })
     }
 
-    /// Whether a hash stands for a trusted document, as its id or as its text's hash.
+    /// Whether a hash is that of a trusted document: its id, or the hash of its text.
     fn names(&self, hash: &str, text: &str) -> bool {
         match self.trusted.by_id.get(hash) {
             Some(trusted) => **trusted == *text,
-            None => digits(hash) == Some(sha256(text)),
+            None => parse_sha256_hex(hash) == Some(sha256(text)),
         }
     }
 
-    /// Keeps a document that has proved to be good.
-    pub(super) fn learn(&self, Found { text, learn }: Found) {
-        if let Some(hash) = learn {
+    /// Registers a document that has been validated.
+    pub(super) fn register(&self, ResolvedDocument { text, register_as }: ResolvedDocument) {
+        if let Some(hash) = register_as {
             self.sent.insert(hash, text);
         }
     }
 }
 
-/// The message is the one that Apollo's clients look for, some of them by it.
+/// Some of Apollo's clients recognize the error by this message.
 fn not_found() -> RequestError {
     RequestError::new(ErrorCode::PersistedQueryNotFound, "PersistedQueryNotFound")
 }
@@ -236,8 +238,8 @@ fn sha256(text: &str) -> [u8; 32] {
     hash
 }
 
-/// 64 hexadecimal digits.
-fn digits(hash: &str) -> Option<[u8; 32]> {
+/// Parses 64 hexadecimal digits.
+fn parse_sha256_hex(hash: &str) -> Option<[u8; 32]> {
     let digits = hash.as_bytes();
     if digits.len() != 64 {
         return None;

@@ -1,36 +1,37 @@
-//! The links that lead through a list of Graph's, remembered in as little room as a cursor has: enough to see that they
-//! go round in a circle, of whatever length.
+//! Detects cycles in the links between a list's pages, with state that is small enough for a cursor.
 
 use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 
-/// Where a list has led so far: Brent's cycle detection. One link is held against all that follow it, and is replaced
-/// after as many steps as the one before was held for, doubled.
+/// Brent's cycle detection. One link is compared with all that follow it, and is replaced after twice as many steps as
+/// the one before. Serialized in cursors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub(super) struct Trail {
-    /// The link that is held; 0 for none.
-    held: u64,
-    /// How many steps it has been held for.
+pub(super) struct CycleDetector {
+    /// The hash of the link to compare with; 0 for none.
+    #[serde(rename = "held")]
+    reference: u64,
+    /// The steps since it was set.
     steps: u32,
-    /// For how many it is held.
-    most: u32,
+    /// The steps after which it is replaced.
+    #[serde(rename = "most")]
+    limit: u32,
 }
 
-impl Trail {
+impl CycleDetector {
     /// Whether no link has been followed.
     pub(super) fn is_start(&self) -> bool {
         *self == Self::default()
     }
 
-    /// Follows a link; `None` where that leads round in a circle.
+    /// Follows a link; `None` if that closes a cycle.
     pub(super) fn follow(self, link: &str) -> Option<Self> {
         let link = hash(link);
-        if link == self.held {
+        if link == self.reference {
             return None;
         }
         let steps = self.steps.saturating_add(1);
-        Some(if steps >= self.most {
-            Self { held: link, steps: 0, most: self.most.saturating_mul(2).max(1) }
+        Some(if steps >= self.limit {
+            Self { reference: link, steps: 0, limit: self.limit.saturating_mul(2).max(1) }
         } else {
             Self { steps, ..self }
         })
@@ -46,15 +47,15 @@ fn hash(link: &str) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::Trail;
+    use super::CycleDetector;
 
-    /// How many links are followed of a list that leads through `before` pages into a circle of `length`.
+    /// How many links are followed of a list that leads through `before` pages into a cycle of `length`.
     fn followed(before: usize, length: usize) -> Option<usize> {
-        let mut trail = Trail::default();
+        let mut detector = CycleDetector::default();
         for step in 0..10_000 {
             let page = if step < before { step } else { before + (step - before) % length };
-            trail = match trail.follow(&page.to_string()) {
-                Some(trail) => trail,
+            detector = match detector.follow(&page.to_string()) {
+                Some(detector) => detector,
                 None => return Some(step),
             };
         }
@@ -62,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn every_circle_ends_soon_after_it_closes() {
+    fn every_cycle_is_detected_soon_after_it_closes() {
         assert_eq!(followed(0, 1), Some(1));
         assert_eq!(followed(5, 1), Some(8));
         for before in 0..40 {
@@ -74,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_without_a_circle_is_followed_to_its_end() {
+    fn a_list_without_a_cycle_is_followed_to_its_end() {
         assert_eq!(followed(10_000, 1), None);
     }
 }

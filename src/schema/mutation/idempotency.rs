@@ -1,4 +1,4 @@
-//! Creates with an idempotency key: what an earlier call with it made is given again, and made once.
+//! Creates with an idempotency key: a repeated call returns the objects of the first and creates nothing twice.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,16 +14,16 @@ use crate::graph::models::NewEntity;
 use crate::graph::odata::{ListOptions, Select};
 use crate::graph::{Collection, CreateObserver, CreateOutcome, Created, Key, NoopObserver, Outcome};
 use crate::idempotency::{IdempotencyError, ItemState, Lease, Lookup, Scope, StoreError};
-use crate::schema::announcements::{Announcing, Place};
+use crate::schema::context::{schema_context, session};
 use crate::schema::error::{ErrorCode, FieldError};
-use crate::schema::request::{services, session};
+use crate::schema::status_events::{PublishingObserver, StatusTopic};
 
-/// Longest key, in characters.
-const LONGEST_KEY: usize = 255;
+/// Maximum length of a key, in characters.
+const MAX_KEY_LENGTH: usize = 255;
 
-/// The call that creates.
+/// A call that creates, and its idempotency key.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Call<'a> {
+pub(super) struct IdempotentCall<'a> {
     /// The mutation's field.
     pub(super) mutation: &'static str,
     /// The configuration that statuses are added to; `None` where one is created.
@@ -31,46 +31,46 @@ pub(super) struct Call<'a> {
     pub(super) idempotency_key: Option<&'a str>,
 }
 
-/// What a call has of a create.
-pub(super) struct Creation<T> {
+/// The result of a create, or of the create of an earlier call.
+pub(super) struct ReplayableCreate<T> {
     pub(super) created: Created<T>,
-    /// Whether an earlier call with the same key made it.
+    /// Whether an earlier call with the same key created it.
     pub(super) replayed: bool,
 }
 
-/// A result for each of what is to be created, in order.
-type Creations<T> = Vec<Result<Creation<T>, FieldError>>;
+/// One result for each object to create, in order.
+type ReplayableCreates<T> = Vec<Result<ReplayableCreate<T>, FieldError>>;
 
-/// Creates what no earlier call with the key has created, and gives the rest as it is.
+/// Creates what no earlier call with the key has created, and replays the rest.
 ///
 /// # Errors
 ///
-/// Where nothing is sent: a key that cannot be used, that came with other input, or whose first call is under way until
-/// the deadline; and where the present caller may not read the configuration.
+/// Errors of the whole call, which sent nothing: an invalid key, a key that was used with other input or whose first call
+/// is in progress until the deadline, and a caller who may not read the configuration.
 pub(super) async fn create<N: NewEntity>(
     ctx: &Context<'_>,
-    call: Call<'_>,
+    call: IdempotentCall<'_>,
     collection: &Collection<N::Entity>,
     new: Vec<N>,
-) -> Result<Creations<N::Entity>, FieldError> {
+) -> Result<ReplayableCreates<N::Entity>, FieldError> {
     let not_sent = |error: FieldError| error.with_outcome(Outcome::NotSent);
     let session = session(ctx).map_err(not_sent)?;
     let tenant = session.tenant_hint();
-    let announcements = &services(ctx).map_err(not_sent)?.announcements;
-    let announced = |journal: Arc<dyn CreateObserver>| match call.configuration.cloned() {
+    let events = &schema_context(ctx).map_err(not_sent)?.status_events;
+    let publishing = |observer: Arc<dyn CreateObserver>| match call.configuration.cloned() {
         Some(configuration) => {
-            let announcements = announcements.clone();
-            let place = Place { tenant_hint: tenant.clone(), configuration };
-            Arc::new(Announcing { journal, announcements, place })
+            let events = events.clone();
+            let topic = StatusTopic { tenant_hint: tenant.clone(), configuration };
+            Arc::new(PublishingObserver { observer, events, topic })
         }
-        None => journal,
+        None => observer,
     };
     let Some(key) = call.idempotency_key else {
-        let results = collection.create(new, announced(Arc::new(NoopObserver))).await;
-        return Ok(results.into_iter().map(|result| Ok(fresh(result?))).collect());
+        let results = collection.create(new, publishing(Arc::new(NoopObserver))).await;
+        return Ok(results.into_iter().map(|result| Ok(first_result(result?))).collect());
     };
-    check(key).map_err(not_sent)?;
-    let idempotency = &services(ctx).map_err(not_sent)?.idempotency;
+    check_key(key).map_err(not_sent)?;
+    let service = &schema_context(ctx).map_err(not_sent)?.idempotency;
     let scope = Scope {
         tenant: tenant.as_deref(),
         mutation: call.mutation,
@@ -80,32 +80,32 @@ pub(super) async fn create<N: NewEntity>(
     let deadline = Instant::from_std(session.deadline());
     let input: Vec<N> = new.iter().map(N::canonical).collect();
 
-    let mut is_allowed = false;
-    let claim = loop {
-        let entered = idempotency.look_up(scope, &input, new.len(), deadline).await;
-        let entry = match entered.map_err(|error| state_error(&error))? {
-            Lookup::Acquired(claim) if claim.items().iter().all(|item| *item == ItemState::Unwritten) => {
-                break claim;
+    let mut is_authorized = false;
+    let lease = loop {
+        let found = service.look_up(scope, &input, new.len(), deadline).await;
+        let lookup = match found.map_err(|error| state_error(&error))? {
+            Lookup::Acquired(lease) if lease.items().iter().all(|item| *item == ItemState::Unwritten) => {
+                break lease;
             }
-            entry => entry,
+            lookup => lookup,
         };
-        // What earlier calls did is told only to those whom Graph lets read the configuration.
-        if !is_allowed {
-            // An earlier call may have written: to this one that is neither told nor denied.
-            let untold = |error: FieldError| error.with_outcome(Outcome::Unknown);
-            allow(ctx, call.configuration).await.map_err(untold)?;
-            is_allowed = true;
+        // The results of earlier calls are only for callers who may read the configuration.
+        if !is_authorized {
+            // Whether an earlier call has written is not disclosed.
+            let undisclosed = |error: FieldError| error.with_outcome(Outcome::Unknown);
+            authorize(ctx, call.configuration).await.map_err(undisclosed)?;
+            is_authorized = true;
         }
-        match entry {
-            Lookup::Acquired(claim) => break claim,
+        match lookup {
+            Lookup::Acquired(lease) => break lease,
             Lookup::Completed(items) => {
-                let recalled = items.iter().zip(&new).map(|(item, new)| recall(collection, item, new));
-                return Ok(join_all(recalled).await);
+                let replayed = items.iter().zip(&new).map(|(item, new)| replay(collection, item, new));
+                return Ok(join_all(replayed).await);
             }
             Lookup::StoreFull(items) => {
                 let left = items.iter().zip(&new).map(async |(item, new)| match item {
                     ItemState::Unwritten => Err(state_error(&StoreError::Full.into())),
-                    item => recall(collection, item, new).await,
+                    item => replay(collection, item, new).await,
                 });
                 return Ok(join_all(left).await);
             }
@@ -114,7 +114,7 @@ pub(super) async fn create<N: NewEntity>(
                     "The idempotency key came with other input before: use a new key for a new request.";
                 return Err(not_sent(FieldError::new(ErrorCode::IdempotencyKeyReused, message)));
             }
-            Lookup::InProgress(waiting) => match timeout_at(deadline, waiting.changed()).await {
+            Lookup::InProgress(record) => match timeout_at(deadline, record.changed()).await {
                 Ok(changed) => changed.map_err(|error| state_error(&error))?,
                 Err(_elapsed) => {
                     return Err(unknown("The first call with this idempotency key is still under way"));
@@ -123,50 +123,50 @@ pub(super) async fn create<N: NewEntity>(
         }
     };
 
-    let known = claim.items().to_vec();
-    let free: Vec<usize> = known
+    let items = lease.items().to_vec();
+    let unwritten: Vec<usize> = items
         .iter()
         .enumerate()
         .filter(|(_, item)| **item == ItemState::Unwritten)
         .map(|(index, _)| index)
         .collect();
-    let to_create = free.iter().map(|index| new[*index].clone()).collect();
-    let journal = Arc::new(LedgerJournal {
-        claim: Mutex::new(Some(claim)),
-        items: free,
+    let to_create = unwritten.iter().map(|index| new[*index].clone()).collect();
+    let observer = Arc::new(LeaseObserver {
+        lease: Mutex::new(Some(lease)),
+        items: unwritten,
         may_have_sent: AtomicBool::new(false),
         deadline,
     });
-    let mut results = collection.create(to_create, announced(journal)).await.into_iter();
-    let creations = known.iter().zip(&new).map(|(item, new)| {
-        let fresh = (*item == ItemState::Unwritten).then(|| results.next()).flatten();
+    let mut results = collection.create(to_create, publishing(observer)).await.into_iter();
+    let creates = items.iter().zip(&new).map(|(item, new)| {
+        let result = (*item == ItemState::Unwritten).then(|| results.next()).flatten();
         async move {
-            match fresh {
-                Some(result) => result.map(self::fresh).map_err(|error| keyed(error.into())),
-                None => recall(collection, item, new).await,
+            match result {
+                Some(result) => result.map(first_result).map_err(|error| repeatable(error.into())),
+                None => replay(collection, item, new).await,
             }
         }
     });
-    Ok(join_all(creations).await)
+    Ok(join_all(creates).await)
 }
 
-fn fresh<T>(created: Created<T>) -> Creation<T> {
-    Creation { created, replayed: false }
+fn first_result<T>(created: Created<T>) -> ReplayableCreate<T> {
+    ReplayableCreate { created, replayed: false }
 }
 
 /// 1 to 255 visible ASCII characters.
-fn check(key: &str) -> Result<(), FieldError> {
-    if (1..=LONGEST_KEY).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic()) {
+fn check_key(key: &str) -> Result<(), FieldError> {
+    if (1..=MAX_KEY_LENGTH).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Ok(());
     }
     Err(FieldError::bad_user_input(format!(
-        "`input.idempotencyKey` must have 1 to {LONGEST_KEY} visible ASCII characters, as a UUID has."
+        "`input.idempotencyKey` must have 1 to {MAX_KEY_LENGTH} visible ASCII characters, as a UUID has."
     )))
 }
 
-/// Whether the present caller may know what earlier calls did: Graph lets the token read the configuration, or where
-/// there is none yet, configurations.
-async fn allow(ctx: &Context<'_>, configuration: Option<&Key>) -> Result<(), FieldError> {
+/// Checks that the present caller may get the results of earlier calls: the token can read the configuration or, where one
+/// is created, configurations.
+async fn authorize(ctx: &Context<'_>, configuration: Option<&Key>) -> Result<(), FieldError> {
     let configurations = session(ctx)?.ios_lob_app_provisioning_configurations().collection();
     let select = Select::from(["id"]);
     match configuration {
@@ -182,18 +182,18 @@ async fn allow(ctx: &Context<'_>, configuration: Option<&Key>) -> Result<(), Fie
     }
 }
 
-/// What an earlier call made, without making it again.
-async fn recall<N: NewEntity>(
+/// The result of an earlier call's create.
+async fn replay<N: NewEntity>(
     collection: &Collection<N::Entity>,
     item: &ItemState,
     new: &N,
-) -> Result<Creation<N::Entity>, FieldError> {
+) -> Result<ReplayableCreate<N::Entity>, FieldError> {
     if let ItemState::Created(key) = item {
         let key = Key::new(key.as_str()).map_err(|_| FieldError::unusable_key())?;
-        return Ok(Creation { created: Created::Key(key), replayed: true });
+        return Ok(ReplayableCreate { created: Created::Key(key), replayed: true });
     }
     if let Some(entity) = collection.created_before(new).await {
-        return Ok(Creation { created: Created::Entity(entity), replayed: true });
+        return Ok(ReplayableCreate { created: Created::Entity(entity), replayed: true });
     }
     Err(match item {
         ItemState::Applied => FieldError::created_without_key().with_outcome(Outcome::Applied),
@@ -208,8 +208,8 @@ fn unknown(what: &str) -> FieldError {
     error.with_outcome(Outcome::Unknown).retryable()
 }
 
-/// With a key, a create of which nothing is known may be sent again: it is not made twice.
-fn keyed(error: FieldError) -> FieldError {
+/// Marks a create of unknown outcome as retryable: with a key it is not done twice.
+fn repeatable(error: FieldError) -> FieldError {
     if error.code() != ErrorCode::OutcomeUnknown {
         return error;
     }
@@ -221,8 +221,8 @@ fn may_be_repeated(what: &str) -> String {
     format!("{what}: it may have happened. Repeating the call with its key creates nothing twice.")
 }
 
-/// A full store knows that the key is new, and so does one that said so before it failed. Where it cannot be
-/// asked, an earlier call may have written.
+/// The error of a key that cannot be used. A full store knows that the key is new, and so does a store that answered so
+/// before it failed. If it cannot be read, an earlier call may have written.
 fn state_error(error: &IdempotencyError) -> FieldError {
     let outcome = match error {
         IdempotencyError::Store(StoreError::Full)
@@ -237,33 +237,33 @@ fn state_error(error: &IdempotencyError) -> FieldError {
     FieldError::new(ErrorCode::StateUnavailable, message).retryable().with_outcome(outcome)
 }
 
-/// Notes in the idempotency what becomes of creates.
-struct LedgerJournal {
-    claim: Mutex<Option<Lease>>,
-    /// Which of the record's items each create is.
+/// Records the outcomes of creates in the leased record.
+struct LeaseObserver {
+    lease: Mutex<Option<Lease>>,
+    /// The index of each create's item in the record.
     items: Vec<usize>,
     may_have_sent: AtomicBool,
-    /// When the caller stops waiting.
+    /// The caller's deadline.
     deadline: Instant,
 }
 
-impl LedgerJournal {
+impl LeaseObserver {
     fn item(&self, create: usize) -> usize {
         self.items.get(create).copied().unwrap_or(usize::MAX)
     }
 }
 
 #[async_trait]
-impl CreateObserver for LedgerJournal {
+impl CreateObserver for LeaseObserver {
     async fn before_send(&self, creates: &[usize]) -> Result<(), Arc<dyn std::error::Error + Send + Sync>> {
         let items: Vec<usize> = creates.iter().map(|create| self.item(*create)).collect();
         self.may_have_sent.store(true, Ordering::Relaxed);
-        let mut claim = self.claim.lock().await;
-        let noted = match claim.as_mut() {
-            Some(claim) => claim.mark_in_progress(&items).await,
+        let mut lease = self.lease.lock().await;
+        let marked = match lease.as_mut() {
+            Some(lease) => lease.mark_in_progress(&items).await,
             None => Err(IdempotencyError::LeaseLost),
         };
-        noted.map_err(|error| Arc::new(error) as Arc<dyn std::error::Error + Send + Sync>)
+        marked.map_err(|error| Arc::new(error) as Arc<dyn std::error::Error + Send + Sync>)
     }
 
     async fn after_send(&self, creates: &[(usize, CreateOutcome)]) {
@@ -275,24 +275,24 @@ impl CreateObserver for LedgerJournal {
         };
         let changes: Vec<_> =
             creates.iter().map(|(create, fate)| (self.item(*create), state(fate))).collect();
-        if let Some(claim) = self.claim.lock().await.as_mut()
-            && let Err(error) = claim.record_outcomes(&changes).await
+        if let Some(lease) = self.lease.lock().await.as_mut()
+            && let Err(error) = lease.record_outcomes(&changes).await
         {
-            // The record says that it is under way, so that nobody sends it again; the claim notes the rest as
-            // soon as it can.
+            // The record has the write in progress, so that it is not sent again; the lease stores the outcome as soon as
+            // it can.
             warn!(%error, "what became of a write could not be noted yet");
         }
     }
 
     async fn close(&self) {
-        let Some(claim) = self.claim.lock().await.take() else { return };
-        let finished = if self.may_have_sent.load(Ordering::Relaxed) {
-            claim.release().await
+        let Some(lease) = self.lease.lock().await.take() else { return };
+        let released = if self.may_have_sent.load(Ordering::Relaxed) {
+            lease.release().await
         } else {
-            // The caller waits for this, and the claim ends itself where it is dropped.
-            timeout_at(self.deadline, claim.release()).await.unwrap_or(Ok(()))
+            // The caller waits for this; a dropped lease releases itself.
+            timeout_at(self.deadline, lease.release()).await.unwrap_or(Ok(()))
         };
-        if let Err(error) = finished {
+        if let Err(error) = released {
             warn!(%error, "a call's end could not be noted yet");
         }
     }

@@ -4,36 +4,37 @@ use std::sync::Arc;
 
 use async_graphql::Context;
 
-use super::keyed::Creation;
+use super::idempotency::ReplayableCreate;
 use crate::graph::{Created, Key, Outcome, models};
+use crate::schema::context::request_context;
+use crate::schema::entity_cache::Properties;
 use crate::schema::error::FieldError;
-use crate::schema::request::{Properties, request};
 use crate::schema::selection::Selected;
 use crate::schema::types::DeviceStatus;
 
 /// A device status that is there.
 #[derive(Debug)]
-pub(super) struct Made {
+pub(super) struct CreatedDeviceStatus {
     /// Graph's key of it.
     pub(super) key: Key,
     /// Whether an earlier call with the same idempotency key made it.
     pub(super) replayed: bool,
 }
 
-impl Made {
+impl CreatedDeviceStatus {
     /// Keeps what Graph answered with, so that it is not read again.
     pub(super) fn new(
         ctx: &Context<'_>,
         configuration: &Key,
-        creation: Creation<models::DeviceStatus>,
+        creation: ReplayableCreate<models::DeviceStatus>,
     ) -> Result<Self, FieldError> {
-        let Creation { created, replayed } = creation;
+        let ReplayableCreate { created, replayed } = creation;
         let key = match created {
             Created::Entity(entity) => {
                 let entity = Arc::new(entity);
                 let status = DeviceStatus::new(configuration.clone(), Arc::clone(&entity))?;
                 let place = (configuration.clone(), status.key().clone());
-                request(ctx)?.device_statuses.keep(place, Properties::All, Some(entity));
+                request_context(ctx)?.device_statuses.insert(place, Properties::All, Some(entity));
                 status.key().clone()
             }
             Created::Key(key) => key,

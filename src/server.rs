@@ -12,9 +12,9 @@ mod health;
 mod kept;
 mod listener;
 mod media_type;
+mod qvalue;
 mod router;
 mod settings;
-mod weight;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use self::app::App;
-use self::concurrency_limiter::Admission;
+use self::concurrency_limiter::ConcurrencyLimiter;
 pub use self::concurrency_limiter::ConcurrencyLimits;
 pub use self::graphiql::GraphiqlSettings;
 #[cfg(any(test, fuzzing))]
@@ -40,9 +40,10 @@ use crate::memory::MemoryBudget;
 use crate::schema::Api;
 use crate::telemetry::metrics;
 
-/// Most bytes of all unfinished heads on the admin listener, which the memory of the public one has no part in.
-const ADMIN_HEADS: usize = 16 * 1024 * 1024;
-/// Of the admin listener, whose clients are the operator's.
+/// Maximum size of all incomplete request heads on the admin listener, in bytes. They do not count toward the memory of the
+/// public listener.
+const MAX_ADMIN_HEAD_BYTES: usize = 16 * 1024 * 1024;
+/// Limits of the admin listener, whose clients are the operator's.
 const ADMIN_CONNECTIONS: ConnectionLimits = ConnectionLimits {
     max_connections: 10_000,
     header_timeout: Duration::from_secs(10),
@@ -50,12 +51,12 @@ const ADMIN_CONNECTIONS: ConnectionLimits = ConnectionLimits {
     send_timeout: Duration::from_secs(60),
     half_close_window: HALF_CLOSE_WINDOW,
 };
-/// What a request that is under way at a shutdown is given beyond its deadline, to send its answer.
-const TO_ANSWER: Duration = Duration::from_secs(1);
+/// Time beyond its time limit for sending the response to a request, while the gateway shuts down.
+const RESPONSE_GRACE: Duration = Duration::from_secs(1);
 
-/// Serves the gateway on `public` and its health on `admin`, until `shutdown` resolves. Then it is not ready at once;
-/// after the drain delay no connection is taken any more, and what has been sent to Graph is finished within the drain
-/// time-out, writes that nobody waits for included. Gives the number of writes that were cut off.
+/// Serves the gateway on `public` and its health on `admin`, until `shutdown` resolves. Then `/readyz` fails at once. After
+/// the drain delay no new connection is accepted, and requests in flight and writes that were sent to Graph are finished
+/// within the drain timeout. Returns the number of writes that were cut off.
 pub async fn run(
     public: TcpListener,
     admin: TcpListener,
@@ -66,70 +67,71 @@ pub async fn run(
 ) -> usize {
     let readiness = Readiness::ready();
     let Settings { request_timeout, drain_delay, drain_timeout, concurrency, connections, .. } = settings;
-    let streams = ConcurrencyLimits {
+    let subscriptions = ConcurrencyLimits {
         max_concurrent_requests: settings.max_subscriptions,
         max_queued_requests: 0,
         ..concurrency
     };
-    let streams = Admission::new(streams, metrics::stream);
-    let admission = Admission::new(concurrency, metrics::in_flight);
-    let stopping_streams = CancellationToken::new();
-    let (bodies, answers) =
-        (MemoryBudget::new(settings.max_buffered_bytes), MemoryBudget::new(settings.max_buffered_bytes));
-    let stopping = stopping_streams.clone();
-    let app =
-        Arc::new(App { api, graph: graph.clone(), admission, streams, stopping, bodies, answers, settings });
+    let draining = CancellationToken::new();
+    let app = Arc::new(App {
+        api,
+        graph: graph.clone(),
+        request_limiter: ConcurrencyLimiter::new(concurrency, metrics::in_flight),
+        subscription_limiter: ConcurrencyLimiter::new(subscriptions, metrics::stream),
+        draining: draining.clone(),
+        request_memory: MemoryBudget::new(settings.max_buffered_bytes),
+        response_memory: MemoryBudget::new(settings.max_buffered_bytes),
+        settings,
+    });
 
-    let (draining, drain_begins) = oneshot::channel::<()>();
-    let stopping = {
-        let (readiness, graph) = (readiness.clone(), graph.clone());
+    let begin_drain = {
+        let (readiness, graph, draining) = (readiness.clone(), graph.clone(), draining.clone());
         async move {
             shutdown.await;
-            readiness.not_any_more();
+            readiness.set_not_ready();
             graph.stop_waiting();
             info!(delay_ms = drain_delay.as_millis(), "shutting down");
             tokio::time::sleep(drain_delay).await;
-            stopping_streams.cancel();
+            draining.cancel();
             graph.stop_sending();
-            drop(draining);
         }
     };
     let drained = async {
-        let longest_request = request_timeout + TO_ANSWER;
-        let drain = longest_request.min(drain_timeout);
-        let (router, heads) = (router::public(&app), Arc::clone(&app.bodies));
-        listener::serve(public, router, connections, &heads, longest_request, stopping, drain).await;
+        let max_request_time = request_timeout + RESPONSE_GRACE;
+        let drain = max_request_time.min(drain_timeout);
+        let (router, heads) = (router::public(&app), Arc::clone(&app.request_memory));
+        listener::serve(public, router, connections, &heads, max_request_time, begin_drain, drain).await;
         graph.written().await;
     };
     let overdue = async {
-        let _ = drain_begins.await;
+        draining.cancelled().await;
         tokio::time::sleep(drain_timeout).await;
     };
-    // The admin listener goes last, so that whoever asks is told "not ready" rather than nothing.
+    // The admin listener stops last, so that `/readyz` responds during the whole shutdown.
     let (served, until_served) = oneshot::channel::<()>();
     let public = async {
         let mut drained = std::pin::pin!(drained);
         tokio::select! {
             () = &mut drained => {}
             () = overdue => {
-                warn!(timeout_ms = drain_timeout.as_millis(), "the drain time-out has passed");
-                // Callers of writes that are cut off are told that the outcome is unknown.
+                warn!(timeout_ms = drain_timeout.as_millis(), "the drain timeout has passed");
+                // Callers of writes that are cut off get `OUTCOME_UNKNOWN`.
                 graph.cut_off();
-                let _ = tokio::time::timeout(TO_ANSWER, drained).await;
+                let _ = tokio::time::timeout(RESPONSE_GRACE, drained).await;
             }
         }
         drop(served);
     };
     let health = health::router(readiness, Arc::clone(&app));
-    let heads = MemoryBudget::new(ADMIN_HEADS);
+    let heads = MemoryBudget::new(MAX_ADMIN_HEAD_BYTES);
     let admin = listener::serve(
         admin,
         health,
         ADMIN_CONNECTIONS,
         &heads,
-        TO_ANSWER,
+        RESPONSE_GRACE,
         until_served.map(|_| ()),
-        TO_ANSWER,
+        RESPONSE_GRACE,
     );
     future::join(public, admin).await;
     graph.writes_under_way()

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::concurrency_limiter::Admission;
+use super::concurrency_limiter::ConcurrencyLimiter;
 use super::settings::Settings;
 use crate::graph;
 use crate::memory::MemoryBudget;
@@ -14,11 +14,13 @@ use crate::schema::Api;
 pub(super) struct App {
     pub(super) api: Api,
     pub(super) graph: graph::Client,
-    pub(super) admission: Admission,
-    pub(super) streams: Admission,
-    /// Cancelled when no more is begun: streams end then.
-    pub(super) stopping: CancellationToken,
-    pub(super) bodies: Arc<MemoryBudget>,
-    pub(super) answers: Arc<MemoryBudget>,
+    pub(super) request_limiter: ConcurrencyLimiter,
+    pub(super) subscription_limiter: ConcurrencyLimiter,
+    /// Cancelled when a shutdown begins to drain: subscriptions end then.
+    pub(super) draining: CancellationToken,
+    /// Memory of request bodies and WebSocket messages.
+    pub(super) request_memory: Arc<MemoryBudget>,
+    /// Memory of responses that are being built or have not been sent.
+    pub(super) response_memory: Arc<MemoryBudget>,
     pub(super) settings: Settings,
 }

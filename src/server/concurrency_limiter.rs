@@ -1,6 +1,5 @@
-//! How many requests are taken at a time: so many in flight, some more that wait for their turn, and of both no more than
-//! a share for any one token. Past it a request is refused at once, so that those that were taken are served. Streams are
-//! taken likewise, and counted apart.
+//! Limits the requests in flight, the requests that wait for one of those to end, and the share of both that one caller may
+//! use. Requests beyond a limit are rejected at once. Subscriptions have a limiter of their own.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,97 +23,105 @@ pub struct ConcurrencyLimits {
     pub max_caller_share: usize,
 }
 
-/// Takes requests in.
-pub(super) struct Admission {
+/// Grants permits to requests.
+pub(super) struct ConcurrencyLimiter {
     in_flight: Arc<Semaphore>,
-    /// Room for those in flight and those that wait.
-    taken: Arc<Semaphore>,
-    most_of_a_token: usize,
-    counted: fn() -> metrics::Counted,
+    /// Permits of the requests in flight and of those that wait.
+    in_flight_or_queued: Arc<Semaphore>,
+    per_caller_limit: usize,
+    gauge: fn() -> metrics::Counted,
     key: hmac::Key,
-    by_token: Arc<ByToken>,
+    requests_by_caller: Arc<RequestsByCaller>,
 }
 
-/// How many requests each token has, by its keyed hash; one that has none is not there.
-type ByToken = Mutex<HashMap<[u8; 32], usize>>;
+/// Number of requests of each caller, by the keyed hash of the token. Callers without requests have no entry.
+type RequestsByCaller = Mutex<HashMap<[u8; 32], usize>>;
 
-/// A request that was taken, until this is dropped.
-pub(super) struct Admitted {
-    _taken: OwnedSemaphorePermit,
+/// Permission to execute a request; returned when it is dropped.
+pub(super) struct Permit {
+    _in_flight_or_queued: OwnedSemaphorePermit,
     _in_flight: OwnedSemaphorePermit,
-    _counted: metrics::Counted,
-    _of_a_token: OfAToken,
+    _gauge: metrics::Counted,
+    _caller: CallerPermit,
 }
 
-struct OfAToken {
-    by_token: Arc<ByToken>,
+/// One request of a caller's share; returned when it is dropped.
+struct CallerPermit {
+    requests_by_caller: Arc<RequestsByCaller>,
     token: [u8; 32],
 }
 
-impl Admission {
+impl ConcurrencyLimiter {
     /// # Panics
     ///
-    /// Where the machine gives no random numbers.
-    pub(super) fn new(limits: ConcurrencyLimits, counted: fn() -> metrics::Counted) -> Self {
+    /// If the system provides no random numbers.
+    pub(super) fn new(limits: ConcurrencyLimits, gauge: fn() -> metrics::Counted) -> Self {
         let ConcurrencyLimits { max_concurrent_requests, max_queued_requests, max_caller_share } = limits;
-        let most = max_concurrent_requests.saturating_add(max_queued_requests).min(Semaphore::MAX_PERMITS);
+        let max_requests =
+            max_concurrent_requests.saturating_add(max_queued_requests).min(Semaphore::MAX_PERMITS);
         Self {
             in_flight: Arc::new(Semaphore::new(max_concurrent_requests.min(Semaphore::MAX_PERMITS))),
-            taken: Arc::new(Semaphore::new(most)),
-            most_of_a_token: (most.saturating_mul(max_caller_share) / 100).max(1),
-            counted,
+            in_flight_or_queued: Arc::new(Semaphore::new(max_requests)),
+            per_caller_limit: (max_requests.saturating_mul(max_caller_share) / 100).max(1),
+            gauge,
             key: hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new()).expect("random numbers"),
-            by_token: Arc::default(),
+            requests_by_caller: Arc::default(),
         }
     }
 
-    /// Takes a request that comes with `token`, at once or when its turn comes before `deadline`.
-    pub(super) async fn admit(
+    /// Acquires a permit for a request with `token`, and waits for it until `deadline` if the queue has room.
+    ///
+    /// # Errors
+    ///
+    /// The limit that was reached, which is also counted in the metrics.
+    pub(super) async fn acquire(
         &self,
         token: Option<&Authorization>,
         deadline: Instant,
-    ) -> Result<Admitted, Overloaded> {
-        let refuse = |reason| {
+    ) -> Result<Permit, Overloaded> {
+        let reject = |reason| {
             metrics::refused(reason);
             reason
         };
-        let of_a_token = self.of_a_token(token).ok_or_else(|| refuse(Overloaded::TokenShare))?;
-        let taken = Arc::clone(&self.taken).try_acquire_owned().map_err(|_| refuse(Overloaded::Full))?;
+        let caller = self.try_acquire_for(token).ok_or_else(|| reject(Overloaded::TokenShare))?;
+        let in_flight_or_queued = Arc::clone(&self.in_flight_or_queued)
+            .try_acquire_owned()
+            .map_err(|_| reject(Overloaded::Full))?;
         let waiting = metrics::waiting();
-        let turn = Arc::clone(&self.in_flight).acquire_owned();
-        let turn = tokio::time::timeout_at(deadline, turn).await;
+        let in_flight = Arc::clone(&self.in_flight).acquire_owned();
+        let in_flight = tokio::time::timeout_at(deadline, in_flight).await;
         drop(waiting);
-        match turn {
-            Ok(Ok(in_flight)) => Ok(Admitted {
-                _taken: taken,
+        match in_flight {
+            Ok(Ok(in_flight)) => Ok(Permit {
+                _in_flight_or_queued: in_flight_or_queued,
                 _in_flight: in_flight,
-                _counted: (self.counted)(),
-                _of_a_token: of_a_token,
+                _gauge: (self.gauge)(),
+                _caller: caller,
             }),
-            Ok(Err(_)) | Err(_) => Err(refuse(Overloaded::WaitedTooLong)),
+            Ok(Err(_)) | Err(_) => Err(reject(Overloaded::WaitedTooLong)),
         }
     }
 
-    fn of_a_token(&self, token: Option<&Authorization>) -> Option<OfAToken> {
+    fn try_acquire_for(&self, token: Option<&Authorization>) -> Option<CallerPermit> {
         let token = token.map_or([0; 32], |token| token.keyed_hash(&self.key));
-        let mut by_token = self.by_token.lock().unwrap_or_else(PoisonError::into_inner);
-        let requests = by_token.entry(token).or_default();
-        if *requests >= self.most_of_a_token {
+        let mut requests_by_caller = self.requests_by_caller.lock().unwrap_or_else(PoisonError::into_inner);
+        let requests = requests_by_caller.entry(token).or_default();
+        if *requests >= self.per_caller_limit {
             return None;
         }
         *requests += 1;
-        drop(by_token);
-        Some(OfAToken { by_token: Arc::clone(&self.by_token), token })
+        drop(requests_by_caller);
+        Some(CallerPermit { requests_by_caller: Arc::clone(&self.requests_by_caller), token })
     }
 }
 
-impl Drop for OfAToken {
+impl Drop for CallerPermit {
     fn drop(&mut self) {
-        let mut by_token = self.by_token.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(requests) = by_token.get_mut(&self.token) {
+        let mut requests_by_caller = self.requests_by_caller.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(requests) = requests_by_caller.get_mut(&self.token) {
             *requests -= 1;
             if *requests == 0 {
-                by_token.remove(&self.token);
+                requests_by_caller.remove(&self.token);
             }
         }
     }
@@ -128,43 +135,43 @@ mod tests {
     use http::HeaderValue;
     use tokio::time::Instant;
 
-    use super::{Admission, Authorization, ConcurrencyLimits, Overloaded};
+    use super::{Authorization, ConcurrencyLimiter, ConcurrencyLimits, Overloaded};
     use crate::telemetry::metrics;
 
     fn of(token: &'static str) -> Authorization {
         Authorization::parse(&HeaderValue::from_static(token)).unwrap()
     }
 
-    fn admission(concurrent: usize, queued: usize, share: usize) -> Admission {
+    fn limiter(concurrent: usize, queued: usize, share: usize) -> ConcurrencyLimiter {
         let limits = ConcurrencyLimits {
             max_concurrent_requests: concurrent,
             max_queued_requests: queued,
             max_caller_share: share,
         };
-        Admission::new(limits, metrics::in_flight)
+        ConcurrencyLimiter::new(limits, metrics::in_flight)
     }
 
     #[tokio::test(start_paused = true)]
     async fn so_many_are_in_flight_some_wait_and_the_rest_is_refused_at_once() {
-        let admission = admission(2, 1, 100);
+        let limiter = limiter(2, 1, 100);
         let deadline = Instant::now() + Duration::from_secs(5);
-        let admit = || admission.admit(None, deadline);
-        let (first, _second) = (admit().await.unwrap(), admit().await.unwrap());
+        let acquire = || limiter.acquire(None, deadline);
+        let (first, _second) = (acquire().await.unwrap(), acquire().await.unwrap());
         let waiting = tokio::spawn({
-            let turn = std::sync::Arc::clone(&admission.in_flight);
+            let turn = std::sync::Arc::clone(&limiter.in_flight);
             async move { turn.acquire_owned().await.is_ok() }
         });
         tokio::task::yield_now().await;
         drop(first);
         assert!(waiting.await.unwrap());
-        let _third = admit().await.unwrap();
+        let _third = acquire().await.unwrap();
         // Two in flight; a third waits until its deadline, and a fourth has no room to wait.
         let start = Instant::now();
-        let mut waits = std::pin::pin!(admit());
+        let mut waits = std::pin::pin!(acquire());
         assert!(futures_util::poll!(&mut waits).is_pending());
         let another = of("Bearer a");
         let refused =
-            admission.admit(Some(&another), deadline).now_or_never().expect("it is refused at once");
+            limiter.acquire(Some(&another), deadline).now_or_never().expect("it is refused at once");
         assert_eq!(refused.err(), Some(Overloaded::Full));
         assert_eq!(waits.await.err(), Some(Overloaded::WaitedTooLong));
         assert_eq!(start.elapsed(), Duration::from_secs(5));
@@ -172,17 +179,21 @@ mod tests {
 
     #[tokio::test]
     async fn one_token_has_its_share_and_no_more() {
-        let admission = admission(8, 0, 25);
+        let limiter = limiter(8, 0, 25);
         let deadline = Instant::now() + Duration::from_secs(5);
         let (a, b) = (of("Bearer a"), of("Bearer b"));
-        let first = admission.admit(Some(&a), deadline).await.unwrap();
-        let _second = admission.admit(Some(&a), deadline).await.unwrap();
+        let first = limiter.acquire(Some(&a), deadline).await.unwrap();
+        let _second = limiter.acquire(Some(&a), deadline).await.unwrap();
         for refused in [&a, &of("bearer a"), &of("BEARER   a")] {
-            assert_eq!(admission.admit(Some(refused), deadline).await.err(), Some(Overloaded::TokenShare));
+            assert_eq!(limiter.acquire(Some(refused), deadline).await.err(), Some(Overloaded::TokenShare));
         }
-        let _other = admission.admit(Some(&b), deadline).await.unwrap();
+        let _other = limiter.acquire(Some(&b), deadline).await.unwrap();
         drop(first);
-        let _again = admission.admit(Some(&a), deadline).await.unwrap();
-        assert_eq!(admission.by_token.lock().unwrap().len(), 2, "known only while they have requests");
+        let _again = limiter.acquire(Some(&a), deadline).await.unwrap();
+        assert_eq!(
+            limiter.requests_by_caller.lock().unwrap().len(),
+            2,
+            "known only while they have requests"
+        );
     }
 }

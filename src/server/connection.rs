@@ -80,9 +80,9 @@ pub(super) async fn serve(
             let answer = router.clone().call(request);
             async move {
                 let answer = answer.await?;
-                let is_endless = answer.extensions().get::<Endless>().is_some();
-                under_way.answered(is_endless);
-                Ok::<_, std::convert::Infallible>(answer.map(|body| match is_endless {
+                let is_streaming = answer.extensions().get::<StreamingResponse>().is_some();
+                under_way.answered(is_streaming);
+                Ok::<_, std::convert::Infallible>(answer.map(|body| match is_streaming {
                     true => Body::new(Streamed { body, under_way }),
                     false => Body::new(Kept::new(body, under_way)),
                 }))
@@ -203,12 +203,12 @@ struct Ready {
     /// The request's.
     number: u64,
     since: Instant,
-    is_endless: bool,
+    is_streaming: bool,
 }
 
 /// Marks an answer that goes on for as long as its client likes.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Endless;
+pub(super) struct StreamingResponse;
 
 /// The client of a request, as the connection knows it.
 #[derive(Debug, Clone)]
@@ -216,8 +216,8 @@ pub(super) struct Client(Arc<Activity>);
 
 impl Client {
     /// Whether it has answers yet to take.
-    pub(super) fn is_behind(&self) -> bool {
-        self.0.state().answers.iter().any(|answer| !answer.is_endless)
+    pub(super) fn has_unread_responses(&self) -> bool {
+        self.0.state().answers.iter().any(|answer| !answer.is_streaming)
     }
 
     /// A token that is cancelled when the client leaves, to be asked for when its request has come whole and before that is
@@ -307,7 +307,7 @@ impl Activity {
             state.grace = None;
             state.departure.cancel();
         }
-        if state.sending_side != SendingSide::Open && state.answers.iter().any(|answer| answer.is_endless) {
+        if state.sending_side != SendingSide::Open && state.answers.iter().any(|answer| answer.is_streaming) {
             return Poll::Ready(());
         }
         Poll::Pending
@@ -405,8 +405,8 @@ impl UnderWay {
         Self { activity: Arc::clone(activity), number }
     }
 
-    fn answered(&self, is_endless: bool) {
-        let ready = Ready { number: self.number, since: Instant::now(), is_endless };
+    fn answered(&self, is_streaming: bool) {
+        let ready = Ready { number: self.number, since: Instant::now(), is_streaming };
         self.activity.state().answers.push(ready);
     }
 
@@ -414,7 +414,7 @@ impl UnderWay {
     fn goes_on(&self) {
         let mut state = self.activity.state();
         state.answers.retain(|answer| answer.number != self.number);
-        state.answers.push(Ready { number: self.number, since: Instant::now(), is_endless: true });
+        state.answers.push(Ready { number: self.number, since: Instant::now(), is_streaming: true });
     }
 }
 

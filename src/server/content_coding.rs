@@ -3,65 +3,65 @@
 use http::HeaderMap;
 use http::header::ACCEPT_ENCODING;
 
-use super::weight::{FULL, NOT_ACCEPTABLE, thousandths};
+use super::qvalue::{MAX_QVALUE, NOT_ACCEPTABLE, parse_qvalue};
 
 const IDENTITY: &str = "identity";
 
-/// The codings that a client accepts, each with its weight in thousandths.
+/// The codings that a client accepts, each with its quality value in thousandths.
 #[derive(Debug)]
 pub(super) struct AcceptedCodings(Vec<(String, u16)>);
 
 impl AcceptedCodings {
-    /// Reads every `Accept-Encoding` header. A coding whose weight cannot be read is not acceptable.
+    /// Reads every `Accept-Encoding` header. A coding whose quality value cannot be parsed is not acceptable.
     pub(super) fn of(headers: &HeaderMap) -> Self {
         let values = headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
         let members = values.flat_map(|value| value.split(',')).filter(|member| !member.trim().is_empty());
         Self(members.map(member).collect())
     }
 
-    /// The best of `codings`, which are in the order that the server prefers; `None` where the response is to be sent
-    /// without a coding, because the client prefers that or accepts none of them.
+    /// The client's preferred one of `codings`; of equal ones, the first. `None` if the response is to be sent without a
+    /// coding, because the client prefers that or accepts none of them.
     pub(super) fn best(&self, codings: &[&'static str]) -> Option<&'static str> {
         let mut best = None;
         let mut highest = self.named(IDENTITY).unwrap_or(NOT_ACCEPTABLE);
         for coding in codings {
-            let weight = self.weight(coding);
-            if weight > highest || (weight == highest && weight > NOT_ACCEPTABLE && best.is_none()) {
-                (best, highest) = (Some(*coding), weight);
+            let qvalue = self.qvalue(coding);
+            if qvalue > highest || (qvalue == highest && qvalue > NOT_ACCEPTABLE && best.is_none()) {
+                (best, highest) = (Some(*coding), qvalue);
             }
         }
         best
     }
 
-    /// Whether the client refuses a response without a coding.
-    pub(super) fn refuses_identity(&self) -> bool {
+    /// Whether the client does not accept a response without a coding.
+    pub(super) fn rejects_identity(&self) -> bool {
         self.named(IDENTITY).or_else(|| self.named("*")) == Some(NOT_ACCEPTABLE)
     }
 
-    /// A coding that is not named, or matched by `*`, is not acceptable here: clients that name none often know none.
-    fn weight(&self, coding: &str) -> u16 {
+    /// A coding that is neither named nor matched by `*` is not acceptable here: clients that name none often support none.
+    fn qvalue(&self, coding: &str) -> u16 {
         self.named(coding).or_else(|| self.named("*")).unwrap_or(NOT_ACCEPTABLE)
     }
 
-    /// The lowest weight where a coding is named several times.
+    /// The lowest quality value of a coding that is named several times.
     fn named(&self, coding: &str) -> Option<u16> {
-        self.0.iter().filter(|(name, _)| name == coding).map(|(_, weight)| *weight).min()
+        self.0.iter().filter(|(name, _)| name == coding).map(|(_, qvalue)| *qvalue).min()
     }
 }
 
-/// Reads one member of the header: a coding, and perhaps its weight.
+/// Parses one member of the header: a coding with an optional quality value.
 fn member(text: &str) -> (String, u16) {
     let mut parts = text.split(';');
     let name = parts.next().unwrap_or_default().trim().to_ascii_lowercase();
-    let mut weight = FULL;
+    let mut qvalue = MAX_QVALUE;
     for parameter in parts.map(str::trim).filter(|parameter| !parameter.is_empty()) {
         let (key, value) = parameter.split_once('=').unwrap_or((parameter, ""));
         if key.trim().eq_ignore_ascii_case("q") {
-            weight = thousandths(value.trim()).unwrap_or(NOT_ACCEPTABLE);
+            qvalue = parse_qvalue(value.trim()).unwrap_or(NOT_ACCEPTABLE);
         }
     }
-    // An old name that is still to be taken for the new one (RFC 9110, section 8.4.1.3).
-    (if name == "x-gzip" { "gzip".to_owned() } else { name }, weight)
+    // An old name that is still equivalent to the new one (RFC 9110, section 8.4.1.3).
+    (if name == "x-gzip" { "gzip".to_owned() } else { name }, qvalue)
 }
 
 #[cfg(test)]
@@ -128,7 +128,7 @@ mod tests {
             ("gzip", false),
             ("", false),
         ] {
-            assert_eq!(accepting(&[header]).refuses_identity(), expected, "{header}");
+            assert_eq!(accepting(&[header]).rejects_identity(), expected, "{header}");
         }
     }
 }

@@ -1,15 +1,15 @@
-//! GraphQL over HTTP: requests out of HTTP, answers into it, with the status codes and media types of the GraphQL over
-//! HTTP specification. A request to become a WebSocket is passed on.
+//! GraphQL over HTTP: reads requests, executes them, and responds with the status codes and media types of the GraphQL over
+//! HTTP specification. WebSocket upgrades are passed on to [`websocket`].
 
-mod answer;
 mod body;
-mod events;
 mod execution;
 mod http_response;
 mod parameters;
 #[cfg(any(test, fuzzing))]
 pub(super) mod properties;
-mod refusal;
+mod rejection;
+mod response;
+mod sse;
 mod websocket;
 
 use std::sync::Arc;
@@ -23,81 +23,90 @@ use http::request::Parts;
 use http::{Request, StatusCode};
 
 use self::body::RequestBody;
-use self::execution::{Asker, Execution, caught, client_request_id, execute};
-use self::refusal::Refusal;
+use self::execution::{CallerContext, ExecutionResult, catch_panic, client_request_id, execute};
+use self::rejection::RequestRejection;
 use super::app::App;
 use super::auth;
 use super::connection::Client;
 use super::kept::Kept;
-use super::media_type::Accepted;
+use super::media_type::AcceptedTypes;
 use crate::telemetry::metrics::{self, Overloaded};
 
 /// `/graphql`.
 pub(super) async fn handle(State(app): State<Arc<App>>, request: Request<Body>) -> Response {
     let deadline = Instant::now() + app.settings.request_timeout;
     let (mut parts, body) = request.into_parts();
-    if websocket::is_asked_for(&parts) {
-        return websocket::open(app, &mut parts).await;
+    if websocket::is_upgrade_request(&parts) {
+        return websocket::upgrade(app, &mut parts).await;
     }
-    let mut body = RequestBody::new(&parts, body, &app.settings, app.bodies.reservation());
-    let accepted = Accepted::of(&parts.headers);
-    let execution =
-        caught(async |is_write| answer(&app, &parts, &mut body, accepted, deadline, is_write).await);
+    let mut body = RequestBody::new(&parts, body, &app.settings, app.request_memory.reservation());
+    let accepted = AcceptedTypes::of(&parts.headers);
+    let execution = catch_panic(async |is_write| {
+        read_and_execute(&app, &parts, &mut body, accepted, deadline, is_write).await
+    });
     let response = match execution.await {
-        Ok(Execution::Whole(answer)) => http_response::answer(&answer, accepted),
-        Ok(Execution::Live(answers)) => {
-            let still = events::still(app.settings.connections.send_timeout);
-            // A subscription goes on with what it asked for.
-            let held = body.into_held();
-            let answers = answers.map(move |answer| {
-                let _ = &held;
-                answer
+        Ok(ExecutionResult::Single(response)) => http_response::from_response(&response, accepted),
+        Ok(ExecutionResult::Stream(responses)) => {
+            let interval = sse::keep_alive_interval(app.settings.connections.send_timeout);
+            // A subscription keeps the variables and the document of its request.
+            let reservation = body.into_reservation();
+            let responses = responses.map(move |response| {
+                let _ = &reservation;
+                response
             });
-            return events::respond(answers, app.answers.reservation(), still, app.stopping.clone());
+            return sse::respond(
+                responses,
+                app.response_memory.reservation(),
+                interval,
+                app.draining.clone(),
+            );
         }
-        Err(refusal) => {
+        Err(rejection) => {
             body.discard().await;
-            http_response::refuse(refusal, accepted)
+            http_response::from_rejection(rejection, accepted)
         }
     };
     let size = response.body().size_hint().exact().and_then(|size| size.try_into().ok());
-    let mut held = app.answers.reservation();
-    held.force_reserve(size.unwrap_or_default());
-    response.map(|body| Body::new(Kept::new(body, held)))
+    let mut reservation = app.response_memory.reservation();
+    reservation.force_reserve(size.unwrap_or_default());
+    response.map(|body| Body::new(Kept::new(body, reservation)))
 }
 
-/// Refuses a request of which no more was read than its head.
-pub(super) fn refuse(status: StatusCode, message: &str) -> Response {
-    http_response::refuse(Refusal::http(status, message), Accepted::JSON)
+/// Rejects a request by its head alone.
+pub(super) fn reject(status: StatusCode, message: &str) -> Response {
+    http_response::from_rejection(RequestRejection::http(status, message), AcceptedTypes::JSON)
 }
 
-async fn answer(
+async fn read_and_execute(
     app: &App,
     parts: &Parts,
     body: &mut RequestBody,
-    accepted: Accepted,
+    accepted: AcceptedTypes,
     deadline: Instant,
     is_write: &mut bool,
-) -> Result<Execution, Refusal> {
-    if accepted.whole.is_none() && !accepted.events {
+) -> Result<ExecutionResult, RequestRejection> {
+    if accepted.single.is_none() && !accepted.event_stream {
         let message = "The answer is application/graphql-response+json, application/json or text/event-stream; Accept \
                        allows none of them.";
-        return Err(Refusal::http(StatusCode::NOT_ACCEPTABLE, message));
+        return Err(RequestRejection::http(StatusCode::NOT_ACCEPTABLE, message));
     }
-    if app.answers.is_full() && parts.extensions.get::<Client>().is_some_and(Client::is_behind) {
-        // Whoever takes answers has no part in it.
+    if app.response_memory.is_full()
+        && parts.extensions.get::<Client>().is_some_and(Client::has_unread_responses)
+    {
+        // Clients that read their responses are unaffected.
         metrics::refused(Overloaded::Memory);
-        return Err(Refusal::Overloaded(Overloaded::Memory));
+        return Err(RequestRejection::Overloaded(Overloaded::Memory));
     }
-    // Read before it is taken in: a body that does not come takes nobody's place.
+    // Read the body before admission, so that slow uploads hold no permit.
     let request = parameters::read(parts, body, app.api.limits().nesting).await?;
-    let may_subscribe = accepted.events.then_some(()).ok_or_else(|| {
+    let may_subscribe = accepted.event_stream.then_some(()).ok_or_else(|| {
         let message =
             "A subscription is answered as text/event-stream, which Accept must name, or over a WebSocket.";
-        Refusal::http(StatusCode::NOT_ACCEPTABLE, message)
+        RequestRejection::http(StatusCode::NOT_ACCEPTABLE, message)
     });
     let token = auth::authorization(&parts.headers);
-    let gone = parts.extensions.get::<Client>().map(Client::departure).unwrap_or_default();
-    let asker = Asker { token, client_request_id: client_request_id(&parts.headers), deadline, gone };
-    execute(app, request, asker, may_subscribe, is_write).await
+    let disconnected = parts.extensions.get::<Client>().map(Client::departure).unwrap_or_default();
+    let caller =
+        CallerContext { token, client_request_id: client_request_id(&parts.headers), deadline, disconnected };
+    execute(app, request, caller, may_subscribe, is_write).await
 }

@@ -21,7 +21,7 @@ impl Readiness {
         Self(Arc::new(AtomicBool::new(true)))
     }
 
-    pub(super) fn not_any_more(&self) {
+    pub(super) fn set_not_ready(&self) {
         self.0.store(false, Ordering::Relaxed);
     }
 }

@@ -1,16 +1,16 @@
-//! Media types of GraphQL over HTTP: what a request may be sent as, and what its answer may be.
+//! Media types of GraphQL over HTTP: `Content-Type` of requests, and `Accept` for their responses.
 
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue};
 
-use super::weight::{FULL, thousandths};
+use super::qvalue::{MAX_QVALUE, parse_qvalue};
 
-/// The media type of an answer (GraphQL over HTTP, "Media Types").
+/// The media type of a response (GraphQL over HTTP, "Media Types").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ResponseType {
-    /// `application/graphql-response+json`: the status code tells request errors from answers.
+    /// `application/graphql-response+json`: the status code tells request errors from executed requests.
     GraphqlResponse,
-    /// `application/json`: a well-formed request is answered with 200 whatever comes of it.
+    /// `application/json`: every well-formed request is answered with 200.
     Json,
 }
 
@@ -24,14 +24,14 @@ impl ResponseType {
         }
     }
 
-    /// The type that is liked best; where nothing is said, `application/json`. `None` where neither type is acceptable.
-    fn liked(ranges: &[Range]) -> Option<Self> {
+    /// The preferred type, `application/json` without an `Accept` header. `None` if neither type is acceptable.
+    fn preferred(ranges: &[Range]) -> Option<Self> {
         if ranges.is_empty() {
             return Some(Self::Json);
         }
-        let json = quality(ranges, "json");
-        let graphql = quality(ranges, "graphql-response+json");
-        // Where a client says that it likes both the same, the newer type tells it more.
+        let json = qvalue(ranges, "json");
+        let graphql = qvalue(ranges, "graphql-response+json");
+        // If the client names both with the same quality, the newer type carries more information.
         let graphql_is_named = ranges.iter().any(|range| range.subtype == "graphql-response+json");
         match (graphql, json) {
             (0, 0) => None,
@@ -43,29 +43,29 @@ impl ResponseType {
     }
 }
 
-/// What an answer may be sent as.
+/// The forms in which a client accepts the response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Accepted {
-    /// As one document, of this type.
-    pub(super) whole: Option<ResponseType>,
-    /// As Server-Sent Events: only where the client names them, since one that does not know them would wait for the end.
-    pub(super) events: bool,
+pub(super) struct AcceptedTypes {
+    /// As one JSON document, of this type.
+    pub(super) single: Option<ResponseType>,
+    /// As Server-Sent Events. Only if the client names them: other clients would wait for the end of the stream.
+    pub(super) event_stream: bool,
 }
 
-impl Accepted {
-    /// One document, of the type that every client knows.
-    pub(super) const JSON: Self = Self { whole: Some(ResponseType::Json), events: false };
+impl AcceptedTypes {
+    /// One document, of the type that every client supports.
+    pub(super) const JSON: Self = Self { single: Some(ResponseType::Json), event_stream: false };
 
-    /// What the `Accept` headers say.
+    /// Parses all `Accept` headers.
     pub(super) fn of(headers: &HeaderMap) -> Self {
         let mut ranges = Vec::new();
         for value in headers.get_all(ACCEPT) {
-            let Ok(value) = value.to_str() else { return Self { whole: None, events: false } };
+            let Ok(value) = value.to_str() else { return Self { single: None, event_stream: false } };
             ranges.extend(value.split(',').filter_map(Range::parse));
         }
         let is_events = |range: &Range| range.main == "text" && range.subtype == "event-stream";
-        let events = ranges.iter().any(|range| is_events(range) && range.quality > 0);
-        Self { whole: ResponseType::liked(&ranges), events }
+        let event_stream = ranges.iter().any(|range| is_events(range) && range.qvalue > 0);
+        Self { single: ResponseType::preferred(&ranges), event_stream }
     }
 }
 
@@ -74,30 +74,30 @@ struct Range {
     main: String,
     subtype: String,
     /// Thousandths; 0 means "not acceptable".
-    quality: u16,
+    qvalue: u16,
 }
 
 impl Range {
     fn parse(text: &str) -> Option<Self> {
         let mut parts = text.split(';');
         let (main, subtype) = parts.next()?.trim().split_once('/')?;
-        let mut quality = FULL;
+        let mut qvalue = MAX_QVALUE;
         let mut utf8 = true;
         // A parameter may be empty (RFC 9110, section 5.6.6).
         for parameter in parts.filter(|parameter| !parameter.trim().is_empty()) {
             let (name, value) = parameter.split_once('=')?;
             let value = value.trim().trim_matches('"');
             match name.trim().to_ascii_lowercase().as_str() {
-                "q" => quality = thousandths(value)?,
+                "q" => qvalue = parse_qvalue(value)?,
                 "charset" => utf8 = is_utf8(value),
                 _ => {}
             }
         }
         let (main, subtype) = (main.to_ascii_lowercase(), subtype.to_ascii_lowercase());
-        Some(Self { main, subtype, quality: if utf8 { quality } else { 0 } })
+        Some(Self { main, subtype, qvalue: if utf8 { qvalue } else { 0 } })
     }
 
-    /// How closely the range names `application/{subtype}`: exactly, by its main type, or as anything at all.
+    /// How specific the range is for `application/{subtype}`: exact, by its main type, or `*/*`.
     fn specificity(&self, subtype: &str) -> Option<u8> {
         match (self.main.as_str(), self.subtype.as_str()) {
             ("application", named) if named == subtype => Some(2),
@@ -108,13 +108,13 @@ impl Range {
     }
 }
 
-/// The quality of the most specific range that names the type.
-fn quality(ranges: &[Range], subtype: &str) -> u16 {
+/// The quality value of the most specific range that matches the type.
+fn qvalue(ranges: &[Range], subtype: &str) -> u16 {
     ranges
         .iter()
-        .filter_map(|range| Some((range.specificity(subtype)?, range.quality)))
+        .filter_map(|range| Some((range.specificity(subtype)?, range.qvalue)))
         .max()
-        .map_or(0, |(_, quality)| quality)
+        .map_or(0, |(_, qvalue)| qvalue)
 }
 
 /// Whether the body is JSON in UTF-8: exactly one `Content-Type`, `application/json`, no other charset.
@@ -142,10 +142,10 @@ mod tests {
     use http::header::{ACCEPT, CONTENT_TYPE};
     use http::{HeaderMap, HeaderValue};
 
-    use super::{Accepted, ResponseType, is_json};
+    use super::{AcceptedTypes, ResponseType, is_json};
 
     #[test]
-    fn the_answer_is_of_the_type_that_is_liked_best() {
+    fn the_response_has_the_type_that_the_client_prefers() {
         use ResponseType::{GraphqlResponse, Json};
         for (accept, expected) in [
             ("application/json", Some(Json)),
@@ -167,14 +167,14 @@ mod tests {
             ("application/json;; q=0.5; ", Some(Json)),
         ] {
             let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(accept))]);
-            assert_eq!(Accepted::of(&headers).whole, expected, "{accept}");
+            assert_eq!(AcceptedTypes::of(&headers).single, expected, "{accept}");
         }
-        assert_eq!(Accepted::of(&HeaderMap::new()).whole, Some(Json));
+        assert_eq!(AcceptedTypes::of(&HeaderMap::new()).single, Some(Json));
     }
 
     #[test]
-    fn events_are_sent_to_whoever_names_them() {
-        for (accept, events, whole) in [
+    fn events_are_sent_only_to_clients_that_name_them() {
+        for (accept, event_stream, single) in [
             ("text/event-stream", true, None),
             ("Text/Event-Stream; charset=utf-8", true, None),
             (
@@ -188,9 +188,9 @@ mod tests {
             ("text/*", false, None),
         ] {
             let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(accept))]);
-            assert_eq!(Accepted::of(&headers), Accepted { whole, events }, "{accept}");
+            assert_eq!(AcceptedTypes::of(&headers), AcceptedTypes { single, event_stream }, "{accept}");
         }
-        assert!(!Accepted::of(&HeaderMap::new()).events);
+        assert!(!AcceptedTypes::of(&HeaderMap::new()).event_stream);
     }
 
     #[test]

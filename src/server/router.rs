@@ -69,14 +69,14 @@ async fn check_head(request: Request, next: Next) -> Response {
     let is_chunked = codings.next().is_none_or(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked"));
     if !is_chunked || codings.next().is_some() {
         let message = "A request's body is sent in no transfer coding but chunked.";
-        let mut refusal = graphql::refuse(StatusCode::NOT_IMPLEMENTED, message);
+        let mut response = graphql::reject(StatusCode::NOT_IMPLEMENTED, message);
         // Where the body ends, and another request begins, is not known either.
-        refusal.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-        return refusal;
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        return response;
     }
     if !has_one_host(&request) {
         let message = "A request by HTTP/1.1 has one Host header, with a host and perhaps a port.";
-        return graphql::refuse(StatusCode::BAD_REQUEST, message);
+        return graphql::reject(StatusCode::BAD_REQUEST, message);
     }
     next.run(request).await
 }

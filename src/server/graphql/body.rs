@@ -1,4 +1,4 @@
-//! A request's body: bounded in size, in time, and in what all bodies take together.
+//! A request body: its size, its time and the memory of all bodies together are bounded.
 
 use axum::body::{Body, HttpBody as _};
 use bytes::{Bytes, BytesMut};
@@ -8,78 +8,79 @@ use http::{StatusCode, Version};
 use http_body_util::BodyExt as _;
 use tokio::time::Instant;
 
-use super::refusal::Refusal;
+use super::rejection::RequestRejection;
 use crate::memory::{BudgetExceeded, Reservation};
 use crate::server::settings::Settings;
 use crate::telemetry::metrics::{self, Overloaded};
 
-/// Most bytes of a refused body that are read on over.
-const MOST_DISCARDED: usize = 8 * 1024 * 1024;
-/// Bytes of each body that are not counted with those of all: short ones always have room.
-const UNCOUNTED: usize = 16 * 1024;
+/// Maximum number of bytes of a rejected body that are read and discarded.
+const MAX_DISCARDED: usize = 8 * 1024 * 1024;
+/// Bytes of each body that do not count toward the memory of all bodies, so that short ones are always accepted.
+const UNCOUNTED_BYTES: usize = 16 * 1024;
 
-/// A body that has not been read, or not in full.
+/// A body that has not been read, or not completely.
 pub(super) struct RequestBody {
     body: Body,
-    /// What the client says of its length.
-    declared: Option<usize>,
-    /// Whether the client sends on while it is being refused, and sees nothing before it is done.
-    is_pushed: bool,
-    max: usize,
-    /// When it has to be there.
-    until: Instant,
-    /// The memory of what has been read, until the request is done.
-    held: Reservation,
+    /// The value of `Content-Length`.
+    content_length: Option<usize>,
+    /// Whether the client reads no response before it has sent the whole body.
+    must_drain: bool,
+    max_bytes: usize,
+    /// When the body must be complete.
+    deadline: Instant,
+    /// The memory of what has been read, until the request has ended.
+    reservation: Reservation,
 }
 
 impl RequestBody {
-    pub(super) fn new(parts: &Parts, body: Body, settings: &Settings, held: Reservation) -> Self {
-        let declared = parts.headers.get(CONTENT_LENGTH);
+    pub(super) fn new(parts: &Parts, body: Body, settings: &Settings, reservation: Reservation) -> Self {
+        let content_length = parts.headers.get(CONTENT_LENGTH);
         Self {
             body,
-            declared: declared.and_then(|length| length.to_str().ok()?.parse().ok()),
-            is_pushed: parts.version < Version::HTTP_2 && !parts.headers.contains_key(EXPECT),
-            max: settings.max_request_body,
-            until: Instant::now() + settings.body_timeout.min(settings.request_timeout),
-            held,
+            content_length: content_length.and_then(|length| length.to_str().ok()?.parse().ok()),
+            must_drain: parts.version < Version::HTTP_2 && !parts.headers.contains_key(EXPECT),
+            max_bytes: settings.max_request_body,
+            deadline: Instant::now() + settings.body_timeout.min(settings.request_timeout),
+            reservation,
         }
     }
 
-    /// All of it.
+    /// Reads the whole body.
     ///
     /// # Errors
     ///
-    /// 413 where it is too large, 408 where it does not come in time, 503 where all bodies together take too much, and 400
-    /// where it is cut short.
-    pub(super) async fn read(&mut self) -> Result<Bytes, Refusal> {
-        if self.declared.is_some_and(|length| length > self.max) {
+    /// 413 if it is too large, 408 if it is not complete in time, 503 if all bodies together take too much memory, and 400 if
+    /// it is incomplete.
+    pub(super) async fn read(&mut self) -> Result<Bytes, RequestRejection> {
+        if self.content_length.is_some_and(|length| length > self.max_bytes) {
             return Err(self.too_large());
         }
-        // One that comes drop by drop would otherwise hold its connection, and a shutdown, for as long as it likes.
-        tokio::time::timeout_at(self.until, self.collect()).await.unwrap_or_else(|_elapsed| {
+        // A slow upload would otherwise hold its connection, and delay a shutdown, without any limit.
+        tokio::time::timeout_at(self.deadline, self.collect()).await.unwrap_or_else(|_elapsed| {
             let message = "The request's body did not come in time.";
-            Err(Refusal::http(StatusCode::REQUEST_TIMEOUT, message))
+            Err(RequestRejection::http(StatusCode::REQUEST_TIMEOUT, message))
         })
     }
 
-    async fn collect(&mut self) -> Result<Bytes, Refusal> {
-        // Most bodies come in one piece, which need not be copied.
+    async fn collect(&mut self) -> Result<Bytes, RequestRejection> {
+        // Most bodies arrive in one frame, which need not be copied.
         let mut first = Bytes::new();
         let mut all = BytesMut::new();
         let mut length = 0;
         while let Some(frame) = self.body.frame().await {
-            let frame = frame
-                .map_err(|_| Refusal::http(StatusCode::BAD_REQUEST, "The request's body was cut short."))?;
+            let frame = frame.map_err(|_| {
+                RequestRejection::http(StatusCode::BAD_REQUEST, "The request's body was cut short.")
+            })?;
             let Ok(data) = frame.into_data() else { continue };
             let before = length;
             length += data.len();
-            if length > self.max {
+            if length > self.max_bytes {
                 return Err(self.too_large());
             }
-            let counted = length.saturating_sub(UNCOUNTED) - before.saturating_sub(UNCOUNTED);
-            self.held.reserve(counted).map_err(|BudgetExceeded| {
+            let counted = length.saturating_sub(UNCOUNTED_BYTES) - before.saturating_sub(UNCOUNTED_BYTES);
+            self.reservation.reserve(counted).map_err(|BudgetExceeded| {
                 metrics::refused(Overloaded::Memory);
-                Refusal::Overloaded(Overloaded::Memory)
+                RequestRejection::Overloaded(Overloaded::Memory)
             })?;
             if first.is_empty() && all.is_empty() {
                 first = data;
@@ -91,24 +92,24 @@ impl RequestBody {
         Ok(if all.is_empty() { first } else { all.freeze() })
     }
 
-    /// The memory that it takes, for a request that goes on after it has been answered.
-    pub(super) fn into_held(self) -> Reservation {
-        self.held
+    /// The memory of the body, for a subscription, which keeps the request.
+    pub(super) fn into_reservation(self) -> Reservation {
+        self.reservation
     }
 
-    fn too_large(&self) -> Refusal {
-        let message = format!("The request's body is larger than {} bytes.", self.max);
-        Refusal::too_large(StatusCode::PAYLOAD_TOO_LARGE, message)
+    fn too_large(&self) -> RequestRejection {
+        let message = format!("The request's body is larger than {} bytes.", self.max_bytes);
+        RequestRejection::too_large(StatusCode::PAYLOAD_TOO_LARGE, message)
     }
 
-    /// Reads on over what is left of a body that is refused, as far as that goes. By HTTP/1 a client that is still sending
-    /// when the connection closes may lose the answer with it.
+    /// Reads and discards the rest of a rejected body, up to [`MAX_DISCARDED`]. An HTTP/1 client that is still sending when the
+    /// connection closes may lose the response.
     pub(super) async fn discard(&mut self) {
-        self.held.release();
-        if !self.is_pushed {
+        self.reservation.release();
+        if !self.must_drain {
             return;
         }
-        let mut left = MOST_DISCARDED;
+        let mut left = MAX_DISCARDED;
         let discard = async {
             while !self.body.is_end_stream()
                 && let Some(Ok(frame)) = self.body.frame().await
@@ -118,7 +119,7 @@ impl RequestBody {
                 left = rest;
             }
         };
-        // Where the time is up, the client has had its chance.
-        let _ = tokio::time::timeout_at(self.until, discard).await;
+        // After the deadline the response is sent anyway.
+        let _ = tokio::time::timeout_at(self.deadline, discard).await;
     }
 }

@@ -1,4 +1,4 @@
-//! From a request's parameters to its answers, the same for every transport: taken in, prepared, executed.
+//! Admission, preparation and execution of a request, the same for every transport.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -12,8 +12,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::error;
 use uuid::Uuid;
 
-use super::answer::Answer;
-use super::refusal::Refusal;
+use super::rejection::RequestRejection;
+use super::response::GraphqlResponse;
 use crate::graph::{Authorization, Caller};
 use crate::memory::Reservation;
 use crate::schema::{GraphqlRequest, ResponseMemory};
@@ -22,25 +22,25 @@ use crate::telemetry::metrics::{self, Overloaded};
 
 const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");
 
-/// What came of a request.
-pub(super) enum Execution {
+/// The result of a request that was executed.
+pub(super) enum ExecutionResult {
     /// A query or a mutation.
-    Whole(Answer),
-    /// A subscription, with all that is kept while it goes on.
-    Live(BoxStream<'static, Answer>),
+    Single(GraphqlResponse),
+    /// A subscription, with its permit.
+    Stream(BoxStream<'static, GraphqlResponse>),
 }
 
-/// Whose request it is, and how long it may take.
-pub(super) struct Asker {
+/// The caller of a request.
+pub(super) struct CallerContext {
     pub(super) token: Option<Authorization>,
-    /// The caller's `client-request-id`, or one of ours.
+    /// The caller's `client-request-id`, or a random one.
     pub(super) client_request_id: Uuid,
     pub(super) deadline: Instant,
-    /// Cancelled when the client leaves: nothing new is sent to Graph then.
-    pub(super) gone: CancellationToken,
+    /// Cancelled when the client disconnects: no further call to Graph is made then.
+    pub(super) disconnected: CancellationToken,
 }
 
-/// The caller's `client-request-id` where it is a GUID, else a fresh one.
+/// The caller's `client-request-id` if it is a GUID, else a random one.
 pub(super) fn client_request_id(headers: &HeaderMap) -> Uuid {
     headers
         .get(CLIENT_REQUEST_ID)
@@ -48,59 +48,68 @@ pub(super) fn client_request_id(headers: &HeaderMap) -> Uuid {
         .unwrap_or_else(Uuid::new_v4)
 }
 
-/// Takes a request in, and executes it where nothing is wrong with it: a query or mutation to its end, a subscription not
-/// before its stream is asked. `may_subscribe` says why it may not be one. Of an operation that writes, `is_write` is set
-/// before it does.
+/// Executes a request: a query or mutation to its end, a subscription when its stream is polled. `may_subscribe` is the
+/// rejection if it must not be a subscription. Before a mutation executes, `is_write` is set.
+///
+/// # Errors
+///
+/// The rejection of a request that was not executed.
 pub(super) async fn execute(
     app: &App,
     request: GraphqlRequest,
-    asker: Asker,
-    may_subscribe: Result<(), Refusal>,
+    caller: CallerContext,
+    may_subscribe: Result<(), RequestRejection>,
     is_write: &mut bool,
-) -> Result<Execution, Refusal> {
-    let Asker { token, client_request_id, deadline, gone } = asker;
-    let admitted = tokio::select! {
+) -> Result<ExecutionResult, RequestRejection> {
+    let CallerContext { token, client_request_id, deadline, disconnected } = caller;
+    let permit = tokio::select! {
         biased;
-        admitted = app.admission.admit(token.as_ref(), deadline.into()) => admitted,
-        // Others wait for the place that a client who has left would get.
-        () = gone.cancelled() => Err(Overloaded::WaitedTooLong),
+        permit = app.request_limiter.acquire(token.as_ref(), deadline.into()) => permit,
+        // A client that has disconnected must not take the permit that others wait for.
+        () = disconnected.cancelled() => Err(Overloaded::WaitedTooLong),
     };
-    let _admitted = admitted.map_err(Refusal::Overloaded)?;
+    let _permit = permit.map_err(RequestRejection::Overloaded)?;
     let prepared = app.api.prepare(request)?;
-    // Where the caller hangs up, this is dropped with all that answers it.
-    let present = gone.clone().drop_guard();
+    // Cancels the calls to Graph when this future is dropped, because the client has disconnected.
+    let cancel_on_drop = disconnected.clone().drop_guard();
     let session = |token: Option<Authorization>| {
-        let caller = |authorization| Caller { authorization, client_request_id, deadline, gone };
+        let caller =
+            |authorization| Caller { authorization, client_request_id, deadline, gone: disconnected };
         token.map(|authorization| app.graph.session(caller(authorization)))
     };
     if prepared.operation_type == OperationType::Subscription {
         may_subscribe?;
-        let admitted =
-            app.streams.admit(token.as_ref(), deadline.into()).await.map_err(Refusal::Overloaded)?;
-        let answers = Arc::clone(&app.answers);
-        let memory = move || -> Box<dyn ResponseMemory> { Box::new(answers.reservation()) };
+        let permit = app
+            .subscription_limiter
+            .acquire(token.as_ref(), deadline.into())
+            .await
+            .map_err(RequestRejection::Overloaded)?;
+        let response_memory = Arc::clone(&app.response_memory);
+        let memory = move || -> Box<dyn ResponseMemory> { Box::new(response_memory.reservation()) };
         let responses = app.api.subscribe(prepared, session(token), app.settings.request_timeout, memory);
-        let kept = (admitted, present);
-        return Ok(Execution::Live(
+        let guards = (permit, cancel_on_drop);
+        return Ok(ExecutionResult::Stream(
             responses
                 .map(move |response| {
-                    let _ = &kept;
-                    Answer::live(response)
+                    let _ = &guards;
+                    GraphqlResponse::event(response)
                 })
                 .boxed(),
         ));
     }
-    let mut memory = Box::new(app.answers.reservation());
-    // Before anything is written: what became of it is delivered whatever room there is then.
+    let mut memory = Box::new(app.response_memory.reservation());
+    // Reserved before a mutation executes, so that its outcome can always be delivered.
     if !app.api.reserve(&prepared, memory.as_mut()) {
         metrics::refused(Overloaded::Memory);
-        return Err(Refusal::Overloaded(Overloaded::Memory));
+        return Err(RequestRejection::Overloaded(Overloaded::Memory));
     }
     *is_write = prepared.operation_type == OperationType::Mutation;
-    Ok(Execution::Whole(Answer::whole(app.api.execute(prepared, session(token), memory).await)))
+    Ok(ExecutionResult::Single(GraphqlResponse::single(
+        app.api.execute(prepared, session(token), memory).await,
+    )))
 }
 
-/// What a response takes while it is built.
+/// The memory of a response that is being built.
 impl ResponseMemory for Reservation {
     fn try_grow(&mut self, bytes: usize) -> bool {
         Reservation::reserve(self, bytes).is_ok()
@@ -111,15 +120,15 @@ impl ResponseMemory for Reservation {
     }
 }
 
-/// What `answer` gives, also where it panics; it says by its argument that it is going to write.
-pub(super) async fn caught<T>(
-    answer: impl AsyncFnOnce(&mut bool) -> Result<T, Refusal>,
-) -> Result<T, Refusal> {
+/// Runs `handle`, and turns a panic into a rejection. `handle` sets its argument before it executes a mutation.
+pub(super) async fn catch_panic<T>(
+    handle: impl AsyncFnOnce(&mut bool) -> Result<T, RequestRejection>,
+) -> Result<T, RequestRejection> {
     let mut is_write = false;
-    let answer = AssertUnwindSafe(answer(&mut is_write)).catch_unwind().await;
-    answer.unwrap_or_else(|_panic| {
+    let result = AssertUnwindSafe(handle(&mut is_write)).catch_unwind().await;
+    result.unwrap_or_else(|_panic| {
         metrics::panicked();
         error!("a request panicked");
-        Err(Refusal::Failed { is_write })
+        Err(RequestRejection::Failed { is_write })
     })
 }

@@ -1,4 +1,5 @@
-//! Answers and refusals as HTTP responses: status codes, media types and headers (GraphQL over HTTP, "Response").
+//! GraphQL responses and rejections as HTTP responses: status codes, media types and headers (GraphQL over HTTP,
+//! "Response").
 
 use axum::response::{IntoResponse as _, Response};
 use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
@@ -6,58 +7,59 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::Serialize;
 use tracing::error;
 
-use super::answer::Answer;
-use super::events;
-use super::refusal::{COME_BACK, Refusal, RefusalError};
-use crate::server::media_type::{Accepted, ResponseType};
+use super::rejection::{RETRY_AFTER_SECS, RejectionError, RequestRejection};
+use super::response::GraphqlResponse;
+use super::sse;
+use crate::server::media_type::{AcceptedTypes, ResponseType};
 
-/// 200 whatever fields failed.
-pub(super) fn answer(answer: &Answer, accepted: Accepted) -> Response {
-    match accepted.whole {
-        Some(media_type) => respond(StatusCode::OK, media_type, answer),
-        None => events::one(answer),
+/// The HTTP response to an executed query or mutation: 200 even if fields failed.
+pub(super) fn from_response(response: &GraphqlResponse, accepted: AcceptedTypes) -> Response {
+    match accepted.single {
+        Some(media_type) => respond(StatusCode::OK, media_type, response),
+        None => sse::single_event(response),
     }
 }
 
-pub(super) fn refuse(refusal: Refusal, accepted: Accepted) -> Response {
-    let media_type = accepted.whole.unwrap_or(ResponseType::Json);
+/// The HTTP response to a request that was not executed.
+pub(super) fn from_rejection(rejection: RequestRejection, accepted: AcceptedTypes) -> Response {
+    let media_type = accepted.single.unwrap_or(ResponseType::Json);
     let mut headers = HeaderMap::new();
-    let status = match &refusal {
-        Refusal::Overloaded(_) => {
-            headers.insert(RETRY_AFTER, HeaderValue::from(COME_BACK));
+    let status = match &rejection {
+        RequestRejection::Overloaded(_) => {
+            headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECS));
             StatusCode::SERVICE_UNAVAILABLE
         }
-        Refusal::Failed { .. } => StatusCode::INTERNAL_SERVER_ERROR,
-        Refusal::Http { status, instead, .. } => {
-            if let Some((header, value)) = instead {
-                headers.insert(header, HeaderValue::from_static(value));
+        RequestRejection::Failed { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+        RequestRejection::Http { status, header, .. } => {
+            if let Some((name, value)) = header {
+                headers.insert(name, HeaderValue::from_static(value));
             }
             if *status == StatusCode::REQUEST_TIMEOUT {
                 headers.insert(CONNECTION, HeaderValue::from_static("close"));
             }
             *status
         }
-        // A browser's reader of events would give up at a status that is no success.
-        Refusal::Graphql(_) if accepted.whole.is_none() && accepted.events => {
-            return events::one(&Errors { errors: &refusal.errors() });
+        // A browser's `EventSource` fails for good at any other status than 200.
+        RequestRejection::Graphql(_) if accepted.single.is_none() && accepted.event_stream => {
+            return sse::single_event(&Errors { errors: &rejection.errors() });
         }
-        Refusal::Graphql(_) => match media_type {
+        RequestRejection::Graphql(_) => match media_type {
             ResponseType::GraphqlResponse => StatusCode::BAD_REQUEST,
             // The older media type keeps 200 for every well-formed request.
             ResponseType::Json => StatusCode::OK,
         },
     };
-    let mut response = respond(status, media_type, &Errors { errors: &refusal.errors() });
+    let mut response = respond(status, media_type, &Errors { errors: &rejection.errors() });
     response.headers_mut().extend(headers);
     response
 }
 
 #[derive(Serialize)]
 struct Errors<'a> {
-    errors: &'a [RefusalError],
+    errors: &'a [RejectionError],
 }
 
-/// What callers may see is not for caches that others share.
+/// `no-store`, because a response may hold what only its caller may read.
 fn respond(status: StatusCode, media_type: ResponseType, body: &impl Serialize) -> Response {
     match serde_json::to_vec(body) {
         Ok(body) => {
@@ -66,7 +68,7 @@ fn respond(status: StatusCode, media_type: ResponseType, body: &impl Serialize) 
             (status, headers, body).into_response()
         }
         Err(error) => {
-            error!(%error, "an answer could not be written");
+            error!(%error, "a response could not be serialized");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
     }
@@ -78,14 +80,14 @@ mod tests {
     use http_body_util::BodyExt as _;
     use serde_json::{Value, json};
 
-    use super::{Accepted, Refusal, refuse};
+    use super::{AcceptedTypes, RequestRejection, from_rejection};
 
     #[tokio::test]
-    async fn of_a_mutation_that_panicked_nothing_is_claimed() {
+    async fn a_mutation_that_panicked_has_an_unknown_outcome() {
         for (is_write, outcome) in [(true, json!("UNKNOWN")), (false, Value::Null)] {
-            let answer = refuse(Refusal::Failed { is_write }, Accepted::JSON);
-            assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
-            let body = answer.into_body().collect().await.unwrap().to_bytes();
+            let response = from_rejection(RequestRejection::Failed { is_write }, AcceptedTypes::JSON);
+            assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+            let body = response.into_body().collect().await.unwrap().to_bytes();
             let body: Value = serde_json::from_slice(&body).unwrap();
             let extensions = &body["errors"][0]["extensions"];
             assert_eq!(extensions["code"], "INTERNAL_SERVER_ERROR");

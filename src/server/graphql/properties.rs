@@ -7,17 +7,17 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::parameters::parse;
-use super::refusal::Refusal;
+use super::rejection::RequestRejection;
 
 /// How deep a document may nest.
 const NESTING: usize = 64;
 /// How deep a body may: its variables' values stand within two more brackets.
-const DEEPEST: usize = NESTING + 2;
+const MAX_DEPTH: usize = NESTING + 2;
 
 /// Takes the body of a request by POST.
 pub fn request_body(data: &[u8]) {
     let whole: Option<Value> = serde_json::from_slice(data).ok();
-    let is_too_deep = serde_json::from_slice(data).is_ok_and(|Depth(depth)| depth > DEEPEST);
+    let is_too_deep = serde_json::from_slice(data).is_ok_and(|Depth(depth)| depth > MAX_DEPTH);
     match parse(data, NESTING) {
         Ok(request) => {
             assert!(
@@ -26,23 +26,23 @@ pub fn request_body(data: &[u8]) {
             // A member that nobody knows may hold what no value of ours can.
             let Some(whole) = whole else { return };
             assert!(!is_too_deep);
-            let said = |name: &str| whole[name].as_str();
+            let string_member = |name: &str| whole[name].as_str();
             let persisted_query = &whole["extensions"]["persistedQuery"];
-            let document_id = said("documentId").or(said("doc_id"));
+            let document_id = string_member("documentId").or(string_member("doc_id"));
             assert_eq!(request.document_id.as_deref(), document_id);
             assert_eq!(request.persisted_query.is_some(), !persisted_query.is_null());
             // Some clients say by an empty text that there is none.
             let names_document = document_id.is_some() || !persisted_query.is_null();
-            let query = said("query").filter(|text| !(text.is_empty() && names_document));
+            let query = string_member("query").filter(|text| !(text.is_empty() && names_document));
             assert_eq!(request.query.as_deref(), query);
-            let operation_name = said("operationName").filter(|name| !name.is_empty());
+            let operation_name = string_member("operationName").filter(|name| !name.is_empty());
             assert_eq!(request.operation_name.as_deref(), operation_name);
             let none = serde_json::Map::new();
             assert_eq!(whole["variables"].as_object().unwrap_or(&none), &request.variables);
             assert!(!request.is_read_only);
         }
-        Err(Refusal::Http { status, message, instead, .. }) => {
-            assert!(status.is_client_error() && instead.is_none());
+        Err(RequestRejection::Http { status, message, header, .. }) => {
+            assert!(status.is_client_error() && header.is_none());
             assert!(message.len() <= 200 && !message.contains(char::is_control), "{message:?}");
             let is_object = whole.as_ref().is_some_and(Value::is_object);
             assert_eq!(is_object && is_too_deep, is_object && message.contains("deeper"), "{message}");
@@ -94,18 +94,18 @@ impl<'de> Visitor<'de> for DepthVisitor {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Depth, A::Error> {
-        let mut deepest = 0;
+        let mut max_depth = 0;
         while let Some(Depth(depth)) = items.next_element()? {
-            deepest = deepest.max(depth);
+            max_depth = max_depth.max(depth);
         }
-        Ok(Depth(1 + deepest))
+        Ok(Depth(1 + max_depth))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Depth, A::Error> {
-        let mut deepest = 0;
+        let mut max_depth = 0;
         while let Some((IgnoredAny, Depth(depth))) = members.next_entry()? {
-            deepest = deepest.max(depth);
+            max_depth = max_depth.max(depth);
         }
-        Ok(Depth(1 + deepest))
+        Ok(Depth(1 + max_depth))
     }
 }

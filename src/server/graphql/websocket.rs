@@ -1,10 +1,10 @@
-//! GraphQL over WebSocket, the sub-protocol `graphql-transport-ws`: any number of operations on one connection, whose token
-//! comes once, in `connection_init` or with the request for the WebSocket.
+//! GraphQL over WebSocket, the subprotocol `graphql-transport-ws`: concurrent operations on one connection, whose token is
+//! sent once, in `connection_init` or in the upgrade request.
 
 mod decoder;
 mod handshake;
 mod message;
-mod operation;
+mod outgoing;
 mod socket;
 mod token;
 
@@ -27,102 +27,108 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::debug;
 use uuid::Uuid;
 
-use self::decoder::{Received, Refused, Violation};
-pub(super) use self::handshake::is_asked_for;
-use self::message::{Beginning, FromClient, ToClient};
-use self::operation::{Said, Unsent, said};
+use self::decoder::{DiscardReason, IncomingMessage, Violation};
+pub(super) use self::handshake::is_upgrade_request;
+use self::message::{ClientMessage, MessagePrefix, ServerMessage};
+use self::outgoing::{OutgoingMessage, SendBuffer, outgoing_messages};
 use self::socket::Socket;
-use self::token::{Kept, MAX_TOKEN, Token, TooLong};
-use super::execution::{Asker, caught, execute};
-use super::refusal::Refusal;
-use super::{events, http_response, parameters};
+use self::token::{MAX_TOKEN, StoredToken, Token, TokenTooLong};
+use super::execution::{CallerContext, catch_panic, execute};
+use super::rejection::RequestRejection;
+use super::{http_response, parameters, sse};
 use crate::memory::{BudgetExceeded, Reservation};
 use crate::server::app::App;
 use crate::server::connection::Place;
-use crate::server::media_type::Accepted;
+use crate::server::media_type::AcceptedTypes;
 use crate::telemetry::metrics::{self, Overloaded};
 
-/// Largest message that is taken, in bytes: a document of the largest size, and as much again for its variables. What is
-/// larger is sent by POST.
-const MOST_MESSAGE: usize = 64 * 1024;
-/// Most operations of one WebSocket at a time; as many as of one connection by HTTP/2.
-const MOST_OPERATIONS: usize = 128;
-/// Most bytes of an operation's id, which is kept until the operation ends; clients count or use GUIDs.
+/// Maximum size of a message, in bytes: a document of the maximum size, and as much again for its variables. Larger
+/// operations must be sent by POST.
+const MAX_MESSAGE: usize = 64 * 1024;
+/// Maximum number of concurrent operations of one WebSocket, the same as of an HTTP/2 connection.
+const MAX_OPERATIONS: usize = 128;
+/// Maximum size of an operation's id, in bytes. Clients use counters or GUIDs.
 const MAX_ID: usize = 256;
-/// How long a client is given to take the reason why its WebSocket is closed.
-const TO_CLOSE: Duration = Duration::from_secs(1);
+/// Time limit for the closing handshake.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Why a WebSocket is closed, and its code (GraphQL over WebSocket Protocol; RFC 6455, section 7.4.1).
+/// Code and reason of a close frame (GraphQL over WebSocket Protocol; RFC 6455, section 7.4.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Close(u16, &'static str);
+struct CloseFrame(u16, &'static str);
 
-const GOING_AWAY: Close = Close(1001, "The gateway is stopping");
-const IDLE: Close = Close(1001, "No operation for a while");
-const PROTOCOL_ERROR: Close = Close(1002, "Not the WebSocket protocol");
-const NOT_UTF8: Close = Close(1007, "Text that is not UTF-8");
-const TOO_SLOW: Close = Close(1008, "A message did not come in time");
-const TOO_LARGE: Close = Close(1009, "Message too large");
-const NO_MEMORY: Close = Close(1013, "The gateway is full");
-const INVALID: Close = Close(4400, "Invalid message");
-const TOKEN_TOO_LONG: Close = Close(4400, "Authorization longer than 16384 bytes");
-const ID_TOO_LONG: Close = Close(4400, "Id longer than 256 bytes");
-const UNAUTHORIZED: Close = Close(4401, "Unauthorized");
-const INIT_TIMEOUT: Close = Close(4408, "Connection initialisation timeout");
-const SAME_ID: Close = Close(4409, "Subscriber for this id already exists");
-const TOO_MANY_INITS: Close = Close(4429, "Too many initialisation requests");
+const GOING_AWAY: CloseFrame = CloseFrame(1001, "The gateway is stopping");
+const IDLE: CloseFrame = CloseFrame(1001, "No operation for a while");
+const PROTOCOL_ERROR: CloseFrame = CloseFrame(1002, "Not the WebSocket protocol");
+const NOT_UTF8: CloseFrame = CloseFrame(1007, "Text that is not UTF-8");
+const TOO_SLOW: CloseFrame = CloseFrame(1008, "A message did not come in time");
+const TOO_LARGE: CloseFrame = CloseFrame(1009, "Message too large");
+const NO_MEMORY: CloseFrame = CloseFrame(1013, "The gateway is full");
+const INVALID: CloseFrame = CloseFrame(4400, "Invalid message");
+const TOKEN_TOO_LONG: CloseFrame = CloseFrame(4400, "Authorization longer than 16384 bytes");
+const ID_TOO_LONG: CloseFrame = CloseFrame(4400, "Id longer than 256 bytes");
+const UNAUTHORIZED: CloseFrame = CloseFrame(4401, "Unauthorized");
+const INIT_TIMEOUT: CloseFrame = CloseFrame(4408, "Connection initialisation timeout");
+const SAME_ID: CloseFrame = CloseFrame(4409, "Subscriber for this id already exists");
+const TOO_MANY_INITS: CloseFrame = CloseFrame(4429, "Too many initialisation requests");
 
-/// Makes a WebSocket of a request.
-pub(super) async fn open(app: Arc<App>, parts: &mut Parts) -> Response {
-    open_or_refuse(app, parts).await.unwrap_or_else(|refusal| http_response::refuse(refusal, Accepted::JSON))
+/// Upgrades a connection to a WebSocket.
+pub(super) async fn upgrade(app: Arc<App>, parts: &mut Parts) -> Response {
+    try_upgrade(app, parts)
+        .await
+        .unwrap_or_else(|rejection| http_response::from_rejection(rejection, AcceptedTypes::JSON))
 }
 
-async fn open_or_refuse(app: Arc<App>, parts: &mut Parts) -> Result<Response, Refusal> {
+async fn try_upgrade(app: Arc<App>, parts: &mut Parts) -> Result<Response, RequestRejection> {
     if !is_allowed_origin(&app, &parts.headers) {
         let message = "Pages of this origin may not open a WebSocket here: see --cors-origin.";
-        return Err(Refusal::http(StatusCode::FORBIDDEN, message));
+        return Err(RequestRejection::http(StatusCode::FORBIDDEN, message));
     }
-    let token = kept_token(&app, &parts.headers)?;
-    // The connection's place is kept for as long as the WebSocket is there.
-    let place = parts.extensions.get::<Place>().cloned();
+    let token = store_token(&app, &parts.headers)?;
+    // The connection's permit is held until the WebSocket is closed.
+    let permit = parts.extensions.get::<Place>().cloned();
     let response = handshake::accept(&parts.headers)?;
     let upgrade = parts.extensions.remove::<OnUpgrade>().ok_or_else(|| {
-        Refusal::http(StatusCode::BAD_REQUEST, "This connection cannot become a WebSocket.")
+        RequestRejection::http(StatusCode::BAD_REQUEST, "This connection cannot become a WebSocket.")
     })?;
     tokio::spawn(async move {
-        let _place = place;
+        let _permit = permit;
         match upgrade.await {
             Ok(upgraded) => {
-                let most_message = MOST_MESSAGE.min(app.settings.max_request_body);
-                let socket =
-                    Socket::new(upgraded, most_message, app.settings.body_timeout, Arc::clone(&app.bodies));
-                Connection::new(app, socket, token).serve().await;
+                let max_message = MAX_MESSAGE.min(app.settings.max_request_body);
+                let socket = Socket::new(
+                    upgraded,
+                    max_message,
+                    app.settings.body_timeout,
+                    Arc::clone(&app.request_memory),
+                );
+                WebSocketConnection::new(app, socket, token).serve().await;
             }
-            Err(error) => debug!(%error, "a connection did not become a WebSocket"),
+            Err(error) => debug!(%error, "the upgrade to a WebSocket failed"),
         }
     });
     Ok(response)
 }
 
-/// The token of the request, if there is one, as it is kept for the WebSocket's operations. Where there is more than one
-/// `Authorization`, none is taken.
-fn kept_token(app: &App, headers: &HeaderMap) -> Result<Kept, Refusal> {
-    let mut kept = Kept::new(&app.bodies);
+/// The token of the upgrade request, stored for the WebSocket's operations. More than one `Authorization` header counts as
+/// none.
+fn store_token(app: &App, headers: &HeaderMap) -> Result<StoredToken, RequestRejection> {
+    let mut stored = StoredToken::new(&app.request_memory);
     let mut values = headers.get_all(AUTHORIZATION).iter();
     if let (Some(value), None) = (values.next(), values.next()) {
-        let token = Token::parse(value.as_bytes()).map_err(|TooLong| {
+        let token = Token::parse(value.as_bytes()).map_err(|TokenTooLong| {
             let message = format!("`Authorization` may have {MAX_TOKEN} bytes in a request for a WebSocket.");
-            Refusal::too_large(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, message)
+            RequestRejection::too_large(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, message)
         })?;
-        token.map_or(Ok(()), |token| kept.replace(token)).map_err(|BudgetExceeded| {
+        token.map_or(Ok(()), |token| stored.replace(token)).map_err(|BudgetExceeded| {
             metrics::refused(Overloaded::Memory);
-            Refusal::Overloaded(Overloaded::Memory)
+            RequestRejection::Overloaded(Overloaded::Memory)
         })?;
     }
-    Ok(kept)
+    Ok(stored)
 }
 
-/// Browsers name the page's origin, and let any page open a WebSocket: here the same may that may send requests. A request
-/// that names more than one is no browser's.
+/// Browsers send the page's origin, and let any page open a WebSocket. Allowed are the gateway's own origin and those that may
+/// send requests (CORS). No browser sends more than one origin.
 fn is_allowed_origin(app: &App, headers: &HeaderMap) -> bool {
     let mut origins = headers.get_all(ORIGIN).iter();
     let origin = match (origins.next(), origins.next()) {
@@ -133,136 +139,141 @@ fn is_allowed_origin(app: &App, headers: &HeaderMap) -> bool {
     app.settings.cors_origins.contains(origin) || handshake::is_same_origin(headers)
 }
 
-/// One WebSocket.
-struct Connection {
+/// An open WebSocket.
+struct WebSocketConnection {
     app: Arc<App>,
     socket: Socket,
-    /// The caller's, as it came last.
-    token: Kept,
+    /// The token that the client sent last.
+    token: StoredToken,
     is_acknowledged: bool,
-    /// By the clients' ids; each ends when it is removed.
+    /// By the client's ids; an operation ends when its guard is removed.
     operations: HashMap<Arc<str>, DropGuard>,
-    answers: SelectAll<BoxStream<'static, Said>>,
-    /// What has been made of them and has not been sent.
-    unsent: Unsent,
-    /// Since when there has been no operation.
+    /// The messages of all operations.
+    outgoing: SelectAll<BoxStream<'static, OutgoingMessage>>,
+    /// Responses that have not been sent.
+    send_buffer: SendBuffer,
+    /// When the last operation ended.
     idle_since: Instant,
-    heard: Instant,
+    last_received_at: Instant,
 }
 
-impl Connection {
-    fn new(app: Arc<App>, socket: Socket, token: Kept) -> Self {
+impl WebSocketConnection {
+    fn new(app: Arc<App>, socket: Socket, token: StoredToken) -> Self {
         let now = Instant::now();
-        let unsent = Unsent::new(Arc::clone(&app.answers));
+        let send_buffer = SendBuffer::new(Arc::clone(&app.response_memory));
         Self {
             app,
             socket,
             token,
             is_acknowledged: false,
             operations: HashMap::new(),
-            answers: SelectAll::new(),
-            unsent,
+            outgoing: SelectAll::new(),
+            send_buffer,
             idle_since: now,
-            heard: now,
+            last_received_at: now,
         }
     }
 
     async fn serve(mut self) {
-        let Ok(end) = self.run().await else {
-            debug!("a WebSocket is gone");
+        let Ok(reason) = self.run().await else {
+            debug!("a WebSocket client has disconnected");
             return;
         };
         self.operations.clear();
-        self.answers.clear();
-        // Each side says that it closes, so that neither cuts what the other has sent.
+        self.outgoing.clear();
+        // Both sides send a close frame, so that no message is lost.
         let closed = async {
-            match end {
-                End::Ours(Close(code, reason)) => {
+            match reason {
+                CloseReason::Server(CloseFrame(code, reason)) => {
                     debug!(code, reason, "a WebSocket is closed");
                     self.socket.send_close(Some((code, reason))).await?;
                 }
-                End::Theirs(code) => self.socket.send_close(code.map(|code| (code, ""))).await?,
+                CloseReason::Client(code) => self.socket.send_close(code.map(|code| (code, ""))).await?,
             }
             self.socket.finish().await
         };
-        let _ = timeout(TO_CLOSE, closed).await;
+        let _ = timeout(CLOSE_TIMEOUT, closed).await;
     }
 
-    /// Serves until there is a reason to close.
-    async fn run(&mut self) -> Result<End, Gone> {
+    /// Serves the WebSocket until there is a reason to close it.
+    async fn run(&mut self) -> Result<CloseReason, Disconnected> {
         let limits = self.app.settings.connections;
-        let still = events::still(limits.send_timeout);
-        let stopping = self.app.stopping.clone();
-        let begun = Instant::now();
-        let period = still.min(limits.header_timeout);
-        let mut look = tokio::time::interval_at(begun + period, period);
-        let mut is_stopping = false;
+        let keep_alive = sse::keep_alive_interval(limits.send_timeout);
+        let draining = self.app.draining.clone();
+        let opened = Instant::now();
+        let period = keep_alive.min(limits.header_timeout);
+        let mut ticker = tokio::time::interval_at(opened + period, period);
+        let mut is_draining = false;
         loop {
-            // Subscriptions end by themselves, and what else is under way is finished.
-            if is_stopping && self.operations.is_empty() {
-                return Ok(End::Ours(GOING_AWAY));
+            // Subscriptions end when the gateway drains; queries and mutations are finished.
+            if is_draining && self.operations.is_empty() {
+                return Ok(CloseReason::Server(GOING_AWAY));
             }
             tokio::select! {
                 received = self.socket.receive() => {
-                    self.heard = Instant::now();
-                    let close = match received.ok_or(Gone)? {
-                        Ok(Received::Text(text, held)) => self.take(&text, held).await?,
-                        Ok(Received::Refused { beginning, why }) => self.refuse(&beginning, why).await?,
-                        Ok(Received::Ping(payload)) => {
-                            self.in_time(async |socket| socket.send_pong(&payload).await).await?;
+                    self.last_received_at = Instant::now();
+                    let close = match received.ok_or(Disconnected)? {
+                        Ok(IncomingMessage::Text(text, reservation)) => self.handle_message(&text, reservation).await?,
+                        Ok(IncomingMessage::Discarded { prefix, reason }) => self.reject_discarded(&prefix, reason).await?,
+                        Ok(IncomingMessage::Ping(payload)) => {
+                            self.with_send_timeout(async |socket| socket.send_pong(&payload).await).await?;
                             Ok(())
                         }
-                        Ok(Received::Pong) => Ok(()),
-                        Ok(Received::Binary) => Err(INVALID),
-                        Ok(Received::Close(code)) => return Ok(End::Theirs(code)),
+                        Ok(IncomingMessage::Pong) => Ok(()),
+                        Ok(IncomingMessage::Binary) => Err(INVALID),
+                        Ok(IncomingMessage::Close(code)) => return Ok(CloseReason::Client(code)),
                         Err(Violation::Protocol) => Err(PROTOCOL_ERROR),
                         Err(Violation::NotUtf8) => Err(NOT_UTF8),
                         Err(Violation::TooLarge) => Err(TOO_LARGE),
                         Err(Violation::TooSlow) => Err(TOO_SLOW),
                     };
                     if let Err(close) = close {
-                        return Ok(End::Ours(close));
+                        return Ok(CloseReason::Server(close));
                     }
                 }
-                Some(said) = self.answers.next() => {
-                    let Said { id, text, is_last, room } = said;
+                Some(message) = self.outgoing.next() => {
+                    let OutgoingMessage { id, text, is_last, buffered } = message;
                     if is_last {
-                        self.forget(&id);
+                        self.end_operation(&id);
                     }
                     if let Some(text) = text {
-                        self.send(text).await?;
+                        self.send_text(text).await?;
                     }
-                    drop(room);
+                    drop(buffered);
                 }
-                _ = look.tick() => {
+                _ = ticker.tick() => {
                     let now = Instant::now();
                     if !self.is_acknowledged {
-                        if now >= begun + limits.header_timeout {
-                            return Ok(End::Ours(INIT_TIMEOUT));
+                        if now >= opened + limits.header_timeout {
+                            return Ok(CloseReason::Server(INIT_TIMEOUT));
                         }
                     } else if self.operations.is_empty() && now >= self.idle_since + limits.idle_timeout {
-                        return Ok(End::Ours(IDLE));
-                    } else if now >= self.heard + limits.idle_timeout.max(4 * still) {
-                        // It did not even answer pings.
-                        return Err(Gone);
+                        return Ok(CloseReason::Server(IDLE));
+                    } else if now >= self.last_received_at + limits.idle_timeout.max(4 * keep_alive) {
+                        // Not even pings were answered.
+                        return Err(Disconnected);
                     }
-                    self.in_time(Socket::send_ping).await?;
+                    self.with_send_timeout(Socket::send_ping).await?;
                 }
-                () = stopping.cancelled(), if !is_stopping => is_stopping = true,
+                () = draining.cancelled(), if !is_draining => is_draining = true,
             }
         }
     }
 
-    /// Does what a message asks for, which takes the memory that is held.
-    async fn take(&mut self, text: &str, held: Reservation) -> Result<Result<(), Close>, Gone> {
-        // The request stands in the message's payload.
-        let deepest = self.app.api.limits().nesting.saturating_add(3);
-        match FromClient::read(text, deepest) {
+    /// Handles a message, whose memory is `reservation`.
+    async fn handle_message(
+        &mut self,
+        text: &str,
+        reservation: Reservation,
+    ) -> Result<Result<(), CloseFrame>, Disconnected> {
+        // The request is nested in the message's payload.
+        let max_depth = self.app.api.limits().nesting.saturating_add(3);
+        match ClientMessage::read(text, max_depth) {
             None => return Ok(Err(INVALID)),
-            Some(FromClient::ConnectionInit { .. }) if self.is_acknowledged => {
+            Some(ClientMessage::ConnectionInit { .. }) if self.is_acknowledged => {
                 return Ok(Err(TOO_MANY_INITS));
             }
-            Some(FromClient::ConnectionInit { token }) => {
+            Some(ClientMessage::ConnectionInit { token }) => {
                 let Ok(token) = token else { return Ok(Err(TOKEN_TOO_LONG)) };
                 if let Some(token) = token
                     && let Err(BudgetExceeded) = self.token.replace(token)
@@ -272,27 +283,33 @@ impl Connection {
                 }
                 self.is_acknowledged = true;
                 self.idle_since = Instant::now();
-                self.say(&ToClient::<()>::ConnectionAck).await?;
+                self.send_message(&ServerMessage::<()>::ConnectionAck).await?;
             }
-            Some(FromClient::Ping) => self.say(&ToClient::<()>::Pong).await?,
-            Some(FromClient::Pong) => {}
-            Some(FromClient::Subscribe { .. }) if !self.is_acknowledged => return Ok(Err(UNAUTHORIZED)),
-            Some(FromClient::Subscribe { id, .. }) if id.len() > MAX_ID => return Ok(Err(ID_TOO_LONG)),
-            Some(FromClient::Subscribe { id, .. }) if self.operations.contains_key(id.as_str()) => {
+            Some(ClientMessage::Ping) => self.send_message(&ServerMessage::<()>::Pong).await?,
+            Some(ClientMessage::Pong) => {}
+            Some(ClientMessage::Subscribe { .. }) if !self.is_acknowledged => return Ok(Err(UNAUTHORIZED)),
+            Some(ClientMessage::Subscribe { id, .. }) if id.len() > MAX_ID => return Ok(Err(ID_TOO_LONG)),
+            Some(ClientMessage::Subscribe { id, .. }) if self.operations.contains_key(id.as_str()) => {
                 return Ok(Err(SAME_ID));
             }
-            Some(FromClient::Subscribe { id, payload }) => self.begin(id.into(), payload, held).await?,
-            Some(FromClient::Complete { id }) => self.forget(&id),
+            Some(ClientMessage::Subscribe { id, payload }) => {
+                self.start_operation(id.into(), payload, reservation).await?
+            }
+            Some(ClientMessage::Complete { id }) => self.end_operation(&id),
         }
         Ok(Ok(()))
     }
 
-    /// Refuses a message of which only the beginning was kept: by an error of its operation where that says which one it is.
-    async fn refuse(&mut self, beginning: &[u8], why: Refused) -> Result<Result<(), Close>, Gone> {
-        let Some(Beginning { id }) = Beginning::of_subscribe(beginning) else {
-            return Ok(Err(match why {
-                Refused::TooLarge => TOO_LARGE,
-                Refused::NoMemory => NO_MEMORY,
+    /// Rejects a message that was discarded except for its prefix: with an error of its operation if the prefix names it.
+    async fn reject_discarded(
+        &mut self,
+        prefix: &[u8],
+        reason: DiscardReason,
+    ) -> Result<Result<(), CloseFrame>, Disconnected> {
+        let Some(MessagePrefix { id }) = MessagePrefix::of_subscribe(prefix) else {
+            return Ok(Err(match reason {
+                DiscardReason::TooLarge => TOO_LARGE,
+                DiscardReason::NoMemory => NO_MEMORY,
             }));
         };
         if !self.is_acknowledged {
@@ -304,92 +321,108 @@ impl Connection {
         if self.operations.contains_key(id.as_str()) {
             return Ok(Err(SAME_ID));
         }
-        let refusal = match why {
-            Refused::TooLarge => {
-                let most = MOST_MESSAGE.min(self.app.settings.max_request_body);
-                let message = format!("A message is larger than {most} bytes. Send the operation by POST.");
-                Refusal::too_large(StatusCode::PAYLOAD_TOO_LARGE, message)
+        let rejection = match reason {
+            DiscardReason::TooLarge => {
+                let max = MAX_MESSAGE.min(self.app.settings.max_request_body);
+                let message = format!("A message is larger than {max} bytes. Send the operation by POST.");
+                RequestRejection::too_large(StatusCode::PAYLOAD_TOO_LARGE, message)
             }
-            Refused::NoMemory => {
+            DiscardReason::NoMemory => {
                 metrics::refused(Overloaded::Memory);
-                Refusal::Overloaded(Overloaded::Memory)
+                RequestRejection::Overloaded(Overloaded::Memory)
             }
         };
-        self.say(&ToClient::Error { id: &id, payload: refusal.errors() }).await?;
+        self.send_message(&ServerMessage::Error { id: &id, payload: rejection.errors() }).await?;
         Ok(Ok(()))
     }
 
-    /// Begins an operation. It goes on by itself, so that whoever takes no answers keeps no place that others wait for.
-    async fn begin(&mut self, id: Arc<str>, payload: &RawValue, held: Reservation) -> Result<(), Gone> {
-        let refused = if self.operations.len() >= MOST_OPERATIONS || self.app.stopping.is_cancelled() {
+    /// Starts an operation in a task of its own, so that a client which reads no responses holds no permit.
+    async fn start_operation(
+        &mut self,
+        id: Arc<str>,
+        payload: &RawValue,
+        reservation: Reservation,
+    ) -> Result<(), Disconnected> {
+        let overloaded = if self.operations.len() >= MAX_OPERATIONS || self.app.draining.is_cancelled() {
             Some(Overloaded::Full)
         } else {
-            self.unsent.is_full().then_some(Overloaded::Memory)
+            self.send_buffer.is_full().then_some(Overloaded::Memory)
         };
-        if let Some(reason) = refused {
+        if let Some(reason) = overloaded {
             metrics::refused(reason);
-            let errors = Refusal::Overloaded(reason).errors();
-            return self.say(&ToClient::Error { id: &id, payload: errors }).await;
+            let errors = RequestRejection::Overloaded(reason).errors();
+            return self.send_message(&ServerMessage::Error { id: &id, payload: errors }).await;
         }
         let request = match parameters::parse(payload.get().as_bytes(), self.app.api.limits().nesting) {
             Ok(request) => request,
-            Err(refusal) => return self.say(&ToClient::Error { id: &id, payload: refusal.errors() }).await,
+            Err(rejection) => {
+                return self
+                    .send_message(&ServerMessage::Error { id: &id, payload: rejection.errors() })
+                    .await;
+            }
         };
-        let running = CancellationToken::new();
-        let ended = running.clone().cancelled_owned();
-        self.operations.insert(Arc::clone(&id), running.drop_guard());
-        let asker = Asker {
+        let operation = CancellationToken::new();
+        let ended = operation.clone().cancelled_owned();
+        self.operations.insert(Arc::clone(&id), operation.drop_guard());
+        let caller = CallerContext {
             token: self.token.authorization().cloned(),
             client_request_id: Uuid::new_v4(),
             deadline: std::time::Instant::now() + self.app.settings.request_timeout,
-            gone: CancellationToken::new(),
+            disconnected: CancellationToken::new(),
         };
-        let (app, unsent, stopping) = (Arc::clone(&self.app), self.unsent.clone(), self.app.stopping.clone());
-        let answers = AbortOnDropHandle::new(tokio::spawn(async move {
+        let (app, send_buffer, draining) =
+            (Arc::clone(&self.app), self.send_buffer.clone(), self.app.draining.clone());
+        let messages = AbortOnDropHandle::new(tokio::spawn(async move {
             let execution =
-                caught(async |is_write| execute(&app, request, asker, Ok(()), is_write).await).await;
-            said(id, execution, unsent, stopping, held)
+                catch_panic(async |is_write| execute(&app, request, caller, Ok(()), is_write).await).await;
+            outgoing_messages(id, execution, send_buffer, draining, reservation)
         }));
-        // It fails only where it is aborted, by which nobody waits for it.
-        let answers = stream::once(answers).filter_map(async |answers| answers.ok()).flatten();
-        self.answers.push(answers.take_until(ended).boxed());
+        // The task fails only if it is aborted, and then nothing polls the stream.
+        let messages = stream::once(messages).filter_map(async |messages| messages.ok()).flatten();
+        self.outgoing.push(messages.take_until(ended).boxed());
         Ok(())
     }
 
-    /// Ends an operation, if it has not ended.
-    fn forget(&mut self, id: &str) {
+    /// Ends an operation if it is open.
+    fn end_operation(&mut self, id: &str) {
         if self.operations.remove(id).is_some() && self.operations.is_empty() {
             self.idle_since = Instant::now();
         }
     }
 
-    async fn say(&mut self, message: &ToClient<'_, impl Serialize>) -> Result<(), Gone> {
+    async fn send_message(
+        &mut self,
+        message: &ServerMessage<'_, impl Serialize>,
+    ) -> Result<(), Disconnected> {
         match message.to_text() {
-            Some(text) => self.send(text).await,
-            None => Err(Gone),
+            Some(text) => self.send_text(text).await,
+            None => Err(Disconnected),
         }
     }
 
-    async fn send(&mut self, text: String) -> Result<(), Gone> {
-        self.in_time(async |socket| socket.send_text(text).await).await
+    async fn send_text(&mut self, text: String) -> Result<(), Disconnected> {
+        self.with_send_timeout(async |socket| socket.send_text(text).await).await
     }
 
-    /// Sends something, which the client is to take within the time for that.
-    async fn in_time(&mut self, send: impl AsyncFnOnce(&mut Socket) -> io::Result<()>) -> Result<(), Gone> {
-        let patience = self.app.settings.connections.send_timeout;
-        match timeout(patience, send(&mut self.socket)).await {
+    /// Sends within the time limit for sending.
+    async fn with_send_timeout(
+        &mut self,
+        send: impl AsyncFnOnce(&mut Socket) -> io::Result<()>,
+    ) -> Result<(), Disconnected> {
+        let send_timeout = self.app.settings.connections.send_timeout;
+        match timeout(send_timeout, send(&mut self.socket)).await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(Gone),
+            Ok(Err(_)) | Err(_) => Err(Disconnected),
         }
     }
 }
 
-/// Who closes.
-enum End {
-    Ours(Close),
-    /// With the code that it gave.
-    Theirs(Option<u16>),
+/// The side that closes a WebSocket, and its close frame.
+enum CloseReason {
+    Server(CloseFrame),
+    /// With the code of the client, if it sent one.
+    Client(Option<u16>),
 }
 
-/// The client is not there any more, or takes nothing.
-struct Gone;
+/// The client has disconnected, or does not read.
+struct Disconnected;

@@ -1,7 +1,7 @@
-//! Frames of a client to its messages (RFC 6455, section 5).
+//! Decodes a client's WebSocket frames into messages (RFC 6455, section 5).
 //!
-//! The library's own reader is not used: it keeps all of an unfinished message, which the memory for bodies must count,
-//! and it cannot go on after a message that is too large, which is to end no other operation.
+//! tungstenite's own reader is not used: it buffers an incomplete message without counting its memory, and it cannot continue
+//! after a message that is too large, which must not end the other operations.
 
 use std::io::Cursor;
 use std::str;
@@ -13,64 +13,64 @@ use tungstenite::protocol::frame::coding::{CloseCode, Control, Data, OpCode};
 
 use crate::memory::{MemoryBudget, Reservation};
 
-/// Bytes of each unfinished message that are not counted, so that short ones always have room.
-const UNCOUNTED: usize = 4 * 1024;
-/// Bytes that are kept of a message that is refused: which operation it is for stands at its beginning.
-const KEPT: usize = 4 * 1024;
-/// Most bytes of a refused message that are read on over.
+/// Bytes of each incomplete message that are not counted, so that short ones are always accepted.
+const UNCOUNTED_BYTES: usize = 4 * 1024;
+/// Bytes that are kept of a discarded message: its prefix usually names the operation.
+const MAX_PREFIX: usize = 4 * 1024;
+/// Maximum number of bytes of a discarded message that are read; a longer one closes the connection.
 const MAX_SKIPPED: u64 = 8 * 1024 * 1024;
-/// Most bytes of a control frame (RFC 6455, section 5.5).
+/// Maximum size of a control frame's payload, in bytes (RFC 6455, section 5.5).
 const MAX_CONTROL: u64 = 125;
 
-/// What a client has sent.
+/// A message or control frame of a client.
 #[derive(Debug)]
-pub(super) enum Received {
+pub(super) enum IncomingMessage {
     /// A message, and the memory that it takes.
     Text(String, Reservation),
     Binary,
     Ping(Vec<u8>),
     Pong,
-    /// It closes, with this code where it gave one.
+    /// A close frame, with its code if it has one.
     Close(Option<u16>),
-    /// A message that was not kept.
-    Refused {
-        beginning: Vec<u8>,
-        why: Refused,
+    /// A message that was discarded except for its prefix.
+    Discarded {
+        prefix: Vec<u8>,
+        reason: DiscardReason,
     },
 }
 
-/// Why a message was not kept.
+/// Why a message was discarded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Refused {
+pub(super) enum DiscardReason {
     TooLarge,
-    /// All bodies together take what they may.
+    /// All request bodies and messages together use the memory that they may.
     NoMemory,
 }
 
-/// What ends a WebSocket, since what follows cannot be read.
+/// An error after which the connection must be closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Violation {
-    /// Of the framing.
+    /// Invalid framing.
     Protocol,
-    /// Text that is none.
+    /// A text message that is not UTF-8.
     NotUtf8,
-    /// So much of a refused message, come or announced, that it is not read on over.
+    /// A discarded message with more than [`MAX_SKIPPED`] bytes, received or announced.
     TooLarge,
-    /// A message that did not come in time.
+    /// A message that was not complete in time.
     TooSlow,
 }
 
-/// Decodes what one client sends.
+/// The decoder of one connection.
 pub(super) struct Decoder {
     max_message: usize,
     memory: Arc<MemoryBudget>,
     frame: Option<Frame>,
-    /// The payload of a control frame so far; such frames may stand between those of a message.
+    /// The payload of an incomplete control frame. Control frames may come between the frames of a message.
     control: Vec<u8>,
     message: Option<Message>,
 }
 
-/// A frame of which the payload has not come whole.
+/// A frame whose payload is incomplete.
 struct Frame {
     opcode: OpCode,
     is_final: bool,
@@ -78,32 +78,32 @@ struct Frame {
     left: u64,
 }
 
-/// A message that has not come whole.
+/// An incomplete message.
 struct Message {
     is_text: bool,
     payload: Vec<u8>,
-    held: Reservation,
-    refused: Option<Refused>,
+    reservation: Reservation,
+    discarded_as: Option<DiscardReason>,
     skipped: u64,
 }
 
 impl Decoder {
-    /// Takes messages of up to `max_message` bytes, which are counted in `memory`.
+    /// Accepts messages of up to `max_message` bytes, which are counted in `memory`.
     pub(super) fn new(max_message: usize, memory: Arc<MemoryBudget>) -> Self {
         Self { max_message, memory, frame: None, control: Vec::new(), message: None }
     }
 
-    /// Whether a frame or a message has begun and has not ended.
+    /// Whether a frame or a message is incomplete.
     pub(super) fn is_within_a_message(&self) -> bool {
         self.frame.is_some() || self.message.is_some()
     }
 
-    /// Takes what has come out of `input`; `None` where more must come first.
+    /// Decodes and consumes `input`; `None` if it does not complete a message or control frame.
     ///
     /// # Errors
     ///
     /// A [`Violation`], after which nothing more can be decoded.
-    pub(super) fn decode(&mut self, input: &mut BytesMut) -> Result<Option<Received>, Violation> {
+    pub(super) fn decode(&mut self, input: &mut BytesMut) -> Result<Option<IncomingMessage>, Violation> {
         loop {
             let mut frame = match self.frame.take() {
                 Some(frame) => frame,
@@ -139,7 +139,7 @@ impl Decoder {
         }
     }
 
-    /// Reads a frame's header, and begins a message where it is the first frame of one.
+    /// Reads a frame's header, and begins a message if it is the first frame of one.
     fn begin_frame(&mut self, input: &mut BytesMut) -> Result<Option<Frame>, Violation> {
         let mut cursor = Cursor::new(&input[..]);
         let parsed = FrameHeader::parse(&mut cursor).map_err(|_| Violation::Protocol)?;
@@ -161,35 +161,35 @@ impl Decoder {
             let message = self.message.get_or_insert_with(|| Message {
                 is_text: data == Data::Text,
                 payload: Vec::new(),
-                held: self.memory.reservation(),
-                refused: None,
+                reservation: self.memory.reservation(),
+                discarded_as: None,
                 skipped: 0,
             });
             let total = (message.payload.len() as u64).saturating_add(length);
-            if message.refused.is_none() && total > self.max_message as u64 {
-                message.refuse(Refused::TooLarge);
+            if message.discarded_as.is_none() && total > self.max_message as u64 {
+                message.discard(DiscardReason::TooLarge);
             }
-            if message.refused.is_some() && message.skipped.saturating_add(length) > MAX_SKIPPED {
+            if message.discarded_as.is_some() && message.skipped.saturating_add(length) > MAX_SKIPPED {
                 return Err(Violation::TooLarge);
             }
         }
         Ok(Some(Frame { opcode, is_final, mask, left: length }))
     }
 
-    fn end_control(&mut self, control: Control) -> Result<Received, Violation> {
+    fn end_control(&mut self, control: Control) -> Result<IncomingMessage, Violation> {
         let payload = std::mem::take(&mut self.control);
         match control {
-            Control::Ping => Ok(Received::Ping(payload)),
-            Control::Pong => Ok(Received::Pong),
+            Control::Ping => Ok(IncomingMessage::Ping(payload)),
+            Control::Pong => Ok(IncomingMessage::Pong),
             Control::Close => match payload.as_slice() {
-                [] => Ok(Received::Close(None)),
+                [] => Ok(IncomingMessage::Close(None)),
                 [high, low, reason @ ..] => {
                     let code = u16::from_be_bytes([*high, *low]);
                     if !CloseCode::from(code).is_allowed() {
                         return Err(Violation::Protocol);
                     }
                     str::from_utf8(reason).map_err(|_| Violation::NotUtf8)?;
-                    Ok(Received::Close(Some(code)))
+                    Ok(IncomingMessage::Close(Some(code)))
                 }
                 [_] => Err(Violation::Protocol),
             },
@@ -200,48 +200,48 @@ impl Decoder {
 
 impl Message {
     fn push(&mut self, bytes: &[u8], max_message: usize) -> Result<(), Violation> {
-        if self.refused.is_none() && self.make_room(bytes.len(), max_message).is_err() {
-            self.refuse(Refused::NoMemory);
+        if self.discarded_as.is_none() && self.reserve(bytes.len(), max_message).is_err() {
+            self.discard(DiscardReason::NoMemory);
         }
-        if self.refused.is_none() {
+        if self.discarded_as.is_none() {
             self.payload.extend_from_slice(bytes);
             return Ok(());
         }
-        let kept = KEPT.saturating_sub(self.payload.len()).min(bytes.len());
+        let kept = MAX_PREFIX.saturating_sub(self.payload.len()).min(bytes.len());
         self.payload.extend_from_slice(&bytes[..kept]);
         self.skipped += bytes.len() as u64;
         if self.skipped > MAX_SKIPPED { Err(Violation::TooLarge) } else { Ok(()) }
     }
 
-    /// Counts the memory before it is taken. What a frame says of its length takes none.
-    fn make_room(&mut self, bytes: usize, max_message: usize) -> Result<(), ()> {
+    /// Counts memory before it is allocated. The length in a frame's header allocates none.
+    fn reserve(&mut self, bytes: usize, max_message: usize) -> Result<(), ()> {
         let (length, before) = (self.payload.len() + bytes, self.payload.capacity());
         if length <= before {
             return Ok(());
         }
         let capacity = length.next_power_of_two().min(max_message.max(length));
-        let counted = capacity.saturating_sub(UNCOUNTED) - before.saturating_sub(UNCOUNTED);
-        self.held.reserve(counted).map_err(drop)?;
+        let counted = capacity.saturating_sub(UNCOUNTED_BYTES) - before.saturating_sub(UNCOUNTED_BYTES);
+        self.reservation.reserve(counted).map_err(drop)?;
         self.payload.reserve_exact(capacity - self.payload.len());
         Ok(())
     }
 
-    fn refuse(&mut self, why: Refused) {
-        self.refused = Some(why);
-        self.payload.truncate(KEPT);
-        self.payload.shrink_to(KEPT);
-        self.held.release();
+    fn discard(&mut self, reason: DiscardReason) {
+        self.discarded_as = Some(reason);
+        self.payload.truncate(MAX_PREFIX);
+        self.payload.shrink_to(MAX_PREFIX);
+        self.reservation.release();
     }
 
-    fn end(self) -> Result<Received, Violation> {
-        let Self { is_text, payload, held, refused, .. } = self;
-        match refused {
-            Some(why) => Ok(Received::Refused { beginning: payload, why }),
+    fn end(self) -> Result<IncomingMessage, Violation> {
+        let Self { is_text, payload, reservation, discarded_as, .. } = self;
+        match discarded_as {
+            Some(reason) => Ok(IncomingMessage::Discarded { prefix: payload, reason }),
             None if is_text => {
                 let text = String::from_utf8(payload).map_err(|_| Violation::NotUtf8)?;
-                Ok(Received::Text(text, held))
+                Ok(IncomingMessage::Text(text, reservation))
             }
-            None => Ok(Received::Binary),
+            None => Ok(IncomingMessage::Binary),
         }
     }
 }
@@ -263,7 +263,7 @@ mod tests {
         bytes
     }
 
-    /// What comes out where the bytes come in pieces of these sizes.
+    /// The messages decoded from bytes that arrive in pieces of this size.
     fn decoded(memory: &Arc<MemoryBudget>, bytes: &[u8], piece: usize) -> (Vec<String>, Option<Violation>) {
         let mut decoder = Decoder::new(MAX, Arc::clone(memory));
         let (mut input, mut found) = (BytesMut::new(), Vec::new());
@@ -272,9 +272,9 @@ mod tests {
             loop {
                 match decoder.decode(&mut input) {
                     Ok(None) => break,
-                    Ok(Some(Received::Text(text, _))) => found.push(text),
-                    Ok(Some(Received::Refused { beginning, why })) => {
-                        found.push(format!("{why:?} {}", beginning.len()));
+                    Ok(Some(IncomingMessage::Text(text, _))) => found.push(text),
+                    Ok(Some(IncomingMessage::Discarded { prefix, reason })) => {
+                        found.push(format!("{reason:?} {}", prefix.len()));
                     }
                     Ok(Some(other)) => found.push(format!("{other:?}")),
                     Err(violation) => return (found, Some(violation)),
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_come_out_whole_however_they_come() {
+    fn messages_are_decoded_from_pieces_of_any_size() {
         let large = "x".repeat(MAX + 1);
         let bytes = [
             frame(1, true, "one".as_bytes()),
@@ -323,10 +323,10 @@ mod tests {
     }
 
     #[test]
-    fn an_unfinished_message_is_counted_from_four_kibibytes_on() {
+    fn an_incomplete_message_is_counted_beyond_four_kibibytes() {
         let memory = MemoryBudget::new(10_000);
         let mut first = Decoder::new(MAX, Arc::clone(&memory));
-        let short = frame(1, false, &[b'x'; UNCOUNTED]);
+        let short = frame(1, false, &[b'x'; UNCOUNTED_BYTES]);
         assert!(first.decode(&mut BytesMut::from(&short[..])).unwrap().is_none());
         assert!(memory.is_empty() && first.is_within_a_message());
         let more = frame(0, false, &[b'x'; 4096]);
@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn what_breaks_the_protocol_is_found() {
+    fn protocol_violations_are_found() {
         let memory = MemoryBudget::new(MAX);
         let with = |first: u8, second: u8, rest: &[u8]| [&[first, second][..], rest].concat();
         let large =
@@ -371,7 +371,7 @@ mod tests {
             (frame(1, true, b"\xff"), Violation::NotUtf8),
             ([frame(1, false, b"\xc3"), frame(0, true, b"x")].concat(), Violation::NotUtf8),
             (frame(1, true, &vec![b'x'; 9 << 20]), Violation::TooLarge),
-            // By the length in its header alone, also of a message that has been refused before.
+            // By the length in its header alone, also of a message that has been discarded_as before.
             (large(0x81, 1 << 62), Violation::TooLarge),
             (large(0x81, i64::MAX as u64), Violation::TooLarge),
             (large(0x81, MAX_SKIPPED + 1), Violation::TooLarge),

@@ -14,51 +14,50 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
 use ring::digest;
 
 use crate::schema::ErrorCode;
-use crate::server::graphql::refusal::Refusal;
+use crate::server::graphql::rejection::RequestRejection;
 
-/// The sub-protocol that is spoken here.
+/// The supported subprotocol.
 pub(super) const PROTOCOL: &str = "graphql-transport-ws";
-/// What a key is hashed with (RFC 6455, section 1.3).
+/// The constant that keys are hashed with (RFC 6455, section 1.3).
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 const KEY_BYTES: usize = 16;
 
-/// Whether a request asks to become a WebSocket. HTTP/1.0 has no upgrades, and HTTP/2 asks in another way,
-/// which is not offered.
-pub(in crate::server::graphql) fn is_asked_for(parts: &Parts) -> bool {
+/// Whether a request is a WebSocket upgrade. HTTP/1.0 has no upgrades, and the extended CONNECT of HTTP/2 is not supported.
+pub(in crate::server::graphql) fn is_upgrade_request(parts: &Parts) -> bool {
     parts.method == Method::GET
         && parts.version == Version::HTTP_11
         && has_token(&parts.headers, UPGRADE, "websocket")
 }
 
-/// Checks the request, and makes the response that accepts it.
+/// Validates the request, and returns the response that accepts it.
 ///
 /// # Errors
 ///
-/// 400 where a header is missing or wrong, 426 where the version is another one.
-pub(super) fn accept(headers: &HeaderMap) -> Result<Response, Refusal> {
-    let wrong = |message: &str| Refusal::http(StatusCode::BAD_REQUEST, message);
+/// 400 if a header is missing or invalid, 426 if the version is not 13.
+pub(super) fn accept(headers: &HeaderMap) -> Result<Response, RequestRejection> {
+    let invalid = |message: &str| RequestRejection::http(StatusCode::BAD_REQUEST, message);
     if !has_token(headers, CONNECTION, "upgrade") {
-        return Err(wrong("A request for a WebSocket needs the header `Connection: Upgrade`."));
+        return Err(invalid("A request for a WebSocket needs the header `Connection: Upgrade`."));
     }
     if !has_token(headers, SEC_WEBSOCKET_VERSION, "13") {
-        return Err(Refusal::Http {
+        return Err(RequestRejection::Http {
             status: StatusCode::UPGRADE_REQUIRED,
             code: ErrorCode::BadRequest,
             message: "WebSockets are offered in version 13 only: set `Sec-WebSocket-Version: 13`.".to_owned(),
-            instead: Some((SEC_WEBSOCKET_VERSION, "13")),
+            header: Some((SEC_WEBSOCKET_VERSION, "13")),
         });
     }
     let mut keys = headers.get_all(SEC_WEBSOCKET_KEY).iter();
     let (Some(key), None) = (keys.next(), keys.next()) else {
-        return Err(wrong("A request for a WebSocket needs one `Sec-WebSocket-Key`."));
+        return Err(invalid("A request for a WebSocket needs one `Sec-WebSocket-Key`."));
     };
     let key = key.as_bytes().trim_ascii();
     if STANDARD.decode(key).map_or(0, |key| key.len()) != KEY_BYTES {
-        return Err(wrong("`Sec-WebSocket-Key` must be 16 bytes in base64."));
+        return Err(invalid("`Sec-WebSocket-Key` must be 16 bytes in base64."));
     }
     if !tokens(headers, SEC_WEBSOCKET_PROTOCOL).any(|protocol| protocol == PROTOCOL) {
         let message = format!("A WebSocket here speaks {PROTOCOL}: name it in Sec-WebSocket-Protocol.");
-        return Err(wrong(&message));
+        return Err(invalid(&message));
     }
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
@@ -71,8 +70,8 @@ pub(super) fn accept(headers: &HeaderMap) -> Result<Response, Refusal> {
     Ok(response)
 }
 
-/// Whether a page of the request's `Origin` is one of the gateway's own, by the `Host` that it was sent to. Browsers leave a
-/// scheme's default port out of `Origin`, and proxies may write it in `Host`.
+/// Whether the request's `Origin` equals the gateway's own by its `Host`. Browsers omit a scheme's default port in `Origin`,
+/// and proxies may add it to `Host`.
 pub(super) fn is_same_origin(headers: &HeaderMap) -> bool {
     let same = || {
         let (scheme, authority) = headers.get(ORIGIN)?.to_str().ok()?.split_once("://")?;
@@ -86,7 +85,7 @@ pub(super) fn is_same_origin(headers: &HeaderMap) -> bool {
             let port = match authority.port_u16() {
                 Some(port) => port,
                 None if authority.as_str() == authority.host() => default_port,
-                // There is something where the port stands, and it is none.
+                // The port is not a number.
                 None => return None,
             };
             Some((authority.host().to_ascii_lowercase(), port))
@@ -96,7 +95,7 @@ pub(super) fn is_same_origin(headers: &HeaderMap) -> bool {
     same().unwrap_or(false)
 }
 
-/// Whether a header that is a list has a token, on any of its lines and in any case.
+/// Whether a list header has a token, in any of its lines and in any case.
 fn has_token(headers: &HeaderMap, name: HeaderName, token: &str) -> bool {
     tokens(headers, name).any(|found| found.eq_ignore_ascii_case(token))
 }
@@ -114,7 +113,7 @@ mod tests {
     use super::is_same_origin;
 
     #[test]
-    fn a_default_port_is_as_good_as_none() {
+    fn a_default_port_may_be_omitted() {
         for (origin, host, expected) in [
             ("https://name", "name", true),
             ("https://name", "name:443", true),

@@ -1,4 +1,4 @@
-//! Messages of the sub-protocol `graphql-transport-ws` (GraphQL over WebSocket Protocol).
+//! Messages of the subprotocol `graphql-transport-ws` (GraphQL over WebSocket Protocol).
 
 use std::fmt;
 
@@ -8,20 +8,20 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use tracing::error;
 
-use super::token::{Token, TooLong};
+use super::token::{Token, TokenTooLong};
 use crate::json;
 
-/// What a client sends.
+/// A message from a client.
 #[derive(Debug)]
-pub(super) enum FromClient<'a> {
-    ConnectionInit { token: Result<Option<Token>, TooLong> },
+pub(super) enum ClientMessage<'a> {
+    ConnectionInit { token: Result<Option<Token>, TokenTooLong> },
     Ping,
     Pong,
     Subscribe { id: String, payload: &'a RawValue },
     Complete { id: String },
 }
 
-/// A message as it comes.
+/// A message before validation.
 #[derive(Deserialize)]
 struct Raw<'a> {
     r#type: String,
@@ -31,11 +31,11 @@ struct Raw<'a> {
     payload: Option<&'a RawValue>,
 }
 
-impl<'a> FromClient<'a> {
-    /// Reads a message whose brackets nest no deeper than `deepest`. `None` where it is none that the protocol knows.
-    pub(super) fn read(text: &'a str, deepest: usize) -> Option<Self> {
+impl<'a> ClientMessage<'a> {
+    /// Parses a message that nests no deeper than `max_depth`. `None` if it is not a message of the protocol.
+    pub(super) fn read(text: &'a str, max_depth: usize) -> Option<Self> {
         // A derived struct would also be read from an array.
-        if !text.trim_start().starts_with('{') || json::nests_deeper(text.as_bytes(), deepest) {
+        if !text.trim_start().starts_with('{') || json::nests_deeper(text.as_bytes(), max_depth) {
             return None;
         }
         let Raw { r#type, id, payload } = serde_json::from_str(text).ok()?;
@@ -51,24 +51,24 @@ impl<'a> FromClient<'a> {
     }
 }
 
-/// What the beginning of a message says, the rest of which was not kept.
+/// The prefix of a discarded message.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Beginning {
+pub(super) struct MessagePrefix {
     pub(super) id: String,
 }
 
-impl Beginning {
-    /// `None` where it says of no operation that it is to begin: the id comes too late, or the message is another one.
+impl MessagePrefix {
+    /// `None` if it is not a `subscribe` message, or has no id in its prefix.
     pub(super) fn of_subscribe(bytes: &[u8]) -> Option<Self> {
         let mut members = Members::default();
-        // It ends too early.
+        // The prefix is truncated JSON, so parsing it fails.
         let _ = serde_json::Deserializer::from_slice(bytes).deserialize_map(&mut members);
         let is_another = members.r#type.is_some_and(|kind| kind != "subscribe");
         members.id.filter(|id| !id.is_empty() && !is_another).map(|id| Self { id })
     }
 }
 
-/// The members of an object that have come so far.
+/// The members of a truncated object.
 #[derive(Default)]
 struct Members {
     id: Option<String>,
@@ -94,9 +94,9 @@ impl<'de> Visitor<'de> for &mut Members {
     }
 }
 
-/// The token in the payload of a `connection_init`, where clients put what would be a header: by its name, in any case, or
-/// within `headers`. `Some(Ok(None))` where there is none that can be used, `None` where the payload is no object.
-fn token(payload: Option<&RawValue>) -> Option<Result<Option<Token>, TooLong>> {
+/// The token in the payload of a `connection_init`: a member named `Authorization`, in any case, or the same within `headers`.
+/// `Some(Ok(None))` if there is no usable one, `None` if the payload is not an object.
+fn token(payload: Option<&RawValue>) -> Option<Result<Option<Token>, TokenTooLong>> {
     let Some(payload) = payload else { return Some(Ok(None)) };
     let payload = match serde_json::from_str(payload.get()).ok()? {
         Value::Object(payload) => payload,
@@ -113,10 +113,10 @@ fn authorization(members: &Map<String, Value>) -> Option<&str> {
     members.iter().find(is_it).and_then(|(_, value)| value.as_str())
 }
 
-/// What the gateway sends.
+/// A message from the gateway.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-pub(super) enum ToClient<'a, P = ()> {
+pub(super) enum ServerMessage<'a, P = ()> {
     ConnectionAck,
     Pong,
     Next { id: &'a str, payload: P },
@@ -124,10 +124,12 @@ pub(super) enum ToClient<'a, P = ()> {
     Complete { id: &'a str },
 }
 
-impl<P: Serialize> ToClient<'_, P> {
-    /// The message as it goes. `None` where it could not be written, which is logged.
+impl<P: Serialize> ServerMessage<'_, P> {
+    /// The message as JSON. `None` if it could not be serialized, which is logged.
     pub(super) fn to_text(&self) -> Option<String> {
-        serde_json::to_string(self).inspect_err(|error| error!(%error, "a message could not be written")).ok()
+        serde_json::to_string(self)
+            .inspect_err(|error| error!(%error, "a message could not be serialized"))
+            .ok()
     }
 }
 
@@ -137,15 +139,15 @@ mod tests {
 
     fn token_of(payload: &str) -> Option<Option<bool>> {
         let text = format!(r#"{{"type":"connection_init","payload":{payload}}}"#);
-        match FromClient::read(&text, 8) {
-            Some(FromClient::ConnectionInit { token }) => Some(token.unwrap().map(|_| true)),
+        match ClientMessage::read(&text, 8) {
+            Some(ClientMessage::ConnectionInit { token }) => Some(token.unwrap().map(|_| true)),
             None => None,
             other => panic!("{other:?}"),
         }
     }
 
     #[test]
-    fn the_token_comes_as_a_header_would() {
+    fn the_token_is_read_like_a_header() {
         for payload in [
             r#"{"Authorization":"Bearer abc"}"#,
             r#"{"authorization":"Bearer abc"}"#,
@@ -170,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn the_beginning_of_a_message_says_which_operation_it_is_for() {
+    fn the_prefix_of_a_message_names_its_operation() {
         for (text, id) in [
             (r#"{"id":"1","type":"subscribe","payload":{"query":"{ a"#, Some("1")),
             (r#" { "type" : "subscribe", "id" : "a\u0062" , "payload" : "#, Some("ab")),
@@ -185,13 +187,13 @@ mod tests {
             ("", None),
             ("xxx", None),
         ] {
-            let found = Beginning::of_subscribe(text.as_bytes());
-            assert_eq!(found.map(|beginning| beginning.id).as_deref(), id, "{text}");
+            let found = MessagePrefix::of_subscribe(text.as_bytes());
+            assert_eq!(found.map(|prefix| prefix.id).as_deref(), id, "{text}");
         }
     }
 
     #[test]
-    fn what_the_protocol_does_not_know_is_no_message() {
+    fn other_messages_than_the_protocols_are_rejected() {
         for text in [
             "",
             "{",
@@ -209,11 +211,11 @@ mod tests {
             r#"{"type":"ping","type":"ping"}"#,
             r#"{"type":"ping","payload":[[[[[[[[[]]]]]]]]]}"#,
         ] {
-            assert!(FromClient::read(text, 8).is_none(), "{text}");
+            assert!(ClientMessage::read(text, 8).is_none(), "{text}");
         }
         assert!(matches!(
-            FromClient::read(r#" {"type":"ping","payload":{"a":1}}"#, 8),
-            Some(FromClient::Ping)
+            ClientMessage::read(r#" {"type":"ping","payload":{"a":1}}"#, 8),
+            Some(ClientMessage::Ping)
         ));
     }
 }

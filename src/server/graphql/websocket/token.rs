@@ -1,4 +1,4 @@
-//! The token of a WebSocket, which is kept for as long as that is open.
+//! The token of a WebSocket, stored until the WebSocket is closed.
 
 use std::sync::Arc;
 
@@ -7,16 +7,16 @@ use http::HeaderValue;
 use crate::graph::Authorization;
 use crate::memory::{BudgetExceeded, MemoryBudget, Reservation};
 
-/// Most bytes of an `Authorization` that is kept, its scheme included.
+/// Maximum size of an `Authorization` value that is stored, including its scheme, in bytes.
 pub(super) const MAX_TOKEN: usize = 16 * 1024;
-/// Bytes of each that are not counted: those of most tokens.
-const UNCOUNTED: usize = 4 * 1024;
+/// Bytes of each token that are not counted; most tokens are shorter.
+const UNCOUNTED_BYTES: usize = 4 * 1024;
 
 /// An `Authorization` is longer than [`MAX_TOKEN`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct TooLong;
+pub(super) struct TokenTooLong;
 
-/// A token as it comes.
+/// A token that was received.
 #[derive(Debug)]
 pub(super) struct Token {
     authorization: Authorization,
@@ -24,43 +24,43 @@ pub(super) struct Token {
 }
 
 impl Token {
-    /// Takes the token out of an `Authorization`; `None` where that is no bearer token.
+    /// Parses an `Authorization` value; `None` if it is not a bearer token.
     ///
     /// # Errors
     ///
-    /// [`TooLong`], whether it is a token or not.
-    pub(super) fn parse(authorization: &[u8]) -> Result<Option<Self>, TooLong> {
+    /// [`TokenTooLong`], whether it is a bearer token or not.
+    pub(super) fn parse(authorization: &[u8]) -> Result<Option<Self>, TokenTooLong> {
         if authorization.len() > MAX_TOKEN {
-            return Err(TooLong);
+            return Err(TokenTooLong);
         }
-        // A copy: a header shares the memory of the whole head that it came in.
+        // Copied, because a header value shares the memory of the whole request head.
         let header = HeaderValue::from_bytes(authorization).ok();
         let parsed = header.and_then(|header| Authorization::parse(&header).ok());
         Ok(parsed.map(|parsed| Self { authorization: parsed, bytes: authorization.len() }))
     }
 }
 
-/// The token that a WebSocket keeps, and the memory that it takes.
-pub(super) struct Kept {
+/// The token of a WebSocket, and its memory.
+pub(super) struct StoredToken {
     authorization: Option<Authorization>,
-    held: Reservation,
+    reservation: Reservation,
 }
 
-impl Kept {
-    /// Keeps none yet; what others take is counted in `memory`.
+impl StoredToken {
+    /// Stores no token yet. Tokens are counted in `memory`.
     pub(super) fn new(memory: &Arc<MemoryBudget>) -> Self {
-        Self { authorization: None, held: memory.reservation() }
+        Self { authorization: None, reservation: memory.reservation() }
     }
 
-    /// Keeps another token in place of the one before.
+    /// Replaces the token.
     ///
     /// # Errors
     ///
-    /// [`BudgetExceeded`]; then none is kept.
+    /// [`BudgetExceeded`]; then no token is stored.
     pub(super) fn replace(&mut self, token: Token) -> Result<(), BudgetExceeded> {
         self.authorization = None;
-        self.held.release();
-        self.held.reserve(token.bytes.saturating_sub(UNCOUNTED))?;
+        self.reservation.release();
+        self.reservation.reserve(token.bytes.saturating_sub(UNCOUNTED_BYTES))?;
         self.authorization = Some(token.authorization);
         Ok(())
     }
@@ -74,33 +74,33 @@ impl Kept {
 mod tests {
     use super::*;
 
-    fn token(bytes: usize) -> Result<Option<Token>, TooLong> {
+    fn token(bytes: usize) -> Result<Option<Token>, TokenTooLong> {
         Token::parse(format!("Bearer {}", "x".repeat(bytes - "Bearer ".len())).as_bytes())
     }
 
     #[test]
-    fn a_token_has_a_greatest_length() {
+    fn a_token_has_a_maximum_size() {
         assert_eq!(token(MAX_TOKEN).unwrap().unwrap().bytes, MAX_TOKEN);
-        assert_eq!(token(MAX_TOKEN + 1).err(), Some(TooLong));
-        assert_eq!(Token::parse(&vec![b'\n'; MAX_TOKEN + 1]).err(), Some(TooLong));
+        assert_eq!(token(MAX_TOKEN + 1).err(), Some(TokenTooLong));
+        assert_eq!(Token::parse(&vec![b'\n'; MAX_TOKEN + 1]).err(), Some(TokenTooLong));
         assert!(Token::parse(b"Basic eA==").unwrap().is_none());
         assert!(Token::parse(b"Bearer a\nb").unwrap().is_none());
     }
 
     #[test]
-    fn what_is_kept_is_counted_until_it_is_replaced_or_dropped() {
+    fn a_stored_token_is_counted_until_it_is_replaced_or_dropped() {
         let memory = MemoryBudget::new(MAX_TOKEN);
-        let mut kept = Kept::new(&memory);
-        kept.replace(token(UNCOUNTED).unwrap().unwrap()).unwrap();
+        let mut stored = StoredToken::new(&memory);
+        stored.replace(token(UNCOUNTED_BYTES).unwrap().unwrap()).unwrap();
         assert!(memory.is_empty());
         for _ in 0..3 {
-            kept.replace(token(MAX_TOKEN).unwrap().unwrap()).unwrap();
+            stored.replace(token(MAX_TOKEN).unwrap().unwrap()).unwrap();
         }
-        assert!(!memory.is_empty() && kept.authorization().is_some());
-        let mut other = Kept::new(&memory);
+        assert!(!memory.is_empty() && stored.authorization().is_some());
+        let mut other = StoredToken::new(&memory);
         assert_eq!(other.replace(token(MAX_TOKEN).unwrap().unwrap()), Err(BudgetExceeded));
         assert!(other.authorization().is_none());
-        drop(kept);
+        drop(stored);
         assert!(memory.is_empty());
         other.replace(token(MAX_TOKEN).unwrap().unwrap()).unwrap();
     }

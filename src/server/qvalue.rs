@@ -1,13 +1,13 @@
-//! Weights in the headers with which a client says what it prefers (RFC 9110, section 12.4.2).
+//! Quality values of content negotiation headers (RFC 9110, section 12.4.2), in thousandths.
 
-/// The weight of what is not acceptable.
+/// The quality value of what is not acceptable.
 pub(super) const NOT_ACCEPTABLE: u16 = 0;
-/// The weight of what is named without one.
-pub(super) const FULL: u16 = 1000;
+/// The quality value of what is named without one.
+pub(super) const MAX_QVALUE: u16 = 1000;
 
-/// Parses a weight, from 0 to 1, into thousandths. More digits than the three that the grammar has are read too, rounded
-/// up, so that a weight other than 0 never becomes 0. `None` where it is no weight.
-pub(super) fn thousandths(text: &str) -> Option<u16> {
+/// Parses a quality value from 0 to 1 into thousandths; `None` if it is not one. More than the three decimals of the grammar
+/// are accepted and rounded up, so that a value other than 0 never becomes 0.
+pub(super) fn parse_qvalue(text: &str) -> Option<u16> {
     let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
     let whole: u16 = match whole {
         "0" | "" => 0,
@@ -20,15 +20,15 @@ pub(super) fn thousandths(text: &str) -> Option<u16> {
     let (kept, rest) = decimals.split_at(decimals.len().min(3));
     let kept: u16 = format!("{kept:0<3}").parse().ok()?;
     let rest = u16::from(rest.bytes().any(|digit| digit != b'0'));
-    Some(whole + kept + rest).filter(|weight| *weight <= FULL)
+    Some(whole + kept + rest).filter(|qvalue| *qvalue <= MAX_QVALUE)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::thousandths;
+    use super::parse_qvalue;
 
     #[test]
-    fn a_weight_is_from_0_to_1() {
+    fn a_qvalue_is_from_0_to_1() {
         for (text, expected) in [
             ("0", Some(0)),
             ("0.", Some(0)),
@@ -55,7 +55,7 @@ mod tests {
             ("", None),
             ("x", None),
         ] {
-            assert_eq!(thousandths(text), expected, "{text:?}");
+            assert_eq!(parse_qvalue(text), expected, "{text:?}");
         }
     }
 }

@@ -7,34 +7,34 @@ use serde::Serialize;
 use crate::schema::{ErrorCode, PrepareError, RequestError, WriteOutcome};
 use crate::telemetry::metrics::Overloaded;
 
-/// Seconds after which it is worth coming back to a gateway that is full.
-pub(super) const COME_BACK: u64 = 1;
+/// `Retry-After` of a request that was rejected because the gateway is overloaded, in seconds.
+pub(super) const RETRY_AFTER_SECS: u64 = 1;
 
-/// A request that did not execute.
-pub(super) enum Refusal {
-    /// It is no GraphQL request, or not one that may come so.
+/// A request that was not executed.
+pub(super) enum RequestRejection {
+    /// Not a GraphQL request, or not allowed in this form.
     Http {
         status: StatusCode,
         code: ErrorCode,
         message: String,
-        /// What would be taken instead, where a header says that.
-        instead: Option<(HeaderName, &'static str)>,
+        /// The response header that names what is allowed.
+        header: Option<(HeaderName, &'static str)>,
     },
-    /// There is no room for it.
+    /// A limit of the gateway was reached.
     Overloaded(Overloaded),
-    /// The gateway failed at it, by a panic.
+    /// The gateway panicked.
     Failed {
-        /// Of an operation that writes, how far it came is not known.
+        /// Whether it is a mutation, whose outcome is then unknown.
         is_write: bool,
     },
-    /// It is one, and its document, operation or variables are wrong.
+    /// The document, the operation or the variables are invalid.
     Graphql(Vec<RequestError>),
 }
 
-/// One of the errors of a request that did not execute.
+/// An error of a request that was not executed.
 #[derive(Serialize)]
 #[serde(untagged)]
-pub(super) enum RefusalError {
+pub(super) enum RejectionError {
     Plain(PlainError),
     Request(RequestError),
 }
@@ -56,56 +56,56 @@ struct PlainExtensions {
 }
 
 impl PlainExtensions {
-    /// Of what no repetition mends.
+    /// Of an error that is not retryable.
     fn of(code: ErrorCode) -> Self {
         Self { code: code.as_str(), retryable: false, outcome: None, retry_after: None }
     }
 }
 
-impl Refusal {
-    /// No GraphQL request.
+impl RequestRejection {
+    /// Not a GraphQL request.
     pub(super) fn http(status: StatusCode, message: impl Into<String>) -> Self {
-        Self::Http { status, code: ErrorCode::BadRequest, message: message.into(), instead: None }
+        Self::Http { status, code: ErrorCode::BadRequest, message: message.into(), header: None }
     }
 
-    /// One whose method is not allowed.
+    /// The method is not allowed; `allow` lists those that are.
     pub(super) fn method(allow: &'static str, message: &str) -> Self {
         Self::Http {
             status: StatusCode::METHOD_NOT_ALLOWED,
             code: ErrorCode::BadRequest,
             message: message.to_owned(),
-            instead: Some((ALLOW, allow)),
+            header: Some((ALLOW, allow)),
         }
     }
 
-    /// One whose body is coded (RFC 9110, section 15.5.16).
-    pub(super) fn coded(message: &str) -> Self {
+    /// The body has a content coding (RFC 9110, section 15.5.16).
+    pub(super) fn content_coding(message: &str) -> Self {
         Self::Http {
             status: StatusCode::UNSUPPORTED_MEDIA_TYPE,
             code: ErrorCode::BadRequest,
             message: message.to_owned(),
-            instead: Some((ACCEPT_ENCODING, "identity")),
+            header: Some((ACCEPT_ENCODING, "identity")),
         }
     }
 
-    /// One that is too large before anything is read of it.
+    /// The request is too large to be parsed.
     pub(super) fn too_large(status: StatusCode, message: String) -> Self {
-        Self::Http { status, code: ErrorCode::QueryTooLarge, message, instead: None }
+        Self::Http { status, code: ErrorCode::QueryTooLarge, message, header: None }
     }
 
-    /// What is wrong, for `errors`.
-    pub(super) fn errors(self) -> Vec<RefusalError> {
+    /// The `errors` of the response.
+    pub(super) fn errors(self) -> Vec<RejectionError> {
         let plain = |message: &str, extensions| {
-            vec![RefusalError::Plain(PlainError { message: message.to_owned(), extensions })]
+            vec![RejectionError::Plain(PlainError { message: message.to_owned(), extensions })]
         };
         match self {
-            Self::Overloaded(why) => {
+            Self::Overloaded(reason) => {
                 let extensions = PlainExtensions {
                     retryable: true,
-                    retry_after: Some(COME_BACK),
+                    retry_after: Some(RETRY_AFTER_SECS),
                     ..PlainExtensions::of(ErrorCode::Overloaded)
                 };
-                let message = match why {
+                let message = match reason {
                     Overloaded::Full | Overloaded::WaitedTooLong | Overloaded::Memory => {
                         "The gateway is full, and did nothing: send the request again after a while."
                     }
@@ -124,12 +124,12 @@ impl Refusal {
                 plain("The gateway failed.", extensions)
             }
             Self::Http { code, message, .. } => plain(&message, PlainExtensions::of(code)),
-            Self::Graphql(errors) => errors.into_iter().map(RefusalError::Request).collect(),
+            Self::Graphql(errors) => errors.into_iter().map(RejectionError::Request).collect(),
         }
     }
 }
 
-impl From<PrepareError> for Refusal {
+impl From<PrepareError> for RequestRejection {
     fn from(error: PrepareError) -> Self {
         match error {
             PrepareError::Request(errors) => Self::Graphql(errors),

@@ -1,0 +1,36 @@
+//! Responses to requests that were executed.
+
+use serde::Serialize;
+
+use crate::schema::{Executed, ResponseMemory};
+
+/// The response to a request that was executed. A request error has no `data` (GraphQL, section 7.1), and is a
+/// [`RequestRejection`](super::rejection::RequestRejection).
+#[derive(Serialize)]
+pub(super) struct GraphqlResponse {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<async_graphql::ServerError>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<async_graphql::Value>,
+    /// The memory that the response takes.
+    #[serde(skip)]
+    memory: Option<Box<dyn ResponseMemory>>,
+}
+
+impl GraphqlResponse {
+    /// The response to a query or a mutation.
+    pub(super) fn single(Executed { response, memory }: Executed) -> Self {
+        Self { errors: response.errors, data: Some(response.data), memory }
+    }
+
+    /// One response of a subscription. If the subscription could not start, that is a request error (GraphQL, section 6.2.3).
+    pub(super) fn event(Executed { response, memory }: Executed) -> Self {
+        let has_started = response.errors.is_empty() || response.data != async_graphql::Value::Null;
+        Self { errors: response.errors, data: has_started.then_some(response.data), memory }
+    }
+
+    /// The memory that the response takes, to be kept until it has been sent.
+    pub(super) fn into_memory(self) -> Option<Box<dyn ResponseMemory>> {
+        self.memory
+    }
+}

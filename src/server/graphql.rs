@@ -27,8 +27,8 @@ use self::execution::{CallerContext, ExecutionResult, catch_panic, client_reques
 use self::rejection::RequestRejection;
 use super::app::App;
 use super::auth;
-use super::connection::Client;
-use super::kept::Kept;
+use super::connection::ClientConnection;
+use super::guarded_body::GuardedBody;
 use super::media_type::AcceptedTypes;
 use crate::telemetry::metrics::{self, Overloaded};
 
@@ -69,7 +69,7 @@ pub(super) async fn handle(State(app): State<Arc<App>>, request: Request<Body>) 
     let size = response.body().size_hint().exact().and_then(|size| size.try_into().ok());
     let mut reservation = app.response_memory.reservation();
     reservation.force_reserve(size.unwrap_or_default());
-    response.map(|body| Body::new(Kept::new(body, reservation)))
+    response.map(|body| Body::new(GuardedBody::new(body, reservation)))
 }
 
 /// Rejects a request by its head alone.
@@ -91,7 +91,7 @@ async fn read_and_execute(
         return Err(RequestRejection::http(StatusCode::NOT_ACCEPTABLE, message));
     }
     if app.response_memory.is_full()
-        && parts.extensions.get::<Client>().is_some_and(Client::has_unread_responses)
+        && parts.extensions.get::<ClientConnection>().is_some_and(ClientConnection::has_unread_responses)
     {
         // Clients that read their responses are unaffected.
         metrics::refused(Overloaded::Memory);
@@ -105,7 +105,11 @@ async fn read_and_execute(
         RequestRejection::http(StatusCode::NOT_ACCEPTABLE, message)
     });
     let token = auth::authorization(&parts.headers);
-    let disconnected = parts.extensions.get::<Client>().map(Client::departure).unwrap_or_default();
+    let disconnected = parts
+        .extensions
+        .get::<ClientConnection>()
+        .map(ClientConnection::disconnect_token)
+        .unwrap_or_default();
     let caller =
         CallerContext { token, client_request_id: client_request_id(&parts.headers), deadline, disconnected };
     execute(app, request, caller, may_subscribe, is_write).await

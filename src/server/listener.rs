@@ -1,4 +1,4 @@
-//! Accepts connections and serves HTTP/1.1 and cleartext HTTP/2 on them, until told to stop.
+//! Accepts connections and serves HTTP/1.1 and cleartext HTTP/2 on them, until shutdown.
 
 use std::future::Future;
 use std::io;
@@ -16,9 +16,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
-use super::connection::{self, MAX_HEAD, Patience, Place};
+use super::connection::{self, ConnectionPermit, ConnectionTimeouts, MAX_HEAD_BYTES};
 use crate::memory::MemoryBudget;
-use crate::telemetry::metrics;
 
 /// Limits of client connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,111 +35,114 @@ pub struct ConnectionLimits {
     pub half_close_window: Duration,
 }
 
-/// The usual [`ConnectionLimits::half_close`].
+/// The usual [`ConnectionLimits::half_close_window`].
 pub const HALF_CLOSE_WINDOW: Duration = Duration::from_millis(10);
 
-/// Listens on `address`, with room for `backlog` connections that have not been accepted yet. The system may cap that
-/// (Linux: `net.core.somaxconn`). A client that finds the queue full tries again after a second.
+/// Listens on `address`, with an accept queue of `backlog` connections. The system may cap that (Linux:
+/// `net.core.somaxconn`). If the queue is full, clients retry after a second.
 ///
 /// # Errors
 ///
-/// Where the address cannot be bound.
+/// If the address cannot be bound.
 pub fn bind(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    // A gateway that starts again need not wait for its old connections to be forgotten.
+    // Allows a restart while connections of the previous process are in TIME_WAIT.
     #[cfg(unix)]
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(backlog)
 }
 
-/// Most requests that one connection may have under way by HTTP/2.
-const MOST_STREAMS: u32 = 128;
-/// Most streams that a client has reset before they were looked at: more of them is an attack.
-const MOST_RESETS: usize = 20;
+/// Maximum number of concurrent requests on an HTTP/2 connection.
+const MAX_STREAMS: u32 = 128;
+/// Maximum number of streams that a client has reset before they were accepted; more of them are an attack.
+const MAX_RESETS: usize = 20;
 
-/// Serves `router`, which takes no longer than `longest_request` for an answer, on every connection to `listener`; what
-/// comes of unfinished heads is counted in `memory`. When `shutdown` resolves, no further connection is taken, those
-/// that are open finish the request that they are at, and then this returns; at the latest after `drain`, since a client
-/// that stops sending or reading would never finish.
+/// Serves `router`, which responds within `max_request_time`, on every connection to `listener`. Incomplete request heads are
+/// counted in `memory`. When `shutdown` resolves, no further connection is accepted, open ones finish their requests in flight,
+/// and then this returns, at the latest after `drain_timeout`.
 pub(super) async fn serve(
     listener: TcpListener,
     router: Router,
     limits: ConnectionLimits,
     memory: &Arc<MemoryBudget>,
-    longest_request: Duration,
+    max_request_time: Duration,
     shutdown: impl Future<Output = ()>,
-    drain: Duration,
+    drain_timeout: Duration,
 ) {
     let ConnectionLimits { max_connections, header_timeout, idle_timeout, send_timeout, half_close_window } =
         limits;
-    let patience =
-        Patience { header_timeout, idle_timeout, send_timeout, half_close_window, longest_request };
+    let timeouts = ConnectionTimeouts {
+        header_timeout,
+        idle_timeout,
+        send_timeout,
+        half_close_window,
+        max_request_time,
+    };
     let mut shutdown = pin!(shutdown);
     let mut http = auto::Builder::new(TokioExecutor::new());
-    // Each connection keeps its own time-outs: the library's for a head would also end connections between two requests.
+    // hyper's timeout for a head would also close connections between two requests: see `connection`.
     http.http1()
         .timer(TokioTimer::new())
         .header_read_timeout(None)
-        .max_buf_size(MAX_HEAD as usize)
-        // A client that says that it will send nothing more may wait for its response.
+        .max_buf_size(MAX_HEAD_BYTES as usize)
+        // A client that closes its sending side may still wait for its response.
         .half_close(true);
     http.http2()
         .timer(TokioTimer::new())
-        .max_concurrent_streams(MOST_STREAMS)
-        .max_header_list_size(MAX_HEAD)
-        .max_pending_accept_reset_streams(MOST_RESETS)
-        .max_local_error_reset_streams(MOST_RESETS);
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_header_list_size(MAX_HEAD_BYTES)
+        .max_pending_accept_reset_streams(MAX_RESETS)
+        .max_local_error_reset_streams(MAX_RESETS);
     let http = Arc::new(http);
-    let room = Arc::new(Semaphore::new(max_connections.min(Semaphore::MAX_PERMITS)));
-    let (open, stopping) = (TaskTracker::new(), CancellationToken::new());
-    let mut is_short = false;
+    let permits = Arc::new(Semaphore::new(max_connections.min(Semaphore::MAX_PERMITS)));
+    let (open, draining) = (TaskTracker::new(), CancellationToken::new());
+    let mut has_failed = false;
 
     loop {
         let accept = async {
-            // Never closed, so that there is always room in the end.
-            let place = Arc::clone(&room).acquire_owned().await.ok();
-            (listener.accept().await, place)
+            let permit = Arc::clone(&permits).acquire_owned().await.expect("the semaphore is never closed");
+            (listener.accept().await, permit)
         };
-        let (stream, place) = tokio::select! {
-            (accepted, place) = accept => match accepted {
-                Ok((stream, _peer)) => (stream, place),
+        let (stream, permit) = tokio::select! {
+            (accepted, permit) = accept => match accepted {
+                Ok((stream, _peer)) => (stream, permit),
                 Err(error) => {
-                    refused(&error, &mut is_short).await;
+                    handle_accept_error(&error, &mut has_failed).await;
                     continue;
                 }
             },
             () = &mut shutdown => break,
         };
-        is_short = false;
+        has_failed = false;
         if let Err(error) = stream.set_nodelay(true) {
-            debug!(%error, "a connection was gone at once");
+            debug!(%error, "a connection was closed at once");
             continue;
         }
-        let (http, router, stopping) = (Arc::clone(&http), router.clone(), stopping.clone());
+        let (http, router, draining) = (Arc::clone(&http), router.clone(), draining.clone());
         let memory = Arc::clone(memory);
-        let place = Place::new((place, metrics::connection(), open.token()));
+        let permit = ConnectionPermit::new(permit, open.token());
         open.spawn(async move {
-            connection::serve(stream, place, &http, router, patience, &memory, stopping).await;
+            connection::serve(stream, permit, &http, router, timeouts, &memory, draining).await;
         });
     }
     drop(listener);
-    stopping.cancel();
+    draining.cancel();
     open.close();
-    if tokio::time::timeout(drain, open.wait()).await.is_err() {
-        warn!("connections are cut that did not end in time");
+    if tokio::time::timeout(drain_timeout, open.wait()).await.is_err() {
+        warn!("connections are closed that did not end in time");
     }
 }
 
-/// Running out of file descriptors passes when connections close, and is told once until then; anything else that fails
-/// an accept concerns that one connection.
-async fn refused(error: &io::Error, is_short: &mut bool) {
-    let of_the_connection = matches!(
+/// Running out of file descriptors passes when connections are closed, and is logged once until then. Other errors concern only
+/// the connection that was not accepted.
+async fn handle_accept_error(error: &io::Error, has_failed: &mut bool) {
+    let is_of_one_connection = matches!(
         error.kind(),
         io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused
     );
-    if !of_the_connection {
-        if !std::mem::replace(is_short, true) {
+    if !is_of_one_connection {
+        if !std::mem::replace(has_failed, true) {
             warn!(%error, "no connection can be accepted");
         }
         tokio::time::sleep(Duration::from_millis(100)).await;

@@ -38,7 +38,7 @@ use super::rejection::RequestRejection;
 use super::{http_response, parameters, sse};
 use crate::memory::{BudgetExceeded, Reservation};
 use crate::server::app::App;
-use crate::server::connection::Place;
+use crate::server::connection::ConnectionPermit;
 use crate::server::media_type::AcceptedTypes;
 use crate::telemetry::metrics::{self, Overloaded};
 
@@ -85,7 +85,7 @@ async fn try_upgrade(app: Arc<App>, parts: &mut Parts) -> Result<Response, Reque
     }
     let token = store_token(&app, &parts.headers)?;
     // The connection's permit is held until the WebSocket is closed.
-    let permit = parts.extensions.get::<Place>().cloned();
+    let permit = parts.extensions.get::<ConnectionPermit>().cloned();
     let response = handshake::accept(&parts.headers)?;
     let upgrade = parts.extensions.remove::<OnUpgrade>().ok_or_else(|| {
         RequestRejection::http(StatusCode::BAD_REQUEST, "This connection cannot become a WebSocket.")

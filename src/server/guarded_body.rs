@@ -1,4 +1,8 @@
-//! Answers on their way: what is kept for as long as one has not been sent.
+//! Responses that hold something until they have been sent: the memory that they take, and their connection's record of the
+//! request.
+//!
+//! hyper drops a body when it has taken its last frame, which may be long before the client has read it. Here the last frame is
+//! one byte, which hyper takes only when its buffers have room, that is, when the client has read most of the rest.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -7,24 +11,24 @@ use axum::body::{Body, HttpBody};
 use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
 
-/// Most bytes that are handed on at a time, so that a client which takes no more leaves the rest here.
-const MOST: usize = 64 * 1024;
+/// Maximum size of a frame, in bytes, so that hyper buffers no more of a response whose client does not read.
+const MAX_FRAME: usize = 64 * 1024;
 
-/// A body, and something that goes when all of it has been sent or nobody takes it any more.
-pub(super) struct Kept<T> {
+/// A response body that holds a guard until it is fully sent or dropped.
+pub(super) struct GuardedBody<T> {
     body: Body,
-    /// What has come out of the body and has not been handed on.
+    /// The rest of the body's last frame.
     rest: Bytes,
-    _until_sent: T,
+    _guard: T,
 }
 
-impl<T> Kept<T> {
-    pub(super) fn new(body: Body, until_sent: T) -> Self {
-        Self { body, rest: Bytes::new(), _until_sent: until_sent }
+impl<T> GuardedBody<T> {
+    pub(super) fn new(body: Body, guard: T) -> Self {
+        Self { body, rest: Bytes::new(), _guard: guard }
     }
 }
 
-impl<T: Unpin> HttpBody for Kept<T> {
+impl<T: Unpin> HttpBody for GuardedBody<T> {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -43,13 +47,13 @@ impl<T: Unpin> HttpBody for Kept<T> {
                 None => return Poll::Ready(None),
             }
         }
-        let piece = match self.rest.len() {
-            // By HTTP/2 a piece is taken when the one before it has gone, but need not go itself. So the last byte goes alone,
-            // and as a copy: it keeps nothing else, and nothing else is left when it is taken.
+        let frame = match self.rest.len() {
+            // In HTTP/2 a frame is taken when the previous one has been sent, but need not be sent itself. So the last byte is
+            // a frame of its own, and a copy, which keeps no larger buffer alive.
             1 => Bytes::copy_from_slice(&std::mem::take(&mut self.rest)),
-            length => self.rest.split_to(MOST.min(length - 1)),
+            length => self.rest.split_to(MAX_FRAME.min(length - 1)),
         };
-        Poll::Ready(Some(Ok(Frame::data(piece))))
+        Poll::Ready(Some(Ok(Frame::data(frame))))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -61,7 +61,7 @@ impl AcceptedTypes {
         let mut ranges = Vec::new();
         for value in headers.get_all(ACCEPT) {
             let Ok(value) = value.to_str() else { return Self { single: None, event_stream: false } };
-            ranges.extend(value.split(',').filter_map(Range::parse));
+            ranges.extend(split_unquoted(value, ',').filter_map(Range::parse));
         }
         let is_events = |range: &Range| range.main == "text" && range.subtype == "event-stream";
         let event_stream = ranges.iter().any(|range| is_events(range) && range.qvalue > 0);
@@ -79,7 +79,7 @@ struct Range {
 
 impl Range {
     fn parse(text: &str) -> Option<Self> {
-        let mut parts = text.split(';');
+        let mut parts = split_unquoted(text, ';');
         let (main, subtype) = parts.next()?.trim().split_once('/')?;
         let mut qvalue = MAX_QVALUE;
         let mut utf8 = true;
@@ -122,7 +122,7 @@ pub(super) fn is_json(headers: &HeaderMap) -> bool {
     let mut values = headers.get_all(CONTENT_TYPE).iter();
     let (Some(value), None) = (values.next(), values.next()) else { return false };
     let Ok(value) = value.to_str() else { return false };
-    let mut parts = value.split(';');
+    let mut parts = split_unquoted(value, ';');
     let json = parts.next().is_some_and(|media| media.trim().eq_ignore_ascii_case("application/json"));
     let charset = parts.all(|parameter| match parameter.split_once('=') {
         Some((name, value)) if name.trim().eq_ignore_ascii_case("charset") => {
@@ -131,6 +131,23 @@ pub(super) fn is_json(headers: &HeaderMap) -> bool {
         _ => true,
     });
     json && charset
+}
+
+/// Splits at `separator`, except in quoted strings (RFC 9110, section 5.6.4).
+fn split_unquoted(text: &str, separator: char) -> impl Iterator<Item = &str> {
+    let (mut is_quoted, mut is_escaped) = (false, false);
+    text.split(move |char| {
+        if is_escaped {
+            is_escaped = false;
+            return false;
+        }
+        match char {
+            '"' => is_quoted = !is_quoted,
+            '\\' if is_quoted => is_escaped = true,
+            _ => return char == separator && !is_quoted,
+        }
+        false
+    })
 }
 
 fn is_utf8(charset: &str) -> bool {
@@ -165,6 +182,9 @@ mod tests {
             ("application/json; charset=utf-7", None),
             ("application/graphql-response+json;, text/html", Some(GraphqlResponse)),
             ("application/json;; q=0.5; ", Some(Json)),
+            // Separators in quoted strings separate nothing (RFC 9110, section 5.6.4).
+            ("text/html;a=\", application/json;b=\"", None),
+            ("application/json;a=\"\\\";q=0\"", Some(Json)),
         ] {
             let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(accept))]);
             assert_eq!(AcceptedTypes::of(&headers).single, expected, "{accept}");
@@ -204,6 +224,7 @@ mod tests {
             ("application/x-www-form-urlencoded", false),
             ("multipart/form-data; boundary=x", false),
             ("application/jsonp", false),
+            ("application/json; a=\"; charset=utf-7\"", true),
         ] {
             let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(content_type))]);
             assert_eq!(is_json(&headers), expected, "{content_type}");

@@ -6,10 +6,10 @@ use serde::de::{self, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-/// Whether brackets of a JSON text nest deeper than `most`, found in one pass over its bytes. The JSON reader itself
+/// Whether brackets of a JSON text nest deeper than `max`, found in one pass over its bytes. The JSON reader itself
 /// bounds only what it builds, not the members that it passes over.
 #[must_use]
-pub fn nests_deeper(json: &[u8], most: usize) -> bool {
+pub fn nests_deeper(json: &[u8], max: usize) -> bool {
     let mut open = 0_usize;
     let mut rest = json;
     while let [byte, after @ ..] = rest {
@@ -18,7 +18,7 @@ pub fn nests_deeper(json: &[u8], most: usize) -> bool {
             b'"' => rest = after_string(after),
             b'[' | b'{' => {
                 open += 1;
-                if open > most {
+                if open > max {
                     return true;
                 }
             }
@@ -165,8 +165,8 @@ mod tests {
         }
 
         #[test]
-        fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..100), most in 0_usize..3) {
-            let _ = nests_deeper(&bytes, most);
+        fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..100), max in 0_usize..3) {
+            let _ = nests_deeper(&bytes, max);
         }
     }
 }

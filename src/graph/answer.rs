@@ -153,7 +153,7 @@ impl Answer {
     /// [`Error::OutOfContract`] where its brackets nest too deep.
     pub(super) fn text(&self) -> Result<Cow<'_, str>, Error> {
         let text = body::text(&self.body);
-        if json::nests_deeper(text.as_bytes(), body::MOST_NESTING) {
+        if json::nests_deeper(text.as_bytes(), body::MAX_NESTING) {
             return Err(self.out_of_contract(body::NESTS_TOO_DEEP));
         }
         Ok(text)

@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::body::{self, MOST_NESTING, Member, Members, NESTS_TOO_DEEP};
+use super::body::{self, MAX_NESTING, Member, Members, NESTS_TOO_DEEP};
 use crate::json;
 
-/// Most items that Graph takes in one batch.
-pub(super) const MOST_ITEMS: usize = 20;
+/// Largest number of items that Graph accepts in one batch.
+pub(super) const MAX_ITEMS: usize = 20;
 
 /// One request of a batch.
 #[derive(Clone, Copy)]
@@ -117,10 +117,10 @@ pub(super) fn answers(
     let mut answers: Vec<Result<ItemAnswer, &'static str>> =
         (0..count).map(|_| Err("the batch's answer lacks this item")).collect();
     let mut seen = vec![false; count];
-    let is_deep = json::nests_deeper(text.as_bytes(), MOST_NESTING);
+    let is_deep = json::nests_deeper(text.as_bytes(), MAX_NESTING);
     let mut has_deep_items = false;
     for response in envelope.responses {
-        let is_deep = is_deep && json::nests_deeper(response.get().as_bytes(), MOST_NESTING);
+        let is_deep = is_deep && json::nests_deeper(response.get().as_bytes(), MAX_NESTING);
         has_deep_items |= is_deep;
         let Ok(members) = body::first::<Members<'_>>(response.get()) else { continue };
         let Some(index) = index(&members) else { continue };

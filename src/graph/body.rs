@@ -8,9 +8,9 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
-/// Deepest that brackets may nest in an answer, members that nobody reads included; Graph's own nest four deep.
-pub(super) const MOST_NESTING: usize = 64;
-/// What is wrong with an answer that nests deeper.
+/// Maximum nesting of brackets in a response, ignored members included. Graph's own responses nest four deep.
+pub(super) const MAX_NESTING: usize = 64;
+/// Why a response that nests deeper is refused.
 pub(super) const NESTS_TOO_DEEP: &str = "the answer's brackets nest too deep";
 
 /// The text of a body, without a byte order mark and without whitespace and NUL at its ends. Bytes that are not valid

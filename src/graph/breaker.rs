@@ -13,10 +13,10 @@ use crate::telemetry::metrics;
 
 /// Failures to connect, one after another, that open it.
 const FAILURES_TO_OPEN: u32 = 5;
-/// How long it stays open the first time; twice as long after each probe that fails.
-const FIRST_OPEN: Duration = Duration::from_secs(1);
-/// How long it stays open at most.
-const LONGEST_OPEN: Duration = Duration::from_secs(30);
+/// Time that it stays open at first, doubled after each probe that fails.
+const MIN_OPEN: Duration = Duration::from_secs(1);
+/// Longest time that it stays open.
+const MAX_OPEN: Duration = Duration::from_secs(30);
 
 /// The breaker. Opening a connection takes a [`CallPermit`], on which the result is reported.
 #[derive(Debug)]
@@ -57,7 +57,7 @@ impl Breaker {
                 *state = State::HalfOpen { open_for };
                 true
             }
-            State::HalfOpen { .. } => return Err(FIRST_OPEN),
+            State::HalfOpen { .. } => return Err(MIN_OPEN),
         };
         Ok(CallPermit { breaker: Arc::clone(self), is_probe })
     }
@@ -71,7 +71,7 @@ impl Breaker {
                 let left = until.saturating_duration_since(Instant::now());
                 if left.is_zero() { Ok(()) } else { Err(left) }
             }
-            State::HalfOpen { .. } => Err(FIRST_OPEN),
+            State::HalfOpen { .. } => Err(MIN_OPEN),
         }
     }
 
@@ -104,9 +104,9 @@ impl CallPermit {
                 if *failures < FAILURES_TO_OPEN {
                     return;
                 }
-                FIRST_OPEN
+                MIN_OPEN
             }
-            State::HalfOpen { open_for } if self.is_probe => (open_for * 2).min(LONGEST_OPEN),
+            State::HalfOpen { open_for } if self.is_probe => (open_for * 2).min(MAX_OPEN),
             State::Open { .. } | State::HalfOpen { .. } => return,
         };
         *state = State::Open { until: Instant::now() + open_for, open_for };
@@ -136,14 +136,14 @@ mod tests {
     use proptest::prelude::*;
     use tokio::time::{Instant, advance};
 
-    use super::{Breaker, FAILURES_TO_OPEN, FIRST_OPEN, LONGEST_OPEN};
+    use super::{Breaker, FAILURES_TO_OPEN, MAX_OPEN, MIN_OPEN};
 
     async fn opened() -> Arc<Breaker> {
         let breaker = Arc::new(Breaker::new());
         for _ in 0..FAILURES_TO_OPEN {
             breaker.try_acquire().unwrap().failed();
         }
-        assert_eq!(breaker.try_acquire().unwrap_err(), FIRST_OPEN);
+        assert_eq!(breaker.try_acquire().unwrap_err(), MIN_OPEN);
         breaker
     }
 
@@ -162,12 +162,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn one_probe_at_a_time_decides() {
         let breaker = opened().await;
-        advance(FIRST_OPEN).await;
+        advance(MIN_OPEN).await;
         let probe = breaker.try_acquire().unwrap();
         assert!(breaker.try_acquire().is_err(), "a second one waits");
         probe.failed();
-        assert_eq!(breaker.try_acquire().unwrap_err(), FIRST_OPEN * 2);
-        advance(FIRST_OPEN * 2).await;
+        assert_eq!(breaker.try_acquire().unwrap_err(), MIN_OPEN * 2);
+        advance(MIN_OPEN * 2).await;
         drop(breaker.try_acquire().unwrap());
         breaker.try_acquire().unwrap().connected();
         let (_a, _b) = (breaker.try_acquire().unwrap(), breaker.try_acquire().unwrap());
@@ -182,7 +182,7 @@ mod tests {
         }
         early.connected();
         late.failed();
-        assert_eq!(breaker.try_acquire().unwrap_err(), FIRST_OPEN);
+        assert_eq!(breaker.try_acquire().unwrap_err(), MIN_OPEN);
     }
 
     proptest! {
@@ -200,7 +200,7 @@ mod tests {
                         (2, Ok(permit)) => under_way.push(permit),
                         (_, Ok(permit)) => drop(permit),
                         (_, Err(wait)) => {
-                            prop_assert!(wait <= LONGEST_OPEN);
+                            prop_assert!(wait <= MAX_OPEN);
                             advance(Duration::from_secs(seconds)).await;
                         }
                     }
@@ -209,7 +209,7 @@ mod tests {
                 let start = Instant::now();
                 while let Err(wait) = breaker.try_acquire() {
                     advance(wait).await;
-                    prop_assert!(start.elapsed() <= LONGEST_OPEN);
+                    prop_assert!(start.elapsed() <= MAX_OPEN);
                 }
                 Ok(())
             })?;

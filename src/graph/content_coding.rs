@@ -12,8 +12,8 @@ use flate2::write::GzDecoder;
 use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
 
-/// Most codings of one body.
-const MOST_LAYERS: usize = 2;
+/// Largest number of codings of one body.
+const MAX_LAYERS: usize = 2;
 /// What the codings within another may add to a body, in bytes.
 const OVERHEAD: usize = 1024;
 /// What a member of gzip begins with.
@@ -57,7 +57,7 @@ impl Decoder {
             for coding in value.to_str().map_err(|_| Unsupported)?.split(',') {
                 match coding.trim().to_ascii_lowercase().as_str() {
                     "" | "identity" => {}
-                    "gzip" | "x-gzip" if layers.len() < MOST_LAYERS => layers.push(Gzip::default()),
+                    "gzip" | "x-gzip" if layers.len() < MAX_LAYERS => layers.push(Gzip::default()),
                     _ => return Err(Unsupported),
                 }
             }

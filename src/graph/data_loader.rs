@@ -19,7 +19,7 @@ use indexmap::IndexMap;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::batch::MOST_ITEMS;
+use super::batch::MAX_ITEMS;
 use super::error::Error;
 use super::odata::Select;
 use super::read_batch::{BatchReader, CANCELLED, PendingRead, ReadResult, Resource};
@@ -184,7 +184,7 @@ impl Dispatcher {
         }
         drop(objects);
         while !reads.is_empty() {
-            let rest = reads.split_off(reads.len().min(MOST_ITEMS));
+            let rest = reads.split_off(reads.len().min(MAX_ITEMS));
             let batch = AssertUnwindSafe((self.send)(reads)).catch_unwind();
             self.tasks.spawn(async move {
                 // The results of its reads are dropped, and their callers see that they were cancelled.

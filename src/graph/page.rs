@@ -17,7 +17,7 @@ use super::key::Key;
 use super::models::{Entity, Received};
 
 /// Longest query of a link that is followed, in bytes.
-const LONGEST_QUERY: usize = 8 * 1024;
+const MAX_QUERY: usize = 8 * 1024;
 
 const VALUE: &str = "value";
 const ERROR: &str = "error";
@@ -237,7 +237,7 @@ fn next_page(link: &str, root: &Url, collection: &str) -> Option<NextPage> {
         !name.eq_ignore_ascii_case("select") && !name.eq_ignore_ascii_case("count")
     };
     let query = query.split('&').filter(kept).collect::<Vec<_>>().join("&");
-    (!query.is_empty() && query.len() <= LONGEST_QUERY).then_some(NextPage(query))
+    (!query.is_empty() && query.len() <= MAX_QUERY).then_some(NextPage(query))
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
-/// Longest wait that is believed; anything beyond is read as this.
-const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+/// Longest wait. A longer one is read as this.
+const MAX_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Reads a `Retry-After` value (RFC 9110, section 10.2.3; fractions as seen in batch items). `None` where it is
 /// neither a number nor a date. A date that has passed is zero.
@@ -12,12 +12,12 @@ pub(super) fn parse(value: &str, now: SystemTime) -> Option<Duration> {
     let value = value.trim();
     let wait = if value.starts_with(|first: char| first.is_ascii_digit()) && !value.contains(':') {
         let seconds: f64 = value.parse().ok()?;
-        Duration::try_from_secs_f64(seconds).unwrap_or(LONGEST)
+        Duration::try_from_secs_f64(seconds).unwrap_or(MAX_WAIT)
     } else {
         let until = httpdate::parse_http_date(value).ok()?;
         until.duration_since(now).unwrap_or(Duration::ZERO)
     };
-    Some(wait.min(LONGEST))
+    Some(wait.min(MAX_WAIT))
 }
 
 #[cfg(test)]

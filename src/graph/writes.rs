@@ -16,8 +16,8 @@ use super::send_gate::AttemptGates;
 use super::transport::Transport;
 use crate::telemetry::metrics;
 
-/// Longest wait for the answer to a write that nobody waits for any more. Intune gives its own backend 15 s.
-const LONGEST_WRITE: Duration = Duration::from_secs(120);
+/// Longest wait for the response to an attempt, also after the caller was answered. Intune gives its own backend 15 s.
+const MAX_WRITE_TIME: Duration = Duration::from_secs(120);
 
 /// Sends a write, and again where that does the same, or where Graph surely did nothing.
 pub(super) async fn write(
@@ -57,9 +57,9 @@ pub(super) fn to_body(body: &impl Serialize) -> Result<Bytes, Error> {
     serde_json::to_vec(body).map(Bytes::from).map_err(|_| Error::Unsendable("the body could not be written"))
 }
 
-/// Waits for the answer to one attempt, no longer than the longest write takes.
+/// Waits for the response to one attempt, up to [`MAX_WRITE_TIME`].
 pub(super) async fn within_bounds<T>(attempt: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    tokio::time::timeout(LONGEST_WRITE, attempt).await.unwrap_or(Err(Error::Timeout))
+    tokio::time::timeout(MAX_WRITE_TIME, attempt).await.unwrap_or(Err(Error::Timeout))
 }
 
 struct Attempts {

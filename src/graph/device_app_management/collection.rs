@@ -16,8 +16,8 @@ use crate::graph::session::Session;
 use crate::graph::writes::is_deleted;
 
 /// Pages that are searched for a row whose own route Graph refuses, of a size that Intune serves at most.
-const PAGES_SEARCHED: usize = 5;
-const PAGE_SEARCHED: usize = 1000;
+const MAX_SEARCHED_PAGES: usize = 5;
+const SEARCH_PAGE_SIZE: usize = 1000;
 
 /// What became of a search.
 enum Search<T> {
@@ -108,11 +108,11 @@ impl<T: Entity> Collection<T> {
     async fn find(&self, id: &Key, select: &Select) -> Result<Search<T>, Error> {
         let filter = Filter::Compare("id", Comparison::Eq, Literal::String(id.as_str().to_owned()));
         let options =
-            ListOptions { filter: Some(filter), top: Some(PAGE_SEARCHED), ..ListOptions::default() };
+            ListOptions { filter: Some(filter), top: Some(SEARCH_PAGE_SIZE), ..ListOptions::default() };
         let mut query = options.to_query();
         // A row that cannot be read may be the one.
         let mut is_whole = true;
-        for _ in 0..PAGES_SEARCHED {
+        for _ in 0..MAX_SEARCHED_PAGES {
             let page = self.list(query.clone(), select).await?;
             if let Some(entity) = page.entities.into_iter().find(|entity| id.is(entity.key())) {
                 return Ok(Search::Found(entity));

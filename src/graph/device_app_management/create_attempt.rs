@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::create_observer::CreateOutcome;
 use super::created::{CreateResult, Created};
-use crate::graph::batch::MOST_ITEMS;
+use crate::graph::batch::MAX_ITEMS;
 use crate::graph::error::{Error, Outcome, WriteError, WriteKind};
 use crate::graph::key::Key;
 use crate::graph::models::Entity;
@@ -83,7 +83,7 @@ pub(super) fn next_group(
     let mut group = Vec::new();
     let mut later = VecDeque::with_capacity(waiting.len());
     while let Some(pending) = waiting.pop_front() {
-        if group.len() < MOST_ITEMS && pending.not_before <= now {
+        if group.len() < MAX_ITEMS && pending.not_before <= now {
             group.push(pending);
         } else {
             later.push_back(pending);

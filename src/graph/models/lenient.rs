@@ -124,8 +124,8 @@ impl<'de, T: Property> Visitor<'de> for ReceivedVisitor<T> {
     /// `8.0` is an integer to JSON.
     fn visit_f64<E>(self, number: f64) -> Result<Self::Value, E> {
         /// All integers up to here are numbers of this type, and none is rounded.
-        const MOST: f64 = 9_007_199_254_740_992.0;
-        let is_integer = number.fract() == 0.0 && number.abs() < MOST;
+        const MAX_EXACT_INTEGER: f64 = 9_007_199_254_740_992.0;
+        let is_integer = number.fract() == 0.0 && number.abs() < MAX_EXACT_INTEGER;
         #[expect(clippy::cast_possible_truncation, reason = "it is an integer within bounds")]
         let integer = is_integer.then_some(number as i64);
         Ok(received(integer.and_then(T::from_integer)))

@@ -6,7 +6,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::super::answer::Answer;
-use super::super::batch::{ItemAnswer, MOST_ITEMS, answers};
+use super::super::batch::{ItemAnswer, MAX_ITEMS, answers};
 use super::super::error::Error;
 use super::super::room::Room;
 use super::caller;
@@ -17,8 +17,8 @@ use super::graph_error::check;
 pub fn batch_answer(data: &[u8]) {
     let end = data.iter().position(|byte| *byte == b'\n').unwrap_or(data.len());
     let (first, rest) = data.split_at(end);
-    let count = std::str::from_utf8(first).ok().and_then(|line| line.parse().ok()).unwrap_or(MOST_ITEMS);
-    let count = count.clamp(1, MOST_ITEMS);
+    let count = std::str::from_utf8(first).ok().and_then(|line| line.parse().ok()).unwrap_or(MAX_ITEMS);
+    let count = count.clamp(1, MAX_ITEMS);
     let body = rest.strip_prefix(b"\n").unwrap_or(rest);
     as_it_comes(body, count);
     built(body, count);
@@ -79,7 +79,7 @@ fn judged(answer: ItemAnswer) {
 fn built(data: &[u8], count: usize) {
     let mut responses = Vec::new();
     let mut expected: Vec<Option<Result<(u16, Bytes), ()>>> = vec![None; count];
-    for (place, byte) in data.iter().take(2 * MOST_ITEMS).enumerate() {
+    for (place, byte) in data.iter().take(2 * MAX_ITEMS).enumerate() {
         let index = usize::from(byte & 31) % (count + 3);
         let id = if place % 2 == 0 { json!(index) } else { json!(index.to_string()) };
         let (response, answer) = match byte >> 5 {

@@ -155,7 +155,7 @@ fn graph(config: &GraphConfig, max_buffered: usize) -> anyhow::Result<ClientSett
         },
         connect_timeout: config.graph_connect_timeout,
         attempt_timeout: config.graph_attempt_timeout,
-        keeps_ids: config.graph_honors_client_ids,
+        honors_client_ids: config.graph_honors_client_ids,
         max_response: config.graph_max_response,
         max_buffered,
     })

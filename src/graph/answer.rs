@@ -15,6 +15,7 @@ use url::Url;
 use super::address::key_of;
 use super::batch::ItemAnswer;
 use super::body::{self, Member, Members};
+use super::body_limit::BodyLimit;
 use super::caller::Caller;
 use super::content_coding::{DecodeError, Decoder};
 use super::envelope::{ErrorEnvelope, MAX_CODE, one_line};
@@ -22,7 +23,6 @@ use super::error::{Answered, ApiError, Error};
 use super::key::Key;
 use super::models::{Entity, is_type};
 use super::retry_after;
-use super::room::Room;
 use crate::json;
 use crate::memory::Reservation;
 
@@ -38,15 +38,15 @@ pub(super) struct Answer {
     answered: Answered,
     headers: HeaderMap,
     body: Bytes,
-    /// What the body takes of the memory for answers; items of a batch share their outer answer's.
-    held: Arc<Reservation>,
+    /// Memory of the body. The items of a batch share that of the batch.
+    memory: Arc<Reservation>,
 }
 
 impl Answer {
     /// Reads the body within its room; a status that is not a success becomes an error.
     pub(super) async fn read<B>(
         response: http::Response<B>,
-        mut room: Room,
+        mut limit: BodyLimit,
         request_line: String,
         caller: &Caller,
     ) -> Result<Self, Error>
@@ -59,7 +59,7 @@ impl Answer {
         let client_request_id = caller.client_request_id.to_string();
         let answered = Answered { status, request_id, client_request_id };
 
-        let body = match read_body(body, &headers, &mut room).await {
+        let body = match read_body(body, &headers, &mut limit).await {
             Ok(body) => body,
             // A refusal is one whatever becomes of its body.
             Err(_) if !status.is_success() => {
@@ -73,7 +73,7 @@ impl Answer {
             Err(BodyError::NoRoom(error)) => return Err(error),
             Err(BodyError::Cut(error)) => return Err(Error::Transport(error)),
         };
-        Self::judge(answered, headers, body, Arc::new(room.into_held()), request_line, caller)
+        Self::judge(answered, headers, body, Arc::new(limit.into_reservation()), request_line, caller)
     }
 
     /// An item of the batch answer that this is, as if it had come on its own.
@@ -87,7 +87,7 @@ impl Answer {
         let request_id = request_id(&headers, caller).or_else(|| self.answered.request_id.clone());
         let client_request_id = self.answered.client_request_id.clone();
         let answered = Answered { status, request_id, client_request_id };
-        let answer = Self::judge(answered, headers, body, Arc::clone(&self.held), request_line, caller);
+        let answer = Self::judge(answered, headers, body, Arc::clone(&self.memory), request_line, caller);
         answer.map_err(|error| if is_text { error.of_text() } else { error })
     }
 
@@ -96,12 +96,12 @@ impl Answer {
         answered: Answered,
         headers: HeaderMap,
         body: Bytes,
-        held: Arc<Reservation>,
+        memory: Arc<Reservation>,
         request_line: String,
         caller: &Caller,
     ) -> Result<Self, Error> {
         if answered.status.is_success() {
-            return Ok(Self { answered, headers, body, held });
+            return Ok(Self { answered, headers, body, memory });
         }
         Err(Self::failure(answered, &headers, Some(&body), request_line, caller))
     }
@@ -256,12 +256,12 @@ enum BodyError {
     Cut(Arc<dyn std::error::Error + Send + Sync>),
 }
 
-async fn read_body<B>(mut body: B, headers: &HeaderMap, room: &mut Room) -> Result<Bytes, BodyError>
+async fn read_body<B>(mut body: B, headers: &HeaderMap, limit: &mut BodyLimit) -> Result<Bytes, BodyError>
 where
     B: Body<Data = Bytes> + Unpin,
     B::Error: std::error::Error + Send + Sync + 'static,
 {
-    let max = room.max;
+    let max = limit.max;
     let coding = |error| BodyError::Cut(Arc::new(error));
     let mut decoder = Decoder::new(headers).map_err(|error| BodyError::Cut(Arc::new(error)))?;
     let decoded = |result: Result<(), DecodeError>| match result {
@@ -275,17 +275,17 @@ where
         let frame = frame.map_err(|error| BodyError::Cut(Arc::new(error)))?;
         let Ok(chunk) = frame.into_data() else { continue };
         if decoder.is_identity() && first.is_empty() && read.is_empty() && chunk.len() <= max {
-            room.grow_to(chunk.len()).map_err(BodyError::NoRoom)?;
+            limit.reserve_up_to(chunk.len()).map_err(BodyError::NoRoom)?;
             first = chunk;
             continue;
         }
         for chunk in [std::mem::take(&mut first), chunk] {
             decoded(decoder.push(&chunk, &mut read, max))?;
         }
-        room.grow_to(read.len()).map_err(BodyError::NoRoom)?;
+        limit.reserve_up_to(read.len()).map_err(BodyError::NoRoom)?;
     }
     decoded(decoder.finish(&mut read, max))?;
-    room.grow_to(read.len()).map_err(BodyError::NoRoom)?;
+    limit.reserve_up_to(read.len()).map_err(BodyError::NoRoom)?;
     Ok(if first.is_empty() { read.freeze() } else { first })
 }
 
@@ -325,7 +325,7 @@ mod tests {
             deadline: std::time::Instant::now(),
             gone: tokio_util::sync::CancellationToken::new(),
         };
-        let answer = Answer::read(response, Room::own(0), String::new(), &caller).await;
+        let answer = Answer::read(response, BodyLimit::unshared(0), String::new(), &caller).await;
         let Err(Error::Api(api)) = answer else { panic!("{answer:?}") };
         assert_eq!(api.request_id, Some(format!("a b{}", "c".repeat(97))));
     }

@@ -31,7 +31,7 @@ pub(super) struct ClientState {
     /// What answers take until they have been used.
     pub(super) answers: Arc<MemoryBudget>,
     pub(super) attempt_timeout: Duration,
-    pub(super) keeps_ids: bool,
+    pub(super) honors_client_ids: bool,
     pub(super) retry_after: RetryAfterCache,
     /// Allows retries to the whole process, so that a failing Graph is not hammered.
     pub(super) budget: TpsBudget,
@@ -56,7 +56,13 @@ impl ClientState {
         let pool = Pool::new(connector, settings.connect_timeout);
         let http = HttpClient::new(pool, settings.attempt_timeout);
         let ClientSettings {
-            root, create_path, max_response, max_buffered, attempt_timeout, keeps_ids, ..
+            root,
+            create_path,
+            max_response,
+            max_buffered,
+            attempt_timeout,
+            honors_client_ids,
+            ..
         } = settings;
         Ok(Self {
             http,
@@ -65,7 +71,7 @@ impl ClientState {
             max_response,
             answers: MemoryBudget::new(max_buffered),
             attempt_timeout,
-            keeps_ids,
+            honors_client_ids,
             retry_after: RetryAfterCache::new().map_err(|_| ClientError::NoRandomness)?,
             budget: TpsBudget::new(BUDGET_WINDOW, BUDGET_FLOOR, BUDGET_SHARE),
             stopping: CancellationToken::new(),

@@ -28,9 +28,9 @@ const PING_TIMEOUT: Duration = Duration::from_secs(5);
 const READY_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A connection that was opened.
-pub(super) enum Opened {
-    Http1(Exclusive),
-    Http2(Shared),
+pub(super) enum OpenConnection {
+    Http1(Http1Connection),
+    Http2(Http2Connection),
 }
 
 /// Opens a connection. An HTTP/2 connection counts as open when the server's settings have come (RFC 9113, section
@@ -42,7 +42,7 @@ pub(super) enum Opened {
 pub(super) async fn open(
     connector: &Connector,
     on_end: impl FnOnce() + Send + 'static,
-) -> Result<Opened, BoxError> {
+) -> Result<OpenConnection, BoxError> {
     let stream = connector.connect().await?;
     if !stream.is_http2 {
         let (sender, connection) = http1::handshake(stream.io).await?;
@@ -51,7 +51,7 @@ pub(super) async fn open(
             let _ = connection.await;
             on_end();
         });
-        return Ok(Opened::Http1(Exclusive { sender, is_used: false }));
+        return Ok(OpenConnection::Http1(Http1Connection { sender, is_used: false }));
     }
     let (sender, connection) = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
@@ -75,18 +75,18 @@ pub(super) async fn open(
         }
         tokio::time::sleep(SETTINGS_CHECK_INTERVAL).await;
     }
-    Ok(Opened::Http2(Shared::new(sender, driver)))
+    Ok(OpenConnection::Http2(Http2Connection::new(sender, driver)))
 }
 
 /// How long a connection is looked at for the limit that the server's settings name.
 const SETTINGS_CHECKS: usize = 20;
 const SETTINGS_CHECK_INTERVAL: Duration = Duration::from_millis(1);
 
-type Http2Connection = http2::Connection<WatchedIo, RequestBody, TokioExecutor>;
+type ConnectionFuture = http2::Connection<WatchedIo, RequestBody, TokioExecutor>;
 
 /// What moves an HTTP/2 connection forward, and knows how many requests the server takes. `None` when it has ended: as
 /// long as it is kept, requests would wait in it.
-struct Driver(Mutex<Option<Http2Connection>>);
+struct Driver(Mutex<Option<ConnectionFuture>>);
 
 impl Driver {
     async fn run(&self) {
@@ -108,18 +108,18 @@ impl Driver {
         self.lock().as_ref().map_or(0, |connection| connection.current_max_send_streams())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Http2Connection>> {
+    fn lock(&self) -> MutexGuard<'_, Option<ConnectionFuture>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// An HTTP/1.1 connection, which carries one request at a time.
-pub(super) struct Exclusive {
+pub(super) struct Http1Connection {
     pub(super) sender: http1::SendRequest<RequestBody>,
     is_used: bool,
 }
 
-impl Exclusive {
+impl Http1Connection {
     /// Whether it may carry a further request.
     pub(super) fn is_usable(&self) -> bool {
         !self.sender.is_closed()
@@ -141,7 +141,7 @@ impl Exclusive {
 }
 
 /// An HTTP/2 connection, which carries several requests at a time.
-pub(super) struct Shared {
+pub(super) struct Http2Connection {
     sender: http2::SendRequest<RequestBody>,
     driver: Arc<Driver>,
     in_flight: AtomicUsize,
@@ -150,7 +150,7 @@ pub(super) struct Shared {
     last_used: Mutex<Instant>,
 }
 
-impl Shared {
+impl Http2Connection {
     fn new(sender: http2::SendRequest<RequestBody>, driver: Arc<Driver>) -> Self {
         Self {
             sender,

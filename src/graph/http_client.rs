@@ -8,7 +8,7 @@ use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use super::error::Error;
-use super::pool::{Lease, Leased, Pool};
+use super::pool::{ConnectionLease, LeasedConnection, Pool};
 use super::request::Request;
 use super::send_gate::SendGate;
 
@@ -23,9 +23,9 @@ pub(super) struct HttpClient {
 }
 
 /// A response whose body has not been read.
-pub(super) struct Received {
+pub(super) struct PendingResponse {
     pub(super) response: http::Response<Incoming>,
-    lease: Lease,
+    lease: ConnectionLease,
     due: Instant,
 }
 
@@ -55,7 +55,7 @@ impl HttpClient {
     ///
     /// [`Error::Connect`], [`Error::BreakerOpen`], [`Error::Withdrawn`] and [`Error::Unprocessed`], where Graph did
     /// nothing; [`Error::Transport`], and for a read [`Error::Timeout`], where it may have.
-    pub(super) async fn send(&self, request: &Request) -> Result<Received, Failure> {
+    pub(super) async fn send(&self, request: &Request) -> Result<PendingResponse, Failure> {
         let mut handovers = 0;
         loop {
             let mut lease = self.pool.acquire().await?;
@@ -64,12 +64,14 @@ impl HttpClient {
                 return Err(Error::Internal("a lease without its connection").into());
             };
             let (was_reused, response) = match connection {
-                Leased::Http1(_) if !request.may_go_to_http1() => return Err(Error::Withdrawn.into()),
-                Leased::Http1(connection) => {
+                LeasedConnection::Http1(_) if !request.may_go_to_http1() => {
+                    return Err(Error::Withdrawn.into());
+                }
+                LeasedConnection::Http1(connection) => {
                     let request = request.to_http1(self.pool.connector().host());
                     (connection.take_used(), Either::Left(connection.sender.try_send_request(request)))
                 }
-                Leased::Http2(connection) => {
+                LeasedConnection::Http2(connection) => {
                     let request = request.to_http2(self.pool.connector().origin());
                     (connection.is_used(), Either::Right(connection.sender().try_send_request(request)))
                 }
@@ -82,7 +84,7 @@ impl HttpClient {
                     if let Some(gate) = &request.gate {
                         gate.close();
                     }
-                    return Ok(Received { response, lease, due });
+                    return Ok(PendingResponse { response, lease, due });
                 }
                 Some(Err(error)) => error,
             };
@@ -112,7 +114,7 @@ impl HttpClient {
     }
 }
 
-impl Received {
+impl PendingResponse {
     /// Reads the body by `read`, with the same times as [`HttpClient::send`]. `None` for a read that took too long.
     pub(super) async fn read<T, F: Future<Output = T>>(
         self,
@@ -125,7 +127,12 @@ impl Received {
 
 /// Waits for part of a response. Where it is not there when it is due, the connection gets no further requests; `None`
 /// where that ends the wait.
-async fn watch<T>(lease: &Lease, due: Instant, gives_up: bool, part: impl Future<Output = T>) -> Option<T> {
+async fn watch<T>(
+    lease: &ConnectionLease,
+    due: Instant,
+    gives_up: bool,
+    part: impl Future<Output = T>,
+) -> Option<T> {
     tokio::pin!(part);
     match tokio::time::timeout_at(due, &mut part).await {
         Ok(part) => Some(part),

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::breaker::{Breaker, CallPermit};
 use super::connect::Connector;
-use super::connection::{Exclusive, Opened, Shared, open};
+use super::connection::{Http1Connection, Http2Connection, OpenConnection, open};
 use super::error::Error;
 
 /// Longest time that a connection may be unused and still serve a request. Graph closes idle connections after some
@@ -39,11 +39,11 @@ struct Inner {
 #[derive(Default)]
 struct State {
     /// HTTP/1.1 connections without a request, the one used last at the end.
-    idle: VecDeque<(Exclusive, Instant)>,
+    idle: VecDeque<(Http1Connection, Instant)>,
     /// HTTP/2 connections that take requests.
-    shared: Vec<Arc<Shared>>,
+    shared: Vec<Arc<Http2Connection>>,
     /// Requests that wait for a connection, in order.
-    waiting: VecDeque<oneshot::Sender<Result<Lease, Error>>>,
+    waiting: VecDeque<oneshot::Sender<Result<ConnectionLease, Error>>>,
     connecting: usize,
     protocol: Protocol,
 }
@@ -77,7 +77,7 @@ impl Pool {
     /// # Errors
     ///
     /// [`Error::Connect`] and [`Error::BreakerOpen`]; nothing was sent.
-    pub(super) async fn acquire(&self) -> Result<Lease, Error> {
+    pub(super) async fn acquire(&self) -> Result<ConnectionLease, Error> {
         let waiting = {
             let mut state = self.0.lock();
             state.forget_unusable();
@@ -174,11 +174,11 @@ impl Pool {
             let mut state = self.0.lock();
             state.connecting -= 1;
             match opened {
-                Ok(Opened::Http1(connection)) => {
+                Ok(OpenConnection::Http1(connection)) => {
                     state.protocol = Protocol::Http1;
                     state.keep(connection);
                 }
-                Ok(Opened::Http2(connection)) => {
+                Ok(OpenConnection::Http2(connection)) => {
                     state.protocol = Protocol::Http2 { streams: connection.capacity() };
                     state.shared.push(Arc::new(connection));
                 }
@@ -200,7 +200,7 @@ impl Pool {
     }
 
     /// Opens one connection, and reports to the breaker how that went.
-    async fn connect(&self, permit: CallPermit) -> Result<Opened, Error> {
+    async fn connect(&self, permit: CallPermit) -> Result<OpenConnection, Error> {
         let ended = Arc::downgrade(&self.0);
         let on_end = move || {
             if let Some(inner) = Weak::upgrade(&ended) {
@@ -260,15 +260,15 @@ impl State {
         }
     }
 
-    /// Room on a connection, where there is any.
-    fn take(&mut self, pool: &Pool) -> Option<Lease> {
+    /// A free place on a connection, if there is one.
+    fn take(&mut self, pool: &Pool) -> Option<ConnectionLease> {
         if let Some(connection) = self.shared.iter().find(|connection| connection.has_room()) {
-            return Some(Lease::shared(pool, connection));
+            return Some(ConnectionLease::http2(pool, connection));
         }
-        self.idle.pop_back().map(|(connection, _)| Lease::exclusive(pool, connection))
+        self.idle.pop_back().map(|(connection, _)| ConnectionLease::http1(pool, connection))
     }
 
-    fn keep(&mut self, connection: Exclusive) {
+    fn keep(&mut self, connection: Http1Connection) {
         if self.idle.len() >= MAX_IDLE {
             self.idle.pop_front();
         }
@@ -284,51 +284,51 @@ impl State {
     }
 }
 
-/// Room for one request on a connection, given back when it is dropped.
-pub(super) struct Lease {
+/// The use of a connection for one request, returned when this is dropped.
+pub(super) struct ConnectionLease {
     pool: Pool,
-    connection: Option<Leased>,
+    connection: Option<LeasedConnection>,
 }
 
-pub(super) enum Leased {
-    Http1(Exclusive),
-    Http2(Arc<Shared>),
+pub(super) enum LeasedConnection {
+    Http1(Http1Connection),
+    Http2(Arc<Http2Connection>),
 }
 
-impl Lease {
-    fn exclusive(pool: &Pool, connection: Exclusive) -> Self {
-        Self { pool: pool.clone(), connection: Some(Leased::Http1(connection)) }
+impl ConnectionLease {
+    fn http1(pool: &Pool, connection: Http1Connection) -> Self {
+        Self { pool: pool.clone(), connection: Some(LeasedConnection::Http1(connection)) }
     }
 
-    fn shared(pool: &Pool, connection: &Arc<Shared>) -> Self {
+    fn http2(pool: &Pool, connection: &Arc<Http2Connection>) -> Self {
         connection.occupy();
-        Self { pool: pool.clone(), connection: Some(Leased::Http2(Arc::clone(connection))) }
+        Self { pool: pool.clone(), connection: Some(LeasedConnection::Http2(Arc::clone(connection))) }
     }
 
     /// The connection.
-    pub(super) fn connection(&mut self) -> Option<&mut Leased> {
+    pub(super) fn connection(&mut self) -> Option<&mut LeasedConnection> {
         self.connection.as_mut()
     }
 
     /// Gives the connection no further requests: it has not answered in time.
     pub(super) fn retire(&self) {
-        if let Some(Leased::Http2(connection)) = &self.connection {
+        if let Some(LeasedConnection::Http2(connection)) = &self.connection {
             connection.retire();
         }
     }
 }
 
-impl Drop for Lease {
+impl Drop for ConnectionLease {
     fn drop(&mut self) {
         let pool = self.pool.clone();
         match self.connection.take() {
-            Some(Leased::Http2(connection)) => {
+            Some(LeasedConnection::Http2(connection)) => {
                 connection.release();
                 drop(connection);
                 pool.serve_waiting();
             }
             // Ready at once where the response has been read whole; a moment later where its last bytes are being read.
-            Some(Leased::Http1(mut connection)) if connection.is_usable() => {
+            Some(LeasedConnection::Http1(mut connection)) if connection.is_usable() => {
                 if connection.is_ready() {
                     pool.0.lock().keep(connection);
                     pool.serve_waiting();
@@ -341,7 +341,7 @@ impl Drop for Lease {
                     });
                 }
             }
-            Some(Leased::Http1(_)) | None => {}
+            Some(LeasedConnection::Http1(_)) | None => {}
         }
     }
 }

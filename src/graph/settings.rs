@@ -27,8 +27,8 @@ pub struct ClientSettings {
     pub connect_timeout: Duration,
     /// Longest wait for the answer to one attempt at a read, or at a write that may be sent again.
     pub attempt_timeout: Duration,
-    /// Whether Graph keeps the keys that callers give new objects, and refuses a second one of the same key.
-    pub keeps_ids: bool,
+    /// Whether Graph keeps client-supplied ids, and refuses a second object with the same id.
+    pub honors_client_ids: bool,
     /// Largest answer that is read, in bytes, after decompression.
     pub max_response: usize,
     /// Most bytes of all answers to reads together that have not been used.

@@ -16,14 +16,14 @@ use uuid::Uuid;
 use super::allowance::ReadAllowance;
 use super::answer::Answer;
 use super::batch::{self, Item};
+use super::body_limit::BodyLimit;
 use super::caller::Caller;
 use super::client_state::ClientState;
 use super::error::Error;
-use super::http_client::Received;
+use super::http_client::PendingResponse;
 use super::request::Request;
 use super::retry::{Delay, Reason};
 use super::retry_after_cache::OperationKind;
-use super::room::Room;
 use super::send_gate::SendGate;
 use crate::telemetry::metrics;
 
@@ -288,9 +288,9 @@ impl Transport {
         let received = self.receive(&request).await?;
         let request_line = format!("{} {}", request.method, request.path_and_query.path());
         let gives_up = request.gate.is_none();
-        let room = Room::new(self.client.max_response, &self.client.answers, !gives_up);
+        let limit = BodyLimit::new(self.client.max_response, &self.client.answers, !gives_up);
         let answer = received
-            .read(gives_up, |response| Answer::read(response, room, request_line, &self.caller))
+            .read(gives_up, |response| Answer::read(response, limit, request_line, &self.caller))
             .await
             .unwrap_or(Err(Error::Timeout));
         self.record_retry_after(&answer, kind);
@@ -299,7 +299,7 @@ impl Transport {
 
     /// Waits for the head of the response. What Graph did not process is sent again at once, and so is a read that was
     /// lost on a connection that had been open for a while: it was most likely just closing.
-    async fn receive(&self, request: &Request) -> Result<Received, Error> {
+    async fn receive(&self, request: &Request) -> Result<PendingResponse, Error> {
         let mut resends = 0;
         loop {
             let failure = match self.client.http.send(request).await {

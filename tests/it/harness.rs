@@ -109,7 +109,7 @@ impl Builder {
 
     /// Graph keeps callers' ids, and the operator says so.
     pub(crate) fn keeps_ids(mut self) -> Self {
-        self.settings.graph.keeps_ids = true;
+        self.settings.graph.honors_client_ids = true;
         self
     }
 

@@ -99,7 +99,7 @@ fn no_debug_output_shows_the_token() {
         ca: None,
         create_path: CreatePath::Collection,
         attempt_timeout: std::time::Duration::from_secs(1),
-        keeps_ids: false,
+        honors_client_ids: false,
         connect_timeout: std::time::Duration::from_secs(1),
         max_response: 1,
         max_buffered: 1,

@@ -12,9 +12,9 @@ use super::*;
 use crate::graph::allowance::{ReadAllowance, ReadBudget, ReadRates};
 use crate::graph::answer::Answer;
 use crate::graph::auth::Authorization;
+use crate::graph::body_limit::BodyLimit;
 use crate::graph::caller::Caller;
 use crate::graph::client_state::ClientState;
-use crate::graph::room::Room;
 use crate::graph::root::ServiceRoot;
 use crate::graph::settings::{ClientSettings, CreatePath};
 
@@ -31,7 +31,7 @@ fn transport(allowance: Option<ReadAllowance>) -> Arc<Transport> {
         create_path: CreatePath::Collection,
         connect_timeout: LATENCY,
         attempt_timeout: LATENCY,
-        keeps_ids: false,
+        honors_client_ids: false,
         max_response: 0,
         max_buffered: 0,
     };
@@ -47,7 +47,7 @@ fn transport(allowance: Option<ReadAllowance>) -> Arc<Transport> {
 /// The response to a read: its URL.
 async fn response(read: &PendingRead, caller: &Caller) -> Arc<Answer> {
     let body = http::Response::new(Full::from(read.url()));
-    Arc::new(Answer::read(body, Room::own(1000), String::new(), caller).await.unwrap())
+    Arc::new(Answer::read(body, BodyLimit::unshared(1000), String::new(), caller).await.unwrap())
 }
 
 fn loader_with(allowance: Option<ReadAllowance>, panics: bool) -> (Arc<DataLoader>, Batches) {

@@ -282,7 +282,7 @@ impl<N: NewEntity> Creates<N> {
         if outcome >= Outcome::Unknown || conflicts_with_itself {
             match self.read_back(pending.index).await {
                 ReadBack::Created(entity) => return AttemptResult::Done(Ok(Created::Entity(entity))),
-                ReadBack::Absent if self.transport.client.keeps_ids => {
+                ReadBack::Absent if self.transport.client.honors_client_ids => {
                     pending.is_resent = true;
                     again = Some(pending.retries.resend());
                 }

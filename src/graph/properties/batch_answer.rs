@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::super::answer::Answer;
 use super::super::batch::{ItemAnswer, MAX_ITEMS, answers};
+use super::super::body_limit::BodyLimit;
 use super::super::error::Error;
-use super::super::room::Room;
 use super::caller;
 use super::graph_error::check;
 
@@ -62,8 +62,9 @@ fn shown(answer: &Result<ItemAnswer, &'static str>) -> String {
 fn judged(answer: ItemAnswer) {
     let status = answer.status;
     let outer = http::Response::new(Bytes::new());
-    let outer = Answer::read(outer.map(http_body_util::Full::new), Room::own(0), String::new(), &caller())
-        .now_or_never();
+    let outer =
+        Answer::read(outer.map(http_body_util::Full::new), BodyLimit::unshared(0), String::new(), &caller())
+            .now_or_never();
     let outer = outer.and_then(Result::ok).expect("the answer around the items is a success");
     match outer.item(answer, "GET /beta/x".to_owned(), &caller()) {
         Ok(answer) => assert!(status.is_success() && answer.status() == status),

@@ -8,8 +8,8 @@ use http::{HeaderName, HeaderValue, StatusCode};
 
 use super::super::answer::Answer;
 use super::super::body;
+use super::super::body_limit::BodyLimit;
 use super::super::error::{ApiError, Error, Outcome};
-use super::super::room::Room;
 use super::{TOKEN, caller};
 
 /// What the gateway makes of an answer: a line with its status, a line for each header, an empty line, and its body.
@@ -31,7 +31,7 @@ pub(crate) fn answered(data: &[u8]) -> Result<(), Error> {
     let caller = caller();
     let read = Answer::read(
         response.map(http_body_util::Full::new),
-        Room::own(usize::MAX),
+        BodyLimit::unshared(usize::MAX),
         "GET /beta/x".to_owned(),
         &caller,
     );

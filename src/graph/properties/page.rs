@@ -7,10 +7,10 @@ use serde_json::Value;
 use url::Url;
 
 use super::super::answer::Answer;
+use super::super::body_limit::BodyLimit;
 use super::super::key::Key;
 use super::super::models::{DeviceStatus, Entity as _};
 use super::super::page::{NextLink, Page};
-use super::super::room::Room;
 use super::caller;
 
 /// Takes the body of a page.
@@ -21,7 +21,7 @@ pub fn page(data: &[u8]) {
     let caller = caller();
     let answer = Answer::read(
         response.map(http_body_util::Full::new),
-        Room::own(usize::MAX),
+        BodyLimit::unshared(usize::MAX),
         "GET /beta/x".to_owned(),
         &caller,
     );

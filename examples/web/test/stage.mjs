@@ -89,6 +89,16 @@ export async function raise({ sandbox: sandboxArguments = [], gateway: gatewayAr
       return data.iosLobAppProvisioningConfiguration.deviceStatuses.totalCount;
     },
 
+    /** How many statuses the configuration has of each compliance status: `{ COMPLIANT: 700, … }`. */
+    async counts() {
+      const data = await this.graphql(
+        'query ($id: ID!) { iosLobAppProvisioningConfiguration(id: $id) { deviceStatusCounts { status count } } }',
+        { id: CONFIGURATION },
+      );
+      const counts = data.iosLobAppProvisioningConfiguration.deviceStatusCounts;
+      return Object.fromEntries(counts.map(({ status, count }) => [status, count]));
+    },
+
     /** Waits until the sandbox has been asked something. */
     async isAsked() {
       for (;;) {

@@ -8,6 +8,7 @@ const gateway = process.env.GATEWAY ?? 'http://127.0.0.1:4000';
 // `vite preview` has the proxy of `vite` too.
 export default defineConfig({
   plugins: [relay, react()],
-  server: { proxy: { '/graphql': gateway } },
+  // The gateway accepts WebSockets of its own origin only, so the page's `Host` must stay.
+  server: { proxy: { '/graphql': { target: gateway, ws: true, changeOrigin: false } } },
   build: { rolldownOptions: { input: ['index.html', 'signed-in.html'] } },
 });

@@ -5,7 +5,9 @@ import type { Auth } from './auth/auth';
 import { useAuth } from './auth/AuthContext';
 import { SignInButton } from './auth/SignInButton';
 import { Configurations } from './configurations/Configurations';
-import { createEnvironment } from './gateway/environment';
+import { createEnvironment, GATEWAY } from './gateway/environment';
+import { createLive } from './gateway/live';
+import { LiveProvider } from './gateway/LiveContext';
 
 export function App({ auth }: { auth: Auth }) {
   const { account } = useAuth();
@@ -35,10 +37,13 @@ function Header() {
 
 /** Each account has a store of its own: what one may see is not another's to see. */
 function SignedIn({ auth }: { auth: Auth }) {
-  const environment = useMemo(() => createEnvironment(auth), [auth]);
+  const live = useMemo(() => createLive(auth, GATEWAY), [auth]);
+  const environment = useMemo(() => createEnvironment(auth, live), [auth, live]);
   return (
     <RelayEnvironmentProvider environment={environment}>
-      <Configurations />
+      <LiveProvider value={live}>
+        <Configurations />
+      </LiveProvider>
     </RelayEnvironmentProvider>
   );
 }

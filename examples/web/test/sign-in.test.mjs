@@ -153,3 +153,32 @@ test('a sign-in window that was closed can be opened again', async () => {
   assert.equal(await page.getByRole('alert').count(), 0);
   await close({ alsoAsked: [ENTRA] });
 });
+
+test('live updates that connect again send the token of the last sign-in', async () => {
+  const tokens = [];
+  const { page, close } = await open(stage, {
+    prepare: (page) => page.on('websocket', (socket) => socket.on('framesent', ({ payload }) => {
+      const { type, payload: init } = JSON.parse(payload);
+      if (type === 'connection_init') tokens.push(init.Authorization);
+    })),
+  });
+  await entra(page, ['alpha-token', 'beta-token']);
+  await signIn(page).click();
+  await table(page).waitFor();
+  await stage.faults('claims-challenge;method=GET;path=deviceStatuses?;times=1');
+  await page.getByRole('button', { name: 'Reload' }).click();
+  await notice(page).getByRole('button', { name: 'Sign in again' }).click();
+  await table(page).waitFor();
+  await stage.stopGateway();
+  await stage.startGateway();
+  for (let waited = 0; tokens.length < 2; waited += 100) {
+    assert.ok(waited < 30_000, 'it does not connect again');
+    await page.waitForTimeout(100);
+  }
+  await page.waitForTimeout(1_000);
+  await stage.addElsewhere('signed-in-live');
+  await page.getByText('1 new status', { exact: true }).waitFor();
+  assert.equal(tokens[0], 'Bearer alpha-token');
+  assert.equal(tokens.at(-1), 'Bearer beta-token');
+  await close({ alsoAsked: [ENTRA], complaint: /WebSocket/ });
+});

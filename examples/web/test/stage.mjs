@@ -7,6 +7,7 @@
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
@@ -33,14 +34,16 @@ const ANY = '127.0.0.1:0';
  */
 export async function raise({ sandbox: sandboxArguments = [], gateway: gatewayArguments = [], site = 'dist' } = {}) {
   const sandbox = await start('sandbox listening on ', ['sandbox', '--listen', ANY, ...sandboxArguments]);
-  const gateway = await start('listening on ', [
-    'serve', '--listen', ANY, '--admin-listen', ANY, '--graph-url', sandbox.address, ...gatewayArguments,
+  const serve = (listen) => start('listening on ', [
+    'serve', '--listen', listen, '--admin-listen', ANY, '--graph-url', sandbox.address, ...gatewayArguments,
   ]);
+  let gateway = await serve(ANY);
   const server = await preview({
     root: folder,
-    logLevel: 'error',
+    // It would print each WebSocket that a stopping gateway closes.
+    logLevel: 'silent',
     build: { outDir: path.resolve(folder, site) },
-    preview: { host: '127.0.0.1', port: 0, proxy: { '/graphql': gateway.address } },
+    preview: { host: '127.0.0.1', port: 0, proxy: { '/graphql': { target: gateway.address, ws: true } } },
   });
   const browser = await chromium.launch({
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
@@ -55,6 +58,14 @@ export async function raise({ sandbox: sandboxArguments = [], gateway: gatewayAr
   return {
     url: `http://127.0.0.1:${server.httpServer.address().port}/`,
     browser,
+
+    /** Stops the gateway as a deployment does. */
+    stopGateway: () => gateway.stop(),
+
+    /** Starts it again at the same address. */
+    async startGateway() {
+      gateway = await serve(new URL(gateway.address).host);
+    },
 
     /** Has the sandbox do this from now on, and nothing of what it did wrong before. */
     async faults(...rules) {
@@ -74,6 +85,19 @@ export async function raise({ sandbox: sandboxArguments = [], gateway: gatewayAr
       const { data, errors } = await answer.json();
       assert.equal(errors, undefined, JSON.stringify(errors));
       return data;
+    },
+
+    /** Adds a status as another client; it reports now, so it is the first of the list. */
+    async addElsewhere(deviceDisplayName, configurationId = CONFIGURATION) {
+      const deviceStatus = {
+        deviceDisplayName, deviceModel: 'iPad13,8', userName: 'Megan Bowen', userPrincipalName: 'meganb@contoso.example',
+        status: 'ERROR', platform: 8, lastReportedDateTime: new Date().toISOString(),
+        complianceGracePeriodExpirationDateTime: '9999-12-31T23:59:59.9999999Z',
+      };
+      await this.graphql(
+        'mutation ($input: AddDeviceStatusInput!) { addDeviceStatus(input: $input) { deviceStatusId } }',
+        { input: { configurationId, idempotencyKey: randomUUID(), deviceStatus } },
+      );
     },
 
     /** How many statuses the sandbox has of a device. */
@@ -136,8 +160,11 @@ async function start(announcement, parameters) {
 /**
  * A page that notes which hosts it asks, and what it complains of; `close` fails if it asked another host than its own,
  * complained, or kept anything.
+ *
+ * @param {object} stage
+ * @param {object} [options] the browser context's, and `prepare`: what to do with the page before it is loaded
  */
-export async function open(stage, options = {}) {
+export async function open(stage, { prepare, ...options } = {}) {
   const context = await stage.browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
   const page = await context.newPage();
   const hosts = new Set();
@@ -151,6 +178,12 @@ export async function open(stage, options = {}) {
     if (['error', 'warning'].includes(message.type())) complaints.push(`${message.type()}: ${message.text()}`);
   });
   context.on('weberror', (error) => complaints.push(`uncaught: ${error.error().stack}`));
+  // The gateway's, and not the token's place.
+  page.on('websocket', (socket) => {
+    hosts.add(new URL(socket.url()).host);
+    assert.ok(!socket.url().includes('token'), 'the token is in a URL');
+  });
+  await prepare?.(page);
   await page.goto(stage.url);
 
   return {
@@ -176,6 +209,7 @@ export const table = (page) => page.getByRole('table');
 export const rows = (page) => table(page).locator('tbody tr');
 export const row = (page, name) => rows(page).filter({ hasText: name });
 export const notice = (page) => page.locator('.notice');
+export const news = (page) => page.locator('.news');
 export const form = (page) => page.getByRole('form', { name: 'Add a status' });
 
 /** Opens the form where it is closed, and fills it. */

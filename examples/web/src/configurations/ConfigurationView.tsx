@@ -25,7 +25,7 @@ export function ConfigurationView({ id }: { id: string }) {
       >
         <Overview id={id} version={version} isStale={isStale} onReload={reload} view={view} onView={setView} />
       </Region>
-      <Statuses configuration={id} view={view} onView={setView} />
+      <Statuses configuration={id} view={view} onView={setView} onReloadCounts={reload} />
     </main>
   );
 }

@@ -2,12 +2,14 @@ import { Environment, type FetchFunction, Network, type RelayFieldLogger } from 
 
 import type { Auth } from '../auth/auth';
 import { type AnsweredError, GatewayError } from './GatewayError';
+import type { Live } from './live';
 
-const URL = import.meta.env.VITE_GRAPHQL_URL ?? '/graphql';
+/** The gateway's address. */
+export const GATEWAY = import.meta.env.VITE_GRAPHQL_URL ?? '/graphql';
 
-/** What is known of the gateway's data, and how more is fetched. */
-export function createEnvironment(auth: Auth): Environment {
-  return new Environment({ network: Network.create(fetchWith(auth)), relayFieldLogger });
+/** Relay's store and network. Subscriptions go over `live`, everything else by HTTP. */
+export function createEnvironment(auth: Auth, live: Live): Environment {
+  return new Environment({ network: Network.create(fetchWith(auth), live.subscribe), relayFieldLogger });
 }
 
 interface Answer {
@@ -21,7 +23,7 @@ function fetchWith(auth: Auth): FetchFunction {
     const token = await auth.token();
     let answer: Answer;
     try {
-      const response = await fetch(URL, {
+      const response = await fetch(GATEWAY, {
         method: 'POST',
         headers: {
           Accept: 'application/graphql-response+json',

@@ -5,6 +5,7 @@ import { type FormEvent, useEffect, useRef, useState } from 'react';
 import { ErrorNotice } from '../errors/ErrorNotice';
 import { useCountdown } from '../errors/useCountdown';
 import { INPUT_STATUSES, isComplianceStatus, STATUS_NAMES } from './complianceStatus';
+import type { NewsEvent } from './news';
 import { type DeviceStatusInput, useAddStatus } from './useAddStatus';
 import type { View } from './view';
 
@@ -14,11 +15,13 @@ interface Props {
   list: string | undefined;
   view: View;
   onLookInList: () => void;
+  /** Receives what the form sends and adds, so that its own statuses do not count as new. */
+  onNews: (event: NewsEvent) => void;
 }
 
 /** The form for a new status. It keeps its content until that was added. */
-export function AddStatus({ configuration, list, view, onLookInList }: Props) {
-  const { progress, add, repeat, startOver } = useAddStatus({ configuration, list, view });
+export function AddStatus({ configuration, list, view, onLookInList, onNews }: Props) {
+  const { progress, add, repeat, startOver } = useAddStatus({ configuration, list, view, onNews });
   const form = useRef<HTMLFormElement>(null);
   // Stands still while the form is filled in: other content would be another status.
   const [startedAt, setStartedAt] = useState(now);

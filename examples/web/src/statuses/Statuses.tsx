@@ -1,33 +1,52 @@
 import './Statuses.css';
 
-import { useDeferredValue, useState } from 'react';
+import { useDeferredValue, useRef, useState } from 'react';
 
 import { Region } from '../errors/Region';
 import { useVersion } from '../gateway/useVersion';
 import { AddStatus } from './AddStatus';
+import { NewsNotice } from './NewsNotice';
 import { StatusFilter } from './StatusFilter';
 import { StatusTable } from './StatusTable';
-import type { View } from './view';
+import { useNews } from './useNews';
+import { isFiltered, type View } from './view';
 
 interface Props {
   configuration: string;
   view: View;
   onView: (view: View) => void;
+  onReloadCounts: () => void;
 }
 
 /** A configuration's device statuses: a form to add one, a filter, and a page of them. */
-export function Statuses({ configuration, view, onView }: Props) {
+export function Statuses({ configuration, view, onView, onReloadCounts }: Props) {
   const [isAdding, setIsAdding] = useState(false);
   // The list that is on the page. The form learns it from the table, and stands beside it rather than inside: a list
   // that cannot be read must not take what was typed along with it.
   const [list, setList] = useState<string>();
   const shown = useDeferredValue(view);
-  const { version, isStale, reload } = useVersion();
+  const { version, isStale, reload: reloadList } = useVersion();
+  const [news, onNews] = useNews(configuration);
+  const heading = useRef<HTMLHeadingElement>(null);
+
+  const reload = () => {
+    reloadList();
+    // The counts would be older than the list.
+    if (news.added.length > 0 || news.mayHaveMissed) onReloadCounts();
+    onNews({ type: 'shown' });
+  };
+  const show = () => {
+    reload();
+    // New statuses are on the first page.
+    if (view.cursors.length > 0) onView({ ...view, cursors: [] });
+    // The button is gone; the keyboard goes on from the list.
+    heading.current?.focus();
+  };
 
   return (
     <section className="card statuses" aria-labelledby="statuses">
       <header>
-        <h2 id="statuses">Device statuses</h2>
+        <h2 id="statuses" ref={heading} tabIndex={-1}>Device statuses</h2>
         <button type="button" onClick={reload}>
           Reload
         </button>
@@ -42,9 +61,10 @@ export function Statuses({ configuration, view, onView }: Props) {
         </button>
       </header>
       <div id="add-status" hidden={!isAdding}>
-        <AddStatus configuration={configuration} list={list} view={view} onLookInList={reload} />
+        <AddStatus configuration={configuration} list={list} view={view} onLookInList={reload} onNews={onNews} />
       </div>
       <StatusFilter view={view} onView={onView} />
+      <NewsNotice news={news} isFiltered={isFiltered(view)} onShow={show} />
       <Region
         subject={JSON.stringify([shown, version])}
         isStale={isStale || shown !== view}

@@ -4,7 +4,8 @@ import type { RecordSourceSelectorProxy } from 'relay-runtime';
 
 import { GatewayError } from '../gateway/GatewayError';
 import type { AddDeviceStatusInput, AddStatusMutation } from './__generated__/AddStatusMutation.graphql';
-import { pendingNode } from './pending';
+import type { NewsEvent } from './news';
+import { pendingId, pendingNode } from './pending';
 import { includes, type View } from './view';
 
 export type DeviceStatusInput = AddDeviceStatusInput['deviceStatus'];
@@ -28,16 +29,18 @@ interface Options {
   /** The store's id of the list on the page. */
   list: string | undefined;
   view: View;
+  onNews: (event: NewsEvent) => void;
 }
 
 /**
  * Adds a status so that it is there once. Content keeps its idempotency key until it was added or changed: a repeat
  * after a lost answer, a wait or a sign-in is the same call to the gateway, and creates nothing twice.
  */
-export function useAddStatus({ configuration, list, view }: Options) {
+export function useAddStatus({ configuration, list, view, onNews }: Options) {
   const [commit] = useMutation<AddStatusMutation>(graphql`
     mutation AddStatusMutation($input: AddDeviceStatusInput!) @raw_response_type {
       addDeviceStatus(input: $input) {
+        deviceStatusId
         deviceStatusEdge {
           node {
             id
@@ -57,16 +60,23 @@ export function useAddStatus({ configuration, list, view }: Options) {
   const send = (submission: Submission) => {
     const { key, graphId, deviceStatus } = submission;
     const listed = list !== undefined && includes(view, deviceStatus) ? list : undefined;
-    const fail = (error: GatewayError) => setProgress({ is: 'failed', error });
+    const fail = (error: GatewayError) => {
+      onNews({ type: 'settled', id: undefined });
+      setProgress({ is: 'failed', error });
+    };
 
     last.current = submission;
     setProgress({ is: 'sent' });
+    onNews({ type: 'sending' });
     commit({
       variables: {
         input: { configurationId: configuration, idempotencyKey: key, deviceStatus: { ...deviceStatus, graphId } },
       },
       optimisticResponse: {
-        addDeviceStatus: { deviceStatusEdge: { node: pendingNode(key, deviceStatus) } },
+        addDeviceStatus: {
+          deviceStatusId: pendingId(key),
+          deviceStatusEdge: { node: pendingNode(key, deviceStatus) },
+        },
       },
       optimisticUpdater: (store) => prepend(store, listed),
       updater: (store, response) => {
@@ -78,6 +88,7 @@ export function useAddStatus({ configuration, list, view }: Options) {
         // Where there is a payload it was added, even if an error says that something of it could not be read.
         if (!response.addDeviceStatus) return fail(errors?.[0] ? new GatewayError(errors[0]) : GatewayError.noAnswer(true));
         last.current = undefined;
+        onNews({ type: 'settled', id: response.addDeviceStatus.deviceStatusId });
         setProgress({
           is: 'added',
           name: deviceStatus.deviceDisplayName,

@@ -18,6 +18,10 @@ export function withFilter(view: View, filter: Partial<Pick<View, 'status' | 'na
   return { ...view, ...filter, cursors: [] };
 }
 
+export function isFiltered({ status, name }: View): boolean {
+  return status !== null || name !== '';
+}
+
 export function filterOf({ status, name }: View): DeviceStatusFilter {
   return {
     ...(status && { status: { eq: status } }),

@@ -123,6 +123,25 @@ test('the list is filtered by status, by name, and from the chart', async () => 
   await shows(page, (await statuses({ filter: { deviceDisplayName: { contains: '0007' } } })).names);
   await search.getByLabel('Device name contains').fill('no such device');
   await search.getByRole('button', { name: 'Search' }).click();
-  await page.getByText('No device status is like that.').waitFor();
+  await page.getByText('No statuses match this filter').waitFor();
+  assert.equal(await table(page).count(), 0);
+  await page.getByRole('button', { name: 'Clear the filter' }).click();
+  await shows(page, (await statuses()).names);
+  assert.equal(await search.getByLabel('Device name contains').inputValue(), '');
+  await close();
+});
+
+test('a configuration without statuses says so', async () => {
+  await stage.graphql(
+    `mutation ($input: CreateIosLobAppProvisioningConfigurationInput!) {
+      createIosLobAppProvisioningConfiguration(input: $input) { configurationId }
+    }`,
+    { input: { configuration: { displayName: 'Without statuses', payloadFileName: 'new.mobileprovision', payload: 'AAAA' } } },
+  );
+  const { page, close } = await open(stage);
+  await page.getByRole('button', { name: 'Without statuses' }).click();
+  await page.getByText('No device has reported a status for this configuration.').waitFor();
+  assert.equal(await page.getByRole('button', { name: 'Clear the filter' }).count(), 0);
+  await page.getByRole('figure', { name: '0 device statuses' }).waitFor();
   await close();
 });

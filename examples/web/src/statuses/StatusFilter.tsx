@@ -1,3 +1,5 @@
+import { useEffect, useRef } from 'react';
+
 import { INPUT_STATUSES, isComplianceStatus, STATUS_NAMES } from './complianceStatus';
 import { type View, withFilter } from './view';
 
@@ -6,8 +8,13 @@ interface Props {
   onView: (view: View) => void;
 }
 
-/** Narrows the list. A name is looked for when it is sent, not with each letter: Graph counts requests. */
+/** Filters the list. A name is searched on submit rather than on each key press, because Graph limits requests. */
 export function StatusFilter({ view, onView }: Props) {
+  const name = useRef<HTMLInputElement>(null);
+  useEffect(() => {
+    if (name.current) name.current.value = view.name;
+  }, [view.name]);
+
   return (
     <search>
       <form
@@ -36,7 +43,7 @@ export function StatusFilter({ view, onView }: Props) {
         </label>
         <label className="grows">
           Device name contains
-          <input name="name" type="search" defaultValue={view.name} autoComplete="off" />
+          <input ref={name} name="name" type="search" defaultValue={view.name} autoComplete="off" />
         </label>
         <button type="submit">Search</button>
       </form>

@@ -5,19 +5,20 @@ import { graphql, useLazyLoadQuery } from 'react-relay';
 
 import type { StatusTableQuery } from './__generated__/StatusTableQuery.graphql';
 import { StatusRow } from './StatusRow';
-import { filterOf, type View } from './view';
+import { filterOf, isFiltered, type View } from './view';
 
 interface Props {
   configuration: string;
   view: View;
   version: number;
   onView: (view: View) => void;
+  onClearFilter: () => void;
   /** Told the store's id of the list that is shown, for a new status to be put into. */
   onShown: (list: string | undefined) => void;
 }
 
 /** One page of the list. */
-export function StatusTable({ configuration, view, version, onView, onShown }: Props) {
+export function StatusTable({ configuration, view, version, onView, onClearFilter, onShown }: Props) {
   const data = useLazyLoadQuery<StatusTableQuery>(
     graphql`
       query StatusTableQuery($configuration: ID!, $after: String, $filter: DeviceStatusFilter!) @throwOnFieldError {
@@ -58,7 +59,7 @@ export function StatusTable({ configuration, view, version, onView, onShown }: P
   return (
     <>
       {edges.length === 0 ? (
-        <p className="placeholder">No device status is like that.</p>
+        <Empty view={view} onClearFilter={onClearFilter} />
       ) : (
         <table>
           <thead>
@@ -100,5 +101,23 @@ export function StatusTable({ configuration, view, version, onView, onShown }: P
         </button>
       </nav>
     </>
+  );
+}
+
+/** Why the list is empty, in place of a table. */
+function Empty({ view, onClearFilter }: { view: View; onClearFilter: () => void }) {
+  if (view.cursors.length > 0) {
+    return <p className="placeholder">This page has no statuses anymore. Go back to the previous page.</p>;
+  }
+  if (!isFiltered(view)) {
+    return <p className="placeholder">No device has reported a status for this configuration.</p>;
+  }
+  return (
+    <div className="empty">
+      <p>No statuses match this filter</p>
+      <button type="button" onClick={onClearFilter}>
+        Clear the filter
+      </button>
+    </div>
   );
 }

@@ -9,7 +9,7 @@ import { NewsNotice } from './NewsNotice';
 import { StatusFilter } from './StatusFilter';
 import { StatusTable } from './StatusTable';
 import { useNews } from './useNews';
-import { isFiltered, type View } from './view';
+import { FIRST_VIEW, isFiltered, type View } from './view';
 
 interface Props {
   configuration: string;
@@ -29,6 +29,8 @@ export function Statuses({ configuration, view, onView, onReloadCounts }: Props)
   const [news, onNews] = useNews(configuration);
   const heading = useRef<HTMLHeadingElement>(null);
 
+  // After a button that is gone, the keyboard goes on from here.
+  const focusHeading = () => heading.current?.focus();
   const reload = () => {
     reloadList();
     // The counts would be older than the list.
@@ -39,8 +41,11 @@ export function Statuses({ configuration, view, onView, onReloadCounts }: Props)
     reload();
     // New statuses are on the first page.
     if (view.cursors.length > 0) onView({ ...view, cursors: [] });
-    // The button is gone; the keyboard goes on from the list.
-    heading.current?.focus();
+    focusHeading();
+  };
+  const clearFilter = () => {
+    onView(FIRST_VIEW);
+    focusHeading();
   };
 
   return (
@@ -71,7 +76,14 @@ export function Statuses({ configuration, view, onView, onReloadCounts }: Props)
         onRetry={reload}
         placeholder={<p className="placeholder">Loading statuses…</p>}
       >
-        <StatusTable configuration={configuration} view={shown} version={version} onView={onView} onShown={setList} />
+        <StatusTable
+          configuration={configuration}
+          view={shown}
+          version={version}
+          onView={onView}
+          onClearFilter={clearFilter}
+          onShown={setList}
+        />
       </Region>
     </section>
   );

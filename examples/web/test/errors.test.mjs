@@ -94,7 +94,7 @@ for (const [fault, code, title] of WRITES) {
     if (fault.includes('retry-after')) {
       assert.ok(await button.isDisabled());
       assert.ok(await form(page).getByRole('button', { name: 'Add', exact: true }).isDisabled());
-      await page.getByRole('timer').getByText(/You can try again in \d s\./).waitFor();
+      await page.getByRole('timer').getByText(/Try again in \d s/).waitFor();
       await page.getByRole('timer').waitFor({ state: 'hidden' });
     }
     await button.click();
@@ -127,6 +127,36 @@ test('a count that fails leaves the others standing', async () => {
   await chart.getByRole('button', { name: `Compliant ${compliant}` }).waitFor();
   await table(page).waitFor();
   assert.equal(await notice(page).count(), 0);
+  await close();
+});
+
+test('counts that are throttled count down, and can then be tried again', async () => {
+  const throttled = '429;retry-after=4;method=GET;path=status';
+  const chart = (page) => page.getByRole('figure');
+  await stage.faults(throttled);
+  const { page, close } = await open(stage);
+  const overview = page.locator('.overview');
+  await overview.locator('.notice[data-code="THROTTLED"]').waitFor();
+  await overview.getByRole('timer').getByText(/Try again in \d s/).waitFor();
+  assert.equal(await chart(page).count(), 0, 'no total is shown that is not known');
+  await stage.faults();
+  await overview.getByRole('timer').waitFor({ state: 'hidden' });
+  await overview.getByRole('button', { name: 'Try again' }).click();
+  await chart(page).waitFor();
+  await close();
+});
+
+test('one count that is throttled counts down beside the others, and can then be tried again', async () => {
+  await stage.faults('429;retry-after=4;method=GET;path=conflict');
+  const { page, close } = await open(stage);
+  const chart = page.getByRole('figure');
+  await chart.getByText('1 count could not be read.').waitFor();
+  await chart.getByRole('button', { name: /^Try again in \d s$/ }).waitFor();
+  assert.ok(await chart.getByRole('button', { name: 'Try again' }).isDisabled());
+  await stage.faults();
+  await chart.getByRole('button', { name: 'Try again', exact: true }).click();
+  await chart.getByRole('button', { name: /^Conflict \d+$/ }).waitFor();
+  await chart.getByText('could not be read').waitFor({ state: 'detached' });
   await close();
 });
 

@@ -84,7 +84,7 @@ function Overview({ id, version, isStale, onReload, view, onView }: OverviewProp
       </header>
       {/* Counts that cannot be read leave the rest standing. */}
       <Region subject={version} isStale={isStale} onRetry={onReload} placeholder={null}>
-        <StatusChart configuration={configuration} view={view} onView={onView} />
+        <StatusChart configuration={configuration} view={view} onView={onView} onReload={onReload} />
       </Region>
     </section>
   );

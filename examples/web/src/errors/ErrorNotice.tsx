@@ -50,7 +50,7 @@ export function ErrorNotice({ error, isBusy = false, onRetry, retryLabel = 'Try 
       {quotesGateway && <p className="notice-quote">{error.message}</p>}
       {/* Read out when it ends, not each second. */}
       <p role="timer" aria-live="off" hidden={!isWaiting}>
-        You can try again in <strong>{secondsLeft} s</strong>.
+        Try again in <strong>{secondsLeft} s</strong>
       </p>
       <div className="actions">
         {remedy === 'sign in' && <SignInButton claims={error.claims} onSignedIn={onRetry} />}

@@ -25,7 +25,10 @@ export interface AnsweredError {
   extensions?: {
     code?: string;
     outcome?: WriteOutcome | null;
+    /** In seconds. */
     retryAfter?: number | null;
+    /** Added on arrival, in milliseconds as `Date.now()` counts. */
+    retryAt?: number;
     wwwAuthenticate?: string | null;
     graph?: GraphDetail | null;
   };
@@ -56,7 +59,7 @@ export class GatewayError extends Error {
     super(message);
     this.code = extensions.code ?? 'NO_ANSWER';
     this.outcome = extensions.outcome ?? undefined;
-    this.retryAt = extensions.retryAfter == null ? undefined : Date.now() + extensions.retryAfter * 1000;
+    this.retryAt = extensions.retryAt;
     this.claims = claims ?? claimsOf(extensions.wwwAuthenticate ?? undefined);
     this.graph = extensions.graph ?? undefined;
   }

@@ -37,9 +37,17 @@ function fetchWith(auth: Auth): FetchFunction {
       throw GatewayError.noAnswer(operationKind === 'mutation');
     }
     const { data, errors = [] } = answer;
+    noteArrival(errors);
     if (data) return { data, errors };
     throw errors[0] ? new GatewayError(errors[0]) : GatewayError.noAnswer(operationKind === 'mutation');
   };
+}
+
+/** Turns "seconds from now" into a moment: Relay keeps errors, and may show them later. */
+function noteArrival(errors: readonly AnsweredError[]) {
+  for (const { extensions } of errors) {
+    if (extensions?.retryAfter != null) extensions.retryAt = Date.now() + extensions.retryAfter * 1000;
+  }
 }
 
 /**

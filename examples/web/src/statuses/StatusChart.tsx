@@ -1,9 +1,11 @@
 import './StatusChart.css';
 
-import type { CSSProperties } from 'react';
+import { type CSSProperties, useMemo } from 'react';
 import { graphql, useFragment } from 'react-relay';
 
-import type { StatusChart_configuration$key } from './__generated__/StatusChart_configuration.graphql';
+import { useCountdown } from '../errors/useCountdown';
+import { type AnsweredError, GatewayError } from '../gateway/GatewayError';
+import type { StatusChart_configuration$data, StatusChart_configuration$key } from './__generated__/StatusChart_configuration.graphql';
 import { STATUSES } from './complianceStatus';
 import { StatusName } from './StatusName';
 import { type View, withFilter } from './view';
@@ -12,23 +14,27 @@ interface Props {
   configuration: StatusChart_configuration$key;
   view: View;
   onView: (view: View) => void;
+  onReload: () => void;
 }
 
-/** How many devices stand at each compliance status: their shares in one bar, and a bar for each on a button that filters the table. */
-export function StatusChart({ configuration, view, onView }: Props) {
+/** The number of devices by compliance status: one bar of all shares, and a button for each, which filters the table. */
+export function StatusChart({ configuration, view, onView, onReload }: Props) {
   const { deviceStatusCounts } = useFragment(
     graphql`
       fragment StatusChart_configuration on IosLobAppProvisioningConfiguration @throwOnFieldError {
         deviceStatusCounts {
           status
-          # One count that failed is not worth the others.
-          count @catch(to: NULL)
+          # A count that failed does not hide the others.
+          count @catch(to: RESULT)
         }
       }
     `,
     configuration,
   );
-  const counts = new Map(deviceStatusCounts?.map(({ status, count }) => [status, count]));
+  const counts = new Map(deviceStatusCounts?.map(({ status, count }) => [status, count.ok ? count.value : null]));
+  const failures = useMemo(() => failuresOf(deviceStatusCounts ?? []), [deviceStatusCounts]);
+  // Without any count there is no chart: the region shows the error in its place.
+  if (failures[0] && failures.length === deviceStatusCounts?.length) throw failures[0];
   const total = STATUSES.reduce((sum, status) => sum + (counts.get(status) ?? 0), 0);
   const most = Math.max(1, ...STATUSES.map((status) => counts.get(status) ?? 0));
   const isShown = (status: string) => status !== 'UNKNOWN_FUTURE_VALUE' || view.status === status;
@@ -37,6 +43,7 @@ export function StatusChart({ configuration, view, onView }: Props) {
     <figure className="chart" aria-labelledby="chart">
       <figcaption id="chart">
         <strong>{total.toLocaleString()}</strong> {total === 1 ? 'device status' : 'device statuses'}
+        {failures.length > 0 && ' counted'}
       </figcaption>
       <div className="shares" aria-hidden="true">
         {STATUSES.map((status) => (
@@ -63,6 +70,29 @@ export function StatusChart({ configuration, view, onView }: Props) {
           );
         })}
       </ul>
+      {failures.length > 0 && <Failures errors={failures} onReload={onReload} />}
     </figure>
+  );
+}
+
+/** How many counts are missing, and when they can be read again. */
+function Failures({ errors, onReload }: { errors: readonly GatewayError[]; onReload: () => void }) {
+  const secondsLeft = useCountdown(Math.max(...errors.map(({ retryAt }) => retryAt ?? 0)));
+  return (
+    <div className="actions">
+      <p role="status">{errors.length === 1 ? '1 count' : `${errors.length} counts`} could not be read.</p>
+      <button type="button" disabled={secondsLeft > 0} onClick={onReload}>
+        {secondsLeft > 0 ? `Try again in ${secondsLeft} s` : 'Try again'}
+      </button>
+    </div>
+  );
+}
+
+type Counts = NonNullable<StatusChart_configuration$data['deviceStatusCounts']>;
+
+function failuresOf(counts: Counts): GatewayError[] {
+  // Relay leaves out the message. The extensions are the gateway's.
+  return counts.flatMap(({ count }) =>
+    count.ok ? [] : [new GatewayError({ message: '', ...(count.errors[0] as Partial<AnsweredError>) })],
   );
 }

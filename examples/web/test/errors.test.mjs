@@ -105,6 +105,35 @@ for (const [fault, code, title] of WRITES) {
   });
 }
 
+test('the ids that support asks for are shown where Graph was called, and can be copied', async () => {
+  await stage.faults(`403;${LIST}`);
+  const { page, close } = await open(stage, { permissions: ['clipboard-read', 'clipboard-write'] });
+  await tells(page, 'FORBIDDEN', 'You have no permission for this');
+  const support = notice(page).locator('details');
+  assert.equal(await support.evaluate((details) => details.open), false);
+  await support.getByText('For support').click();
+  const ID = /[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}/;
+  assert.match(await support.innerText(), /Graph status\s+403 /);
+  assert.match(await support.innerText(), new RegExp(`Request ID\\s+${ID.source}`));
+  const [clientRequestId] = (await support.innerText()).match(new RegExp(`(?<=Client request ID\\s+)${ID.source}`));
+  await support.getByRole('button', { name: 'Copy client request ID' }).click();
+  await support.getByRole('status').getByText('Copied').waitFor();
+  assert.equal(await page.evaluate(() => navigator.clipboard.readText()), clientRequestId);
+
+  // Without the clipboard, the id is selected.
+  await page.evaluate(() => { navigator.clipboard.writeText = () => Promise.reject(new Error('blocked')); });
+  await support.getByRole('button', { name: 'Copy client request ID' }).click();
+  await support.getByText('Selected: press Ctrl+C to copy').waitFor();
+  assert.equal(await page.evaluate(() => getSelection().toString()), clientRequestId);
+
+  // The gateway itself refuses: there is nothing that Microsoft's support could look up.
+  await page.route('**/graphql', (route) => route.abort());
+  await page.reload();
+  await tells(page, 'NO_ANSWER', 'The gateway cannot be reached');
+  assert.equal(await page.getByText('For support').count(), 0);
+  await close({ complaint: /^error: Failed to load resource/ });
+});
+
 test('the permissions that are missing are named', async () => {
   const { page, close } = await open(stage);
   await table(page).waitFor();
@@ -153,6 +182,7 @@ test('one count that is throttled counts down beside the others, and can then be
   await chart.getByText('1 count could not be read.').waitFor();
   await chart.getByRole('button', { name: /^Try again in \d s$/ }).waitFor();
   assert.ok(await chart.getByRole('button', { name: 'Try again' }).isDisabled());
+  await chart.getByText('For support').waitFor();
   await stage.faults();
   await chart.getByRole('button', { name: 'Try again', exact: true }).click();
   await chart.getByRole('button', { name: /^Conflict \d+$/ }).waitFor();

@@ -5,6 +5,7 @@ import { type ReactNode, useEffect, useRef } from 'react';
 import { SignInButton } from '../auth/SignInButton';
 import type { GatewayError, WriteOutcome } from '../gateway/GatewayError';
 import { adviceFor } from './advice';
+import { SupportDetails } from './SupportDetails';
 import { useCountdown } from './useCountdown';
 
 /** What is known of whether a write happened, in words. `UNKNOWN` is said by the advice where that is what the code means. */
@@ -74,27 +75,7 @@ export function ErrorNotice({ error, isBusy = false, onRetry, retryLabel = 'Try 
       <p className="visually-hidden" role="status">
         {error.retryAt !== undefined && !isWaiting && 'You can try again now.'}
       </p>
-      <details>
-        <summary>For support</summary>
-        <dl>
-          <Detail name="Code">{error.code}</Detail>
-          <Detail name="Message">{error.message}</Detail>
-          <Detail name="Graph's answer">{error.graph && [error.graph.status, error.graph.code].join(' ')}</Detail>
-          <Detail name="request-id">{error.graph?.requestId}</Detail>
-          <Detail name="client-request-id">{error.graph?.clientRequestId}</Detail>
-        </dl>
-      </details>
+      <SupportDetails error={error} />
     </div>
-  );
-}
-
-function Detail({ name, children }: { name: string; children: string | null | undefined }) {
-  return (
-    children && (
-      <>
-        <dt>{name}</dt>
-        <dd>{children}</dd>
-      </>
-    )
   );
 }

@@ -34,9 +34,9 @@ export interface AnsweredError {
   };
 }
 
-/** Where in Microsoft Graph it came from: what Microsoft's support asks for. */
+/** The response of Microsoft Graph: what Microsoft's support asks for. Without a response, there is no status. */
 interface GraphDetail {
-  status: number;
+  status?: number | null;
   code?: string | null;
   requestId?: string | null;
   clientRequestId?: string | null;

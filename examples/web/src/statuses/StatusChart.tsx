@@ -3,6 +3,7 @@ import './StatusChart.css';
 import { type CSSProperties, useMemo } from 'react';
 import { graphql, useFragment } from 'react-relay';
 
+import { SupportDetails } from '../errors/SupportDetails';
 import { useCountdown } from '../errors/useCountdown';
 import { type AnsweredError, GatewayError } from '../gateway/GatewayError';
 import type { StatusChart_configuration$data, StatusChart_configuration$key } from './__generated__/StatusChart_configuration.graphql';
@@ -32,9 +33,9 @@ export function StatusChart({ configuration, view, onView, onReload }: Props) {
     configuration,
   );
   const counts = new Map(deviceStatusCounts?.map(({ status, count }) => [status, count.ok ? count.value : null]));
-  const failures = useMemo(() => failuresOf(deviceStatusCounts ?? []), [deviceStatusCounts]);
+  const [first, ...others] = useMemo(() => failuresOf(deviceStatusCounts ?? []), [deviceStatusCounts]);
   // Without any count there is no chart: the region shows the error in its place.
-  if (failures[0] && failures.length === deviceStatusCounts?.length) throw failures[0];
+  if (first && others.length + 1 === deviceStatusCounts?.length) throw first;
   const total = STATUSES.reduce((sum, status) => sum + (counts.get(status) ?? 0), 0);
   const most = Math.max(1, ...STATUSES.map((status) => counts.get(status) ?? 0));
   const isShown = (status: string) => status !== 'UNKNOWN_FUTURE_VALUE' || view.status === status;
@@ -43,7 +44,7 @@ export function StatusChart({ configuration, view, onView, onReload }: Props) {
     <figure className="chart" aria-labelledby="chart">
       <figcaption id="chart">
         <strong>{total.toLocaleString()}</strong> {total === 1 ? 'device status' : 'device statuses'}
-        {failures.length > 0 && ' counted'}
+        {first && ' counted'}
       </figcaption>
       <div className="shares" aria-hidden="true">
         {STATUSES.map((status) => (
@@ -70,20 +71,23 @@ export function StatusChart({ configuration, view, onView, onReload }: Props) {
           );
         })}
       </ul>
-      {failures.length > 0 && <Failures errors={failures} onReload={onReload} />}
+      {first && <Failures errors={[first, ...others]} onReload={onReload} />}
     </figure>
   );
 }
 
 /** How many counts are missing, and when they can be read again. */
-function Failures({ errors, onReload }: { errors: readonly GatewayError[]; onReload: () => void }) {
+function Failures({ errors, onReload }: { errors: readonly [GatewayError, ...GatewayError[]]; onReload: () => void }) {
   const secondsLeft = useCountdown(Math.max(...errors.map(({ retryAt }) => retryAt ?? 0)));
   return (
-    <div className="actions">
-      <p role="status">{errors.length === 1 ? '1 count' : `${errors.length} counts`} could not be read.</p>
-      <button type="button" disabled={secondsLeft > 0} onClick={onReload}>
-        {secondsLeft > 0 ? `Try again in ${secondsLeft} s` : 'Try again'}
-      </button>
+    <div className="failures">
+      <div className="actions">
+        <p role="status">{errors.length === 1 ? '1 count' : `${errors.length} counts`} could not be read.</p>
+        <button type="button" disabled={secondsLeft > 0} onClick={onReload}>
+          {secondsLeft > 0 ? `Try again in ${secondsLeft} s` : 'Try again'}
+        </button>
+      </div>
+      <SupportDetails error={errors[0]} />
     </div>
   );
 }

@@ -142,7 +142,7 @@ async fn dates_are_sent_and_returned_byte_for_byte() {
         "2024-02-29T12:00:00.1000000-00:00",
         "2026-11-23T01:02:03.000Z",
     ] {
-        gateway.forget();
+        gateway.clear_requests();
         let reply = add(&gateway, input_with("lastReportedDateTime", json!(date))).await;
         let body: Value = serde_json::from_slice(&gateway.sent()[0].body).unwrap();
         assert_eq!(body["lastReportedDateTime"], date);
@@ -200,13 +200,13 @@ async fn an_invalid_date_is_rejected_before_anything_is_sent() {
 async fn platform_is_the_full_int32_range() {
     let gateway = Gateway::start().await;
     for platform in [i32::MIN, -1, 0, i32::MAX] {
-        gateway.forget();
+        gateway.clear_requests();
         let reply = add(&gateway, input_with("platform", json!(platform))).await;
         let body: Value = serde_json::from_slice(&gateway.sent()[0].body).unwrap();
         assert_eq!(body["platform"], platform);
         assert_eq!(reply.data()["addDeviceStatus"]["deviceStatus"]["platform"], platform);
     }
-    gateway.forget();
+    gateway.clear_requests();
     for wrong in [
         json!(2_147_483_648_i64),
         json!(-2_147_483_649_i64),
@@ -233,7 +233,7 @@ async fn strings_with_any_unicode_are_sent_unchanged() {
         "\"quotes\\\"",
         "\u{10ffff}",
     ] {
-        gateway.forget();
+        gateway.clear_requests();
         let reply = add(&gateway, input_with("deviceDisplayName", json!(text))).await;
         let body: Value = serde_json::from_slice(&gateway.sent()[0].body).unwrap();
         assert_eq!(body["deviceDisplayName"], text);
@@ -270,13 +270,13 @@ async fn the_eight_statuses_map_in_both_directions_and_the_ninth_is_read_only() 
         ("CONFLICT", "conflict"),
         ("NOT_ASSIGNED", "notAssigned"),
     ] {
-        gateway.forget();
+        gateway.clear_requests();
         let reply = add(&gateway, input_with("status", json!(name))).await;
         let body: Value = serde_json::from_slice(&gateway.sent()[0].body).unwrap();
         assert_eq!(body["status"], graph);
         assert_eq!(reply.data()["addDeviceStatus"]["deviceStatus"]["status"], name);
     }
-    gateway.forget();
+    gateway.clear_requests();
     for refused in ["UNKNOWN_FUTURE_VALUE", "notApplicable", "Unknown", ""] {
         let reply = add(&gateway, input_with("status", json!(refused))).await;
         assert_eq!(reply.code(), "BAD_USER_INPUT", "{refused}");
@@ -310,7 +310,7 @@ async fn the_configuration_id_is_encoded_as_one_path_segment() {
         ("ä 🍏", "%C3%A4%20%F0%9F%8D%8F"),
         ("a;b=c&d", "a%3Bb%3Dc%26d"),
     ] {
-        gateway.forget();
+        gateway.clear_requests();
         let variables = json!({"input": {"configurationId": id, "deviceStatus": device_status()}});
         let reply = add(&gateway, variables).await;
         assert_eq!(reply.code(), "NOT_FOUND", "{id:?}");
@@ -347,7 +347,7 @@ async fn a_global_id_of_a_configuration_is_accepted_and_one_of_another_type_is_r
     let status_id = reply.data()["addDeviceStatus"]["deviceStatusId"].clone();
     assert_eq!(gateway.sent()[1].path, collection());
 
-    gateway.forget();
+    gateway.clear_requests();
     for wrong in [status_id, json!("ig~1.c."), json!("ig~2.c.YQ"), json!("ig~")] {
         let reply =
             add(&gateway, json!({"input": {"configurationId": wrong, "deviceStatus": device_status()}}))

@@ -3,7 +3,7 @@
 use msgraph_sandbox::DEMO_CONFIGURATION_ID;
 use serde_json::{Value, json};
 
-use crate::asked::asked_for;
+use crate::graph_requests::requests_of_shape;
 use crate::harness::Gateway;
 
 #[tokio::test]
@@ -66,7 +66,7 @@ async fn assignments_have_a_type_for_each_kind_of_target() {
         ["GroupAssignmentTarget", "ExclusionGroupAssignmentTarget", "AllDevicesAssignmentTarget"]
     );
     assert!(list["nodes"][0]["target"]["groupId"].is_string());
-    assert_eq!(asked_for(&gateway, "*/assignments")[0].option("$select").unwrap(), "id,target");
+    assert_eq!(requests_of_shape(&gateway, "*/assignments")[0].option("$select").unwrap(), "id,target");
 }
 
 #[tokio::test]

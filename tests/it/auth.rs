@@ -1,4 +1,4 @@
-//! The caller's token: what needs one, and which are usable.
+//! The caller's token: which requests need one, and which tokens are accepted.
 
 use serde_json::json;
 

@@ -1,10 +1,10 @@
-//! Batches that Graph answers in part, in disorder or not at all: each fault concerns its own nodes only.
+//! Batches that Graph answers partly, in another order or not at all: each fault affects only its own nodes.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::asked::{asked, shapes};
+use crate::graph_requests::{graph_requests, request_shapes};
 use crate::harness::{Gateway, Reply, fresh_token};
 use crate::pagination::ids;
 
@@ -16,7 +16,7 @@ async fn read(gateway: &Gateway, ids: &[String], faults: &[&str]) -> Reply {
     for fault in faults {
         gateway.sandbox.inject(fault.parse().unwrap());
     }
-    gateway.forget();
+    gateway.clear_requests();
     gateway.graphql_as(Some(&fresh_token()), NODES, json!({"ids": ids})).await
 }
 
@@ -46,7 +46,7 @@ fn errors(reply: &Reply) -> Vec<(u64, String)> {
 
 #[tokio::test]
 async fn a_failed_batch_item_is_null_with_an_error_for_its_node_only() {
-    let gateway = Gateway::impatient().start().await;
+    let gateway = Gateway::short_timeouts().start().await;
     let ids = ids(&gateway, 3).await;
     for (fault, code, retryable) in [
         ("batch-missing;item=2", "UPSTREAM_ERROR", true),
@@ -67,7 +67,7 @@ async fn a_failed_batch_item_is_null_with_an_error_for_its_node_only() {
         assert_eq!(present(&reply, &ids), [true, false, true], "{fault}");
         assert_eq!(errors(&reply), [(1, code.to_owned())], "{fault}");
         assert_eq!(reply.error()["extensions"]["retryable"], retryable, "{fault}");
-        assert_eq!(asked(&gateway).len(), 1, "{fault}: asked once");
+        assert_eq!(graph_requests(&gateway).len(), 1, "{fault}: asked once");
         assert!(!reply.json.to_string().contains("127.0.0.1"), "{fault}");
     }
     let error = read(&gateway, &ids, &["batch-item;item=2;status=429;retry-after=3600"]).await;
@@ -124,7 +124,7 @@ async fn only_throttled_batch_items_are_retried() {
         let reply = read(&gateway, &ids, &faults).await;
         reply.data();
         assert_eq!(present(&reply, &ids), [true; 4], "{faults:?}");
-        assert_eq!(asked(&gateway).iter().map(Vec::len).collect::<Vec<_>>(), sizes, "{faults:?}");
+        assert_eq!(graph_requests(&gateway).iter().map(Vec::len).collect::<Vec<_>>(), sizes, "{faults:?}");
     }
 }
 
@@ -139,7 +139,7 @@ async fn a_retry_after_beyond_the_request_timeout_fails_its_item_without_delayin
     let reply = read(&gateway, &ids, &faults).await;
     assert_eq!(present(&reply, &ids), [false, false, true]);
     assert_eq!(errors(&reply), [(0, "THROTTLED".to_owned()), (1, "THROTTLED".to_owned())]);
-    assert_eq!(asked(&gateway).iter().map(Vec::len).collect::<Vec<_>>(), [3]);
+    assert_eq!(graph_requests(&gateway).iter().map(Vec::len).collect::<Vec<_>>(), [3]);
 }
 
 #[tokio::test]
@@ -156,7 +156,7 @@ async fn unavailable_and_lost_batch_items_are_retried() {
         let reply = read(&gateway, &ids, &[fault]).await;
         reply.data();
         assert_eq!(present(&reply, &ids), [true; 3], "{fault}");
-        assert_eq!(asked(&gateway).iter().map(Vec::len).collect::<Vec<_>>(), sizes, "{fault}");
+        assert_eq!(graph_requests(&gateway).iter().map(Vec::len).collect::<Vec<_>>(), sizes, "{fault}");
     }
 }
 
@@ -170,13 +170,13 @@ async fn endless_throttling_ends_at_the_request_timeout() {
         let reply = read(&gateway, &ids, &[fault, "429;skip=1"]).await;
         let codes: Vec<_> = errors(&reply).into_iter().map(|(_, code)| code).collect();
         assert!(codes.iter().all(|code| code == "THROTTLED" || code == "UPSTREAM_TIMEOUT"), "{codes:?}");
-        assert!(!codes.is_empty() && (1..6).contains(&asked(&gateway).len()), "{fault}");
+        assert!(!codes.is_empty() && (1..6).contains(&graph_requests(&gateway).len()), "{fault}");
     }
 }
 
 #[tokio::test]
 async fn a_failed_batch_is_an_error_for_each_of_its_nodes() {
-    let gateway = Gateway::impatient().start().await;
+    let gateway = Gateway::short_timeouts().start().await;
     let ids = ids(&gateway, 3).await;
     for (fault, code) in [
         ("503;path=$batch", "UPSTREAM_UNAVAILABLE"),
@@ -208,7 +208,7 @@ async fn a_failed_batch_is_an_error_for_each_of_its_nodes() {
 
 #[tokio::test]
 async fn a_failed_batch_leaves_other_batches_intact() {
-    let gateway = Gateway::impatient().start().await;
+    let gateway = Gateway::short_timeouts().start().await;
     let ids = ids(&gateway, 40).await;
     let reply = read(&gateway, &ids, &["503;path=$batch;times=1"]).await;
     let present = present(&reply, &ids);
@@ -225,7 +225,7 @@ async fn a_list_and_a_count_in_a_batch_fail_separately() {
     for fault in ["batch-malformed;item=2", "batch-item;item=2;status=500", "batch-missing;item=2"] {
         gateway.sandbox.clear_faults();
         gateway.sandbox.inject(fault.parse().unwrap());
-        gateway.forget();
+        gateway.clear_requests();
         let reply = gateway.graphql(query, json!({})).await;
         assert_eq!(reply.code(), "UPSTREAM_ERROR");
         let path = json!(["iosLobAppProvisioningConfigurations", "nodes", 1, "deviceStatuses"]);
@@ -234,7 +234,7 @@ async fn a_list_and_a_count_in_a_batch_fail_separately() {
         assert_eq!(nodes[1]["deviceStatuses"], Value::Null);
         assert!(nodes[0]["deviceStatuses"]["nodes"][0]["id"].is_string());
         assert!(nodes[2]["deviceStatuses"]["nodes"][0]["id"].is_string());
-        assert_eq!(shapes(&gateway), [vec![""], vec!["*/deviceStatuses"; 3]]);
+        assert_eq!(request_shapes(&gateway), [vec![""], vec!["*/deviceStatuses"; 3]]);
     }
 }
 

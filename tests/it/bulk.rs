@@ -47,7 +47,7 @@ fn results(reply: &Reply) -> &[Value] {
 }
 
 /// What became of each: the user name of what was created, or the error's code.
-pub(crate) fn fates(results: &[Value]) -> Vec<String> {
+pub(crate) fn outcomes(results: &[Value]) -> Vec<String> {
     let fate = |(index, result): (usize, &Value)| {
         assert_eq!(result["index"], index);
         assert_eq!(result["error"].is_null(), result["deviceStatusId"].is_string(), "either or: {result}");
@@ -82,7 +82,7 @@ fn inject(gateway: &Gateway, faults: &[&str]) {
     for fault in faults {
         gateway.sandbox.inject(fault.parse().unwrap());
     }
-    gateway.forget();
+    gateway.clear_requests();
 }
 
 #[tokio::test]
@@ -92,7 +92,7 @@ async fn many_are_created_in_batches_of_twenty_and_their_order_is_kept() {
     inject(&gateway, &["batch-shuffled"]);
     let reply = add(&gateway, numbered(45)).await;
     let expected: Vec<String> = (0..45).map(|number| number.to_string()).collect();
-    assert_eq!(fates(results(&reply)), expected);
+    assert_eq!(outcomes(results(&reply)), expected);
     let payload = payload(&reply);
     assert_eq!((&payload["createdCount"], &payload["failedCount"]), (&json!(45), &json!(0)));
     assert_eq!(payload["clientMutationId"], "m");
@@ -107,7 +107,7 @@ async fn many_are_created_in_batches_of_twenty_and_their_order_is_kept() {
     assert_eq!(item["url"], path);
     assert_eq!(item["headers"], json!({"Content-Type": "application/json"}));
     // The body is the one of a single create.
-    gateway.forget();
+    gateway.clear_requests();
     add(&gateway, numbered(1)).await;
     let single: Value = serde_json::from_slice(&gateway.sent()[0].body).unwrap();
     let mut body = item["body"].clone();
@@ -123,12 +123,12 @@ async fn a_bulk_accepts_zero_to_a_thousand_items() {
     assert_eq!(statuses(&gateway), before + 1000);
     assert_eq!(batches(&gateway), [20; 50]);
 
-    gateway.forget();
-    assert_eq!(fates(results(&add(&gateway, numbered(1)).await)), ["0"]);
+    gateway.clear_requests();
+    assert_eq!(outcomes(results(&add(&gateway, numbered(1)).await)), ["0"]);
     assert_eq!(gateway.sent().len(), 1);
     assert!(gateway.sent()[0].path.ends_with("/deviceStatuses"), "a single one is a plain POST");
 
-    gateway.forget();
+    gateway.clear_requests();
     assert_eq!(results(&add(&gateway, Vec::new()).await), [] as [Value; 0]);
     let reply = add(&gateway, numbered(1001)).await;
     assert_eq!(reply.code(), "BAD_USER_INPUT");
@@ -138,7 +138,7 @@ async fn a_bulk_accepts_zero_to_a_thousand_items() {
 
 #[tokio::test]
 async fn a_failed_item_leaves_the_others_intact() {
-    let gateway = Gateway::impatient().start().await;
+    let gateway = Gateway::short_timeouts().start().await;
     for (fault, code, outcome, retryable) in [
         ("batch-item;item=2;status=400;code=BadRequest;message=No", "BAD_USER_INPUT", "REJECTED", false),
         ("batch-item;item=2;status=403", "FORBIDDEN", "REJECTED", false),
@@ -154,7 +154,7 @@ async fn a_failed_item_leaves_the_others_intact() {
     ] {
         inject(&gateway, &[fault]);
         let reply = add(&gateway, numbered(3)).await;
-        assert_eq!(fates(results(&reply)), ["0", code, "2"], "{fault}");
+        assert_eq!(outcomes(results(&reply)), ["0", code, "2"], "{fault}");
         let error = &results(&reply)[1]["error"];
         assert_eq!((&error["outcome"], &error["retryable"]), (&json!(outcome), &json!(retryable)), "{fault}");
         assert_eq!(
@@ -192,7 +192,7 @@ async fn only_items_that_graph_did_not_execute_are_resent() {
         let before = statuses(&gateway);
         inject(&gateway, &faults);
         let reply = add(&gateway, numbered(4)).await;
-        assert_eq!(fates(results(&reply)), ["0", "1", "2", "3"], "{faults:?}");
+        assert_eq!(outcomes(results(&reply)), ["0", "1", "2", "3"], "{faults:?}");
         assert_eq!(batches(&gateway), sizes, "{faults:?}");
         assert_eq!(statuses(&gateway), before + 4);
     }
@@ -206,8 +206,8 @@ async fn a_batch_with_a_lost_response_is_not_resent() {
     {
         inject(&gateway, &[fault]);
         let reply = add(&gateway, numbered(30)).await;
-        let fates = fates(results(&reply));
-        let unknown = fates.iter().filter(|fate| *fate == "OUTCOME_UNKNOWN").count();
+        let outcomes = outcomes(results(&reply));
+        let unknown = outcomes.iter().filter(|fate| *fate == "OUTCOME_UNKNOWN").count();
         assert!([10, 20].contains(&unknown), "{fault}: {unknown}");
         assert_eq!(payload(&reply)["failedCount"], unknown);
         assert_eq!(batches(&gateway), [10, 20], "{fault}");
@@ -222,14 +222,14 @@ async fn items_with_client_ids_and_lost_responses_are_read_back() {
     inject(&gateway, &["drop-applied;path=$batch;times=2"]);
     let reply = add(&gateway, with_ids(30, "a")).await;
     let expected: Vec<String> = (0..30).map(|number| number.to_string()).collect();
-    assert_eq!(fates(results(&reply)), expected);
+    assert_eq!(outcomes(results(&reply)), expected);
     assert_eq!(statuses(&gateway), before + 30);
 
     // Where Graph keeps ids, those that it did not do are sent again.
     let gateway = Gateway::builder().sandbox(settings()).keeps_ids().start().await;
     inject(&gateway, &["drop-unread;path=$batch;method=POST;times=1"]);
     let reply = add(&gateway, with_ids(30, "b")).await;
-    assert_eq!(fates(results(&reply)), expected);
+    assert_eq!(outcomes(results(&reply)), expected);
     assert_eq!(statuses(&gateway), before + 30);
 }
 

@@ -1,4 +1,4 @@
-//! Rows that a service's collation may match are not withheld, and those that none does are.
+//! Rows that a service's collation may match are returned; certain misses are withheld.
 
 use msgraph_sandbox::DEMO_CONFIGURATION_ID;
 use serde_json::{Value, json};

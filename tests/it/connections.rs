@@ -1,4 +1,4 @@
-//! Connections to Graph that hang, close or are full, and what other callers notice of that.
+//! Connections to Graph that hang, close or are at their limit, and their effect on other callers.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! The codings in which Graph, or a proxy before it, may send its answers (RFC 9110, section 8.4).
+//! The content codings of responses from Graph or a proxy (RFC 9110, section 8.4).
 
 use std::io::Write as _;
 

@@ -3,7 +3,7 @@
 use msgraph_sandbox::{DEMO_CONFIGURATION_ID, Settings};
 use serde_json::{Value, json};
 
-use crate::asked::{asked, shapes};
+use crate::graph_requests::{graph_requests, request_shapes};
 use crate::harness::{Gateway, Reply, fresh_token};
 
 const COUNTS: &str = "query($id: ID!) { iosLobAppProvisioningConfiguration(id: $id) {
@@ -25,7 +25,7 @@ async fn counts(gateway: &Gateway, configuration: &Value, faults: &[&str]) -> Re
     for fault in faults {
         gateway.sandbox.inject(fault.parse().unwrap());
     }
-    gateway.forget();
+    gateway.clear_requests();
     gateway.graphql_as(Some(&fresh_token()), COUNTS, json!({"id": configuration})).await
 }
 
@@ -48,8 +48,9 @@ async fn the_counts_are_correct_and_take_one_batch_of_nine() {
         let reply = counts(&gateway, &configuration["id"], &[]).await;
         reply.data();
         assert_eq!(of(&reply), &expected(&gateway, &configuration["id"]));
-        assert_eq!(shapes(&gateway), [vec!["*"], vec!["*/deviceStatuses/$count"; 9]]);
-        let mut filters: Vec<_> = asked(&gateway)[1].iter().map(|asked| asked.option("$filter")).collect();
+        assert_eq!(request_shapes(&gateway), [vec!["*"], vec!["*/deviceStatuses/$count"; 9]]);
+        let mut filters: Vec<_> =
+            graph_requests(&gateway)[1].iter().map(|requested| requested.option("$filter")).collect();
         filters.sort_unstable();
         let mut all = vec![None];
         all.extend(STATUSES.map(|(_, member)| Some(format!("status eq '{member}'"))));
@@ -106,9 +107,9 @@ async fn a_failed_count_is_null_and_the_others_are_returned() {
 async fn counts_that_may_have_ignored_filters_are_null() {
     // One status of each kind.
     let even = Settings { configurations: 1, statuses: 8, ..Settings::default() };
-    let gateway = Gateway::impatient().sandbox(even).start().await;
+    let gateway = Gateway::short_timeouts().sandbox(even).start().await;
     let all = "batch-item;item=1;status=503";
-    let first_is_all = |gateway: &Gateway| asked(gateway)[1][0].option("$filter").is_none();
+    let first_is_all = |gateway: &Gateway| graph_requests(gateway)[1][0].option("$filter").is_none();
     let reply = counts(&gateway, &json!(DEMO_CONFIGURATION_ID), &[all]).await;
     assert!(first_is_all(&gateway));
     assert_eq!(of(&reply), &Value::Null);

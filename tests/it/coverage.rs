@@ -1,5 +1,5 @@
-//! Every field, argument, input and enum value of the schema stands in some test. What counts is the tests' own text:
-//! the GraphQL documents in it are parsed and held against the schema.
+//! Each field, argument, input and enum value of the schema is used by some test. The GraphQL documents in the tests' source are
+//! parsed and compared with the schema.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

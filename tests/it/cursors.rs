@@ -1,4 +1,4 @@
-//! Cursors and ids that the gateway did not give, or not for this.
+//! Forged cursors and ids, and those of another list or type.
 
 use std::fmt::Write as _;
 
@@ -11,7 +11,7 @@ use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 
 use crate::add_device_status::{MUTATION, device_status, input};
-use crate::asked::{asked_for, shapes};
+use crate::graph_requests::{request_shapes, requests_of_shape};
 use crate::harness::{Gateway, Reply};
 use crate::pagination::{Listed, ids, list};
 
@@ -86,7 +86,7 @@ async fn forged_cursors_are_bad_input_and_send_nothing_to_graph() {
     real.extend(
         [&list["edges"][0]["cursor"], &list["pageInfo"]["endCursor"]].map(|v| v.as_str().unwrap().to_owned()),
     );
-    gateway.forget();
+    gateway.clear_requests();
     for texts in forgeries(&real, 6000).chunks(AT_ONCE) {
         let field = "iosLobAppProvisioningConfigurations(after: TEXT) { totalCount }";
         let reply = ask(&gateway, texts, "String", field).await;
@@ -94,7 +94,7 @@ async fn forged_cursors_are_bad_input_and_send_nothing_to_graph() {
         assert_eq!(codes.len(), texts.len(), "{:#}", reply.json);
         assert!(codes.iter().all(|(_, code)| code == "BAD_USER_INPUT"), "{codes:?}");
     }
-    assert!(gateway.sent().is_empty(), "{:?}", shapes(&gateway));
+    assert!(gateway.sent().is_empty(), "{:?}", request_shapes(&gateway));
 }
 
 #[tokio::test]
@@ -104,7 +104,7 @@ async fn forged_ids_are_bad_input_or_absent_objects() {
     real.push("ig~1.c.~4qI2MTYx4qIxNqLiMTai4g".to_owned());
     let mut refused = 0;
     for texts in forgeries(&real, 4000).chunks(AT_ONCE) {
-        gateway.forget();
+        gateway.clear_requests();
         let reply = ask(&gateway, texts, "ID!", "node(id: TEXT) { id }").await;
         let codes = codes(&reply);
         assert!(codes.iter().all(|(_, code)| code == "BAD_USER_INPUT"), "{codes:?}");
@@ -114,11 +114,11 @@ async fn forged_ids_are_bad_input_or_absent_objects() {
         }
         refused += codes.len();
         // A changed key is another key, and is looked for where it would be: never elsewhere.
-        let shapes = shapes(&gateway).concat();
+        let request_shapes = request_shapes(&gateway).concat();
         let places =
             ["*", "*/deviceStatuses/*", "*/userStatuses/*", "*/assignments/*", "*/groupAssignments/*"];
-        assert!(shapes.iter().all(|shape| places.contains(&shape.as_str())), "{shapes:?}");
-        assert!(shapes.len() <= texts.len() - codes.len());
+        assert!(request_shapes.iter().all(|shape| places.contains(&shape.as_str())), "{request_shapes:?}");
+        assert!(request_shapes.len() <= texts.len() - codes.len());
     }
     assert!(refused > 2000, "{refused}");
 }
@@ -137,7 +137,7 @@ async fn a_cursor_of_another_list_filter_order_or_key_is_rejected() {
     for (from, origin) in kinds.iter().enumerate() {
         let cursor = Listed::read(&gateway, origin.clone()).await.cursors[0].clone();
         for (to, target) in kinds.iter().enumerate() {
-            gateway.forget();
+            gateway.clear_requests();
             let mut arguments = target.clone();
             arguments["after"] = json!(cursor);
             let reply = list(&gateway, arguments).await;
@@ -146,7 +146,7 @@ async fn a_cursor_of_another_list_filter_order_or_key_is_rejected() {
                 continue;
             }
             assert_eq!(reply.code(), "BAD_USER_INPUT", "{from} {to}");
-            assert_eq!(asked_for(&gateway, "*/deviceStatuses"), []);
+            assert_eq!(requests_of_shape(&gateway, "*/deviceStatuses"), []);
         }
         // A filter that is true of nothing has no cursors either.
         for nothing in [json!({"or": []}), json!({"platform": {"in": []}})] {
@@ -167,7 +167,7 @@ async fn a_cursor_of_another_list_filter_order_or_key_is_rejected() {
     let stranger = of_key(8).start().await;
     let reply = list(&stranger, json!({"first": 2, "after": cursor})).await;
     assert_eq!(reply.code(), "BAD_USER_INPUT");
-    assert_eq!(asked_for(&stranger, "*/deviceStatuses"), []);
+    assert_eq!(requests_of_shape(&stranger, "*/deviceStatuses"), []);
 }
 
 #[tokio::test]
@@ -178,7 +178,7 @@ async fn the_cursor_of_a_mutations_edge_is_rejected() {
     assert!(cursor.is_string());
     let reply = list(&gateway, json!({"after": cursor})).await;
     assert_eq!(reply.code(), "BAD_USER_INPUT");
-    assert_eq!(asked_for(&gateway, "*/deviceStatuses").len(), 1, "the create alone");
+    assert_eq!(requests_of_shape(&gateway, "*/deviceStatuses").len(), 1, "the create alone");
 }
 
 #[tokio::test]

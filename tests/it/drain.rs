@@ -1,4 +1,4 @@
-//! Stopping: what has been sent is finished, and nobody is told that it was not.
+//! Graceful shutdown: sent writes finish and are reported correctly.
 
 use msgraph_sandbox::{DEMO_CONFIGURATION_ID, FaultRule, Sandbox, Settings};
 use serde_json::{Value, json};
@@ -53,7 +53,7 @@ async fn send(url: String, request: Value) -> Value {
 }
 
 /// Waits until the sandbox has been asked so often.
-async fn asked(sandbox: &Sandbox, times: usize) {
+async fn until_requests(sandbox: &Sandbox, times: usize) {
     while sandbox.requests().len() < times {
         tokio::task::yield_now().await;
     }
@@ -65,7 +65,7 @@ fn an_in_flight_request_is_answered_and_the_exit_code_is_0() {
     let (gateway, url, _) = gateway(&upstream.root, &[]);
     upstream.sandbox.inject(FaultRule::once("slow-first-byte;wait=1s".parse().unwrap()));
     let answer = upstream.runtime.spawn(post(url));
-    upstream.runtime.block_on(asked(&upstream.sandbox, 1));
+    upstream.runtime.block_on(until_requests(&upstream.sandbox, 1));
     assert_eq!(gateway.stop().0, Some(0));
     let answer = upstream.runtime.block_on(answer).unwrap();
     assert_eq!(answer["data"]["addDeviceStatus"]["deviceStatus"]["userName"], "User Name value", "{answer}");
@@ -78,7 +78,7 @@ fn an_in_flight_write_finishes_after_its_caller_disconnects() {
     let before = upstream.sandbox.device_statuses(DEMO_CONFIGURATION_ID).len();
     upstream.sandbox.inject(FaultRule::once("slow-first-byte;wait=1s".parse().unwrap()));
     let caller = upstream.runtime.spawn(post(url));
-    upstream.runtime.block_on(asked(&upstream.sandbox, 1));
+    upstream.runtime.block_on(until_requests(&upstream.sandbox, 1));
     caller.abort();
     assert_eq!(gateway.stop().0, Some(0), "the write was not cut off");
     assert_eq!(upstream.sandbox.device_statuses(DEMO_CONFIGURATION_ID).len(), before + 1);
@@ -90,7 +90,7 @@ fn a_write_that_exceeds_the_drain_timeout_is_counted_and_the_exit_code_is_1() {
     let (gateway, url, _) = gateway(&upstream.root, &["--drain-timeout", "200ms"]);
     upstream.sandbox.inject(FaultRule::once("slow-first-byte;wait=60s".parse().unwrap()));
     upstream.runtime.spawn(post(url));
-    upstream.runtime.block_on(asked(&upstream.sandbox, 1));
+    upstream.runtime.block_on(until_requests(&upstream.sandbox, 1));
     let (code, said) = gateway.stop();
     assert_eq!(code, Some(1));
     assert!(said.contains("writes=1"), "{said}");
@@ -119,7 +119,7 @@ fn a_backoff_ends_immediately_and_returns_the_known_outcome() {
     let (gateway, url, _) = gateway(&upstream.root, &["--drain-delay", "60s"]);
     upstream.sandbox.inject(FaultRule::always("429;retry-after=20".parse().unwrap()));
     let answer = upstream.runtime.spawn(post(url));
-    upstream.runtime.block_on(asked(&upstream.sandbox, 1));
+    upstream.runtime.block_on(until_requests(&upstream.sandbox, 1));
     gateway.terminate();
     let answer = upstream.runtime.block_on(answer).unwrap();
     let extensions = &answer["errors"][0]["extensions"];

@@ -1,4 +1,4 @@
-//! Every way in which Graph can fail a create, and what the caller is told of each.
+//! Each way in which Graph can fail a create, and the error that the caller receives.
 
 use msgraph_sandbox::{DEMO_CONFIGURATION_ID, FaultRule};
 use serde_json::{Value, json};
@@ -292,10 +292,10 @@ pub(crate) const CASES: &[Case] = &[
 
 #[tokio::test]
 async fn each_graph_response_maps_to_its_code_and_outcome_and_is_sent_once() {
-    let gateway = Gateway::impatient().start().await;
+    let gateway = Gateway::short_timeouts().start().await;
     for case in CASES {
         gateway.sandbox.clear_faults();
-        gateway.forget();
+        gateway.clear_requests();
         gateway.sandbox.inject(case.rule(TOKEN));
         let reply = gateway.graphql(MUTATION, input(device_status())).await;
         let error = reply.error();
@@ -385,7 +385,7 @@ async fn a_refused_connection_is_not_sent() {
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let root = format!("http://{}/beta", socket.local_addr().unwrap());
-    let gateway = Gateway::impatient().graph_root(&root).start().await;
+    let gateway = Gateway::short_timeouts().graph_root(&root).start().await;
     let reply = gateway.graphql(MUTATION, input(device_status())).await;
     assert_eq!(reply.code(), "UPSTREAM_UNAVAILABLE");
     assert_eq!(reply.error()["extensions"]["outcome"], "NOT_SENT");
@@ -451,7 +451,7 @@ async fn other_forms_of_success_are_accepted() {
 async fn an_object_created_without_a_body_is_read_back_once_at_the_configured_origin() {
     let gateway = Gateway::start().await;
     for header in ["location", "odata-entityid"] {
-        gateway.forget();
+        gateway.clear_requests();
         gateway.sandbox.inject(FaultRule::once(format!("created-204;header={header}").parse().unwrap()));
         let reply = gateway.graphql(MUTATION, input(device_status())).await;
         let payload = &reply.data()["addDeviceStatus"];
@@ -463,7 +463,7 @@ async fn an_object_created_without_a_body_is_read_back_once_at_the_configured_or
     }
 
     // Not read where only the id is asked for.
-    gateway.forget();
+    gateway.clear_requests();
     gateway.sandbox.inject(FaultRule::once("created-204;header=location".parse().unwrap()));
     let query =
         "mutation($input: AddDeviceStatusInput!) { addDeviceStatus(input: $input) { deviceStatusId } }";
@@ -493,7 +493,7 @@ async fn a_created_object_that_cannot_be_read_back_is_reported_with_its_id() {
 
 #[tokio::test]
 async fn failed_reads_map_to_their_codes() {
-    let gateway = Gateway::impatient().start().await;
+    let gateway = Gateway::short_timeouts().start().await;
     let query = "query($id: ID!) { __typename iosLobAppProvisioningConfiguration(id: $id) { id } }";
     for (fault, code, retryable) in [
         ("500", "UPSTREAM_ERROR", true),

@@ -1,4 +1,4 @@
-//! What the GraphQL specification promises of execution, where the library departs from it.
+//! Rules of execution in the GraphQL specification that the library does not follow by itself.
 
 use msgraph_sandbox::DEMO_CONFIGURATION_ID;
 use serde_json::{Value, json};
@@ -23,7 +23,7 @@ async fn a_mutation_selected_twice_is_one_post() {
         "mutation($input: AddDeviceStatusInput!, $no: Boolean = false) { ...F ... @include(if: true) {
             addDeviceStatus(input: $input) { deviceStatusId @skip(if: $no) } } } FIELDS",
     ] {
-        gateway.forget();
+        gateway.clear_requests();
         let reply = gateway.graphql(&query.replace("FIELDS", fields), input(device_status())).await;
         let payload = &reply.data()["addDeviceStatus"];
         assert!(payload["deviceStatusId"].is_string(), "{query}");

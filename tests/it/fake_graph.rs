@@ -35,7 +35,7 @@ use crate::drain;
 use crate::harness::{Builder, Gateway, TOKEN};
 
 /// How long a state is waited for before a test has failed.
-const PATIENCE: Duration = Duration::from_secs(15);
+const TIMEOUT: Duration = Duration::from_secs(15);
 
 /// What is spoken; HTTP/2 by ALPN only, which is why there is none without TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -164,7 +164,7 @@ impl FakeGraph {
     /// Waits until this holds of what has been seen.
     pub(crate) async fn until(&self, what: &str, holds: impl Fn(&Seen) -> bool) {
         let mut seen = self.shared.seen.subscribe();
-        let awaited = tokio::time::timeout(PATIENCE, seen.wait_for(|seen| holds(seen)));
+        let awaited = tokio::time::timeout(TIMEOUT, seen.wait_for(|seen| holds(seen)));
         let is_awaited = awaited.await.is_ok();
         assert!(is_awaited, "never: {what}; {:#?}", self.seen());
     }

@@ -1,4 +1,4 @@
-//! Whatever a text or a date holds, it is one literal of the `$filter` that Graph gets.
+//! Each text or date is one literal of the `$filter` that Graph receives.
 
 use msgraph_sandbox::DEMO_CONFIGURATION_ID;
 use proptest::prop_oneof;
@@ -6,7 +6,7 @@ use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use serde_json::json;
 
 use crate::add_device_status::{MUTATION, input_with};
-use crate::asked::asked_for;
+use crate::graph_requests::requests_of_shape;
 use crate::pagination::{Listed, gateway_of};
 
 const ODD: &[&str] = &[
@@ -64,29 +64,29 @@ async fn characters_with_a_meaning_in_urls_are_encoded() {
         (json!({"userName": {"eq": "O'Brien"}}), "%27O%27%27Brien%27"),
         (json!({"userName": {"eq": "\u{1f4f1}\n\\"}}), "%27%F0%9F%93%B1%0A%5C%27"),
     ] {
-        gateway.forget();
+        gateway.clear_requests();
         Listed::read(&gateway, json!({"filter": filter})).await;
-        let [asked] = &asked_for(&gateway, "*/deviceStatuses")[..] else { panic!("one list") };
-        assert!(asked.query.contains(encoded), "{}", asked.query);
+        let [requested] = &requests_of_shape(&gateway, "*/deviceStatuses")[..] else { panic!("one list") };
+        assert!(requested.query.contains(encoded), "{}", requested.query);
     }
 }
 
 /// A word of a `$filter`, read without any of the code that wrote it.
 #[derive(Debug, Clone, PartialEq)]
-enum Word {
+enum Token {
     Text(String),
     Other(String),
 }
 
 /// Splits by OData's grammar: a text is in single quotes, in which a quote is doubled; all else is names, operators and
 /// punctuation.
-fn words(filter: &str) -> Vec<Word> {
-    let mut words = Vec::new();
+fn tokens(filter: &str) -> Vec<Token> {
+    let mut tokens = Vec::new();
     let mut letters = filter.chars().peekable();
     while let Some(letter) = letters.next() {
         match letter {
             ' ' => {}
-            '(' | ')' | ',' => words.push(Word::Other(letter.to_string())),
+            '(' | ')' | ',' => tokens.push(Token::Other(letter.to_string())),
             '\'' => {
                 let mut text = String::new();
                 loop {
@@ -96,18 +96,18 @@ fn words(filter: &str) -> Vec<Word> {
                         other => text.push(other),
                     }
                 }
-                words.push(Word::Text(text));
+                tokens.push(Token::Text(text));
             }
             first => {
                 let mut word = first.to_string();
                 while let Some(next) = letters.next_if(|next| !" (),'".contains(*next)) {
                     word.push(next);
                 }
-                words.push(Word::Other(word));
+                tokens.push(Token::Other(word));
             }
         }
     }
-    words
+    tokens
 }
 
 #[test]
@@ -120,17 +120,17 @@ fn no_text_changes_the_structure_of_its_filter() {
     let keeps_its_shape = |(a, b, c): (String, String, String)| {
         let filter = json!({"or": [{"userName": {"eq": a, "ne": b}}, {"not": {"deviceModel": {"startsWith": c}}}],
             "deviceDisplayName": {"in": [a, c]}, "userPrincipalName": {"contains": b}, "platform": {"eq": 8}});
-        gateway.forget();
+        gateway.clear_requests();
         let query =
             "query($id: ID!, $filter: DeviceStatusFilter) { iosLobAppProvisioningConfiguration(id: $id) {
             a: deviceStatuses(first: 1, filter: $filter) { totalCount }
             b: deviceStatuses(first: 2, filter: $filter) { totalCount } } }";
         let variables = json!({"id": DEMO_CONFIGURATION_ID, "filter": filter});
         runtime.block_on(gateway.graphql(query, variables)).data();
-        let asked = asked_for(&gateway, "*/deviceStatuses");
-        assert_eq!(asked.len(), 2);
-        let other = |word: &str| Word::Other(word.to_owned());
-        let text = |text: &String| Word::Text(text.clone());
+        let requested = requests_of_shape(&gateway, "*/deviceStatuses");
+        assert_eq!(requested.len(), 2);
+        let other = |word: &str| Token::Other(word.to_owned());
+        let text = |text: &String| Token::Text(text.clone());
         let expected = [
             vec![other("platform"), other("eq"), other("8"), other("and"), other("(")],
             vec![other("deviceDisplayName"), other("eq"), text(&a), other("or")],
@@ -149,10 +149,10 @@ fn no_text_changes_the_structure_of_its_filter() {
             vec![other("startswith"), other("("), other("deviceModel"), other(","), text(&c)],
             vec![other(")"), other(")"), other(")")],
         ];
-        for asked in asked {
-            let filter = asked.option("$filter").unwrap();
-            assert_eq!(words(&filter), expected.concat(), "{filter}");
-            let names = asked.query.split('&').map(|pair| pair.split('=').next().unwrap());
+        for requested in requested {
+            let filter = requested.option("$filter").unwrap();
+            assert_eq!(tokens(&filter), expected.concat(), "{filter}");
+            let names = requested.query.split('&').map(|pair| pair.split('=').next().unwrap());
             assert_eq!(names.collect::<Vec<_>>(), ["$select", "$filter", "$top", "$count"]);
         }
         Ok::<(), TestCaseError>(())

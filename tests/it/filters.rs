@@ -1,19 +1,19 @@
-//! Filters and orders: which rows come, and the OData that Graph is asked with.
+//! Filters and orders: the returned rows, and the OData that is sent to Graph.
 
 use msgraph_sandbox::DEMO_CONFIGURATION_ID;
 use serde_json::{Value, json};
 
-use crate::asked::asked_for;
+use crate::graph_requests::requests_of_shape;
 use crate::harness::Gateway;
 use crate::pagination::{Listed, gateway_of, list};
 
 /// Names of the rows that a filter gives, by their place, and the `$filter` that asked for them.
 async fn filtered(gateway: &Gateway, filter: &Value) -> (Vec<String>, Option<String>) {
-    gateway.forget();
+    gateway.clear_requests();
     let page = Listed::read(gateway, json!({"first": 1000, "filter": filter})).await;
     assert!(!page.has_next());
-    let asked = asked_for(gateway, "*/deviceStatuses");
-    (page.keys, asked.first().and_then(|asked| asked.option("$filter")))
+    let requested = requests_of_shape(gateway, "*/deviceStatuses");
+    (page.keys, requested.first().and_then(|requested| requested.option("$filter")))
 }
 
 /// The keys of the rows that a condition holds for.
@@ -117,8 +117,8 @@ async fn each_operator_returns_the_matching_rows() {
         ),
     ];
     for (filter, text, condition) in cases {
-        let (keys, asked) = filtered(&gateway, filter).await;
-        assert_eq!(asked.as_deref(), Some(*text));
+        let (keys, requested) = filtered(&gateway, filter).await;
+        assert_eq!(requested.as_deref(), Some(*text));
         let expected = meeting(&gateway, condition);
         assert!(!expected.is_empty(), "{text} has no rows to show");
         assert_eq!(keys, expected, "{text}");
@@ -136,8 +136,8 @@ async fn constant_conditions_are_not_sent_to_graph() {
         Value::Null,
         json!({"platform": {}}),
     ] {
-        let (keys, asked) = filtered(&gateway, &always).await;
-        assert_eq!((keys.len(), asked), (20, None), "{always}");
+        let (keys, requested) = filtered(&gateway, &always).await;
+        assert_eq!((keys.len(), requested), (20, None), "{always}");
     }
     for never in [
         json!({"or": []}),
@@ -146,9 +146,9 @@ async fn constant_conditions_are_not_sent_to_graph() {
         json!({"and": [{"userName": {"in": []}}, {"platform": {"eq": 8}}]}),
         json!({"status": {"in": []}}),
     ] {
-        let (keys, asked) = filtered(&gateway, &never).await;
-        assert_eq!((keys.len(), asked), (0, None), "{never}");
-        assert_eq!(asked_for(&gateway, "*/deviceStatuses"), []);
+        let (keys, requested) = filtered(&gateway, &never).await;
+        assert_eq!((keys.len(), requested), (0, None), "{never}");
+        assert_eq!(requests_of_shape(&gateway, "*/deviceStatuses"), []);
     }
     let query = "query($id: ID!) { iosLobAppProvisioningConfiguration(id: $id) {
         deviceStatuses(filter: {or: []}) { totalCount edges { cursor } pageInfo { hasNextPage endCursor } } } }";
@@ -184,10 +184,10 @@ async fn null_is_a_null_test_or_bad_input() {
         json!({"lastReportedDateTime": {"eq": "2026-11-02"}}),
         json!({"platform": {"eq": 2147483648_i64}}),
     ] {
-        gateway.forget();
+        gateway.clear_requests();
         let reply = list(&gateway, json!({"filter": filter})).await;
         assert_eq!(reply.code(), "BAD_USER_INPUT", "{filter}");
-        assert_eq!(asked_for(&gateway, "*/deviceStatuses"), [], "{filter}");
+        assert_eq!(requests_of_shape(&gateway, "*/deviceStatuses"), [], "{filter}");
     }
     for (filter, text) in [
         (json!({"platform": {"eq": null}}), "platform eq null"),
@@ -217,10 +217,10 @@ async fn the_size_of_a_filter_is_limited() {
         names(1, &"\u{1f4f1}".repeat(1000)),
         json!({"or": vec![json!({"platform": {"eq": 1}}); 101]}),
     ] {
-        gateway.forget();
+        gateway.clear_requests();
         let reply = list(&gateway, json!({"filter": filter})).await;
         assert_eq!(reply.code(), "BAD_USER_INPUT");
-        assert_eq!(asked_for(&gateway, "*/deviceStatuses"), []);
+        assert_eq!(requests_of_shape(&gateway, "*/deviceStatuses"), []);
     }
 }
 
@@ -258,12 +258,14 @@ async fn each_field_orders_in_both_directions() {
         ("COMPLIANCE_GRACE_PERIOD_EXPIRATION_DATE_TIME", "complianceGracePeriodExpirationDateTime"),
     ] {
         for (direction, text) in [("ASC", "asc"), ("DESC", "desc")] {
-            gateway.forget();
+            gateway.clear_requests();
             let order = json!({"field": field, "direction": direction});
             let page = Listed::read(&gateway, json!({"first": 40, "orderBy": order})).await;
             assert_eq!(page.keys.len(), 40);
-            let [asked] = &asked_for(&gateway, "*/deviceStatuses")[..] else { panic!("one list") };
-            assert_eq!(asked.option("$orderby").unwrap(), format!("{property} {text}"));
+            let [requested] = &requests_of_shape(&gateway, "*/deviceStatuses")[..] else {
+                panic!("one list")
+            };
+            assert_eq!(requested.option("$orderby").unwrap(), format!("{property} {text}"));
         }
     }
     let newest = Listed::read(
@@ -310,7 +312,7 @@ async fn configurations_are_filtered_and_ordered() {
             vec![1, 2, 3, 4, 5],
         ),
     ] {
-        gateway.forget();
+        gateway.clear_requests();
         let reply = gateway.graphql(query, json!({"filter": filter})).await;
         let list = &reply.data()["iosLobAppProvisioningConfigurations"];
         let names: Vec<_> = numbers
@@ -319,8 +321,8 @@ async fn configurations_are_filtered_and_ordered() {
             .collect();
         assert_eq!(list["nodes"], json!(names), "{text}");
         assert_eq!(list["totalCount"], names.len());
-        let [asked] = &asked_for(&gateway, "")[..] else { panic!("one list") };
-        assert_eq!(asked.option("$filter").unwrap_or_default(), text);
+        let [requested] = &requests_of_shape(&gateway, "")[..] else { panic!("one list") };
+        assert_eq!(requested.option("$filter").unwrap_or_default(), text);
     }
     for (field, property) in [
         ("DISPLAY_NAME", "displayName"),
@@ -330,10 +332,10 @@ async fn configurations_are_filtered_and_ordered() {
         ("CREATED_DATE_TIME", "createdDateTime"),
         ("LAST_MODIFIED_DATE_TIME", "lastModifiedDateTime"),
     ] {
-        gateway.forget();
+        gateway.clear_requests();
         let reply = gateway.graphql(query, json!({"orderBy": {"field": field, "direction": "DESC"}})).await;
         assert_eq!(reply.data()["iosLobAppProvisioningConfigurations"]["totalCount"], 5);
-        let [asked] = &asked_for(&gateway, "")[..] else { panic!("one list") };
-        assert_eq!(asked.option("$orderby").unwrap(), format!("{property} desc"));
+        let [requested] = &requests_of_shape(&gateway, "")[..] else { panic!("one list") };
+        assert_eq!(requested.option("$orderby").unwrap(), format!("{property} desc"));
     }
 }

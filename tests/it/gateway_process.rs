@@ -1,4 +1,4 @@
-//! The program as a gateway in front of a [`FakeGraph`]: with metrics of its own, and a drain that can be awaited.
+//! The program as a process in front of a [`FakeGraph`], with its own metrics and a drain that tests can await.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::fake_graph::FakeGraph;
 use crate::harness::{Reply, http_client};
 
 /// How long a state is waited for before a test has failed.
-const PATIENCE: Duration = Duration::from_secs(15);
+const TIMEOUT: Duration = Duration::from_secs(15);
 
 pub(crate) struct GatewayProcess {
     program: Program,
@@ -65,7 +65,7 @@ impl GatewayProcess {
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(PATIENCE, awaited).await.expect("so many requests in flight");
+        tokio::time::timeout(TIMEOUT, awaited).await.expect("so many requests in flight");
     }
 
     /// Sends SIGTERM, and waits until it has been noticed.
@@ -76,7 +76,7 @@ impl GatewayProcess {
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(PATIENCE, awaited).await.expect("SIGTERM to be noticed");
+        tokio::time::timeout(TIMEOUT, awaited).await.expect("SIGTERM to be noticed");
     }
 
     /// Waits for the end after [`Self::terminate`], and gives the exit code.
@@ -100,7 +100,7 @@ impl Client {
 
 /// Hangs up on a request that has been under way for longer than a half-close takes: one that ends its sending side at once
 /// still waits for the response.
-pub(crate) async fn hang_up(caller: &JoinHandle<Reply>) {
+pub(crate) async fn disconnect(caller: &JoinHandle<Reply>) {
     tokio::time::sleep(Duration::from_millis(100)).await;
     caller.abort();
 }

@@ -1,4 +1,4 @@
-//! The GraphiQL page, as a browser meets it.
+//! The GraphiQL page in a browser.
 
 use http::StatusCode;
 use reqwest::redirect::Policy;

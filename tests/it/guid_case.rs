@@ -6,7 +6,7 @@ use msgraph_sandbox::{DEMO_CONFIGURATION_ID, Settings};
 use serde_json::{Value, json};
 
 use crate::add_device_status::{MUTATION, device_status};
-use crate::asked::{asked_for, shapes};
+use crate::graph_requests::{request_shapes, requests_of_shape};
 use crate::harness::Gateway;
 
 fn capitals() -> String {
@@ -68,7 +68,7 @@ async fn an_object_has_one_id_and_is_read_once_for_keys_in_any_case() {
         fragment one on IosLobAppProvisioningConfiguration { id graphId displayName
             s: deviceStatus(id: $s) { id graphId userName configuration { id } }
             t: deviceStatus(id: $t) { id graphId userName configuration { id } } }";
-    gateway.forget();
+    gateway.clear_requests();
     let variables = json!({"a": DEMO_CONFIGURATION_ID, "b": capitals(), "c": mixed(DEMO_CONFIGURATION_ID),
         "s": status, "t": status.to_uppercase()});
     let reply = gateway.graphql(query, variables).await;
@@ -76,7 +76,7 @@ async fn an_object_has_one_id_and_is_read_once_for_keys_in_any_case() {
     assert_eq!((&data["b"], &data["c"]), (&data["a"], &data["a"]));
     assert_eq!((&data["a"]["s"], &data["a"]["graphId"]), (&data["a"]["t"], &json!(DEMO_CONFIGURATION_ID)));
     assert_eq!(data["a"]["s"]["graphId"], status);
-    assert_eq!(shapes(&gateway), [["*"], ["*/deviceStatuses/*"]]);
+    assert_eq!(request_shapes(&gateway), [["*"], ["*/deviceStatuses/*"]]);
     let id = data["a"]["s"]["id"].as_str().unwrap();
     assert!(id.len() < 100, "{id}");
     // The status' global id names its configuration, which the caller gives in another case.
@@ -103,15 +103,15 @@ async fn a_row_is_found_in_its_list_for_keys_in_any_case() {
     let list = format!("canned;text={body};path=/deviceStatuses;times=1");
     gateway.sandbox.inject("missing-route;path=/deviceStatuses/".parse().unwrap());
     gateway.sandbox.inject(list.parse().unwrap());
-    gateway.forget();
+    gateway.clear_requests();
     let found = gateway.graphql(query, json!({"c": DEMO_CONFIGURATION_ID, "s": key})).await;
     assert_eq!(found.data()["iosLobAppProvisioningConfiguration"]["deviceStatus"], expected);
-    assert_eq!(asked_for(&gateway, "*/deviceStatuses").len(), 1);
+    assert_eq!(requests_of_shape(&gateway, "*/deviceStatuses").len(), 1);
 }
 
 #[tokio::test]
 async fn a_create_with_a_lost_response_is_read_back_for_keys_in_any_case() {
-    let gateway = Gateway::impatient().start().await;
+    let gateway = Gateway::short_timeouts().start().await;
     let wish = "0ab3c3f1-9ad3-4c4a-8dd5-0b3f3aa1c0de";
     let mut status = device_status();
     status["graphId"] = json!(wish);

@@ -1,4 +1,4 @@
-//! Clients that close their sending side, or all of the connection, before they have their response.
+//! Clients that half-close or close the connection before they have their response.
 
 use std::time::Duration;
 
@@ -10,8 +10,8 @@ use tokio::net::TcpStream;
 
 use crate::add_device_status::{MUTATION, device_status, input};
 use crate::harness::{Gateway, connection_limits, fresh_token};
-use crate::live::{HINT, add, asked_with};
 use crate::slow_clients::{connect, head};
+use crate::subscriptions::{HINT, add, requests_with_token};
 
 const READ: &str = "query($id: ID!) { iosLobAppProvisioningConfiguration(id: $id) { graphId } }";
 
@@ -63,8 +63,8 @@ fn response(said: &str) -> Value {
 }
 
 /// Waits until Graph has been asked so often with a token.
-async fn until_asked(gateway: &Gateway, token: &str, times: usize) {
-    while asked_with(gateway, token) < times {
+async fn until_graph_requests(gateway: &Gateway, token: &str, times: usize) {
+    while requests_with_token(gateway, token) < times {
         tokio::task::yield_now().await;
     }
 }
@@ -108,7 +108,7 @@ async fn a_client_may_close_its_sending_side_soon_after_the_request() {
     gateway.sandbox.inject(FaultRule::once("slow-first-byte;wait=300ms".parse().unwrap()));
     let mut stream = connect(&gateway).await;
     stream.write_all(&two_creates(&token)).await.unwrap();
-    until_asked(&gateway, &token, 1).await;
+    until_graph_requests(&gateway, &token, 1).await;
     stream.shutdown().await.unwrap();
     let created = response(&rest(&mut stream).await);
     assert!(created["data"]["second"]["deviceStatusId"].is_string(), "{created}");
@@ -146,7 +146,7 @@ async fn after_a_late_half_close_sent_writes_are_reported_and_nothing_more_is_se
     gateway.sandbox.inject(FaultRule::once("slow-first-byte;wait=500ms".parse().unwrap()));
     let mut stream = connect(&gateway).await;
     stream.write_all(&two_creates(&token)).await.unwrap();
-    until_asked(&gateway, &token, 1).await;
+    until_graph_requests(&gateway, &token, 1).await;
     stream.shutdown().await.unwrap();
     let answer = response(&rest(&mut stream).await);
     assert!(answer["data"]["first"]["deviceStatusId"].is_string(), "{answer}");
@@ -157,7 +157,7 @@ async fn after_a_late_half_close_sent_writes_are_reported_and_nothing_more_is_se
         (&error["path"], &extensions["outcome"], &extensions["retryable"]),
         (&json!(["second"]), &json!("NOT_SENT"), &json!(true))
     );
-    assert_eq!((statuses(&gateway), asked_with(&gateway, &token)), (before + 1, 1));
+    assert_eq!((statuses(&gateway), requests_with_token(&gateway, &token)), (before + 1, 1));
 }
 
 #[tokio::test]
@@ -175,7 +175,7 @@ async fn nothing_more_is_sent_after_a_disconnect() {
             second: addDeviceStatus(input: $input) { deviceStatusId }
             third: deleteDeviceStatus(input: {id: $id}) { deletedId } }";
         stream.write_all(&request(&token, writes, &variables)).await.unwrap();
-        until_asked(&gateway, &token, 1).await;
+        until_graph_requests(&gateway, &token, 1).await;
         if resets {
             stream.set_zero_linger().unwrap();
         }
@@ -188,7 +188,11 @@ async fn nothing_more_is_sent_after_a_disconnect() {
         for _ in 0..20 {
             gateway.graphql(READ, json!({"id": DEMO_CONFIGURATION_ID})).await.data();
         }
-        assert_eq!((statuses(&gateway), asked_with(&gateway, &token)), (before + 1, 1), "resets: {resets}");
+        assert_eq!(
+            (statuses(&gateway), requests_with_token(&gateway, &token)),
+            (before + 1, 1),
+            "resets: {resets}"
+        );
     }
 }
 
@@ -214,7 +218,7 @@ async fn a_half_close_ends_idle_connections_and_event_streams() {
     let subscribe = subscribe.replacen("Host: x\r\n", "Host: x\r\nAccept: text/event-stream\r\n", 1);
     let mut stream = connect(&gateway).await;
     stream.write_all(subscribe.as_bytes()).await.unwrap();
-    until_asked(&gateway, &token, 1).await;
+    until_graph_requests(&gateway, &token, 1).await;
     assert_eq!(stream.read_u8().await.unwrap(), b'H');
     stream.shutdown().await.unwrap();
     rest(&mut stream).await;
@@ -288,7 +292,7 @@ async fn an_incomplete_request_is_rejected_and_not_executed() {
         let said = rest(&mut stream).await;
         assert!(said.starts_with("HTTP/1.1 400 "), "{said}");
     }
-    assert_eq!(asked_with(&gateway, &token), 0);
+    assert_eq!(requests_with_token(&gateway, &token), 0);
 }
 
 #[tokio::test]
@@ -310,6 +314,6 @@ async fn after_a_half_close_with_the_request_graph_calls_start_only_for_a_limite
             (&json!(["second"]), &json!("NOT_SENT")),
             "{answer}"
         );
-        assert_eq!((statuses(&gateway), asked_with(&gateway, &token)), (before + 1, 1));
+        assert_eq!((statuses(&gateway), requests_with_token(&gateway, &token)), (before + 1, 1));
     }
 }

@@ -1,5 +1,5 @@
-//! The gateway as its users meet it: the real server in front of the real sandbox, each on a free loopback port and
-//! started through the same `run` as `main`.
+//! The gateway as clients see it: the real server in front of the real sandbox, each on a free loopback port and started through
+//! the same `run` as `main`.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -176,7 +176,7 @@ impl Gateway {
     }
 
     /// One whose requests end before the first back-off does: nothing is sent twice, unless Graph names the wait.
-    pub(crate) fn impatient() -> Builder {
+    pub(crate) fn short_timeouts() -> Builder {
         Self::builder().settings(|settings| settings.request_timeout = Duration::from_millis(950))
     }
 
@@ -243,7 +243,7 @@ impl Gateway {
         self.sandbox.requests()
     }
 
-    pub(crate) fn forget(&self) {
+    pub(crate) fn clear_requests(&self) {
         self.sandbox.clear_requests();
     }
 }

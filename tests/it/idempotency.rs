@@ -1,4 +1,4 @@
-//! `idempotencyKey`: a repeated call gives the first call's object and creates nothing.
+//! `idempotencyKey`: a repeated call returns the first call's object and creates nothing.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,7 +13,7 @@ use msgraph_sandbox::{DEMO_CONFIGURATION_ID, Settings};
 use serde_json::{Value, json};
 
 use crate::add_device_status::{MUTATION, device_status, input};
-use crate::bulk::{BULK, fates, numbered, with_ids};
+use crate::bulk::{BULK, numbered, outcomes, with_ids};
 use crate::harness::{Gateway, Reply, TOKEN, fresh_token};
 
 fn keyed(key: &str, status: Value) -> Value {
@@ -52,7 +52,7 @@ fn inject(gateway: &Gateway, faults: &[&str]) {
     for fault in faults {
         gateway.sandbox.inject(fault.parse().unwrap());
     }
-    gateway.forget();
+    gateway.clear_requests();
 }
 
 #[tokio::test]
@@ -60,7 +60,7 @@ async fn a_replay_returns_the_first_object_read_with_the_present_token() {
     let gateway = Gateway::start().await;
     let first = add(&gateway, "k").await;
     assert!(!made(&first).1);
-    gateway.forget();
+    gateway.clear_requests();
     let mut again = keyed("k", device_status());
     again["input"]["clientMutationId"] = json!("another");
     let second = gateway.graphql_as(Some("another-token"), MUTATION, again).await;
@@ -109,7 +109,7 @@ async fn keys_are_scoped_by_tenant_configuration_and_mutation() {
 async fn a_replay_requires_read_access_to_the_configuration() {
     let gateway = Gateway::start().await;
     made(&add(&gateway, "k").await);
-    gateway.forget();
+    gateway.clear_requests();
     for (token, code) in [("no-scope-token", "FORBIDDEN"), ("expired-token", "UNAUTHENTICATED")] {
         for user in ["User Name value", "other"] {
             let mut status = device_status();
@@ -123,7 +123,7 @@ async fn a_replay_requires_read_access_to_the_configuration() {
 
 #[tokio::test]
 async fn a_create_that_wrote_nothing_leaves_the_key_free() {
-    let gateway = Gateway::impatient().start().await;
+    let gateway = Gateway::short_timeouts().start().await;
     for (index, fault) in
         ["400", "403", "409", "429", "503;retry-after=60", "429;retry-after=60"].iter().enumerate()
     {
@@ -163,7 +163,7 @@ async fn an_unknown_outcome_is_kept_and_never_resent() {
 #[tokio::test]
 async fn an_unknown_outcome_with_a_graph_id_is_read_back_by_the_repeat() {
     let settings = Settings { ids: IdPolicy::Keep, ..Settings::default() };
-    let gateway = Gateway::impatient().sandbox(settings).start().await;
+    let gateway = Gateway::short_timeouts().sandbox(settings).start().await;
     let mut status = device_status();
     status["graphId"] = json!("mine");
     // The object is there, and at first cannot be read.
@@ -309,12 +309,12 @@ async fn rejected_calls_take_no_lasting_space_in_the_store() {
     // A share of forty writes.
     let store = Arc::new(MemoryStore::new(160).unwrap());
     let service = IdempotencyService::new(store, Duration::from_secs(3600));
-    let gateway = Gateway::impatient().api(|api| api.idempotency = service).start().await;
+    let gateway = Gateway::short_timeouts().api(|api| api.idempotency = service).start().await;
     let call = async |key: &str| gateway.graphql(BULK, bulk(key, numbered(20))).await;
     for number in 0..20 {
         inject(&gateway, &["403;path=$batch;times=1"]);
         let reply = call(&format!("refused-{number}")).await;
-        assert_eq!(fates(results(&reply)), ["FORBIDDEN"; 20], "{number}");
+        assert_eq!(outcomes(results(&reply)), ["FORBIDDEN"; 20], "{number}");
     }
     let refused: Vec<String> =
         (2..=20).map(|item| format!("batch-item;item={item};status=400;times=1")).collect();
@@ -330,7 +330,7 @@ async fn rejected_calls_take_no_lasting_space_in_the_store() {
     assert!(!made(&add(&gateway, "single").await).1);
     // There is no room for the nineteen that are left of the first either: each is told what is known of it.
     let reply = call("partly-0").await;
-    assert_eq!(fates(results(&reply))[..3], ["0", "STATE_UNAVAILABLE", "STATE_UNAVAILABLE"]);
+    assert_eq!(outcomes(results(&reply))[..3], ["0", "STATE_UNAVAILABLE", "STATE_UNAVAILABLE"]);
     assert_eq!(results(&reply)[1]["error"]["outcome"], "NOT_SENT");
     assert_eq!(results(&reply)[1]["error"]["retryable"], true);
     assert_eq!(results(&reply)[0]["replayed"], true);
@@ -369,7 +369,7 @@ fn results(reply: &Reply) -> &[Value] {
 
 #[tokio::test]
 async fn a_repeated_bulk_call_sends_only_the_unfinished_items() {
-    let gateway = Gateway::impatient().start().await;
+    let gateway = Gateway::short_timeouts().start().await;
     let before = statuses(&gateway);
     inject(
         &gateway,
@@ -382,11 +382,11 @@ async fn a_repeated_bulk_call_sends_only_the_unfinished_items() {
     );
     let first = gateway.graphql(BULK, bulk("k", numbered(6))).await;
     let codes = ["BAD_USER_INPUT", "UPSTREAM_UNAVAILABLE", "OUTCOME_UNKNOWN", "OUTCOME_UNKNOWN", "4", "5"];
-    assert_eq!(fates(results(&first)), codes);
+    assert_eq!(outcomes(results(&first)), codes);
     assert_eq!(results(&first)[2]["error"]["retryable"], true);
-    gateway.forget();
+    gateway.clear_requests();
     let second = gateway.graphql(BULK, bulk("k", numbered(6))).await;
-    assert_eq!(fates(results(&second)), ["0", "1", "OUTCOME_UNKNOWN", "OUTCOME_UNKNOWN", "4", "5"]);
+    assert_eq!(outcomes(results(&second)), ["0", "1", "OUTCOME_UNKNOWN", "OUTCOME_UNKNOWN", "4", "5"]);
     let replayed: Vec<&Value> = results(&second).iter().map(|result| &result["replayed"]).collect();
     assert_eq!(replayed, [false, false, false, false, true, true]);
     assert_eq!(results(&second)[4]["deviceStatusId"], results(&first)[4]["deviceStatusId"]);
@@ -427,7 +427,7 @@ async fn a_repeated_bulk_call_continues_after_throttling() {
         gateway.sandbox.advance_clock(Duration::from_secs(20));
     };
     let expected: Vec<String> = (0..250).map(|number| number.to_string()).collect();
-    assert_eq!(fates(results(&last)), expected);
+    assert_eq!(outcomes(results(&last)), expected);
     assert_eq!(statuses(&gateway), before + 250);
     assert!((2..=4).contains(&calls), "{calls}");
 }
@@ -447,7 +447,7 @@ async fn a_repeat_finishes_a_bulk_call_that_a_disconnect_interrupted() {
     caller.abort();
     let reply = gateway.graphql(BULK, bulk("k", with_ids(200, "x"))).await;
     let expected: Vec<String> = (0..200).map(|number| number.to_string()).collect();
-    assert_eq!(fates(results(&reply)), expected);
+    assert_eq!(outcomes(results(&reply)), expected);
     assert!(results(&reply).iter().any(|result| result["replayed"] == true), "some had been made");
     assert_eq!(statuses(&gateway), before + 200);
 }

@@ -28,7 +28,7 @@ async fn query(gateway: &Gateway, query: &str) -> Reply {
 }
 
 /// The process lives and serves.
-async fn lives(gateway: &Gateway) {
+async fn assert_serving(gateway: &Gateway) {
     query(gateway, "{ __typename }").await.data();
 }
 
@@ -37,7 +37,7 @@ async fn connect(gateway: &Gateway) -> TcpStream {
 }
 
 /// Refused with few and short words, and Graph was not asked.
-async fn refused(gateway: &Gateway, document: &str, code: &str) {
+async fn assert_rejected(gateway: &Gateway, document: &str, code: &str) {
     let reply = query(gateway, document).await;
     assert_eq!(reply.status, StatusCode::BAD_REQUEST);
     let errors = reply.json["errors"].as_array().unwrap();
@@ -45,7 +45,7 @@ async fn refused(gateway: &Gateway, document: &str, code: &str) {
     assert!(errors.iter().all(|error| error["extensions"]["code"] == code), "{code}: {errors:?}");
     assert!(reply.json.to_string().len() < 4096);
     assert!(gateway.sent().is_empty());
-    lives(gateway).await;
+    assert_serving(gateway).await;
 }
 
 #[tokio::test]
@@ -53,17 +53,17 @@ async fn deeply_nested_values_and_selections_are_rejected() {
     let gateway = Gateway::start().await;
     for depth in [65, 2000, 7000] {
         let lists = format!("{{node(id:{}{}){{id}}}}", "[".repeat(depth), "]".repeat(depth));
-        refused(&gateway, &lists, "QUERY_TOO_LARGE").await;
+        assert_rejected(&gateway, &lists, "QUERY_TOO_LARGE").await;
         let objects = format!("{{node(id:{}1{}){{id}}}}", "{a:".repeat(depth), "}".repeat(depth));
-        refused(&gateway, &objects, "QUERY_TOO_LARGE").await;
+        assert_rejected(&gateway, &objects, "QUERY_TOO_LARGE").await;
         let selections = format!("{}a{}", "{a:".repeat(depth), "}".repeat(depth));
-        refused(&gateway, &selections, "GRAPHQL_PARSE_FAILED").await;
+        assert_rejected(&gateway, &selections, "GRAPHQL_PARSE_FAILED").await;
         let selections = format!("{}{}", "{a".repeat(depth), "}".repeat(depth));
-        refused(&gateway, &selections, "QUERY_TOO_LARGE").await;
+        assert_rejected(&gateway, &selections, "QUERY_TOO_LARGE").await;
     }
     // A document of 1 MB is refused by its length.
     let gateway = Gateway::builder().settings(|settings| settings.max_request_body = 4 << 20).start().await;
-    refused(&gateway, &"{a".repeat(500_000), "QUERY_TOO_LARGE").await;
+    assert_rejected(&gateway, &"{a".repeat(500_000), "QUERY_TOO_LARGE").await;
 }
 
 #[tokio::test]
@@ -76,7 +76,7 @@ async fn exponentially_growing_fragments_are_rejected_without_expansion() {
             doubling += &format!("fragment F{level} on Node{{...F{0} ...F{0}}}", level + 1);
         }
         doubling += &format!("fragment F{levels} on Node{{id}}");
-        refused(&gateway, &doubling, "QUERY_TOO_LARGE").await;
+        assert_rejected(&gateway, &doubling, "QUERY_TOO_LARGE").await;
     }
     let mut wide = "query{node(id:\"ig~1.c.YQ\"){...F0}}".to_owned();
     for level in 0..7 {
@@ -84,22 +84,23 @@ async fn exponentially_growing_fragments_are_rejected_without_expansion() {
         wide += &format!("fragment F{level} on Node{{{spreads}}}");
     }
     wide += "fragment F7 on Node{id}";
-    refused(&gateway, &wide, "QUERY_TOO_LARGE").await;
+    assert_rejected(&gateway, &wide, "QUERY_TOO_LARGE").await;
     let cyclic = "query{node(id:\"x\"){...F}} fragment F on Node{id ...F}";
-    refused(&gateway, cyclic, "GRAPHQL_VALIDATION_FAILED").await;
+    assert_rejected(&gateway, cyclic, "GRAPHQL_VALIDATION_FAILED").await;
     let unused = "query A{__typename} query B{node(id:\"x\"){...F}} fragment F on Node{...F}";
-    refused(&gateway, unused, "GRAPHQL_VALIDATION_FAILED").await;
+    assert_rejected(&gateway, unused, "GRAPHQL_VALIDATION_FAILED").await;
 }
 
 #[tokio::test]
 async fn thousands_of_directives_have_a_short_error() {
     let gateway = Gateway::start().await;
     for directives in ["@a".repeat(5000), "@skip(if:false)".repeat(1000)] {
-        refused(&gateway, &format!("{{__typename {directives}}}"), "QUERY_TOO_LARGE").await;
-        refused(&gateway, &format!("{{...{directives}{{__typename}}}}"), "QUERY_TOO_LARGE").await;
-        refused(&gateway, &format!("query {directives}{{__typename}}"), "QUERY_TOO_LARGE").await;
+        assert_rejected(&gateway, &format!("{{__typename {directives}}}"), "QUERY_TOO_LARGE").await;
+        assert_rejected(&gateway, &format!("{{...{directives}{{__typename}}}}"), "QUERY_TOO_LARGE").await;
+        assert_rejected(&gateway, &format!("query {directives}{{__typename}}"), "QUERY_TOO_LARGE").await;
     }
-    refused(&gateway, &format!("{{__typename {}}}", "@a".repeat(20)), "GRAPHQL_VALIDATION_FAILED").await;
+    assert_rejected(&gateway, &format!("{{__typename {}}}", "@a".repeat(20)), "GRAPHQL_VALIDATION_FAILED")
+        .await;
 }
 
 #[tokio::test]
@@ -108,10 +109,11 @@ async fn two_hundred_aliased_writes_are_rejected() {
     let fields: String = (0..130)
         .map(|index| format!("a{index}:deleteDeviceStatus(input:{{id:\"x\"}}){{deletedId}} "))
         .collect();
-    refused(&gateway, &format!("mutation{{{fields}}}"), "QUERY_TOO_LARGE").await;
+    assert_rejected(&gateway, &format!("mutation{{{fields}}}"), "QUERY_TOO_LARGE").await;
     let fields: String =
         (0..60).map(|index| format!("a{index}:addDeviceStatus(input:$i){{replayed}} ")).collect();
-    refused(&gateway, &format!("mutation($i:AddDeviceStatusInput!){{{fields}}}"), "BAD_USER_INPUT").await;
+    assert_rejected(&gateway, &format!("mutation($i:AddDeviceStatusInput!){{{fields}}}"), "BAD_USER_INPUT")
+        .await;
     let body = json!({"query": format!("mutation($i:AddDeviceStatusInput!){{{fields}}}"),
         "variables": {"i": input(device_status())["input"]}});
     assert_eq!(post(&gateway, body.to_string()).await.code(), "QUERY_TOO_LARGE");
@@ -190,7 +192,7 @@ async fn oversized_and_compressed_bodies_are_rejected() {
     let request =
         gateway.post().header("content-type", "application/json").header("content-encoding", "gzip");
     assert_eq!(request.body("x").send().await.unwrap().status(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
-    lives(&gateway).await;
+    assert_serving(&gateway).await;
 }
 
 #[tokio::test]
@@ -211,7 +213,7 @@ async fn no_error_reveals_the_schema_if_introspection_is_off() {
         "{a:__type(name:\"Query\"){name}}",
         "{...F} fragment F on Query{__schema{types{name}}}",
     ] {
-        refused(&gateway, document, "INTROSPECTION_DISABLED").await;
+        assert_rejected(&gateway, document, "INTROSPECTION_DISABLED").await;
     }
     // Each is one letter away from something that there is.
     let list = "iosLobAppProvisioningConfigurations";
@@ -257,7 +259,7 @@ async fn ids_stay_one_segment_of_the_graph_path() {
         "x\\..\\y",
         "ü",
     ] {
-        gateway.forget();
+        gateway.clear_requests();
         let mut variables = input(device_status());
         variables["input"]["configurationId"] = json!(id);
         gateway.graphql(MUTATION, variables).await.error();
@@ -268,7 +270,7 @@ async fn ids_stay_one_segment_of_the_graph_path() {
             assert_eq!(sent.query, None);
         }
     }
-    lives(&gateway).await;
+    assert_serving(&gateway).await;
 }
 
 #[tokio::test]
@@ -338,7 +340,7 @@ async fn only_allowlisted_headers_go_to_graph() {
 
     // Two lengths: the chunks count (RFC 9112, section 6.3), and what a proxy that counts otherwise took for a second
     // request is neither answered nor sent on.
-    gateway.forget();
+    gateway.clear_requests();
     let body = json!({"query": MUTATION, "variables": input(device_status())}).to_string();
     let smuggled = "GET /graphql?query={smuggled:__typename} HTTP/1.1\r\nhost: x\r\n\r\n";
     for lengths in [
@@ -371,7 +373,7 @@ async fn only_allowlisted_headers_go_to_graph() {
 async fn a_write_with_a_lost_response_is_sent_once() {
     let gateway = Gateway::start().await;
     for fault in ["drop-applied", "504"] {
-        gateway.forget();
+        gateway.clear_requests();
         gateway.sandbox.inject(FaultRule::once(fault.parse().unwrap()));
         let mut variables = input(device_status());
         variables["input"]["idempotencyKey"] = json!(fault);
@@ -389,7 +391,7 @@ async fn extreme_dates_pass_unchanged_and_impossible_ones_are_rejected() {
     for date in ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59.9999999Z", "2020-02-29T00:00:00-00:00"] {
         let mut status = device_status();
         status["lastReportedDateTime"] = json!(date);
-        gateway.forget();
+        gateway.clear_requests();
         let reply = gateway.graphql(MUTATION, input(status)).await;
         assert_eq!(reply.data()["addDeviceStatus"]["deviceStatus"]["lastReportedDateTime"], date);
         let body: Value = serde_json::from_slice(&gateway.sent()[0].body).unwrap();
@@ -397,7 +399,7 @@ async fn extreme_dates_pass_unchanged_and_impossible_ones_are_rejected() {
     }
     let mut status = device_status();
     status["lastReportedDateTime"] = json!("2020-01-01T00:00:60Z");
-    gateway.forget();
+    gateway.clear_requests();
     assert_eq!(gateway.graphql(MUTATION, input(status)).await.code(), "BAD_USER_INPUT");
     assert!(gateway.sent().is_empty());
 }
@@ -548,13 +550,13 @@ async fn http_2_frame_floods_close_only_their_own_connection() {
     });
     let others = async {
         for _ in 0..20 {
-            lives(&gateway).await;
+            assert_serving(&gateway).await;
         }
     };
     let (ended, ()) = tokio::join!(join_all(attacks), others);
     let (ended, expected): (Vec<_>, Vec<_>) = ended.into_iter().unzip();
     assert_eq!(ended, expected);
-    lives(&gateway).await;
+    assert_serving(&gateway).await;
     assert_eq!(gateway.sent().len(), 0);
 }
 
@@ -578,7 +580,7 @@ async fn no_object_is_readable_without_a_token() {
 async fn the_number_of_validation_errors_is_limited_to_ten() {
     let gateway = Gateway::start().await;
     let fields: String = (0..900).map(|index| format!("f{index} ")).collect();
-    refused(&gateway, &format!("{{{fields}}}"), "GRAPHQL_VALIDATION_FAILED").await;
+    assert_rejected(&gateway, &format!("{{{fields}}}"), "GRAPHQL_VALIDATION_FAILED").await;
 }
 
 #[tokio::test]
@@ -593,7 +595,7 @@ async fn multipart_uploads_are_rejected() {
     let request = request.header("content-type", "multipart/form-data; boundary=x");
     assert_eq!(request.send().await.unwrap().status(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
     assert!(gateway.sent().is_empty());
-    lives(&gateway).await;
+    assert_serving(&gateway).await;
 }
 
 /// Members that nobody reads nest without end: the JSON reader passes over them without a bound.

@@ -1,4 +1,4 @@
-//! What a document may ask for: each limit by its own request, refused before Graph is asked.
+//! Document limits: each has a request that is rejected before anything is sent to Graph.
 
 use graphql_prepare::Limits;
 use msgraph_sandbox::DEMO_CONFIGURATION_ID;
@@ -13,8 +13,8 @@ async fn ask(gateway: &Gateway, query: &str) -> Reply {
 }
 
 /// Refused for its size, by a message that names the limit, and Graph was not asked.
-async fn refused(gateway: &Gateway, query: &str, limit: &str) {
-    gateway.forget();
+async fn assert_rejected(gateway: &Gateway, query: &str, limit: &str) {
+    gateway.clear_requests();
     let reply = ask(gateway, query).await;
     assert_eq!(reply.code(), "QUERY_TOO_LARGE", "{limit}");
     let message = reply.error()["message"].as_str().unwrap();
@@ -38,32 +38,32 @@ async fn each_limit_accepts_its_maximum_and_rejects_one_more() {
         format!("{query}{}", " ".repeat(bytes - query.len()))
     };
     ask(&gateway, &padded(32 * 1024)).await.data();
-    refused(&gateway, &padded(32 * 1024 + 1), "32768 bytes").await;
+    assert_rejected(&gateway, &padded(32 * 1024 + 1), "32768 bytes").await;
     let reply = ask(&gateway, &padded(32 * 1024 + 1)).await;
     assert_eq!(reply.error().get("locations"), None, "all of it is too long, and no one place");
 
     // Two brackets, and a token for each selection, which merge into one field.
     let tokens = |count: usize| format!("{{ {} }}", "__typename ".repeat(count - 2));
     ask(&gateway, &tokens(2000)).await.data();
-    refused(&gateway, &tokens(2001), "2000 tokens").await;
+    assert_rejected(&gateway, &tokens(2001), "2000 tokens").await;
 
     let directives = |count: usize| format!("{{ {} }}", "__typename @skip(if: false) ".repeat(count));
     ask(&gateway, &directives(20)).await.data();
-    refused(&gateway, &directives(21), "20 directives").await;
+    assert_rejected(&gateway, &directives(21), "20 directives").await;
 
     let aliases = |count: usize| {
         let fields: String = (0..count).map(|index| format!("a{index}: __typename ")).collect();
         format!("{{ {} {{ {fields} }} }}", "node(id: \"ig~1.c.YQ\")")
     };
     ask(&gateway, &aliases(30)).await.data();
-    refused(&gateway, &aliases(31), "more than 30 aliases").await;
+    assert_rejected(&gateway, &aliases(31), "more than 30 aliases").await;
 
     let root_fields = |count: usize| -> String {
         let fields: String = (0..count).map(|index| node(&format!("a{index}:"))).collect();
         format!("{{ {fields} }}")
     };
     ask(&gateway, &root_fields(20)).await.data();
-    refused(&gateway, &root_fields(21), "more than 20 fields at its root").await;
+    assert_rejected(&gateway, &root_fields(21), "more than 20 fields at its root").await;
 
     let root_mutations = |count: usize| -> String {
         let fields: String = (0..count).map(|index| add(&format!("a{index}:"))).collect();
@@ -71,8 +71,8 @@ async fn each_limit_accepts_its_maximum_and_rejects_one_more() {
     };
     let reply = gateway.graphql(&root_mutations(10), json!({})).await;
     assert_eq!(reply.json["errors"].as_array().unwrap().len(), 10, "each is executed");
-    refused(&gateway, &root_mutations(11), "more than 10 fields at its root").await;
-    refused(&gateway, &root_mutations(130), "more than 10 fields at its root").await;
+    assert_rejected(&gateway, &root_mutations(11), "more than 10 fields at its root").await;
+    assert_rejected(&gateway, &root_mutations(130), "more than 10 fields at its root").await;
 
     let deep = |depth: usize| {
         let opening = "nodes { configuration { deviceStatuses(first: 1) { ".repeat(depth / 3);
@@ -82,7 +82,7 @@ async fn each_limit_accepts_its_maximum_and_rejects_one_more() {
         )
     };
     ask(&gateway, &deep(6)).await.data();
-    refused(&gateway, &deep(9), "deeper than 12").await;
+    assert_rejected(&gateway, &deep(9), "deeper than 12").await;
 }
 
 #[tokio::test]
@@ -92,7 +92,7 @@ async fn the_cost_of_nested_lists_is_the_number_of_possible_graph_calls() {
         nodes { deviceStatuses(first: $m) { nodes { id } } deviceStatusCounts { count } } } }";
     let ask = async |n: Value, m: Value| gateway.graphql(lists, json!({"n": n, "m": m})).await;
     ask(json!(199), json!(1)).await.data();
-    gateway.forget();
+    gateway.clear_requests();
     assert_eq!(ask(json!(200), json!(1)).await.code(), "QUERY_TOO_LARGE");
     assert_eq!(ask(json!(1000), json!(1000)).await.code(), "QUERY_TOO_LARGE");
     // Fifty where the caller does not say.
@@ -162,7 +162,7 @@ async fn the_size_of_an_introspection_response_is_limited_before_it_is_built() {
             if passes {
                 assert_eq!(gateway.graphql(&query, json!({})).await.json, reply.json);
             } else {
-                refused(&gateway, &query, &format!("more than {most} value")).await;
+                assert_rejected(&gateway, &query, &format!("more than {most} value")).await;
             }
         }
     }
@@ -188,7 +188,7 @@ async fn introspection_time_is_proportional_to_its_response_size() {
              fragment T on __Type {{ kind name description ofType {{ kind name ofType {{ kind name ofType {{ kind }} }} }} }}"
         ),
     ] {
-        refused(&gateway, &query, "the schema has more than 50000 values").await;
+        assert_rejected(&gateway, &query, "the schema has more than 50000 values").await;
     }
 }
 
@@ -197,10 +197,10 @@ async fn limits_are_settings() {
     let limits = Limits { aliases: 1, depth: 2, cost: 1, root_fields: 2, ..Limits::default() };
     let gateway = Gateway::builder().api(|api| api.limits = limits).start().await;
     ask(&gateway, &format!("{{ {} }}", node("a:"))).await.data();
-    refused(&gateway, &format!("{{ {} {} }}", node("a:"), node("b:")), "more than 1 alias.").await;
+    assert_rejected(&gateway, &format!("{{ {} {} }}", node("a:"), node("b:")), "more than 1 alias.").await;
     let deep = "{ iosLobAppProvisioningConfigurations(first: 1) { nodes { id } } }";
-    refused(&gateway, deep, "deeper than 2").await;
-    refused(
+    assert_rejected(&gateway, deep, "deeper than 2").await;
+    assert_rejected(
         &gateway,
         &format!(
             "{{ {} iosLobAppProvisioningConfiguration(id: \"{DEMO_CONFIGURATION_ID}\") {{ id }} }}",

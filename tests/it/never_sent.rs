@@ -1,5 +1,5 @@
-//! What a caller was told was not sent is never sent afterwards, and nothing is sent for a caller who has gone: not after
-//! the deadline, a hang-up, a signal to stop, a slow TLS handshake or a stalled store.
+//! A write that was reported as not sent is never sent afterwards, and nothing is sent after a disconnect: not after the request
+//! timeout, SIGTERM, a slow TLS handshake or a stalled store.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use crate::add_device_status::{MUTATION, device_status, input};
 use crate::bulk::BULK;
 use crate::fake_graph::{ConnectionScript, FakeGraph, Gate, Protocol, Reply as Answer, Seen};
-use crate::gateway_process::{GatewayProcess, hang_up};
+use crate::gateway_process::{GatewayProcess, disconnect};
 use crate::harness::{Gateway, Reply, TOKEN};
 
 pub(crate) const READ: &str =
@@ -269,7 +269,7 @@ async fn nothing_is_sent_if_the_caller_disconnects_during_the_tls_handshake() {
             );
             let caller = gateway.spawn(TOKEN, query, variables);
             graph.until("a connection", |seen| !seen.connections.is_empty()).await;
-            hang_up(&caller).await;
+            disconnect(&caller).await;
             gateway.until_in_flight(0).await;
             assert_eq!(arrived(&graph, &handshakes, gateway).await, [""; 0], "{protocol:?} {query}");
         }
@@ -315,7 +315,7 @@ async fn a_create_that_waits_for_a_stream_is_not_sent_after_a_disconnect() {
     for _ in 0..20 {
         gateway.metric("intune_graphql_requests_in_flight").await;
     }
-    hang_up(&second).await;
+    disconnect(&second).await;
     gateway.until_in_flight(1).await;
     answers.open();
     first.await.unwrap().data();
@@ -331,7 +331,7 @@ async fn a_body_that_waits_for_flow_control_is_not_sent_after_a_disconnect() {
     gateway.graphql(TOKEN, READ, json!({"id": "c"})).await.data();
     let caller = gateway.spawn(TOKEN, MUTATION, named("late"));
     graph.until("the head of the create", |seen| seen.connections[0].streams == 2).await;
-    hang_up(&caller).await;
+    disconnect(&caller).await;
     gateway.until_in_flight(0).await;
     graph.grow_window(1, 3, 65_535);
     // Frames of one connection are read in order.
@@ -381,7 +381,7 @@ async fn a_delete_that_waits_for_a_stream_is_not_sent_after_a_disconnect_or_time
     let gone = gateway.spawn(TOKEN, DELETE, named("gone"));
     let told = gateway.spawn(TOKEN, DELETE, named("told"));
     gateway.until_in_flight(2).await;
-    hang_up(&gone).await;
+    disconnect(&gone).await;
     assert_eq!(failure(&told.await.unwrap()), ("UPSTREAM_UNAVAILABLE", "NOT_SENT", true));
     graph.limit_streams(1, 100);
     gateway.graphql(TOKEN, READ, json!({"id": "c"})).await.data();

@@ -4,7 +4,7 @@ use msgraph_sandbox::settings::Profile;
 use msgraph_sandbox::{DEMO_CONFIGURATION_ID, Settings};
 use serde_json::{Value, json};
 
-use crate::asked::{asked, asked_for, shapes};
+use crate::graph_requests::{graph_requests, request_shapes, requests_of_shape};
 use crate::harness::Gateway;
 use crate::pagination::ids;
 
@@ -59,26 +59,26 @@ async fn objects_of_each_type_are_found_by_their_ids_from_lists() {
 async fn rows_without_a_route_are_found_in_their_collection() {
     let gateway = live_like().await;
     let ids = ids(&gateway, 45).await;
-    gateway.forget();
+    gateway.clear_requests();
     let reply = gateway.graphql(NODES, json!({"ids": ids})).await;
     let nodes = reply.data()["nodes"].as_array().unwrap();
     assert_eq!(nodes.iter().map(|node| node["id"].as_str().unwrap()).collect::<Vec<_>>(), ids);
     let sizes = |shape: &str| {
-        let of_shape = asked(&gateway).into_iter().filter(|items| items[0].shape() == shape);
+        let of_shape = graph_requests(&gateway).into_iter().filter(|items| items[0].shape() == shape);
         let mut sizes: Vec<_> = of_shape.map(|items| items.len()).collect();
         sizes.sort_unstable();
         sizes
     };
     assert_eq!(sizes("*/deviceStatuses/*"), [5, 20, 20]);
-    assert_eq!(asked_for(&gateway, "*/deviceStatuses").len(), 45);
-    assert_eq!(asked_for(&gateway, "*").len(), 1, "the parent of them all");
+    assert_eq!(requests_of_shape(&gateway, "*/deviceStatuses").len(), 45);
+    assert_eq!(requests_of_shape(&gateway, "*").len(), 1, "the parent of them all");
 
-    gateway.forget();
+    gateway.clear_requests();
     let query = "query($id: ID!) { node(id: $id) { ... on DeviceStatus { userName } } }";
     let reply = gateway.graphql(query, json!({"id": ids[7]})).await;
     assert!(reply.data()["node"]["userName"].is_string());
-    assert_eq!(shapes(&gateway), [["*/deviceStatuses/*"], ["*/deviceStatuses"]]);
-    let found = asked_for(&gateway, "*/deviceStatuses").remove(0);
+    assert_eq!(request_shapes(&gateway), [["*/deviceStatuses/*"], ["*/deviceStatuses"]]);
+    let found = requests_of_shape(&gateway, "*/deviceStatuses").remove(0);
     assert_eq!(found.option("$select").unwrap(), "id,userName");
     assert!(found.option("$filter").unwrap().starts_with("id eq '"));
 
@@ -126,11 +126,11 @@ async fn a_row_that_is_not_on_the_searched_pages_is_an_error() {
     let ids = ids(&gateway, 50).await;
     gateway.sandbox.inject("filter-ignored".parse().unwrap());
     gateway.sandbox.inject("page-size;size=4".parse().unwrap());
-    gateway.forget();
+    gateway.clear_requests();
     let reply = gateway.graphql(NODES, json!({"ids": [ids[45]]})).await;
     assert_eq!(reply.json["data"]["nodes"], json!([null]));
     assert_eq!(reply.code(), "UPSTREAM_NOT_SUPPORTED");
-    assert_eq!(asked_for(&gateway, "*/deviceStatuses").len(), 5);
+    assert_eq!(requests_of_shape(&gateway, "*/deviceStatuses").len(), 5);
 }
 
 #[tokio::test]
@@ -163,12 +163,12 @@ async fn keys_of_any_form_round_trip_through_global_ids() {
         assert!(id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)), "{id}");
         let row = json!({"id": key, "userName": "u"}).to_string().replace('%', "%25");
         gateway.sandbox.inject(format!("canned;text={row};path=deviceStatuses/;times=1").parse().unwrap());
-        gateway.forget();
+        gateway.clear_requests();
         let query = "query($id: ID!) { node(id: $id) { ... on DeviceStatus { id graphId } } }";
         let reply = gateway.graphql(query, json!({"id": id})).await;
         assert_eq!(reply.data()["node"], json!({"id": id, "graphId": key}));
-        let segment = asked(&gateway)[0][0].path.rsplit('/').next().unwrap().to_owned();
+        let segment = graph_requests(&gateway)[0][0].path.rsplit('/').next().unwrap().to_owned();
         assert_eq!(percent_encoding::percent_decode_str(&segment).decode_utf8().unwrap(), key);
-        assert_eq!(shapes(&gateway), [["*/deviceStatuses/*"]]);
+        assert_eq!(request_shapes(&gateway), [["*/deviceStatuses/*"]]);
     }
 }

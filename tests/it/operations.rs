@@ -4,7 +4,7 @@ use msgraph_sandbox::DEMO_CONFIGURATION_ID;
 use serde_json::{Value, json};
 
 use crate::harness::{Gateway, fresh_token};
-use crate::live;
+use crate::subscriptions;
 
 const PAGE: &str = include_str!("../../docs/operations.md");
 
@@ -39,8 +39,8 @@ fn fill(value: &mut Value, words: &[(&str, String)]) {
 
 /// What a subscription tells first.
 async fn first_event(gateway: &Gateway, document: &str, variables: Value) -> Value {
-    let mut events = live::subscribe_with(gateway, &fresh_token(), document, variables).await;
-    live::add(gateway).await;
+    let mut events = subscriptions::subscribe_with(gateway, &fresh_token(), document, variables).await;
+    subscriptions::add(gateway).await;
     events.answer().await["data"].clone()
 }
 

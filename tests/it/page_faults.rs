@@ -1,17 +1,17 @@
-//! Pages of Graph's that are not what was asked for, and what the caller gets all the same.
+//! Pages of Graph that are short, empty, failing or mislinked.
 
 use futures_util::FutureExt as _;
 use msgraph_sandbox::{DEMO_CONFIGURATION_ID, Settings};
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use crate::asked::{asked_for, shapes};
+use crate::graph_requests::{request_shapes, requests_of_shape};
 use crate::harness::Gateway;
 use crate::pagination::{Listed, gateway_of, keys, list, one_configuration, places, range, walk};
 
 fn inject(gateway: &Gateway, fault: &str) {
     gateway.sandbox.clear_faults();
-    gateway.forget();
+    gateway.clear_requests();
     gateway.sandbox.inject(fault.parse().unwrap());
 }
 
@@ -32,10 +32,13 @@ async fn a_short_page_is_filled_from_the_next() {
         let page = Listed::read(&gateway, json!({"first": 37})).await;
         assert_eq!(places(&keys, &page.keys), range(0..37), "{fault}");
         assert!(page.has_next(), "{fault}");
-        let asked = asked_for(&gateway, "*/deviceStatuses");
-        assert_eq!(asked.len(), requests, "{fault}");
+        let requested = requests_of_shape(&gateway, "*/deviceStatuses");
+        assert_eq!(requested.len(), requests, "{fault}");
         // Whatever Graph's links carry, the selection is asked for again, and once.
-        assert!(asked.iter().all(|asked| asked.option("$select").as_deref() == Some("id")), "{asked:?}");
+        assert!(
+            requested.iter().all(|requested| requested.option("$select").as_deref() == Some("id")),
+            "{requested:?}"
+        );
         // The fault goes on where it has no number of times.
         let all = walk(&gateway, json!({"first": 37})).await;
         assert_eq!(places(&keys, &all), range(0..120), "{fault}");
@@ -47,7 +50,7 @@ async fn a_list_of_empty_pages_returns_a_cursor_to_continue_from() {
     let gateway = gateway_of(30).await;
     inject(&gateway, "empty-page;path=deviceStatuses;times=10");
     let page = Listed::read(&gateway, json!({"first": 20})).await;
-    assert_eq!(asked_for(&gateway, "*/deviceStatuses").len(), 10);
+    assert_eq!(requests_of_shape(&gateway, "*/deviceStatuses").len(), 10);
     assert_eq!((page.keys.len(), page.has_next()), (0, true));
     let rest = walk(&gateway, json!({"first": 20, "after": page.end()})).await;
     assert_eq!(places(&keys(&gateway), &rest), range(0..30));
@@ -67,7 +70,7 @@ async fn a_cursor_is_valid_after_the_page_size_changes() {
 
 #[tokio::test]
 async fn a_failed_page_is_an_error_and_can_be_requested_again() {
-    let gateway = Gateway::impatient().sandbox(one_configuration(120)).start().await;
+    let gateway = Gateway::short_timeouts().sandbox(one_configuration(120)).start().await;
     let keys = keys(&gateway);
     for (fault, code) in [
         ("gateway-timeout;page=3;times=1", "UPSTREAM_TIMEOUT"),
@@ -135,7 +138,10 @@ async fn a_next_link_to_another_location_is_never_followed() {
             let text = reply.json.to_string();
             assert!(!text.contains(&address.to_string()) && !text.contains("skiptoken"), "{text}");
             assert!(
-                shapes(&gateway).concat().iter().all(|shape| shape == "*" || shape == "*/deviceStatuses")
+                request_shapes(&gateway)
+                    .concat()
+                    .iter()
+                    .all(|shape| shape == "*" || shape == "*/deviceStatuses")
             );
             assert!(elsewhere.accept().now_or_never().is_none(), "{fault}: somebody connected");
         }

@@ -1,11 +1,11 @@
-//! Pages of lists: sizes, cursors, and what happens while the list changes.
+//! Pages of lists: sizes, cursors, and changes of the list in between.
 
 use msgraph_sandbox::{DEMO_CONFIGURATION_ID, Settings};
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use serde_json::{Value, json};
 
 use crate::add_device_status::{MUTATION, input_with};
-use crate::asked::asked_for;
+use crate::graph_requests::requests_of_shape;
 use crate::harness::{Gateway, Reply};
 
 pub(crate) const LIST: &str = "
@@ -140,7 +140,7 @@ async fn ten_thousand_statuses_are_each_seen_once_and_in_order_while_more_are_ad
     assert!(seen == keys(&gateway), "each once, in order");
     assert_eq!(pages, 10_005_usize.div_ceil(37));
     // One list request of Graph's per page.
-    assert_eq!(asked_for(&gateway, "*/deviceStatuses").len() - 5, pages);
+    assert_eq!(requests_of_shape(&gateway, "*/deviceStatuses").len() - 5, pages);
 }
 
 #[tokio::test]
@@ -217,18 +217,18 @@ async fn delete(gateway: &Gateway, key: &str) {
 async fn the_page_size_has_limits_and_a_default() {
     let gateway = Gateway::start().await;
     for first in [0, -1, 1001, i32::MIN, i32::MAX] {
-        gateway.forget();
+        gateway.clear_requests();
         let reply = list(&gateway, json!({"first": first})).await;
         assert_eq!(reply.code(), "BAD_USER_INPUT", "{first}");
         assert_eq!(reply.error()["path"], json!(["iosLobAppProvisioningConfiguration", "deviceStatuses"]));
-        assert_eq!(asked_for(&gateway, "*/deviceStatuses"), []);
+        assert_eq!(requests_of_shape(&gateway, "*/deviceStatuses"), []);
     }
     for (first, top, rows) in [(json!(1), "1", 1), (json!(1000), "1000", 1000), (Value::Null, "50", 50)] {
-        gateway.forget();
+        gateway.clear_requests();
         let page = Listed::read(&gateway, json!({"first": first})).await;
         assert_eq!(page.keys.len(), rows);
-        let [asked] = &asked_for(&gateway, "*/deviceStatuses")[..] else { panic!("one list") };
-        assert_eq!(asked.option("$top").as_deref(), Some(top));
+        let [requested] = &requests_of_shape(&gateway, "*/deviceStatuses")[..] else { panic!("one list") };
+        assert_eq!(requested.option("$top").as_deref(), Some(top));
     }
     let gateway = Gateway::builder().api(|api| api.default_page_size = 7).start().await;
     assert_eq!(Listed::read(&gateway, json!({})).await.keys.len(), 7);
@@ -277,19 +277,19 @@ async fn configurations_are_paged() {
 async fn the_total_is_counted_only_when_it_is_selected() {
     let gateway = gateway_of(90).await;
     list(&gateway, json!({"first": 5})).await.data();
-    assert_eq!(asked_for(&gateway, "*/deviceStatuses")[0].option("$count"), None);
+    assert_eq!(requests_of_shape(&gateway, "*/deviceStatuses")[0].option("$count"), None);
     let query = "query($id: ID!, $after: String, $filter: DeviceStatusFilter) {
         iosLobAppProvisioningConfiguration(id: $id) {
             deviceStatuses(first: 5, after: $after, filter: $filter) { totalCount pageInfo { endCursor } } } }";
     let mut variables = json!({"id": DEMO_CONFIGURATION_ID});
     for _ in 0..3 {
-        gateway.forget();
+        gateway.clear_requests();
         let reply = gateway.graphql(query, variables.clone()).await;
         let page = &reply.data()["iosLobAppProvisioningConfiguration"]["deviceStatuses"];
         assert_eq!(page["totalCount"], 90);
-        let [asked] = &asked_for(&gateway, "*/deviceStatuses")[..] else { panic!("one list") };
-        assert_eq!(asked.option("$count").as_deref(), Some("true"));
-        assert_eq!(asked.option("$select").as_deref(), Some("id"));
+        let [requested] = &requests_of_shape(&gateway, "*/deviceStatuses")[..] else { panic!("one list") };
+        assert_eq!(requested.option("$count").as_deref(), Some("true"));
+        assert_eq!(requested.option("$select").as_deref(), Some("id"));
         variables["after"] = page["pageInfo"]["endCursor"].clone();
     }
     let filter = json!({"id": DEMO_CONFIGURATION_ID, "filter": {"platform": {"eq": 8}}});
@@ -312,7 +312,7 @@ fn a_cursor_resumes_with_any_page_size() {
     };
     let resumes = |(first, then, graph_first, graph_then, at): (usize, usize, usize, usize, usize)| {
         runtime.block_on(async {
-            gateway.forget();
+            gateway.clear_requests();
             graph_pages_of(graph_first);
             let (mut cursors, mut seen, mut after) = (Vec::new(), Vec::new(), Value::Null);
             while cursors.len() <= at {

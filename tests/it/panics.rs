@@ -1,5 +1,4 @@
-//! A panic, which is our own mistake: it fails one write, whose outcome is told truly, and nothing else; and its text, which
-//! may hold anything, shows nowhere.
+//! A panic fails one write with a correct outcome and nothing else, and its message is not exposed.
 
 use std::process::Command;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Persisted documents: sent once and named by their hash, or trusted by the operator.
+//! Persisted documents: registered by hash, or trusted by the operator.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! The proxy variables: honoured on the way to another host, and not on the way to this machine's own loopback.
+//! The proxy variables apply to other hosts and not to loopback.
 
 use msgraph_sandbox::{self as sandbox, Sandbox};
 use serde_json::{Value, json};

@@ -1,5 +1,5 @@
-//! How large a response may become: bounded while it is built, whatever a short request asks for, and in the memory that
-//! all responses share. What became of a write is delivered all the same.
+//! Response size limits: responses are limited while they are built, per request and in total. Outcomes of writes are always
+//! returned.
 
 use std::collections::BTreeMap;
 
@@ -12,8 +12,8 @@ use crate::add_device_status::{MUTATION, device_status, input};
 use crate::bulk::numbered;
 use crate::commands::Program;
 use crate::harness::{Gateway, Reply, TOKEN, fresh_token};
-use crate::live::subscribe_with;
 use crate::slow_clients::{connect, head};
+use crate::subscriptions::subscribe_with;
 
 const MIB: usize = 1024 * 1024;
 /// The default bound.

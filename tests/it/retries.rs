@@ -1,4 +1,4 @@
-//! Creates that are sent again, and those that must not be: what may have happened is never done twice.
+//! Which creates are resent, and which must not be.
 
 use std::time::{Duration, Instant};
 
@@ -27,7 +27,7 @@ fn inject(gateway: &Gateway, faults: &[&str]) {
     for fault in faults {
         gateway.sandbox.inject(fault.parse().unwrap());
     }
-    gateway.forget();
+    gateway.clear_requests();
 }
 
 fn methods(gateway: &Gateway) -> Vec<Method> {
@@ -144,7 +144,7 @@ async fn an_unreachable_graph_opens_the_circuit_breaker() {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let root = format!("http://{}/beta", socket.local_addr().unwrap());
-    let gateway = Gateway::impatient().graph_root(&root).start().await;
+    let gateway = Gateway::short_timeouts().graph_root(&root).start().await;
     for _ in 0..5 {
         let reply = add(&gateway).await;
         assert_eq!(extensions(&reply), ("UPSTREAM_UNAVAILABLE", "NOT_SENT", true));
@@ -163,7 +163,7 @@ async fn an_unreachable_graph_opens_the_circuit_breaker() {
 
 #[tokio::test]
 async fn error_responses_of_graph_do_not_open_the_circuit_breaker() {
-    let gateway = Gateway::impatient().start().await;
+    let gateway = Gateway::short_timeouts().start().await;
     for fault in ["500", "drop-unread", "drop-applied;close=reset"] {
         inject(&gateway, &[fault]);
         for _ in 0..10 {

@@ -1,4 +1,4 @@
-//! The count of retries: requests that were sent again, and none that were only thought of.
+//! The retry counter counts resent requests and nothing else.
 
 use futures_util::future::join_all;
 use serde_json::json;
@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::add_device_status::MUTATION;
 use crate::bulk::BULK;
 use crate::fake_graph::{Admission, FakeGraph, Protocol, REFUSED_STREAM, Reply as Answer};
-use crate::gateway_process::{GatewayProcess, hang_up};
+use crate::gateway_process::{GatewayProcess, disconnect};
 use crate::harness::TOKEN;
 use crate::never_sent::{READ, bulk, named};
 
@@ -83,7 +83,7 @@ async fn a_retry_that_a_disconnect_prevents_is_not_counted() {
     ];
     graph.until("all three", |seen| seen.requests.len() == 3).await;
     for caller in &callers {
-        hang_up(caller).await;
+        disconnect(caller).await;
     }
     gateway.until_in_flight(0).await;
     let metric = gateway.metric(RETRIES).await;

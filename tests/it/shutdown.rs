@@ -1,4 +1,4 @@
-//! SIGTERM, and clients who would keep the process from ending.
+//! SIGTERM with clients that do not finish their requests.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;

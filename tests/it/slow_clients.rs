@@ -1,4 +1,4 @@
-//! Clients that take their time: to ask, to go on asking, and to take an answer.
+//! Slow clients: timeouts for requests, keep-alive and reading responses.
 
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     [&head, payload].concat()
 }
 
-async fn impatient() -> Gateway {
+async fn short_timeouts() -> Gateway {
     let limits = ConnectionLimits {
         header_timeout: Duration::from_millis(300),
         idle_timeout: Duration::from_millis(600),
@@ -55,7 +55,7 @@ async fn impatient() -> Gateway {
 
 /// Sends `first`, then the bytes of `rest` one by one, then `last` again and again. Asserts that the gateway closes the
 /// connection all the same.
-async fn is_let_go(gateway: &Gateway, first: &[u8], rest: &[u8], last: &[u8]) {
+async fn assert_closed(gateway: &Gateway, first: &[u8], rest: &[u8], last: &[u8]) {
     let mut stream = connect(gateway).await;
     stream.write_all(first).await.unwrap();
     let (mut from, mut to) = stream.split();
@@ -88,7 +88,7 @@ async fn is_closed_during(sending: impl Future<Output = ()>, from: &mut ReadHalf
 
 #[tokio::test]
 async fn a_connection_without_a_request_is_closed() {
-    let gateway = impatient().await;
+    let gateway = short_timeouts().await;
     let headers = frame(1, 5, 1, &[QUERY, b"\x00\x01a\x7f\x50", "x".repeat(127 + 0x50).as_bytes()].concat());
     for (first, rest, last) in [
         // Nothing at all, a part of what tells the protocol, and all of it.
@@ -109,16 +109,16 @@ async fn a_connection_without_a_request_is_closed() {
             b"x",
         ),
     ] {
-        is_let_go(&gateway, first, rest, last).await;
+        assert_closed(&gateway, first, rest, last).await;
     }
     let asked = [PREFACE, &frame(1, 5, 1, QUERY)].concat();
-    is_let_go(&gateway, &asked, b"", PING).await;
+    assert_closed(&gateway, &asked, b"", PING).await;
     gateway.graphql("{ __typename }", json!({})).await.data();
 }
 
 #[tokio::test]
 async fn a_request_body_that_never_arrives_times_out() {
-    let gateway = impatient().await;
+    let gateway = short_timeouts().await;
     let mut stream = connect(&gateway).await;
     stream.write_all([head("t", 100), "{".to_owned()].concat().as_bytes()).await.unwrap();
     let mut answer = String::new();
@@ -128,18 +128,18 @@ async fn a_request_body_that_never_arrives_times_out() {
 
 #[tokio::test]
 async fn a_connection_with_an_unread_response_is_closed() {
-    let gateway = impatient().await;
+    let gateway = short_timeouts().await;
     // A window of no bytes: the answer's head can be sent, and nothing of its body.
-    is_let_go(&gateway, &asked_with_window(QUERY, 0), b"", PING).await;
+    assert_closed(&gateway, &requests_with_window(QUERY, 0), b"", PING).await;
     // By HTTP/1, more than the system takes off the gateway's hands.
     let body = json!({"query": "{ __schema { types { name description fields { name description } } } }"});
     let body = body.to_string();
     let pipelined = [head("t", body.len()), body].concat().repeat(300);
-    is_let_go(&gateway, pipelined.as_bytes(), b"", b"").await;
+    assert_closed(&gateway, pipelined.as_bytes(), b"", b"").await;
 }
 
-/// A gateway that lets nobody take long over an answer, and anybody be idle.
-async fn waiting_for_nobodys_answer() -> Gateway {
+/// A gateway with a short send timeout and a long idle timeout.
+async fn short_send_timeout() -> Gateway {
     let limits = ConnectionLimits {
         header_timeout: Duration::from_millis(300),
         idle_timeout: Duration::from_secs(300),
@@ -150,7 +150,7 @@ async fn waiting_for_nobodys_answer() -> Gateway {
 }
 
 /// HTTP/2 with a window of so many bytes for each stream, and this query on the first.
-pub(crate) fn asked_with_window(query: &[u8], bytes: u8) -> Vec<u8> {
+pub(crate) fn requests_with_window(query: &[u8], bytes: u8) -> Vec<u8> {
     let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
     [preface, frame(4, 0, 0, &[0, 4, 0, 0, 0, bytes]), frame(1, 5, 1, query)].concat()
 }
@@ -161,15 +161,15 @@ fn window(stream: u32, bytes: u16) -> Vec<u8> {
 
 #[tokio::test]
 async fn a_connection_with_a_partly_read_response_is_closed() {
-    let gateway = waiting_for_nobodys_answer().await;
-    is_let_go(&gateway, &asked_with_window(QUERY, 1), b"", PING).await;
+    let gateway = short_send_timeout().await;
+    assert_closed(&gateway, &requests_with_window(QUERY, 1), b"", PING).await;
 }
 
 #[tokio::test]
 async fn an_unread_response_times_out_while_others_are_read() {
-    let gateway = waiting_for_nobodys_answer().await;
+    let gateway = short_send_timeout().await;
     let mut stream = connect(&gateway).await;
-    stream.write_all(&asked_with_window(QUERY, 0)).await.unwrap();
+    stream.write_all(&requests_with_window(QUERY, 0)).await.unwrap();
     let (mut from, mut to) = stream.split();
     let go_on = async {
         for stream in (3..).step_by(2) {
@@ -184,7 +184,7 @@ async fn an_unread_response_times_out_while_others_are_read() {
 
 #[tokio::test]
 async fn an_in_flight_request_is_answered_despite_an_unread_response() {
-    let gateway = waiting_for_nobodys_answer().await;
+    let gateway = short_send_timeout().await;
     gateway.sandbox.inject("slow-first-byte;wait=3s".parse().unwrap());
     let path = format!(
         "/graphql?query=%7BiosLobAppProvisioningConfiguration(id:%22{DEMO_CONFIGURATION_ID}%22)%7BgraphId%7D%7D"
@@ -201,7 +201,7 @@ async fn an_in_flight_request_is_answered_despite_an_unread_response() {
     .concat();
     assert!(path.len() < 127, "a length of one byte");
     let mut stream = connect(&gateway).await;
-    stream.write_all(&asked_with_window(QUERY, 0)).await.unwrap();
+    stream.write_all(&requests_with_window(QUERY, 0)).await.unwrap();
     stream.write_all(&[frame(1, 5, 3, &read), window(3, 10_000)].concat()).await.unwrap();
     let mut said = Vec::new();
     let closed = tokio::time::timeout(Duration::from_secs(20), stream.read_to_end(&mut said)).await;

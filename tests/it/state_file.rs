@@ -1,4 +1,4 @@
-//! `--state-file`: what keys stand for outlives the gateway, however it ends.
+//! `--state-file`: idempotency keys outlive the gateway, however it ends.
 
 use std::collections::HashMap;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! A Graph root over https: which certificate authorities are trusted.
+//! A Graph root over https: the trusted certificate authorities.
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! A canary token: wherever it is sent, it shows nowhere but in the request to Graph.
+//! A canary token appears nowhere but in requests to Graph.
 
 use intune_graphql::graph::{Authorization, Caller, Client, ClientSettings, CreatePath, ServiceRoot};
 use msgraph_sandbox::{FaultRule, Sandbox};

@@ -18,8 +18,8 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async, connect_a
 use crate::add_device_status::{MUTATION, device_status, input};
 use crate::commands::Program;
 use crate::harness::{Gateway, TOKEN, connection_limits, fresh_token};
-use crate::live::{ADDED, HINT, add, add_as, asked_with, hasty, tokens_by_tenant};
 use crate::slow_clients::connect;
+use crate::subscriptions::{ADDED, HINT, add, add_as, requests_with_token, short_timeouts, tokens_by_tenant};
 
 /// A client of a WebSocket.
 pub(crate) struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
@@ -78,9 +78,9 @@ impl Socket {
 
     /// Subscribes to what is added, and waits until Graph has been asked whether the subscriber may.
     pub(crate) async fn subscribe_at(&mut self, gateway: &Gateway, token: &str, id: &str, query: &str) {
-        let before = asked_with(gateway, token);
+        let before = requests_with_token(gateway, token);
         self.subscribe(id, query).await;
-        while asked_with(gateway, token) == before {
+        while requests_with_token(gateway, token) == before {
             tokio::task::yield_now().await;
         }
     }
@@ -194,7 +194,7 @@ async fn the_token_is_read_from_the_upgrade_or_from_connection_init() {
         (vec![], json!({"headers": {"Authorization": bearer(&payload)}}), Some(&payload)),
         (vec![], json!({"authToken": payload}), None),
     ] {
-        gateway.forget();
+        gateway.clear_requests();
         let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let mut socket = Socket::open(&gateway.url, &headers).await.unwrap();
         socket.send(json!({"type": "connection_init", "payload": init})).await;
@@ -209,7 +209,7 @@ async fn the_token_is_read_from_the_upgrade_or_from_connection_init() {
                     next["payload"]["data"]["iosLobAppProvisioningConfiguration"]["graphId"],
                     DEMO_CONFIGURATION_ID
                 );
-                assert_eq!((gateway.sent().len(), asked_with(&gateway, token)), (1, 1));
+                assert_eq!((gateway.sent().len(), requests_with_token(&gateway, token)), (1, 1));
             }
             None => {
                 assert_eq!(code(&next["payload"]["errors"]), "UNAUTHENTICATED");
@@ -333,7 +333,7 @@ async fn operations_per_websocket_are_limited() {
 
 #[tokio::test]
 async fn a_subscription_continues_beyond_all_timeouts() {
-    let gateway = hasty().await;
+    let gateway = short_timeouts().await;
     let token = fresh_token();
     let mut socket = Socket::with_token(&gateway.url, &token).await;
     socket.subscribe_at(&gateway, &token, "1", ADDED).await;
@@ -351,7 +351,7 @@ async fn a_subscription_continues_beyond_all_timeouts() {
 
 #[tokio::test]
 async fn a_websocket_without_init_or_operations_is_closed() {
-    let gateway = hasty().await;
+    let gateway = short_timeouts().await;
     let mut socket = Socket::open(&gateway.url, &[]).await.unwrap();
     assert_eq!(socket.closed().await.0, 4408, "nothing was initialised");
     let mut socket = Socket::with_token(&gateway.url, TOKEN).await;
@@ -394,7 +394,7 @@ async fn open_by_hand(gateway: &Gateway, token: &str) -> TcpStream {
 
 #[tokio::test]
 async fn a_client_that_sends_no_pong_or_reads_nothing_is_disconnected() {
-    let gateway = hasty().await;
+    let gateway = short_timeouts().await;
     let hint = json!({"query": HINT, "variables": {"id": DEMO_CONFIGURATION_ID}});
     let subscribe = text_frame(&json!({"type": "subscribe", "id": "1", "payload": hint}));
     for (what, reads) in [(subscribe, true), (large_asks(120), false)] {
@@ -438,7 +438,7 @@ async fn a_client_that_reads_no_responses_holds_no_permits() {
     let token = fresh_token();
     let mut stream = open_by_hand(&gateway, &token).await;
     stream.write_all(&asks.collect::<Vec<u8>>()).await.unwrap();
-    while asked_with(&gateway, &token) < SLOW {
+    while requests_with_token(&gateway, &token) < SLOW {
         tokio::task::yield_now().await;
     }
     gateway.sandbox.clear_faults();
@@ -483,7 +483,7 @@ async fn a_client_with_unread_responses_starts_no_operation_while_the_memory_is_
     for id in 0..OPERATIONS {
         socket.subscribe(&id.to_string(), &read(13)).await;
     }
-    while asked_with(&gateway, &token) < OPERATIONS {
+    while requests_with_token(&gateway, &token) < OPERATIONS {
         tokio::task::yield_now().await;
     }
     gateway.sandbox.clear_faults();
@@ -543,10 +543,10 @@ async fn a_stopping_gateway_finishes_operations_and_closes_with_going_away() {
     let mut socket = Socket::with_token(&url, &token).await;
     socket.subscribe_at(&upstream, &token, "live", HINT).await;
     upstream.sandbox.inject(FaultRule::once("slow-first-byte;wait=1s".parse().unwrap()));
-    let before = asked_with(&upstream, &token);
+    let before = requests_with_token(&upstream, &token);
     let payload = json!({"query": MUTATION, "variables": input(device_status())});
     socket.send(json!({"type": "subscribe", "id": "write", "payload": payload})).await;
-    while asked_with(&upstream, &token) == before {
+    while requests_with_token(&upstream, &token) == before {
         tokio::task::yield_now().await;
     }
     program.terminate();

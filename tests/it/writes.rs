@@ -11,7 +11,7 @@ use crate::harness::{Gateway, Reply};
 
 async fn added(gateway: &Gateway) -> Value {
     let reply = gateway.graphql(MUTATION, input(device_status())).await;
-    gateway.forget();
+    gateway.clear_requests();
     reply.data()["addDeviceStatus"]["deviceStatus"].clone()
 }
 
@@ -96,7 +96,7 @@ async fn a_deleted_status_no_longer_exists() {
 
 #[tokio::test]
 async fn a_failed_update_or_delete_reports_its_outcome_and_is_retryable() {
-    let gateway = Gateway::impatient().start().await;
+    let gateway = Gateway::short_timeouts().start().await;
     let id = added(&gateway).await["id"].clone();
     for (fault, code, outcome) in [
         ("gateway-timeout", "UPSTREAM_TIMEOUT", "UNKNOWN"),
@@ -142,7 +142,7 @@ async fn an_update_or_delete_is_retried_until_it_succeeds() {
         assert_eq!(reply.data()["updateDeviceStatus"]["deviceStatus"]["userName"], "x", "{fault}");
         assert_eq!(sent(), [Method::PATCH, Method::PATCH], "{fault}");
 
-        gateway.forget();
+        gateway.clear_requests();
         gateway.sandbox.inject(FaultRule::once(fault.parse().unwrap()));
         // An attempt that did it without saying so leaves nothing for the next: that is a success.
         let reply = delete(&gateway, &id).await;
@@ -244,7 +244,7 @@ const ASSIGN: &str = "mutation($input: AssignIosLobAppProvisioningConfigurationI
 async fn assigning_replaces_the_assignments() {
     let gateway = Gateway::start().await;
     let id = created(&gateway).await["configurationId"].clone();
-    gateway.forget();
+    gateway.clear_requests();
     let group = "0385114b-b48f-4800-a046-f249eaba24b1";
     let assignments = json!([{"target": "GROUP", "groupId": group}, {"target": "ALL_DEVICES"}]);
     let input = json!({"id": id, "assignments": assignments, "groupAssignments": [{"targetGroupId": group}]});

@@ -1,4 +1,4 @@
-//! A gateway that is asked for more than it takes, and clients that take their time.
+//! Concurrency limits, and clients and upstreams that are slow.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -42,13 +42,13 @@ fn refusal(reply: &Reply) -> &str {
 }
 
 /// A Graph that has nothing, and says so only when it is let.
-struct Held {
+struct HeldResponses {
     root: String,
     asked: Arc<AtomicUsize>,
     answers: Arc<Semaphore>,
 }
 
-impl Held {
+impl HeldResponses {
     async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let root = format!("http://{}/beta", listener.local_addr().unwrap());
@@ -73,7 +73,7 @@ impl Held {
         Arc::new(gateway.start().await)
     }
 
-    async fn is_asked(&self, times: usize) {
+    async fn until_requests(&self, times: usize) {
         while self.asked.load(Ordering::SeqCst) < times {
             tokio::task::yield_now().await;
         }
@@ -91,12 +91,12 @@ fn reading(gateway: &Arc<Gateway>, authorization: String) -> JoinHandle<Reply> {
 
 #[tokio::test]
 async fn at_twice_the_limit_admitted_requests_succeed_and_others_are_rejected_immediately() {
-    let upstream = Held::start().await;
+    let upstream = HeldResponses::start().await;
     let limits =
         ConcurrencyLimits { max_concurrent_requests: 4, max_queued_requests: 0, max_caller_share: 100 };
     let gateway = upstream.gateway(limits).await;
     let taken: Vec<_> = (0..4).map(|_| reading(&gateway, format!("Bearer {}", fresh_token()))).collect();
-    upstream.is_asked(4).await;
+    upstream.until_requests(4).await;
     for _ in 0..4 {
         assert!(refusal(&read(&gateway, &fresh_token()).await).starts_with("The gateway is full"));
     }
@@ -114,7 +114,7 @@ async fn at_twice_the_limit_admitted_requests_succeed_and_others_are_rejected_im
 
 #[tokio::test]
 async fn one_caller_cannot_use_all_permits() {
-    let upstream = Held::start().await;
+    let upstream = HeldResponses::start().await;
     // A quarter of eight.
     let limits =
         ConcurrencyLimits { max_concurrent_requests: 4, max_queued_requests: 4, max_caller_share: 25 };
@@ -123,13 +123,13 @@ async fn one_caller_cannot_use_all_permits() {
     // One caller, however the header is written.
     let first = reading(&gateway, format!("Bearer {greedy}"));
     let second = reading(&gateway, format!("bearer {greedy}"));
-    upstream.is_asked(2).await;
+    upstream.until_requests(2).await;
     for header in [format!("Bearer {greedy}"), format!("BEARER  {greedy}")] {
         let refused = read_with(&gateway, &header).await;
         assert!(refusal(&refused).starts_with("This caller has its share"), "{refused:?}");
     }
     let modest = reading(&gateway, format!("Bearer {other}"));
-    upstream.is_asked(3).await;
+    upstream.until_requests(3).await;
     upstream.answer();
     for taken in [first, second, modest] {
         taken.await.unwrap().data();
@@ -138,7 +138,7 @@ async fn one_caller_cannot_use_all_permits() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_metrics_show_requests_in_flight_and_queued() {
-    let upstream = Held::start().await;
+    let upstream = HeldResponses::start().await;
     let mut gateway = Program::serve(
         &upstream.root,
         &[
@@ -184,7 +184,7 @@ async fn the_metrics_show_requests_in_flight_and_queued() {
         request.bearer_auth(fresh_token()).body(body.clone()).send()
     };
     let mut taken: Vec<_> = (0..2).map(|_| tokio::spawn(send())).collect();
-    upstream.is_asked(2).await;
+    upstream.until_requests(2).await;
     taken.push(tokio::spawn(send()));
     show(&["intune_graphql_requests_in_flight 2", "intune_graphql_requests_waiting 1"]).await;
     assert_eq!(send().await.unwrap().status(), StatusCode::SERVICE_UNAVAILABLE);

@@ -1,4 +1,4 @@
-//! A Graph that answers as a test says, byte for byte, for answers that the sandbox does not give.
+//! A Graph that returns canned responses byte for byte, for responses that the sandbox does not produce.
 
 use std::sync::{Arc, Mutex};
 
@@ -12,16 +12,16 @@ use tokio::net::TcpListener;
 
 use crate::harness::{Builder, Gateway};
 
-/// What a [`Canned`] upstream was sent.
+/// What a [`CannedGraph`] upstream was sent.
 #[derive(Debug, Clone)]
-pub(crate) struct Sent {
+pub(crate) struct ReceivedRequest {
     pub(crate) method: http::Method,
     /// Below the service root, with the query.
     pub(crate) url: String,
     pub(crate) body: Bytes,
 }
 
-impl Sent {
+impl ReceivedRequest {
     /// How many items a batch has; 0 for anything else.
     pub(crate) fn items(&self) -> usize {
         let body: Value = serde_json::from_slice(&self.body).unwrap_or_default();
@@ -31,14 +31,14 @@ impl Sent {
 
 /// An answer.
 #[derive(Debug, Clone)]
-pub(crate) struct Answer {
+pub(crate) struct CannedResponse {
     status: u16,
     headers: Vec<(String, String)>,
     body: Vec<u8>,
     is_cut: bool,
 }
 
-impl Answer {
+impl CannedResponse {
     pub(crate) fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
         Self { status, headers: Vec::new(), body: body.into(), is_cut: false }
             .with("content-type", "application/json")
@@ -72,14 +72,16 @@ impl Answer {
 
 /// The upstream.
 #[derive(Clone)]
-pub(crate) struct Canned {
+pub(crate) struct CannedGraph {
     root: String,
-    sent: Arc<Mutex<Vec<Sent>>>,
+    sent: Arc<Mutex<Vec<ReceivedRequest>>>,
 }
 
-impl Canned {
+impl CannedGraph {
     /// Answers each request with what `answer` gives.
-    pub(crate) async fn start(answer: impl Fn(&Sent) -> Answer + Clone + Send + Sync + 'static) -> Self {
+    pub(crate) async fn start(
+        answer: impl Fn(&ReceivedRequest) -> CannedResponse + Clone + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let root = format!("http://{}/beta", listener.local_addr().unwrap());
         let sent = Arc::new(Mutex::new(Vec::new()));
@@ -88,7 +90,7 @@ impl Canned {
             let (head, body) = request.into_parts();
             let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
             let url = head.uri.path_and_query().unwrap().as_str().trim_start_matches("/beta").to_owned();
-            let request = Sent { method: head.method, url, body };
+            let request = ReceivedRequest { method: head.method, url, body };
             let answer = answer(&request);
             record.lock().unwrap().push(request);
             answer.response()
@@ -104,11 +106,11 @@ impl Canned {
 
     /// An impatient one: nothing is sent twice, unless Graph names the wait.
     pub(crate) async fn gateway(&self) -> Gateway {
-        self.behind(Gateway::impatient()).start().await
+        self.behind(Gateway::short_timeouts()).start().await
     }
 
     /// What was sent since the last call.
-    pub(crate) fn sent(&self) -> Vec<Sent> {
+    pub(crate) fn sent(&self) -> Vec<ReceivedRequest> {
         std::mem::take(&mut self.sent.lock().unwrap())
     }
 

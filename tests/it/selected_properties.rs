@@ -1,9 +1,9 @@
-//! `$select` on the wire: what the selection names, the key, and what filter and order need.
+//! `$select`: the selected properties, the key, and those that filter and order need.
 
 use msgraph_sandbox::DEMO_CONFIGURATION_ID;
 use serde_json::{Value, json};
 
-use crate::asked::asked;
+use crate::graph_requests::graph_requests;
 use crate::harness::Gateway;
 
 /// What was selected of each thing that was read, by its shape.
@@ -11,10 +11,12 @@ async fn selected(gateway: &Gateway, query: &str, more: Value) -> Vec<(String, S
     let status = &gateway.sandbox.device_statuses(DEMO_CONFIGURATION_ID)[0]["id"];
     let mut variables = json!({"id": DEMO_CONFIGURATION_ID, "key": status});
     variables.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    gateway.forget();
+    gateway.clear_requests();
     gateway.graphql(query, variables).await.data();
-    let select = |asked: &crate::asked::Asked| (asked.shape(), asked.option("$select").unwrap());
-    let mut selected: Vec<_> = asked(gateway).concat().iter().map(select).collect();
+    let select = |requested: &crate::graph_requests::GraphRequest| {
+        (requested.shape(), requested.option("$select").unwrap())
+    };
+    let mut selected: Vec<_> = graph_requests(gateway).concat().iter().map(select).collect();
     selected.sort_unstable();
     selected
 }

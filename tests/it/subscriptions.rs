@@ -1,4 +1,4 @@
-//! Live updates: statuses that callers add are told to subscribers, as Server-Sent Events.
+//! Subscriptions as Server-Sent Events: subscribers receive the statuses that callers add.
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use crate::add_device_status::{MUTATION, device_status, input};
 use crate::commands::Program;
 use crate::harness::{Gateway, Reply, TOKEN, connection_limits, fresh_token, http_client};
-use crate::slow_clients::{asked_with_window, connect};
+use crate::slow_clients::{connect, requests_with_window};
 
 /// What subscribers ask for.
 pub(crate) const ADDED: &str = "subscription($id: ID!) { deviceStatusAdded(configurationId: $id) {
@@ -113,7 +113,7 @@ async fn ask(
 }
 
 /// How many requests Graph was sent with a token.
-pub(crate) fn asked_with(gateway: &Gateway, token: &str) -> usize {
+pub(crate) fn requests_with_token(gateway: &Gateway, token: &str) -> usize {
     let bearer = format!("Bearer {token}");
     gateway.sent().iter().filter(|sent| sent.header("authorization") == Some(&bearer)).count()
 }
@@ -125,9 +125,9 @@ async fn subscribe(gateway: &Gateway, token: &str, query: &str) -> Events {
 
 /// The same with any variables.
 pub(crate) async fn subscribe_with(gateway: &Gateway, token: &str, query: &str, variables: Value) -> Events {
-    let before = asked_with(gateway, token);
+    let before = requests_with_token(gateway, token);
     let events = Events::read(ask(gateway.post(), Some(token), query, variables).await);
-    while asked_with(gateway, token) == before {
+    while requests_with_token(gateway, token) == before {
         tokio::task::yield_now().await;
     }
     events
@@ -174,7 +174,7 @@ async fn an_added_status_is_sent_to_subscribers() {
     let mut hints = subscribe(&gateway, &one, HINT).await;
     let mut whole = subscribe(&gateway, &other, ADDED).await;
     assert_eq!(hints.event().await, Event::Alive, "the stream shows that it is open");
-    gateway.forget();
+    gateway.clear_requests();
     for _ in 0..3 {
         let id = add(&gateway).await;
         assert_eq!(hints.answer().await, json!({"data": {"deviceStatusAdded": {"deviceStatusId": id}}}));
@@ -184,8 +184,8 @@ async fn an_added_status_is_sent_to_subscribers() {
         assert!(added["deviceStatus"]["configuration"]["displayName"].is_string(), "{answer}");
     }
     // Whoever selects no more than the id causes no call; the others read with their own tokens, each event anew.
-    assert_eq!(asked_with(&gateway, &one), 0);
-    assert!(asked_with(&gateway, &other) >= 3);
+    assert_eq!(requests_with_token(&gateway, &one), 0);
+    assert!(requests_with_token(&gateway, &other) >= 3);
 }
 
 #[tokio::test]
@@ -274,7 +274,7 @@ async fn event_reads_stay_within_their_budget_and_all_events_arrive() {
         let query = if number % 2 == 0 { ADDED } else { counts };
         subscribers.push(subscribe(&gateway, &fresh_token(), query).await);
     }
-    gateway.forget();
+    gateway.clear_requests();
     let refused = gateway.counter("intune_graphql_subscription_reads_refused_total").await;
     let begun = Instant::now();
     add_bulk(&gateway, STATUSES).await;
@@ -321,7 +321,7 @@ async fn authorization_checks_stay_within_the_budget_and_delay_events() {
     for _ in 0..SUBSCRIBERS {
         subscribers.push(subscribe(&gateway, &fresh_token(), HINT).await);
     }
-    gateway.forget();
+    gateway.clear_requests();
     let begun = Instant::now();
     let id = add(&gateway).await;
     for events in &mut subscribers {
@@ -358,7 +358,7 @@ async fn a_subscriber_without_read_access_gets_only_an_error() {
 
 #[tokio::test]
 async fn an_event_with_an_unreadable_status_is_an_error_and_the_stream_continues() {
-    let gateway = Gateway::impatient().start().await;
+    let gateway = Gateway::short_timeouts().start().await;
     let mut events = subscribe(&gateway, &fresh_token(), ADDED).await;
     gateway.sandbox.inject("403;method=GET;path=deviceStatuses;times=1".parse().unwrap());
     let id = add(&gateway).await;
@@ -373,7 +373,7 @@ async fn an_event_with_an_unreadable_status_is_an_error_and_the_stream_continues
 
 #[tokio::test]
 async fn a_subscriber_who_loses_read_access_gets_no_more_events() {
-    let gateway = Gateway::impatient().api(|api| api.subscription_recheck = Duration::ZERO).start().await;
+    let gateway = Gateway::short_timeouts().api(|api| api.subscription_recheck = Duration::ZERO).start().await;
     let mut events = subscribe(&gateway, &fresh_token(), HINT).await;
     let id = add(&gateway).await;
     assert_eq!(events.answer().await["data"]["deviceStatusAdded"]["deviceStatusId"], id);
@@ -511,8 +511,8 @@ async fn one_caller_gets_only_its_share_of_subscriptions() {
     subscribe(&gateway, &fresh_token(), HINT).await;
 }
 
-/// A gateway that gives a request little time, and a client that takes an answer too.
-pub(crate) async fn hasty() -> Gateway {
+/// A gateway with short timeouts.
+pub(crate) async fn short_timeouts() -> Gateway {
     let gateway = Gateway::builder().settings(|settings| {
         settings.request_timeout = Duration::from_millis(500);
         settings.connections = ConnectionLimits {
@@ -527,7 +527,7 @@ pub(crate) async fn hasty() -> Gateway {
 
 #[tokio::test]
 async fn an_event_stream_continues_beyond_all_timeouts() {
-    let gateway = hasty().await;
+    let gateway = short_timeouts().await;
     for version in ["HTTP/1.1", "HTTP/2.0"] {
         let client = match version {
             "HTTP/2.0" => http_client().http2_prior_knowledge(),
@@ -550,7 +550,7 @@ async fn an_event_stream_continues_beyond_all_timeouts() {
 
 #[tokio::test]
 async fn an_unread_event_stream_is_closed() {
-    let gateway = hasty().await;
+    let gateway = short_timeouts().await;
     let path = "/graphql?query=subscription{deviceStatusAdded(configurationId:%22x%22){deviceStatusId}}";
     let query = [
         &b"\x82\x86\x44"[..],
@@ -562,7 +562,7 @@ async fn an_unread_event_stream_is_closed() {
     .concat();
     // A window of no bytes: not even a sign of life can be sent.
     let mut stream = connect(&gateway).await;
-    stream.write_all(&asked_with_window(&query, 0)).await.unwrap();
+    stream.write_all(&requests_with_window(&query, 0)).await.unwrap();
     let mut said = Vec::new();
     let closed = tokio::time::timeout(Duration::from_secs(30), stream.read_to_end(&mut said)).await;
     assert!(closed.is_ok(), "it is closed");

@@ -1,4 +1,4 @@
-//! A WebSocket below its messages: the opening handshake, frames, and messages that are too large, too slow or never end.
+//! The WebSocket protocol below its messages: the upgrade, frames, and messages that are too large, too slow or never end.
 
 use std::time::Duration;
 
@@ -9,8 +9,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::harness::{Gateway, TOKEN, connection_limits, fresh_token};
-use crate::live::{HINT, add};
 use crate::slow_clients::connect;
+use crate::subscriptions::{HINT, add};
 use crate::websocket::Socket;
 
 const VERSION: &str = "Sec-WebSocket-Version: 13\r\n";

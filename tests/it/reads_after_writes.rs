@@ -1,4 +1,4 @@
-//! Mutation fields that follow a write in the same document: what they read is what the write left.
+//! Mutation fields that follow a write in the same document return the state after the write.
 
 use msgraph_sandbox::settings::IdPolicy;
 use msgraph_sandbox::{DEMO_CONFIGURATION_ID, FaultRule, Settings};
@@ -9,7 +9,7 @@ use crate::harness::Gateway;
 
 async fn added(gateway: &Gateway) -> String {
     let reply = gateway.graphql(MUTATION, input(device_status())).await;
-    gateway.forget();
+    gateway.clear_requests();
     reply.data()["addDeviceStatus"]["deviceStatusId"].as_str().unwrap().to_owned()
 }
 
@@ -50,7 +50,7 @@ async fn a_configuration_read_after_an_assign_has_the_assignment() {
 async fn a_configuration_read_after_an_update_is_current_even_if_the_response_was_lost() {
     for (fault, is_told) in [(None, true), (Some("created-204;header=none"), true), (Some("not-json"), false)]
     {
-        let gateway = Gateway::impatient().start().await;
+        let gateway = Gateway::short_timeouts().start().await;
         let (one, two) = (added(&gateway).await, added(&gateway).await);
         if let Some(fault) = fault {
             gateway.sandbox.inject(format!("{fault};method=PATCH").parse::<FaultRule>().unwrap());

@@ -1,4 +1,4 @@
-//! The state file's disk stalls, or is full: what callers are told then, and what is known once it works again.
+//! A stalled or full disk of the state file: what callers receive, and what is known after it recovers.
 
 use std::io;
 use std::ops::Bound;
@@ -15,7 +15,7 @@ use redb::{BackendError, StorageBackend};
 use serde_json::{Value, json};
 
 use crate::add_device_status::{MUTATION, device_status, input};
-use crate::bulk::{BULK, fates, numbered};
+use crate::bulk::{BULK, numbered, outcomes};
 use crate::harness::{Builder, Gateway, Reply, TOKEN};
 
 /// A disk with one file, which does what a test says.
@@ -210,7 +210,7 @@ async fn a_disconnect_while_the_key_is_stored_leaves_the_key_free() {
         disk.gateway().settings(|settings| settings.concurrency.max_concurrent_requests = 1).start().await;
     for (round, user) in ["a", "b"].into_iter().enumerate() {
         let key = format!("k{round}");
-        gateway.forget();
+        gateway.clear_requests();
         disk.stall();
         let body = json!({"query": MUTATION, "variables": keyed(&key, "a")}).to_string();
         let request = gateway.post().header("content-type", "application/json").bearer_auth(TOKEN).body(body);
@@ -245,8 +245,11 @@ async fn a_call_waits_for_a_stalled_disk_until_the_request_timeout() {
     // A part of this one is left to write.
     gateway.sandbox.inject("batch-item;item=2;status=400;times=1".parse().unwrap());
     let partly = gateway.graphql(BULK, bulk("partly", 3)).await;
-    assert_eq!(fates(partly.data()["addDeviceStatuses"]["results"].as_array().unwrap())[1], "BAD_USER_INPUT");
-    gateway.forget();
+    assert_eq!(
+        outcomes(partly.data()["addDeviceStatuses"]["results"].as_array().unwrap())[1],
+        "BAD_USER_INPUT"
+    );
+    gateway.clear_requests();
 
     disk.stall();
     for key in ["k", "k", "other"] {
@@ -264,7 +267,7 @@ async fn a_call_waits_for_a_stalled_disk_until_the_request_timeout() {
     }
     let reply = gateway.graphql(BULK, bulk("partly", 3)).await;
     let results = reply.data()["addDeviceStatuses"]["results"].as_array().unwrap();
-    assert_eq!(fates(results), ["0", "1", "2"]);
+    assert_eq!(outcomes(results), ["0", "1", "2"]);
     let replayed: Vec<&Value> = results.iter().map(|result| &result["replayed"]).collect();
     assert_eq!(replayed, [true, false, true]);
     assert_eq!(posts(&gateway), 3);
@@ -276,7 +279,7 @@ async fn a_full_disk_is_reported_and_used_again_once_it_has_space() {
     let gateway = disk.gateway().start().await;
     let before = made(&add(&gateway, "before").await).0;
     assert_eq!(readiness(&gateway).await, (StatusCode::OK, "ready\n".to_owned()));
-    gateway.forget();
+    gateway.clear_requests();
     for round in 0..3 {
         disk.set_full(true);
         for key in ["k", "k", "other"] {
@@ -298,7 +301,7 @@ async fn a_full_disk_is_reported_and_used_again_once_it_has_space() {
         for key in ["k", "other"] {
             assert!(!made(&add(&gateway, &format!("{key}{round}")).await).1);
         }
-        gateway.forget();
+        gateway.clear_requests();
     }
 }
 

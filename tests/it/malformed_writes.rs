@@ -1,4 +1,4 @@
-//! Answers to writes that are damaged, or are not what they say: what the caller is told of the write stays true.
+//! Malformed and misleading responses to writes: the reported outcome stays true.
 
 use std::sync::{Arc, Mutex};
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::add_device_status::{MUTATION, device_status, input};
 use crate::bulk::{BULK, numbered};
-use crate::canned::{Answer, Canned, utf_16};
+use crate::canned_graph::{CannedGraph, CannedResponse, utf_16};
 use crate::harness::{Gateway, Reply, fresh_token};
 
 const TYPE: &str = "#microsoft.graph.managedDeviceMobileAppConfigurationDeviceStatus";
@@ -17,21 +17,21 @@ const NAMED: &str = "mutation($input: AddDeviceStatusInput!) { addDeviceStatus(i
 
 /// An upstream whose answer to everything changes, and a gateway in front of it.
 struct Scripted {
-    upstream: Canned,
+    upstream: CannedGraph,
     gateway: Gateway,
-    answer: Arc<Mutex<Answer>>,
+    answer: Arc<Mutex<CannedResponse>>,
 }
 
 impl Scripted {
     async fn start() -> Self {
-        let answer = Arc::new(Mutex::new(Answer::new(500, "")));
+        let answer = Arc::new(Mutex::new(CannedResponse::new(500, "")));
         let shared = Arc::clone(&answer);
-        let upstream = Canned::start(move |_| shared.lock().unwrap().clone()).await;
+        let upstream = CannedGraph::start(move |_| shared.lock().unwrap().clone()).await;
         let gateway = upstream.gateway().await;
         Self { upstream, gateway, answer }
     }
 
-    async fn graphql(&self, answer: Answer, query: &str, variables: Value) -> Reply {
+    async fn graphql(&self, answer: CannedResponse, query: &str, variables: Value) -> Reply {
         self.upstream.sent();
         *self.answer.lock().unwrap() = answer;
         self.gateway.graphql_as(Some(&fresh_token()), query, variables).await
@@ -65,14 +65,15 @@ async fn a_create_that_the_service_abandoned_is_not_resent_for_any_body() {
         (utf_16(plain, u16::to_le_bytes), "The ? gave up"),
         (utf_16(plain, u16::to_be_bytes), "The ? gave up"),
     ] {
-        let answer = Answer::new(503, body).with("retry-after", "0");
+        let answer = CannedResponse::new(503, body).with("retry-after", "0");
         let reply = scripted.graphql(answer, MUTATION, input(device_status())).await;
         assert_eq!(outcome(&reply), ("OUTCOME_UNKNOWN", "UNKNOWN"), "{message}");
         assert_eq!(reply.error()["extensions"]["graph"]["code"], "CancelledOnServiceTimeout");
         assert_eq!(scripted.posts(), 1, "{message}");
         // The same words of a refusal are passed on.
         let refusal = plain.replace("CancelledOnServiceTimeout", "Forbidden");
-        let reply = scripted.graphql(Answer::new(403, refusal), MUTATION, input(device_status())).await;
+        let reply =
+            scripted.graphql(CannedResponse::new(403, refusal), MUTATION, input(device_status())).await;
         assert!(reply.error()["message"].as_str().unwrap().contains("gave up"));
     }
     for body in [
@@ -82,7 +83,7 @@ async fn a_create_that_the_service_abandoned_is_not_resent_for_any_body() {
         json!({"error": {"code": "UnknownError", "message": json!({"Message": "x",
             "CustomApiErrorPhrase": "CancelledOnServiceTimeout"}).to_string()}}),
     ] {
-        let answer = Answer::new(503, body.to_string()).with("retry-after", "0");
+        let answer = CannedResponse::new(503, body.to_string()).with("retry-after", "0");
         let reply = scripted.graphql(answer, MUTATION, input(device_status())).await;
         assert_eq!((outcome(&reply), scripted.posts()), (("OUTCOME_UNKNOWN", "UNKNOWN"), 1), "{body}");
     }
@@ -93,16 +94,19 @@ async fn a_temporary_rejection_counts_only_if_its_body_is_readable() {
     let scripted = Scripted::start().await;
     let unavailable = r#"{"error":{"code":"ServiceUnavailable","message":"Later"}}"#;
     for (answer, believed) in [
-        (Answer::new(503, ""), true),
-        (Answer::new(503, unavailable), true),
-        (Answer::new(503, format!("\u{feff}{unavailable}\0")), true),
-        (Answer::new(503, utf_16(unavailable, u16::to_le_bytes)), true),
-        (Answer::new(503, "{}"), true),
-        (Answer::new(503, "<html>Service Unavailable</html>").with("content-type", "text/html"), false),
-        (Answer::new(503, "Service Unavailable"), false),
-        (Answer::new(503, &unavailable.as_bytes()[..30]), false),
-        (Answer::new(503, unavailable).cut(), false),
-        (Answer::new(503, "").cut(), false),
+        (CannedResponse::new(503, ""), true),
+        (CannedResponse::new(503, unavailable), true),
+        (CannedResponse::new(503, format!("\u{feff}{unavailable}\0")), true),
+        (CannedResponse::new(503, utf_16(unavailable, u16::to_le_bytes)), true),
+        (CannedResponse::new(503, "{}"), true),
+        (
+            CannedResponse::new(503, "<html>Service Unavailable</html>").with("content-type", "text/html"),
+            false,
+        ),
+        (CannedResponse::new(503, "Service Unavailable"), false),
+        (CannedResponse::new(503, &unavailable.as_bytes()[..30]), false),
+        (CannedResponse::new(503, unavailable).cut(), false),
+        (CannedResponse::new(503, "").cut(), false),
     ] {
         let answer = answer.with("retry-after", "5");
         let reply = scripted.graphql(answer.clone(), MUTATION, input(device_status())).await;
@@ -111,7 +115,7 @@ async fn a_temporary_rejection_counts_only_if_its_body_is_readable() {
         assert_eq!((outcome(&reply), scripted.posts()), (expected, 1), "{answer:?}");
     }
     // A 429 is one whatever its body is.
-    let answer = Answer::new(429, "<html>").with("retry-after", "5");
+    let answer = CannedResponse::new(429, "<html>").with("retry-after", "5");
     let reply = scripted.graphql(answer, MUTATION, input(device_status())).await;
     assert_eq!(outcome(&reply), ("THROTTLED", "REJECTED"));
 }
@@ -146,7 +150,8 @@ async fn a_truncated_rejection_is_unknown_and_the_create_is_not_resent() {
         r#"{"Error":5}"#,
         r#"{"error":{},"error":5}"#,
     ] {
-        let answer = Answer::new(503, body).with("retry-after", "0").with("content-type", "text/plain");
+        let answer =
+            CannedResponse::new(503, body).with("retry-after", "0").with("content-type", "text/plain");
         let reply = scripted.graphql(answer, MUTATION, input(device_status())).await;
         assert_eq!((outcome(&reply), scripted.posts()), (("OUTCOME_UNKNOWN", "UNKNOWN"), 1), "{body}");
     }
@@ -159,7 +164,7 @@ async fn a_truncated_rejection_is_unknown_and_the_create_is_not_resent() {
         r#"{"error":{"code":"ServiceUnavailable","wait":1e999}}"#,
         "{\"error\":{}}\r\n<!-- proxy-7 -->",
     ] {
-        let answer = Answer::new(503, body).with("retry-after", "5");
+        let answer = CannedResponse::new(503, body).with("retry-after", "5");
         let reply = scripted.graphql(answer, MUTATION, input(device_status())).await;
         assert_eq!(outcome(&reply), ("UPSTREAM_UNAVAILABLE", "REJECTED"), "{body}");
     }
@@ -172,20 +177,20 @@ async fn a_batch_item_is_rejected_only_by_an_object_or_an_empty_body() {
     let refused = Arc::new(Mutex::new((TEXT, None)));
     let shared = Arc::clone(&refused);
     // The second item is refused once, and then everything is created.
-    let upstream = Canned::start(move |sent| {
+    let upstream = CannedGraph::start(move |sent| {
         if sent.method != Method::POST {
-            return Answer::new(200, json!({"id": DEMO_CONFIGURATION_ID}).to_string());
+            return CannedResponse::new(200, json!({"id": DEMO_CONFIGURATION_ID}).to_string());
         }
         let item = |id: usize| json!({"id": id.to_string(), "status": 201, "body": {"id": format!("k{id}")}});
         let mut items: Vec<_> = (0..sent.items()).map(item).collect();
         if items.is_empty() {
-            return Answer::new(201, json!({"id": "again"}).to_string());
+            return CannedResponse::new(201, json!({"id": "again"}).to_string());
         }
         let (content_type, body) = shared.lock().unwrap().clone();
         items[1] =
             json!({"id": "1", "status": 503, "headers": {"Retry-After": "0", "Content-Type": content_type}});
         items[1].as_object_mut().unwrap().extend(body.map(|body: Value| ("body".to_owned(), body)));
-        Answer::new(200, json!({ "responses": items }).to_string())
+        CannedResponse::new(200, json!({ "responses": items }).to_string())
     })
     .await;
     let gateway = upstream.gateway().await;
@@ -242,29 +247,32 @@ async fn an_unreadable_batch_response_leaves_all_outcomes_unknown() {
     let scripted = Scripted::start().await;
     let cut = r#"{"responses":[{"id":"0","status":201,"body":{"id":"a"}},{"id":"1","sta"#;
     for answer in [
-        Answer::new(200, ""),
-        Answer::new(201, ""),
-        Answer::new(202, ""),
-        Answer::new(204, ""),
-        Answer::new(206, cut),
-        Answer::new(200, cut),
-        Answer::new(201, cut),
-        Answer::new(201, cut).cut(),
-        Answer::new(200, "<html>").with("content-type", "text/html"),
-        Answer::new(201, "null"),
-        Answer::new(201, "[]"),
-        Answer::new(201, "{}"),
-        Answer::new(201, r#"{"id":"a"}"#),
-        Answer::new(201, r#"{"responses":null}"#),
-        Answer::new(201, r#"{"responses":{}}"#),
-        Answer::new(201, r#"{"responses":[]}"#),
-        Answer::new(201, r#"{"responses":[null,{"id":"9","status":201}]}"#),
-        Answer::new(201, r#"{"responses":[{"id":"0"},{"id":"1","status":null},{"id":"2","status":"x"}]}"#),
-        Answer::new(
+        CannedResponse::new(200, ""),
+        CannedResponse::new(201, ""),
+        CannedResponse::new(202, ""),
+        CannedResponse::new(204, ""),
+        CannedResponse::new(206, cut),
+        CannedResponse::new(200, cut),
+        CannedResponse::new(201, cut),
+        CannedResponse::new(201, cut).cut(),
+        CannedResponse::new(200, "<html>").with("content-type", "text/html"),
+        CannedResponse::new(201, "null"),
+        CannedResponse::new(201, "[]"),
+        CannedResponse::new(201, "{}"),
+        CannedResponse::new(201, r#"{"id":"a"}"#),
+        CannedResponse::new(201, r#"{"responses":null}"#),
+        CannedResponse::new(201, r#"{"responses":{}}"#),
+        CannedResponse::new(201, r#"{"responses":[]}"#),
+        CannedResponse::new(201, r#"{"responses":[null,{"id":"9","status":201}]}"#),
+        CannedResponse::new(
+            201,
+            r#"{"responses":[{"id":"0"},{"id":"1","status":null},{"id":"2","status":"x"}]}"#,
+        ),
+        CannedResponse::new(
             200,
             r#"{"responses":[{"id":"0","status":100},{"id":"1","status":302},{"id":"2","status":200}]}"#,
         ),
-        Answer::new(
+        CannedResponse::new(
             200,
             r#"{"responses":[{"id":"0","status":202},{"id":"1","status":600},{"id":"2","status":500}]}"#,
         ),
@@ -288,7 +296,8 @@ async fn an_unreadable_batch_response_leaves_all_outcomes_unknown() {
             assert_eq!(scripted.posts(), 1, "{answer:?}");
             if key.is_some() {
                 // Graph lets the caller read the configuration; nothing else is known by then either.
-                let configuration = Answer::new(200, json!({"id": DEMO_CONFIGURATION_ID}).to_string());
+                let configuration =
+                    CannedResponse::new(200, json!({"id": DEMO_CONFIGURATION_ID}).to_string());
                 let reply = scripted.graphql(configuration, BULK, variables).await;
                 assert_eq!((outcomes(&reply), scripted.posts()), (unknown, 0), "{answer:?}");
             }
@@ -309,7 +318,8 @@ async fn each_batch_item_is_classified_by_its_own_response() {
         {"Id": "6", "Status": 429, "Headers": {"retry-after": [7]}, "Body": {}},
     ]});
     let input = json!({"configurationId": DEMO_CONFIGURATION_ID, "deviceStatuses": numbered(7)});
-    let reply = scripted.graphql(Answer::new(200, items.to_string()), BULK, json!({ "input": input })).await;
+    let reply =
+        scripted.graphql(CannedResponse::new(200, items.to_string()), BULK, json!({ "input": input })).await;
     let results = reply.data()["addDeviceStatuses"]["results"].as_array().unwrap();
     assert_eq!(results[0]["deviceStatus"]["userName"], "0");
     let outcomes: Vec<_> =
@@ -341,8 +351,9 @@ async fn only_the_created_object_counts_as_success() {
             format!("\u{feff}{}\0 ", created(json!({}))),
             r#"{"id":"a"}"#.to_owned(),
         ] {
-            let reply =
-                scripted.graphql(Answer::new(status, body.clone()), NAMED, input(device_status())).await;
+            let reply = scripted
+                .graphql(CannedResponse::new(status, body.clone()), NAMED, input(device_status()))
+                .await;
             assert_eq!(reply.data()["addDeviceStatus"]["deviceStatus"]["graphId"], "a", "{status} {body}");
         }
         for body in [
@@ -355,7 +366,7 @@ async fn only_the_created_object_counts_as_success() {
             json!({"id": "portal", "url": "https://portal.example/login", "title": "Sign in"}).to_string(),
         ] {
             let location = scripted.upstream.url("/deviceAppManagement/x");
-            let answer = Answer::new(status, body.clone()).with("location", &location);
+            let answer = CannedResponse::new(status, body.clone()).with("location", &location);
             let reply = scripted.graphql(answer, NAMED, input(device_status())).await;
             assert_eq!(outcome(&reply), ("OUTCOME_UNKNOWN", "UNKNOWN"), "{status} {body}");
             assert_eq!(scripted.posts(), 1);
@@ -363,25 +374,26 @@ async fn only_the_created_object_counts_as_success() {
     }
     let portal = json!({"id": "portal", "status": "login", "url": "https://portal.example"}).to_string();
     for (answer, expected) in [
-        (Answer::new(200, portal), "UNKNOWN"),
-        (Answer::new(200, error.to_string()), "UNKNOWN"),
-        (Answer::new(200, r#"{"id":7}"#), "UNKNOWN"),
-        (Answer::new(200, ""), "UNKNOWN"),
-        (Answer::new(202, ""), "UNKNOWN"),
-        (Answer::new(205, ""), "UNKNOWN"),
-        (Answer::new(201, r#"{"id":""}"#), "APPLIED"),
-        (Answer::new(201, r#"{"id":".."}"#), "APPLIED"),
-        (Answer::new(201, r#"{"id":"a\ud800"}"#), "APPLIED"),
-        (Answer::new(201, r#"{"id":"a","id":"b"}"#), "APPLIED"),
-        (Answer::new(201, "<html>"), "APPLIED"),
-        (Answer::new(204, ""), "APPLIED"),
+        (CannedResponse::new(200, portal), "UNKNOWN"),
+        (CannedResponse::new(200, error.to_string()), "UNKNOWN"),
+        (CannedResponse::new(200, r#"{"id":7}"#), "UNKNOWN"),
+        (CannedResponse::new(200, ""), "UNKNOWN"),
+        (CannedResponse::new(202, ""), "UNKNOWN"),
+        (CannedResponse::new(205, ""), "UNKNOWN"),
+        (CannedResponse::new(201, r#"{"id":""}"#), "APPLIED"),
+        (CannedResponse::new(201, r#"{"id":".."}"#), "APPLIED"),
+        (CannedResponse::new(201, r#"{"id":"a\ud800"}"#), "APPLIED"),
+        (CannedResponse::new(201, r#"{"id":"a","id":"b"}"#), "APPLIED"),
+        (CannedResponse::new(201, "<html>"), "APPLIED"),
+        (CannedResponse::new(204, ""), "APPLIED"),
     ] {
         let reply = scripted.graphql(answer.clone(), NAMED, input(device_status())).await;
         assert_eq!(outcome(&reply).1, expected, "{answer:?}");
     }
     for status in [202, 203, 206] {
-        let reply =
-            scripted.graphql(Answer::new(status, created(json!({}))), NAMED, input(device_status())).await;
+        let reply = scripted
+            .graphql(CannedResponse::new(status, created(json!({}))), NAMED, input(device_status()))
+            .await;
         assert_eq!(reply.data()["addDeviceStatus"]["deviceStatus"]["graphId"], "a", "{status}");
     }
 }
@@ -395,7 +407,7 @@ async fn a_created_object_is_returned_without_its_unreadable_value() {
         (r#""userName":"u","userName":"v","platform":8"#, "userName", json!(null)),
     ] {
         let body = format!(r#"{{"id":"a",{members}}}"#);
-        let reply = scripted.graphql(Answer::new(201, body), NAMED, input(device_status())).await;
+        let reply = scripted.graphql(CannedResponse::new(201, body), NAMED, input(device_status())).await;
         let payload = &reply.json["data"]["addDeviceStatus"];
         assert!(payload["deviceStatusId"].is_string(), "{members}");
         assert_eq!(
@@ -407,7 +419,7 @@ async fn a_created_object_is_returned_without_its_unreadable_value() {
         assert_eq!(reply.error()["path"], json!(["addDeviceStatus", "deviceStatus", field]));
     }
     let body = r#"{"id":"a","userName":"b\ud800","Platform":8.0}"#;
-    let reply = scripted.graphql(Answer::new(201, body), NAMED, input(device_status())).await;
+    let reply = scripted.graphql(CannedResponse::new(201, body), NAMED, input(device_status())).await;
     let status = &reply.data()["addDeviceStatus"]["deviceStatus"];
     assert_eq!((&status["userName"], &status["platform"]), (&json!("b\u{fffd}"), &json!(8)));
 }
@@ -418,7 +430,8 @@ async fn a_number_out_of_range_in_a_write_response_is_an_error_of_its_field_only
     let digits = "9".repeat(400);
     for number in ["1e999", "-1e999", &digits, &format!("-{digits}.5")] {
         let object = format!(r#"{{"id":"a","userName":"u","platform":{number},"new":[{number}]}}"#);
-        let reply = scripted.graphql(Answer::new(201, object.clone()), NAMED, input(device_status())).await;
+        let reply =
+            scripted.graphql(CannedResponse::new(201, object.clone()), NAMED, input(device_status())).await;
         let payload = &reply.json["data"]["addDeviceStatus"];
         assert!(payload["deviceStatusId"].is_string(), "{number}");
         assert_eq!(payload["deviceStatus"], json!({"graphId": "a", "userName": "u", "platform": null}));
@@ -433,7 +446,7 @@ async fn a_number_out_of_range_in_a_write_response_is_an_error_of_its_field_only
             json!({"input": {"configurationId": DEMO_CONFIGURATION_ID, "deviceStatuses": numbered(2)}});
         let query = "mutation($input: AddDeviceStatusesInput!) { addDeviceStatuses(input: $input) {
             results { error { code } deviceStatus { graphId userName platform } } } }";
-        let reply = scripted.graphql(Answer::new(200, batch), query, bulk).await;
+        let reply = scripted.graphql(CannedResponse::new(200, batch), query, bulk).await;
         let results = &reply.json["data"]["addDeviceStatuses"]["results"];
         let expected = json!([
             {"error": null, "deviceStatus": {"graphId": "a", "userName": "u", "platform": null}},
@@ -448,7 +461,8 @@ async fn a_number_out_of_range_in_a_write_response_is_an_error_of_its_field_only
         let update =
             "mutation($id: ID!) { updateDeviceStatus(input: {id: $id, deviceStatus: {platform: 3}}) {
             deviceStatus { graphId userName platform } } }";
-        let reply = scripted.graphql(Answer::new(200, object), update, json!({"id": "ig~1.s.YQ.YQ"})).await;
+        let reply =
+            scripted.graphql(CannedResponse::new(200, object), update, json!({"id": "ig~1.s.YQ.YQ"})).await;
         let status = &reply.json["data"]["updateDeviceStatus"]["deviceStatus"];
         assert_eq!(*status, json!({"graphId": "a", "userName": "u", "platform": null}), "{number}");
         assert_eq!(reply.error()["path"], json!(["updateDeviceStatus", "deviceStatus", "platform"]));
@@ -467,24 +481,25 @@ async fn an_html_page_is_not_a_successful_delete_or_assign() {
             configuration { displayName } } }";
     let variables = || json!({"id": DEMO_CONFIGURATION_ID});
     for answer in [
-        Answer::new(200, "<html>Sign in</html>").with("content-type", "text/html"),
-        Answer::new(200, r#"{"id":"portal","url":"https://portal.example"}"#),
-        Answer::new(200, r#"{"error":{"code":"x"},"@odata.context":"y"}"#),
-        Answer::new(201, ""),
-        Answer::new(202, ""),
+        CannedResponse::new(200, "<html>Sign in</html>").with("content-type", "text/html"),
+        CannedResponse::new(200, r#"{"id":"portal","url":"https://portal.example"}"#),
+        CannedResponse::new(200, r#"{"error":{"code":"x"},"@odata.context":"y"}"#),
+        CannedResponse::new(201, ""),
+        CannedResponse::new(202, ""),
     ] {
         for query in [delete, assign, update] {
             let reply = scripted.graphql(answer.clone(), query, variables()).await;
             assert_eq!(outcome(&reply).1, "UNKNOWN", "{answer:?} {query}");
         }
     }
-    for answer in [Answer::new(204, ""), Answer::new(200, ""), Answer::new(200, "{}")] {
+    for answer in [CannedResponse::new(204, ""), CannedResponse::new(200, ""), CannedResponse::new(200, "{}")]
+    {
         scripted.graphql(answer.clone(), delete, variables()).await.data();
     }
     // An update answered with another object is none of this one.
     let other = json!({"id": uuid::Uuid::new_v4().to_string(), "displayName": "x"}).to_string();
-    let reply = scripted.graphql(Answer::new(200, other), update, variables()).await;
+    let reply = scripted.graphql(CannedResponse::new(200, other), update, variables()).await;
     assert_eq!(outcome(&reply).1, "UNKNOWN");
     let same = json!({"id": DEMO_CONFIGURATION_ID.to_uppercase(), "displayName": "x"}).to_string();
-    scripted.graphql(Answer::new(200, same), update, variables()).await.data();
+    scripted.graphql(CannedResponse::new(200, same), update, variables()).await.data();
 }

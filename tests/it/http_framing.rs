@@ -1,4 +1,4 @@
-//! What a hostile client can do below GraphQL: odd framing, half requests, floods.
+//! HTTP below GraphQL: framing, pipelining, timeouts and protocol versions.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! Answers to reads that are damaged in a part, which costs that part alone.
+//! Partly malformed responses to reads: only the malformed part fails.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use http::Method;
 use msgraph_sandbox::DEMO_CONFIGURATION_ID;
 use serde_json::{Value, json};
 
-use crate::canned::{Answer, Canned, Sent, utf_16};
+use crate::canned_graph::{CannedGraph, CannedResponse, ReceivedRequest, utf_16};
 use crate::harness::{Gateway, Reply, fresh_token};
 use crate::pagination::{Listed, list};
 
@@ -17,13 +17,13 @@ const CONFIGURATION: &str = "iosLobAppProvisioningConfiguration";
 
 /// An upstream with one list of device statuses, which `page` gives for the query of each request.
 async fn listing(
-    page: impl Fn(&Canned, &str) -> Answer + Clone + Send + Sync + 'static,
-) -> (Canned, Gateway) {
-    let own = Arc::new(std::sync::OnceLock::<Canned>::new());
+    page: impl Fn(&CannedGraph, &str) -> CannedResponse + Clone + Send + Sync + 'static,
+) -> (CannedGraph, Gateway) {
+    let own = Arc::new(std::sync::OnceLock::<CannedGraph>::new());
     let shared = Arc::clone(&own);
-    let upstream = Canned::start(move |sent: &Sent| {
+    let upstream = CannedGraph::start(move |sent: &ReceivedRequest| {
         if !sent.url.contains("/deviceStatuses") {
-            return Answer::new(200, json!({"id": DEMO_CONFIGURATION_ID}).to_string());
+            return CannedResponse::new(200, json!({"id": DEMO_CONFIGURATION_ID}).to_string());
         }
         page(shared.wait(), sent.url.split_once('?').map_or("", |(_, query)| query))
     })
@@ -34,9 +34,9 @@ async fn listing(
 }
 
 /// An upstream whose list is this body.
-async fn list_of(body: impl Into<Vec<u8>>) -> (Canned, Gateway) {
+async fn list_of(body: impl Into<Vec<u8>>) -> (CannedGraph, Gateway) {
     let body = body.into();
-    listing(move |_, _| Answer::new(200, body.clone())).await
+    listing(move |_, _| CannedResponse::new(200, body.clone())).await
 }
 
 async fn rows(gateway: &Gateway, mut variables: Value) -> Reply {
@@ -48,7 +48,7 @@ fn nodes(reply: &Reply) -> &[Value] {
     reply.json["data"][CONFIGURATION]["deviceStatuses"]["nodes"].as_array().unwrap()
 }
 
-fn link(upstream: &Canned, token: &str) -> String {
+fn link(upstream: &CannedGraph, token: &str) -> String {
     let path = format!(
         "/deviceAppManagement/iosLobAppProvisioningConfigurations/{DEMO_CONFIGURATION_ID}/deviceStatuses"
     );
@@ -94,7 +94,7 @@ async fn a_page_with_invalid_rows_is_filled_from_the_next_and_can_be_continued()
         } else {
             json!({"value": [{"id": "a"}, null, {"id": "b"}, 7], "@odata.nextLink": link(upstream, "2")})
         };
-        Answer::new(200, page.to_string())
+        CannedResponse::new(200, page.to_string())
     })
     .await;
     let page = async |arguments: Value| {
@@ -273,21 +273,25 @@ async fn a_batch_item_that_breaks_its_batch_does_not_fail_the_others() {
     for (raw, single, failed) in [
         (
             r#"{"id":"1","status":502,"body":<html>Bad Gateway</html>}"#,
-            Answer::new(200, r#"{"id":"k1"}"#),
+            CannedResponse::new(200, r#"{"id":"k1"}"#),
             None,
         ),
-        (r#"{"id":"1","status":200,"body":{"id":"k1"}"#, Answer::new(403, ""), Some("FORBIDDEN")),
-        (r#"{"id":"1","status":200,"body":{"id":"k1}"#, Answer::new(500, ""), Some("UPSTREAM_ERROR")),
+        (r#"{"id":"1","status":200,"body":{"id":"k1"}"#, CannedResponse::new(403, ""), Some("FORBIDDEN")),
+        (r#"{"id":"1","status":200,"body":{"id":"k1}"#, CannedResponse::new(500, ""), Some("UPSTREAM_ERROR")),
     ] {
-        let upstream = Canned::start(move |sent: &Sent| {
+        let upstream = CannedGraph::start(move |sent: &ReceivedRequest| {
             if sent.method == Method::POST {
                 let item = |id: usize| format!(r#"{{"id":"{id}","status":200,"body":{{"id":"k{id}"}}}}"#);
                 let items: Vec<_> =
                     (0..sent.items()).map(|id| if id == 1 { raw.to_owned() } else { item(id) }).collect();
-                return Answer::new(200, format!(r#"{{"responses":[{}]}}"#, items.join(",")));
+                return CannedResponse::new(200, format!(r#"{{"responses":[{}]}}"#, items.join(",")));
             }
             let key = sent.url.split('?').next().unwrap().rsplit('/').next().unwrap();
-            if key == "k1" { single.clone() } else { Answer::new(200, format!(r#"{{"id":"{key}"}}"#)) }
+            if key == "k1" {
+                single.clone()
+            } else {
+                CannedResponse::new(200, format!(r#"{{"id":"{key}"}}"#))
+            }
         })
         .await;
         let gateway = upstream.gateway().await;
@@ -306,9 +310,9 @@ async fn a_batch_item_that_breaks_its_batch_does_not_fail_the_others() {
 
 #[tokio::test]
 async fn reads_sent_individually_are_retried_individually() {
-    let upstream = Canned::start(|sent: &Sent| match sent.method {
-        Method::POST => Answer::new(200, r#"{"responses":["#),
-        _ => Answer::new(429, "").with("retry-after", "0"),
+    let upstream = CannedGraph::start(|sent: &ReceivedRequest| match sent.method {
+        Method::POST => CannedResponse::new(200, r#"{"responses":["#),
+        _ => CannedResponse::new(429, "").with("retry-after", "0"),
     })
     .await;
     let gateway = upstream.gateway().await;
@@ -328,7 +332,7 @@ async fn reads_sent_individually_are_retried_individually() {
 
 #[tokio::test]
 async fn a_link_that_repeats_ends_the_list_with_an_error() {
-    let page = |upstream: &Canned, row: &str, next: &str| {
+    let page = |upstream: &CannedGraph, row: &str, next: &str| {
         json!({"value": [{"id": row}], "@odata.nextLink": link(upstream, next)}).to_string()
     };
     // Where the page of a token leads; the list begins with the empty one.
@@ -342,7 +346,7 @@ async fn a_link_that_repeats_ends_the_list_with_an_error() {
             let token =
                 query.split('&').find_map(|pair| pair.strip_prefix("$skiptoken=")).unwrap_or_default();
             let next = links.iter().find(|(from, _)| *from == token).unwrap().1;
-            Answer::new(200, page(upstream, &format!("row{token}"), next))
+            CannedResponse::new(200, page(upstream, &format!("row{token}"), next))
         })
         .await;
         let reply = rows(&gateway, json!({"first": 50})).await;
@@ -396,7 +400,7 @@ async fn next_links_and_counts_are_recognized_in_every_annotation_form() {
             let link = link(upstream, "2");
             let first = format!(r#"{{{before}"value":[{{"id":"a"}}],"{name}":"{link}"}}"#);
             let is_first = !query.contains("$skiptoken=2");
-            Answer::new(200, if is_first { first } else { r#"{"value":[{"id":"b"}]}"#.to_owned() })
+            CannedResponse::new(200, if is_first { first } else { r#"{"value":[{"id":"b"}]}"#.to_owned() })
         })
         .await;
         let reply = rows(&gateway, json!({"first": 10})).await;
@@ -458,7 +462,7 @@ async fn an_unusable_next_link_ends_the_list_with_an_error_and_keeps_the_rows() 
     }
     // The same on a later page, and where a page has no rows.
     let (_upstream, gateway) = listing(|upstream, query| {
-        Answer::new(
+        CannedResponse::new(
             200,
             match query.contains("$skiptoken=2") {
                 true => json!({"value": [], "@odata.nextLink": "http://evil.example/"}).to_string(),
@@ -481,11 +485,15 @@ fn nodes_of(reply: &Reply) -> Vec<&str> {
 async fn a_row_is_not_reported_absent_if_its_list_is_incomplete() {
     const NODE: &str = "query($id: ID!) { node(id: $id) { id } }";
     for (link, code) in [("null", None), (r#""http://evil.example/""#, Some("UPSTREAM_NOT_SUPPORTED"))] {
-        let upstream = Canned::start(move |sent: &Sent| match sent.url.contains("/deviceStatuses/") {
-            true => Answer::new(400, r#"{"error":{"code":"No method match route template"}}"#),
-            false => Answer::new(200, format!(r#"{{"value":[{{"id":"other"}}],"@odata.nextLink":{link}}}"#)),
-        })
-        .await;
+        let upstream =
+            CannedGraph::start(move |sent: &ReceivedRequest| match sent.url.contains("/deviceStatuses/") {
+                true => CannedResponse::new(400, r#"{"error":{"code":"No method match route template"}}"#),
+                false => CannedResponse::new(
+                    200,
+                    format!(r#"{{"value":[{{"id":"other"}}],"@odata.nextLink":{link}}}"#),
+                ),
+            })
+            .await;
         let gateway = upstream.gateway().await;
         let reply = gateway.graphql_as(Some(&fresh_token()), NODE, json!({"id": "ig~1.s.YQ.YQ"})).await;
         assert_eq!(reply.json["data"]["node"], json!(null));
@@ -495,7 +503,7 @@ async fn a_row_is_not_reported_absent_if_its_list_is_incomplete() {
 
 #[tokio::test]
 async fn a_count_over_32_bits_is_an_error_of_its_field() {
-    let upstream = Canned::start(|sent: &Sent| {
+    let upstream = CannedGraph::start(|sent: &ReceivedRequest| {
         let item = |(id, asked): (usize, &Value)| {
             let is_many = asked["url"].as_str().unwrap().contains("%27compliant%27");
             let count = if is_many { "99999999999" } else { "7" };
@@ -505,7 +513,7 @@ async fn a_count_over_32_bits_is_an_error_of_its_field() {
         let items = body["requests"].as_array().map(|items| items.iter().enumerate().map(item));
         let configuration = json!({"id": DEMO_CONFIGURATION_ID});
         let answer = items.map(|items| json!({"responses": items.collect::<Vec<_>>()}));
-        Answer::new(200, answer.unwrap_or(configuration).to_string())
+        CannedResponse::new(200, answer.unwrap_or(configuration).to_string())
     })
     .await;
     let gateway = upstream.gateway().await;
@@ -539,11 +547,11 @@ async fn the_type_of_a_target_is_recognized_in_every_form() {
             json!({"__typename": "OtherAssignmentTarget", "odataType": "Microsoft.Graph.NewTarget"}),
         ),
     ] {
-        let upstream = Canned::start(move |sent: &Sent| {
+        let upstream = CannedGraph::start(move |sent: &ReceivedRequest| {
             let rows = json!({"value": [{"id": "a", "target": {"@odata.type": given, "groupId": "g"}}]});
             let configuration = json!({"id": DEMO_CONFIGURATION_ID});
             let is_list = sent.url.contains("ssignments");
-            Answer::new(200, if is_list { rows.to_string() } else { configuration.to_string() })
+            CannedResponse::new(200, if is_list { rows.to_string() } else { configuration.to_string() })
         })
         .await;
         let gateway = upstream.gateway().await;

@@ -1,10 +1,10 @@
-//! Filters and orders that Graph ignores without a word: rows that miss are withheld, and somebody is told.
+//! Filters and orders that Graph ignores: rows that miss the filter are withheld, and a metric counts them.
 
 use msgraph_sandbox::{self as sandbox, DEMO_CONFIGURATION_ID, Sandbox};
 use serde_json::{Value, json};
 
-use crate::asked::asked_for;
 use crate::commands::Program;
+use crate::graph_requests::requests_of_shape;
 use crate::harness::{Gateway, TOKEN};
 use crate::pagination::{Listed, gateway_of, keys, places, walk};
 
@@ -24,7 +24,7 @@ async fn page(gateway: &Gateway, first: usize, after: Value, filter: Value) -> V
 fn ignore(gateway: &Gateway, fault: &str) {
     gateway.sandbox.clear_faults();
     gateway.sandbox.inject(format!("{fault};path=deviceStatuses").parse().unwrap());
-    gateway.forget();
+    gateway.clear_requests();
 }
 
 #[tokio::test]
@@ -39,7 +39,7 @@ async fn rows_that_miss_the_filter_are_withheld_and_the_page_is_filled_from_the_
     assert!(nodes.iter().all(|node| node["platform"] == 8));
     assert_eq!((&list["totalCount"], &list["pageInfo"]["hasNextPage"]), (&Value::Null, &json!(true)));
     // Every fourth row meets the filter: five of them are in four of Graph's pages of five.
-    assert_eq!(asked_for(&gateway, "*/deviceStatuses").len(), 4);
+    assert_eq!(requests_of_shape(&gateway, "*/deviceStatuses").len(), 4);
     assert!(gateway.counter(FILTERED_ROWS).await >= before + 12);
 
     let rows = walk(&gateway, json!({"first": 7, "filter": filter})).await;
@@ -75,7 +75,7 @@ async fn an_empty_page_has_a_cursor_to_continue_from() {
     ignore(&gateway, "filter-ignored");
     let filter = json!({"platform": {"eq": 77}});
     let list = page(&gateway, 10, Value::Null, filter.clone()).await;
-    assert_eq!(asked_for(&gateway, "*/deviceStatuses").len(), 10, "the search has a bound");
+    assert_eq!(requests_of_shape(&gateway, "*/deviceStatuses").len(), 10, "the search has a bound");
     assert_eq!((&list["nodes"], &list["pageInfo"]["hasNextPage"]), (&json!([]), &json!(true)));
     let rest = page(&gateway, 10, list["pageInfo"]["endCursor"].clone(), filter).await;
     let end = json!({"hasNextPage": false, "endCursor": null});

@@ -1,4 +1,4 @@
-//! What the gateway asked of Graph, read from the sandbox's record: the items of a batch stand beside plain requests.
+//! The requests that the gateway sent to Graph, from the sandbox's record. The items of a batch count like single requests.
 
 use percent_encoding::percent_decode_str;
 
@@ -7,16 +7,16 @@ use crate::harness::Gateway;
 const ROOT: &str = "/beta";
 const CONFIGURATIONS: &str = "/deviceAppManagement/iosLobAppProvisioningConfigurations";
 
-/// One operation that Graph was asked for, by itself or as an item of a batch.
+/// A request to Graph: a single request, or an item of a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Asked {
+pub(crate) struct GraphRequest {
     /// Below the service root, as it was sent.
     pub(crate) path: String,
     /// As it was sent, without `?`.
     pub(crate) query: String,
 }
 
-impl Asked {
+impl GraphRequest {
     fn new(url: &str) -> Self {
         let (path, query) = url.split_once('?').unwrap_or((url, ""));
         Self { path: path.to_owned(), query: query.to_owned() }
@@ -43,8 +43,8 @@ impl Asked {
     }
 }
 
-/// The requests since the last [`Gateway::forget`], in their order: the one operation of each, or a batch's items.
-pub(crate) fn asked(gateway: &Gateway) -> Vec<Vec<Asked>> {
+/// The requests since the last [`Gateway::clear_requests`], in order: one request, or the items of a batch.
+pub(crate) fn graph_requests(gateway: &Gateway) -> Vec<Vec<GraphRequest>> {
     assert_eq!(gateway.sandbox.dropped_requests(), 0, "the record is too short for this test");
     let requests = gateway.sent();
     let operations = requests.iter().map(|request| {
@@ -53,20 +53,20 @@ pub(crate) fn asked(gateway: &Gateway) -> Vec<Vec<Asked>> {
             let items = request.batch_items();
             assert!((2..=20).contains(&items.len()), "a batch of {}", items.len());
             assert!(items.iter().all(|item| item["method"] == "GET"), "{items:?}");
-            return items.iter().map(|item| Asked::new(item["url"].as_str().unwrap())).collect();
+            return items.iter().map(|item| GraphRequest::new(item["url"].as_str().unwrap())).collect();
         }
         let query = request.query.clone().unwrap_or_default();
-        vec![Asked { path: path.to_owned(), query }]
+        vec![GraphRequest { path: path.to_owned(), query }]
     });
     operations.collect()
 }
 
-/// The shapes of what was asked, request by request.
-pub(crate) fn shapes(gateway: &Gateway) -> Vec<Vec<String>> {
-    asked(gateway).iter().map(|request| request.iter().map(Asked::shape).collect()).collect()
+/// The shapes of the requests, request by request.
+pub(crate) fn request_shapes(gateway: &Gateway) -> Vec<Vec<String>> {
+    graph_requests(gateway).iter().map(|request| request.iter().map(GraphRequest::shape).collect()).collect()
 }
 
-/// All operations of one shape.
-pub(crate) fn asked_for(gateway: &Gateway, shape: &str) -> Vec<Asked> {
-    asked(gateway).concat().into_iter().filter(|asked| asked.shape() == shape).collect()
+/// All requests of one shape.
+pub(crate) fn requests_of_shape(gateway: &Gateway, shape: &str) -> Vec<GraphRequest> {
+    graph_requests(gateway).concat().into_iter().filter(|requested| requested.shape() == shape).collect()
 }

@@ -1,13 +1,12 @@
 //! `idempotencyKey`: a repeated call returns the first call's object and creates nothing.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::Method;
-use intune_graphql::idempotency::{IdempotencyService, MemoryStore, Record, RecordId, Store, StoreError};
+use intune_graphql::idempotency::{IdempotencyService, MemoryStore, StoreError};
 use msgraph_sandbox::settings::{IdPolicy, Switch};
 use msgraph_sandbox::{DEMO_CONFIGURATION_ID, Settings};
 use serde_json::{Value, json};
@@ -15,6 +14,7 @@ use serde_json::{Value, json};
 use crate::add_device_status::{MUTATION, device_status, input};
 use crate::bulk::{BULK, numbered, outcomes, with_ids};
 use crate::harness::{Gateway, Reply, TOKEN, fresh_token};
+use crate::hooked_store::{StoreCall, hooked_service, immediate};
 
 fn keyed(key: &str, status: Value) -> Value {
     let mut input = input(status);
@@ -452,43 +452,16 @@ async fn a_repeat_finishes_a_bulk_call_that_a_disconnect_interrupted() {
     assert_eq!(statuses(&gateway), before + 200);
 }
 
-/// A store that fails, from its second replacement on or altogether.
-#[derive(Debug)]
-struct Failing {
-    inner: MemoryStore,
-    replacements_left: AtomicUsize,
-    is_readable: bool,
-}
-
-fn failure() -> StoreError {
-    StoreError::Unavailable(Arc::new(std::io::Error::other("the disk is gone")))
-}
-
-#[async_trait::async_trait]
-impl Store for Failing {
-    fn hash_key(&self) -> [u8; 32] {
-        self.inner.hash_key()
-    }
-
-    async fn get(&self, id: RecordId) -> Result<Option<Record>, StoreError> {
-        if self.is_readable { self.inner.get(id).await } else { Err(failure()) }
-    }
-
-    async fn replace(
-        &self,
-        id: RecordId,
-        expected: Option<u64>,
-        new: Option<Record>,
-        now: u64,
-    ) -> Result<bool, StoreError> {
-        let left = self.replacements_left.load(Ordering::Relaxed);
-        self.replacements_left.store(left.checked_sub(1).ok_or_else(failure)?, Ordering::Relaxed);
-        self.inner.replace(id, expected, new, now).await
-    }
-
-    async fn changed(&self, id: RecordId, version: u64) -> Result<(), StoreError> {
-        self.inner.changed(id, version).await
-    }
+/// A service whose store fails from the write after this many on, and in reads unless it is readable.
+fn failing_service(is_readable: bool, writes: usize) -> IdempotencyService {
+    hooked_service(move |call| {
+        let fails = match call {
+            StoreCall::Get(_) => !is_readable,
+            StoreCall::Replace(number) => number > writes,
+        };
+        let failure = || StoreError::Unavailable(Arc::new(std::io::Error::other("the disk is gone")));
+        immediate(if fails { Err(failure()) } else { Ok(()) })
+    })
 }
 
 #[tokio::test]
@@ -501,9 +474,7 @@ async fn nothing_is_sent_if_the_intent_cannot_be_stored() {
         // The lease was stored, and the intent was not.
         (true, 1, "NOT_SENT"),
     ] {
-        let inner = MemoryStore::new(10).unwrap();
-        let store = Failing { inner, replacements_left: AtomicUsize::new(replacements), is_readable };
-        let service = IdempotencyService::new(Arc::new(store), Duration::from_secs(3600));
+        let service = failing_service(is_readable, replacements);
         let gateway = Gateway::builder().api(|api| api.idempotency = service).start().await;
         let reply = add(&gateway, "k").await;
         assert_eq!(failed(&reply), ("STATE_UNAVAILABLE", outcome, true), "{is_readable} {replacements}");
@@ -516,9 +487,7 @@ async fn nothing_is_sent_if_the_intent_cannot_be_stored() {
 
 #[tokio::test]
 async fn a_result_that_cannot_be_stored_is_still_returned() {
-    let inner = MemoryStore::new(10).unwrap();
-    let store = Failing { inner, replacements_left: AtomicUsize::new(2), is_readable: true };
-    let service = IdempotencyService::new(Arc::new(store), Duration::from_secs(3600));
+    let service = failing_service(true, 2);
     let gateway = Gateway::builder()
         .api(|api| api.idempotency = service)
         .settings(|settings| settings.request_timeout = Duration::from_secs(2))

@@ -30,6 +30,7 @@ mod execution;
 mod fake_graph;
 mod gateway_process;
 mod graphiql;
+mod hooked_store;
 mod http;
 mod http_framing;
 mod idempotency;

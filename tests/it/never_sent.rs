@@ -3,11 +3,9 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use futures_util::future::join_all;
-use intune_graphql::idempotency::{IdempotencyService, MemoryStore, Record, RecordId, Store, StoreError};
+use futures_util::future::{FutureExt as _, join_all};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -16,6 +14,7 @@ use crate::bulk::BULK;
 use crate::fake_graph::{ConnectionScript, FakeGraph, Gate, Protocol, Reply as Answer, Seen};
 use crate::gateway_process::{GatewayProcess, disconnect};
 use crate::harness::{Gateway, Reply, TOKEN};
+use crate::hooked_store::{StoreCall, hooked_service};
 
 pub(crate) const READ: &str =
     "query($id: ID!) { iosLobAppProvisioningConfiguration(id: $id) { displayName } }";
@@ -41,85 +40,49 @@ pub(crate) fn failure(reply: &Reply) -> (&str, &str, bool) {
     (reply.code(), extensions["outcome"].as_str().unwrap(), extensions["retryable"].as_bool().unwrap())
 }
 
-/// Which calls of a store wait until the gate is open.
-#[derive(Debug, Clone, Copy)]
-enum Stalled {
-    /// Reads but for so many.
-    ReadsAfter(usize),
-    /// The write of this number, from 1.
-    Write(usize),
-}
-
-#[derive(Debug)]
-struct StallingStore {
-    inner: MemoryStore,
-    stalled: Stalled,
+/// A gate at which calls of the store stall.
+#[derive(Debug, Clone)]
+struct StallGate {
     gate: Gate,
-    /// How many calls have met the gate.
-    met: watch::Sender<usize>,
-    reads: AtomicUsize,
-    writes: AtomicUsize,
+    /// Number of calls that have reached the gate.
+    reached: Arc<watch::Sender<usize>>,
 }
 
-impl StallingStore {
-    fn new(stalled: Stalled) -> Arc<Self> {
-        Arc::new(Self {
-            inner: MemoryStore::new(10_000).unwrap(),
-            stalled,
-            gate: Gate::closed(),
-            met: watch::Sender::new(0),
-            reads: AtomicUsize::new(0),
-            writes: AtomicUsize::new(0),
-        })
+impl StallGate {
+    fn new() -> Self {
+        Self { gate: Gate::closed(), reached: Arc::new(watch::Sender::new(0)) }
     }
 
     async fn pass(&self) {
-        self.met.send_modify(|met| *met += 1);
+        self.reached.send_modify(|reached| *reached += 1);
         self.gate.passed().await;
     }
 
-    async fn has_stalled(&self) {
-        self.met.subscribe().wait_for(|met| *met > 0).await.unwrap();
-    }
-}
-
-#[async_trait::async_trait]
-impl Store for StallingStore {
-    fn hash_key(&self) -> [u8; 32] {
-        self.inner.hash_key()
+    async fn is_reached(&self) {
+        self.reached.subscribe().wait_for(|reached| *reached > 0).await.unwrap();
     }
 
-    async fn get(&self, id: RecordId) -> Result<Option<Record>, StoreError> {
-        let nth = self.reads.fetch_add(1, Ordering::SeqCst) + 1;
-        if matches!(self.stalled, Stalled::ReadsAfter(reads) if nth > reads) {
-            self.pass().await;
-        }
-        self.inner.get(id).await
-    }
-
-    async fn replace(
+    /// A gateway whose store stalls in these calls.
+    async fn gateway(
         &self,
-        id: RecordId,
-        expected: Option<u64>,
-        new: Option<Record>,
-        now: u64,
-    ) -> Result<bool, StoreError> {
-        let nth = self.writes.fetch_add(1, Ordering::SeqCst) + 1;
-        if matches!(self.stalled, Stalled::Write(stalled) if nth == stalled) {
-            self.pass().await;
-        }
-        self.inner.replace(id, expected, new, now).await
+        graph: &FakeGraph,
+        request_timeout: Duration,
+        stalls: impl Fn(StoreCall) -> bool + Send + Sync + 'static,
+    ) -> Gateway {
+        let gate = self.clone();
+        let service = hooked_service(move |call| {
+            let (gate, stalls) = (gate.clone(), stalls(call));
+            async move {
+                if stalls {
+                    gate.pass().await;
+                }
+                Ok(())
+            }
+            .boxed()
+        });
+        let builder = graph.gateway().settings(|settings| settings.request_timeout = request_timeout);
+        builder.api(|api| api.idempotency = service).start().await
     }
-
-    async fn changed(&self, id: RecordId, version: u64) -> Result<(), StoreError> {
-        self.inner.changed(id, version).await
-    }
-}
-
-async fn gateway(graph: &FakeGraph, store: &Arc<StallingStore>, deadline: Duration) -> Gateway {
-    let service = IdempotencyService::new(Arc::clone(store) as Arc<dyn Store>, Duration::from_secs(3600));
-    let builder = graph.gateway().settings(|settings| settings.request_timeout = deadline);
-    builder.api(|api| api.idempotency = service).start().await
 }
 
 /// The names of those of a bulk's results that have this outcome.
@@ -137,8 +100,9 @@ async fn a_bulk_that_is_cut(key: Option<&str>) {
     let graph = FakeGraph::start(Protocol::Http1).await;
     let batches = graph.hold_posts();
     // The first of the nine waits for the store, so that the document goes on after the bulk has been told.
-    let store = StallingStore::new(Stalled::ReadsAfter(usize::from(key.is_some())));
-    let gateway = gateway(&graph, &store, Duration::from_secs(1)).await;
+    let (stall, reads_before) = (StallGate::new(), usize::from(key.is_some()));
+    let stalls = move |call| matches!(call, StoreCall::Get(number) if number > reads_before);
+    let gateway = stall.gateway(&graph, Duration::from_secs(1), stalls).await;
     let mut document = "mutation($bulk: AddDeviceStatusesInput!".to_owned();
     for number in 0..9 {
         document += &format!(", $k{number}: AddDeviceStatusInput!");
@@ -155,7 +119,7 @@ async fn a_bulk_that_is_cut(key: Option<&str>) {
     let mut reply = tokio::spawn(gateway.graphql(&document, variables));
     let told = tokio::select! {
         reply = &mut reply => Some(reply.unwrap()),
-        () = store.has_stalled() => None,
+        () = stall.is_reached() => None,
         () = tokio::time::sleep(LIMIT) => panic!("the deadline ends the bulk"),
     };
     // The bulk has been told. What had been sent is answered now, which makes room for more.
@@ -168,7 +132,7 @@ async fn a_bulk_that_is_cut(key: Option<&str>) {
             gateway.graphql(READ, json!({"id": "c"})).await.data();
         }
     }
-    store.gate.open();
+    stall.gate.open();
     let told = match told {
         Some(told) => told,
         None => tokio::time::timeout(LIMIT, reply).await.unwrap().unwrap(),
@@ -206,14 +170,15 @@ async fn a_batch_whose_intent_is_not_stored_before_the_request_timeout_is_never_
     // The lease of the key is the first write, the intent the second.
     for count in [1, 30] {
         let graph = FakeGraph::start(Protocol::Http1).await;
-        let store = StallingStore::new(Stalled::Write(2));
-        let gateway = gateway(&graph, &store, Duration::from_secs(1)).await;
+        let stall = StallGate::new();
+        let gateway =
+            stall.gateway(&graph, Duration::from_secs(1), |call| call == StoreCall::Replace(2)).await;
         let reply = gateway.graphql(BULK, json!({ "input": bulk(count, Some("k")) })).await;
-        assert!(*store.met.borrow() > 0, "the intent waits");
+        assert!(*stall.reached.borrow() > 0, "the intent waits");
         let results = &reply.data()["addDeviceStatuses"]["results"];
         let not_sent = with_outcome(results, "NOT_SENT").len();
         let sent_before = graph.seen().names().len();
-        store.gate.open();
+        stall.gate.open();
         gateway.stop().await;
         assert_eq!((not_sent, graph.seen().names().len()), (count - sent_before, sent_before));
     }
@@ -222,14 +187,14 @@ async fn a_batch_whose_intent_is_not_stored_before_the_request_timeout_is_never_
 #[tokio::test]
 async fn a_create_whose_intent_is_not_stored_before_the_request_timeout_is_never_sent() {
     let graph = FakeGraph::start(Protocol::Http1).await;
-    let store = StallingStore::new(Stalled::Write(2));
-    let gateway = gateway(&graph, &store, Duration::from_secs(1)).await;
+    let stall = StallGate::new();
+    let gateway = stall.gateway(&graph, Duration::from_secs(1), |call| call == StoreCall::Replace(2)).await;
     let mut variables = named("late");
     variables["input"]["idempotencyKey"] = json!("k");
     let reply = gateway.graphql(MUTATION, variables).await;
     let (_, outcome, retryable) = failure(&reply);
     assert_eq!((outcome, retryable), ("NOT_SENT", true));
-    store.gate.open();
+    stall.gate.open();
     gateway.stop().await;
     assert_eq!(graph.seen().requests.len(), 0);
 }

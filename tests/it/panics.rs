@@ -1,12 +1,8 @@
 //! A panic fails one write with a correct outcome and nothing else, and its message is not exposed.
 
 use std::process::Command;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use http::Method;
-use intune_graphql::idempotency::{IdempotencyService, MemoryStore, Record, RecordId, Store, StoreError};
 use intune_graphql::telemetry;
 use msgraph_sandbox::DEMO_CONFIGURATION_ID;
 use serde_json::{Value, json};
@@ -14,57 +10,21 @@ use serde_json::{Value, json};
 use crate::add_device_status::{MUTATION, device_status, input};
 use crate::bulk::{BULK, numbered};
 use crate::harness::{Gateway, Reply};
+use crate::hooked_store::{StoreCall, hooked_service, immediate};
 
 const CANARY: &str = "canary-6b1f0c1e-9a53-4c86-8d3b-3c1f7cf3d0aa";
 
-/// When a store panics.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum When {
-    /// It is read, which resolvers do.
-    Read,
-    /// It is written to for the nth time. The first is the lease, of a resolver; the intent and the result are stored by
-    /// the task that creates.
-    Replaced(usize),
-}
-
-#[derive(Debug)]
-struct Panicking {
-    inner: MemoryStore,
-    when: When,
-    replaced: AtomicUsize,
-}
-
-#[async_trait::async_trait]
-impl Store for Panicking {
-    fn hash_key(&self) -> [u8; 32] {
-        self.inner.hash_key()
-    }
-
-    async fn get(&self, id: RecordId) -> Result<Option<Record>, StoreError> {
-        assert_ne!(self.when, When::Read, "{CANARY}");
-        self.inner.get(id).await
-    }
-
-    async fn replace(
-        &self,
-        id: RecordId,
-        expected: Option<u64>,
-        new: Option<Record>,
-        now: u64,
-    ) -> Result<bool, StoreError> {
-        let nth = self.replaced.fetch_add(1, Ordering::SeqCst) + 1;
-        assert_ne!(self.when, When::Replaced(nth), "{CANARY}");
-        self.inner.replace(id, expected, new, now).await
-    }
-
-    async fn changed(&self, id: RecordId, version: u64) -> Result<(), StoreError> {
-        self.inner.changed(id, version).await
-    }
-}
-
-async fn gateway(when: When) -> Gateway {
-    let store = Panicking { inner: MemoryStore::new(1000).unwrap(), when, replaced: AtomicUsize::new(0) };
-    let service = IdempotencyService::new(Arc::new(store), Duration::from_secs(3600));
+/// A gateway whose store panics in each read, or in one write. Resolvers read and acquire the lease, which is the first write. The task that
+/// creates the object stores the intent and the result.
+async fn gateway(panicking: StoreCall) -> Gateway {
+    let service = hooked_service(move |call| {
+        let panics = match panicking {
+            StoreCall::Get(_) => matches!(call, StoreCall::Get(_)),
+            StoreCall::Replace(_) => call == panicking,
+        };
+        assert!(!panics, "{CANARY}");
+        immediate(Ok(()))
+    });
     Gateway::builder().api(|api| api.idempotency = service).start().await
 }
 
@@ -95,25 +55,25 @@ fn posts(gateway: &Gateway) -> usize {
 }
 
 async fn each_panic_fails_one_write() {
-    for (when, outcome, sent) in [
+    for (call, outcome, sent) in [
         // An earlier call may have written: that cannot be asked.
-        (When::Read, "UNKNOWN", 0),
-        (When::Replaced(1), "UNKNOWN", 0),
+        (StoreCall::Get(1), "UNKNOWN", 0),
+        (StoreCall::Replace(1), "UNKNOWN", 0),
         // Nothing is sent before the intent is noted.
-        (When::Replaced(2), "NOT_SENT", 0),
-        (When::Replaced(3), "UNKNOWN", 1),
+        (StoreCall::Replace(2), "NOT_SENT", 0),
+        (StoreCall::Replace(3), "UNKNOWN", 1),
     ] {
-        let gateway = gateway(when).await;
+        let gateway = gateway(call).await;
         let reply = panicking(&gateway, MUTATION, keyed()).await;
-        assert_eq!((reply.status.as_u16(), reply.code()), (200, "INTERNAL_SERVER_ERROR"), "{when:?}");
+        assert_eq!((reply.status.as_u16(), reply.code()), (200, "INTERNAL_SERVER_ERROR"), "{call:?}");
         let extensions = &reply.error()["extensions"];
         assert_eq!((&extensions["outcome"], &extensions["retryable"]), (&json!(outcome), &json!(false)));
-        assert_eq!(posts(&gateway), sent, "{when:?}");
+        assert_eq!(posts(&gateway), sent, "{call:?}");
     }
 
     // What was created before in the same request is told.
     let reply = panicking(
-        &gateway(When::Read).await,
+        &gateway(StoreCall::Get(1)).await,
         "mutation($first: AddDeviceStatusInput!, $second: AddDeviceStatusInput!) {
             first: addDeviceStatus(input: $first) { deviceStatusId }
             second: addDeviceStatus(input: $second) { deviceStatusId } }",
@@ -126,7 +86,7 @@ async fn each_panic_fails_one_write() {
     // The first batch is under way when the second cannot be noted.
     let bulk = json!({"input": {"configurationId": DEMO_CONFIGURATION_ID, "deviceStatuses": numbered(50),
         "idempotencyKey": "k"}});
-    let reply = panicking(&gateway(When::Replaced(3)).await, BULK, bulk).await;
+    let reply = panicking(&gateway(StoreCall::Replace(3)).await, BULK, bulk).await;
     let results = reply.data()["addDeviceStatuses"]["results"].as_array().unwrap();
     for (index, result) in results.iter().enumerate() {
         let outcome = if index < 20 { "UNKNOWN" } else { "NOT_SENT" };

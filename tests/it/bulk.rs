@@ -62,10 +62,6 @@ pub(crate) fn outcomes(results: &[Value]) -> Vec<String> {
     results.iter().enumerate().map(fate).collect()
 }
 
-fn statuses(gateway: &Gateway) -> usize {
-    gateway.sandbox.device_statuses(DEMO_CONFIGURATION_ID).len()
-}
-
 fn batches(gateway: &Gateway) -> Vec<usize> {
     let mut sizes: Vec<usize> = gateway
         .sent()
@@ -77,19 +73,11 @@ fn batches(gateway: &Gateway) -> Vec<usize> {
     sizes
 }
 
-fn inject(gateway: &Gateway, faults: &[&str]) {
-    gateway.sandbox.clear_faults();
-    for fault in faults {
-        gateway.sandbox.inject(fault.parse().unwrap());
-    }
-    gateway.clear_requests();
-}
-
 #[tokio::test]
 async fn many_are_created_in_batches_of_twenty_and_their_order_is_kept() {
     let gateway = Gateway::start().await;
-    let before = statuses(&gateway);
-    inject(&gateway, &["batch-shuffled"]);
+    let before = gateway.status_count();
+    gateway.replace_faults(&["batch-shuffled"]);
     let reply = add(&gateway, numbered(45)).await;
     let expected: Vec<String> = (0..45).map(|number| number.to_string()).collect();
     assert_eq!(outcomes(results(&reply)), expected);
@@ -98,7 +86,7 @@ async fn many_are_created_in_batches_of_twenty_and_their_order_is_kept() {
     assert_eq!(payload["clientMutationId"], "m");
     assert_eq!(batches(&gateway), [5, 20, 20]);
     assert_eq!(gateway.sent().len(), 3, "nothing is read besides");
-    assert_eq!(statuses(&gateway), before + 45);
+    assert_eq!(gateway.status_count(), before + 45);
     let item = &gateway.sent()[0].batch_items()[0];
     assert_eq!(item["method"], "POST");
     let path = format!(
@@ -118,9 +106,9 @@ async fn many_are_created_in_batches_of_twenty_and_their_order_is_kept() {
 #[tokio::test]
 async fn a_bulk_accepts_zero_to_a_thousand_items() {
     let gateway = Gateway::start().await;
-    let before = statuses(&gateway);
+    let before = gateway.status_count();
     assert_eq!(results(&add(&gateway, numbered(1000)).await).len(), 1000);
-    assert_eq!(statuses(&gateway), before + 1000);
+    assert_eq!(gateway.status_count(), before + 1000);
     assert_eq!(batches(&gateway), [20; 50]);
 
     gateway.clear_requests();
@@ -152,7 +140,7 @@ async fn a_failed_item_leaves_the_others_intact() {
         ("batch-duplicate;item=2", "OUTCOME_UNKNOWN", "UNKNOWN", false),
         ("batch-malformed;item=2", "OUTCOME_UNKNOWN", "UNKNOWN", false),
     ] {
-        inject(&gateway, &[fault]);
+        gateway.replace_faults(&[fault]);
         let reply = add(&gateway, numbered(3)).await;
         assert_eq!(outcomes(results(&reply)), ["0", code, "2"], "{fault}");
         let error = &results(&reply)[1]["error"];
@@ -163,7 +151,7 @@ async fn a_failed_item_leaves_the_others_intact() {
         );
         assert_eq!(batches(&gateway), [3], "{fault}: sent once");
     }
-    inject(&gateway, &["batch-item;item=1;status=429;retry-after=60;code=TooManyRequests"]);
+    gateway.replace_faults(&["batch-item;item=1;status=429;retry-after=60;code=TooManyRequests"]);
     let reply = add(&gateway, numbered(2)).await;
     let error = &results(&reply)[0]["error"];
     assert_eq!(error["retryAfter"], 60.0);
@@ -189,12 +177,12 @@ async fn only_items_that_graph_did_not_execute_are_resent() {
         (vec!["429;retry-after=1;path=$batch;times=1"], vec![4, 4]),
         (vec!["503;retry-after=0;path=$batch;times=1"], vec![4, 4]),
     ] {
-        let before = statuses(&gateway);
-        inject(&gateway, &faults);
+        let before = gateway.status_count();
+        gateway.replace_faults(&faults);
         let reply = add(&gateway, numbered(4)).await;
         assert_eq!(outcomes(results(&reply)), ["0", "1", "2", "3"], "{faults:?}");
         assert_eq!(batches(&gateway), sizes, "{faults:?}");
-        assert_eq!(statuses(&gateway), before + 4);
+        assert_eq!(gateway.status_count(), before + 4);
     }
 }
 
@@ -204,7 +192,7 @@ async fn a_batch_with_a_lost_response_is_not_resent() {
     for fault in
         ["drop-applied;path=$batch;times=1", "504;path=$batch;times=1", "canned;text={};path=$batch;times=1"]
     {
-        inject(&gateway, &[fault]);
+        gateway.replace_faults(&[fault]);
         let reply = add(&gateway, numbered(30)).await;
         let outcomes = outcomes(results(&reply));
         let unknown = outcomes.iter().filter(|fate| *fate == "OUTCOME_UNKNOWN").count();
@@ -218,19 +206,19 @@ async fn a_batch_with_a_lost_response_is_not_resent() {
 async fn items_with_client_ids_and_lost_responses_are_read_back() {
     let settings = || Settings { ids: IdPolicy::Keep, ..Settings::default() };
     let gateway = Gateway::builder().sandbox(settings()).start().await;
-    let before = statuses(&gateway);
-    inject(&gateway, &["drop-applied;path=$batch;times=2"]);
+    let before = gateway.status_count();
+    gateway.replace_faults(&["drop-applied;path=$batch;times=2"]);
     let reply = add(&gateway, with_ids(30, "a")).await;
     let expected: Vec<String> = (0..30).map(|number| number.to_string()).collect();
     assert_eq!(outcomes(results(&reply)), expected);
-    assert_eq!(statuses(&gateway), before + 30);
+    assert_eq!(gateway.status_count(), before + 30);
 
     // Where Graph keeps ids, those that it did not do are sent again.
     let gateway = Gateway::builder().sandbox(settings()).keeps_ids().start().await;
-    inject(&gateway, &["drop-unread;path=$batch;method=POST;times=1"]);
+    gateway.replace_faults(&["drop-unread;path=$batch;method=POST;times=1"]);
     let reply = add(&gateway, with_ids(30, "b")).await;
     assert_eq!(outcomes(results(&reply)), expected);
-    assert_eq!(statuses(&gateway), before + 30);
+    assert_eq!(gateway.status_count(), before + 30);
 }
 
 #[tokio::test]
@@ -243,13 +231,13 @@ async fn items_beyond_the_throttling_window_are_left_with_a_retry_after() {
         .await;
     // The window has just begun, so that it does not end within the call.
     gateway.sandbox.advance_clock(Duration::from_secs(20));
-    let before = statuses(&gateway);
+    let before = gateway.status_count();
     let reply = add(&gateway, numbered(300)).await;
     let created = payload(&reply)["createdCount"].as_u64().unwrap();
     let left: Vec<&Value> =
         results(&reply).iter().map(|result| &result["error"]).filter(|error| !error.is_null()).collect();
     assert_eq!(created + left.len() as u64, 300);
-    assert_eq!(statuses(&gateway) as u64, before as u64 + created);
+    assert_eq!(gateway.status_count() as u64, before as u64 + created);
     assert!((100..=200).contains(&created), "{created}");
     for error in &left {
         assert_eq!((&error["code"], &error["retryable"]), (&json!("THROTTLED"), &json!(true)));
@@ -263,10 +251,10 @@ async fn items_beyond_the_throttling_window_are_left_with_a_retry_after() {
 #[tokio::test]
 async fn no_further_batch_is_sent_after_the_caller_disconnects() {
     let gateway = Gateway::start().await;
-    inject(&gateway, &["slow-first-byte;wait=1s"]);
+    gateway.replace_faults(&["slow-first-byte;wait=1s"]);
     let input = json!({"configurationId": DEMO_CONFIGURATION_ID, "deviceStatuses": numbered(400)});
     let body = json!({"query": BULK, "variables": {"input": input}}).to_string();
-    let before = statuses(&gateway);
+    let before = gateway.status_count();
     let request =
         gateway.post().header("content-type", "application/json").bearer_auth(fresh_token()).body(body);
     let caller = tokio::spawn(request.send());
@@ -275,10 +263,10 @@ async fn no_further_batch_is_sent_after_the_caller_disconnects() {
     }
     caller.abort();
     // What had been sent is done.
-    while statuses(&gateway) < before + 80 {
+    while gateway.status_count() < before + 80 {
         tokio::task::yield_now().await;
     }
-    inject(&gateway, &[]);
+    gateway.replace_faults(&[]);
     add(&gateway, numbered(21)).await;
-    assert_eq!(statuses(&gateway), before + 101);
+    assert_eq!(gateway.status_count(), before + 101);
 }

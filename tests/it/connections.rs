@@ -9,7 +9,7 @@ use crate::add_device_status::MUTATION;
 use crate::fake_graph::{ConnectionScript, FakeGraph, Gate, Protocol, Reply as Answer, Seen};
 use crate::gateway_process::GatewayProcess;
 use crate::harness::{Reply, TOKEN, fresh_token};
-use crate::never_sent::{READ, failure, named};
+use crate::never_sent::{READ, named};
 
 #[track_caller]
 fn is_read(reply: &Reply, what: &str) {
@@ -65,7 +65,7 @@ async fn a_create_on_a_hanging_connection_is_unknown_and_the_next_one_succeeds()
     graph.until("the create", |seen| seen.posts() == 1).await;
     is_read(&gateway.graphql(READ, json!({"id": "c"})).await, "while it hangs");
     gateway.graphql(MUTATION, named("next")).await.data();
-    assert_eq!(failure(&lost.await.unwrap()), ("OUTCOME_UNKNOWN", "UNKNOWN", false));
+    assert_eq!(lost.await.unwrap().failure(), ("OUTCOME_UNKNOWN", "UNKNOWN", false));
     assert_eq!(graph.seen().names(), ["lost", "next"]);
 }
 
@@ -120,7 +120,7 @@ async fn the_circuit_breaker_closes_when_a_connection_is_established() {
             .await;
         for _ in 0..5 {
             let reply = gateway.graphql(MUTATION, named("early")).await;
-            assert_eq!(failure(&reply), ("UPSTREAM_UNAVAILABLE", "NOT_SENT", true));
+            assert_eq!(reply.failure(), ("UPSTREAM_UNAVAILABLE", "NOT_SENT", true));
         }
         let answers = graph.hold_posts();
         graph.listen();
@@ -169,7 +169,7 @@ async fn the_circuit_breaker_stays_open_while_the_probes_handshake_hangs() {
         }
     };
     let reply = gateway.graphql(MUTATION, named("meanwhile")).await;
-    assert_eq!(failure(&reply), ("UPSTREAM_UNAVAILABLE", "NOT_SENT", true));
+    assert_eq!(reply.failure(), ("UPSTREAM_UNAVAILABLE", "NOT_SENT", true));
     assert!(!probe.is_finished());
     handshake.open();
     probe.await.unwrap().data();
@@ -271,7 +271,7 @@ async fn a_create_on_a_closing_connection_is_sent_once() {
         let gateway = graph.gateway().start().await;
         is_read(&gateway.graphql(READ, json!({"id": "c"})).await, "the first");
         let reply = gateway.graphql(MUTATION, named("a")).await;
-        assert_eq!(failure(&reply), ("OUTCOME_UNKNOWN", "UNKNOWN", false), "{protocol:?}");
+        assert_eq!(reply.failure(), ("OUTCOME_UNKNOWN", "UNKNOWN", false), "{protocol:?}");
         assert_eq!(graph.seen().names(), ["a"], "{protocol:?}");
     }
 }

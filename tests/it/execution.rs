@@ -6,10 +6,6 @@ use serde_json::{Value, json};
 use crate::add_device_status::{device_status, input};
 use crate::harness::Gateway;
 
-fn posts(gateway: &Gateway) -> usize {
-    gateway.sent().iter().filter(|sent| sent.method == http::Method::POST).count()
-}
-
 #[tokio::test]
 async fn a_mutation_selected_twice_is_one_post() {
     let gateway = Gateway::start().await;
@@ -28,7 +24,7 @@ async fn a_mutation_selected_twice_is_one_post() {
         let payload = &reply.data()["addDeviceStatus"];
         assert!(payload["deviceStatusId"].is_string(), "{query}");
         assert_eq!(payload["deviceStatus"], json!({"userName": "User Name value"}), "{query}");
-        assert_eq!(posts(&gateway), 1, "{query}");
+        assert_eq!(gateway.post_count(), 1, "{query}");
     }
 }
 
@@ -157,7 +153,7 @@ async fn a_failed_mutation_leaves_the_others_intact() {
     assert_eq!(reply.json["data"], json!({"a": done, "b": null, "c": done}));
     assert_eq!(reply.code(), "NOT_FOUND");
     assert_eq!(reply.error()["path"], json!(["b"]));
-    assert_eq!(posts(&gateway), 3);
+    assert_eq!(gateway.post_count(), 3);
 }
 
 #[tokio::test]

@@ -69,14 +69,10 @@ async fn until_graph_requests(gateway: &Gateway, token: &str, times: usize) {
     }
 }
 
-fn statuses(gateway: &Gateway) -> usize {
-    gateway.sandbox.device_statuses(DEMO_CONFIGURATION_ID).len()
-}
-
 #[tokio::test]
 async fn a_client_that_closes_its_sending_side_with_the_request_is_served() {
     let gateway = Gateway::start().await;
-    let before = statuses(&gateway);
+    let before = gateway.status_count();
     gateway.sandbox.inject(FaultRule::always("slow-first-byte;wait=300ms".parse().unwrap()));
     let mut stream = connect(&gateway).await;
     let id = json!({"id": DEMO_CONFIGURATION_ID});
@@ -95,7 +91,7 @@ async fn a_client_that_closes_its_sending_side_with_the_request_is_served() {
     for field in ["first", "second"] {
         assert!(created["data"][field]["deviceStatusId"].is_string(), "{created}");
     }
-    assert_eq!(statuses(&gateway), before + 2);
+    assert_eq!(gateway.status_count(), before + 2);
 }
 
 #[tokio::test]
@@ -103,7 +99,7 @@ async fn a_client_may_close_its_sending_side_soon_after_the_request() {
     let window = Duration::from_secs(60);
     let limits = ConnectionLimits { half_close_window: window, ..connection_limits() };
     let gateway = Gateway::builder().settings(|settings| settings.connections = limits).start().await;
-    let before = statuses(&gateway);
+    let before = gateway.status_count();
     let token = fresh_token();
     gateway.sandbox.inject(FaultRule::once("slow-first-byte;wait=300ms".parse().unwrap()));
     let mut stream = connect(&gateway).await;
@@ -112,13 +108,13 @@ async fn a_client_may_close_its_sending_side_soon_after_the_request() {
     stream.shutdown().await.unwrap();
     let created = response(&rest(&mut stream).await);
     assert!(created["data"]["second"]["deviceStatusId"].is_string(), "{created}");
-    assert_eq!(statuses(&gateway), before + 2);
+    assert_eq!(gateway.status_count(), before + 2);
 }
 
 #[tokio::test]
 async fn pipelined_requests_are_answered_after_the_sending_side_is_closed() {
     let gateway = Gateway::start().await;
-    let before = statuses(&gateway);
+    let before = gateway.status_count();
     gateway.sandbox.inject(FaultRule::always("slow-first-byte;wait=200ms".parse().unwrap()));
     let mut stream = connect(&gateway).await;
     let token = fresh_token();
@@ -135,13 +131,13 @@ async fn pipelined_requests_are_answered_after_the_sending_side_is_closed() {
     let parts =
         ["\"graphId\":", "\"deviceStatusId\":", "\"__typename\":\"Query\""].map(|part| said.find(part));
     assert!(parts.iter().all(Option::is_some) && parts.is_sorted(), "{said}");
-    assert_eq!(statuses(&gateway), before + 1);
+    assert_eq!(gateway.status_count(), before + 1);
 }
 
 #[tokio::test]
 async fn after_a_late_half_close_sent_writes_are_reported_and_nothing_more_is_sent() {
     let gateway = Gateway::start().await;
-    let before = statuses(&gateway);
+    let before = gateway.status_count();
     let token = fresh_token();
     gateway.sandbox.inject(FaultRule::once("slow-first-byte;wait=500ms".parse().unwrap()));
     let mut stream = connect(&gateway).await;
@@ -157,7 +153,7 @@ async fn after_a_late_half_close_sent_writes_are_reported_and_nothing_more_is_se
         (&error["path"], &extensions["outcome"], &extensions["retryable"]),
         (&json!(["second"]), &json!("NOT_SENT"), &json!(true))
     );
-    assert_eq!((statuses(&gateway), requests_with_token(&gateway, &token)), (before + 1, 1));
+    assert_eq!((gateway.status_count(), requests_with_token(&gateway, &token)), (before + 1, 1));
 }
 
 #[tokio::test]
@@ -166,7 +162,7 @@ async fn nothing_more_is_sent_after_a_disconnect() {
         let gateway = Gateway::start().await;
         let mut variables = input(device_status());
         variables["id"] = add(&gateway).await;
-        let before = statuses(&gateway);
+        let before = gateway.status_count();
         let token = fresh_token();
         gateway.sandbox.inject(FaultRule::once("slow-first-byte;wait=500ms".parse().unwrap()));
         let mut stream = connect(&gateway).await;
@@ -181,7 +177,7 @@ async fn nothing_more_is_sent_after_a_disconnect() {
         }
         drop(stream);
         // What was sent is finished.
-        while statuses(&gateway) == before {
+        while gateway.status_count() == before {
             tokio::task::yield_now().await;
         }
         // A connection that is served from start to end: by then the gateway has seen the first one's end.
@@ -189,7 +185,7 @@ async fn nothing_more_is_sent_after_a_disconnect() {
             gateway.graphql(READ, json!({"id": DEMO_CONFIGURATION_ID})).await.data();
         }
         assert_eq!(
-            (statuses(&gateway), requests_with_token(&gateway, &token)),
+            (gateway.status_count(), requests_with_token(&gateway, &token)),
             (before + 1, 1),
             "resets: {resets}"
         );
@@ -246,7 +242,7 @@ async fn a_half_close_before_the_body_is_read_counts_as_closed_with_the_request(
         // All at once, the end of the body alone, and the body alone.
         let body = bytes.windows(4).position(|part| part == b"\r\n\r\n").unwrap() + 4;
         for cut in [0, bytes.len() - 1, bytes.len() - 5, body] {
-            let before = statuses(&gateway);
+            let before = gateway.status_count();
             let mut stream = connect(&gateway).await;
             let (first, last) = bytes.split_at(cut);
             stream.write_all(first).await.unwrap();
@@ -259,7 +255,7 @@ async fn a_half_close_before_the_body_is_read_counts_as_closed_with_the_request(
             let said = said.strip_prefix("HTTP/1.1 100 Continue\r\n\r\n").unwrap_or(&said);
             let answer = response(said);
             assert_eq!(answer.get("errors"), None, "{what}, {cut}: {answer}");
-            assert_eq!(statuses(&gateway), before + creates, "{what}, {cut}");
+            assert_eq!(gateway.status_count(), before + creates, "{what}, {cut}");
         }
     }
 }
@@ -267,7 +263,7 @@ async fn a_half_close_before_the_body_is_read_counts_as_closed_with_the_request(
 #[tokio::test]
 async fn pipelined_chunked_requests_are_all_served_after_a_half_close() {
     let gateway = Gateway::start().await;
-    let before = statuses(&gateway);
+    let before = gateway.status_count();
     // Together they take longer than calls may begin after the first of them.
     gateway.sandbox.inject(FaultRule::always("slow-first-byte;wait=300ms".parse().unwrap()));
     let create = in_chunks(&request(&fresh_token(), MUTATION, &input(device_status())), 50, "", "");
@@ -276,7 +272,7 @@ async fn pipelined_chunked_requests_are_all_served_after_a_half_close() {
     stream.shutdown().await.unwrap();
     let said = rest(&mut stream).await;
     assert_eq!(said.matches("\"deviceStatusId\":\"").count(), 3, "{said}");
-    assert_eq!(statuses(&gateway), before + 3);
+    assert_eq!(gateway.status_count(), before + 3);
 }
 
 #[tokio::test]
@@ -299,7 +295,7 @@ async fn an_incomplete_request_is_rejected_and_not_executed() {
 async fn after_a_half_close_with_the_request_graph_calls_start_only_for_a_limited_time() {
     let gateway = Gateway::start().await;
     for chunked in [false, true] {
-        let before = statuses(&gateway);
+        let before = gateway.status_count();
         let token = fresh_token();
         gateway.sandbox.inject(FaultRule::once("slow-first-byte;wait=1500ms".parse().unwrap()));
         let two = two_creates(&token);
@@ -314,6 +310,6 @@ async fn after_a_half_close_with_the_request_graph_calls_start_only_for_a_limite
             (&json!(["second"]), &json!("NOT_SENT")),
             "{answer}"
         );
-        assert_eq!((statuses(&gateway), requests_with_token(&gateway, &token)), (before + 1, 1));
+        assert_eq!((gateway.status_count(), requests_with_token(&gateway, &token)), (before + 1, 1));
     }
 }

@@ -13,7 +13,7 @@ use intune_graphql::graph::{CreatePath, ServiceRoot};
 use intune_graphql::idempotency::{IdempotencyService, MemoryStore};
 use intune_graphql::schema::{ApiSettings, CursorKey};
 use intune_graphql::server;
-use msgraph_sandbox::{self as sandbox, RecordedRequest, Sandbox};
+use msgraph_sandbox::{self as sandbox, DEMO_CONFIGURATION_ID, RecordedRequest, Sandbox};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -246,6 +246,26 @@ impl Gateway {
     pub(crate) fn clear_requests(&self) {
         self.sandbox.clear_requests();
     }
+
+    /// Number of POST requests that the sandbox received.
+    pub(crate) fn post_count(&self) -> usize {
+        self.sent().iter().filter(|sent| sent.method == http::Method::POST).count()
+    }
+
+    /// Number of device statuses of the demo configuration in the sandbox.
+    pub(crate) fn status_count(&self) -> usize {
+        self.sandbox.device_statuses(DEMO_CONFIGURATION_ID).len()
+    }
+
+    /// Replaces the sandbox's fault rules, and clears its recorded requests.
+    #[track_caller]
+    pub(crate) fn replace_faults(&self, rules: &[&str]) {
+        self.sandbox.clear_faults();
+        for rule in rules {
+            self.sandbox.inject(rule.parse().unwrap());
+        }
+        self.clear_requests();
+    }
 }
 
 /// An answer of the gateway's, checked for what every answer must be.
@@ -302,6 +322,13 @@ impl Reply {
         let errors = self.json["errors"].as_array().map(Vec::as_slice).unwrap_or_default();
         let [error] = errors else { panic!("not one error: {:#}", self.json) };
         error
+    }
+
+    /// Code, outcome and `retryable` of the only error.
+    #[track_caller]
+    pub(crate) fn failure(&self) -> (&str, &str, bool) {
+        let extensions = &self.error()["extensions"];
+        (self.code(), extensions["outcome"].as_str().unwrap(), extensions["retryable"].as_bool().unwrap())
     }
 
     /// The one error's code.

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use http::Method;
 use intune_graphql::idempotency::{IdempotencyService, MemoryStore, StoreError};
 use msgraph_sandbox::settings::{IdPolicy, Switch};
 use msgraph_sandbox::{DEMO_CONFIGURATION_ID, Settings};
@@ -28,97 +27,75 @@ async fn add(gateway: &Gateway, key: &str) -> Reply {
 
 /// The object's id, and whether it was replayed.
 #[track_caller]
-fn made(reply: &Reply) -> (&str, bool) {
+fn created(reply: &Reply) -> (&str, bool) {
     let payload = &reply.data()["addDeviceStatus"];
     (payload["deviceStatusId"].as_str().unwrap(), payload["replayed"].as_bool().unwrap())
-}
-
-#[track_caller]
-fn failed(reply: &Reply) -> (&str, &str, bool) {
-    let extensions = &reply.error()["extensions"];
-    (reply.code(), extensions["outcome"].as_str().unwrap(), extensions["retryable"].as_bool().unwrap())
-}
-
-fn posts(gateway: &Gateway) -> usize {
-    gateway.sent().iter().filter(|sent| sent.method == Method::POST).count()
-}
-
-fn statuses(gateway: &Gateway) -> usize {
-    gateway.sandbox.device_statuses(DEMO_CONFIGURATION_ID).len()
-}
-
-fn inject(gateway: &Gateway, faults: &[&str]) {
-    gateway.sandbox.clear_faults();
-    for fault in faults {
-        gateway.sandbox.inject(fault.parse().unwrap());
-    }
-    gateway.clear_requests();
 }
 
 #[tokio::test]
 async fn a_replay_returns_the_first_object_read_with_the_present_token() {
     let gateway = Gateway::start().await;
     let first = add(&gateway, "k").await;
-    assert!(!made(&first).1);
+    assert!(!created(&first).1);
     gateway.clear_requests();
     let mut again = keyed("k", device_status());
     again["input"]["clientMutationId"] = json!("another");
     let second = gateway.graphql_as(Some("another-token"), MUTATION, again).await;
-    assert_eq!(made(&second), (made(&first).0, true));
+    assert_eq!(created(&second), (created(&first).0, true));
     assert_eq!(
         second.data()["addDeviceStatus"]["deviceStatus"],
         first.data()["addDeviceStatus"]["deviceStatus"]
     );
     assert_eq!(second.data()["addDeviceStatus"]["clientMutationId"], "another");
-    assert_eq!(posts(&gateway), 0);
+    assert_eq!(gateway.post_count(), 0);
     assert!(gateway.sent().iter().all(|sent| sent.header("authorization") == Some("Bearer another-token")));
 }
 
 #[tokio::test]
 async fn other_input_with_the_same_key_is_rejected() {
     let gateway = Gateway::start().await;
-    made(&add(&gateway, "k").await);
+    created(&add(&gateway, "k").await);
     for (member, value) in [("userName", json!("other")), ("platform", json!(1)), ("graphId", json!("x"))] {
         let mut status = device_status();
         status[member] = value;
         let reply = gateway.graphql(MUTATION, keyed("k", status)).await;
-        assert_eq!(failed(&reply), ("IDEMPOTENCY_KEY_REUSED", "NOT_SENT", false), "{member}");
+        assert_eq!(reply.failure(), ("IDEMPOTENCY_KEY_REUSED", "NOT_SENT", false), "{member}");
     }
-    assert_eq!(posts(&gateway), 1);
+    assert_eq!(gateway.post_count(), 1);
 }
 
 #[tokio::test]
 async fn keys_are_scoped_by_tenant_configuration_and_mutation() {
     let gateway = Gateway::start().await;
     let tenants = ["72f988bf-86f1-41af-91ab-2d7cd011db47", "82f988bf-86f1-41af-91ab-2d7cd011db47"];
-    made(&add(&gateway, "k").await);
+    created(&add(&gateway, "k").await);
     for tenant in tenants {
         let reply = gateway.graphql_as(Some(&token_of(tenant)), MUTATION, keyed("k", device_status())).await;
-        assert!(!made(&reply).1, "{tenant}");
+        assert!(!created(&reply).1, "{tenant}");
     }
     let mut other = keyed("k", device_status());
     other["input"]["configurationId"] = gateway.sandbox.configurations()[1]["id"].clone();
-    assert!(!made(&gateway.graphql(MUTATION, other).await).1);
+    assert!(!created(&gateway.graphql(MUTATION, other).await).1);
     let bulk = json!({"configurationId": DEMO_CONFIGURATION_ID, "deviceStatuses": [device_status()], "idempotencyKey": "k"});
     let reply = gateway.graphql(BULK, json!({"input": bulk})).await;
     assert_eq!(reply.data()["addDeviceStatuses"]["results"][0]["replayed"], false);
-    assert_eq!(posts(&gateway), 5);
+    assert_eq!(gateway.post_count(), 5);
 }
 
 #[tokio::test]
 async fn a_replay_requires_read_access_to_the_configuration() {
     let gateway = Gateway::start().await;
-    made(&add(&gateway, "k").await);
+    created(&add(&gateway, "k").await);
     gateway.clear_requests();
     for (token, code) in [("no-scope-token", "FORBIDDEN"), ("expired-token", "UNAUTHENTICATED")] {
         for user in ["User Name value", "other"] {
             let mut status = device_status();
             status["userName"] = json!(user);
             let reply = gateway.graphql_as(Some(token), MUTATION, keyed("k", status)).await;
-            assert_eq!(failed(&reply), (code, "UNKNOWN", false), "neither told nor denied");
+            assert_eq!(reply.failure(), (code, "UNKNOWN", false), "neither told nor denied");
         }
     }
-    assert_eq!(posts(&gateway), 0);
+    assert_eq!(gateway.post_count(), 0);
 }
 
 #[tokio::test]
@@ -127,7 +104,7 @@ async fn a_create_that_wrote_nothing_leaves_the_key_free() {
     for (index, fault) in
         ["400", "403", "409", "429", "503;retry-after=60", "429;retry-after=60"].iter().enumerate()
     {
-        inject(&gateway, &[&format!("{fault};times=1")]);
+        gateway.replace_faults(&[&format!("{fault};times=1")]);
         let token = fresh_token();
         let key = format!("k{index}");
         gateway.graphql_as(Some(&token), MUTATION, keyed(&key, device_status())).await.error();
@@ -135,7 +112,7 @@ async fn a_create_that_wrote_nothing_leaves_the_key_free() {
         let mut status = device_status();
         status["userName"] = json!("other");
         let reply = gateway.graphql(MUTATION, keyed(&key, status)).await;
-        assert!(!made(&reply).1, "{fault}");
+        assert!(!created(&reply).1, "{fault}");
     }
 }
 
@@ -143,21 +120,21 @@ async fn a_create_that_wrote_nothing_leaves_the_key_free() {
 async fn an_unknown_outcome_is_kept_and_never_resent() {
     let gateway = Gateway::start().await;
     for (index, fault) in ["504", "drop-applied", "drop-unread", "500"].into_iter().enumerate() {
-        inject(&gateway, &[&format!("{fault};times=1")]);
+        gateway.replace_faults(&[&format!("{fault};times=1")]);
         let key = format!("k{index}");
         // It may be sent again, since the key keeps it from being done twice; and it says so.
         for _ in 0..2 {
             let reply = add(&gateway, &key).await;
-            assert_eq!(failed(&reply), ("OUTCOME_UNKNOWN", "UNKNOWN", true), "{fault}");
+            assert_eq!(reply.failure(), ("OUTCOME_UNKNOWN", "UNKNOWN", true), "{fault}");
             let message = reply.error()["message"].as_str().unwrap();
             assert!(message.ends_with("Repeating the call with its key creates nothing twice."), "{message}");
         }
-        assert_eq!(posts(&gateway), 1, "{fault}");
+        assert_eq!(gateway.post_count(), 1, "{fault}");
     }
-    inject(&gateway, &["without;members=id;times=1"]);
-    assert_eq!(failed(&add(&gateway, "applied").await), ("UPSTREAM_ERROR", "APPLIED", false));
-    assert_eq!(failed(&add(&gateway, "applied").await), ("UPSTREAM_ERROR", "APPLIED", false));
-    assert_eq!(posts(&gateway), 1);
+    gateway.replace_faults(&["without;members=id;times=1"]);
+    assert_eq!(add(&gateway, "applied").await.failure(), ("UPSTREAM_ERROR", "APPLIED", false));
+    assert_eq!(add(&gateway, "applied").await.failure(), ("UPSTREAM_ERROR", "APPLIED", false));
+    assert_eq!(gateway.post_count(), 1);
 }
 
 #[tokio::test]
@@ -167,25 +144,25 @@ async fn an_unknown_outcome_with_a_graph_id_is_read_back_by_the_repeat() {
     let mut status = device_status();
     status["graphId"] = json!("mine");
     // The object is there, and at first cannot be read.
-    inject(&gateway, &["drop-applied;method=POST;times=1", "500;method=GET;times=1"]);
+    gateway.replace_faults(&["drop-applied;method=POST;times=1", "500;method=GET;times=1"]);
     let reply = gateway.graphql(MUTATION, keyed("k", status.clone())).await;
-    assert_eq!(failed(&reply), ("OUTCOME_UNKNOWN", "UNKNOWN", true));
+    assert_eq!(reply.failure(), ("OUTCOME_UNKNOWN", "UNKNOWN", true));
     let reply = gateway.graphql(MUTATION, keyed("k", status)).await;
-    assert!(made(&reply).1);
+    assert!(created(&reply).1);
     assert_eq!(reply.data()["addDeviceStatus"]["deviceStatus"]["graphId"], "mine");
-    assert_eq!(posts(&gateway), 1);
+    assert_eq!(gateway.post_count(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_concurrent_calls_create_one_object_and_all_return_it() {
     let gateway = Gateway::start().await;
-    let before = statuses(&gateway);
-    inject(&gateway, &["slow-first-byte;wait=300ms;method=POST"]);
+    let before = gateway.status_count();
+    gateway.replace_faults(&["slow-first-byte;wait=300ms;method=POST"]);
     let replies = futures_util::future::join_all((0..100).map(|_| add(&gateway, "k"))).await;
-    let first = made(&replies[0]).0.to_owned();
-    assert!(replies.iter().all(|reply| made(reply).0 == first));
-    assert_eq!(replies.iter().filter(|reply| !made(reply).1).count(), 1, "one made it");
-    assert_eq!((posts(&gateway), statuses(&gateway)), (1, before + 1));
+    let first = created(&replies[0]).0.to_owned();
+    assert!(replies.iter().all(|reply| created(reply).0 == first));
+    assert_eq!(replies.iter().filter(|reply| !created(reply).1).count(), 1, "one made it");
+    assert_eq!((gateway.post_count(), gateway.status_count()), (1, before + 1));
     for reply in &replies {
         assert_eq!(
             reply.data()["addDeviceStatus"]["deviceStatus"],
@@ -200,10 +177,10 @@ async fn a_waiter_that_times_out_first_has_an_unknown_outcome() {
         .settings(|settings| settings.request_timeout = Duration::from_millis(1500))
         .start()
         .await;
-    inject(&gateway, &["slow-first-byte;wait=4s;method=POST;times=1"]);
+    gateway.replace_faults(&["slow-first-byte;wait=4s;method=POST;times=1"]);
     let (first, second) = tokio::join!(add(&gateway, "k"), add(&gateway, "k"));
     for reply in [first, second] {
-        assert_eq!(failed(&reply), ("OUTCOME_UNKNOWN", "UNKNOWN", true));
+        assert_eq!(reply.failure(), ("OUTCOME_UNKNOWN", "UNKNOWN", true));
     }
     // The first one's answer is awaited and recorded all the same.
     let reply = loop {
@@ -211,26 +188,26 @@ async fn a_waiter_that_times_out_first_has_an_unknown_outcome() {
         if reply.json.get("errors").is_none() {
             break reply;
         }
-        assert_eq!(failed(&reply), ("OUTCOME_UNKNOWN", "UNKNOWN", true));
+        assert_eq!(reply.failure(), ("OUTCOME_UNKNOWN", "UNKNOWN", true));
     };
-    assert!(made(&reply).1);
-    assert_eq!(posts(&gateway), 1);
+    assert!(created(&reply).1);
+    assert_eq!(gateway.post_count(), 1);
 }
 
 #[tokio::test]
 async fn a_repeat_returns_the_object_of_a_disconnected_caller() {
     let gateway = Gateway::start().await;
-    inject(&gateway, &["slow-first-byte;wait=1s;method=POST;times=1"]);
+    gateway.replace_faults(&["slow-first-byte;wait=1s;method=POST;times=1"]);
     let body = json!({"query": MUTATION, "variables": keyed("k", device_status())}).to_string();
     let request = gateway.post().header("content-type", "application/json").bearer_auth(TOKEN).body(body);
     let caller = tokio::spawn(request.send());
-    while posts(&gateway) == 0 {
+    while gateway.post_count() == 0 {
         tokio::task::yield_now().await;
     }
     caller.abort();
     let reply = add(&gateway, "k").await;
-    assert!(made(&reply).1);
-    assert_eq!(posts(&gateway), 1);
+    assert!(created(&reply).1);
+    assert_eq!(gateway.post_count(), 1);
 }
 
 #[tokio::test]
@@ -238,15 +215,15 @@ async fn a_replay_whose_read_fails_returns_the_id_and_the_reads_error() {
     let gateway = Gateway::start().await;
     let first = add(&gateway, "k").await;
     let key = first.data()["addDeviceStatus"]["deviceStatus"]["graphId"].as_str().unwrap().to_owned();
-    inject(&gateway, &[&format!("403;method=GET;path=deviceStatuses/{key}")]);
+    gateway.replace_faults(&[&format!("403;method=GET;path=deviceStatuses/{key}")]);
     let query = "mutation($input: AddDeviceStatusInput!) {
         addDeviceStatus(input: $input) { deviceStatusId replayed deviceStatus { userName } } }";
     let reply = gateway.graphql(query, keyed("k", device_status())).await;
     let payload = &reply.json["data"]["addDeviceStatus"];
-    assert_eq!(payload["deviceStatusId"], made(&first).0);
+    assert_eq!(payload["deviceStatusId"], created(&first).0);
     assert_eq!((&payload["replayed"], &payload["deviceStatus"]), (&json!(true), &json!(null)));
     assert_eq!((reply.code(), &reply.error()["extensions"]["outcome"]), ("FORBIDDEN", &json!("APPLIED")));
-    assert_eq!(posts(&gateway), 0);
+    assert_eq!(gateway.post_count(), 0);
 }
 
 #[tokio::test]
@@ -254,12 +231,12 @@ async fn keys_have_1_to_255_visible_characters() {
     let gateway = Gateway::start().await;
     for key in ["", " ", "a b", "a\n", "é", &"k".repeat(256)] {
         let reply = add(&gateway, key).await;
-        assert_eq!(failed(&reply), ("BAD_USER_INPUT", "NOT_SENT", false), "{key:?}");
+        assert_eq!(reply.failure(), ("BAD_USER_INPUT", "NOT_SENT", false), "{key:?}");
         assert!(reply.error()["message"].as_str().unwrap().contains("input.idempotencyKey"));
     }
     assert!(gateway.sent().is_empty());
     for key in ["k", "~!", &"k".repeat(255)] {
-        made(&add(&gateway, key).await);
+        created(&add(&gateway, key).await);
     }
 }
 
@@ -268,10 +245,10 @@ async fn a_full_store_rejects_new_keys_and_keeps_old_ones() {
     let store = Arc::new(MemoryStore::new(1).unwrap());
     let service = IdempotencyService::new(store, Duration::from_secs(3600));
     let gateway = Gateway::builder().api(|api| api.idempotency = service).start().await;
-    made(&add(&gateway, "k").await);
-    assert_eq!(failed(&add(&gateway, "new").await), ("STATE_UNAVAILABLE", "NOT_SENT", true));
-    assert_eq!(posts(&gateway), 1);
-    assert!(made(&add(&gateway, "k").await).1);
+    created(&add(&gateway, "k").await);
+    assert_eq!(add(&gateway, "new").await.failure(), ("STATE_UNAVAILABLE", "NOT_SENT", true));
+    assert_eq!(gateway.post_count(), 1);
+    assert!(created(&add(&gateway, "k").await).1);
     gateway.graphql(MUTATION, input(device_status())).await.data();
 }
 
@@ -294,14 +271,14 @@ async fn one_tenant_cannot_fill_the_store() {
         for call in 0..10 {
             let reply = add(&call.to_string()).await;
             if call < 4 {
-                assert!(!made(&reply).1, "{call}");
+                assert!(!created(&reply).1, "{call}");
             } else {
-                assert_eq!(failed(&reply), ("STATE_UNAVAILABLE", "NOT_SENT", true), "{call}");
+                assert_eq!(reply.failure(), ("STATE_UNAVAILABLE", "NOT_SENT", true), "{call}");
             }
         }
-        assert!(made(&add("0").await).1, "what it has is known");
+        assert!(created(&add("0").await).1, "what it has is known");
     }
-    assert_eq!(posts(&gateway), 16);
+    assert_eq!(gateway.post_count(), 16);
 }
 
 #[tokio::test]
@@ -312,7 +289,7 @@ async fn rejected_calls_take_no_lasting_space_in_the_store() {
     let gateway = Gateway::short_timeouts().api(|api| api.idempotency = service).start().await;
     let call = async |key: &str| gateway.graphql(BULK, bulk(key, numbered(20))).await;
     for number in 0..20 {
-        inject(&gateway, &["403;path=$batch;times=1"]);
+        gateway.replace_faults(&["403;path=$batch;times=1"]);
         let reply = call(&format!("refused-{number}")).await;
         assert_eq!(outcomes(results(&reply)), ["FORBIDDEN"; 20], "{number}");
     }
@@ -321,13 +298,13 @@ async fn rejected_calls_take_no_lasting_space_in_the_store() {
     let refused: Vec<&str> = refused.iter().map(String::as_str).collect();
     // One of each is created; a call needs room for all of its writes for its time.
     for number in 0..=20 {
-        inject(&gateway, &refused);
+        gateway.replace_faults(&refused);
         let reply = call(&format!("partly-{number}")).await;
         assert_eq!(reply.data()["addDeviceStatuses"]["createdCount"], 1, "{number}");
     }
-    inject(&gateway, &[]);
-    assert_eq!(failed(&call("new").await), ("STATE_UNAVAILABLE", "NOT_SENT", true));
-    assert!(!made(&add(&gateway, "single").await).1);
+    gateway.replace_faults(&[]);
+    assert_eq!(call("new").await.failure(), ("STATE_UNAVAILABLE", "NOT_SENT", true));
+    assert!(!created(&add(&gateway, "single").await).1);
     // There is no room for the nineteen that are left of the first either: each is told what is known of it.
     let reply = call("partly-0").await;
     assert_eq!(outcomes(results(&reply))[..3], ["0", "STATE_UNAVAILABLE", "STATE_UNAVAILABLE"]);
@@ -354,8 +331,8 @@ async fn a_configuration_is_created_once_per_key() {
     assert_eq!((&payload(&first)["replayed"], &payload(&second)["replayed"]), (&json!(false), &json!(true)));
     assert_eq!(payload(&first)["configurationId"], payload(&second)["configurationId"]);
     assert_eq!(payload(&second)["configuration"], json!({"displayName": "a"}));
-    assert_eq!(failed(&create(TOKEN, "b").await), ("IDEMPOTENCY_KEY_REUSED", "NOT_SENT", false));
-    assert_eq!(failed(&create("no-scope-token", "b").await), ("FORBIDDEN", "UNKNOWN", false));
+    assert_eq!(create(TOKEN, "b").await.failure(), ("IDEMPOTENCY_KEY_REUSED", "NOT_SENT", false));
+    assert_eq!(create("no-scope-token", "b").await.failure(), ("FORBIDDEN", "UNKNOWN", false));
     assert_eq!(gateway.sandbox.configurations().len(), before + 1);
 }
 
@@ -370,16 +347,13 @@ fn results(reply: &Reply) -> &[Value] {
 #[tokio::test]
 async fn a_repeated_bulk_call_sends_only_the_unfinished_items() {
     let gateway = Gateway::short_timeouts().start().await;
-    let before = statuses(&gateway);
-    inject(
-        &gateway,
-        &[
-            "batch-item;item=1;status=400;times=1",
-            "batch-item;item=2;status=503;retry-after=60;times=1",
-            "batch-item;item=3;status=504;times=1",
-            "batch-item;item=4;status=500;applied=true;times=1",
-        ],
-    );
+    let before = gateway.status_count();
+    gateway.replace_faults(&[
+        "batch-item;item=1;status=400;times=1",
+        "batch-item;item=2;status=503;retry-after=60;times=1",
+        "batch-item;item=3;status=504;times=1",
+        "batch-item;item=4;status=500;applied=true;times=1",
+    ]);
     let first = gateway.graphql(BULK, bulk("k", numbered(6))).await;
     let codes = ["BAD_USER_INPUT", "UPSTREAM_UNAVAILABLE", "OUTCOME_UNKNOWN", "OUTCOME_UNKNOWN", "4", "5"];
     assert_eq!(outcomes(results(&first)), codes);
@@ -398,9 +372,9 @@ async fn a_repeated_bulk_call_sends_only_the_unfinished_items() {
         .collect();
     assert_eq!(sent[0], 2, "only what was refused: {sent:?}");
     // One was done without saying so; nothing is there twice.
-    assert_eq!(statuses(&gateway), before + 5);
+    assert_eq!(gateway.status_count(), before + 5);
     let other = gateway.graphql(BULK, bulk("k", numbered(5))).await;
-    assert_eq!(failed(&other), ("IDEMPOTENCY_KEY_REUSED", "NOT_SENT", false));
+    assert_eq!(other.failure(), ("IDEMPOTENCY_KEY_REUSED", "NOT_SENT", false));
 }
 
 #[tokio::test]
@@ -411,7 +385,7 @@ async fn a_repeated_bulk_call_continues_after_throttling() {
         .settings(|settings| settings.request_timeout = Duration::from_secs(5))
         .start()
         .await;
-    let before = statuses(&gateway);
+    let before = gateway.status_count();
     let mut calls = 0;
     let last = loop {
         calls += 1;
@@ -422,13 +396,13 @@ async fn a_repeated_bulk_call_continues_after_throttling() {
             break reply;
         }
         assert!(errors.iter().all(|error| error["code"] == "THROTTLED" && error["retryAfter"].is_number()));
-        assert_eq!(statuses(&gateway), before + 250 - errors.len());
+        assert_eq!(gateway.status_count(), before + 250 - errors.len());
         // The caller comes back when it may.
         gateway.sandbox.advance_clock(Duration::from_secs(20));
     };
     let expected: Vec<String> = (0..250).map(|number| number.to_string()).collect();
     assert_eq!(outcomes(results(&last)), expected);
-    assert_eq!(statuses(&gateway), before + 250);
+    assert_eq!(gateway.status_count(), before + 250);
     assert!((2..=4).contains(&calls), "{calls}");
 }
 
@@ -436,8 +410,8 @@ async fn a_repeated_bulk_call_continues_after_throttling() {
 async fn a_repeat_finishes_a_bulk_call_that_a_disconnect_interrupted() {
     let settings = Settings { ids: IdPolicy::Keep, ..Settings::default() };
     let gateway = Gateway::builder().sandbox(settings).start().await;
-    let before = statuses(&gateway);
-    inject(&gateway, &["slow-first-byte;wait=500ms;path=$batch"]);
+    let before = gateway.status_count();
+    gateway.replace_faults(&["slow-first-byte;wait=500ms;path=$batch"]);
     let body = json!({"query": BULK, "variables": bulk("k", with_ids(200, "x"))}).to_string();
     let request = gateway.post().header("content-type", "application/json").bearer_auth(TOKEN).body(body);
     let caller = tokio::spawn(request.send());
@@ -449,7 +423,7 @@ async fn a_repeat_finishes_a_bulk_call_that_a_disconnect_interrupted() {
     let expected: Vec<String> = (0..200).map(|number| number.to_string()).collect();
     assert_eq!(outcomes(results(&reply)), expected);
     assert!(results(&reply).iter().any(|result| result["replayed"] == true), "some had been made");
-    assert_eq!(statuses(&gateway), before + 200);
+    assert_eq!(gateway.status_count(), before + 200);
 }
 
 /// A service whose store fails from the write after this many on, and in reads unless it is readable.
@@ -477,7 +451,7 @@ async fn nothing_is_sent_if_the_intent_cannot_be_stored() {
         let service = failing_service(is_readable, replacements);
         let gateway = Gateway::builder().api(|api| api.idempotency = service).start().await;
         let reply = add(&gateway, "k").await;
-        assert_eq!(failed(&reply), ("STATE_UNAVAILABLE", outcome, true), "{is_readable} {replacements}");
+        assert_eq!(reply.failure(), ("STATE_UNAVAILABLE", outcome, true), "{is_readable} {replacements}");
         assert!(!reply.json.to_string().contains("disk"), "inner words stay inside");
         assert!(gateway.sent().is_empty());
         // Without a key nothing needs to be stored.
@@ -493,8 +467,8 @@ async fn a_result_that_cannot_be_stored_is_still_returned() {
         .settings(|settings| settings.request_timeout = Duration::from_secs(2))
         .start()
         .await;
-    assert!(!made(&add(&gateway, "k").await).1);
+    assert!(!created(&add(&gateway, "k").await).1);
     // The record says that it is under way, so that nobody sends it again.
-    assert_eq!(failed(&add(&gateway, "k").await), ("OUTCOME_UNKNOWN", "UNKNOWN", true));
-    assert_eq!(posts(&gateway), 1);
+    assert_eq!(add(&gateway, "k").await.failure(), ("OUTCOME_UNKNOWN", "UNKNOWN", true));
+    assert_eq!(gateway.post_count(), 1);
 }

@@ -13,7 +13,7 @@ use crate::add_device_status::{MUTATION, device_status, input};
 use crate::bulk::BULK;
 use crate::fake_graph::{ConnectionScript, FakeGraph, Gate, Protocol, Reply as Answer, Seen};
 use crate::gateway_process::{GatewayProcess, disconnect};
-use crate::harness::{Gateway, Reply, TOKEN};
+use crate::harness::{Gateway, TOKEN};
 use crate::hooked_store::{StoreCall, hooked_service};
 
 pub(crate) const READ: &str =
@@ -31,13 +31,6 @@ pub(crate) fn bulk(count: usize, key: Option<&str>) -> Value {
     let status = |number: usize| named(&number.to_string())["input"]["deviceStatus"].clone();
     let statuses: Vec<Value> = (0..count).map(status).collect();
     json!({"configurationId": "c", "deviceStatuses": statuses, "idempotencyKey": key})
-}
-
-/// A failed create's code, its outcome, and whether it may be repeated.
-#[track_caller]
-pub(crate) fn failure(reply: &Reply) -> (&str, &str, bool) {
-    let extensions = &reply.error()["extensions"];
-    (reply.code(), extensions["outcome"].as_str().unwrap(), extensions["retryable"].as_bool().unwrap())
 }
 
 /// A gate at which calls of the store stall.
@@ -192,7 +185,7 @@ async fn a_create_whose_intent_is_not_stored_before_the_request_timeout_is_never
     let mut variables = named("late");
     variables["input"]["idempotencyKey"] = json!("k");
     let reply = gateway.graphql(MUTATION, variables).await;
-    let (_, outcome, retryable) = failure(&reply);
+    let (_, outcome, retryable) = reply.failure();
     assert_eq!((outcome, retryable), ("NOT_SENT", true));
     stall.gate.open();
     gateway.stop().await;
@@ -252,7 +245,7 @@ async fn nothing_is_sent_if_the_request_times_out_during_the_tls_handshake() {
             gateway.graphql(TOKEN, BULK, json!({ "input": bulk(30, None) })),
         );
         let names = arrived(&graph, &handshakes, gateway).await;
-        assert_eq!(failure(&single), ("UPSTREAM_UNAVAILABLE", "NOT_SENT", true), "{protocol:?}");
+        assert_eq!(single.failure(), ("UPSTREAM_UNAVAILABLE", "NOT_SENT", true), "{protocol:?}");
         assert_eq!(with_outcome(&bulk.data()["addDeviceStatuses"]["results"], "NOT_SENT").len(), 30);
         assert_eq!(names, [""; 0], "{protocol:?}");
     }
@@ -347,7 +340,7 @@ async fn a_delete_that_waits_for_a_stream_is_not_sent_after_a_disconnect_or_time
     let told = gateway.spawn(TOKEN, DELETE, named("told"));
     gateway.until_in_flight(2).await;
     disconnect(&gone).await;
-    assert_eq!(failure(&told.await.unwrap()), ("UPSTREAM_UNAVAILABLE", "NOT_SENT", true));
+    assert_eq!(told.await.unwrap().failure(), ("UPSTREAM_UNAVAILABLE", "NOT_SENT", true));
     graph.limit_streams(1, 100);
     gateway.graphql(TOKEN, READ, json!({"id": "c"})).await.data();
     assert_eq!(gateway.stop().await, Some(0));
@@ -371,7 +364,7 @@ async fn a_create_without_an_established_connection_is_not_sent() {
             let creates: Vec<String> = (0..6).map(|number| number.to_string()).collect();
             for reply in join_all(creates.iter().map(|name| gateway.graphql(MUTATION, named(name)))).await {
                 assert_eq!(
-                    failure(&reply),
+                    reply.failure(),
                     ("UPSTREAM_UNAVAILABLE", "NOT_SENT", true),
                     "{handshake} {connect_timeout}"
                 );
@@ -431,7 +424,7 @@ async fn a_create_that_waits_for_a_connection_ends_when_the_gateway_drains() {
     gateway.terminate().await;
     for reply in replies {
         let reply = reply.await.unwrap();
-        let (_, outcome, retryable) = failure(&reply);
+        let (_, outcome, retryable) = reply.failure();
         assert_eq!((outcome, retryable), ("NOT_SENT", true));
     }
     handshakes.open();
@@ -448,7 +441,7 @@ async fn a_write_that_exceeds_the_drain_timeout_has_an_unknown_outcome() {
     let reply = gateway.spawn(TOKEN, MUTATION, named("cut off"));
     graph.until("the create", |seen| seen.posts() == 1).await;
     gateway.terminate().await;
-    assert_eq!(failure(&reply.await.unwrap()), ("OUTCOME_UNKNOWN", "UNKNOWN", false));
+    assert_eq!(reply.await.unwrap().failure(), ("OUTCOME_UNKNOWN", "UNKNOWN", false));
     assert_eq!(gateway.ended().await, Some(1), "a write was cut off");
 }
 

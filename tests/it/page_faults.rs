@@ -9,12 +9,6 @@ use crate::graph_requests::{request_shapes, requests_of_shape};
 use crate::harness::Gateway;
 use crate::pagination::{Listed, gateway_of, keys, list, one_configuration, places, range, walk};
 
-fn inject(gateway: &Gateway, fault: &str) {
-    gateway.sandbox.clear_faults();
-    gateway.clear_requests();
-    gateway.sandbox.inject(fault.parse().unwrap());
-}
-
 #[tokio::test]
 async fn a_short_page_is_filled_from_the_next() {
     let gateway = gateway_of(120).await;
@@ -28,7 +22,7 @@ async fn a_short_page_is_filled_from_the_next() {
         ("page-size;size=1000;path=deviceStatuses", 1),
         ("link-without-options;path=deviceStatuses", 1),
     ] {
-        inject(&gateway, fault);
+        gateway.replace_faults(&[fault]);
         let page = Listed::read(&gateway, json!({"first": 37})).await;
         assert_eq!(places(&keys, &page.keys), range(0..37), "{fault}");
         assert!(page.has_next(), "{fault}");
@@ -48,7 +42,7 @@ async fn a_short_page_is_filled_from_the_next() {
 #[tokio::test]
 async fn a_list_of_empty_pages_returns_a_cursor_to_continue_from() {
     let gateway = gateway_of(30).await;
-    inject(&gateway, "empty-page;path=deviceStatuses;times=10");
+    gateway.replace_faults(&["empty-page;path=deviceStatuses;times=10"]);
     let page = Listed::read(&gateway, json!({"first": 20})).await;
     assert_eq!(requests_of_shape(&gateway, "*/deviceStatuses").len(), 10);
     assert_eq!((page.keys.len(), page.has_next()), (0, true));
@@ -63,7 +57,7 @@ async fn a_cursor_is_valid_after_the_page_size_changes() {
     let page = Listed::read(&gateway, json!({"first": 500})).await;
     let after = page.cursors[480].clone();
     // Fifteen pages come before the row: more than one request reads.
-    inject(&gateway, "page-size;size=30;path=deviceStatuses");
+    gateway.replace_faults(&["page-size;size=30;path=deviceStatuses"]);
     let rest = walk(&gateway, json!({"first": 50, "after": after})).await;
     assert_eq!(places(&keys, &rest), range(481..600));
 }
@@ -81,7 +75,7 @@ async fn a_failed_page_is_an_error_and_can_be_requested_again() {
         ("canned;text={\"value\":[{}]};page=3;times=1", "UPSTREAM_ERROR"),
         ("drop-mid-answer;page=3;times=1", "UPSTREAM_ERROR"),
     ] {
-        inject(&gateway, fault);
+        gateway.replace_faults(&[fault]);
         let mut page = Listed::read(&gateway, json!({"first": 30})).await;
         page = Listed::read(&gateway, json!({"first": 30, "after": page.end()})).await;
         let reply = list(&gateway, json!({"first": 30, "after": page.end()})).await;
@@ -121,7 +115,7 @@ async fn a_next_link_to_another_location_is_never_followed() {
     ] {
         // Both where the link would be needed to fill the page and where it is only handed on.
         for fault in [format!("link-elsewhere;{part}"), format!("link-elsewhere;{part};skip=2")] {
-            inject(&gateway, &fault);
+            gateway.replace_faults(&[&fault]);
             gateway.sandbox.inject("page-size;size=10".parse().unwrap());
             let reply = list(&gateway, json!({"first": 20})).await;
             assert_eq!(reply.code(), "UPSTREAM_ERROR", "{fault}");
@@ -152,7 +146,7 @@ async fn a_next_link_to_another_location_is_never_followed() {
 async fn a_failed_list_leaves_its_siblings_intact() {
     let settings = Settings { configurations: 4, ..Settings::default() };
     let gateway = Gateway::builder().sandbox(settings).start().await;
-    inject(&gateway, &format!("403;path={DEMO_CONFIGURATION_ID}/deviceStatuses"));
+    gateway.replace_faults(&[&format!("403;path={DEMO_CONFIGURATION_ID}/deviceStatuses")]);
     let query = "{ iosLobAppProvisioningConfigurations(first: 3) { nodes { graphId
         deviceStatuses(first: 2) { nodes { id } } userStatuses(first: 1) { nodes { id } } } } }";
     let reply = gateway.graphql(query, json!({})).await;

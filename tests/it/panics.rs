@@ -2,7 +2,6 @@
 
 use std::process::Command;
 
-use http::Method;
 use intune_graphql::telemetry;
 use msgraph_sandbox::DEMO_CONFIGURATION_ID;
 use serde_json::{Value, json};
@@ -51,7 +50,7 @@ async fn panicking(gateway: &Gateway, query: &str, variables: Value) -> Reply {
 
 /// POSTs of single statuses that are not those of the ten others.
 fn posts(gateway: &Gateway) -> usize {
-    gateway.sent().iter().filter(|sent| sent.method == Method::POST).count() - 10
+    gateway.post_count() - 10
 }
 
 async fn each_panic_fails_one_write() {

@@ -14,7 +14,7 @@ use crate::fake_graph::{
     Protocol, REFUSED_STREAM, Reply as Answer,
 };
 use crate::harness::{Gateway, fresh_token};
-use crate::never_sent::{READ, bulk, failure, named};
+use crate::never_sent::{READ, bulk, named};
 
 /// How long sending again what was refused may take: there is nothing to wait for.
 const AT_ONCE: Duration = Duration::from_secs(2);
@@ -153,7 +153,7 @@ async fn a_create_whose_streams_are_always_refused_is_not_sent() {
         gateway.graphql(MUTATION, named("a")),
         gateway.graphql(BULK, json!({ "input": bulk(30, None) })),
     );
-    assert_eq!(failure(&single), ("UPSTREAM_UNAVAILABLE", "NOT_SENT", true));
+    assert_eq!(single.failure(), ("UPSTREAM_UNAVAILABLE", "NOT_SENT", true));
     let results = many.data()["addDeviceStatuses"]["results"].clone();
     assert!(
         results.as_array().unwrap().iter().all(|result| result["error"]["outcome"] == "NOT_SENT"),
@@ -202,7 +202,7 @@ async fn a_create_with_a_lost_response_is_unknown() {
         graph.script_replies(move |_| Answer::reset(code));
         let gateway = graph.gateway().start().await;
         let reply = gateway.graphql(MUTATION, named("a")).await;
-        assert_eq!(failure(&reply), ("OUTCOME_UNKNOWN", "UNKNOWN", false), "{code}");
+        assert_eq!(reply.failure(), ("OUTCOME_UNKNOWN", "UNKNOWN", false), "{code}");
         assert_eq!(graph.seen().names(), ["a"], "{code}");
     }
     for code in [NO_ERROR, ENHANCE_YOUR_CALM] {
@@ -216,7 +216,7 @@ async fn a_create_with_a_lost_response_is_unknown() {
         graph.go_away(1, streams.into_iter().max().unwrap(), code);
         graph.close(1);
         for reply in replies {
-            assert_eq!(failure(&reply.await.unwrap()), ("OUTCOME_UNKNOWN", "UNKNOWN", false), "{code}");
+            assert_eq!(reply.await.unwrap().failure(), ("OUTCOME_UNKNOWN", "UNKNOWN", false), "{code}");
         }
         assert_eq!(graph.seen().posts(), 2, "{code}");
     }

@@ -22,25 +22,8 @@ async fn add_with_id(gateway: &Gateway, id: &str) -> Reply {
     gateway.graphql_as(Some(&fresh_token()), MUTATION, input(status)).await
 }
 
-fn inject(gateway: &Gateway, faults: &[&str]) {
-    gateway.sandbox.clear_faults();
-    for fault in faults {
-        gateway.sandbox.inject(fault.parse().unwrap());
-    }
-    gateway.clear_requests();
-}
-
 fn methods(gateway: &Gateway) -> Vec<Method> {
     gateway.sent().into_iter().map(|sent| sent.method).collect()
-}
-
-fn statuses(gateway: &Gateway) -> usize {
-    gateway.sandbox.device_statuses(DEMO_CONFIGURATION_ID).len()
-}
-
-fn extensions(reply: &Reply) -> (&str, &str, bool) {
-    let extensions = &reply.error()["extensions"];
-    (reply.code(), extensions["outcome"].as_str().unwrap(), extensions["retryable"].as_bool().unwrap())
 }
 
 #[tokio::test]
@@ -57,13 +40,13 @@ async fn a_create_is_resent_if_graph_did_not_execute_it() {
         ("503;retry-after=1", 1.0),
         ("503;retry-after=0", 0.0),
     ] {
-        let before = statuses(&gateway);
-        inject(&gateway, &[&format!("{fault};times=1")]);
+        let before = gateway.status_count();
+        gateway.replace_faults(&[&format!("{fault};times=1")]);
         let start = Instant::now();
         add(&gateway).await.data();
         assert!(start.elapsed().as_secs_f64() >= at_least, "{fault}: {:?}", start.elapsed());
         assert_eq!(methods(&gateway), [Method::POST, Method::POST], "{fault}");
-        assert_eq!(statuses(&gateway), before + 1, "{fault}");
+        assert_eq!(gateway.status_count(), before + 1, "{fault}");
     }
 }
 
@@ -72,10 +55,10 @@ async fn a_retry_after_beyond_the_request_timeout_is_returned_immediately() {
     let gateway = Gateway::start().await;
     for (fault, code) in [("429;retry-after=60", "THROTTLED"), ("503;retry-after=60", "UPSTREAM_UNAVAILABLE")]
     {
-        inject(&gateway, &[fault]);
+        gateway.replace_faults(&[fault]);
         let start = Instant::now();
         let reply = add(&gateway).await;
-        assert_eq!(extensions(&reply), (code, "REJECTED", true));
+        assert_eq!(reply.failure(), (code, "REJECTED", true));
         assert_eq!(reply.error()["extensions"]["retryAfter"], 60);
         assert!(start.elapsed() < Duration::from_secs(10));
         assert_eq!(gateway.sent().len(), 1);
@@ -88,9 +71,9 @@ async fn endless_throttling_is_returned_with_the_remaining_wait() {
         .settings(|settings| settings.request_timeout = Duration::from_secs(4))
         .start()
         .await;
-    inject(&gateway, &["429"]);
+    gateway.replace_faults(&["429"]);
     let reply = add(&gateway).await;
-    assert_eq!(extensions(&reply), ("THROTTLED", "REJECTED", true));
+    assert_eq!(reply.failure(), ("THROTTLED", "REJECTED", true));
     assert!(reply.error()["extensions"]["retryAfter"].as_f64().unwrap() >= 1.0);
     assert!((2..=3).contains(&gateway.sent().len()), "1 s, 2 s, each and chance: {}", gateway.sent().len());
 }
@@ -99,10 +82,10 @@ async fn endless_throttling_is_returned_with_the_remaining_wait() {
 async fn a_pending_retry_after_is_returned_without_calling_graph() {
     let gateway = Gateway::start().await;
     let (told, other) = (fresh_token(), fresh_token());
-    inject(&gateway, &["429;retry-after=60;times=1"]);
+    gateway.replace_faults(&["429;retry-after=60;times=1"]);
     gateway.graphql_as(Some(&told), MUTATION, input(device_status())).await;
     let reply = gateway.graphql_as(Some(&told), MUTATION, input(device_status())).await;
-    assert_eq!(extensions(&reply), ("THROTTLED", "NOT_SENT", true));
+    assert_eq!(reply.failure(), ("THROTTLED", "NOT_SENT", true));
     let wait = reply.error()["extensions"]["retryAfter"].as_f64().unwrap();
     assert!((50.0..=60.0).contains(&wait), "{wait}");
     assert_eq!(gateway.sent().len(), 1, "nothing was sent");
@@ -147,10 +130,10 @@ async fn an_unreachable_graph_opens_the_circuit_breaker() {
     let gateway = Gateway::short_timeouts().graph_root(&root).start().await;
     for _ in 0..5 {
         let reply = add(&gateway).await;
-        assert_eq!(extensions(&reply), ("UPSTREAM_UNAVAILABLE", "NOT_SENT", true));
+        assert_eq!(reply.failure(), ("UPSTREAM_UNAVAILABLE", "NOT_SENT", true));
     }
     let reply = add(&gateway).await;
-    assert_eq!(extensions(&reply), ("UPSTREAM_UNAVAILABLE", "NOT_SENT", true));
+    assert_eq!(reply.failure(), ("UPSTREAM_UNAVAILABLE", "NOT_SENT", true));
     let wait = reply.error()["extensions"]["retryAfter"].as_f64().unwrap();
     assert!(wait <= 1.0, "{wait}");
     // It comes back by itself.
@@ -165,12 +148,12 @@ async fn an_unreachable_graph_opens_the_circuit_breaker() {
 async fn error_responses_of_graph_do_not_open_the_circuit_breaker() {
     let gateway = Gateway::short_timeouts().start().await;
     for fault in ["500", "drop-unread", "drop-applied;close=reset"] {
-        inject(&gateway, &[fault]);
+        gateway.replace_faults(&[fault]);
         for _ in 0..10 {
-            assert_eq!(extensions(&add(&gateway).await), ("OUTCOME_UNKNOWN", "UNKNOWN", false), "{fault}");
+            assert_eq!(add(&gateway).await.failure(), ("OUTCOME_UNKNOWN", "UNKNOWN", false), "{fault}");
         }
     }
-    inject(&gateway, &[]);
+    gateway.replace_faults(&[]);
     add(&gateway).await.data();
 }
 
@@ -191,13 +174,13 @@ async fn a_lost_create_with_a_graph_id_is_read_back() {
     .into_iter()
     .enumerate()
     {
-        let before = statuses(&gateway);
-        inject(&gateway, &[&format!("{fault};times=1")]);
+        let before = gateway.status_count();
+        gateway.replace_faults(&[&format!("{fault};times=1")]);
         let id = format!("caller-id-{index}");
         let reply = add_with_id(&gateway, &id).await;
         assert_eq!(reply.data()["addDeviceStatus"]["deviceStatus"]["graphId"], id, "{fault}");
         assert_eq!(methods(&gateway), [Method::POST, Method::GET], "{fault}");
-        assert_eq!(statuses(&gateway), before + 1, "{fault}");
+        assert_eq!(gateway.status_count(), before + 1, "{fault}");
     }
 }
 
@@ -212,15 +195,15 @@ async fn an_object_read_back_counts_only_if_it_equals_the_input() {
         ("status", json!("CONFLICT")),
         ("lastReportedDateTime", json!("2017-01-01T00:00:00.0000001Z")),
     ] {
-        inject(&gateway, &["504;times=1"]);
+        gateway.replace_faults(&["504;times=1"]);
         let mut other = device_status();
         other["graphId"] = json!("taken");
         other[member] = value;
         let reply = gateway.graphql(MUTATION, input(other)).await;
-        assert_eq!(extensions(&reply), ("OUTCOME_UNKNOWN", "UNKNOWN", false), "{member}");
+        assert_eq!(reply.failure(), ("OUTCOME_UNKNOWN", "UNKNOWN", false), "{member}");
     }
     // The same instant, written in another way, is what was sent.
-    inject(&gateway, &["504;times=1"]);
+    gateway.replace_faults(&["504;times=1"]);
     status["graphId"] = json!("taken");
     status["lastReportedDateTime"] = json!("2016-12-31T20:57:41.6559639Z");
     gateway.graphql(MUTATION, input(status)).await.data();
@@ -230,9 +213,9 @@ async fn an_object_read_back_counts_only_if_it_equals_the_input() {
 #[tokio::test]
 async fn an_absent_key_is_no_proof_unless_graph_honors_client_ids() {
     let gateway = Gateway::builder().sandbox(keeps()).start().await;
-    inject(&gateway, &["504;times=1"]);
+    gateway.replace_faults(&["504;times=1"]);
     let reply = add_with_id(&gateway, "not-there").await;
-    assert_eq!(extensions(&reply), ("OUTCOME_UNKNOWN", "UNKNOWN", false));
+    assert_eq!(reply.failure(), ("OUTCOME_UNKNOWN", "UNKNOWN", false));
     assert_eq!(methods(&gateway), [Method::POST, Method::GET]);
 }
 
@@ -240,17 +223,17 @@ async fn an_absent_key_is_no_proof_unless_graph_honors_client_ids() {
 async fn a_lost_create_is_resent_if_graph_honors_client_ids() {
     let gateway = Gateway::builder().sandbox(keeps()).keeps_ids().start().await;
     for (index, fault) in ["504", "drop-unread", "500", "503"].into_iter().enumerate() {
-        let before = statuses(&gateway);
-        inject(&gateway, &[&format!("{fault};times=1")]);
+        let before = gateway.status_count();
+        gateway.replace_faults(&[&format!("{fault};times=1")]);
         let id = format!("kept-{index}");
         let reply = add_with_id(&gateway, &id).await;
         assert_eq!(reply.data()["addDeviceStatus"]["deviceStatus"]["graphId"], id, "{fault}");
         assert_eq!(methods(&gateway), [Method::POST, Method::GET, Method::POST], "{fault}");
-        assert_eq!(statuses(&gateway), before + 1, "{fault}");
+        assert_eq!(gateway.status_count(), before + 1, "{fault}");
     }
     // Without an id nothing is sent twice.
-    inject(&gateway, &["504;times=1"]);
-    assert_eq!(extensions(&add(&gateway).await), ("OUTCOME_UNKNOWN", "UNKNOWN", false));
+    gateway.replace_faults(&["504;times=1"]);
+    assert_eq!(add(&gateway).await.failure(), ("OUTCOME_UNKNOWN", "UNKNOWN", false));
     assert_eq!(methods(&gateway), [Method::POST]);
 }
 
@@ -259,27 +242,27 @@ async fn a_lost_create_is_resent_if_graph_honors_client_ids() {
 async fn a_conflict_with_the_calls_own_create_is_read_back_and_never_rejected() {
     let gateway = Gateway::builder().sandbox(keeps()).keeps_ids().start().await;
     // The write is done and its answer lost; the first look does not see it yet.
-    inject(&gateway, &["drop-applied;method=POST;times=1", "404;method=GET;times=1"]);
+    gateway.replace_faults(&["drop-applied;method=POST;times=1", "404;method=GET;times=1"]);
     let reply = add_with_id(&gateway, "late").await;
     assert_eq!(reply.data()["addDeviceStatus"]["deviceStatus"]["graphId"], "late");
     assert_eq!(methods(&gateway), [Method::POST, Method::GET, Method::POST, Method::GET]);
 
     // What is there is not to be seen.
-    inject(&gateway, &["drop-applied;method=POST;times=1", "404;method=GET"]);
+    gateway.replace_faults(&["drop-applied;method=POST;times=1", "404;method=GET"]);
     let reply = add_with_id(&gateway, "hidden").await;
-    let (code, outcome, _) = extensions(&reply);
+    let (code, outcome, _) = reply.failure();
     assert_eq!((code, outcome), ("OUTCOME_UNKNOWN", "UNKNOWN"));
 
     // A conflict with what was there before is one.
-    inject(&gateway, &[]);
+    gateway.replace_faults(&[]);
     add_with_id(&gateway, "theirs").await.data();
-    assert_eq!(extensions(&add_with_id(&gateway, "theirs").await), ("CONFLICT", "REJECTED", false));
+    assert_eq!(add_with_id(&gateway, "theirs").await.failure(), ("CONFLICT", "REJECTED", false));
 }
 
 #[tokio::test]
 async fn no_retry_is_sent_after_the_caller_disconnects() {
     let gateway = Gateway::start().await;
-    inject(&gateway, &["429;retry-after=1"]);
+    gateway.replace_faults(&["429;retry-after=1"]);
     let body = json!({"query": MUTATION, "variables": input(device_status())}).to_string();
     let request =
         gateway.post().header("content-type", "application/json").bearer_auth(fresh_token()).body(body);
@@ -289,7 +272,7 @@ async fn no_retry_is_sent_after_the_caller_disconnects() {
     }
     caller.abort();
     // A second caller, throttled likewise, is answered after a wait that is longer than the first one's.
-    inject(&gateway, &[]);
+    gateway.replace_faults(&[]);
     let start = Instant::now();
     while start.elapsed() < Duration::from_millis(1500) {
         add(&gateway).await;
@@ -307,12 +290,12 @@ async fn an_action_is_resent_only_if_graph_did_not_execute_it() {
         input: {id: $id, assignments: []}) { clientMutationId } }";
     let assign =
         async || gateway.graphql_as(Some(&fresh_token()), query, json!({"id": DEMO_CONFIGURATION_ID})).await;
-    inject(&gateway, &["429;retry-after=0;times=1"]);
+    gateway.replace_faults(&["429;retry-after=0;times=1"]);
     assign().await.data();
     assert_eq!(gateway.sent().len(), 2);
-    inject(&gateway, &["504;times=1"]);
+    gateway.replace_faults(&["504;times=1"]);
     let reply = assign().await;
-    assert_eq!(extensions(&reply), ("OUTCOME_UNKNOWN", "UNKNOWN", false));
+    assert_eq!(reply.failure(), ("OUTCOME_UNKNOWN", "UNKNOWN", false));
     assert_eq!(gateway.sent().len(), 1);
 }
 
@@ -322,7 +305,7 @@ async fn the_retry_budget_limits_retries() {
         .settings(|settings| settings.request_timeout = Duration::from_secs(8))
         .start()
         .await;
-    inject(&gateway, &["429"]);
+    gateway.replace_faults(&["429"]);
     // The floor is ten a second for ten seconds; each request would be sent three times without it.
     let requests = futures_util::future::join_all((0..400).map(|_| add(&gateway)));
     let replies = requests.await;

@@ -175,15 +175,9 @@ fn bulk(key: &str, count: usize) -> Value {
 
 /// The object's id, and whether it was replayed.
 #[track_caller]
-fn made(reply: &Reply) -> (String, bool) {
+fn created(reply: &Reply) -> (String, bool) {
     let payload = &reply.data()["addDeviceStatus"];
     (payload["deviceStatusId"].as_str().unwrap().to_owned(), payload["replayed"].as_bool().unwrap())
-}
-
-#[track_caller]
-fn failed(reply: &Reply) -> (&str, &str, bool) {
-    let extensions = &reply.error()["extensions"];
-    (reply.code(), extensions["outcome"].as_str().unwrap(), extensions["retryable"].as_bool().unwrap())
 }
 
 /// How many statuses were sent to be created by themselves.
@@ -228,7 +222,7 @@ async fn a_disconnect_while_the_key_is_stored_leaves_the_key_free() {
                 break reply;
             }
         };
-        assert!(!made(&reply).1, "{user}");
+        assert!(!created(&reply).1, "{user}");
         assert_eq!(posts(&gateway), 1);
     }
 }
@@ -241,7 +235,7 @@ async fn a_call_waits_for_a_stalled_disk_until_the_request_timeout() {
         .settings(|settings| settings.request_timeout = Duration::from_millis(1500))
         .start()
         .await;
-    let before = made(&add(&gateway, "before").await).0;
+    let before = created(&add(&gateway, "before").await).0;
     // A part of this one is left to write.
     gateway.sandbox.inject("batch-item;item=2;status=400;times=1".parse().unwrap());
     let partly = gateway.graphql(BULK, bulk("partly", 3)).await;
@@ -253,17 +247,17 @@ async fn a_call_waits_for_a_stalled_disk_until_the_request_timeout() {
 
     disk.stall();
     for key in ["k", "k", "other"] {
-        assert_eq!(failed(&add(&gateway, key).await), ("STATE_UNAVAILABLE", "NOT_SENT", true), "{key}");
+        assert_eq!(add(&gateway, key).await.failure(), ("STATE_UNAVAILABLE", "NOT_SENT", true), "{key}");
     }
     let reply = gateway.graphql(BULK, bulk("partly", 3)).await;
-    assert_eq!(failed(&reply), ("STATE_UNAVAILABLE", "UNKNOWN", true), "two of them are there");
+    assert_eq!(reply.failure(), ("STATE_UNAVAILABLE", "UNKNOWN", true), "two of them are there");
     assert_eq!(posts(&gateway), 0);
-    assert_eq!(made(&add(&gateway, "before").await), (before, true), "what is known is told");
+    assert_eq!(created(&add(&gateway, "before").await), (before, true), "what is known is told");
 
     disk.release();
     // Nothing is sent for those who were told so, and the keys are free.
     for key in ["k", "other"] {
-        assert!(!made(&add(&gateway, key).await).1, "{key}");
+        assert!(!created(&add(&gateway, key).await).1, "{key}");
     }
     let reply = gateway.graphql(BULK, bulk("partly", 3)).await;
     let results = reply.data()["addDeviceStatuses"]["results"].as_array().unwrap();
@@ -277,14 +271,14 @@ async fn a_call_waits_for_a_stalled_disk_until_the_request_timeout() {
 async fn a_full_disk_is_reported_and_used_again_once_it_has_space() {
     let disk = Disk::new();
     let gateway = disk.gateway().start().await;
-    let before = made(&add(&gateway, "before").await).0;
+    let before = created(&add(&gateway, "before").await).0;
     assert_eq!(readiness(&gateway).await, (StatusCode::OK, "ready\n".to_owned()));
     gateway.clear_requests();
     for round in 0..3 {
         disk.set_full(true);
         for key in ["k", "k", "other"] {
             let key = format!("{key}{round}");
-            assert_eq!(failed(&add(&gateway, &key).await), ("STATE_UNAVAILABLE", "NOT_SENT", true), "{key}");
+            assert_eq!(add(&gateway, &key).await.failure(), ("STATE_UNAVAILABLE", "NOT_SENT", true), "{key}");
         }
         let (status, reason) = readiness(&gateway).await;
         assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
@@ -297,9 +291,9 @@ async fn a_full_disk_is_reported_and_used_again_once_it_has_space() {
         disk.set_full(false);
         // By itself: nobody writes.
         is_ready(&gateway).await;
-        assert_eq!(made(&add(&gateway, "before").await), (before.clone(), true));
+        assert_eq!(created(&add(&gateway, "before").await), (before.clone(), true));
         for key in ["k", "other"] {
-            assert!(!made(&add(&gateway, &format!("{key}{round}")).await).1);
+            assert!(!created(&add(&gateway, &format!("{key}{round}")).await).1);
         }
         gateway.clear_requests();
     }
@@ -317,13 +311,13 @@ async fn keys_of_objects_created_while_the_disk_was_full_are_known_afterwards() 
         }
         disk.set_full(true);
     });
-    let first = made(&first);
+    let first = created(&first);
     assert!(!first.1, "its caller is told");
     // Its own call still owns the record, whatever the file is opened again.
     assert_ne!(gateway.admin("/readyz").await, StatusCode::OK);
     add(&gateway, "k").await.error();
     disk.set_full(false);
     is_ready(&gateway).await;
-    assert_eq!(made(&add(&gateway, "k").await), (first.0, true));
+    assert_eq!(created(&add(&gateway, "k").await), (first.0, true));
     assert_eq!(posts(&gateway), 1);
 }

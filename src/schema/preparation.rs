@@ -5,19 +5,21 @@ use graphql_prepare::{Cost, Costs, InputRules, ObjectCount};
 use super::type_names;
 use super::types::check_date_time_offset;
 
-/// The calls to Graph that fields cause, by what they can: a page of a list is one, each object read by itself is one,
-/// and counts by status are one each and one of all. Not counted is what is read again after a write or a failure, and a
+/// The calls to Graph that fields can cause: one for each page of a list, each object that is read or written by itself,
+/// each item of a bulk, each count by status, and the count of all. Not counted is what is read again after a write or a failure, and a
 /// status' configuration: within a list it has been read, and beyond one it doubles a status' own call at most. What a
 /// subscription causes is what its start or one of its events can.
 pub(super) fn costs(default_page_size: usize) -> Costs {
     let one = Cost { calls: 1, objects: ObjectCount::One };
     let list = Cost { calls: 1, objects: ObjectCount::Argument("first", default_page_size) };
     let each = Cost { calls: 1, objects: ObjectCount::Items("ids") };
+    let each_item = Cost { calls: 1, objects: ObjectCount::Items("input.deviceStatuses") };
     let counts = Cost { calls: 9, objects: ObjectCount::One };
     let configuration = type_names::CONFIGURATION;
     let mut costs = Costs::default()
         .field("Query", "node", one)
         .field("Query", "nodes", each)
+        .field("Mutation", "addDeviceStatuses", each_item)
         .field("Query", "iosLobAppProvisioningConfiguration", one)
         .field("Query", "iosLobAppProvisioningConfigurations", list)
         .field(configuration, "deviceStatus", one)

@@ -4,6 +4,7 @@ use graphql_prepare::Limits;
 use msgraph_sandbox::DEMO_CONFIGURATION_ID;
 use serde_json::{Value, json};
 
+use crate::bulk::numbered;
 use crate::harness::{Gateway, Reply};
 
 async fn ask(gateway: &Gateway, query: &str) -> Reply {
@@ -103,6 +104,67 @@ async fn the_cost_of_nested_lists_is_the_number_of_possible_graph_calls() {
     let reply = gateway.graphql("query($ids: [ID!]!) { nodes(ids: $ids) { id } }", json!({"ids": ids})).await;
     assert_eq!(reply.code(), "QUERY_TOO_LARGE");
     assert!(reply.error()["message"].as_str().unwrap().contains("2000 calls"));
+}
+
+#[tokio::test]
+async fn each_item_of_a_bulk_counts_toward_the_cost() {
+    let limits = Limits { cost: 30, ..Limits::default() };
+    let gateway = Gateway::builder().api(|api| api.limits = limits).start().await;
+    // The list as part of a variable, as a variable, and as literals; a single status counts as a list of itself.
+    let input = json!({"configurationId": DEMO_CONFIGURATION_ID, "deviceStatuses": numbered(31)});
+    let whole =
+        "mutation($input: AddDeviceStatusesInput!) { addDeviceStatuses(input: $input) { createdCount } }";
+    let reply = gateway.graphql(whole, json!({"input": input})).await;
+    assert_eq!(reply.code(), "QUERY_TOO_LARGE");
+    assert!(reply.error()["message"].as_str().unwrap().contains("30 calls"), "{:?}", reply.json);
+
+    let list = "mutation($c: ID!, $all: [DeviceStatusInput!]!) {
+        addDeviceStatuses(input: {configurationId: $c, deviceStatuses: $all}) { createdCount } }";
+    let variables = |count| json!({"c": DEMO_CONFIGURATION_ID, "all": numbered(count)});
+    assert_eq!(gateway.graphql(list, variables(31)).await.code(), "QUERY_TOO_LARGE");
+
+    let three = "mutation($c: ID!, $all: [DeviceStatusInput!]!, $one: DeviceStatusInput!) {
+        a: addDeviceStatuses(input: {configurationId: $c, deviceStatuses: $all}) { createdCount }
+        b: addDeviceStatuses(input: {configurationId: $c, deviceStatuses: [$one, $one]}) { createdCount }
+        c: addDeviceStatuses(input: {configurationId: $c, deviceStatuses: {deviceDisplayName: \"\", userName: \"\",
+            deviceModel: \"\", platform: 1, status: ERROR, lastReportedDateTime: \"0001-01-01T00:00:00Z\",
+            complianceGracePeriodExpirationDateTime: \"0001-01-01T00:00:00Z\", userPrincipalName: \"\"}}) { createdCount } }";
+    let with_one = |count| {
+        let mut variables = variables(count);
+        variables["one"] = numbered(1).remove(0);
+        variables
+    };
+    assert_eq!(gateway.graphql(three, with_one(28)).await.code(), "QUERY_TOO_LARGE");
+    assert!(gateway.sent().is_empty());
+    let reply = gateway.graphql(three, with_one(27)).await;
+    let created = ["a", "b", "c"].map(|field| reply.data()[field]["createdCount"].as_u64());
+    assert_eq!(created, [Some(27), Some(2), Some(1)]);
+    assert_eq!(gateway.graphql(list, variables(30)).await.data()["addDeviceStatuses"]["createdCount"], 30);
+}
+
+#[tokio::test]
+async fn the_default_cost_allows_two_bulks_of_the_largest_size() {
+    let gateway = Gateway::start().await;
+    let bulks = |count: usize| {
+        let field = |number| {
+            format!(
+                "f{number}: addDeviceStatuses(input: {{configurationId: $c, deviceStatuses: $all}}) {{ createdCount }} "
+            )
+        };
+        format!(
+            "mutation($c: ID!, $all: [DeviceStatusInput!]!) {{ {} }}",
+            (0..count).map(field).collect::<String>()
+        )
+    };
+    // The id of another type is rejected during execution, before anything is sent.
+    let variables = json!({"c": "ig~1.s.YQ.YQ", "all": numbered(1000)});
+    let reply = gateway.graphql(&bulks(3), variables.clone()).await;
+    assert_eq!(reply.code(), "QUERY_TOO_LARGE");
+    let reply = gateway.graphql(&bulks(2), variables).await;
+    let codes: Vec<&Value> =
+        reply.json["errors"].as_array().unwrap().iter().map(|error| &error["extensions"]["code"]).collect();
+    assert_eq!(codes, ["BAD_USER_INPUT", "BAD_USER_INPUT"], "both were executed");
+    assert!(gateway.sent().is_empty());
 }
 
 /// What graphql-js makes of `getIntrospectionQuery` with every option, as GraphiQL, code generators and Apollo's tools do,

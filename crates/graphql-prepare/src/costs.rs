@@ -38,7 +38,8 @@ pub enum ObjectCount {
     One,
     /// The value of an integer argument, or this default when the argument is not set.
     Argument(&'static str, usize),
-    /// The number of items of a list argument. Each item costs the calls of the field.
+    /// The number of items of a list argument. Each item costs the calls of the field. A path with dots names a list within
+    /// an input object: `input.users`.
     Items(&'static str),
 }
 
@@ -89,15 +90,30 @@ enum ArgumentValue<'a> {
     Variable(&'a ConstValue),
 }
 
-fn argument_value<'a>(
-    field: &'a Field,
-    argument: &str,
-    variables: &'a Variables,
-) -> Option<ArgumentValue<'a>> {
-    match field.get_argument(argument).map(|value| &value.node)? {
-        Value::Variable(name) => variables.get(name).map(ArgumentValue::Variable),
-        value => Some(ArgumentValue::Literal(value)),
+impl<'a> ArgumentValue<'a> {
+    fn new(value: &'a Value, variables: &'a Variables) -> Option<Self> {
+        match value {
+            Value::Variable(name) => variables.get(name).map(Self::Variable),
+            value => Some(Self::Literal(value)),
+        }
     }
+
+    /// The member of an input object.
+    fn member(self, name: &str, variables: &'a Variables) -> Option<Self> {
+        match self {
+            Self::Literal(Value::Object(members)) => Self::new(members.get(name)?, variables),
+            Self::Variable(ConstValue::Object(members)) => members.get(name).map(Self::Variable),
+            _ => None,
+        }
+    }
+}
+
+/// The value at a path of dots: an argument, then members of input objects.
+fn argument_value<'a>(field: &'a Field, path: &str, variables: &'a Variables) -> Option<ArgumentValue<'a>> {
+    let mut names = path.split('.');
+    let argument = field.get_argument(names.next()?)?;
+    let value = ArgumentValue::new(&argument.node, variables);
+    names.fold(value, |value, name| value?.member(name, variables))
 }
 
 fn integer(field: &Field, argument: &str, variables: &Variables) -> Option<usize> {

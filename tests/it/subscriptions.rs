@@ -373,7 +373,8 @@ async fn an_event_with_an_unreadable_status_is_an_error_and_the_stream_continues
 
 #[tokio::test]
 async fn a_subscriber_who_loses_read_access_gets_no_more_events() {
-    let gateway = Gateway::short_timeouts().api(|api| api.subscription_recheck = Duration::ZERO).start().await;
+    let gateway =
+        Gateway::short_timeouts().api(|api| api.subscription_recheck = Duration::ZERO).start().await;
     let mut events = subscribe(&gateway, &fresh_token(), HINT).await;
     let id = add(&gateway).await;
     assert_eq!(events.answer().await["data"]["deviceStatusAdded"]["deviceStatusId"], id);

@@ -8,7 +8,9 @@ mod graph;
 mod limits;
 mod renamed;
 mod state;
+mod usage_error;
 mod values;
+mod variables;
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -20,7 +22,8 @@ pub use self::front_end::{FrontEndConfig, SubscriptionConfig};
 pub use self::graph::{Cloud, CreatePath, GraphConfig};
 pub use self::limits::{LimitsConfig, LoadConfig, RequestConfig};
 pub use self::state::StateConfig;
-use self::values::duration;
+pub use self::usage_error::UsageError;
+use self::values::{address, duration, log_filter};
 
 /// A GraphQL gateway in front of Microsoft Graph's Intune app provisioning endpoints.
 ///
@@ -41,17 +44,18 @@ impl Cli {
     ///
     /// # Errors
     ///
-    /// As clap reports them, requests for help and version included. A setting that was renamed is an error that names the
-    /// new one.
-    pub fn read(
-        arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>,
-    ) -> Result<Self, clap::Error> {
-        let mut definition = Self::definition();
-        let matches = definition.try_get_matches_from_mut(arguments);
-        let matches = matches.map_err(|error| renamed::name_flag(&mut definition, error))?;
-        let cli = Self::from_arg_matches(&matches)?;
-        if let Command::Serve(_) = cli.command {
-            renamed::check_variables(&mut definition)?;
+    /// A request for help or the version, or the setting that is wrong. A setting that was renamed, and a variable that is
+    /// unknown, are errors that name the right one.
+    pub fn read(arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Result<Self, UsageError> {
+        let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
+        let definition = Self::definition();
+        let matches = definition.clone().try_get_matches_from(&arguments);
+        let matches = matches.map_err(|error| UsageError::new(&definition, &arguments, error))?;
+        let cli = Self::from_arg_matches(&matches)
+            .map_err(|error| UsageError::new(&definition, &arguments, error))?;
+        if !matches!(cli.command, Command::Schema | Command::Healthcheck(_)) {
+            let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+            variables::check(&definition, names).map_err(UsageError::Setting)?;
         }
         Ok(cli)
     }
@@ -62,7 +66,7 @@ impl Cli {
         let command = Self::command();
         #[cfg(feature = "sandbox")]
         let command = command.mut_subcommand("sandbox", |sandbox| sandbox.mut_args(with_own_prefix));
-        command
+        variables::ignore_empty(command)
     }
 }
 
@@ -98,7 +102,7 @@ pub enum Command {
 #[command(next_help_heading = "Logging")]
 pub struct LogConfig {
     /// Levels to log, for example `info` or `warn,intune_graphql=debug`.
-    #[arg(long, global = true, env = "INTUNE_GRAPHQL_LOG", value_name = "FILTER", default_value = "info")]
+    #[arg(long, global = true, env = "INTUNE_GRAPHQL_LOG", value_name = "FILTER", default_value = "info", value_parser = log_filter)]
     pub log: String,
     /// Format of a log line.
     #[arg(long, global = true, env = "INTUNE_GRAPHQL_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
@@ -151,10 +155,10 @@ pub struct GatewayConfig {
 #[command(next_help_heading = "Listeners")]
 pub struct ListenConfig {
     /// Address for GraphQL and GraphiQL. Port 0 takes a free port and prints it.
-    #[arg(long, env = "INTUNE_GRAPHQL_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:4000")]
+    #[arg(long, env = "INTUNE_GRAPHQL_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:4000", value_parser = address)]
     pub listen: SocketAddr,
     /// Address for `/livez`, `/readyz` and `/metrics`.
-    #[arg(long, env = "INTUNE_GRAPHQL_ADMIN_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:4001")]
+    #[arg(long, env = "INTUNE_GRAPHQL_ADMIN_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:4001", value_parser = address)]
     pub admin_listen: SocketAddr,
 }
 
@@ -183,7 +187,7 @@ pub struct DemoConfig {
         long,
         env = "INTUNE_GRAPHQL_SANDBOX_LISTEN",
         value_name = "ADDR",
-        default_value = "127.0.0.1:4010"
+        default_value = "127.0.0.1:4010", value_parser = address
     )]
     pub sandbox_listen: SocketAddr,
 }

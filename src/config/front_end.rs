@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use http::HeaderValue;
 
-use super::values::{origin, page_size, positive};
+use super::values::{boolean, origin, page_size, positive};
 
 /// What front ends may use.
 #[derive(Debug, Clone, Args)]
@@ -17,11 +17,11 @@ pub struct FrontEndConfig {
     #[arg(long = "cors-origin", env = "INTUNE_GRAPHQL_CORS_ORIGIN", value_name = "ORIGIN", value_delimiter = ',', value_parser = origin)]
     pub cors_origins: Vec<HeaderValue>,
     /// Serve GraphiQL at `/graphiql`.
-    #[arg(long, env = "INTUNE_GRAPHQL_GRAPHIQL", value_name = "BOOL", default_value_t = false,
+    #[arg(long, env = "INTUNE_GRAPHQL_GRAPHIQL", value_name = "BOOL", default_value_t = false, value_parser = boolean,
           num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
     pub graphiql: bool,
     /// Answer introspection (`__schema` and `__type`).
-    #[arg(long, env = "INTUNE_GRAPHQL_INTROSPECTION", value_name = "BOOL", default_value_t = false,
+    #[arg(long, env = "INTUNE_GRAPHQL_INTROSPECTION", value_name = "BOOL", default_value_t = false, value_parser = boolean,
           num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
     pub introspection: bool,
     /// Manifest of trusted documents, as Relay, graphql-codegen or Apollo write it. Each document is checked
@@ -29,7 +29,7 @@ pub struct FrontEndConfig {
     #[arg(long, env = "INTUNE_GRAPHQL_TRUSTED_DOCUMENTS", value_name = "FILE")]
     pub trusted_documents: Option<PathBuf>,
     /// Accept no documents other than the trusted ones.
-    #[arg(long, env = "INTUNE_GRAPHQL_TRUSTED_DOCUMENTS_ONLY", value_name = "BOOL", default_value_t = false,
+    #[arg(long, env = "INTUNE_GRAPHQL_TRUSTED_DOCUMENTS_ONLY", value_name = "BOOL", default_value_t = false, value_parser = boolean,
           num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set, requires = "trusted_documents")]
     pub trusted_documents_only: bool,
     /// Number of objects on a page if a query does not set `first`, 1 to 1000.

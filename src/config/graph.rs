@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::values::{duration, positive};
+use super::values::{boolean, duration, positive};
 
 /// A national cloud of Microsoft Graph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -44,7 +44,7 @@ pub struct GraphConfig {
     pub graph_ca: Option<PathBuf>,
     /// Allow plain HTTP to a Graph root that is not loopback. Callers' tokens then cross the network
     /// unencrypted.
-    #[arg(long, env = "INTUNE_GRAPHQL_ALLOW_INSECURE_GRAPH", value_name = "BOOL", default_value_t = false,
+    #[arg(long, env = "INTUNE_GRAPHQL_ALLOW_INSECURE_GRAPH", value_name = "BOOL", default_value_t = false, value_parser = boolean,
           num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
     pub allow_insecure_graph: bool,
     /// URL that creates a device status; the documentation shows both.
@@ -60,7 +60,7 @@ pub struct GraphConfig {
     /// Declare that Graph stores the `graphId` of a create and rejects a second object with the same one. The
     /// gateway then repeats a create whose response was lost. Set it only after trying: the live service may
     /// ignore such ids.
-    #[arg(long, env = "INTUNE_GRAPHQL_GRAPH_HONORS_CLIENT_IDS", value_name = "BOOL", default_value_t = false,
+    #[arg(long, env = "INTUNE_GRAPHQL_GRAPH_HONORS_CLIENT_IDS", value_name = "BOOL", default_value_t = false, value_parser = boolean,
           num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
     pub graph_honors_client_ids: bool,
     /// Maximum size of one response from Graph in bytes, after decompression. One request may read four times

@@ -1,7 +1,5 @@
 //! Settings that had another name before the first release. An old name is an error that names the new one.
 
-use clap::error::{ContextKind, ContextValue, ErrorKind};
-
 /// Old and new flags; variables follow them.
 const RENAMED: [(&str, &str); 14] = [
     ("--attempt-timeout", "--graph-attempt-timeout"),
@@ -20,32 +18,14 @@ const RENAMED: [(&str, &str); 14] = [
     ("--subscriber-recheck", "--subscription-recheck"),
 ];
 
-/// Turns the error about an unknown flag into one that names the new flag, if it was renamed.
-pub(super) fn name_flag(command: &mut clap::Command, error: clap::Error) -> clap::Error {
-    let (ErrorKind::UnknownArgument, Some(ContextValue::String(unknown))) =
-        (error.kind(), error.get(ContextKind::InvalidArg))
-    else {
-        return error;
-    };
-    let flag = unknown.split('=').next().unwrap_or_default();
-    match RENAMED.iter().find(|(old, _)| *old == flag) {
-        Some((old, new)) => command.error(ErrorKind::UnknownArgument, format!("{old} is now {new}")),
-        None => error,
-    }
+/// The new name of a flag that was renamed.
+pub(super) fn flag(old: &str) -> Option<&'static str> {
+    RENAMED.iter().find(|(name, _)| *name == old).map(|(_, new)| *new)
 }
 
-/// Fails if the environment has a variable that was renamed.
-///
-/// # Errors
-///
-/// One that names the new variable.
-pub(super) fn check_variables(command: &mut clap::Command) -> Result<(), clap::Error> {
-    for (old, new) in RENAMED.map(|(old, new)| (variable(old), variable(new))) {
-        if std::env::var_os(&old).is_some() {
-            return Err(command.error(ErrorKind::UnknownArgument, format!("{old} is now {new}")));
-        }
-    }
-    Ok(())
+/// The new name of a variable that was renamed.
+pub(super) fn new_variable(old: &str) -> Option<String> {
+    RENAMED.iter().find(|(name, _)| variable(name) == old).map(|(_, new)| variable(new))
 }
 
 fn variable(flag: &str) -> String {
@@ -54,7 +34,7 @@ fn variable(flag: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{RENAMED, variable};
+    use super::{RENAMED, new_variable};
     use crate::config::Cli;
 
     #[test]
@@ -69,6 +49,7 @@ mod tests {
             let error = Cli::read(["intune-graphql", "serve", old, "1"]).unwrap_err().to_string();
             assert!(error.contains(&format!("{old} is now {new}")), "{error}");
         }
-        assert_eq!(variable("--max-body"), "INTUNE_GRAPHQL_MAX_BODY");
+        let new = new_variable("INTUNE_GRAPHQL_MAX_BODY");
+        assert_eq!(new.as_deref(), Some("INTUNE_GRAPHQL_MAX_REQUEST_BODY"));
     }
 }

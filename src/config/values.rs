@@ -1,5 +1,6 @@
 //! How values on the command line are read.
 
+use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::time::Duration;
 
 use http::HeaderValue;
@@ -22,7 +23,7 @@ pub(super) fn origin(text: &str) -> Result<HeaderValue, String> {
 }
 
 pub(super) fn positive(text: &str) -> Result<usize, String> {
-    text.parse().ok().filter(|count| *count > 0).ok_or_else(|| "must be a number from 1 on".to_owned())
+    text.parse().ok().filter(|count| *count > 0).ok_or_else(|| "must be a whole number, 1 or more".to_owned())
 }
 
 /// The system takes the number as a signed one.
@@ -61,7 +62,7 @@ pub(super) fn retention(text: &str) -> Result<Duration, String> {
     Ok(retention)
 }
 
-const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+const MAX_DURATION: Duration = Duration::from_secs(24 * 60 * 60);
 
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let duration = humantime::parse_duration(text)
@@ -69,7 +70,77 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     match duration {
         Duration::ZERO => Err("must be longer than zero".to_owned()),
         // Far longer than any request; beyond some thousands of years, clocks overflow.
-        _ if duration > LONGEST => Err("must not be longer than one day".to_owned()),
+        _ if duration > MAX_DURATION => Err("must not be longer than one day".to_owned()),
         _ => Ok(duration),
+    }
+}
+
+/// `true` or `false`, in the words that operators use.
+pub(super) fn boolean(text: &str) -> Result<bool, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "1" | "yes" | "on" => Ok(true),
+        "false" | "0" | "no" | "off" => Ok(false),
+        _ => Err("must be true or false (or 1, 0, yes, no, on, off)".to_owned()),
+    }
+}
+
+/// An address to listen on: `127.0.0.1:4000`, `localhost:4000`, or `:4000` for all IPv4 addresses.
+pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
+    let host_and_port = if text.starts_with(':') { format!("0.0.0.0{text}") } else { text.to_owned() };
+    let addresses = host_and_port.to_socket_addrs().map(Iterator::collect::<Vec<_>>).unwrap_or_default();
+    let found = addresses.iter().find(|address| address.is_ipv4()).or(addresses.first());
+    found.copied().ok_or_else(|| "must be a host and a port, for example 127.0.0.1:4000".to_owned())
+}
+
+/// A filter of log lines: a level, or targets with levels.
+pub(super) fn log_filter(text: &str) -> Result<String, String> {
+    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+    for directive in text.split(',').map(str::trim) {
+        let level = directive.rsplit('=').next().unwrap_or_default();
+        if !LEVELS.contains(&level.to_ascii_lowercase().as_str()) {
+            return Err(format!(
+                "`{level}` is not a level; levels are {}, as in info or warn,intune_graphql=debug",
+                LEVELS.join(", ")
+            ));
+        }
+    }
+    Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{address, boolean, log_filter};
+
+    #[test]
+    fn booleans_are_read_in_any_case() {
+        for (texts, value) in [(["true", "1", "YES", "On"], true), (["false", "0", "No", "OFF"], false)] {
+            assert!(texts.iter().all(|text| boolean(text) == Ok(value)));
+        }
+        assert!(boolean("enabled").unwrap_err().contains("must be true or false"));
+    }
+
+    #[test]
+    fn addresses_may_have_a_name_or_no_host() {
+        for (text, expected) in [
+            ("127.0.0.1:4000", "127.0.0.1:4000"),
+            ("localhost:4000", "127.0.0.1:4000"),
+            (":4000", "0.0.0.0:4000"),
+            ("[::1]:0", "[::1]:0"),
+        ] {
+            assert_eq!(address(text).unwrap().to_string(), expected);
+        }
+        for text in ["4000", "localhost", "127.0.0.1:99999", ""] {
+            assert!(address(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_log_filter_has_known_levels() {
+        for text in ["info", "WARN", "warn,intune_graphql=debug", "off", "info, hyper=off"] {
+            assert!(log_filter(text).is_ok(), "{text}");
+        }
+        for text in ["inof", "warning", "intune_graphql", "info,hyper=verbose", ""] {
+            assert!(log_filter(text).unwrap_err().contains("levels are off, error"), "{text}");
+        }
     }
 }

@@ -215,6 +215,61 @@ fn a_renamed_setting_is_an_error_that_names_the_new_one() {
 }
 
 #[test]
+fn a_wrong_setting_is_named_with_the_right_one() {
+    let refused = |arguments: &[&str], variables: &[(&str, &str)]| {
+        let mut command = program(arguments);
+        let output = command.envs(variables.iter().copied()).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    for (arguments, variables, error) in [
+        (
+            &["serve", "--grahp-url", "https://x/beta"][..],
+            &[][..],
+            "error: unexpected argument '--grahp-url' found; did you mean --graph-url?\n",
+        ),
+        (&["sevre"], &[], "error: unrecognized subcommand 'sevre'; did you mean serve?\n"),
+        (
+            &["serve"],
+            &[("INTUNE_GRAPHQL_GRAPH_ULR", "https://x/beta")],
+            "error: INTUNE_GRAPHQL_GRAPH_ULR is not a setting; did you mean INTUNE_GRAPHQL_GRAPH_URL?\n",
+        ),
+        (
+            &["serve"],
+            &[("INTUNE_GRAPHQL_GRAPHIQL", "maybe")],
+            "error: invalid value 'maybe' for '--graphiql [<BOOL>]': must be true or false (or 1, 0, yes, no, on, off) \
+             (set by INTUNE_GRAPHQL_GRAPHIQL)\n",
+        ),
+        (
+            &["serve", "--log", "inof"],
+            &[],
+            "error: invalid value 'inof' for '--log <FILTER>': `inof` is not a level; levels are off, error, warn, info, \
+             debug, trace, as in info or warn,intune_graphql=debug\n",
+        ),
+    ] {
+        assert_eq!(refused(arguments, variables), error);
+    }
+}
+
+#[tokio::test]
+async fn values_may_be_written_as_operators_write_them() {
+    let variables = [
+        ("INTUNE_GRAPHQL_LISTEN", "localhost:0"),
+        ("INTUNE_GRAPHQL_ADMIN_LISTEN", "127.0.0.1:0"),
+        ("INTUNE_GRAPHQL_GRAPHIQL", "Yes"),
+        ("INTUNE_GRAPHQL_STATE_FILE", ""),
+        ("INTUNE_GRAPHQL_SERVICE_HOST", "10.0.0.1"),
+        ("INTUNE_GRAPHQL_PORT_4000_TCP_ADDR", "10.0.0.1"),
+    ];
+    let mut program = Program::start_with(&["serve"], &variables);
+    let gateway = program.line("listening on ");
+    assert!(gateway.starts_with("http://127.0.0.1:"), "{gateway}");
+    let page = http_client().build().unwrap().get(format!("{gateway}/graphiql")).send().await.unwrap();
+    assert_eq!(page.status(), 200);
+    assert_eq!(program.stop().0, Some(0));
+}
+
+#[test]
 fn the_schema_is_printed() {
     let output = run(&["schema"]);
     assert!(output.status.success());

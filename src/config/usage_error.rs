@@ -1,0 +1,71 @@
+//! What is wrong with a command line, in one line.
+
+use std::ffi::OsString;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+use super::renamed;
+
+/// Why the command line is not run.
+#[derive(Debug, thiserror::Error)]
+pub enum UsageError {
+    /// It asks for help or the version, which the error prints.
+    #[error(transparent)]
+    Help(Box<clap::Error>),
+    /// A setting is wrong: a sentence that names it.
+    #[error("{0}")]
+    Setting(String),
+}
+
+impl UsageError {
+    /// Describes an error of clap's.
+    pub(super) fn new(definition: &clap::Command, arguments: &[OsString], error: clap::Error) -> Self {
+        match error.kind() {
+            ErrorKind::DisplayHelp
+            | ErrorKind::DisplayVersion
+            | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Self::Help(Box::new(error)),
+            _ => Self::Setting(describe(definition, arguments, &error)),
+        }
+    }
+}
+
+fn describe(definition: &clap::Command, arguments: &[OsString], error: &clap::Error) -> String {
+    let invalid = text(error, ContextKind::InvalidArg).unwrap_or_default();
+    let flag = invalid.split(['=', ' ']).next().unwrap_or_default();
+    if error.kind() == ErrorKind::UnknownArgument
+        && let Some(new) = renamed::flag(flag)
+    {
+        return format!("{flag} is now {new}");
+    }
+    // The first paragraph; the others are tips and usage.
+    let message = error.to_string();
+    let lines = message.lines().take_while(|line| !line.trim().is_empty()).map(str::trim);
+    let message = lines.collect::<Vec<_>>().join(" ").trim_start_matches("error: ").to_owned();
+    let suggested = text(error, ContextKind::SuggestedArg).or(text(error, ContextKind::SuggestedSubcommand));
+    if let Some(suggested) = suggested {
+        return format!("{message}; did you mean {suggested}?");
+    }
+    let is_given = arguments.iter().any(|argument| argument.to_string_lossy().starts_with(flag));
+    match variable(definition, flag) {
+        Some(variable) if !is_given => format!("{message} (set by {variable})"),
+        _ => message,
+    }
+}
+
+/// One text of an error's context.
+fn text(error: &clap::Error, kind: ContextKind) -> Option<String> {
+    match error.get(kind)? {
+        ContextValue::String(text) => Some(text.clone()),
+        ContextValue::Strings(texts) => texts.first().cloned(),
+        _ => None,
+    }
+}
+
+/// The variable of a flag that has one.
+fn variable(definition: &clap::Command, flag: &str) -> Option<String> {
+    let name = flag.strip_prefix("--")?;
+    let commands = std::iter::once(definition).chain(definition.get_subcommands());
+    let mut arguments = commands.flat_map(clap::Command::get_arguments);
+    let found = arguments.find(|arg| arg.get_long() == Some(name))?;
+    Some(found.get_env()?.to_string_lossy().into_owned())
+}

@@ -17,7 +17,6 @@
 
 mod address;
 mod allowance;
-mod answer;
 mod auth;
 mod batch;
 mod body;
@@ -43,6 +42,7 @@ mod pool;
 pub mod properties;
 mod read_batch;
 mod request;
+mod response;
 mod retry;
 mod retry_after;
 mod retry_after_cache;
@@ -62,7 +62,7 @@ pub use self::device_app_management::{
     Collection, CreateObserver, CreateOutcome, CreateResult, Created, DeviceStatuses,
     IosLobAppProvisioningConfigurations, NoopObserver,
 };
-pub use self::error::{Answered, ApiError, Error, Outcome, WriteError, WriteKind};
+pub use self::error::{ApiError, Error, Outcome, ResponseInfo, WriteError, WriteKind};
 pub use self::key::{InvalidKey, Key, canonical_key, is_guid};
 pub use self::page::{NextLink, NextPage, Page};
 pub use self::root::{Cloud, ServiceRoot, ServiceRootError};

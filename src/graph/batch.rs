@@ -62,7 +62,7 @@ pub(super) fn envelope<'a>(items: impl Iterator<Item = Item<'a>>) -> Result<Vec<
 
 /// One item's answer.
 #[derive(Debug)]
-pub(super) struct ItemAnswer {
+pub(super) struct ItemResponse {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
@@ -101,10 +101,10 @@ impl<'t> Envelope<'t> {
 /// # Errors
 ///
 /// Where the body is no batch answer at all.
-pub(super) fn answers(
+pub(super) fn read_responses(
     body: &[u8],
     count: usize,
-) -> Result<Vec<Result<ItemAnswer, &'static str>>, Unreadable> {
+) -> Result<Vec<Result<ItemResponse, &'static str>>, Unreadable> {
     let text = body::text(body);
     let mended;
     let envelope = match Envelope::read(&text) {
@@ -114,7 +114,7 @@ pub(super) fn answers(
             mended.as_deref().and_then(Envelope::read).ok_or_else(|| unreadable(&text))?
         }
     };
-    let mut answers: Vec<Result<ItemAnswer, &'static str>> =
+    let mut responses: Vec<Result<ItemResponse, &'static str>> =
         (0..count).map(|_| Err("the batch's answer lacks this item")).collect();
     let mut seen = vec![false; count];
     let is_deep = json::nests_deeper(text.as_bytes(), MAX_NESTING);
@@ -124,8 +124,8 @@ pub(super) fn answers(
         has_deep_items |= is_deep;
         let Ok(members) = body::first::<Members<'_>>(response.get()) else { continue };
         let Some(index) = index(&members) else { continue };
-        let Some(answer) = answers.get_mut(index) else { continue };
-        *answer = if std::mem::replace(&mut seen[index], true) {
+        let Some(response) = responses.get_mut(index) else { continue };
+        *response = if std::mem::replace(&mut seen[index], true) {
             Err("the batch's answer has this item twice")
         } else {
             match item(&members) {
@@ -136,7 +136,7 @@ pub(super) fn answers(
         };
     }
     // Where none of them does it, a member around them nests too deep.
-    if !is_deep || has_deep_items { Ok(answers) } else { Err(Unreadable::Other) }
+    if !is_deep || has_deep_items { Ok(responses) } else { Err(Unreadable::Other) }
 }
 
 fn unreadable(text: &str) -> Unreadable {
@@ -157,7 +157,7 @@ fn index(members: &Members<'_>) -> Option<usize> {
     }
 }
 
-fn item(members: &Members<'_>) -> Option<ItemAnswer> {
+fn item(members: &Members<'_>) -> Option<ItemResponse> {
     let Member::Value(status) = members.get("status") else { return None };
     let status = status_code(&body::read(status.get()).ok()?)?;
     let headers = match members.get("headers") {
@@ -170,7 +170,7 @@ fn item(members: &Members<'_>) -> Option<ItemAnswer> {
         Member::Absent => (Bytes::new(), false),
         Member::Contradictory => return None,
     };
-    Some(ItemAnswer { status, headers, body, is_text })
+    Some(ItemResponse { status, headers, body, is_text })
 }
 
 /// A number by the documentation; the .NET SDK reads it from text as well.
@@ -241,7 +241,7 @@ mod tests {
     use bytes::Bytes;
     use serde_json::{Map, json};
 
-    use super::{Item, Unreadable, answers, envelope};
+    use super::{Item, Unreadable, envelope, read_responses};
 
     #[test]
     fn items_are_told_apart_by_id_in_any_order() {
@@ -253,7 +253,7 @@ mod tests {
             {"id": "7", "status": 200, "body": {}},
             {"id": "x"}, 7, null,
         ]});
-        let read = answers(body.to_string().as_bytes(), 3).unwrap();
+        let read = read_responses(body.to_string().as_bytes(), 3).unwrap();
         assert_eq!(&read[0].as_ref().unwrap().body[..], br#"{"id":"a"}"#);
         assert_eq!(&read[1].as_ref().unwrap().body[..], b"12");
         let throttled = read[2].as_ref().unwrap();
@@ -269,17 +269,17 @@ mod tests {
             {"id": "0", "status": 200, "body": {}}, {"id": "0", "status": 200, "body": {}},
             {"id": "1", "status": {}}, {"id": "3", "status": 204},
         ]});
-        let read = answers(body.to_string().as_bytes(), 4).unwrap();
+        let read = read_responses(body.to_string().as_bytes(), 4).unwrap();
         assert!(read[..3].iter().all(Result::is_err));
         assert!(read[3].as_ref().unwrap().body.is_empty());
         for body in ["", "[]", "{}", "<html>", "{\"responses\":{}}", "{\"responses\":null}"] {
-            assert_eq!(answers(body.as_bytes(), 1).unwrap_err(), Unreadable::Other, "{body}");
+            assert_eq!(read_responses(body.as_bytes(), 1).unwrap_err(), Unreadable::Other, "{body}");
         }
         for body in [
             "{\"responses\":[{\"id\":\"0\",",
             "{\"responses\":[{\"id\":\"0\",\"status\":502,\"body\":<html>}]}",
         ] {
-            assert_eq!(answers(body.as_bytes(), 1).unwrap_err(), Unreadable::Broken, "{body}");
+            assert_eq!(read_responses(body.as_bytes(), 1).unwrap_err(), Unreadable::Broken, "{body}");
         }
     }
 
@@ -287,7 +287,7 @@ mod tests {
     fn flaws_of_an_item_lose_no_item() {
         let read = |item: &str| {
             let body = format!("\u{feff}{{\"Responses\":[{{\"id\":\"1\",\"status\":200}},{item}]}} \0");
-            let mut read = answers(body.as_bytes(), 2).unwrap();
+            let mut read = read_responses(body.as_bytes(), 2).unwrap();
             assert_eq!(read[1].as_ref().unwrap().status, 200, "{item}");
             read.swap_remove(0)
         };
@@ -302,8 +302,12 @@ mod tests {
             r#"{"id":"0","status":201,"body":"{\"id\":\"a\"}"}"#,
             r#"{"id":"0","status":201,"body":"eyJpZCI6ImEifQ=="}"#,
         ] {
-            let answer = read(item).unwrap();
-            assert_eq!((answer.status.as_u16(), &answer.body[..]), (201, &br#"{"id":"a"}"#[..]), "{item}");
+            let response = read(item).unwrap();
+            assert_eq!(
+                (response.status.as_u16(), &response.body[..]),
+                (201, &br#"{"id":"a"}"#[..]),
+                "{item}"
+            );
         }
         for item in [
             r#"{"id":"0"}"#,
@@ -322,7 +326,7 @@ mod tests {
     fn a_wait_may_be_a_number() {
         for (value, text) in [("7", "7"), ("0.249", "0.249"), ("[7]", "7"), ("\"7\"", "7")] {
             let item = format!(r#"{{"id":"0","status":429,"headers":{{"Retry-After":{value}}}}}"#);
-            let read = answers(format!(r#"{{"responses":[{item}]}}"#).as_bytes(), 1).unwrap();
+            let read = read_responses(format!(r#"{{"responses":[{item}]}}"#).as_bytes(), 1).unwrap();
             assert_eq!(read[0].as_ref().unwrap().headers["retry-after"], text, "{value}");
         }
     }
@@ -330,7 +334,7 @@ mod tests {
     #[test]
     fn an_id_is_an_items_only_as_it_was_given() {
         let ids = ["+0", "00", " 0", "0.0", "-0"].map(|id| json!({"id": id, "status": 200}));
-        let read = answers(json!({ "responses": ids }).to_string().as_bytes(), 1).unwrap();
+        let read = read_responses(json!({ "responses": ids }).to_string().as_bytes(), 1).unwrap();
         assert_eq!(read[0].as_ref().unwrap_err(), &"the batch's answer lacks this item");
     }
 
@@ -339,7 +343,7 @@ mod tests {
         let names = ["x", "y", "X", "Y"].map(str::to_owned);
         let headers: Map<_, _> = names.into_iter().map(|name| (name.clone(), json!(name))).collect();
         let body = json!({"responses": [{"id": "0", "status": 200, "headers": headers}]}).to_string();
-        let read = answers(body.as_bytes(), 1).unwrap().pop().unwrap().unwrap();
+        let read = read_responses(body.as_bytes(), 1).unwrap().pop().unwrap().unwrap();
         let read: Vec<_> = read.headers.values().map(|value| value.to_str().unwrap()).collect();
         assert_eq!(read, ["x", "X", "y", "Y"]);
     }
@@ -348,7 +352,7 @@ mod tests {
     fn an_item_with_more_headers_than_can_be_held_is_damaged() {
         let headers: Map<_, _> = (0..40_000).map(|n| (format!("x{n}"), json!(""))).collect();
         let body = json!({"responses": [{"id": "0", "status": 200, "headers": headers}]}).to_string();
-        assert!(answers(body.as_bytes(), 1).unwrap()[0].is_err());
+        assert!(read_responses(body.as_bytes(), 1).unwrap()[0].is_err());
     }
 
     #[test]

@@ -35,7 +35,7 @@ impl BodyLimit {
     ///
     /// # Errors
     ///
-    /// [`Error::NoRoom`] if the budget is exceeded.
+    /// [`Error::MemoryExhausted`] if the budget is exceeded.
     pub(super) fn reserve_up_to(&mut self, bytes: usize) -> Result<(), Error> {
         let counted = bytes.saturating_sub(STEP).div_ceil(STEP).saturating_mul(STEP);
         let missing = counted.saturating_sub(self.reservation.bytes());
@@ -48,7 +48,7 @@ impl BodyLimit {
         }
         self.reservation.reserve(missing).map_err(|BudgetExceeded| {
             metrics::refused(Overloaded::Memory);
-            Error::NoRoom
+            Error::MemoryExhausted
         })
     }
 
@@ -71,7 +71,7 @@ mod tests {
         assert!(budget.is_empty(), "short ones are not counted");
         first.reserve_up_to(3 * STEP - 1).unwrap();
         second.reserve_up_to(2 * STEP).unwrap();
-        assert!(matches!(second.reserve_up_to(2 * STEP + 1), Err(Error::NoRoom)));
+        assert!(matches!(second.reserve_up_to(2 * STEP + 1), Err(Error::MemoryExhausted)));
         write.reserve_up_to(10 * STEP).unwrap();
         drop((write, first.into_reservation()));
         second.reserve_up_to(4 * STEP).unwrap();

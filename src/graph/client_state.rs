@@ -29,7 +29,7 @@ pub(super) struct ClientState {
     pub(super) create_path: CreatePath,
     pub(super) max_response: usize,
     /// What answers take until they have been used.
-    pub(super) answers: Arc<MemoryBudget>,
+    pub(super) responses: Arc<MemoryBudget>,
     pub(super) attempt_timeout: Duration,
     pub(super) honors_client_ids: bool,
     pub(super) retry_after: RetryAfterCache,
@@ -69,7 +69,7 @@ impl ClientState {
             root,
             create_path,
             max_response,
-            answers: MemoryBudget::new(max_buffered),
+            responses: MemoryBudget::new(max_buffered),
             attempt_timeout,
             honors_client_ids,
             retry_after: RetryAfterCache::new().map_err(|_| ClientError::NoRandomness)?,

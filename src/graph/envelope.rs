@@ -45,8 +45,8 @@ impl ErrorEnvelope {
         let has_given_up = has_given_up(&text) || document.as_ref().is_ok_and(names_giving_up);
         let body = match &document {
             _ if text.is_empty() => ErrorBody::Empty,
-            _ if has_given_up => ErrorBody::GaveUp,
-            Ok(_) if is_error_object(&text) => ErrorBody::Read,
+            _ if has_given_up => ErrorBody::BackendTimeout,
+            Ok(_) if is_error_object(&text) => ErrorBody::Valid,
             Ok(_) | Err(_) => ErrorBody::Unreadable,
         };
         let document = document.unwrap_or_default();
@@ -210,7 +210,7 @@ mod tests {
             let envelope = read_body(&body);
             assert_eq!(envelope.code.as_deref(), Some("CancelledOnServiceTimeout"), "{body:?}");
             assert_eq!(envelope.message.as_deref(), Some(message), "{body:?}");
-            assert_eq!(envelope.body, ErrorBody::GaveUp, "{body:?}");
+            assert_eq!(envelope.body, ErrorBody::BackendTimeout, "{body:?}");
         }
     }
 
@@ -224,14 +224,14 @@ mod tests {
             json!({"error": {"message": json!({"Message": "x", "CustomApiErrorPhrase":
                 "CancelOnTimeout4EndExecuteAction"}).to_string()}}),
         ] {
-            assert_eq!(read_body(body.to_string().as_bytes()).body, ErrorBody::GaveUp, "{body}");
+            assert_eq!(read_body(body.to_string().as_bytes()).body, ErrorBody::BackendTimeout, "{body}");
         }
         for body in [
             r#"{"error":{"code":"CancelledOnServiceTimeout","code":"ServiceUnavailable"}}"#,
             r#"{"error":{"code":"\u0043ancelledOnServiceTimeout"}}"#,
             "CancelledOnServiceTimeout",
         ] {
-            assert_eq!(read_body(body.as_bytes()).body, ErrorBody::GaveUp, "{body}");
+            assert_eq!(read_body(body.as_bytes()).body, ErrorBody::BackendTimeout, "{body}");
         }
     }
 
@@ -241,12 +241,12 @@ mod tests {
             ("", ErrorBody::Empty),
             (" \r\n\0", ErrorBody::Empty),
             ("\u{feff}", ErrorBody::Empty),
-            ("{}", ErrorBody::Read),
-            ("{\"error\":{\"code\":\"ServiceUnavailable\"}}", ErrorBody::Read),
-            ("{\"error\":\"busy\"}", ErrorBody::Read),
-            ("{\"message\":\"no healthy upstream\"}", ErrorBody::Read),
-            ("{\"error\":{}}<!-- proxy-7 -->", ErrorBody::Read),
-            ("{\"error\":{\"wait\":1e999}}", ErrorBody::Read),
+            ("{}", ErrorBody::Valid),
+            ("{\"error\":{\"code\":\"ServiceUnavailable\"}}", ErrorBody::Valid),
+            ("{\"error\":\"busy\"}", ErrorBody::Valid),
+            ("{\"message\":\"no healthy upstream\"}", ErrorBody::Valid),
+            ("{\"error\":{}}<!-- proxy-7 -->", ErrorBody::Valid),
+            ("{\"error\":{\"wait\":1e999}}", ErrorBody::Valid),
             ("\"busy\"", ErrorBody::Unreadable),
             ("\"\"", ErrorBody::Unreadable),
             ("\"\"<html>", ErrorBody::Unreadable),

@@ -44,9 +44,9 @@ pub enum Error {
         /// When there is room for a further one.
         retry_after: Duration,
     },
-    /// The write was not begun when the request's time was over or the process was to stop; nothing was sent.
+    /// The write had not started at the request timeout or at shutdown; nothing was sent.
     #[error("the write was not begun in time, and may be sent again in {} ms", .retry_after.as_millis())]
-    LeftOver {
+    NotStarted {
         /// When it may be sent again.
         retry_after: Duration,
     },
@@ -59,15 +59,15 @@ pub enum Error {
     /// The request's deadline had passed before the call; nothing was sent.
     #[error("the deadline had passed before the call to Graph")]
     DeadlinePassed,
-    /// A success status, but not with what the documentation says comes with it.
-    #[error("Graph answered {} outside its contract: {what}", .answer.status)]
-    OutOfContract {
-        /// What was wrong with the answer.
+    /// A success status with a response that is not as documented.
+    #[error("Graph answered {} outside its contract: {what}", .response.status)]
+    UnexpectedResponse {
+        /// What was wrong with the response.
         what: &'static str,
-        /// Whether the status says of a write that it was done all the same, and nothing in the answer denies it.
+        /// Whether the status says that a write was done, and nothing in the response denies it.
         applied: bool,
-        /// The answer's status and ids.
-        answer: Box<Answered>,
+        /// Status and ids of the response.
+        response: Box<ResponseInfo>,
     },
     /// The request has read as much from Graph as one request may.
     #[error("the request has read {max} bytes from Graph")]
@@ -75,15 +75,15 @@ pub enum Error {
         /// How many bytes that is.
         max: usize,
     },
-    /// All answers of Graph's together leave no room in memory for the answer to a read.
+    /// The memory budget of all responses has no room for the response to a read.
     #[error("there is no room in memory for the answer")]
-    NoRoom,
+    MemoryExhausted,
     /// The gateway could not make the request; nothing was sent.
     #[error("{0}")]
     Unsendable(&'static str),
-    /// What was to be noted before the write could not be noted; nothing was sent.
+    /// The write could not be recorded before it was sent; nothing was sent.
     #[error("the write could not be noted before it was sent")]
-    NotNoted(#[source] Arc<dyn std::error::Error + Send + Sync>),
+    NotRecorded(#[source] Arc<dyn std::error::Error + Send + Sync>),
     /// The gateway itself failed while waiting for the answer.
     #[error("{0}")]
     Internal(&'static str),
@@ -108,27 +108,27 @@ impl Error {
             Self::InvalidKey(_)
             | Self::Connect(_)
             | Self::Withdrawn
-            | Self::LeftOver { .. }
+            | Self::NotStarted { .. }
             | Self::BreakerOpen { .. }
             | Self::Throttled { .. }
             | Self::OverBudget { .. }
             | Self::DeadlinePassed
             | Self::Unsendable(_)
-            | Self::NotNoted(_) => true,
+            | Self::NotRecorded(_) => true,
             Self::Api(_)
             | Self::Unprocessed(_)
             | Self::Transport(_)
             | Self::Timeout
-            | Self::OutOfContract { .. }
+            | Self::UnexpectedResponse { .. }
             | Self::ReadTooMuch { .. }
-            | Self::NoRoom
+            | Self::MemoryExhausted
             | Self::Internal(_) => false,
         }
     }
 
     /// The same error, met by a batch: its status says nothing of the writes in it.
     pub(super) fn of_batch(mut self) -> Self {
-        if let Self::OutOfContract { applied, .. } = &mut self {
+        if let Self::UnexpectedResponse { applied, .. } = &mut self {
             *applied = false;
         }
         self
@@ -137,7 +137,7 @@ impl Error {
     /// The same error, of a batch's item whose body came as text: a refusal of Graph's own is JSON.
     pub(super) fn of_text(mut self) -> Self {
         if let Self::Api(api) = &mut self
-            && api.body != ErrorBody::GaveUp
+            && api.body != ErrorBody::BackendTimeout
         {
             api.body = ErrorBody::Unreadable;
         }
@@ -165,9 +165,9 @@ impl Error {
     }
 }
 
-/// Status and ids of an answer: what Microsoft's support asks for.
+/// Status and ids of a response, for Microsoft's support.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answered {
+pub struct ResponseInfo {
     /// The HTTP status.
     pub status: StatusCode,
     /// Graph's `request-id`.
@@ -205,15 +205,15 @@ pub enum ErrorBody {
     /// There is none.
     Empty,
     /// It is a JSON object, whose error, where it has one, is an object or a text.
-    Read,
-    /// It names `CancelledOnServiceTimeout` or the like: Intune gave up on its own backend, which may have done the work
-    /// all the same.
-    GaveUp,
+    Valid,
+    /// It names `CancelledOnServiceTimeout` or the like: Intune's own backend timed out, and may have done the work all the
+    /// same.
+    BackendTimeout,
     /// It did not come whole, or is anything else: what it says is not known.
     Unreadable,
 }
 
-impl Answered {
+impl ResponseInfo {
     /// Whether the status says of a write that it was done. A proxy's page says 200 as well, and has written nothing.
     pub(super) fn says_applied(&self) -> bool {
         matches!(self.status, StatusCode::CREATED | StatusCode::NO_CONTENT)
@@ -248,7 +248,7 @@ impl ApiError {
     pub(super) fn is_unavailable_until_later(&self) -> bool {
         self.status == StatusCode::SERVICE_UNAVAILABLE
             && self.retry_after.is_some()
-            && matches!(self.body, ErrorBody::Empty | ErrorBody::Read)
+            && matches!(self.body, ErrorBody::Empty | ErrorBody::Valid)
     }
 }
 
@@ -288,17 +288,19 @@ impl Outcome {
             | Error::Connect(_)
             | Error::Unprocessed(_)
             | Error::Withdrawn
-            | Error::LeftOver { .. }
+            | Error::NotStarted { .. }
             | Error::BreakerOpen { .. }
             | Error::Throttled { .. }
             | Error::OverBudget { .. }
             | Error::DeadlinePassed
             | Error::ReadTooMuch { .. }
             | Error::Unsendable(_)
-            | Error::NotNoted(_) => Self::NotSent,
-            Error::Transport(_) | Error::Timeout | Error::NoRoom | Error::Internal(_) => Self::Unknown,
-            Error::OutOfContract { applied: true, .. } => Self::Applied,
-            Error::OutOfContract { applied: false, .. } => Self::Unknown,
+            | Error::NotRecorded(_) => Self::NotSent,
+            Error::Transport(_) | Error::Timeout | Error::MemoryExhausted | Error::Internal(_) => {
+                Self::Unknown
+            }
+            Error::UnexpectedResponse { applied: true, .. } => Self::Applied,
+            Error::UnexpectedResponse { applied: false, .. } => Self::Unknown,
             Error::Api(api) => match api.status {
                 StatusCode::REQUEST_TIMEOUT => Self::Unknown,
                 StatusCode::SERVICE_UNAVAILABLE if api.is_unavailable_until_later() => Self::Rejected,

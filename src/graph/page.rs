@@ -10,11 +10,11 @@ use serde_json::value::RawValue;
 use url::Url;
 
 use super::address::same_path;
-use super::answer::Answer;
 use super::body::{self, Member, Members, Name};
-use super::error::{Answered, Error};
+use super::error::{Error, ResponseInfo};
 use super::key::Key;
 use super::models::{Entity, Received};
+use super::response::GraphResponse;
 
 /// Longest query of a link that is followed, in bytes.
 const MAX_QUERY: usize = 8 * 1024;
@@ -37,7 +37,7 @@ pub struct Page<T> {
     /// `@odata.count`, where Graph gave it.
     pub count: Received<i64>,
     /// Status and ids of the answer.
-    pub answered: Answered,
+    pub info: ResponseInfo,
 }
 
 /// What a page says of the next one.
@@ -196,13 +196,13 @@ impl<T: Entity> Page<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::OutOfContract`] where there is no page in the answer.
-    pub(super) fn read(answer: &Answer, root: &Url, collection: &str) -> Result<Self, Error> {
-        let Some((body, rows)) = read_page::<T>(&answer.text()?) else {
-            return Err(answer.contradiction("no page can be read from the body"));
+    /// [`Error::UnexpectedResponse`] where there is no page in the answer.
+    pub(super) fn read(response: &GraphResponse, root: &Url, collection: &str) -> Result<Self, Error> {
+        let Some((body, rows)) = read_page::<T>(&response.text()?) else {
+            return Err(response.contradiction("no page can be read from the body"));
         };
         if matches!(body.error, Received::Value(_) | Received::Malformed) {
-            return Err(answer.contradiction("the page is an error"));
+            return Err(response.contradiction("the page is an error"));
         }
         let next = match &body.next_link {
             Received::Absent | Received::Null => NextLink::End,
@@ -219,7 +219,7 @@ impl<T: Entity> Page<T> {
             count => count,
         };
         let unreadable = rows - entities.len();
-        Ok(Self { entities, unreadable, next, count, answered: answer.answered().clone() })
+        Ok(Self { entities, unreadable, next, count, info: response.info().clone() })
     }
 }
 

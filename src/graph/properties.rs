@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 pub use self::batch_answer::batch_answer;
 pub use self::date_time_offset::date_time_offset;
-pub(crate) use self::graph_error::answered;
+pub(crate) use self::graph_error::read_response;
 pub use self::odata::odata;
 pub use self::page::page;
 use super::auth::Authorization;

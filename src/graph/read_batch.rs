@@ -8,9 +8,9 @@ use futures_util::stream::{self, StreamExt as _};
 use tokio::sync::{Semaphore, watch};
 use tracing::warn;
 
-use super::answer::Answer;
 use super::error::Error;
 use super::odata::{Select, push_select};
+use super::response::GraphResponse;
 use super::retry::{Delay, Idempotency, Reason, Retries};
 use super::transport::{BatchError, Transport};
 
@@ -24,7 +24,7 @@ const MAX_LARGEST_RESPONSES: usize = 4;
 pub(super) const CANCELLED: Error = Error::Internal("a read was cancelled");
 
 /// The result of a read, shared by all callers who asked for it.
-pub(super) type ReadResult = Result<Arc<Answer>, Error>;
+pub(super) type ReadResult = Result<Arc<GraphResponse>, Error>;
 
 /// What a read is of: a path below the service root and its query without `$select`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -97,22 +97,22 @@ impl BatchReader {
                 return;
             }
             let urls: Vec<String> = unanswered.iter().map(|(read, ..)| read.url()).collect();
-            let answers = send(&transport, &urls, &mut together).await;
+            let responses = send(&transport, &urls, &mut together).await;
             drop(permit);
 
             let mut is_counted = false;
             let mut failed = Vec::new();
             let mut pause: Option<Delay> = None;
-            for ((read, mut retries, retry_reason), answer) in unanswered.into_iter().zip(answers) {
+            for ((read, mut retries, retry_reason), response) in unanswered.into_iter().zip(responses) {
                 // They were sent again together, by one request.
                 if let Some(reason) = retry_reason.filter(|_| !std::mem::replace(&mut is_counted, true)) {
-                    reason.count(&answer);
+                    reason.count(&response);
                 }
-                let error = match answer {
-                    Ok(answer) => {
-                        let length = answer.body().len();
+                let error = match response {
+                    Ok(response) => {
+                        let length = response.body().len();
                         let fits = bytes.fetch_add(length, Ordering::Relaxed).saturating_add(length) <= max;
-                        read.finish(if fits { Ok(answer) } else { Err(Error::ReadTooMuch { max }) });
+                        read.finish(if fits { Ok(response) } else { Err(Error::ReadTooMuch { max }) });
                         continue;
                     }
                     Err(error) => error,
@@ -145,7 +145,7 @@ impl BatchReader {
 async fn send(transport: &Transport, urls: &[String], together: &mut bool) -> Vec<ReadResult> {
     if let ([_, _, ..], true) = (urls, *together) {
         match transport.get_batch(urls).await {
-            Ok(answers) => return answers.into_iter().map(|answer| answer.map(Arc::new)).collect(),
+            Ok(responses) => return responses.into_iter().map(|response| response.map(Arc::new)).collect(),
             Err(BatchError::Failed(error)) => return urls.iter().map(|_| Err(error.clone())).collect(),
             Err(BatchError::Broken(error)) => {
                 warn!(%error, reads = urls.len(), "a batch's answer is broken; its reads are sent one by one");

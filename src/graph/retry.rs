@@ -144,7 +144,7 @@ mod tests {
     use super::{Idempotency, MAX_BACKOFF, Retries, backoff};
     use crate::graph::error::{ApiError, Error, ErrorBody};
 
-    fn answered(status: u16, retry_after: Option<f64>) -> Error {
+    fn info(status: u16, retry_after: Option<f64>) -> Error {
         Error::Api(Box::new(ApiError {
             status: StatusCode::from_u16(status).unwrap(),
             code: None,
@@ -161,18 +161,18 @@ mod tests {
     #[test]
     fn a_call_that_is_not_idempotent_is_repeated_only_if_graph_did_nothing() {
         for (error, non_idempotent, idempotent) in [
-            (answered(429, None), true, true),
-            (answered(429, Some(3.0)), true, true),
-            (answered(503, Some(3.0)), true, true),
-            (answered(503, None), false, true),
-            (answered(502, None), false, true),
-            (answered(504, None), false, true),
-            (answered(504, Some(1.0)), false, true),
-            (answered(408, None), false, true),
-            (answered(500, Some(1.0)), false, false),
-            (answered(501, None), false, false),
-            (answered(409, None), false, false),
-            (answered(302, Some(1.0)), false, false),
+            (info(429, None), true, true),
+            (info(429, Some(3.0)), true, true),
+            (info(503, Some(3.0)), true, true),
+            (info(503, None), false, true),
+            (info(502, None), false, true),
+            (info(504, None), false, true),
+            (info(504, Some(1.0)), false, true),
+            (info(408, None), false, true),
+            (info(500, Some(1.0)), false, false),
+            (info(501, None), false, false),
+            (info(409, None), false, false),
+            (info(302, Some(1.0)), false, false),
             (Error::Timeout, false, true),
             (Error::DeadlinePassed, false, false),
             (Error::Throttled { retry_after: Duration::from_secs(1) }, true, true),
@@ -190,8 +190,7 @@ mod tests {
     #[test]
     fn a_retry_after_is_obeyed() {
         for seconds in [0.0, 0.249, 1.0, 120.0] {
-            let delay =
-                Retries::new(Idempotency::NonIdempotent).after(&answered(429, Some(seconds))).unwrap();
+            let delay = Retries::new(Idempotency::NonIdempotent).after(&info(429, Some(seconds))).unwrap();
             assert_eq!((delay.wait.as_secs_f64(), delay.from_retry_after), (seconds, true));
         }
     }
@@ -200,7 +199,7 @@ mod tests {
     fn a_repeated_retry_after_of_zero_backs_off() {
         let mut retries = Retries::new(Idempotency::NonIdempotent);
         let waits: Vec<_> =
-            (0..6).map(|_| retries.after(&answered(429, Some(0.0))).unwrap().wait.as_millis()).collect();
+            (0..6).map(|_| retries.after(&info(429, Some(0.0))).unwrap().wait.as_millis()).collect();
         assert_eq!(waits[0], 0);
         assert!(waits[1..].iter().all(|wait| *wait >= 100), "{waits:?}");
     }
@@ -209,11 +208,11 @@ mod tests {
     fn without_a_retry_after_the_waits_double_with_jitter() {
         let mut retries = Retries::new(Idempotency::NonIdempotent);
         for least in [1, 2, 4, 8, 16, 16, 16] {
-            let delay = retries.after(&answered(429, None)).unwrap();
+            let delay = retries.after(&info(429, None)).unwrap();
             let least = Duration::from_secs(least);
             assert!(!delay.from_retry_after && (least..=least * 2).contains(&delay.wait), "{delay:?}");
         }
-        let first = || Retries::new(Idempotency::NonIdempotent).after(&answered(429, None)).unwrap().wait;
+        let first = || Retries::new(Idempotency::NonIdempotent).after(&info(429, None)).unwrap().wait;
         assert_ne!((first(), first()), (first(), first()), "jitter");
     }
 

@@ -9,7 +9,6 @@ use serde::Serialize;
 use url::Url;
 
 use super::allowance::ReadAllowance;
-use super::answer::Answer;
 use super::caller::Caller;
 use super::client_state::ClientState;
 use super::data_loader::DataLoader;
@@ -18,6 +17,7 @@ use super::models::Entity;
 use super::odata::Select;
 use super::page::Page;
 use super::read_batch::ReadResult;
+use super::response::GraphResponse;
 use super::settings::CreatePath;
 use super::transport::Transport;
 use super::writes;
@@ -82,8 +82,8 @@ impl Session {
         query: String,
         select: &Select,
     ) -> Result<Page<T>, Error> {
-        let answer = self.loader.read(path.to_owned(), query, select).await?;
-        Page::read(&answer, self.root(), path)
+        let response = self.loader.read(path.to_owned(), query, select).await?;
+        Page::read(&response, self.root(), path)
     }
 
     /// Reads whatever a path and query answers.
@@ -98,7 +98,7 @@ impl Session {
         method: Method,
         path: &str,
         body: Option<&impl Serialize>,
-    ) -> Result<Answer, WriteError> {
+    ) -> Result<GraphResponse, WriteError> {
         let result = writes::write(&self.transport, kind, method, path, body).await;
         self.invalidate().await;
         result

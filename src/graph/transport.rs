@@ -14,7 +14,6 @@ use url::Url;
 use uuid::Uuid;
 
 use super::allowance::ReadAllowance;
-use super::answer::Answer;
 use super::batch::{self, Item};
 use super::body_limit::BodyLimit;
 use super::caller::Caller;
@@ -22,6 +21,7 @@ use super::client_state::ClientState;
 use super::error::Error;
 use super::http_client::PendingResponse;
 use super::request::Request;
+use super::response::GraphResponse;
 use super::retry::{Delay, Reason};
 use super::retry_after_cache::OperationKind;
 use super::send_gate::SendGate;
@@ -110,13 +110,16 @@ impl Transport {
     }
 
     /// `GET` of a URL that is relative to the service root.
-    pub(super) async fn get(&self, url: &str) -> Result<Answer, Error> {
+    pub(super) async fn get(&self, url: &str) -> Result<GraphResponse, Error> {
         let request = self.request(Method::GET, url)?;
         self.read(request).await
     }
 
     /// Reads several URLs by one `POST /$batch`. Answers in the order of the URLs, one each.
-    pub(super) async fn get_batch(&self, urls: &[String]) -> Result<Vec<Result<Answer, Error>>, BatchError> {
+    pub(super) async fn get_batch(
+        &self,
+        urls: &[String],
+    ) -> Result<Vec<Result<GraphResponse, Error>>, BatchError> {
         let items = urls.iter().map(|url| Item { method: "GET", url, body: None });
         let (request, count) = self.batch_request(items).map_err(BatchError::Failed)?;
         let outer = self.read(request).await.map_err(BatchError::Failed)?;
@@ -130,7 +133,7 @@ impl Transport {
         path: &str,
         body: Option<Bytes>,
         gate: &SendGate,
-    ) -> Result<Answer, Error> {
+    ) -> Result<GraphResponse, Error> {
         let mut request = self.request(method, path)?;
         if let Some(body) = body {
             set_body(&mut request, body);
@@ -150,7 +153,7 @@ impl Transport {
         path: &str,
         bodies: &[&Bytes],
         gate: &SendGate,
-    ) -> Result<Vec<Result<Answer, Error>>, Error> {
+    ) -> Result<Vec<Result<GraphResponse, Error>>, Error> {
         let items = bodies.iter().map(|body| Item { method: "POST", url: path, body: Some(body) });
         let (mut request, count) = self.batch_request(items)?;
         request.gate = Some(gate.clone());
@@ -159,7 +162,7 @@ impl Transport {
                 () = self.withdrawn() => {}
                 () = self.client.stopping.cancelled() => {}
             }
-            Error::LeftOver { retry_after: RETRY_AFTER }
+            Error::NotStarted { retry_after: RETRY_AFTER }
         };
         let outer = self.send_write(request, gate, withdrawal).await.map_err(Error::of_batch)?;
         let items = self.items(&outer, count, "POST", bodies.iter().map(|_| path), OperationKind::Write);
@@ -201,18 +204,18 @@ impl Transport {
         request: Request,
         gate: &SendGate,
         withdrawal: impl Future<Output = Error>,
-    ) -> Result<Answer, Error> {
+    ) -> Result<GraphResponse, Error> {
         let sending = self.send(request, OperationKind::Write);
         tokio::pin!(sending);
         tokio::select! {
             biased;
-            answer = &mut sending => answer,
+            response = &mut sending => response,
             error = withdrawal => if gate.close() { sending.await } else { Err(error) },
         }
     }
 
     /// Sends a read.
-    async fn read(&self, request: Request) -> Result<Answer, Error> {
+    async fn read(&self, request: Request) -> Result<GraphResponse, Error> {
         self.send(request, OperationKind::Read).await
     }
 
@@ -230,13 +233,13 @@ impl Transport {
     /// The items of a batch's answer, each as if it had come on its own.
     fn items<'a>(
         &self,
-        outer: &Answer,
+        outer: &GraphResponse,
         count: usize,
         method: &str,
         urls: impl Iterator<Item = &'a str>,
         kind: OperationKind,
-    ) -> Result<Vec<Result<Answer, Error>>, BatchError> {
-        let items = batch::answers(outer.body(), count).map_err(|unreadable| {
+    ) -> Result<Vec<Result<GraphResponse, Error>>, BatchError> {
+        let items = batch::read_responses(outer.body(), count).map_err(|unreadable| {
             let error = outer.contradiction("no batch answer can be read from the body");
             match unreadable {
                 batch::Unreadable::Broken => BatchError::Broken(error),
@@ -244,14 +247,14 @@ impl Transport {
             }
         })?;
         let root = self.client.root.url().path();
-        let judge = |(url, item): (&str, Result<batch::ItemAnswer, &'static str>)| {
+        let classify = |(url, item): (&str, Result<batch::ItemResponse, &'static str>)| {
             let item = item.map_err(|what| outer.contradiction(what))?;
             let path = url.split('?').next().unwrap_or_default();
-            let answer = outer.item(item, format!("{method} {root}{path}"), &self.caller);
-            self.record_retry_after(&answer, kind);
-            answer
+            let response = outer.item(item, format!("{method} {root}{path}"), &self.caller);
+            self.record_retry_after(&response, kind);
+            response
         };
-        Ok(urls.zip(items).map(judge).collect())
+        Ok(urls.zip(items).map(classify).collect())
     }
 
     /// A request to `path`, which starts with a slash and is relative to the service root. The origin is the service
@@ -280,7 +283,7 @@ impl Transport {
 
     /// Sends the request, reads the whole answer, and tells success from failure. Nothing is sent where Graph told the
     /// caller to wait, or cannot be reached for now.
-    async fn send(&self, request: Request, kind: OperationKind) -> Result<Answer, Error> {
+    async fn send(&self, request: Request, kind: OperationKind) -> Result<GraphResponse, Error> {
         if let Some(retry_after) = self.remaining_retry_after(kind) {
             return Err(Error::Throttled { retry_after });
         }
@@ -288,13 +291,13 @@ impl Transport {
         let received = self.receive(&request).await?;
         let request_line = format!("{} {}", request.method, request.path_and_query.path());
         let gives_up = request.gate.is_none();
-        let limit = BodyLimit::new(self.client.max_response, &self.client.answers, !gives_up);
-        let answer = received
-            .read(gives_up, |response| Answer::read(response, limit, request_line, &self.caller))
+        let limit = BodyLimit::new(self.client.max_response, &self.client.responses, !gives_up);
+        let response = received
+            .read(gives_up, |response| GraphResponse::read(response, limit, request_line, &self.caller))
             .await
             .unwrap_or(Err(Error::Timeout));
-        self.record_retry_after(&answer, kind);
-        answer
+        self.record_retry_after(&response, kind);
+        response
     }
 
     /// Waits for the head of the response. What Graph did not process is sent again at once, and so is a read that was
@@ -325,8 +328,8 @@ impl Transport {
         }
     }
 
-    fn record_retry_after(&self, answer: &Result<Answer, Error>, kind: OperationKind) {
-        if let Err(Error::Api(api)) = answer
+    fn record_retry_after(&self, response: &Result<GraphResponse, Error>, kind: OperationKind) {
+        if let Err(Error::Api(api)) = response
             && api.is_throttled()
             && let Some(wait) = api.retry_after
         {

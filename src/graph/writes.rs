@@ -9,8 +9,8 @@ use http::{Method, StatusCode};
 use serde::Serialize;
 use tokio::task::JoinError;
 
-use super::answer::Answer;
 use super::error::{Error, Outcome, WriteError, WriteKind};
+use super::response::GraphResponse;
 use super::retry::{Idempotency, Reason, Retries};
 use super::send_gate::AttemptGates;
 use super::transport::Transport;
@@ -26,7 +26,7 @@ pub(super) async fn write(
     method: Method,
     path: &str,
     body: Option<&impl Serialize>,
-) -> Result<Answer, WriteError> {
+) -> Result<GraphResponse, WriteError> {
     let body = body.map(to_body).transpose().map_err(|error| WriteError::new(kind, error))?;
     let deadline = transport.deadline().map_err(|error| WriteError::new(kind, error))?;
     let gates = Arc::new(AttemptGates::default());
@@ -72,7 +72,7 @@ struct Attempts {
 }
 
 impl Attempts {
-    async fn run(self) -> Result<Answer, WriteError> {
+    async fn run(self) -> Result<GraphResponse, WriteError> {
         let mut retries = Retries::new(match self.kind {
             WriteKind::Keyed => Idempotency::Idempotent,
             WriteKind::Create | WriteKind::Action => Idempotency::NonIdempotent,
@@ -81,12 +81,12 @@ impl Attempts {
         let mut worst_outcome = Outcome::NotSent;
         let mut retry_reason: Option<Reason> = None;
         loop {
-            let answer = self.attempt().await;
+            let response = self.attempt().await;
             if let Some(reason) = retry_reason {
-                reason.count(&answer);
+                reason.count(&response);
             }
-            let error = match answer {
-                Ok(answer) => return Ok(answer),
+            let error = match response {
+                Ok(response) => return Ok(response),
                 Err(error) => error,
             };
             let failed = |error| Err(WriteError::after(self.kind, worst_outcome, error));
@@ -108,7 +108,7 @@ impl Attempts {
 
     /// Sends it once. Where it may be sent again, it is waited for no longer than the attempt's time, and finished all the
     /// same.
-    async fn attempt(&self) -> Result<Answer, Error> {
+    async fn attempt(&self) -> Result<GraphResponse, Error> {
         let gate = if self.transport.is_draining() { None } else { self.gates.next() };
         let Some(gate) = gate else { return Err(Error::Withdrawn) };
         let transport = Arc::clone(&self.transport);
@@ -121,7 +121,7 @@ impl Attempts {
         let client = &self.transport.client;
         let mut attempt = client.writes.spawn(attempt);
         match tokio::time::timeout(client.attempt_timeout, &mut attempt).await {
-            Ok(Ok(answer)) => answer,
+            Ok(Ok(response)) => response,
             Ok(Err(ended)) => Err(ended_early(&ended)),
             Err(_elapsed) if gate.close() => Err(Error::Timeout),
             Err(_elapsed) => {

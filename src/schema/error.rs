@@ -17,7 +17,7 @@ pub use self::code::ErrorCode;
 pub(crate) use self::code::WriteOutcome;
 pub(super) use self::operation_error::OperationError;
 pub use self::request_error::RequestError;
-use crate::graph::{Answered, ApiError, Outcome};
+use crate::graph::{ApiError, Outcome, ResponseInfo};
 
 /// What a resolver answers instead of a value. It has no `Display` on purpose: async-graphql makes its error from
 /// anything that has, so `?` would send inner texts to strangers.
@@ -100,24 +100,24 @@ impl FieldError {
     }
 
     /// Graph's answer to a list had rows that are no object of it.
-    pub(super) fn unreadable_rows(ctx: &Context<'_>, count: usize, answered: Answered) -> Self {
+    pub(super) fn unreadable_rows(ctx: &Context<'_>, count: usize, info: ResponseInfo) -> Self {
         let (rows, are) = if count == 1 { ("row", "is") } else { ("rows", "are") };
         let message =
             format!("{count} {rows} of Microsoft Graph's list could not be read and {are} left out.");
-        Self::new(ErrorCode::UpstreamError, message).with_answered(answered).retryable_read(ctx)
+        Self::new(ErrorCode::UpstreamError, message).with_response_info(info).retryable_read(ctx)
     }
 
     /// Graph's link to the next page of a list led to one that had been read.
-    pub(super) fn repeated_link(ctx: &Context<'_>, answered: Answered) -> Self {
+    pub(super) fn repeated_link(ctx: &Context<'_>, info: ResponseInfo) -> Self {
         let message = "Microsoft Graph's list leads back to a page that it has given already, and ends here.";
-        Self::new(ErrorCode::UpstreamError, message).with_answered(answered).retryable_read(ctx)
+        Self::new(ErrorCode::UpstreamError, message).with_response_info(info).retryable_read(ctx)
     }
 
     /// Graph's link to the next page of a list cannot be followed.
-    pub(super) fn unusable_link(ctx: &Context<'_>, answered: Answered) -> Self {
+    pub(super) fn unusable_link(ctx: &Context<'_>, info: ResponseInfo) -> Self {
         let message =
             "Microsoft Graph's link to the next page of the list could not be used, and the list ends here.";
-        Self::new(ErrorCode::UpstreamError, message).with_answered(answered).retryable_read(ctx)
+        Self::new(ErrorCode::UpstreamError, message).with_response_info(info).retryable_read(ctx)
     }
 
     /// What went wrong.
@@ -185,12 +185,12 @@ impl FieldError {
         self
     }
 
-    fn with_answered(mut self, answered: Answered) -> Self {
+    fn with_response_info(mut self, info: ResponseInfo) -> Self {
         self.0.graph = Some(GraphErrorDetail {
-            status: answered.status.as_u16(),
+            status: info.status.as_u16(),
             code: None,
-            request_id: answered.request_id,
-            client_request_id: Some(answered.client_request_id),
+            request_id: info.request_id,
+            client_request_id: Some(info.client_request_id),
         });
         self
     }

@@ -19,7 +19,7 @@ use super::filter::Condition;
 use super::selection::Selected;
 use crate::graph::models::{Entity, Received};
 use crate::graph::odata::{Direction, Filter, ListOptions, OrderBy, PropertyValue, Select, Verdict};
-use crate::graph::{Answered, Collection, NextLink, canonical_key};
+use crate::graph::{Collection, NextLink, ResponseInfo, canonical_key};
 use crate::telemetry::metrics;
 
 /// Largest `first`.
@@ -124,7 +124,7 @@ pub(super) async fn connection<E: Entity, T>(
     };
     builder.seek(resumed);
     let mut total = Received::Absent;
-    let mut last_answered = None;
+    let mut last_response = None;
     for page_number in 0..MAX_GRAPH_PAGES {
         let page = collection.list(query, &select).await?;
         if page_number == 0 {
@@ -134,9 +134,9 @@ pub(super) async fn connection<E: Entity, T>(
         let is_end = page.entities.is_empty() && !matches!(page.next, NextLink::Page(_));
         if is_end && page.unreadable > 0 && builder.rows.is_empty() {
             // Nothing came that could be shown: it is no page of this list.
-            return Err(FieldError::unreadable_rows(ctx, builder.unreadable, page.answered));
+            return Err(FieldError::unreadable_rows(ctx, builder.unreadable, page.info));
         }
-        last_answered = Some(page.answered);
+        last_response = Some(page.info);
         let next = match page.next {
             NextLink::Page(next) => Some(next.as_str().into()),
             NextLink::End => None,
@@ -157,8 +157,8 @@ pub(super) async fn connection<E: Entity, T>(
         }
     }
     builder.report(request_context(ctx)?, collection.path());
-    if let Some(answered) = last_answered {
-        builder.add_errors(ctx, &answered);
+    if let Some(info) = last_response {
+        builder.add_errors(ctx, &info);
     }
     let total_count = match total {
         _ if builder.ignored_filter() => None,
@@ -358,16 +358,16 @@ impl<E: Entity> PageBuilder<'_, E> {
     }
 
     /// Adds errors about what is missing from the list.
-    fn add_errors(&self, ctx: &Context<'_>, answered: &Answered) {
+    fn add_errors(&self, ctx: &Context<'_>, info: &ResponseInfo) {
         if self.unreadable > 0 {
-            FieldError::unreadable_rows(ctx, self.unreadable, answered.clone()).add_to_response(ctx);
+            FieldError::unreadable_rows(ctx, self.unreadable, info.clone()).add_to_response(ctx);
         }
         // Where rows are left over, the list does not end here yet.
         if self.is_cyclic && !self.has_more {
-            FieldError::repeated_link(ctx, answered.clone()).add_to_response(ctx);
+            FieldError::repeated_link(ctx, info.clone()).add_to_response(ctx);
         }
         if self.is_broken && !self.has_more {
-            FieldError::unusable_link(ctx, answered.clone()).add_to_response(ctx);
+            FieldError::unusable_link(ctx, info.clone()).add_to_response(ctx);
         }
     }
 

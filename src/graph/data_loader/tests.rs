@@ -10,11 +10,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::graph::allowance::{ReadAllowance, ReadBudget, ReadRates};
-use crate::graph::answer::Answer;
 use crate::graph::auth::Authorization;
 use crate::graph::body_limit::BodyLimit;
 use crate::graph::caller::Caller;
 use crate::graph::client_state::ClientState;
+use crate::graph::response::GraphResponse;
 use crate::graph::root::ServiceRoot;
 use crate::graph::settings::{ClientSettings, CreatePath};
 
@@ -45,9 +45,9 @@ fn transport(allowance: Option<ReadAllowance>) -> Arc<Transport> {
 }
 
 /// The response to a read: its URL.
-async fn response(read: &PendingRead, caller: &Caller) -> Arc<Answer> {
+async fn response(read: &PendingRead, caller: &Caller) -> Arc<GraphResponse> {
     let body = http::Response::new(Full::from(read.url()));
-    Arc::new(Answer::read(body, BodyLimit::unshared(1000), String::new(), caller).await.unwrap())
+    Arc::new(GraphResponse::read(body, BodyLimit::unshared(1000), String::new(), caller).await.unwrap())
 }
 
 fn loader_with(allowance: Option<ReadAllowance>, panics: bool) -> (Arc<DataLoader>, Batches) {
@@ -86,8 +86,8 @@ async fn read_page(
     select: &[&'static str],
 ) -> Result<String, Error> {
     let select = select.iter().copied().collect();
-    let answer = loader.read(path.to_owned(), query.to_owned(), &select).await?;
-    Ok(String::from_utf8(answer.body().to_vec()).unwrap())
+    let response = loader.read(path.to_owned(), query.to_owned(), &select).await?;
+    Ok(String::from_utf8(response.body().to_vec()).unwrap())
 }
 
 fn sizes(batches: &Batches) -> Vec<usize> {

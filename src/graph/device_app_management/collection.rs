@@ -6,12 +6,12 @@ use http::{Method, StatusCode};
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::graph::answer::Answer;
 use crate::graph::error::{Error, WriteError, WriteKind};
 use crate::graph::key::Key;
 use crate::graph::models::Entity;
 use crate::graph::odata::{Comparison, Filter, ListOptions, Literal, Select};
 use crate::graph::page::{NextLink, Page};
+use crate::graph::response::GraphResponse;
 use crate::graph::session::Session;
 use crate::graph::writes::is_deleted;
 
@@ -68,18 +68,18 @@ impl<T: Entity> Collection<T> {
     /// Any [`Error`] but an answer of 404 or 410.
     pub async fn get_opt(&self, id: &Key, select: &Select) -> Result<Option<T>, Error> {
         let path = format!("{}/{}", self.path, id.segment());
-        let Some(answer) = absent_is_none(self.session.get(path, select).await)? else { return Ok(None) };
-        self.of_key(&answer, id).map(Some)
+        let Some(response) = absent_is_none(self.session.get(path, select).await)? else { return Ok(None) };
+        self.of_key(&response, id).map(Some)
     }
 
     /// The entity of an answer that is to have this key: one of another is an answer to something else.
-    fn of_key(&self, answer: &Answer, id: &Key) -> Result<T, Error> {
-        let entity: T = answer.entity()?;
-        if answer.is_foreign::<T>(false) {
-            return Err(answer.contradiction("the answer has nothing of what was asked for"));
+    fn of_key(&self, response: &GraphResponse, id: &Key) -> Result<T, Error> {
+        let entity: T = response.entity()?;
+        if response.is_foreign::<T>(false) {
+            return Err(response.contradiction("the answer has nothing of what was asked for"));
         }
         if is_of_another(entity.key(), id.as_str()) {
-            return Err(answer.contradiction("the entity has another key"));
+            return Err(response.contradiction("the entity has another key"));
         }
         Ok(entity)
     }
@@ -142,25 +142,25 @@ impl<T: Entity> Collection<T> {
     ///
     /// # Errors
     ///
-    /// Any [`Error`]; [`Error::OutOfContract`] where the answer is no number.
+    /// Any [`Error`]; [`Error::UnexpectedResponse`] where the answer is no number.
     pub async fn count(&self, filter: Option<&Filter>) -> Result<i64, Error> {
         let options = ListOptions { filter: filter.cloned(), ..ListOptions::default() };
-        let answer = self.session.read(format!("{}/$count", self.path), options.to_query()).await?;
+        let response = self.session.read(format!("{}/$count", self.path), options.to_query()).await?;
         // Quotes have no business there, and take nothing from the number.
-        let text = answer.text()?;
+        let text = response.text()?;
         let digits = text.trim_matches(|c: char| c.is_whitespace() || c == '"' || c == '\u{feff}');
         let count = digits.parse().ok().filter(|count: &i64| *count >= 0);
-        count.ok_or_else(|| answer.out_of_contract("the count is no number"))
+        count.ok_or_else(|| response.unexpected("the count is no number"))
     }
 
     /// `PATCH …/{id}`. `None` where Graph did it without answering with the entity.
     pub(super) async fn patch(&self, id: &Key, patch: &impl Serialize) -> Result<Option<T>, WriteError> {
         let path = format!("{}/{}", self.path, id.segment());
-        let answer = self.session.write(WriteKind::Keyed, Method::PATCH, &path, Some(patch)).await?;
-        match answer.status() {
-            StatusCode::OK => self.of_key(&answer, id).map(Some),
+        let response = self.session.write(WriteKind::Keyed, Method::PATCH, &path, Some(patch)).await?;
+        match response.status() {
+            StatusCode::OK => self.of_key(&response, id).map(Some),
             StatusCode::NO_CONTENT => Ok(None),
-            _ => Err(answer.contradiction("the status is not one of an update")),
+            _ => Err(response.contradiction("the status is not one of an update")),
         }
         .map_err(|error| WriteError::new(WriteKind::Keyed, error))
     }
@@ -172,14 +172,14 @@ impl<T: Entity> Collection<T> {
     /// [`WriteError`]; an entity that was not there at the first attempt is one (404).
     pub async fn delete(&self, id: &Key) -> Result<(), WriteError> {
         let path = format!("{}/{}", self.path, id.segment());
-        let answer = match self.session.write(WriteKind::Keyed, Method::DELETE, &path, None::<&()>).await {
+        let response = match self.session.write(WriteKind::Keyed, Method::DELETE, &path, None::<&()>).await {
             Err(error) if is_deleted(&error) => return Ok(()),
-            answer => answer?,
+            response => response?,
         };
-        if answer.is_done() {
+        if response.is_done() {
             return Ok(());
         }
-        Err(WriteError::new(WriteKind::Keyed, answer.contradiction("the answer is not one to a deletion")))
+        Err(WriteError::new(WriteKind::Keyed, response.contradiction("the answer is not one to a deletion")))
     }
 }
 

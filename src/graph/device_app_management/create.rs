@@ -20,9 +20,9 @@ use super::create_observer::{CreateObserver, CreateOutcome};
 use super::created::{CreateResult, Created};
 use super::progress::{ItemProgress, Progress};
 use super::read_back::{ReadBack, read_back};
-use crate::graph::answer::Answer;
 use crate::graph::error::{Error, Outcome, WriteError, WriteKind};
 use crate::graph::models::{Entity, NewEntity};
+use crate::graph::response::GraphResponse;
 use crate::graph::retry::{Idempotency, Retries};
 use crate::graph::retry_after_cache::OperationKind;
 use crate::graph::send_gate::SendGate;
@@ -78,13 +78,13 @@ impl<T: Entity> Collection<T> {
                 let error = match (gate.close(), count) {
                     (true, _) => Error::Timeout,
                     (false, 1) => Error::Withdrawn,
-                    (false, _) => Error::LeftOver { retry_after: RETRY_AFTER },
+                    (false, _) => Error::NotStarted { retry_after: RETRY_AFTER },
                 };
                 let error = failure.clone().unwrap_or(error);
                 Err(WriteError::after(WriteKind::Create, worst_outcome, error))
             }
             ItemProgress::Waiting { worst_outcome, error } => {
-                let error = error.unwrap_or(Error::LeftOver { retry_after: RETRY_AFTER });
+                let error = error.unwrap_or(Error::NotStarted { retry_after: RETRY_AFTER });
                 let error = failure.clone().unwrap_or_else(|| error.with_retry_after(RETRY_AFTER));
                 // No attempt was in flight, so the end of the task sent nothing.
                 Err(WriteError { kind: WriteKind::Create, outcome: worst_outcome, error })
@@ -187,7 +187,7 @@ impl<N: NewEntity> Creates<N> {
     async fn attempt(&self, mut group: Vec<PendingCreate>) -> Vec<PendingCreate> {
         let indices: Vec<usize> = group.iter().map(|pending| pending.index).collect();
         if let Err(source) = self.observer.before_send(&indices).await {
-            let error = Error::NotNoted(source);
+            let error = Error::NotRecorded(source);
             for pending in group {
                 let error = WriteError::after(WriteKind::Create, pending.worst_outcome, error.clone());
                 self.progress.set(pending.index, ItemProgress::Done(Err(error)));
@@ -208,16 +208,19 @@ impl<N: NewEntity> Creates<N> {
             self.observer.after_send(&unsent).await;
             return group;
         };
-        let answers = self.send(&indices, &gate).await;
+        let responses = self.send(&indices, &gate).await;
         // One request, however many creates it carries.
-        if let Some((reason, answer)) =
-            group.iter().zip(&answers).find_map(|(pending, answer)| Some((pending.retry_reason?, answer)))
+        if let Some((reason, response)) = group
+            .iter()
+            .zip(&responses)
+            .find_map(|(pending, response)| Some((pending.retry_reason?, response)))
         {
-            reason.count(answer);
+            reason.count(response);
         }
         self.collection.session.invalidate().await;
-        let results =
-            join_all(group.iter_mut().zip(answers).map(|(pending, answer)| self.classify(pending, answer)));
+        let results = join_all(
+            group.iter_mut().zip(responses).map(|(pending, response)| self.classify(pending, response)),
+        );
         let mut results = results.await;
         self.spend_retry_budget(&group, &mut results);
 
@@ -251,7 +254,7 @@ impl<N: NewEntity> Creates<N> {
     }
 
     /// A single one by a plain POST.
-    async fn send(&self, indices: &[usize], gate: &SendGate) -> Vec<Result<Answer, Error>> {
+    async fn send(&self, indices: &[usize], gate: &SendGate) -> Vec<Result<GraphResponse, Error>> {
         if let [index] = indices {
             let body = self.bodies[*index].clone();
             let path = &self.collection.create_path;
@@ -259,7 +262,7 @@ impl<N: NewEntity> Creates<N> {
         }
         let bodies: Vec<&Bytes> = indices.iter().map(|index| &self.bodies[*index]).collect();
         match within_bounds(self.transport.post_batch(&self.collection.create_path, &bodies, gate)).await {
-            Ok(answers) => answers,
+            Ok(responses) => responses,
             Err(error) => indices.iter().map(|_| Err(error.clone())).collect(),
         }
     }
@@ -268,9 +271,9 @@ impl<N: NewEntity> Creates<N> {
     async fn classify(
         &self,
         pending: &mut PendingCreate,
-        answer: Result<Answer, Error>,
+        response: Result<GraphResponse, Error>,
     ) -> AttemptResult<N::Entity> {
-        let error = match answer.and_then(|answer| self.created(&answer)) {
+        let error = match response.and_then(|response| self.created(&response)) {
             Ok(created) => return AttemptResult::Done(Ok(created)),
             Err(error) => error,
         };
@@ -297,8 +300,8 @@ impl<N: NewEntity> Creates<N> {
     }
 
     /// What was created, by the response.
-    fn created(&self, answer: &Answer) -> Result<Created<N::Entity>, Error> {
-        Created::read(answer, self.collection.session.root(), &self.collection.path)
+    fn created(&self, response: &GraphResponse) -> Result<Created<N::Entity>, Error> {
+        Created::read(response, self.collection.session.root(), &self.collection.path)
     }
 
     /// Looks up what was sent by its key.
@@ -330,7 +333,7 @@ impl<N: NewEntity> Creates<N> {
         for pending in waiting {
             let error = match pending.error {
                 Some(error) => error.with_retry_after(left),
-                None => Error::LeftOver { retry_after: left },
+                None => Error::NotStarted { retry_after: left },
             };
             let error = WriteError::after(WriteKind::Create, pending.worst_outcome, error);
             self.progress.set(pending.index, ItemProgress::Done(Err(error)));

@@ -3,10 +3,10 @@
 use http::StatusCode;
 use url::Url;
 
-use crate::graph::answer::Answer;
 use crate::graph::error::{Error, WriteError};
 use crate::graph::key::Key;
 use crate::graph::models::Entity;
+use crate::graph::response::GraphResponse;
 
 /// What was created: Graph returns the entity or its location.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,28 +25,28 @@ impl<T: Entity> Created<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::OutOfContract`] where the response has neither a usable entity nor a usable location.
-    pub(super) fn read(answer: &Answer, root: &Url, collection: &str) -> Result<Self, Error> {
-        if answer.denies_success(Some(T::ODATA_TYPE)) {
-            return Err(answer.contradiction("the answer is an error, or another object"));
+    /// [`Error::UnexpectedResponse`] where the response has neither a usable entity nor a usable location.
+    pub(super) fn read(response: &GraphResponse, root: &Url, collection: &str) -> Result<Self, Error> {
+        if response.denies_success(Some(T::ODATA_TYPE)) {
+            return Err(response.contradiction("the answer is an error, or another object"));
         }
-        let entity = match answer.status() {
+        let entity = match response.status() {
             StatusCode::NO_CONTENT => {
-                Err(answer.out_of_contract("neither the entity nor a usable location came"))
+                Err(response.unexpected("neither the entity nor a usable location came"))
             }
-            _ if answer.is_foreign::<T>(true) => {
-                Err(answer.contradiction("the answer has nothing of what was created"))
+            _ if response.is_foreign::<T>(true) => {
+                Err(response.contradiction("the answer has nothing of what was created"))
             }
-            _ => answer.entity::<T>(),
+            _ => response.entity::<T>(),
         };
         let error = match entity {
             Ok(entity) if Key::new(entity.key()).is_ok() => return Ok(Self::Entity(entity)),
-            Ok(_) => answer.out_of_contract("the entity's id is not usable"),
+            Ok(_) => response.unexpected("the entity's id is not usable"),
             Err(error) => error,
         };
-        let location = match answer.status() {
+        let location = match response.status() {
             StatusCode::OK | StatusCode::CREATED | StatusCode::NO_CONTENT => {
-                answer.location(root, collection)
+                response.location(root, collection)
             }
             // Elsewhere it is not said to lead to what was created: 202 has it for work that is yet to be done.
             _ => None,

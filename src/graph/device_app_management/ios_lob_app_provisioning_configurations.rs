@@ -59,11 +59,14 @@ impl IosLobAppProvisioningConfigurations {
     /// [`WriteError`], which says what is known of whether Graph did it.
     pub async fn assign(&self, id: &Key, assign: &Assign) -> Result<(), WriteError> {
         let path = format!("{PATH}/{}/assign", id.segment());
-        let answer = self.session.write(WriteKind::Action, Method::POST, &path, Some(assign)).await?;
-        if answer.is_done() {
+        let response = self.session.write(WriteKind::Action, Method::POST, &path, Some(assign)).await?;
+        if response.is_done() {
             return Ok(());
         }
-        Err(WriteError::new(WriteKind::Action, answer.contradiction("the answer is not one to this action")))
+        Err(WriteError::new(
+            WriteKind::Action,
+            response.contradiction("the answer is not one to this action"),
+        ))
     }
 
     /// The device statuses that the configuration contains. With [`CreatePath::Ref`] they are created by `POST

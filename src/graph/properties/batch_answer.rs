@@ -5,10 +5,10 @@ use futures_util::FutureExt as _;
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::super::answer::Answer;
-use super::super::batch::{ItemAnswer, MAX_ITEMS, answers};
+use super::super::batch::{ItemResponse, MAX_ITEMS, read_responses};
 use super::super::body_limit::BodyLimit;
 use super::super::error::Error;
+use super::super::response::GraphResponse;
 use super::caller;
 use super::graph_error::check;
 
@@ -25,21 +25,21 @@ pub fn batch_answer(data: &[u8]) {
 }
 
 fn as_it_comes(body: &[u8], count: usize) {
-    let Ok(read) = answers(body, count) else { return };
+    let Ok(read) = read_responses(body, count) else { return };
     assert_eq!(read.len(), count);
     // By another way of reading JSON, which gives up where objects nest deep.
     let whole: Option<Value> = serde_json::from_slice(body).ok();
-    let again = answers(body, count).expect("it was read before");
-    for (index, (answer, again)) in read.into_iter().zip(again).enumerate() {
-        assert_eq!(shown(&answer), shown(&again), "it is read in one way only");
-        if let (Ok(_), Some(whole)) = (&answer, &whole) {
+    let again = read_responses(body, count).expect("it was read before");
+    for (index, (item, again)) in read.into_iter().zip(again).enumerate() {
+        assert_eq!(shown(&item), shown(&again), "it is read in one way only");
+        if let (Ok(_), Some(whole)) = (&item, &whole) {
             let is_own = |response: &&Value| members(response, "id").any(|id| is_id(id, index));
             let responses = members(whole, "responses").flat_map(|responses| responses.as_array());
             let named = responses.flatten().filter(is_own).count();
             assert!(named > 0, "{index} has an answer that is none of its own");
         }
-        if let Ok(answer) = answer {
-            judged(answer);
+        if let Ok(item) = item {
+            check_item(item);
         }
     }
 }
@@ -54,20 +54,24 @@ fn is_id(id: &Value, index: usize) -> bool {
     *id == json!(index) || *id == json!(index.to_string())
 }
 
-fn shown(answer: &Result<ItemAnswer, &'static str>) -> String {
-    format!("{answer:?}")
+fn shown(item: &Result<ItemResponse, &'static str>) -> String {
+    format!("{item:?}")
 }
 
 /// An item ends as a success, or as an error that can be passed on.
-fn judged(answer: ItemAnswer) {
-    let status = answer.status;
+fn check_item(item: ItemResponse) {
+    let status = item.status;
     let outer = http::Response::new(Bytes::new());
-    let outer =
-        Answer::read(outer.map(http_body_util::Full::new), BodyLimit::unshared(0), String::new(), &caller())
-            .now_or_never();
+    let outer = GraphResponse::read(
+        outer.map(http_body_util::Full::new),
+        BodyLimit::unshared(0),
+        String::new(),
+        &caller(),
+    )
+    .now_or_never();
     let outer = outer.and_then(Result::ok).expect("the answer around the items is a success");
-    match outer.item(answer, "GET /beta/x".to_owned(), &caller()) {
-        Ok(answer) => assert!(status.is_success() && answer.status() == status),
+    match outer.item(item, "GET /beta/x".to_owned(), &caller()) {
+        Ok(item) => assert!(status.is_success() && item.status() == status),
         Err(Error::Api(api)) => {
             assert!(!status.is_success() && api.status == status);
             check(&api);
@@ -83,7 +87,7 @@ fn built(data: &[u8], count: usize) {
     for (place, byte) in data.iter().take(2 * MAX_ITEMS).enumerate() {
         let index = usize::from(byte & 31) % (count + 3);
         let id = if place % 2 == 0 { json!(index) } else { json!(index.to_string()) };
-        let (response, answer) = match byte >> 5 {
+        let (response, item) = match byte >> 5 {
             0 => (json!({"id": id}), Err(())),
             1 => (json!({"id": id, "status": 1000}), Err(())),
             2 => (json!({"id": id, "status": 204}), Ok((204, Bytes::new()))),
@@ -100,15 +104,15 @@ fn built(data: &[u8], count: usize) {
         };
         responses.push(response);
         if let Some(expected) = expected.get_mut(index) {
-            *expected = Some(if expected.is_some() { Err(()) } else { answer });
+            *expected = Some(if expected.is_some() { Err(()) } else { item });
         }
     }
     let body = json!({"responses": responses}).to_string();
-    let read = answers(body.as_bytes(), count).expect("it is a batch's answer");
-    let read = read.into_iter().map(|answer| answer.map(|answer| (answer.status, answer.body)));
-    let expected = expected.into_iter().map(|answer| {
-        let (status, body) = answer.unwrap_or(Err(()))?;
+    let read = read_responses(body.as_bytes(), count).expect("it is a batch's answer");
+    let read = read.into_iter().map(|item| item.map(|item| (item.status, item.body)));
+    let expected = expected.into_iter().map(|item| {
+        let (status, body) = item.unwrap_or(Err(()))?;
         Ok((StatusCode::from_u16(status).expect("it is a status"), body))
     });
-    assert!(read.map(|answer| answer.map_err(drop)).eq(expected), "{body}");
+    assert!(read.map(|item| item.map_err(drop)).eq(expected), "{body}");
 }

@@ -6,14 +6,14 @@ use bytes::Bytes;
 use futures_util::FutureExt as _;
 use http::{HeaderName, HeaderValue, StatusCode};
 
-use super::super::answer::Answer;
 use super::super::body;
 use super::super::body_limit::BodyLimit;
 use super::super::error::{ApiError, Error, Outcome};
+use super::super::response::GraphResponse;
 use super::{TOKEN, caller};
 
 /// What the gateway makes of an answer: a line with its status, a line for each header, an empty line, and its body.
-pub(crate) fn answered(data: &[u8]) -> Result<(), Error> {
+pub(crate) fn read_response(data: &[u8]) -> Result<(), Error> {
     let (head, body) = split_once(data, b"\n\n");
     let mut lines = head.split(|byte| *byte == b'\n');
     let status = lines.next().and_then(|line| StatusCode::from_bytes(line).ok());
@@ -29,15 +29,15 @@ pub(crate) fn answered(data: &[u8]) -> Result<(), Error> {
     let status = response.status();
 
     let caller = caller();
-    let read = Answer::read(
+    let read = GraphResponse::read(
         response.map(http_body_util::Full::new),
         BodyLimit::unshared(usize::MAX),
         "GET /beta/x".to_owned(),
         &caller,
     );
     match read.now_or_never().expect("the body is there") {
-        Ok(answer) => {
-            assert!(status.is_success() && answer.status() == status);
+        Ok(response) => {
+            assert!(status.is_success() && response.status() == status);
             Ok(())
         }
         Err(error) => {

@@ -6,11 +6,11 @@ use http::StatusCode;
 use serde_json::Value;
 use url::Url;
 
-use super::super::answer::Answer;
 use super::super::body_limit::BodyLimit;
 use super::super::key::Key;
 use super::super::models::{DeviceStatus, Entity as _};
 use super::super::page::{NextLink, Page};
+use super::super::response::GraphResponse;
 use super::caller;
 
 /// Takes the body of a page.
@@ -19,14 +19,14 @@ pub fn page(data: &[u8]) {
     let mut response = http::Response::new(Bytes::copy_from_slice(data));
     *response.status_mut() = StatusCode::OK;
     let caller = caller();
-    let answer = Answer::read(
+    let response = GraphResponse::read(
         response.map(http_body_util::Full::new),
         BodyLimit::unshared(usize::MAX),
         "GET /beta/x".to_owned(),
         &caller,
     );
-    let answer = answer.now_or_never().and_then(Result::ok).expect("it is a success");
-    let read = || Page::<DeviceStatus>::read(&answer, &root, "/rows").ok();
+    let response = response.now_or_never().and_then(Result::ok).expect("it is a success");
+    let read = || Page::<DeviceStatus>::read(&response, &root, "/rows").ok();
     let page = read();
     assert_eq!(page, read(), "it is read in one way only");
     // By another way of reading JSON, which takes less.

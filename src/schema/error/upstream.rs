@@ -36,17 +36,19 @@ fn repeatable(error: graph::Error) -> FieldError {
         graph::Error::Connect(_) | graph::Error::Unprocessed(_) | graph::Error::Withdrawn => unavailable(),
         graph::Error::BreakerOpen { retry_after } => unavailable().with_retry_after(retry_after),
         graph::Error::Throttled { retry_after } => throttled(retry_after),
-        graph::Error::LeftOver { retry_after } => left_over(retry_after),
+        graph::Error::NotStarted { retry_after } => left_over(retry_after),
         graph::Error::OverBudget { retry_after } => over_budget(retry_after),
-        graph::Error::NotNoted(_) => not_noted(),
+        graph::Error::NotRecorded(_) => not_noted(),
         graph::Error::Transport(_) => {
             let message = "Microsoft Graph's answer was lost or cut short.";
             FieldError::new(ErrorCode::UpstreamError, message).retryable()
         }
         graph::Error::Timeout | graph::Error::DeadlinePassed => timeout(),
-        graph::Error::OutOfContract { answer, .. } => out_of_contract().with_answered(*answer).retryable(),
+        graph::Error::UnexpectedResponse { response, .. } => {
+            out_of_contract().with_response_info(*response).retryable()
+        }
         graph::Error::ReadTooMuch { max } => read_too_much(max),
-        graph::Error::NoRoom => no_room(),
+        graph::Error::MemoryExhausted => no_room(),
         graph::Error::Unsendable(_) | graph::Error::Internal(_) => internal(),
         graph::Error::Api(api) => match (refusal(&api), api.status) {
             (Some(error), _) => error,
@@ -70,18 +72,18 @@ fn not_repeatable(error: graph::Error, outcome: Outcome) -> FieldError {
         graph::Error::Connect(_) | graph::Error::Unprocessed(_) | graph::Error::Withdrawn => unavailable(),
         graph::Error::BreakerOpen { retry_after } => unavailable().with_retry_after(retry_after),
         graph::Error::Throttled { retry_after } => throttled(retry_after),
-        graph::Error::LeftOver { retry_after } => left_over(retry_after),
+        graph::Error::NotStarted { retry_after } => left_over(retry_after),
         graph::Error::OverBudget { retry_after } => over_budget(retry_after),
-        graph::Error::NotNoted(_) => not_noted(),
+        graph::Error::NotRecorded(_) => not_noted(),
         graph::Error::DeadlinePassed => timeout(),
         graph::Error::Transport(_) | graph::Error::Timeout => lost(),
         graph::Error::ReadTooMuch { max } => read_too_much(max),
-        graph::Error::NoRoom => no_room(),
+        graph::Error::MemoryExhausted => no_room(),
         graph::Error::Unsendable(_) | graph::Error::Internal(_) => internal(),
-        graph::Error::OutOfContract { answer, .. } if outcome == Outcome::Applied => {
-            FieldError::created_without_key().with_answered(*answer)
+        graph::Error::UnexpectedResponse { response, .. } if outcome == Outcome::Applied => {
+            FieldError::created_without_key().with_response_info(*response)
         }
-        graph::Error::OutOfContract { answer, .. } => lost().with_answered(*answer),
+        graph::Error::UnexpectedResponse { response, .. } => lost().with_response_info(*response),
         // A refusal is one of the last attempt: what it leaves unknown of an earlier one weighs more.
         graph::Error::Api(api) => match (refusal(&api), outcome) {
             (Some(error), Outcome::Unknown) if api.is_not_supported() => error,
@@ -213,7 +215,7 @@ fn log(error: &graph::Error, outcome: Option<Outcome>) {
         graph::Error::InvalidKey(_)
         | graph::Error::OverBudget { .. }
         | graph::Error::ReadTooMuch { .. }
-        | graph::Error::NoRoom => {}
+        | graph::Error::MemoryExhausted => {}
         error => {
             let cause = std::iter::successors(std::error::Error::source(error), |cause| cause.source())
                 .map(ToString::to_string)

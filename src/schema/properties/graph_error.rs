@@ -3,12 +3,12 @@
 use async_graphql::Pos;
 
 use super::super::error::FieldError;
-use crate::graph::properties::{TOKEN, answered};
+use crate::graph::properties::{TOKEN, read_response};
 use crate::graph::{Error, WriteError, WriteKind};
 
 /// Takes an answer of Graph's: a line with its status, a line for each header, an empty line, and its body.
 pub fn graph_error(data: &[u8]) {
-    let Err(error) = answered(data) else { return };
+    let Err(error) = read_response(data) else { return };
     check(FieldError::from(error.clone()), false);
     for kind in [WriteKind::Create, WriteKind::Keyed, WriteKind::Action] {
         check(FieldError::from(WriteError::new(kind, Error::clone(&error))), true);

@@ -1,4 +1,4 @@
-//! What Graph answered: read within bounds, success told from failure, entities and locations taken out.
+//! Responses of Microsoft Graph: read within limits, classified as success or error, and searched for entities and locations.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -13,13 +13,13 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use super::address::key_of;
-use super::batch::ItemAnswer;
+use super::batch::ItemResponse;
 use super::body::{self, Member, Members};
 use super::body_limit::BodyLimit;
 use super::caller::Caller;
 use super::content_coding::{DecodeError, Decoder};
 use super::envelope::{ErrorEnvelope, MAX_CODE, one_line};
-use super::error::{Answered, ApiError, Error};
+use super::error::{ApiError, Error, ResponseInfo};
 use super::key::Key;
 use super::models::{Entity, is_type};
 use super::retry_after;
@@ -32,17 +32,17 @@ const ODATA_ENTITY_ID: HeaderName = HeaderName::from_static("odata-entityid");
 /// Longest header text that is passed on, in bytes; a claims challenge has a few hundred.
 const MAX_HEADER: usize = 8 * 1024;
 
-/// A success answer of Graph's, read whole.
+/// A complete response of Graph with a success status.
 #[derive(Debug)]
-pub(super) struct Answer {
-    answered: Answered,
+pub(super) struct GraphResponse {
+    info: ResponseInfo,
     headers: HeaderMap,
     body: Bytes,
     /// Memory of the body. The items of a batch share that of the batch.
     memory: Arc<Reservation>,
 }
 
-impl Answer {
+impl GraphResponse {
     /// Reads the body within its room; a status that is not a success becomes an error.
     pub(super) async fn read<B>(
         response: http::Response<B>,
@@ -57,64 +57,64 @@ impl Answer {
         let (http::response::Parts { status, headers, .. }, body) = response.into_parts();
         let request_id = request_id(&headers, caller);
         let client_request_id = caller.client_request_id.to_string();
-        let answered = Answered { status, request_id, client_request_id };
+        let info = ResponseInfo { status, request_id, client_request_id };
 
         let body = match read_body(body, &headers, &mut limit).await {
             Ok(body) => body,
             // A refusal is one whatever becomes of its body.
             Err(_) if !status.is_success() => {
-                return Err(Self::failure(answered, &headers, None, request_line, caller));
+                return Err(Self::failure(info, &headers, None, request_line, caller));
             }
             Err(BodyError::TooLarge) => {
                 let what = "the response is larger than the configured maximum";
-                let applied = answered.says_applied();
-                return Err(Error::OutOfContract { what, applied, answer: Box::new(answered) });
+                let applied = info.says_applied();
+                return Err(Error::UnexpectedResponse { what, applied, response: Box::new(info) });
             }
-            Err(BodyError::NoRoom(error)) => return Err(error),
+            Err(BodyError::Memory(error)) => return Err(error),
             Err(BodyError::Cut(error)) => return Err(Error::Transport(error)),
         };
-        Self::judge(answered, headers, body, Arc::new(limit.into_reservation()), request_line, caller)
+        Self::classify(info, headers, body, Arc::new(limit.into_reservation()), request_line, caller)
     }
 
     /// An item of the batch answer that this is, as if it had come on its own.
     pub(super) fn item(
         &self,
-        item: ItemAnswer,
+        item: ItemResponse,
         request_line: String,
         caller: &Caller,
     ) -> Result<Self, Error> {
-        let ItemAnswer { status, headers, body, is_text } = item;
-        let request_id = request_id(&headers, caller).or_else(|| self.answered.request_id.clone());
-        let client_request_id = self.answered.client_request_id.clone();
-        let answered = Answered { status, request_id, client_request_id };
-        let answer = Self::judge(answered, headers, body, Arc::clone(&self.memory), request_line, caller);
-        answer.map_err(|error| if is_text { error.of_text() } else { error })
+        let ItemResponse { status, headers, body, is_text } = item;
+        let request_id = request_id(&headers, caller).or_else(|| self.info.request_id.clone());
+        let client_request_id = self.info.client_request_id.clone();
+        let info = ResponseInfo { status, request_id, client_request_id };
+        let response = Self::classify(info, headers, body, Arc::clone(&self.memory), request_line, caller);
+        response.map_err(|error| if is_text { error.of_text() } else { error })
     }
 
-    /// Tells success from failure.
-    fn judge(
-        answered: Answered,
+    /// Returns the response, or the error that its status says.
+    fn classify(
+        info: ResponseInfo,
         headers: HeaderMap,
         body: Bytes,
         memory: Arc<Reservation>,
         request_line: String,
         caller: &Caller,
     ) -> Result<Self, Error> {
-        if answered.status.is_success() {
-            return Ok(Self { answered, headers, body, memory });
+        if info.status.is_success() {
+            return Ok(Self { info, headers, body, memory });
         }
-        Err(Self::failure(answered, &headers, Some(&body), request_line, caller))
+        Err(Self::failure(info, &headers, Some(&body), request_line, caller))
     }
 
     /// The error that an answer without success is. `body` is `None` where it did not come whole.
     fn failure(
-        answered: Answered,
+        info: ResponseInfo,
         headers: &HeaderMap,
         body: Option<&[u8]>,
         request_line: String,
         caller: &Caller,
     ) -> Error {
-        let status = answered.status;
+        let status = info.status;
         let redact = |text: &mut String| caller.authorization.redact(text);
         let envelope = body.map_or_else(ErrorEnvelope::cut, |body| ErrorEnvelope::read(body, redact));
         let now = SystemTime::now();
@@ -125,8 +125,8 @@ impl Answer {
             status,
             code: envelope.code,
             message: envelope.message,
-            request_id: answered.request_id.or(envelope.request_id),
-            client_request_id: answered.client_request_id,
+            request_id: info.request_id.or(envelope.request_id),
+            client_request_id: info.client_request_id,
             retry_after: wait.or_else(|| retry_after::parse(&envelope.retry_after?, now)),
             www_authenticate: (status == StatusCode::UNAUTHORIZED)
                 .then(|| challenge(headers, caller))
@@ -138,7 +138,7 @@ impl Answer {
 
     /// The status of the answer, always a success.
     pub(super) fn status(&self) -> StatusCode {
-        self.answered.status
+        self.info.status
     }
 
     /// The body, as it came.
@@ -150,18 +150,18 @@ impl Answer {
     ///
     /// # Errors
     ///
-    /// [`Error::OutOfContract`] where its brackets nest too deep.
+    /// [`Error::UnexpectedResponse`] where its brackets nest too deep.
     pub(super) fn text(&self) -> Result<Cow<'_, str>, Error> {
         let text = body::text(&self.body);
         if json::nests_deeper(text.as_bytes(), body::MAX_NESTING) {
-            return Err(self.out_of_contract(body::NESTS_TOO_DEEP));
+            return Err(self.unexpected(body::NESTS_TOO_DEEP));
         }
         Ok(text)
     }
 
     /// The entity in the body.
     pub(super) fn entity<T: DeserializeOwned>(&self) -> Result<T, Error> {
-        body::read(&self.text()?).map_err(|_| self.out_of_contract("no entity can be read from the body"))
+        body::read(&self.text()?).map_err(|_| self.unexpected("no entity can be read from the body"))
     }
 
     /// Whether the body, though it may have an id, looks like something else than an entity of type `T`: a sign-in page of
@@ -178,7 +178,7 @@ impl Answer {
                 let is_own = T::PROPERTIES.iter().any(|property| property.eq_ignore_ascii_case(name));
                 *(if is_own { &mut own } else { &mut others }) += 1;
             }
-            let is_in_doubt = is_new && self.answered.status != StatusCode::CREATED;
+            let is_in_doubt = is_new && self.info.status != StatusCode::CREATED;
             others > 0 && (own == 0 || is_in_doubt && others >= own)
         };
         body::with_members(&text, is_foreign).unwrap_or_default()
@@ -210,8 +210,8 @@ impl Answer {
     /// Whether a write that gives no result is done, as far as the answer says: there is nothing in it, or an OData document
     /// that is no error. A page that a proxy puts in Graph's place is neither.
     pub(super) fn is_done(&self) -> bool {
-        if self.answered.status != StatusCode::OK {
-            return self.answered.status == StatusCode::NO_CONTENT;
+        if self.info.status != StatusCode::OK {
+            return self.info.status == StatusCode::NO_CONTENT;
         }
         let text = body::text(&self.body);
         if text.is_empty() || text == "null" {
@@ -234,25 +234,25 @@ impl Answer {
     }
 
     /// The error that this success is not what the documentation says.
-    pub(super) fn out_of_contract(&self, what: &'static str) -> Error {
-        let applied = self.answered.says_applied();
-        Error::OutOfContract { what, applied, answer: Box::new(self.answered.clone()) }
+    pub(super) fn unexpected(&self, what: &'static str) -> Error {
+        let applied = self.info.says_applied();
+        Error::UnexpectedResponse { what, applied, response: Box::new(self.info.clone()) }
     }
 
     /// The error that this is no success of what was asked for, whatever its status says.
     pub(super) fn contradiction(&self, what: &'static str) -> Error {
-        Error::OutOfContract { what, applied: false, answer: Box::new(self.answered.clone()) }
+        Error::UnexpectedResponse { what, applied: false, response: Box::new(self.info.clone()) }
     }
 
     /// Status and ids of the answer.
-    pub(super) fn answered(&self) -> &Answered {
-        &self.answered
+    pub(super) fn info(&self) -> &ResponseInfo {
+        &self.info
     }
 }
 
 enum BodyError {
     TooLarge,
-    NoRoom(Error),
+    Memory(Error),
     Cut(Arc<dyn std::error::Error + Send + Sync>),
 }
 
@@ -275,17 +275,17 @@ where
         let frame = frame.map_err(|error| BodyError::Cut(Arc::new(error)))?;
         let Ok(chunk) = frame.into_data() else { continue };
         if decoder.is_identity() && first.is_empty() && read.is_empty() && chunk.len() <= max {
-            limit.reserve_up_to(chunk.len()).map_err(BodyError::NoRoom)?;
+            limit.reserve_up_to(chunk.len()).map_err(BodyError::Memory)?;
             first = chunk;
             continue;
         }
         for chunk in [std::mem::take(&mut first), chunk] {
             decoded(decoder.push(&chunk, &mut read, max))?;
         }
-        limit.reserve_up_to(read.len()).map_err(BodyError::NoRoom)?;
+        limit.reserve_up_to(read.len()).map_err(BodyError::Memory)?;
     }
     decoded(decoder.finish(&mut read, max))?;
-    limit.reserve_up_to(read.len()).map_err(BodyError::NoRoom)?;
+    limit.reserve_up_to(read.len()).map_err(BodyError::Memory)?;
     Ok(if first.is_empty() { read.freeze() } else { first })
 }
 
@@ -325,8 +325,8 @@ mod tests {
             deadline: std::time::Instant::now(),
             gone: tokio_util::sync::CancellationToken::new(),
         };
-        let answer = Answer::read(response, BodyLimit::unshared(0), String::new(), &caller).await;
-        let Err(Error::Api(api)) = answer else { panic!("{answer:?}") };
+        let response = GraphResponse::read(response, BodyLimit::unshared(0), String::new(), &caller).await;
+        let Err(Error::Api(api)) = response else { panic!("{response:?}") };
         assert_eq!(api.request_id, Some(format!("a b{}", "c".repeat(97))));
     }
 }

@@ -89,7 +89,7 @@ pub async fn run(
         async move {
             shutdown.await;
             readiness.set_not_ready();
-            graph.stop_waiting();
+            graph.stop_retries();
             info!(delay_ms = drain_delay.as_millis(), "shutting down");
             tokio::time::sleep(drain_delay).await;
             draining.cancel();
@@ -101,7 +101,7 @@ pub async fn run(
         let drain = max_request_time.min(drain_timeout);
         let (router, heads) = (router::public(&app), Arc::clone(&app.request_memory));
         listener::serve(public, router, connections, &heads, max_request_time, begin_drain, drain).await;
-        graph.written().await;
+        graph.wait_for_writes().await;
     };
     let overdue = async {
         draining.cancelled().await;
@@ -134,5 +134,5 @@ pub async fn run(
         RESPONSE_GRACE,
     );
     future::join(public, admin).await;
-    graph.writes_under_way()
+    graph.writes_in_flight()
 }

@@ -16,6 +16,6 @@ pub struct Caller {
     pub client_request_id: Uuid,
     /// When the caller stops waiting.
     pub deadline: Instant,
-    /// Cancelled when the caller has gone: nothing new is sent then. What has been sent is finished all the same.
-    pub gone: CancellationToken,
+    /// Cancelled when the caller disconnects. Nothing new is sent then; what was sent is finished.
+    pub disconnected: CancellationToken,
 }

@@ -31,7 +31,7 @@ impl Client {
     }
 
     /// Ends the waits for a later attempt at once, and allows no further ones: the process is to stop.
-    pub fn stop_waiting(&self) {
+    pub fn stop_retries(&self) {
         self.0.stopping.cancel();
     }
 
@@ -45,15 +45,15 @@ impl Client {
         self.0.cut_off.cancel();
     }
 
-    /// Resolves when no write is under way any more, those included whose callers have gone.
-    pub async fn written(&self) {
+    /// Waits until no write is in flight, those of disconnected callers included.
+    pub async fn wait_for_writes(&self) {
         self.0.writes.close();
         self.0.writes.wait().await;
     }
 
     /// How many writes are under way.
     #[must_use]
-    pub fn writes_under_way(&self) -> usize {
+    pub fn writes_in_flight(&self) -> usize {
         self.0.writes.len()
     }
 

@@ -29,6 +29,6 @@ fn caller() -> Caller {
         authorization: Authorization::parse(&header).expect("it is a bearer token"),
         client_request_id: Uuid::nil(),
         deadline: Instant::now(),
-        gone: CancellationToken::new(),
+        disconnected: CancellationToken::new(),
     }
 }

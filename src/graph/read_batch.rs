@@ -155,7 +155,7 @@ async fn send(transport: &Transport, urls: &[String], together: &mut bool) -> Ve
     }
     let get = async |url: &String| {
         transport.deadline()?;
-        if urls.len() > 1 && transport.caller.gone.is_cancelled() {
+        if urls.len() > 1 && transport.caller.disconnected.is_cancelled() {
             return Err(CANCELLED);
         }
         transport.get(url).await.map(Arc::new)

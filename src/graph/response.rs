@@ -323,7 +323,7 @@ mod tests {
             authorization: Authorization::parse(&"Bearer canary-token-1".parse().unwrap()).unwrap(),
             client_request_id: uuid::Uuid::nil(),
             deadline: std::time::Instant::now(),
-            gone: tokio_util::sync::CancellationToken::new(),
+            disconnected: tokio_util::sync::CancellationToken::new(),
         };
         let response = GraphResponse::read(response, BodyLimit::unshared(0), String::new(), &caller).await;
         let Err(Error::Api(api)) = response else { panic!("{response:?}") };

@@ -57,7 +57,7 @@ impl Transport {
     /// When the caller stops waiting; an error where that has passed, or the caller has left, so that nothing more is sent.
     pub(super) fn deadline(&self) -> Result<Instant, Error> {
         let deadline = Instant::from_std(self.caller.deadline);
-        if deadline <= Instant::now() || self.caller.gone.is_cancelled() {
+        if deadline <= Instant::now() || self.caller.disconnected.is_cancelled() {
             Err(Error::DeadlinePassed)
         } else {
             Ok(deadline)
@@ -72,7 +72,7 @@ impl Transport {
 
     /// Whether a request may still be sent: the caller is connected and no shutdown has begun.
     pub(super) fn can_continue(&self) -> bool {
-        !self.caller.gone.is_cancelled() && !self.is_stopping()
+        !self.caller.disconnected.is_cancelled() && !self.is_stopping()
     }
 
     /// Whether the process is to stop: no batch of creates starts then.
@@ -99,7 +99,7 @@ impl Transport {
     pub(super) async fn wait_until(&self, until: Instant) -> bool {
         tokio::select! {
             () = tokio::time::sleep_until(until) => self.can_continue(),
-            () = self.caller.gone.cancelled() => false,
+            () = self.caller.disconnected.cancelled() => false,
             () = self.client.stopping.cancelled() => false,
         }
     }
@@ -191,7 +191,7 @@ impl Transport {
     /// Resolves when no write may begin any more: the caller disconnected, the request timed out, or the process drains.
     async fn withdrawn(&self) {
         tokio::select! {
-            () = self.caller.gone.cancelled() => {}
+            () = self.caller.disconnected.cancelled() => {}
             () = self.client.draining.cancelled() => {}
             () = tokio::time::sleep_until(Instant::from_std(self.caller.deadline)) => {}
         }

@@ -92,7 +92,7 @@ fn no_debug_output_shows_the_token() {
         authorization,
         client_request_id: uuid::Uuid::nil(),
         deadline: std::time::Instant::now(),
-        gone: tokio_util::sync::CancellationToken::new(),
+        disconnected: tokio_util::sync::CancellationToken::new(),
     };
     let client = Client::new(ClientSettings {
         root: ServiceRoot::parse("http://127.0.0.1:1/beta", false).unwrap(),

@@ -39,7 +39,7 @@ fn transport(allowance: Option<ReadAllowance>) -> Arc<Transport> {
         authorization: Authorization::parse(&"Bearer token".parse().unwrap()).unwrap(),
         client_request_id: uuid::Uuid::nil(),
         deadline: (Instant::now() + Duration::from_secs(60)).into_std(),
-        gone: CancellationToken::new(),
+        disconnected: CancellationToken::new(),
     };
     Arc::new(Transport { client: Arc::new(ClientState::new(settings).unwrap()), caller, allowance })
 }

@@ -178,7 +178,7 @@ impl<N: NewEntity> Creates<N> {
     fn is_over(&self) -> bool {
         Instant::now() >= self.deadline
             || self.progress.is_reported()
-            || self.transport.caller.gone.is_cancelled()
+            || self.transport.caller.disconnected.is_cancelled()
             || self.transport.is_draining()
             || (self.new.len() > 1 && self.transport.is_stopping())
     }
@@ -306,7 +306,7 @@ impl<N: NewEntity> Creates<N> {
 
     /// Looks up what was sent by its key.
     async fn read_back(&self, index: usize) -> ReadBack<N::Entity> {
-        if self.transport.caller.gone.is_cancelled() {
+        if self.transport.caller.disconnected.is_cancelled() {
             return ReadBack::NotKnown;
         }
         read_back(&self.collection, &self.new[index]).await

@@ -73,8 +73,7 @@ pub(super) async fn execute(
     // Cancels the calls to Graph when this future is dropped, because the client has disconnected.
     let cancel_on_drop = disconnected.clone().drop_guard();
     let session = |token: Option<Authorization>| {
-        let caller =
-            |authorization| Caller { authorization, client_request_id, deadline, gone: disconnected };
+        let caller = |authorization| Caller { authorization, client_request_id, deadline, disconnected };
         token.map(|authorization| app.graph.session(caller(authorization)))
     };
     if prepared.operation_type == OperationType::Subscription {

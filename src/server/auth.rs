@@ -1,12 +1,12 @@
-//! The caller's token, out of the request's headers.
+//! The caller's token, from the request's headers.
 
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 
 use crate::graph::Authorization;
 
-/// The one bearer token of a request; `None` where there is no `Authorization` header, more than one, or one of
-/// another form. What needs a token then answers `UNAUTHENTICATED`, and Graph is not asked.
+/// The bearer token of a request; `None` if there is no `Authorization` header, more than one, or another scheme. Fields that
+/// need a token then fail with `UNAUTHENTICATED`, and Graph is not called.
 pub(super) fn authorization(headers: &HeaderMap) -> Option<Authorization> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     match (values.next(), values.next()) {
@@ -23,7 +23,7 @@ mod tests {
     use super::authorization;
 
     #[test]
-    fn exactly_one_header_is_taken() {
+    fn exactly_one_header_is_accepted() {
         let mut headers = HeaderMap::new();
         assert!(authorization(&headers).is_none());
         headers.append(AUTHORIZATION, HeaderValue::from_static("Bearer a"));

@@ -1,4 +1,4 @@
-//! The GraphiQL page, in the binary whole: GraphiQL where `ide/dist` was built, else a small page of our own.
+//! The GraphiQL page, served entirely by the binary: GraphiQL if `ide/dist` was built, else a small page of our own.
 //!
 //! This file owns its routes, headers and settings, and [`assets`] its files, whose sources are in `ide/`. The page talks
 //! to `/graphql` on its own origin like any other client, and nothing here knows of GraphQL.
@@ -21,9 +21,9 @@ use url::{Position, Url};
 
 use crate::graph::{Cloud, ServiceRoot};
 
-/// Nothing from another origin, no inline script, no form, no frame. GraphiQL's editor writes style elements, so that
-/// inline style has to be allowed to it; the small page needs none.
-const POLICY: &str = if cfg!(graphiql_whole) {
+/// The Content-Security-Policy: nothing from another origin, no inline script, no form, no frame. GraphiQL's editor adds style
+/// elements, so it needs inline styles; the small page does not.
+const PAGE_CSP: &str = if cfg!(graphiql_whole) {
     "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
      font-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 } else {
@@ -31,54 +31,54 @@ const POLICY: &str = if cfg!(graphiql_whole) {
      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 };
 
-/// On every answer of these routes, whatever its status.
-const ALWAYS: [(HeaderName, HeaderValue); 5] = [
-    (CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)),
+/// Headers of every response of these routes.
+const SECURITY_HEADERS: [(HeaderName, HeaderValue); 5] = [
+    (CONTENT_SECURITY_POLICY, HeaderValue::from_static(PAGE_CSP)),
     (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
     (HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin")),
     (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
 ];
 
-/// An asset's URL changes with its content (all but the licences'), so that a copy of it never goes stale.
-const FOREVER: &str = "public, max-age=31536000, immutable";
-/// The page names its assets, so it is asked for again each time.
+/// For assets whose URL changes with their content, which are all but the licences.
+const IMMUTABLE: &str = "public, max-age=31536000, immutable";
+/// For the page, which names its assets.
 const REVALIDATE: &str = "no-cache";
-/// The settings may hold the demo's token.
-const NOT_KEPT: &str = "no-store";
+/// For the settings, which may contain the demo's token.
+const NO_STORE: &str = "no-store";
 
-/// The page itself, among the files.
+/// The file name of the page.
 const PAGE: &str = "index.html";
-/// The notices of what GraphiQL is made of, under a name that stays.
+/// The licences of GraphiQL's parts, whose file name does not change.
 const LICENCES: &str = "licences.txt";
 
-/// What the server tells the page, at `/graphiql/config.json`.
+/// Settings of the page, served at `/graphiql/config.json`.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct GraphiqlSettings {
     upstream: Upstream,
-    /// Graph's key of a configuration that exists, for the examples' variables.
+    /// The Graph key of an existing configuration, for the examples' variables.
     example_configuration_id: Option<String>,
-    /// The global id of an object that exists, for the `node` example.
+    /// The global id of an existing object, for the `node` example.
     example_node_id: Option<String>,
-    /// A token that the sandbox takes, to prefill. Only [`GraphiqlSettings::demo`] sets it.
+    /// A token that the sandbox accepts, to prefill the form. Only [`GraphiqlSettings::demo`] sets it.
     demo_token: Option<String>,
 }
 
-/// Where the gateway sends what the page runs; the page's banner says it.
+/// The service that the gateway calls, shown in the page's banner.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename_all = "camelCase")]
 enum Upstream {
-    /// The sandbox that this process started itself.
+    /// The sandbox that this process started.
     Sandbox { host: String },
-    /// Microsoft Graph, by one of the national clouds' own host names.
+    /// Microsoft Graph, by the host name of a national cloud.
     Graph { host: String },
-    /// Any other root that the operator named: a sandbox elsewhere, a proxy, or Graph behind one.
+    /// Any other root that the operator configured: a sandbox elsewhere, a proxy, or Graph behind one.
     Custom { host: String },
 }
 
 impl GraphiqlSettings {
-    /// For `demo`: the sandbox at `root`, a token that it takes, and ids of objects that it was seeded with.
+    /// For `demo`: the sandbox at `root`, a token that it accepts, and ids of objects in its seed data.
     #[must_use]
     pub fn demo(root: &ServiceRoot, token: String, configuration_id: String, node_id: String) -> Self {
         Self {
@@ -89,7 +89,7 @@ impl GraphiqlSettings {
         }
     }
 
-    /// For `serve`: no token and no ids are known, and the upstream is what the root's host name says.
+    /// For `serve`: without token and ids; the upstream follows from the root's host name.
     #[must_use]
     pub fn serve(root: &ServiceRoot) -> Self {
         let host = authority(root.url()).to_owned();
@@ -106,7 +106,7 @@ impl GraphiqlSettings {
     }
 }
 
-/// Host and port, the latter where it is not the scheme's own.
+/// Host and port, without the scheme's default port.
 fn authority(url: &Url) -> &str {
     &url[Position::BeforeHost..Position::AfterPort]
 }
@@ -125,31 +125,31 @@ where
         .route(
             "/graphiql",
             get(async move |headers: HeaderMap| {
-                ([(CACHE_CONTROL, REVALIDATE)], pages[PAGE].answer(&headers))
+                ([(CACHE_CONTROL, REVALIDATE)], pages[PAGE].respond(&headers))
             }),
         )
         .route(
             "/graphiql/config.json",
-            get(async move || ([(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, NOT_KEPT)], settings)),
+            get(async move || ([(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, NO_STORE)], settings)),
         )
         .route(
             "/graphiql/{file}",
             get(async move |Path(name): Path<String>, headers: HeaderMap| match files.get(&name) {
                 Some(file) if name != PAGE => {
-                    let kept = if name == LICENCES { REVALIDATE } else { FOREVER };
-                    ([(CACHE_CONTROL, kept)], file.answer(&headers)).into_response()
+                    let cache_control = if name == LICENCES { REVALIDATE } else { IMMUTABLE };
+                    ([(CACHE_CONTROL, cache_control)], file.respond(&headers)).into_response()
                 }
                 _ => StatusCode::NOT_FOUND.into_response(),
             }),
         )
         .route_layer(middleware::map_response(async |mut response: Response| {
-            add_headers(response.headers_mut());
+            add_security_headers(response.headers_mut());
             response
         }))
 }
 
-fn add_headers(headers: &mut HeaderMap) {
-    for (name, value) in ALWAYS {
+fn add_security_headers(headers: &mut HeaderMap) {
+    for (name, value) in SECURITY_HEADERS {
         headers.insert(name, value);
     }
 }
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_page_is_asked_for_again_each_time() {
+    async fn the_page_is_revalidated_each_time() {
         let response = get("/graphiql", &demo()).await;
         assert_eq!(response.status(), StatusCode::OK);
         assert_eq!(response.headers()[CONTENT_TYPE], "text/html; charset=utf-8");
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn every_asset_the_page_names_is_served_and_may_be_kept_for_a_year() {
+    async fn every_asset_of_the_page_is_served_and_cached_for_a_year() {
         let page = demo();
         let html = text(get("/graphiql", &page).await).await;
         assert!(!html.contains("{{"), "a placeholder was left in the page");
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn every_answer_carries_the_policy() {
+    async fn every_response_has_the_security_headers() {
         let page = demo();
         let html = text(get("/graphiql", &page).await).await;
         let mut paths = vec!["/".to_owned(), "/graphiql".to_owned(), "/graphiql/config.json".to_owned()];
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_gateway_knows_no_token_and_names_what_it_speaks_to() {
+    async fn serve_has_no_token_and_names_its_upstream() {
         for (url, kind, host) in [
             ("https://graph.microsoft.com/beta", "graph", "graph.microsoft.com"),
             ("https://dod-graph.microsoft.us/beta", "graph", "dod-graph.microsoft.us"),
@@ -395,16 +395,17 @@ mod tests {
         ];
         for (name, content) in files {
             let content = content.replace("http://www.w3.org/2000/svg", "");
-            for taboo in ["http:", "https:", "src=\"//", "url(", "@import", "localStorage", "sessionStorage"]
+            for forbidden in
+                ["http:", "https:", "src=\"//", "url(", "@import", "localStorage", "sessionStorage"]
             {
-                assert!(!content.contains(taboo), "{name} contains {taboo}");
+                assert!(!content.contains(forbidden), "{name} contains {forbidden}");
             }
-            for taboo in ["document.cookie", "indexedDB", "innerHTML", "eval(", "new Function"] {
-                assert!(!content.contains(taboo), "{name} contains {taboo}");
+            for forbidden in ["document.cookie", "indexedDB", "innerHTML", "eval(", "new Function"] {
+                assert!(!content.contains(forbidden), "{name} contains {forbidden}");
             }
         }
-        for taboo in [" style=\"", " onclick=", "<style", "<script>"] {
-            assert!(!INDEX.contains(taboo), "the policy forbids {taboo}");
+        for forbidden in [" style=\"", " onclick=", "<style", "<script>"] {
+            assert!(!INDEX.contains(forbidden), "the policy forbids {forbidden}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The admin listener: whether the process lives, and whether it takes requests.
+//! The admin listener: liveness, readiness and metrics.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,10 +9,10 @@ use http::StatusCode;
 use http::header::CONTENT_TYPE;
 
 use super::app::App;
-use super::router::guarded;
+use super::router::with_checks;
 use crate::telemetry::metrics;
 
-/// Whether the gateway takes requests: true from the first moment until it begins to shut down.
+/// Whether the gateway accepts requests: from the start until it begins to shut down.
 #[derive(Debug, Clone)]
 pub(super) struct Readiness(Arc<AtomicBool>);
 
@@ -26,9 +26,9 @@ impl Readiness {
     }
 }
 
-/// `/livez`, `/readyz` and `/metrics`. Neither of the first two asks Graph: a Graph that is down is no reason
-/// to take a gateway out of service, since its callers are told more by it than by a load balancer. The gateway
-/// is not ready either while it cannot keep idempotency keys; the answer gives the reason.
+/// `/livez`, `/readyz` and `/metrics`. The first two do not call Graph: if Graph is down, callers get a useful error from the
+/// gateway, and none from a load balancer that has taken it out of service. The gateway is not ready while it cannot store
+/// idempotency keys; the response gives the reason.
 pub(super) fn router(readiness: Readiness, app: Arc<App>) -> Router {
     let readyz = move || async move {
         if !readiness.0.load(Ordering::Relaxed) {
@@ -46,5 +46,5 @@ pub(super) fn router(readiness: Readiness, app: Arc<App>) -> Router {
         .route("/livez", get(async || "alive\n"))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics));
-    guarded(routes)
+    with_checks(routes)
 }

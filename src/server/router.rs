@@ -1,4 +1,4 @@
-//! All routes, and what a request meets on its way to them.
+//! The routes, and the checks and headers of all of them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,12 +19,12 @@ use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 use super::app::App;
 use super::{compression, graphiql, graphql};
 
-/// How long a browser may keep the answer to a preflight request; none keeps it longer.
-const PREFLIGHT_KEPT: Duration = Duration::from_secs(2 * 60 * 60);
+/// How long a browser may cache the response to a preflight request; Chromium's maximum.
+const PREFLIGHT_MAX_AGE: Duration = Duration::from_secs(2 * 60 * 60);
 
-/// On every answer that has no others of its own: nothing here is a page, to be framed, or to be guessed at. Only what
-/// hyper answers itself has none, since it gets no request: 400 and 431 for a head that cannot be read.
-const ALWAYS: [(HeaderName, HeaderValue); 4] = [
+/// Headers of every response, unless the handler sets its own. Responses are neither documents nor frames. Only hyper's own
+/// responses to invalid heads (400 and 431) do not have them.
+const SECURITY_HEADERS: [(HeaderName, HeaderValue); 4] = [
     (CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'")),
     (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     (X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
@@ -41,36 +41,34 @@ pub(super) fn public(app: &Arc<App>) -> Router {
     if !app.settings.cors_origins.is_empty() {
         router = router.layer(cors(app.settings.cors_origins.clone()));
     }
-    guarded(router)
+    with_checks(router)
 }
 
-/// What holds for every route of a listener.
-pub(super) fn guarded(router: Router) -> Router {
-    router.layer(middleware::from_fn(check_head)).layer(middleware::map_response(add_headers))
+/// Adds the checks and headers that all routes of a listener share.
+pub(super) fn with_checks(router: Router) -> Router {
+    router.layer(middleware::from_fn(check_head)).layer(middleware::map_response(add_security_headers))
 }
 
-/// Lets pages of these origins send requests with a token, and read what they need of the answer. No cookie is ever
-/// asked for.
+/// Allows pages of these origins to send requests with a token, and to read `Retry-After`. Cookies are not used.
 fn cors(origins: Vec<HeaderValue>) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins))
         .allow_methods([Method::GET, Method::POST])
-        // Clients send headers of their own, to trace or to count, and the gateway passes over those that it does not
-        // know. Who may send any is said by the origins.
+        // Clients send tracing headers of their own, which the gateway ignores. The origin decides who may send requests.
         .allow_headers(AllowHeaders::mirror_request())
         .expose_headers([RETRY_AFTER])
-        .max_age(PREFLIGHT_KEPT)
+        .max_age(PREFLIGHT_MAX_AGE)
 }
 
-/// Refuses what a proxy in front may have read otherwise: a request without one host (RFC 9112, section 3.2), or with a
-/// transfer coding besides chunks, which is not undone (section 6.1).
+/// Rejects requests that a proxy may parse differently: without exactly one `Host` (RFC 9112, section 3.2), or with another
+/// transfer coding than `chunked` (section 6.1).
 async fn check_head(request: Request, next: Next) -> Response {
     let mut codings = request.headers().get_all(TRANSFER_ENCODING).iter();
     let is_chunked = codings.next().is_none_or(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked"));
     if !is_chunked || codings.next().is_some() {
         let message = "A request's body is sent in no transfer coding but chunked.";
         let mut response = graphql::reject(StatusCode::NOT_IMPLEMENTED, message);
-        // Where the body ends, and another request begins, is not known either.
+        // The end of the body, and thus the start of the next request, is unknown.
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         return response;
     }
@@ -81,7 +79,7 @@ async fn check_head(request: Request, next: Next) -> Response {
     next.run(request).await
 }
 
-/// HTTP/1.0 knows no `Host`, and HTTP/2 has it in another place.
+/// HTTP/1.0 does not require `Host`, and HTTP/2 has `:authority` instead.
 fn has_one_host(request: &Request) -> bool {
     let mut hosts = request.headers().get_all(HOST).iter();
     match (hosts.next(), hosts.next()) {
@@ -95,8 +93,8 @@ fn has_one_host(request: &Request) -> bool {
     }
 }
 
-async fn add_headers(mut response: Response) -> Response {
-    for (name, value) in ALWAYS {
+async fn add_security_headers(mut response: Response) -> Response {
+    for (name, value) in SECURITY_HEADERS {
         response.headers_mut().entry(name).or_insert(value);
     }
     response

@@ -1,4 +1,4 @@
-//! The page's files, as `build.rs` laid them out: embedded compressed, and sent so to whoever takes it.
+//! The page's files, embedded compressed by `build.rs`, and sent in a content coding that the client accepts.
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
@@ -17,20 +17,20 @@ use crate::server::content_coding::AcceptedCodings;
 #[folder = "$OUT_DIR/ide"]
 struct Files;
 
-/// A file in its codings.
+/// A file in its content codings.
 pub(super) struct Asset {
     content_type: HeaderValue,
     gzip: Representation,
     brotli: Option<Representation>,
-    /// For the few that take no coding, made when the first of them asks.
-    plain: OnceLock<Representation>,
+    /// For clients that accept no coding, which are few; decompressed on first use.
+    identity: OnceLock<Representation>,
 }
 
 #[derive(Clone)]
 struct Representation {
     coding: Option<&'static str>,
     bytes: Bytes,
-    /// Differs between the codings of one file, as their bytes do.
+    /// A strong entity tag, which differs between the codings of a file (RFC 9110, section 8.8.3.3).
     etag: HeaderValue,
 }
 
@@ -58,7 +58,7 @@ pub(super) fn all() -> BTreeMap<String, Asset> {
                 content_type: content_type(&name),
                 gzip: Representation::embedded("gzip", gzip),
                 brotli: brotli.map(|file| Representation::embedded("br", file)),
-                plain: OnceLock::new(),
+                identity: OnceLock::new(),
             };
             (name, asset)
         })
@@ -77,34 +77,35 @@ fn content_type(name: &str) -> HeaderValue {
 }
 
 impl Asset {
-    /// The answer to a GET with these headers: the file in a coding that the caller takes, or 304 where they have it.
-    pub(super) fn answer(&self, request: &HeaderMap) -> Response {
-        let chosen = self.chosen(request);
-        let headers = [(VARY, HeaderValue::from_static("accept-encoding")), (ETAG, chosen.etag.clone())];
-        if has(request, &chosen.etag) {
+    /// The response to a GET request: the file in a coding that the client accepts, or 304 if the client has it.
+    pub(super) fn respond(&self, request: &HeaderMap) -> Response {
+        let representation = self.negotiate(request);
+        let headers =
+            [(VARY, HeaderValue::from_static("accept-encoding")), (ETAG, representation.etag.clone())];
+        if matches_if_none_match(request, &representation.etag) {
             return (StatusCode::NOT_MODIFIED, headers).into_response();
         }
         let coding: Option<[(HeaderName, &str); 1]> =
-            chosen.coding.map(|coding| [(CONTENT_ENCODING, coding)]);
+            representation.coding.map(|coding| [(CONTENT_ENCODING, coding)]);
         let content_type = [(CONTENT_TYPE, self.content_type.clone())];
-        let mut response = (headers, content_type, chosen.bytes.clone()).into_response();
+        let mut response = (headers, content_type, representation.bytes.clone()).into_response();
         for (name, coding) in coding.into_iter().flatten() {
             response.headers_mut().insert(name, HeaderValue::from_static(coding));
         }
         response
     }
 
-    fn chosen(&self, request: &HeaderMap) -> &Representation {
+    fn negotiate(&self, request: &HeaderMap) -> &Representation {
         let codings: &[&str] = if self.brotli.is_some() { &["br", "gzip"] } else { &["gzip"] };
         match (AcceptedCodings::of(request).best(codings), &self.brotli) {
             (Some("br"), Some(brotli)) => brotli,
             (Some(_), _) => &self.gzip,
-            (None, _) => self.plain(),
+            (None, _) => self.identity(),
         }
     }
 
-    fn plain(&self) -> &Representation {
-        self.plain.get_or_init(|| {
+    fn identity(&self) -> &Representation {
+        self.identity.get_or_init(|| {
             let mut bytes = Vec::new();
             GzDecoder::new(self.gzip.bytes.as_ref())
                 .read_to_end(&mut bytes)
@@ -116,8 +117,8 @@ impl Asset {
     }
 }
 
-/// Whether `If-None-Match` names the tag (RFC 9110, section 13.1.2), by the weak comparison that it asks for.
-fn has(request: &HeaderMap, etag: &HeaderValue) -> bool {
+/// Whether `If-None-Match` contains the tag, by weak comparison (RFC 9110, section 13.1.2).
+fn matches_if_none_match(request: &HeaderMap, etag: &HeaderValue) -> bool {
     let Ok(etag) = etag.to_str() else { return false };
     let values = request.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).map(str::trim).any(|tag| {
@@ -138,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_coding_is_sent_only_to_who_takes_it() {
+    fn a_coding_is_sent_only_to_clients_that_accept_it() {
         let files = all();
         // A file may be embedded in one coding only.
         for (header, of_both, of_gzip) in [
@@ -154,7 +155,7 @@ mod tests {
             ("", None, None),
         ] {
             for (name, file) in &files {
-                let response = file.answer(&accepting(header));
+                let response = file.respond(&accepting(header));
                 let sent = response.headers().get(CONTENT_ENCODING).map(|coding| coding.to_str().unwrap());
                 let expected = if file.brotli.is_some() { of_both } else { of_gzip };
                 assert_eq!(sent, expected, "{name} {header}");
@@ -163,22 +164,22 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_is_good_for_its_own_coding() {
+    fn an_etag_is_valid_for_its_own_coding_only() {
         let files = all();
         let page = &files["index.html"];
-        let gzip = page.answer(&accepting("gzip"));
+        let gzip = page.respond(&accepting("gzip"));
         assert_eq!(gzip.headers()[CONTENT_ENCODING], "gzip");
-        let plain = page.answer(&HeaderMap::new());
-        assert!(!plain.headers().contains_key(CONTENT_ENCODING));
-        assert_ne!(gzip.headers()[ETAG], plain.headers()[ETAG]);
+        let identity = page.respond(&HeaderMap::new());
+        assert!(!identity.headers().contains_key(CONTENT_ENCODING));
+        assert_ne!(gzip.headers()[ETAG], identity.headers()[ETAG]);
 
         let mut again = accepting("gzip");
-        again.insert(IF_NONE_MATCH, plain.headers()[ETAG].clone());
-        assert_eq!(page.answer(&again).status(), 200);
+        again.insert(IF_NONE_MATCH, identity.headers()[ETAG].clone());
+        assert_eq!(page.respond(&again).status(), 200);
         let weak = format!("\"other\", W/{}", gzip.headers()[ETAG].to_str().unwrap());
         again.insert(IF_NONE_MATCH, weak.parse().unwrap());
-        assert_eq!(page.answer(&again).status(), 304);
+        assert_eq!(page.respond(&again).status(), 304);
         again.insert(IF_NONE_MATCH, "*".parse().unwrap());
-        assert_eq!(page.answer(&again).status(), 304);
+        assert_eq!(page.respond(&again).status(), 304);
     }
 }

@@ -77,7 +77,7 @@ pub async fn run(
         api,
         graph: graph.clone(),
         request_limiter: ConcurrencyLimiter::new(concurrency, metrics::in_flight),
-        subscription_limiter: ConcurrencyLimiter::new(subscriptions, metrics::stream),
+        subscription_limiter: ConcurrencyLimiter::new(subscriptions, metrics::subscription),
         draining: draining.clone(),
         request_memory: MemoryBudget::new(settings.max_buffered_bytes),
         response_memory: MemoryBudget::new(settings.max_buffered_bytes),

@@ -29,7 +29,7 @@ pub(super) struct ConcurrencyLimiter {
     /// Permits of the requests in flight and of those that wait.
     in_flight_or_queued: Arc<Semaphore>,
     per_caller_limit: usize,
-    gauge: fn() -> metrics::Counted,
+    gauge: fn() -> metrics::GaugeGuard,
     key: hmac::Key,
     requests_by_caller: Arc<RequestsByCaller>,
 }
@@ -41,7 +41,7 @@ type RequestsByCaller = Mutex<HashMap<[u8; 32], usize>>;
 pub(super) struct Permit {
     _in_flight_or_queued: OwnedSemaphorePermit,
     _in_flight: OwnedSemaphorePermit,
-    _gauge: metrics::Counted,
+    _gauge: metrics::GaugeGuard,
     _caller: CallerPermit,
 }
 
@@ -55,7 +55,7 @@ impl ConcurrencyLimiter {
     /// # Panics
     ///
     /// If the system provides no random numbers.
-    pub(super) fn new(limits: ConcurrencyLimits, gauge: fn() -> metrics::Counted) -> Self {
+    pub(super) fn new(limits: ConcurrencyLimits, gauge: fn() -> metrics::GaugeGuard) -> Self {
         let ConcurrencyLimits { max_concurrent_requests, max_queued_requests, max_caller_share } = limits;
         let max_requests =
             max_concurrent_requests.saturating_add(max_queued_requests).min(Semaphore::MAX_PERMITS);
@@ -83,14 +83,14 @@ impl ConcurrencyLimiter {
             metrics::refused(reason);
             reason
         };
-        let caller = self.try_acquire_for(token).ok_or_else(|| reject(Overloaded::TokenShare))?;
+        let caller = self.try_acquire_for(token).ok_or_else(|| reject(Overloaded::CallerShare))?;
         let in_flight_or_queued = Arc::clone(&self.in_flight_or_queued)
             .try_acquire_owned()
             .map_err(|_| reject(Overloaded::Full))?;
-        let waiting = metrics::waiting();
+        let queued = metrics::queued();
         let in_flight = Arc::clone(&self.in_flight).acquire_owned();
         let in_flight = tokio::time::timeout_at(deadline, in_flight).await;
-        drop(waiting);
+        drop(queued);
         match in_flight {
             Ok(Ok(in_flight)) => Ok(Permit {
                 _in_flight_or_queued: in_flight_or_queued,
@@ -185,7 +185,7 @@ mod tests {
         let first = limiter.acquire(Some(&a), deadline).await.unwrap();
         let _second = limiter.acquire(Some(&a), deadline).await.unwrap();
         for refused in [&a, &of("bearer a"), &of("BEARER   a")] {
-            assert_eq!(limiter.acquire(Some(refused), deadline).await.err(), Some(Overloaded::TokenShare));
+            assert_eq!(limiter.acquire(Some(refused), deadline).await.err(), Some(Overloaded::CallerShare));
         }
         let _other = limiter.acquire(Some(&b), deadline).await.unwrap();
         drop(first);

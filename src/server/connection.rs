@@ -55,7 +55,7 @@ use crate::telemetry::metrics;
 /// A connection permit, held by the connection and by the WebSocket that it may become.
 #[derive(Clone)]
 pub(super) struct ConnectionPermit {
-    _guards: Arc<(OwnedSemaphorePermit, metrics::Counted, TaskTrackerToken)>,
+    _guards: Arc<(OwnedSemaphorePermit, metrics::GaugeGuard, TaskTrackerToken)>,
 }
 
 impl ConnectionPermit {

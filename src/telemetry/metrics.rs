@@ -24,12 +24,12 @@ const PANICS: &str = "intune_graphql_panics_total";
 
 /// Requests that were refused since there was no room for them, by `reason`.
 const REFUSED: &str = "intune_graphql_refused_total";
-/// Requests that are under way.
+/// Requests in flight.
 const IN_FLIGHT: &str = "intune_graphql_requests_in_flight";
-/// Requests that wait until one of those is done.
-const WAITING: &str = "intune_graphql_requests_waiting";
-/// Streams of live updates that are open.
-const STREAMS: &str = "intune_graphql_streams";
+/// Requests that wait for one in flight to end.
+const QUEUED: &str = "intune_graphql_requests_queued";
+/// Open subscriptions.
+const SUBSCRIPTIONS: &str = "intune_graphql_subscriptions";
 /// Added statuses that listeners were too slow to hear of.
 const ANNOUNCEMENTS_MISSED: &str = "intune_graphql_announcements_missed_total";
 /// Reads that events of live updates did not make since their budget was spent.
@@ -70,9 +70,9 @@ pub fn install() -> PrometheusHandle {
                 "Requests refused since the gateway was full, or a token had its share"
             );
             describe_counter!(PANICS, "Panics; each failed one request or one write");
-            describe_gauge!(IN_FLIGHT, "Requests under way");
-            describe_gauge!(WAITING, "Requests that wait until one of those under way is done");
-            describe_gauge!(STREAMS, "Open streams of live updates, which are no requests under way");
+            describe_gauge!(IN_FLIGHT, "Requests in flight");
+            describe_gauge!(QUEUED, "Requests that wait for one in flight to end");
+            describe_gauge!(SUBSCRIPTIONS, "Open subscriptions, which are not requests in flight");
             describe_counter!(
                 ANNOUNCEMENTS_MISSED,
                 "Added statuses that subscribers were too slow to hear of"
@@ -94,7 +94,7 @@ pub fn install() -> PrometheusHandle {
             for reason in Overloaded::ALL {
                 counter!(REFUSED, "reason" => reason.label()).absolute(0);
             }
-            for level in [IN_FLIGHT, WAITING, STREAMS, CONNECTIONS] {
+            for level in [IN_FLIGHT, QUEUED, SUBSCRIPTIONS, CONNECTIONS] {
                 gauge!(level).set(0.0);
             }
             handle
@@ -137,61 +137,61 @@ pub(crate) fn panicked() {
     counter!(PANICS).increment(1);
 }
 
-/// Why there is no room for a request.
+/// The limit for which a request is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Overloaded {
-    /// As many are under way and wait as may.
+    /// As many requests are in flight and queued as may be.
     Full,
-    /// It waited for its turn until its deadline.
+    /// The request waited for a permit until its deadline.
     WaitedTooLong,
-    /// The caller has its share.
-    TokenShare,
-    /// Bodies and answers that have not been taken hold as much memory as they may.
+    /// The caller uses its share of the requests.
+    CallerShare,
+    /// Request bodies or unsent responses use as much memory as they may.
     Memory,
 }
 
 impl Overloaded {
-    const ALL: [Self; 4] = [Self::Full, Self::WaitedTooLong, Self::TokenShare, Self::Memory];
+    const ALL: [Self; 4] = [Self::Full, Self::WaitedTooLong, Self::CallerShare, Self::Memory];
 
     fn label(self) -> &'static str {
         match self {
             Self::Full => "full",
             Self::WaitedTooLong => "waited_too_long",
-            Self::TokenShare => "token_share",
+            Self::CallerShare => "caller_share",
             Self::Memory => "memory",
         }
     }
 }
 
-/// There is no room for a request.
+/// A request was rejected.
 pub(crate) fn refused(reason: Overloaded) {
     counter!(REFUSED, "reason" => reason.label()).increment(1);
 }
 
-/// One of those that a gauge shows, until it is dropped.
-pub(crate) struct Counted(&'static str);
+/// Counts one in a gauge until it is dropped.
+pub(crate) struct GaugeGuard(&'static str);
 
-impl Counted {
+impl GaugeGuard {
     fn new(level: &'static str) -> Self {
         gauge!(level).increment(1.0);
         Self(level)
     }
 }
 
-impl Drop for Counted {
+impl Drop for GaugeGuard {
     fn drop(&mut self) {
         gauge!(self.0).decrement(1.0);
     }
 }
 
-/// A request is under way.
-pub(crate) fn in_flight() -> Counted {
-    Counted::new(IN_FLIGHT)
+/// A request is in flight.
+pub(crate) fn in_flight() -> GaugeGuard {
+    GaugeGuard::new(IN_FLIGHT)
 }
 
-/// A stream of live updates is open.
-pub(crate) fn stream() -> Counted {
-    Counted::new(STREAMS)
+/// A subscription is open.
+pub(crate) fn subscription() -> GaugeGuard {
+    GaugeGuard::new(SUBSCRIPTIONS)
 }
 
 /// A listener was too slow to hear of so many added statuses.
@@ -205,11 +205,11 @@ pub(crate) fn subscription_read_refused() {
 }
 
 /// A connection is open.
-pub(crate) fn connection() -> Counted {
-    Counted::new(CONNECTIONS)
+pub(crate) fn connection() -> GaugeGuard {
+    GaugeGuard::new(CONNECTIONS)
 }
 
-/// A request waits for its turn.
-pub(crate) fn waiting() -> Counted {
-    Counted::new(WAITING)
+/// A request waits for one in flight to end.
+pub(crate) fn queued() -> GaugeGuard {
+    GaugeGuard::new(QUEUED)
 }

@@ -171,10 +171,10 @@ async fn the_metrics_show_requests_in_flight_and_queued() {
     };
     show(&[
         "intune_graphql_requests_in_flight 0",
-        "intune_graphql_requests_waiting 0",
+        "intune_graphql_requests_queued 0",
         "intune_graphql_refused_total{reason=\"full\"} 0",
         "intune_graphql_refused_total{reason=\"waited_too_long\"} 0",
-        "intune_graphql_refused_total{reason=\"token_share\"} 0",
+        "intune_graphql_refused_total{reason=\"caller_share\"} 0",
     ])
     .await;
     let query = format!("{{ iosLobAppProvisioningConfiguration(id: \"{DEMO_CONFIGURATION_ID}\") {{ id }} }}");
@@ -186,14 +186,14 @@ async fn the_metrics_show_requests_in_flight_and_queued() {
     let mut taken: Vec<_> = (0..2).map(|_| tokio::spawn(send())).collect();
     upstream.until_requests(2).await;
     taken.push(tokio::spawn(send()));
-    show(&["intune_graphql_requests_in_flight 2", "intune_graphql_requests_waiting 1"]).await;
+    show(&["intune_graphql_requests_in_flight 2", "intune_graphql_requests_queued 1"]).await;
     assert_eq!(send().await.unwrap().status(), StatusCode::SERVICE_UNAVAILABLE);
     show(&["intune_graphql_refused_total{reason=\"full\"} 1"]).await;
     upstream.answer();
     for taken in taken {
         assert_eq!(taken.await.unwrap().unwrap().status(), StatusCode::OK);
     }
-    show(&["intune_graphql_requests_in_flight 0", "intune_graphql_requests_waiting 0"]).await;
+    show(&["intune_graphql_requests_in_flight 0", "intune_graphql_requests_queued 0"]).await;
     assert_eq!(gateway.stop().0, Some(0));
 }
 

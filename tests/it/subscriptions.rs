@@ -464,12 +464,12 @@ async fn subscriptions_are_limited_separately_from_requests() {
     let url = format!("{}/graphql", program.line("listening on "));
     let admin = program.line("admin listening on ");
     let client = http_client().build().unwrap();
-    shows(&admin, "intune_graphql_streams 0").await;
+    shows(&admin, "intune_graphql_subscriptions 0").await;
     let mut streams = Vec::new();
     for _ in 0..3 {
         streams.push(Events::ask(client.post(&url), Some(TOKEN), HINT).await);
     }
-    shows(&admin, "intune_graphql_streams 3").await;
+    shows(&admin, "intune_graphql_subscriptions 3").await;
     shows(&admin, "intune_graphql_requests_in_flight 0").await;
     // They take no request's place, and there is none for a fourth of them.
     let query = json!({"query": "{ __typename }"}).to_string();
@@ -482,9 +482,9 @@ async fn subscriptions_are_limited_separately_from_requests() {
     assert_eq!(refused.headers["retry-after"], "1");
     // A client that goes makes room.
     streams.pop();
-    shows(&admin, "intune_graphql_streams 2").await;
+    shows(&admin, "intune_graphql_subscriptions 2").await;
     streams.push(Events::ask(client.post(&url), Some(TOKEN), HINT).await);
-    shows(&admin, "intune_graphql_streams 3").await;
+    shows(&admin, "intune_graphql_subscriptions 3").await;
     // At the end they are let go without a word, so that their clients come again to another gateway.
     program.terminate();
     for mut stream in streams {

@@ -109,7 +109,7 @@ impl RequestRejection {
                     Overloaded::Full | Overloaded::WaitedTooLong | Overloaded::Memory => {
                         "The gateway is full, and did nothing: send the request again after a while."
                     }
-                    Overloaded::TokenShare => {
+                    Overloaded::CallerShare => {
                         "This caller has its share of what the gateway takes at a time, and this request did nothing: \
                          send it again when others are answered."
                     }

@@ -1,10 +1,13 @@
 //! Requests per query: reads that belong together are batched, and nothing is read twice.
 
-use msgraph_sandbox::{DEMO_CONFIGURATION_ID, Settings};
+use msgraph_sandbox::settings::IdPolicy;
+use msgraph_sandbox::{DEMO_CONFIGURATION_ID, RecordedRequest, Settings};
 use serde_json::{Value, json};
 
+use crate::add_device_status::{device_status, input};
+use crate::bulk::numbered;
 use crate::graph_requests::{GraphRequest, graph_requests, request_shapes, requests_of_shape};
-use crate::harness::{Gateway, TOKEN};
+use crate::harness::{Gateway, Reply, TOKEN};
 use crate::pagination::ids;
 
 const NODES: &str =
@@ -158,6 +161,114 @@ async fn two_requests_share_no_reads() {
     tokens.sort_unstable();
     assert_eq!(tokens, ["Bearer second-user-token".to_owned(), format!("Bearer {TOKEN}")]);
     assert_eq!(graph_requests(&gateway).iter().map(Vec::len).collect::<Vec<_>>(), [2, 2]);
+}
+
+/// The calls to Graph since the last [`Gateway::clear_requests`]: the method of each, with the number of its items for a batch.
+fn calls(gateway: &Gateway) -> Vec<String> {
+    let call = |sent: &RecordedRequest| match sent.path.ends_with("/$batch") {
+        true => {
+            format!("{} of {}", sent.batch_items()[0]["method"].as_str().unwrap(), sent.batch_items().len())
+        }
+        false => sent.method.to_string(),
+    };
+    gateway.sent().iter().map(call).collect()
+}
+
+/// Selects a created status in every way, also by its id where that is known.
+const CREATED: &str = "deviceStatusId replayed deviceStatus { id userName configuration { graphId deviceStatus(id: \"wished\") { userName } } }";
+
+#[tokio::test]
+async fn a_created_status_is_read_only_if_graph_returned_its_key_alone() {
+    let settings = Settings { ids: IdPolicy::Keep, ..Settings::default() };
+    let query = format!(
+        "mutation($input: AddDeviceStatusInput!) {{ addDeviceStatus(input: $input) {{
+           {CREATED} deviceStatusEdge {{ node {{ platform }} }} }} }}"
+    );
+    for (fault, expected) in [
+        // The last call of each reads the configuration, which is selected of the status.
+        (None, vec!["POST", "GET"]),
+        (Some("created-204;header=location;method=POST;times=1"), vec!["POST", "GET", "GET"]),
+        // The outcome is unknown until the status is read back: that is the status of the payload.
+        (Some("drop-applied;method=POST;times=1"), vec!["POST", "GET", "GET"]),
+    ] {
+        let gateway = Gateway::builder().sandbox(settings.clone()).start().await;
+        if let Some(fault) = fault {
+            gateway.sandbox.inject(fault.parse().unwrap());
+        }
+        let mut variables = input(device_status());
+        variables["input"]["deviceStatus"]["graphId"] = json!("wished");
+        variables["input"]["idempotencyKey"] = json!("k");
+        let first = gateway.graphql(&query, variables.clone()).await;
+        let payload = &first.data()["addDeviceStatus"];
+        assert_eq!(payload["deviceStatus"]["configuration"]["deviceStatus"]["userName"], "User Name value");
+        assert_eq!(calls(&gateway), expected, "{fault:?}");
+
+        // A replay reads the configuration, to authorize the caller, and the status.
+        gateway.clear_requests();
+        let second = gateway.graphql_as(Some("second-user-token"), &query, variables).await;
+        assert_eq!(second.data()["addDeviceStatus"]["replayed"], true);
+        assert_eq!(second.data()["addDeviceStatus"]["deviceStatus"], payload["deviceStatus"]);
+        let sent = gateway.sent();
+        assert!(sent.iter().all(|sent| sent.header("authorization") == Some("Bearer second-user-token")));
+        assert!(calls(&gateway).iter().all(|call| call.starts_with("GET")), "{:?}", calls(&gateway));
+    }
+}
+
+#[tokio::test]
+async fn created_statuses_of_a_bulk_are_not_read_and_replayed_ones_are_read_together() {
+    let gateway = Gateway::start().await;
+    let query = "mutation($input: AddDeviceStatusesInput!) { addDeviceStatuses(input: $input) {
+        results { deviceStatusId replayed deviceStatus { id userName lastReportedDateTime } } } }";
+    let input = json!({"configurationId": DEMO_CONFIGURATION_ID, "deviceStatuses": numbered(25), "idempotencyKey": "k"});
+    let first = gateway.graphql(query, json!({"input": input})).await;
+    let mut created = calls(&gateway);
+    created.sort_unstable();
+    assert_eq!(created, ["POST of 20", "POST of 5"]);
+
+    gateway.clear_requests();
+    let second = gateway.graphql_as(Some("second-user-token"), query, json!({"input": input})).await;
+    let statuses = |reply: &Reply| -> Vec<Value> {
+        let results = reply.data()["addDeviceStatuses"]["results"].as_array().unwrap();
+        results.iter().map(|result| result["deviceStatus"].clone()).collect()
+    };
+    assert_eq!(statuses(&second), statuses(&first));
+    let mut replayed = calls(&gateway);
+    replayed.sort_unstable();
+    // The first read authorizes the caller.
+    assert_eq!(replayed, ["GET", "GET of 20", "GET of 5"]);
+}
+
+#[tokio::test]
+async fn a_created_configuration_is_read_only_if_graph_returned_its_key_alone() {
+    let query = "mutation($input: CreateIosLobAppProvisioningConfigurationInput!) {
+        createIosLobAppProvisioningConfiguration(input: $input) { configurationId replayed
+          configuration { id displayName version createdDateTime }
+          configurationEdge { node { payloadFileName lastModifiedDateTime } } } }";
+    let input = json!({"configuration": {"displayName": "a", "payloadFileName": "a.mobileprovision", "payload": "AAAA"},
+        "idempotencyKey": "k"});
+    for (fault, expected) in
+        [(None, vec!["POST"]), (Some("created-204;header=location;method=POST;times=1"), vec!["POST", "GET"])]
+    {
+        let gateway = Gateway::start().await;
+        if let Some(fault) = fault {
+            gateway.sandbox.inject(fault.parse().unwrap());
+        }
+        let first = gateway.graphql(query, json!({"input": input})).await;
+        let payload = &first.data()["createIosLobAppProvisioningConfiguration"];
+        assert_eq!(payload["configuration"]["id"], payload["configurationId"]);
+        assert_eq!(payload["configuration"]["version"], 1);
+        assert_eq!(calls(&gateway), expected, "{fault:?}");
+
+        gateway.clear_requests();
+        let second = gateway.graphql_as(Some("second-user-token"), query, json!({"input": input})).await;
+        let replayed = &second.data()["createIosLobAppProvisioningConfiguration"];
+        assert_eq!(replayed["replayed"], true);
+        assert_eq!(replayed["configuration"], payload["configuration"]);
+        // The first read authorizes the caller.
+        assert_eq!(calls(&gateway), ["GET", "GET"]);
+        let sent = gateway.sent();
+        assert!(sent.iter().all(|sent| sent.header("authorization") == Some("Bearer second-user-token")));
+    }
 }
 
 fn returned(data: &Value) -> Vec<String> {

@@ -2,12 +2,12 @@
 
 use async_graphql::{Context, ID, InputObject, Object};
 
-use crate::graph::{Key, Outcome, models};
+use crate::graph::{Outcome, models};
 use crate::schema::bounded::Bounded;
 use crate::schema::connection::Edge;
 use crate::schema::context::session;
 use crate::schema::error::FieldError;
-use crate::schema::global_id::{self, GlobalId};
+use crate::schema::global_id;
 use crate::schema::mutation::created_device_status::CreatedDeviceStatus;
 use crate::schema::mutation::idempotency::{self, IdempotentCall};
 use crate::schema::selection::Selected;
@@ -29,8 +29,7 @@ pub(super) struct AddDeviceStatusInput {
 
 /// What `addDeviceStatus` gives.
 pub(super) struct AddDeviceStatusPayload {
-    configuration: Key,
-    made: CreatedDeviceStatus,
+    created: CreatedDeviceStatus,
     client_mutation_id: Option<String>,
 }
 
@@ -50,12 +49,12 @@ pub(super) async fn resolve(
         idempotency_key: input.idempotency_key.as_deref(),
     };
     let new = vec![models::NewDeviceStatus::from(input.device_status)];
-    let created = idempotency::create(ctx, call, &statuses, new);
-    let Some(creation) = created.await?.pop() else {
+    let results = idempotency::create(ctx, call, &statuses, new);
+    let Some(create) = results.await?.pop() else {
         return Err(FieldError::internal("no result of a create"));
     };
-    let made = CreatedDeviceStatus::new(ctx, &configuration, creation?)?;
-    Ok(AddDeviceStatusPayload { configuration, made, client_mutation_id: input.client_mutation_id })
+    let created = CreatedDeviceStatus::new(ctx, &configuration, create?)?;
+    Ok(AddDeviceStatusPayload { created, client_mutation_id: input.client_mutation_id })
 }
 
 /// What `addDeviceStatus` gives.
@@ -64,14 +63,13 @@ pub(super) async fn resolve(
 impl AddDeviceStatusPayload {
     /// The created object's global id, known even where the object could not be read.
     async fn device_status_id(&self) -> ID {
-        let key = self.made.key.clone();
-        ID(GlobalId::DeviceStatus { configuration: self.configuration.clone(), key }.encode())
+        self.created.id()
     }
 
     /// The created object.
     async fn device_status(&self, ctx: &Context<'_>) -> Option<Result<Bounded<DeviceStatus>, FieldError>> {
         let selected = Selected::of(ctx, "DeviceStatus");
-        let status = self.made.device_status(ctx, &self.configuration, selected).await;
+        let status = self.created.device_status(ctx, selected).await;
         Some(status.map(Bounded::guaranteed))
     }
 
@@ -82,13 +80,13 @@ impl AddDeviceStatusPayload {
     ) -> Option<Result<Bounded<Edge<DeviceStatus>>, FieldError>> {
         let node = Selected::of(ctx, "DeviceStatusEdge").within("node", "DeviceStatus").next();
         let selected = node.unwrap_or_else(|| Selected::of(ctx, "DeviceStatus"));
-        let status = self.made.device_status(ctx, &self.configuration, selected).await;
+        let status = self.created.device_status(ctx, selected).await;
         Some(status.map(|status| Bounded::guaranteed(status.into_edge())))
     }
 
     /// True when `idempotencyKey` had been seen, and this is the first call's object.
     async fn replayed(&self) -> bool {
-        self.made.replayed
+        self.created.replayed
     }
 
     /// As it came in the input.

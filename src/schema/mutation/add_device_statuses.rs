@@ -2,11 +2,11 @@
 
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 
-use crate::graph::{Key, Outcome, models};
+use crate::graph::{Outcome, models};
 use crate::schema::bounded::Bounded;
 use crate::schema::context::session;
 use crate::schema::error::{FieldError, OperationError};
-use crate::schema::global_id::{self, GlobalId};
+use crate::schema::global_id;
 use crate::schema::mutation::created_device_status::CreatedDeviceStatus;
 use crate::schema::mutation::idempotency::{self, IdempotentCall};
 use crate::schema::selection::Selected;
@@ -47,7 +47,6 @@ pub(super) struct AddDeviceStatusesPayload {
 #[derive(Debug)]
 pub(super) struct AddDeviceStatusResult {
     index: usize,
-    configuration: Key,
     result: Result<CreatedDeviceStatus, OperationError>,
 }
 
@@ -73,12 +72,12 @@ pub(super) async fn resolve(
         idempotency_key: input.idempotency_key.as_deref(),
     };
     let new = input.device_statuses.into_iter().map(models::NewDeviceStatus::from).collect();
-    let created = idempotency::create(ctx, call, &statuses, new);
+    let results = idempotency::create(ctx, call, &statuses, new);
 
-    let results = created.await?.into_iter().enumerate().map(|(index, creation)| {
-        let made = creation.and_then(|creation| CreatedDeviceStatus::new(ctx, &configuration, creation));
-        let result = made.map_err(OperationError::from);
-        Bounded::guaranteed(AddDeviceStatusResult { index, configuration: configuration.clone(), result })
+    let results = results.await?.into_iter().enumerate().map(|(index, create)| {
+        let created = create.and_then(|create| CreatedDeviceStatus::new(ctx, &configuration, create));
+        let result = created.map_err(OperationError::from);
+        Bounded::guaranteed(AddDeviceStatusResult { index, result })
     });
     let results: Vec<_> = results.collect();
     let created_count = results.iter().filter(|result| result.result.is_ok()).count();
@@ -101,21 +100,19 @@ impl AddDeviceStatusResult {
 
     /// The object's global id, known even where the object could not be read.
     async fn device_status_id(&self) -> Option<ID> {
-        let key = self.result.as_ref().ok()?.key.clone();
-        let id = GlobalId::DeviceStatus { configuration: self.configuration.clone(), key };
-        Some(ID(id.encode()))
+        self.result.as_ref().ok().map(CreatedDeviceStatus::id)
     }
 
     /// The object.
     async fn device_status(&self, ctx: &Context<'_>) -> Option<Result<Bounded<DeviceStatus>, FieldError>> {
-        let made = self.result.as_ref().ok()?;
+        let created = self.result.as_ref().ok()?;
         let selected = Selected::of(ctx, "DeviceStatus");
-        Some(made.device_status(ctx, &self.configuration, selected).await.map(Bounded::guaranteed))
+        Some(created.device_status(ctx, selected).await.map(Bounded::guaranteed))
     }
 
     /// True when `idempotencyKey` had been seen, and this is the object of an earlier call.
     async fn replayed(&self) -> bool {
-        self.result.as_ref().is_ok_and(|made| made.replayed)
+        self.result.as_ref().is_ok_and(|created| created.replayed)
     }
 
     /// Why there is no object.

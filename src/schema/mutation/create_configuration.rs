@@ -30,6 +30,8 @@ pub(super) struct CreateIosLobAppProvisioningConfigurationInput {
 /// What `createIosLobAppProvisioningConfiguration` gives.
 pub(super) struct CreateIosLobAppProvisioningConfigurationPayload {
     key: Key,
+    /// The configuration that Graph returned; `None` if it returned only the key.
+    configuration: Option<IosLobAppProvisioningConfiguration>,
     replayed: bool,
     client_mutation_id: Option<String>,
 }
@@ -50,32 +52,38 @@ pub(super) async fn resolve(
         idempotency_key: input.idempotency_key.as_deref(),
     };
     let collection = configurations.collection();
-    let created = idempotency::create(ctx, call, &collection, vec![configuration]).await?.pop();
-    let Some(creation) = created else { return Err(FieldError::internal("no result of a create")) };
-    let ReplayableCreate { created, replayed } = creation?;
-    let key = match created {
+    let create = idempotency::create(ctx, call, &collection, vec![configuration]).await?.pop();
+    let Some(create) = create else { return Err(FieldError::internal("no result of a create")) };
+    let ReplayableCreate { created, replayed } = create?;
+    let (key, configuration) = match created {
         Created::Entity(entity) => {
             let entity = Arc::new(entity);
-            let node = IosLobAppProvisioningConfiguration::new(Arc::clone(&entity))?;
-            request_context(ctx)?.configurations.insert(node.key().clone(), Properties::All, Some(entity));
-            node.key().clone()
+            let configuration = IosLobAppProvisioningConfiguration::new(Arc::clone(&entity))?;
+            let key = configuration.key().clone();
+            request_context(ctx)?.configurations.insert(key.clone(), Properties::All, Some(entity));
+            (key, Some(configuration))
         }
-        Created::Key(key) => key,
+        Created::Key(key) => (key, None),
     };
     Ok(CreateIosLobAppProvisioningConfigurationPayload {
         key,
+        configuration,
         replayed,
         client_mutation_id: input.client_mutation_id,
     })
 }
 
 impl CreateIosLobAppProvisioningConfigurationPayload {
-    /// What Graph answered with; read back where it answered with the key alone.
+    /// The configuration that Graph returned. If Graph returned only the key, the configuration is read with the present
+    /// caller's token.
     async fn created(
         &self,
         ctx: &Context<'_>,
         selected: Selected<'_>,
     ) -> Result<IosLobAppProvisioningConfiguration, FieldError> {
+        if let Some(configuration) = &self.configuration {
+            return Ok(configuration.clone());
+        }
         let found = IosLobAppProvisioningConfiguration::load(ctx, selected, &self.key).await;
         let found =
             found.and_then(|found| found.ok_or_else(|| FieldError::not_shown("created the configuration")));

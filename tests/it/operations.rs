@@ -78,14 +78,14 @@ async fn every_documented_operation_succeeds() {
     let answer = |title: &str| &answers.iter().find(|(other, _)| *other == title).expect(title).1;
     let node = &answer("Add a device status")["addDeviceStatus"]["deviceStatusEdge"]["node"];
     assert_eq!(node["lastReportedDateTime"], "2026-11-23T09:30:00+01:00");
-    assert_eq!(answer("Add many")["addDeviceStatuses"]["createdCount"], 1);
+    assert_eq!(answer("Add many device statuses")["addDeviceStatuses"]["createdCount"], 1);
     let configurations =
         &answer("List configurations with their counts")["iosLobAppProvisioningConfigurations"];
     assert_eq!(configurations["nodes"].as_array().unwrap().len(), 3);
     let page = &answer("Filter, order and page device statuses")["iosLobAppProvisioningConfiguration"];
     assert_eq!(page["deviceStatuses"]["nodes"].as_array().unwrap().len(), 2);
     assert_eq!(answer("Refetch objects by their global ids")["nodes"][0]["deviceDisplayName"], "iPad-0042");
-    let changed = &answer("Change a device status")["updateDeviceStatus"]["deviceStatus"];
+    let changed = &answer("Update a device status")["updateDeviceStatus"]["deviceStatus"];
     assert_eq!(
         (&changed["status"], &changed["deviceModel"]),
         (&json!("NON_COMPLIANT"), &json!("iPad Pro (11-inch)"))

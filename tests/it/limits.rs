@@ -103,7 +103,7 @@ async fn the_cost_of_nested_lists_is_the_number_of_possible_graph_calls() {
     let ids: Vec<Value> = vec![json!(format!("ig~1.c.YQ")); 2001];
     let reply = gateway.graphql("query($ids: [ID!]!) { nodes(ids: $ids) { id } }", json!({"ids": ids})).await;
     assert_eq!(reply.code(), "QUERY_TOO_LARGE");
-    assert!(reply.error()["message"].as_str().unwrap().contains("2000 calls"));
+    assert!(reply.error()["message"].as_str().unwrap().contains("2000 upstream calls"));
 }
 
 #[tokio::test]
@@ -116,7 +116,7 @@ async fn each_item_of_a_bulk_counts_toward_the_cost() {
         "mutation($input: AddDeviceStatusesInput!) { addDeviceStatuses(input: $input) { createdCount } }";
     let reply = gateway.graphql(whole, json!({"input": input})).await;
     assert_eq!(reply.code(), "QUERY_TOO_LARGE");
-    assert!(reply.error()["message"].as_str().unwrap().contains("30 calls"), "{:?}", reply.json);
+    assert!(reply.error()["message"].as_str().unwrap().contains("30 upstream calls"), "{:?}", reply.json);
 
     let list = "mutation($c: ID!, $all: [DeviceStatusInput!]!) {
         addDeviceStatuses(input: {configurationId: $c, deviceStatuses: $all}) { createdCount } }";
@@ -268,7 +268,7 @@ async fn limits_are_settings() {
             "{{ {} iosLobAppProvisioningConfiguration(id: \"{DEMO_CONFIGURATION_ID}\") {{ id }} }}",
             node("")
         ),
-        "more than 1 call ",
+        "more than 1 upstream call:",
     )
     .await;
 }

@@ -1,5 +1,7 @@
 use std::{
     collections::BTreeMap,
+    fs,
+    path::Path,
     time::{Duration, Instant},
 };
 
@@ -148,6 +150,19 @@ fn apollo_compiler_returns_any_number_of_errors_and_repeats_values() {
     assert!(reasons[0].message.contains("secret"));
     let Verdict::Invalid(reasons) = graphql_prepare(&case) else { panic!("it rejects the value") };
     assert!(!reasons[0].message.contains("secret"));
+}
+
+/// The seeds of the fuzzer's target `second_opinion`.
+#[test]
+fn every_seed_of_the_fuzzer_is_judged_alike() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds/second_opinion");
+    let seeds: Vec<_> = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
+    assert!(!seeds.is_empty());
+    for seed in seeds {
+        let data = fs::read(&seed).unwrap();
+        assert!(data.len() <= 4096, "{} is larger than the fuzzer reads", seed.display());
+        second_opinion(&data);
+    }
 }
 
 /// For some thousand requests, or for as many seconds as `FUZZ_SECONDS` says.

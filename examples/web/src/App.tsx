@@ -35,7 +35,7 @@ function Header() {
   );
 }
 
-/** Each account has a store of its own: what one may see is not another's to see. */
+/** Each account has its own Relay store, so that no data of one account is shown to another. */
 function SignedIn({ auth }: { auth: Auth }) {
   const live = useMemo(() => createLive(auth, GATEWAY), [auth]);
   const environment = useMemo(() => createEnvironment(auth, live), [auth, live]);
@@ -51,10 +51,10 @@ function SignedIn({ auth }: { auth: Auth }) {
 function SignedOut() {
   return (
     <main className="welcome card">
-      <h2>Which devices have their app’s profile?</h2>
+      <h2>See which devices have your app’s provisioning profile</h2>
       <p>
-        Provisioning configurations of your tenant, the statuses that devices reported of them, and a form to add one.
-        Sign in with an account that may manage apps in Intune.
+        This page lists your tenant’s provisioning configurations and the status of each device, and can add statuses.
+        Sign in with an account that can manage apps in Intune.
       </p>
       <SignInButton />
     </main>

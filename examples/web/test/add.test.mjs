@@ -45,7 +45,7 @@ test('a new status is shown at once, and is the real one when the answer is ther
   assert.equal(await pending.count(), 0);
   assert.equal(await row(page, 'quick-ipad').count(), 1);
   await page.getByRole('figure', { name: '1,081 device statuses' }).waitFor();
-  await page.getByText('Page 1 · 1,081 in all').waitFor();
+  await page.getByText('Page 1 · 1,081 in total').waitFor();
   assert.equal(await stage.countOf('quick-ipad'), 1);
   assert.equal(inputs.length, 1);
   assert.match(inputs[0].idempotencyKey, /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/);
@@ -68,7 +68,7 @@ test('a status that is refused is taken back, and the form keeps its content and
   await add(page);
   await row(page, 'refused-ipad').getByText('Adding…').waitFor();
 
-  await notice(page).getByText('You have no permission for this').waitFor();
+  await notice(page).getByText('You do not have permission').waitFor();
   await notice(page).getByText('Nothing was added.').waitFor();
   await notice(page).locator('.notice-quote').getByText('User is not authorized').waitFor();
   assert.ok(await notice(page).evaluate((element) => element === document.activeElement));
@@ -113,7 +113,7 @@ test('where the outcome is unknown, trying again is safe: there is one in the en
   await stage.faults(`drop-applied;${CREATE};times=1`, '403;method=GET;path=deviceStatuses/;times=1');
   await fillForm(page, 'lost-ipad');
   await add(page);
-  await notice(page).getByText('It may have been added', { exact: true }).waitFor();
+  await notice(page).getByText('The status may have been added', { exact: true }).waitFor();
   assert.equal(await notice(page).getAttribute('data-code'), 'OUTCOME_UNKNOWN');
   assert.equal(await row(page, 'lost-ipad').count(), 0, 'it is not shown as if it were there');
   assert.equal(await stage.countOf('lost-ipad'), 1);
@@ -138,12 +138,12 @@ test('what stays unknown is looked for in the list, and the form can be given ba
   const again = page.waitForResponse((response) => response.request().postDataJSON().operationName === 'AddStatusMutation');
   await notice(page).getByRole('button', { name: 'Try again safely' }).click();
   await again;
-  await notice(page).getByText('It may have been added', { exact: true }).waitFor();
+  await notice(page).getByText('The status may have been added', { exact: true }).waitFor();
   assert.equal(await row(page, 'lasting-ipad').count(), 0);
 
-  await notice(page).getByRole('button', { name: 'Look in the list' }).click();
+  await notice(page).getByRole('button', { name: 'Check the list' }).click();
   await row(page, 'lasting-ipad').waitFor();
-  await notice(page).getByRole('button', { name: 'Back to the form' }).click();
+  await notice(page).getByRole('button', { name: 'Edit the form' }).click();
   await notice(page).waitFor({ state: 'detached' });
   assert.equal(await form(page).getByLabel('Device name').inputValue(), 'lasting-ipad');
   assert.equal(await stage.countOf('lasting-ipad'), 1);
@@ -154,10 +154,10 @@ test('a status that the filter hides is added, and said to be hidden', async () 
   const { page, close } = await open(stage);
   await table(page).waitFor();
   await page.getByRole('search').getByLabel('Status').selectOption('ERROR');
-  await page.getByText(`Page 1 · ${(await stage.counts()).ERROR} in all`).waitFor();
+  await page.getByText(`Page 1 · ${(await stage.counts()).ERROR} in total`).waitFor();
   await fillForm(page, 'hidden-ipad');
   await add(page);
-  await form(page).getByText('hidden-ipad was added. This list does not show it').waitFor();
+  await form(page).getByText('hidden-ipad was added. The list does not show it').waitFor();
   assert.equal(await row(page, 'hidden-ipad').count(), 0);
   assert.equal(await stage.countOf('hidden-ipad'), 1);
   await close();

@@ -25,9 +25,9 @@ async function tells(page, code, title) {
 
 const READS = [
   ['claims-challenge', 'UNAUTHENTICATED', 'Sign in again'],
-  ['403', 'FORBIDDEN', 'You have no permission for this'],
+  ['403', 'FORBIDDEN', 'You do not have permission'],
   ['500', 'UPSTREAM_ERROR', 'Microsoft Graph failed'],
-  ['503', 'UPSTREAM_UNAVAILABLE', 'Microsoft Graph cannot be reached'],
+  ['503', 'UPSTREAM_UNAVAILABLE', 'Microsoft Graph is unavailable'],
   ['slow-first-byte;wait=20s', 'UPSTREAM_TIMEOUT', 'Microsoft Graph took too long'],
   ['missing-route', 'UPSTREAM_NOT_SUPPORTED', 'Not available in this tenant'],
 ];
@@ -47,7 +47,7 @@ for (const [fault, code, title] of READS) {
 test('a list that is throttled counts down, and can then be tried again', async () => {
   await stage.faults(`429;retry-after=4;${LIST};times=1`);
   const { page, close } = await open(stage);
-  await tells(page, 'THROTTLED', 'Slow down');
+  await tells(page, 'THROTTLED', 'Too many requests');
   const button = notice(page).getByRole('button', { name: 'Try again' });
   assert.ok(await button.isDisabled());
   const seconds = await page.getByRole('timer').evaluate((timer) => new Promise((resolve) => {
@@ -69,11 +69,11 @@ test('a list that is throttled counts down, and can then be tried again', async 
 
 const WRITES = [
   ['claims-challenge', 'UNAUTHENTICATED', 'Sign in again'],
-  ['403', 'FORBIDDEN', 'You have no permission for this'],
-  ['404', 'NOT_FOUND', 'It is not there'],
-  ['409', 'CONFLICT', 'It clashes with what is there'],
-  ['429;retry-after=3', 'THROTTLED', 'Slow down'],
-  ['503;retry-after=3', 'UPSTREAM_UNAVAILABLE', 'Microsoft Graph cannot be reached'],
+  ['403', 'FORBIDDEN', 'You do not have permission'],
+  ['404', 'NOT_FOUND', 'Not found'],
+  ['409', 'CONFLICT', 'Conflict with existing data'],
+  ['429;retry-after=3', 'THROTTLED', 'Too many requests'],
+  ['503;retry-after=3', 'UPSTREAM_UNAVAILABLE', 'Microsoft Graph is unavailable'],
   ['missing-route', 'UPSTREAM_NOT_SUPPORTED', 'Not available in this tenant'],
 ];
 for (const [fault, code, title] of WRITES) {
@@ -108,7 +108,7 @@ for (const [fault, code, title] of WRITES) {
 test('the ids that support asks for are shown where Graph was called, and can be copied', async () => {
   await stage.faults(`403;${LIST}`);
   const { page, close } = await open(stage, { permissions: ['clipboard-read', 'clipboard-write'] });
-  await tells(page, 'FORBIDDEN', 'You have no permission for this');
+  await tells(page, 'FORBIDDEN', 'You do not have permission');
   const support = notice(page).locator('details');
   assert.equal(await support.evaluate((details) => details.open), false);
   await support.getByText('For support').click();
@@ -142,7 +142,7 @@ test('the permissions that are missing are named', async () => {
     route.continue({ headers: { ...route.request().headers(), authorization: 'Bearer read-only-token' } }));
   await fillForm(page, 'not-allowed');
   await add(page);
-  await tells(page, 'FORBIDDEN', 'You have no permission for this');
+  await tells(page, 'FORBIDDEN', 'You do not have permission');
   await notice(page).locator('.notice-quote').getByText('DeviceManagementApps.ReadWrite.All').waitFor();
   await close();
 });
@@ -196,7 +196,7 @@ test('a list that fails leaves the chart and the form standing', async () => {
   await fillForm(page, 'half-typed');
   await stage.faults('403;method=GET;path=deviceStatuses?');
   await page.getByRole('button', { name: 'Reload' }).click();
-  await tells(page, 'FORBIDDEN', 'You have no permission for this');
+  await tells(page, 'FORBIDDEN', 'You do not have permission');
   await page.getByRole('figure').getByRole('button', { name: /^Compliant/ }).waitFor();
   assert.equal(await form(page).getByLabel('Device name').inputValue(), 'half-typed');
   await stage.faults();
@@ -239,7 +239,7 @@ test('a write that the gateway does not answer may have happened', async () => {
   await fillForm(page, 'cut-off');
   await add(page);
   await tells(page, 'NO_ANSWER', 'The gateway cannot be reached');
-  await notice(page).getByText('It may have been added all the same.').waitFor();
+  await notice(page).getByText('The status may have been added.').waitFor();
   await notice(page).getByRole('button', { name: 'Try again safely' }).click();
   await form(page).getByText('cut-off was added.').waitFor();
   assert.equal(await stage.countOf('cut-off'), 1);
@@ -264,7 +264,7 @@ test('a key that came with other content before: the form can be sent as a new s
   });
   await fillForm(page, 'clashing-key');
   await add(page);
-  await tells(page, 'IDEMPOTENCY_KEY_REUSED', 'This form was sent before with other content');
+  await tells(page, 'IDEMPOTENCY_KEY_REUSED', 'This form was sent before with other values');
   await notice(page).getByRole('button', { name: 'Send as a new status' }).click();
   await form(page).getByText('clashing-key was added.').waitFor();
   assert.notEqual(keys[1], keys[0]);

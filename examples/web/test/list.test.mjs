@@ -89,7 +89,7 @@ test('pages go forward, and back', async () => {
   await shows(page, second.names);
   await next.click();
   await shows(page, third.names);
-  await page.getByText(`Page 3 · ${first.totalCount.toLocaleString('en-US')} in all`).waitFor();
+  await page.getByText(`Page 3 · ${first.totalCount.toLocaleString('en-US')} in total`).waitFor();
   await previous.click();
   await shows(page, second.names);
   await previous.click();
@@ -107,7 +107,7 @@ test('the list is filtered by status, by name, and from the chart', async () => 
   await search.getByLabel('Status').selectOption('CONFLICT');
   const conflicts = await statuses({ filter: { status: { eq: 'CONFLICT' } } });
   await shows(page, conflicts.names);
-  await page.getByText(`Page 1 · ${conflicts.totalCount} in all`).waitFor();
+  await page.getByText(`Page 1 · ${conflicts.totalCount} in total`).waitFor();
   assert.deepEqual(new Set(await rows(page).locator('.status-name').allInnerTexts()), new Set(['Conflict']));
 
   const chart = page.getByRole('figure');

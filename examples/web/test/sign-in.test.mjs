@@ -145,7 +145,7 @@ test('a sign-in window that was closed can be opened again', async () => {
     route.fulfill({ contentType: 'text/html', body: 'Pick an account' }), { times: 1 });
   const [popup] = await Promise.all([page.waitForEvent('popup'), signIn(page).click()]);
   await popup.getByText('Pick an account').waitFor();
-  await page.getByText('Go on in the sign-in window.').waitFor();
+  await page.getByText('Continue in the sign-in window.').waitFor();
   await popup.close();
   await signIn(page).click();
   await table(page).waitFor();

@@ -3,7 +3,7 @@ import { useState } from 'react';
 import { useAuth } from './AuthContext';
 
 interface Props {
-  /** What the token must carry, where Graph demanded it. */
+  /** The claims that Graph demands of the next token. */
   claims?: string | undefined;
   onSignedIn?: () => void;
 }
@@ -14,7 +14,7 @@ export function SignInButton({ claims, onSignedIn }: Props) {
   const [problem, setProblem] = useState<string>();
 
   let label = account ? 'Sign in again' : 'Sign in';
-  // Nobody can be asked for another token; it may be good again.
+  // There is no other token to get, so the same one is tried again.
   if (kind === 'fixed') label = 'Try again';
 
   const start = async () => {
@@ -32,23 +32,23 @@ export function SignInButton({ claims, onSignedIn }: Props) {
 
   return (
     <>
-      {/* Never disabled: whoever closed the window, which nobody tells us of, opens another. */}
+      {/* Never disabled: a user may close the window, which the page cannot detect, and open another. */}
       <button type="button" className="primary" onClick={start}>
         {label}
       </button>
-      {underWay > 0 && kind === 'entra' && <p role="status">Go on in the sign-in window. If it is gone, press the button again.</p>}
+      {underWay > 0 && kind === 'entra' && <p role="status">Continue in the sign-in window. If you closed it, select the button again.</p>}
       {problem && <p role="alert">{problem}</p>}
     </>
   );
 }
 
-/** MSAL's codes for what a user does or can mend; its own words for the rest. */
+/** A text for the errors of MSAL that a user can resolve, and MSAL's own message for others. */
 function describe(error: unknown): string | undefined {
   const code = error instanceof Error && 'errorCode' in error ? error.errorCode : undefined;
-  // Another window took this one's place.
+  // The user opened another window instead.
   if (code === 'interaction_in_progress_cancelled') return undefined;
   if (code === 'popup_window_error' || code === 'empty_window_error') {
-    return 'The browser blocked the sign-in window: allow pop-ups for this page.';
+    return 'The browser blocked the sign-in window. Allow pop-ups for this page, then try again.';
   }
   return error instanceof Error ? error.message : String(error);
 }

@@ -2,7 +2,7 @@ import type { Auth } from './auth';
 
 const ACCOUNT = 'Fixed token';
 
-/** One token for everybody, as the sandbox takes it. There is nobody to ask for another: signing in is trying again. */
+/** One fixed token, for the sandbox. There is no sign-in: `signIn` only lets the caller try again. */
 export function createFixedAuth(token: string): Auth {
   return {
     kind: 'fixed',

@@ -11,7 +11,7 @@ import { Statuses } from '../statuses/Statuses';
 import { FIRST_VIEW, type View } from '../statuses/view';
 import type { ConfigurationViewQuery } from './__generated__/ConfigurationViewQuery.graphql';
 
-/** A configuration: what it is, how many devices stand where, and what each reported. */
+/** A configuration: its properties, the counts of its device statuses, and their list. */
 export function ConfigurationView({ id }: { id: string }) {
   const [view, setView] = useState(FIRST_VIEW);
   const { version, isStale, reload } = useVersion();
@@ -56,12 +56,12 @@ function Overview({ id, version, isStale, onReload, view, onView }: OverviewProp
     { id },
     { fetchKey: version },
   );
-  if (!configuration) return <p className="card placeholder">This configuration was deleted.</p>;
+  if (!configuration) return <p className="card placeholder">This configuration no longer exists.</p>;
 
   return (
     <section className="card overview">
       <header>
-        <h2>{configuration.displayName ?? 'Without a name'}</h2>
+        <h2>{configuration.displayName ?? 'Unnamed configuration'}</h2>
         {configuration.description && <p>{configuration.description}</p>}
         <dl>
           <div>
@@ -75,14 +75,14 @@ function Overview({ id, version, isStale, onReload, view, onView }: OverviewProp
             </dd>
           </div>
           <div>
-            <dt>Changed</dt>
+            <dt>Last changed</dt>
             <dd>
               <Instant of={configuration.lastModifiedDateTime} />
             </dd>
           </div>
         </dl>
       </header>
-      {/* Counts that cannot be read leave the rest standing. */}
+      {/* If the counts cannot be read, the rest is still shown. */}
       <Region subject={version} isStale={isStale} onRetry={onReload} placeholder={null}>
         <StatusChart configuration={configuration} view={view} onView={onView} onReload={onReload} />
       </Region>

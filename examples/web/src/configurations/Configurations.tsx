@@ -8,7 +8,7 @@ import { useVersion } from '../gateway/useVersion';
 import type { ConfigurationsQuery } from './__generated__/ConfigurationsQuery.graphql';
 import { ConfigurationView } from './ConfigurationView';
 
-/** The tenant's configurations, and the one that is chosen of them. */
+/** The tenant's configurations, and the selected one. */
 export function Configurations() {
   const { version, isStale, reload } = useVersion();
   return (
@@ -54,18 +54,18 @@ function ConfigurationChooser({ version }: { version: number }) {
           {configurations.map(({ id, displayName, payloadFileName }) => (
             <li key={id}>
               <button type="button" aria-current={id === current?.id} onClick={() => choose(id)}>
-                <span>{displayName ?? 'Without a name'}</span>
+                <span>{displayName ?? 'Unnamed configuration'}</span>
                 <small>{payloadFileName}</small>
               </button>
             </li>
           ))}
         </ul>
-        {list?.pageInfo.hasNextPage && <p>Only the first {configurations.length} are shown.</p>}
+        {list?.pageInfo.hasNextPage && <p>The first {configurations.length} configurations are listed.</p>}
       </nav>
       {current ? (
         <ConfigurationView key={current.id} id={current.id} />
       ) : (
-        <main className="card placeholder">This tenant has no iOS line-of-business provisioning configuration.</main>
+        <main className="card placeholder">This tenant has no provisioning configurations for iOS line-of-business apps.</main>
       )}
     </div>
   );

@@ -8,35 +8,35 @@ import { adviceFor } from './advice';
 import { SupportDetails } from './SupportDetails';
 import { useCountdown } from './useCountdown';
 
-/** What is known of whether a write happened, in words. `UNKNOWN` is said by the advice where that is what the code means. */
+/** What is known about a write. For `OUTCOME_UNKNOWN`, the advice says it. */
 const OUTCOMES: Record<WriteOutcome, string> = {
   NOT_SENT: 'Nothing was added.',
   REJECTED: 'Nothing was added.',
-  APPLIED: 'It was added, but cannot be shown: look for it in the list.',
-  UNKNOWN: 'It may have been added all the same. Trying again does not add it twice.',
+  APPLIED: 'The status was added, but could not be read. Reload the list to see it.',
+  UNKNOWN: 'The status may have been added. Trying again does not add it twice.',
 };
 
 interface Props {
   error: GatewayError;
   isBusy?: boolean;
   onRetry: () => void;
-  /** What "try again" is called here. */
+  /** The label of the button that tries again. */
   retryLabel?: string;
-  /** Sends what the form holds under a new key. */
+  /** Sends the form's values under a new idempotency key. */
   onStartOver?: () => void;
-  /** Further things to do. */
+  /** Further buttons. */
   children?: ReactNode;
 }
 
-/** An error as a user wants to see it: what it means, what was done, and what to do now. */
+/** An error for users: what happened, what is known, and what to do. */
 export function ErrorNotice({ error, isBusy = false, onRetry, retryLabel = 'Try again', onStartOver, children }: Props) {
-  const { title, text, remedy, quotesGateway } = adviceFor(error.code);
+  const { title, cause, action, remedy, quotesGateway } = adviceFor(error.code);
   const outcome = error.outcome && error.code !== 'OUTCOME_UNKNOWN' ? OUTCOMES[error.outcome] : undefined;
   const secondsLeft = useCountdown(error.retryAt);
   const isWaiting = secondsLeft > 0;
   const notice = useRef<HTMLDivElement>(null);
 
-  // Where the keyboard was may be gone, or be the very button that failed. A list that fails takes nobody's focus away.
+  // Move the focus here after a failed write, whose button may be gone. A list that fails must not take the focus.
   const isWrite = error.outcome !== undefined;
   useEffect(() => {
     if (isWrite) notice.current?.focus();
@@ -45,11 +45,20 @@ export function ErrorNotice({ error, isBusy = false, onRetry, retryLabel = 'Try 
   return (
     <div className="notice" role="alert" data-code={error.code} ref={notice} tabIndex={-1}>
       <h3>{title}</h3>
-      <p>
-        {text} {outcome}
-      </p>
-      {quotesGateway && <p className="notice-quote">{error.message}</p>}
-      {/* Read out when it ends, not each second. */}
+      {quotesGateway ? (
+        <>
+          <p>{cause}</p>
+          <p className="notice-quote">{error.message}</p>
+          <p>
+            {outcome} {action}
+          </p>
+        </>
+      ) : (
+        <p>
+          {cause} {outcome} {action}
+        </p>
+      )}
+      {/* Announced when it ends, not each second. */}
       <p role="timer" aria-live="off" hidden={!isWaiting}>
         Try again in <strong>{secondsLeft} s</strong>
       </p>

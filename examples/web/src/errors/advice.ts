@@ -1,131 +1,155 @@
 import type { ErrorCode } from '../gateway/GatewayError';
 
 /** What a user can do about an error. */
-export type Remedy = 'sign in' | 'try again' | 'start over' | 'reload page' | 'mend the form';
+export type Remedy = 'sign in' | 'try again' | 'start over' | 'reload page' | 'edit the form';
 
 export interface Advice {
   title: string;
-  text: string;
+  /** What happened. */
+  cause: string;
+  /** What to do. */
+  action: string;
   remedy: Remedy;
-  /** Whether the gateway's own message tells the user something that the text cannot. */
+  /** Whether the gateway's own message adds something that `cause` cannot say. */
   quotesGateway?: boolean;
 }
 
-const OUT_OF_STEP: Advice = {
-  title: 'This page and its gateway do not fit together',
-  text: 'One of them was probably updated. Reload the page; if that does not help, tell whoever runs it.',
+const MISMATCH: Advice = {
+  title: 'This page and the gateway do not match',
+  cause: 'One of them was probably updated.',
+  action: 'Reload the page. If that does not help, contact your administrator.',
   remedy: 'reload page',
 };
 
 const BY_CODE: Record<ErrorCode | 'NO_ANSWER', Advice> = {
   UNAUTHENTICATED: {
     title: 'Sign in again',
-    text: 'Your sign-in has ended, or Microsoft asks for it once more.',
+    cause: 'Your sign-in has expired, or Microsoft requires a new one.',
+    action: '',
     remedy: 'sign in',
   },
   FORBIDDEN: {
-    title: 'You have no permission for this',
-    text: 'Ask an Intune administrator for access, then try again.',
+    title: 'You do not have permission',
+    cause: 'Microsoft Graph refused the request for this account.',
+    action: 'Ask an Intune administrator for access, then try again.',
     remedy: 'try again',
     quotesGateway: true,
   },
   NOT_FOUND: {
-    title: 'It is not there',
-    text: 'It was deleted meanwhile, or you may not see it.',
+    title: 'Not found',
+    cause: 'It was deleted, or this account has no access to it.',
+    action: 'Reload the page to see what exists now, or try again.',
     remedy: 'try again',
   },
   BAD_USER_INPUT: {
-    title: 'Something in it is not accepted',
-    text: 'Change what is named here, and send it again.',
-    remedy: 'mend the form',
+    title: 'A value was not accepted',
+    cause: 'The gateway or Microsoft Graph refused the request:',
+    action: 'Correct the value, then try again.',
+    remedy: 'edit the form',
     quotesGateway: true,
   },
   CONFLICT: {
-    title: 'It clashes with what is there',
-    text: 'Somebody else changed it meanwhile, or there is already such a one. Look at the list, then try again.',
+    title: 'Conflict with existing data',
+    cause: 'The status already exists, or someone else changed the data.',
+    action: 'Check the list, then try again.',
     remedy: 'try again',
     quotesGateway: true,
   },
   IDEMPOTENCY_KEY_REUSED: {
-    title: 'This form was sent before with other content',
-    text: 'Look in the list for what the first one added. What the form holds now can be sent as a new status.',
+    title: 'This form was sent before with other values',
+    cause: 'The earlier values may have been added.',
+    action: 'Check the list. To add the current values as well, send them as a new status.',
     remedy: 'start over',
   },
   THROTTLED: {
-    title: 'Slow down',
-    text: 'Microsoft Graph had too many requests, and asks to wait.',
+    title: 'Too many requests',
+    cause: 'Microsoft Graph limits how many requests you can send.',
+    action: 'Wait, then try again.',
     remedy: 'try again',
   },
   OVERLOADED: {
     title: 'The gateway is busy',
-    text: 'Too much is going on at once. It will have room again in a moment.',
+    cause: 'It has too many requests at the moment.',
+    action: 'Wait, then try again.',
     remedy: 'try again',
   },
   UPSTREAM_UNAVAILABLE: {
-    title: 'Microsoft Graph cannot be reached',
-    text: 'It is not available at present.',
+    title: 'Microsoft Graph is unavailable',
+    cause: 'The gateway could not connect, or Microsoft Graph is not accepting requests.',
+    action: 'Try again later.',
     remedy: 'try again',
   },
   UPSTREAM_TIMEOUT: {
     title: 'Microsoft Graph took too long',
-    text: 'No answer came in time.',
+    cause: 'No response arrived in time.',
+    action: 'Try again.',
     remedy: 'try again',
   },
   UPSTREAM_ERROR: {
     title: 'Microsoft Graph failed',
-    text: 'Its answer could not be used. This often passes.',
+    cause: 'It returned an error, or a response that could not be read. This is often temporary.',
+    action: 'Try again.',
     remedy: 'try again',
   },
   UPSTREAM_NOT_SUPPORTED: {
     title: 'Not available in this tenant',
-    text: 'Microsoft Graph has no such operation here: Intune may work these statuses out by itself, from what devices report.',
+    cause:
+      'Microsoft Graph does not support this operation here. Intune may compute device statuses itself, from what ' +
+      'devices report.',
+    action: '',
     remedy: 'try again',
   },
   STATE_UNAVAILABLE: {
-    title: 'The gateway cannot take new entries',
-    text: 'It has no room to remember what was sent, and so sends nothing.',
+    title: 'The gateway cannot accept new statuses',
+    cause: 'It cannot store what protects a status from being added twice.',
+    action: 'Try again later.',
     remedy: 'try again',
   },
   OUTCOME_UNKNOWN: {
-    title: 'It may have been added',
-    text:
-      'It was sent, and the answer was lost. Trying again is safe: it goes under the same key, and is not added twice. ' +
-      'If it stays unknown, look for it in the list before you send it as a new one.',
+    title: 'The status may have been added',
+    cause: 'It was sent, but the response was lost.',
+    action:
+      'Trying again is safe: the status is not added twice. If the outcome stays unknown, check the list before you ' +
+      'send the values as a new status.',
     remedy: 'try again',
   },
   NO_ANSWER: {
     title: 'The gateway cannot be reached',
-    text: 'No answer of it came. Check your connection.',
+    cause: 'No response arrived.',
+    action: 'Check your network connection, then try again.',
     remedy: 'try again',
   },
   INTERNAL_SERVER_ERROR: {
     title: 'The gateway failed',
-    text: 'Something went wrong inside. Try again later; if it stays, tell whoever runs it.',
+    cause: 'An internal error occurred.',
+    action: 'Try again later. If it happens again, contact your administrator.',
     remedy: 'try again',
   },
   QUERY_TOO_LARGE: {
-    title: 'Too much at once',
-    text: 'The gateway refuses to do this much in one go. Narrow the list, or shorten what the form holds.',
-    remedy: 'mend the form',
+    title: 'The request is too large',
+    cause: 'It exceeds a limit of the gateway.',
+    action: 'Narrow the filter, or shorten the values in the form.',
+    remedy: 'edit the form',
   },
-  BAD_REQUEST: OUT_OF_STEP,
-  GRAPHQL_PARSE_FAILED: OUT_OF_STEP,
-  GRAPHQL_VALIDATION_FAILED: OUT_OF_STEP,
-  INTROSPECTION_DISABLED: OUT_OF_STEP,
-  PERSISTED_QUERY_NOT_FOUND: OUT_OF_STEP,
-  PERSISTED_QUERY_NOT_SUPPORTED: OUT_OF_STEP,
+  BAD_REQUEST: MISMATCH,
+  GRAPHQL_PARSE_FAILED: MISMATCH,
+  GRAPHQL_VALIDATION_FAILED: MISMATCH,
+  INTROSPECTION_DISABLED: MISMATCH,
+  PERSISTED_QUERY_NOT_FOUND: MISMATCH,
+  PERSISTED_QUERY_NOT_SUPPORTED: MISMATCH,
 };
 
-/** For codes that are newer than this page, and for what is no answer of the gateway's at all. */
-const OTHERWISE: Advice = {
+/** For codes that are newer than this page, and for errors that did not come from the gateway. */
+const UNKNOWN_CODE: Advice = {
   title: 'Something went wrong',
-  text: 'Try again; if it stays, tell whoever runs this page.',
+  cause: 'This page does not know the error:',
+  action: 'Try again. If it happens again, contact your administrator.',
   remedy: 'try again',
   quotesGateway: true,
 };
 
 export function adviceFor(code: string): Advice {
-  return isKnown(code) ? BY_CODE[code] : OTHERWISE;
+  return isKnown(code) ? BY_CODE[code] : UNKNOWN_CODE;
 }
 
 function isKnown(code: string): code is keyof typeof BY_CODE {

@@ -11,7 +11,7 @@ import type { View } from './view';
 
 interface Props {
   configuration: string;
-  /** The store's id of the list on the page, which the new status is put into. */
+  /** The Relay store's id of the list on the page, which receives the new status. */
   list: string | undefined;
   view: View;
   onLookInList: () => void;
@@ -19,15 +19,15 @@ interface Props {
   onNews: (event: NewsEvent) => void;
 }
 
-/** The form for a new status. It keeps its content until that was added. */
+/** The form for a new status. It keeps its values until they are added. */
 export function AddStatus({ configuration, list, view, onLookInList, onNews }: Props) {
   const { progress, add, repeat, startOver } = useAddStatus({ configuration, list, view, onNews });
   const form = useRef<HTMLFormElement>(null);
-  // Stands still while the form is filled in: other content would be another status.
+  // Constant while the user edits: another value would make it another status, with another idempotency key.
   const [startedAt, setStartedAt] = useState(now);
   const isSending = progress.is === 'sent';
   const isUnknown = progress.is === 'failed' && progress.error.outcome === 'UNKNOWN';
-  // Until Graph takes requests again it can be filled in, and not be sent.
+  // While a retry waits, the form can be edited but not sent.
   const isWaiting = useCountdown(progress.is === 'failed' ? progress.error.retryAt : undefined) > 0;
 
   useEffect(() => {
@@ -44,7 +44,7 @@ export function AddStatus({ configuration, list, view, onLookInList, onNews }: P
 
   return (
     <form className="add" ref={form} onSubmit={submit} aria-label="Add a status">
-      {/* While it is not known whether the content was added, it can only be sent as it was. */}
+      {/* While the outcome is unknown, the same values can be sent again, but no others. */}
       <fieldset disabled={isSending || isUnknown}>
         <Field name="deviceDisplayName" label="Device name" />
         <Field name="deviceModel" label="Model" />
@@ -83,10 +83,10 @@ export function AddStatus({ configuration, list, view, onLookInList, onNews }: P
           {isUnknown && (
             <>
               <button type="button" onClick={onLookInList}>
-                Look in the list
+                Check the list
               </button>
               <button type="button" onClick={startOver}>
-                Back to the form
+                Edit the form
               </button>
             </>
           )}
@@ -107,7 +107,7 @@ function Added({ name, isListed }: { name: string; isListed: boolean }) {
   return (
     <>
       <strong>{name}</strong> was added.
-      {!isListed && ' This list does not show it: clear the filter, or reload.'}
+      {!isListed && ' The list does not show it. Clear the filter, or reload the list.'}
     </>
   );
 }
@@ -129,7 +129,7 @@ function Field({ name, label, type = 'text', initial, isOptional = false }: Fiel
   );
 }
 
-/** The form's content, as the schema wants it. */
+/** The form's values as the mutation's input. */
 function read(data: FormData): DeviceStatusInput {
   const text = (name: keyof DeviceStatusInput) => String(data.get(name)).trim();
   const instant = (local: string) => new Date(local).toISOString();
@@ -143,12 +143,12 @@ function read(data: FormData): DeviceStatusInput {
     status: isComplianceStatus(status) ? status : 'UNKNOWN',
     platform: Number(text('platform')),
     lastReportedDateTime: instant(text('lastReportedDateTime')),
-    // Intune's way to say that there is none.
+    // Intune's value for "no grace period".
     complianceGracePeriodExpirationDateTime: grace ? instant(grace) : '9999-12-31T23:59:59.9999999Z',
   };
 }
 
-/** This minute, as an input of local date and time takes it. */
+/** The current minute, in the format of a `datetime-local` input. */
 function now(): string {
   const date = new Date();
   date.setMinutes(date.getMinutes() - date.getTimezoneOffset());

@@ -13,7 +13,7 @@ interface Props {
   version: number;
   onView: (view: View) => void;
   onClearFilter: () => void;
-  /** Told the store's id of the list that is shown, for a new status to be put into. */
+  /** Receives the Relay store's id of the list, so that a new status can be inserted into it. */
   onShown: (list: string | undefined) => void;
 }
 
@@ -51,7 +51,7 @@ export function StatusTable({ configuration, view, version, onView, onClearFilte
   const list = data.iosLobAppProvisioningConfiguration?.deviceStatuses;
   const id = list?.__id;
   useEffect(() => onShown(id), [onShown, id]);
-  if (!list) return <p className="placeholder">This configuration was deleted.</p>;
+  if (!list) return <p className="placeholder">This configuration no longer exists.</p>;
 
   const { edges, totalCount, pageInfo } = list;
   const { cursors } = view;
@@ -82,8 +82,8 @@ export function StatusTable({ configuration, view, version, onView, onClearFilte
       <nav className="pages" aria-label="Pages">
         <p role="status">
           Page {cursors.length + 1}
-          {/* Null where Graph does not say. */}
-          {totalCount != null && ` · ${totalCount.toLocaleString()} in all`}
+          {/* Null if Graph does not return it. */}
+          {totalCount != null && ` · ${totalCount.toLocaleString()} in total`}
         </p>
         <button
           type="button"

@@ -174,7 +174,7 @@ test('a connection that stays lost is mentioned, and that statuses may have been
     await page.clock.runFor(10_000);
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
-  await news(page).getByText('There may be new statuses.').waitFor();
+  await news(page).getByText('There may be new statuses').waitFor();
   await news(page).getByText('Live updates are interrupted.').waitFor({ state: 'detached' });
   await show(page).click();
   await row(page, 'live-meanwhile').waitFor();
@@ -186,11 +186,11 @@ test('a subscription whose token has expired is started again with a current one
   await page.waitForTimeout(5_000);
   await stage.faults('claims-challenge;method=GET;path=iosLobAppProvisioningConfigurations/;times=1');
   await stage.addElsewhere('live-expired');
-  await news(page).getByText('There may be new statuses.').waitFor();
+  await news(page).getByText('There may be new statuses').waitFor();
   await until(() => subscriptions.length === 2);
   await page.waitForTimeout(500);
   await stage.addElsewhere('live-renewed');
-  await news(page).getByText('At least 1 new status.').waitFor();
+  await news(page).getByText('At least 1 new status').waitFor();
   await show(page).click();
   await row(page, 'live-expired').waitFor();
   await row(page, 'live-renewed').waitFor();

@@ -44,8 +44,11 @@ for (const colorScheme of ['light', 'dark']) {
 
       for (const number of [1, 2, 3]) await stage.addElsewhere(`new-${number}`);
       await news(page).getByText('3 new statuses').waitFor();
-      await news(page).scrollIntoViewIfNeeded();
+      await shoot('news-filtered');
+      await page.getByRole('figure').getByRole('button', { name: /^Error/ }).click();
+      await page.getByText('1,08').first().waitFor();
       await shoot('news');
+      await page.getByRole('figure').getByRole('button', { name: /^Error/ }).click();
       await page.getByRole('search').getByLabel('Device name contains').fill('no such device');
       await page.getByRole('button', { name: 'Search' }).click();
       await page.getByText('No statuses match this filter').waitFor();

@@ -1,6 +1,6 @@
 import type { Auth } from './auth';
 
-const ACCOUNT = 'Fixed token';
+const ACCOUNT = 'Sandbox token';
 
 /** One fixed token, for the sandbox. There is no sign-in: `signIn` only lets the caller try again. */
 export function createFixedAuth(token: string): Auth {

@@ -58,10 +58,6 @@ export function ErrorNotice({ error, isBusy = false, onRetry, retryLabel = 'Try 
           {cause} {outcome} {action}
         </p>
       )}
-      {/* Announced when it ends, not each second. */}
-      <p role="timer" aria-live="off" hidden={!isWaiting}>
-        Try again in <strong>{secondsLeft} s</strong>
-      </p>
       <div className="actions">
         {remedy === 'sign in' && <SignInButton claims={error.claims} onSignedIn={onRetry} />}
         {remedy === 'try again' && (
@@ -69,6 +65,10 @@ export function ErrorNotice({ error, isBusy = false, onRetry, retryLabel = 'Try 
             {retryLabel}
           </button>
         )}
+        {/* Announced when it ends, not each second. */}
+        <p role="timer" aria-live="off" hidden={!isWaiting}>
+          Try again in <strong>{secondsLeft} s</strong>
+        </p>
         {remedy === 'start over' && onStartOver && (
           <button type="button" className="primary" onClick={onStartOver}>
             Send as a new status

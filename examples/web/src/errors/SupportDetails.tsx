@@ -52,10 +52,10 @@ function ClientRequestId({ text }: { text: string }) {
     <div>
       <dt>Client request ID</dt>
       <dd>
-        <span ref={value}>{text}</span>{' '}
+        <span ref={value}>{text}</span>
         <button type="button" aria-label="Copy client request ID" onClick={copy}>
           Copy
-        </button>{' '}
+        </button>
         <span role="status">{result}</span>
       </dd>
     </div>

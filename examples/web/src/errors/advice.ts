@@ -7,7 +7,7 @@ export interface Advice {
   title: string;
   /** What happened. */
   cause: string;
-  /** What to do. */
+  /** What to do, unless the button or the countdown says it. */
   action: string;
   remedy: Remedy;
   /** Whether the gateway's own message adds something that `cause` cannot say. */
@@ -64,13 +64,13 @@ const BY_CODE: Record<ErrorCode | 'NO_ANSWER', Advice> = {
   THROTTLED: {
     title: 'Too many requests',
     cause: 'Microsoft Graph limits how many requests you can send.',
-    action: 'Wait, then try again.',
+    action: '',
     remedy: 'try again',
   },
   OVERLOADED: {
     title: 'The gateway is busy',
     cause: 'It has too many requests at the moment.',
-    action: 'Wait, then try again.',
+    action: '',
     remedy: 'try again',
   },
   UPSTREAM_UNAVAILABLE: {

@@ -17,8 +17,8 @@ export function NewsNotice({ news, isFiltered, onShow }: Props) {
     <div className={hasNews || isLost ? 'news has-content' : 'news'}>
       <p role="status">
         {hasNews && <strong>{describe(news)}</strong>}
-        {hasNews && isFiltered && ' The filter may hide some of them.'}
-        {isLost && ' Live updates are interrupted. Select Reload to see the latest statuses.'}
+        {hasNews && isFiltered && <small> The filter may hide some of them.</small>}
+        {isLost && <small> Live updates are interrupted. Select Reload to see the latest statuses.</small>}
       </p>
       {hasNews && (
         <button type="button" onClick={onShow}>
@@ -30,7 +30,7 @@ export function NewsNotice({ news, isFiltered, onShow }: Props) {
 }
 
 function describe({ added: { length: count }, mayHaveMissed }: News): string {
-  if (count === 0) return 'There may be new statuses.';
+  if (count === 0) return 'There may be new statuses';
   const noun = count === 1 ? 'status' : 'statuses';
-  return mayHaveMissed ? `At least ${count} new ${noun}.` : `${count} new ${noun}`;
+  return mayHaveMissed ? `At least ${count} new ${noun}` : `${count} new ${noun}`;
 }

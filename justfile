@@ -83,3 +83,7 @@ image:
 # Write the tables of settings in docs/ anew
 docs:
     UPDATE_DOCS=1 cargo test --test it docs
+
+# Take docs/example-app.png again, from target/debug/intune-graphql (needs npm and Chromium)
+screenshot:
+    npm ci --prefix examples/web --ignore-scripts --no-audit --no-fund && npm run --prefix examples/web build && npm run --prefix examples/web screenshot

@@ -79,7 +79,7 @@ impl StallGate {
 }
 
 /// The names of those of a bulk's results that have this outcome.
-fn with_outcome(results: &Value, outcome: &str) -> HashSet<String> {
+pub(crate) fn with_outcome(results: &Value, outcome: &str) -> HashSet<String> {
     let results = results.as_array().unwrap().iter().enumerate();
     results
         .filter(|(_, result)| result["error"]["outcome"] == outcome)
@@ -193,7 +193,7 @@ async fn a_create_whose_intent_is_not_stored_before_the_request_timeout_is_never
 }
 
 /// A Graph that answers no TLS handshake until the gate is open.
-async fn slow_handshakes(protocol: Protocol) -> (FakeGraph, Gate) {
+pub(crate) async fn slow_handshakes(protocol: Protocol) -> (FakeGraph, Gate) {
     let graph = FakeGraph::start(protocol).await;
     let handshakes = Gate::closed();
     let gate = handshakes.clone();
@@ -386,81 +386,8 @@ async fn a_waiting_create_is_sent_when_the_network_recovers() {
     assert_eq!(graph.seen().names(), ["late"]);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn no_batch_starts_after_sigterm() {
-    let graph = FakeGraph::start(Protocol::Http1).await;
-    let answers = graph.hold_posts();
-    let gateway = GatewayProcess::start(&graph, &["--request-timeout", "30s", "--drain-timeout", "30s"]);
-    let reply = gateway.spawn(TOKEN, BULK, json!({ "input": bulk(1000, None) }));
-    graph.until("the first batches", |seen| seen.posts() >= 4).await;
-    gateway.terminate().await;
-    let before = graph.seen().names().len();
-    answers.open();
-    let reply = reply.await.unwrap();
-    assert_eq!(gateway.ended().await, Some(0));
-    let payload = &reply.data()["addDeviceStatuses"];
-    let left = with_outcome(&payload["results"], "NOT_SENT");
-    assert_eq!(graph.seen().names().len(), before, "nothing was sent after the signal");
-    assert_eq!((&payload["createdCount"], left.len()), (&json!(before), 1000 - before));
-    let failed = payload["results"].as_array().unwrap().iter().filter(|result| !result["error"].is_null());
-    for result in failed {
-        let error = &result["error"];
-        assert_eq!((&error["code"], &error["retryable"]), (&json!("THROTTLED"), &json!(true)));
-    }
-}
-
-const DELETE: &str = "mutation {
+pub(crate) const DELETE: &str = "mutation {
     deleteIosLobAppProvisioningConfiguration(input: {id: \"c\"}) { deletedId } }";
-
-/// Once no request comes in any more, what waits for a connection is not sent.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_create_that_waits_for_a_connection_ends_when_the_gateway_drains() {
-    let (graph, handshakes) = slow_handshakes(Protocol::TlsHttp2).await;
-    let arguments = ["--request-timeout", "30s", "--graph-connect-timeout", "30s", "--drain-timeout", "30s"];
-    let gateway = GatewayProcess::start(&graph, &[&arguments[..], &["--drain-delay", "0s"]].concat());
-    let replies = [MUTATION, DELETE].map(|query| gateway.spawn(TOKEN, query, named("late")));
-    graph.until("a connection", |seen| !seen.connections.is_empty()).await;
-    gateway.until_in_flight(2).await;
-    gateway.terminate().await;
-    for reply in replies {
-        let reply = reply.await.unwrap();
-        let (_, outcome, retryable) = reply.failure();
-        assert_eq!((outcome, retryable), ("NOT_SENT", true));
-    }
-    handshakes.open();
-    assert_eq!(gateway.ended().await, Some(0));
-    assert_eq!(graph.seen().requests.len(), 0);
-}
-
-/// A write that outlasts the drain is cut off, and its caller is told so.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_write_that_exceeds_the_drain_timeout_has_an_unknown_outcome() {
-    let graph = FakeGraph::start(Protocol::Http1).await;
-    let _never = graph.hold_posts();
-    let gateway = GatewayProcess::start(&graph, &["--request-timeout", "30s", "--drain-timeout", "500ms"]);
-    let reply = gateway.spawn(TOKEN, MUTATION, named("cut off"));
-    graph.until("the create", |seen| seen.posts() == 1).await;
-    gateway.terminate().await;
-    assert_eq!(reply.await.unwrap().failure(), ("OUTCOME_UNKNOWN", "UNKNOWN", false));
-    assert_eq!(gateway.ended().await, Some(1), "a write was cut off");
-}
-
-/// The batches that wait for a connection at the signal begin no more.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_batch_that_waits_for_a_connection_at_sigterm_is_not_sent() {
-    let (graph, handshakes) = slow_handshakes(Protocol::TlsHttp2).await;
-    let arguments = ["--request-timeout", "30s", "--graph-connect-timeout", "30s", "--drain-timeout", "30s"];
-    let gateway = GatewayProcess::start(&graph, &arguments);
-    let reply = gateway.spawn(TOKEN, BULK, json!({ "input": bulk(30, None) }));
-    graph.until("a connection", |seen| !seen.connections.is_empty()).await;
-    gateway.terminate().await;
-    let payload = reply.await.unwrap().data()["addDeviceStatuses"].clone();
-    handshakes.open();
-    assert_eq!(gateway.ended().await, Some(0));
-    assert_eq!(with_outcome(&payload["results"], "NOT_SENT").len(), 30, "{payload:#}");
-    assert_eq!(payload["results"][0]["error"]["code"], "THROTTLED");
-    assert_eq!(graph.seen().names(), [""; 0]);
-}
 
 /// Latency of Graph's, without which a bulk of a thousand may be done before any deadline.
 #[tokio::test(flavor = "multi_thread")]

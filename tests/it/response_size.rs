@@ -6,40 +6,39 @@ use std::collections::BTreeMap;
 use intune_graphql::schema::configuration_id;
 use msgraph_sandbox::DEMO_CONFIGURATION_ID;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::add_device_status::{MUTATION, device_status, input};
 use crate::bulk::numbered;
-use crate::commands::Program;
 use crate::harness::{Gateway, Reply, TOKEN, fresh_token};
-use crate::slow_clients::{connect, head};
 use crate::subscriptions::subscribe_with;
 
-const MIB: usize = 1024 * 1024;
+pub(crate) const MIB: usize = 1024 * 1024;
+
 /// The default bound.
-const MAX: usize = 16 * MIB;
+pub(crate) const MAX: usize = 16 * MIB;
+
 /// What the errors of a response may add, and what is not counted exactly.
-const ERRORS: usize = 80 * 1024;
+pub(crate) const ERRORS: usize = 80 * 1024;
 
 const NODES: &str =
     "query($ids: [ID!]!) { nodes(ids: $ids) { ... on IosLobAppProvisioningConfiguration { FIELDS } } }";
 
-fn nodes(fields: &str) -> String {
+pub(crate) fn nodes(fields: &str) -> String {
     NODES.replace("FIELDS", fields)
 }
 
-fn aliases(count: usize, field: &str) -> String {
+pub(crate) fn aliases(count: usize, field: &str) -> String {
     (0..count).map(|index| format!("a{index}: {field} ")).collect()
 }
 
 /// The demo's configuration a thousand times.
-fn a_thousand_times() -> Value {
+pub(crate) fn a_thousand_times() -> Value {
     let key = intune_graphql::graph::Key::new(DEMO_CONFIGURATION_ID).unwrap();
     json!({"ids": vec![configuration_id(&key); 1000]})
 }
 
 /// Graph answers with one configuration, whose payload is so large.
-fn payload_of(gateway: &Gateway, bytes: usize) {
+pub(crate) fn payload_of(gateway: &Gateway, bytes: usize) {
     let payload = "A".repeat(bytes);
     let fault = format!(
         "canned;text={{\"id\":\"{DEMO_CONFIGURATION_ID}\",\"displayName\":\"x\",\"payload\":\"{payload}\"}}"
@@ -62,7 +61,7 @@ fn codes(reply: &Reply) -> (BTreeMap<String, usize>, usize) {
 }
 
 /// How many errors say that the response has no room, listed or not; there are no others.
-fn too_large(reply: &Reply) -> usize {
+pub(crate) fn too_large(reply: &Reply) -> usize {
     let (codes, omitted) = codes(reply);
     assert_eq!(codes.keys().collect::<Vec<_>>(), ["QUERY_TOO_LARGE"], "{codes:?}");
     codes["QUERY_TOO_LARGE"] + omitted
@@ -97,25 +96,6 @@ async fn a_repeated_object_is_returned_until_the_response_is_full() {
     let reply = gateway.graphql(&nodes(&aliases(10, "payload")), a_thousand_times()).await;
     assert_eq!(too_large(&reply), 10_000 - 14);
     assert!(size(&reply) < MAX + ERRORS + 200_000, "{}", size(&reply));
-}
-
-#[cfg(target_os = "linux")]
-#[tokio::test(flavor = "multi_thread")]
-async fn the_memory_of_a_short_request_is_limited_to_a_few_times_the_response_limit() {
-    let upstream = Gateway::start().await;
-    payload_of(&upstream, MIB);
-    let mut program = Program::serve(&upstream.sandbox_url, &[]);
-    let url = program.line("listening on ");
-    let client = crate::harness::http_client().build().unwrap();
-    for fields in ["payload".to_owned(), aliases(10, "payload")] {
-        let body = json!({"query": nodes(&fields), "variables": a_thousand_times()}).to_string();
-        let request = client.post(format!("{url}/graphql")).header("content-type", "application/json");
-        let response = request.bearer_auth(TOKEN).body(body).send().await.unwrap();
-        let length = response.bytes().await.unwrap().len();
-        assert!((14 * MIB..MAX + 4 * ERRORS).contains(&length), "{length}");
-    }
-    let peak = program.peak_memory();
-    assert!(peak < 160 * MIB, "{peak}");
 }
 
 #[tokio::test]
@@ -337,66 +317,6 @@ async fn the_outcome_of_a_write_is_listed_despite_many_other_errors() {
 }
 
 #[tokio::test]
-async fn the_total_size_of_responses_is_limited_but_short_ones_always_fit() {
-    let gateway = Gateway::builder().settings(|settings| settings.max_buffered_bytes = 8 * MIB).start().await;
-    payload_of(&gateway, MIB);
-    let query =
-        format!("{{ iosLobAppProvisioningConfiguration(id: \"x\") {{ id {} }} }}", aliases(6, "payload"));
-    let ask = async || gateway.graphql_as(Some(&fresh_token()), &query, json!({})).await;
-    ask().await.data();
-    // A client that takes nothing of its response leaves no room for another one.
-    let body = json!({ "query": query }).to_string();
-    let mut slow = connect(&gateway).await;
-    slow.write_all((head("slow", body.len()) + &body).as_bytes()).await.unwrap();
-    let mut start = [0; 12];
-    slow.read_exact(&mut start).await.unwrap();
-    assert_eq!(&start, b"HTTP/1.1 200");
-    let reply = loop {
-        let reply = ask().await;
-        if reply.json.get("errors").is_some() {
-            break reply;
-        }
-    };
-    let configuration = &reply.json["data"]["iosLobAppProvisioningConfiguration"];
-    assert!(configuration["id"].is_string(), "what is short has room: {configuration}");
-    let error = &reply.json["errors"][0];
-    assert_eq!(error["extensions"], json!({"code": "OVERLOADED", "retryable": true, "retryAfter": 1}));
-    assert!(error["path"].as_array().unwrap().len() == 2, "{error}");
-    // Nor of what a write gives, which must not be sent again for that.
-    let write = "mutation($input: AddDeviceStatusInput!) { addDeviceStatus(input: $input) { deviceStatusId
-        deviceStatus { configuration { a: payload b: payload c: payload } } } }";
-    gateway.sandbox.clear_faults();
-    let payload = "A".repeat(MIB);
-    let fault = format!("canned;text={{\"id\":\"x\",\"payload\":\"{payload}\"}};method=GET");
-    gateway.sandbox.inject(fault.parse().unwrap());
-    let reply = gateway.graphql(write, input(device_status())).await;
-    assert!(reply.json["data"]["addDeviceStatus"]["deviceStatusId"].is_string(), "{}", reply.json["errors"]);
-    let error = &reply.json["errors"][0];
-    assert_eq!(error["extensions"], json!({"code": "OVERLOADED", "retryable": false}));
-    drop(slow);
-    while ask().await.json.get("errors").is_some() {}
-}
-
-#[tokio::test]
-async fn the_bytes_that_one_request_reads_from_graph_are_limited() {
-    let gateway = Gateway::builder().max_response(100_000).start().await;
-    gateway.sandbox.inject("canned;status=204;text=;method=POST".parse().unwrap());
-    payload_of(&gateway, 60_000);
-    // One after another: a mutation's fields read one by one.
-    let fields: String = (0..10)
-        .map(|index| format!("a{index}: assignIosLobAppProvisioningConfiguration(input: {{id: \"c{index}\", assignments: []}}) {{ configuration {{ payload }} }} "))
-        .collect();
-    let reply = gateway.graphql(&format!("mutation {{ {fields} }}"), json!({})).await;
-    let data = reply.json["data"].as_object().unwrap();
-    let read = data.values().filter(|payload| payload["configuration"]["payload"].is_string()).count();
-    assert_eq!((data.len(), read), (10, 6), "four times 100 kB hold six of 60 kB: {}", reply.json["errors"]);
-    assert!(data.values().all(|payload| payload.is_object()), "each was written");
-    assert_eq!(too_large(&reply), 4);
-    let reads = gateway.sent().iter().filter(|sent| sent.method == "GET").count();
-    assert!((6..=7).contains(&reads), "{reads}");
-}
-
-#[tokio::test]
 async fn each_event_has_its_own_response_limit() {
     let gateway = Gateway::builder().api(|api| api.max_response = 2000).start().await;
     let query = format!(
@@ -439,73 +359,4 @@ async fn a_response_key_has_at_most_256_bytes() {
         assert!(ask(256).await.get("data").is_some(), "{document}");
     }
     assert_eq!(gateway.sent().len(), 0);
-}
-
-#[tokio::test]
-async fn memory_for_write_outcomes_is_reserved_before_writes_are_sent() {
-    let gateway =
-        Gateway::builder().settings(|settings| settings.max_buffered_bytes = 11 * MIB).start().await;
-    gateway.sandbox.inject("403;method=POST;path=$batch".parse().unwrap());
-    let fields: String = (0..28).map(|field| format!("{}{field:02}: index ", "a".repeat(254))).collect();
-    let bulk = format!(
-        "mutation($input: AddDeviceStatusesInput!) {{ addDeviceStatuses(input: $input) {{ results {{ {fields} }} }} }}"
-    );
-    let variables = |count| json!({"input": {"configurationId": DEMO_CONFIGURATION_ID, "deviceStatuses": numbered(count)}});
-    let ask = async |count| gateway.graphql_as(Some(&fresh_token()), &bulk, variables(count)).await;
-    let is_refused = |reply: &Reply| {
-        let error = &reply.json["errors"][0];
-        let is_refused =
-            error["extensions"] == json!({"code": "OVERLOADED", "retryable": true, "retryAfter": 1});
-        assert_eq!(is_refused, reply.json.get("data").is_none(), "{error}");
-        is_refused
-    };
-    assert!(is_refused(&ask(1000).await), "more than there is at all");
-    assert_eq!(gateway.sent().len(), 0);
-    assert!(!is_refused(&ask(800).await));
-    // What a client does not take of its response is counted until then.
-    let body = json!({ "query": bulk, "variables": variables(800) }).to_string();
-    let mut slow = connect(&gateway).await;
-    slow.write_all((head("slow", body.len()) + &body).as_bytes()).await.unwrap();
-    let mut start = [0; 12];
-    slow.read_exact(&mut start).await.unwrap();
-    assert_eq!(&start, b"HTTP/1.1 200");
-    let sent = gateway.sent().len();
-    assert!(is_refused(&ask(800).await));
-    assert_eq!(gateway.sent().len(), sent, "nothing is sent of what is refused");
-    assert!(!is_refused(&ask(1).await), "what is short has room");
-    drop(slow);
-    while is_refused(&ask(800).await) {}
-}
-
-#[tokio::test]
-async fn bytes_read_from_graph_are_counted_but_write_responses_are_always_read() {
-    let gateway = Gateway::builder().settings(|settings| settings.max_buffered_bytes = 2 * MIB).start().await;
-    payload_of(&gateway, 3 * MIB);
-    gateway.sandbox.inject("canned;text={\"value\":[]};path=deviceStatuses;method=GET".parse().unwrap());
-    let read = format!(
-        "{{ large: iosLobAppProvisioningConfiguration(id: \"{DEMO_CONFIGURATION_ID}\") {{ id payload }} __typename }}"
-    );
-    let counted = gateway.counter("intune_graphql_refused_total{reason=\"memory\"}").await;
-    let reply = gateway.graphql(&read, json!({})).await;
-    assert_eq!(reply.json["data"], json!({"large": null, "__typename": "Query"}));
-    let error = &reply.json["errors"][0];
-    assert_eq!(error["path"], json!(["large"]));
-    assert_eq!(error["extensions"], json!({"code": "OVERLOADED", "retryable": true, "retryAfter": 1}));
-    assert!(gateway.counter("intune_graphql_refused_total{reason=\"memory\"}").await > counted);
-    assert_eq!(gateway.sent().len(), 1, "it is not read again");
-    // What it took is free again.
-    gateway.sandbox.clear_faults();
-    payload_of(&gateway, MIB);
-    for _ in 0..4 {
-        gateway.graphql(&read, json!({})).await.data();
-    }
-
-    gateway.sandbox.clear_faults();
-    let large = "A".repeat(3 * MIB);
-    let created = format!("canned;status=201;text={{\"id\":\"k\",\"userName\":\"{large}\"}};method=POST");
-    gateway.sandbox.inject(created.parse().unwrap());
-    let write =
-        "mutation($input: AddDeviceStatusInput!) { addDeviceStatus(input: $input) { deviceStatusId } }";
-    let reply = gateway.graphql(write, input(device_status())).await;
-    assert!(reply.data()["addDeviceStatus"]["deviceStatusId"].is_string());
 }

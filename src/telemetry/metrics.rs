@@ -5,35 +5,35 @@ use std::sync::OnceLock;
 use metrics::{counter, describe_counter, describe_gauge, gauge};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
-/// Rows that a list withheld since Graph answered them in spite of the filter.
+/// Rows withheld from lists because Graph ignored a filter.
 const FILTER_IGNORED_ROWS: &str = "intune_graphql_graph_filter_ignored_rows_total";
-/// Counts by status that were not given since Graph ignored their filters.
+/// Counts by status not returned because Graph ignored their filter.
 const FILTER_IGNORED_COUNTS: &str = "intune_graphql_graph_filter_ignored_counts_total";
-/// Pages whose rows stood in another order than Graph was asked for.
+/// Pages in another order than requested.
 const ORDER_IGNORED_PAGES: &str = "intune_graphql_graph_order_ignored_pages_total";
 
-/// Calls to Graph that were sent again, by `reason`.
+/// Calls to Graph that were retried, by `reason`.
 const GRAPH_RETRIES: &str = "intune_graphql_graph_retries_total";
-/// Calls to Graph that were not sent again since the retry budget was spent.
+/// Retries not sent because the retry budget was used up.
 const RETRY_BUDGET_SPENT: &str = "intune_graphql_graph_retry_budget_spent_total";
-/// How often calls to Graph began to be refused since no connection came about.
+/// Times the circuit breaker opened.
 const BREAKER_OPENED: &str = "intune_graphql_graph_breaker_opened_total";
 
-/// Panics, of which each failed one request or one write.
+/// Panics; each failed one request or one write.
 const PANICS: &str = "intune_graphql_panics_total";
 
-/// Requests that were refused since there was no room for them, by `reason`.
-const REFUSED: &str = "intune_graphql_refused_total";
+/// Requests rejected because of a limit, by `reason`.
+const REJECTED: &str = "intune_graphql_rejected_total";
 /// Requests in flight.
 const IN_FLIGHT: &str = "intune_graphql_requests_in_flight";
 /// Requests that wait for one in flight to end.
 const QUEUED: &str = "intune_graphql_requests_queued";
 /// Open subscriptions.
 const SUBSCRIPTIONS: &str = "intune_graphql_subscriptions";
-/// Added statuses that listeners were too slow to hear of.
-const ANNOUNCEMENTS_MISSED: &str = "intune_graphql_announcements_missed_total";
-/// Reads that events of live updates did not make since their budget was spent.
-const SUBSCRIPTION_READS_REFUSED: &str = "intune_graphql_subscription_reads_refused_total";
+/// Events that subscribers were too slow to receive.
+const EVENTS_DROPPED: &str = "intune_graphql_events_dropped_total";
+/// Reads of events rejected because their budget was used up.
+const SUBSCRIPTION_READS_REJECTED: &str = "intune_graphql_subscription_reads_rejected_total";
 /// Connections to the public listener.
 const CONNECTIONS: &str = "intune_graphql_connections";
 
@@ -47,52 +47,37 @@ pub fn install() -> PrometheusHandle {
     HANDLE
         .get_or_init(|| {
             let handle = PrometheusBuilder::new().install_recorder().expect("nothing else records metrics");
-            describe_counter!(FILTER_IGNORED_ROWS, "Rows withheld since Graph ignored the filter they miss");
+            describe_counter!(FILTER_IGNORED_ROWS, "Rows withheld from lists because Graph ignored a filter");
             describe_counter!(
                 FILTER_IGNORED_COUNTS,
-                "Counts by status not given since Graph ignored their filters"
+                "Counts by status not returned because Graph ignored their filter"
             );
-            describe_counter!(
-                ORDER_IGNORED_PAGES,
-                "Pages whose rows Graph gave in another order than asked for"
-            );
-            describe_counter!(GRAPH_RETRIES, "Calls to Graph that were sent again");
-            describe_counter!(
-                RETRY_BUDGET_SPENT,
-                "Calls to Graph not sent again since the retry budget was spent"
-            );
-            describe_counter!(
-                BREAKER_OPENED,
-                "How often calls to Graph began to be refused since no connection came about"
-            );
-            describe_counter!(
-                REFUSED,
-                "Requests refused since the gateway was full, or a token had its share"
-            );
+            describe_counter!(ORDER_IGNORED_PAGES, "Pages in another order than requested");
+            describe_counter!(GRAPH_RETRIES, "Calls to Graph that were retried");
+            describe_counter!(RETRY_BUDGET_SPENT, "Retries not sent because the retry budget was used up");
+            describe_counter!(BREAKER_OPENED, "Times the circuit breaker opened");
+            describe_counter!(REJECTED, "Requests rejected because of a limit");
             describe_counter!(PANICS, "Panics; each failed one request or one write");
             describe_gauge!(IN_FLIGHT, "Requests in flight");
             describe_gauge!(QUEUED, "Requests that wait for one in flight to end");
             describe_gauge!(SUBSCRIPTIONS, "Open subscriptions, which are not requests in flight");
+            describe_counter!(EVENTS_DROPPED, "Events that subscribers were too slow to receive");
             describe_counter!(
-                ANNOUNCEMENTS_MISSED,
-                "Added statuses that subscribers were too slow to hear of"
+                SUBSCRIPTION_READS_REJECTED,
+                "Reads of events rejected because their budget was used up"
             );
-            describe_counter!(
-                SUBSCRIPTION_READS_REFUSED,
-                "Reads that events of live updates did not make since their budget was spent"
-            );
-            describe_gauge!(CONNECTIONS, "Open connections, those to the admin listener too");
-            // Shown from the start, so that a first occurrence is a change.
+            describe_gauge!(CONNECTIONS, "Open connections, including those to the admin listener");
+            // Every series exists from the start, so that the first increment is visible.
             counter!(FILTER_IGNORED_ROWS).absolute(0);
             counter!(FILTER_IGNORED_COUNTS).absolute(0);
             counter!(ORDER_IGNORED_PAGES).absolute(0);
             counter!(RETRY_BUDGET_SPENT).absolute(0);
             counter!(BREAKER_OPENED).absolute(0);
             counter!(PANICS).absolute(0);
-            counter!(ANNOUNCEMENTS_MISSED).absolute(0);
-            counter!(SUBSCRIPTION_READS_REFUSED).absolute(0);
+            counter!(EVENTS_DROPPED).absolute(0);
+            counter!(SUBSCRIPTION_READS_REJECTED).absolute(0);
             for reason in Overloaded::ALL {
-                counter!(REFUSED, "reason" => reason.label()).absolute(0);
+                counter!(REJECTED, "reason" => reason.label()).absolute(0);
             }
             for level in [IN_FLIGHT, QUEUED, SUBSCRIPTIONS, CONNECTIONS] {
                 gauge!(level).set(0.0);
@@ -102,37 +87,37 @@ pub fn install() -> PrometheusHandle {
         .clone()
 }
 
-/// Graph ignored a filter, and so many rows were withheld.
+/// Counts rows withheld because Graph ignored a filter.
 pub(crate) fn filter_ignored(rows: u64) {
     counter!(FILTER_IGNORED_ROWS).increment(rows);
 }
 
-/// Graph ignored the filters of a list's counts.
+/// Counts a list whose filtered counts Graph ignored.
 pub(crate) fn counts_ignored() {
     counter!(FILTER_IGNORED_COUNTS).increment(1);
 }
 
-/// Graph ignored an order.
+/// Counts a page in another order than requested.
 pub(crate) fn order_ignored() {
     counter!(ORDER_IGNORED_PAGES).increment(1);
 }
 
-/// A call to Graph is sent again.
+/// Counts a retried call.
 pub(crate) fn graph_retry(reason: &'static str) {
     counter!(GRAPH_RETRIES, "reason" => reason).increment(1);
 }
 
-/// A call to Graph was not sent again since the retry budget was spent.
+/// Counts a retry that the budget did not allow.
 pub(crate) fn retry_budget_spent() {
     counter!(RETRY_BUDGET_SPENT).increment(1);
 }
 
-/// Calls to Graph begin to be refused.
+/// Counts an opening of the circuit breaker.
 pub(crate) fn breaker_opened() {
     counter!(BREAKER_OPENED).increment(1);
 }
 
-/// Something panicked, and its request or write was answered with an error.
+/// Counts a panic.
 pub(crate) fn panicked() {
     counter!(PANICS).increment(1);
 }
@@ -165,7 +150,7 @@ impl Overloaded {
 
 /// A request was rejected.
 pub(crate) fn refused(reason: Overloaded) {
-    counter!(REFUSED, "reason" => reason.label()).increment(1);
+    counter!(REJECTED, "reason" => reason.label()).increment(1);
 }
 
 /// Counts one in a gauge until it is dropped.
@@ -196,12 +181,12 @@ pub(crate) fn subscription() -> GaugeGuard {
 
 /// A listener was too slow to hear of so many added statuses.
 pub(crate) fn announcements_missed(statuses: u64) {
-    counter!(ANNOUNCEMENTS_MISSED).increment(statuses);
+    counter!(EVENTS_DROPPED).increment(statuses);
 }
 
 /// An event of a live update did not read something since the budget was spent.
 pub(crate) fn subscription_read_refused() {
-    counter!(SUBSCRIPTION_READS_REFUSED).increment(1);
+    counter!(SUBSCRIPTION_READS_REJECTED).increment(1);
 }
 
 /// A connection is open.

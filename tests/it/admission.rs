@@ -172,9 +172,9 @@ async fn the_metrics_show_requests_in_flight_and_queued() {
     show(&[
         "intune_graphql_requests_in_flight 0",
         "intune_graphql_requests_queued 0",
-        "intune_graphql_refused_total{reason=\"full\"} 0",
-        "intune_graphql_refused_total{reason=\"waited_too_long\"} 0",
-        "intune_graphql_refused_total{reason=\"caller_share\"} 0",
+        "intune_graphql_rejected_total{reason=\"full\"} 0",
+        "intune_graphql_rejected_total{reason=\"waited_too_long\"} 0",
+        "intune_graphql_rejected_total{reason=\"caller_share\"} 0",
     ])
     .await;
     let query = format!("{{ iosLobAppProvisioningConfiguration(id: \"{DEMO_CONFIGURATION_ID}\") {{ id }} }}");
@@ -188,7 +188,7 @@ async fn the_metrics_show_requests_in_flight_and_queued() {
     taken.push(tokio::spawn(send()));
     show(&["intune_graphql_requests_in_flight 2", "intune_graphql_requests_queued 1"]).await;
     assert_eq!(send().await.unwrap().status(), StatusCode::SERVICE_UNAVAILABLE);
-    show(&["intune_graphql_refused_total{reason=\"full\"} 1"]).await;
+    show(&["intune_graphql_rejected_total{reason=\"full\"} 1"]).await;
     upstream.answer();
     for taken in taken {
         assert_eq!(taken.await.unwrap().unwrap().status(), StatusCode::OK);

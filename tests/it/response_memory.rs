@@ -134,13 +134,13 @@ async fn bytes_read_from_graph_are_counted_but_write_responses_are_always_read()
     let read = format!(
         "{{ large: iosLobAppProvisioningConfiguration(id: \"{DEMO_CONFIGURATION_ID}\") {{ id payload }} __typename }}"
     );
-    let counted = gateway.counter("intune_graphql_refused_total{reason=\"memory\"}").await;
+    let counted = gateway.counter("intune_graphql_rejected_total{reason=\"memory\"}").await;
     let reply = gateway.graphql(&read, json!({})).await;
     assert_eq!(reply.json["data"], json!({"large": null, "__typename": "Query"}));
     let error = &reply.json["errors"][0];
     assert_eq!(error["path"], json!(["large"]));
     assert_eq!(error["extensions"], json!({"code": "OVERLOADED", "retryable": true, "retryAfter": 1}));
-    assert!(gateway.counter("intune_graphql_refused_total{reason=\"memory\"}").await > counted);
+    assert!(gateway.counter("intune_graphql_rejected_total{reason=\"memory\"}").await > counted);
     assert_eq!(gateway.sent().len(), 1, "it is not read again");
     // What it took is free again.
     gateway.sandbox.clear_faults();

@@ -51,7 +51,7 @@ async fn event_reads_stay_within_their_budget_and_all_events_arrive() {
         subscribers.push(subscribe(&gateway, &fresh_token(), query).await);
     }
     gateway.clear_requests();
-    let refused = gateway.counter("intune_graphql_subscription_reads_refused_total").await;
+    let refused = gateway.counter("intune_graphql_subscription_reads_rejected_total").await;
     let begun = Instant::now();
     add_bulk(&gateway, STATUSES).await;
     let (mut read, mut throttled) = (0, 0);
@@ -80,7 +80,7 @@ async fn event_reads_stay_within_their_budget_and_all_events_arrive() {
     assert!(sent <= budget, "{sent} reads of {budget}");
     assert!(sent >= rates.process * 10 && read > 0, "the budget is used: {sent}, {read}");
     assert!(throttled >= SUBSCRIBERS * STATUSES - budget, "{throttled}");
-    let counted = gateway.counter("intune_graphql_subscription_reads_refused_total").await;
+    let counted = gateway.counter("intune_graphql_subscription_reads_rejected_total").await;
     assert!(counted >= refused + u64::try_from(throttled).unwrap() / 9);
 }
 
@@ -139,12 +139,12 @@ async fn subscriptions_are_limited_separately_from_requests() {
     let url = format!("{}/graphql", program.line("listening on "));
     let admin = program.line("admin listening on ");
     let client = http_client().build().unwrap();
-    shows(&admin, "intune_graphql_streams 0").await;
+    shows(&admin, "intune_graphql_subscriptions 0").await;
     let mut streams = Vec::new();
     for _ in 0..3 {
         streams.push(Events::ask(client.post(&url), Some(TOKEN), HINT).await);
     }
-    shows(&admin, "intune_graphql_streams 3").await;
+    shows(&admin, "intune_graphql_subscriptions 3").await;
     shows(&admin, "intune_graphql_requests_in_flight 0").await;
     // They take no request's place, and there is none for a fourth of them.
     let query = json!({"query": "{ __typename }"}).to_string();
@@ -157,9 +157,9 @@ async fn subscriptions_are_limited_separately_from_requests() {
     assert_eq!(refused.headers["retry-after"], "1");
     // A client that goes makes room.
     streams.pop();
-    shows(&admin, "intune_graphql_streams 2").await;
+    shows(&admin, "intune_graphql_subscriptions 2").await;
     streams.push(Events::ask(client.post(&url), Some(TOKEN), HINT).await);
-    shows(&admin, "intune_graphql_streams 3").await;
+    shows(&admin, "intune_graphql_subscriptions 3").await;
     // At the end they are let go without a word, so that their clients come again to another gateway.
     program.terminate();
     for mut stream in streams {

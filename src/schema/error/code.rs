@@ -1,6 +1,7 @@
 //! The values of `extensions.code` and `extensions.outcome`.
 
 use async_graphql::Enum;
+use async_graphql::resolver_utils::EnumType;
 
 /// Every GraphQL error has `extensions.code`, one of these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
@@ -55,33 +56,10 @@ pub enum ErrorCode {
 }
 
 impl ErrorCode {
-    /// The code as it stands in `extensions.code`.
+    /// The code as it is in `extensions.code`, which is its name in the schema.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Unauthenticated => "UNAUTHENTICATED",
-            Self::Forbidden => "FORBIDDEN",
-            Self::NotFound => "NOT_FOUND",
-            Self::BadUserInput => "BAD_USER_INPUT",
-            Self::Conflict => "CONFLICT",
-            Self::IdempotencyKeyReused => "IDEMPOTENCY_KEY_REUSED",
-            Self::Throttled => "THROTTLED",
-            Self::UpstreamUnavailable => "UPSTREAM_UNAVAILABLE",
-            Self::StateUnavailable => "STATE_UNAVAILABLE",
-            Self::UpstreamTimeout => "UPSTREAM_TIMEOUT",
-            Self::UpstreamError => "UPSTREAM_ERROR",
-            Self::UpstreamNotSupported => "UPSTREAM_NOT_SUPPORTED",
-            Self::OutcomeUnknown => "OUTCOME_UNKNOWN",
-            Self::Overloaded => "OVERLOADED",
-            Self::BadRequest => "BAD_REQUEST",
-            Self::GraphqlParseFailed => "GRAPHQL_PARSE_FAILED",
-            Self::GraphqlValidationFailed => "GRAPHQL_VALIDATION_FAILED",
-            Self::QueryTooLarge => "QUERY_TOO_LARGE",
-            Self::IntrospectionDisabled => "INTROSPECTION_DISABLED",
-            Self::PersistedQueryNotFound => "PERSISTED_QUERY_NOT_FOUND",
-            Self::PersistedQueryNotSupported => "PERSISTED_QUERY_NOT_SUPPORTED",
-            Self::InternalServerError => "INTERNAL_SERVER_ERROR",
-        }
+        name(self)
     }
 }
 
@@ -100,12 +78,14 @@ pub(crate) enum WriteOutcome {
 }
 
 impl WriteOutcome {
+    /// The outcome as it is in `extensions.outcome`, which is its name in the schema.
     pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::NotSent => "NOT_SENT",
-            Self::Rejected => "REJECTED",
-            Self::Unknown => "UNKNOWN",
-            Self::Applied => "APPLIED",
-        }
+        name(self)
     }
+}
+
+/// The name of a value in the schema.
+fn name<T: EnumType>(value: T) -> &'static str {
+    let item = T::items().iter().find(|item| item.value == value);
+    item.expect("the derived list has every value").name
 }

@@ -15,7 +15,7 @@ use redb::backends::FileBackend;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use tokio::sync::oneshot;
 
-use self::shared::Shared;
+use self::shared::SharedFile;
 use self::writer::{Replacement, Task, Writer};
 use super::record::{Record, RecordId};
 use super::store::{Store, StoreError};
@@ -26,7 +26,7 @@ use super::usage::Usage;
 #[derive(Debug)]
 pub struct FileStore {
     hash_key: [u8; 32],
-    shared: Arc<Shared>,
+    shared: Arc<SharedFile>,
     writer: mpsc::Sender<Task>,
 }
 
@@ -110,7 +110,7 @@ impl FileStore {
             .ok_or_else(|| foreign(redb::Error::Corrupted("another program's tables".to_owned())))?;
         let contents = tables::contents(&database, Usage::new(capacity)).map_err(foreign)?;
 
-        let shared = Arc::new(Shared::new(database, contents.known));
+        let shared = Arc::new(SharedFile::new(database, contents.known));
         let (writer, tasks) = mpsc::channel();
         let writing = Writer { shared: Arc::clone(&shared), reopen: open, hash_key, usage: contents.usage };
         std::thread::Builder::new()

@@ -18,13 +18,13 @@ const MAX_EXPIRED_PER_WRITE: usize = 1000;
 #[derive(Debug)]
 pub struct MemoryStore {
     hash_key: [u8; 32],
-    contents: Mutex<Contents>,
+    records: Mutex<MemoryRecords>,
     changes: ChangeNotifier,
 }
 
 #[derive(Debug)]
-struct Contents {
-    records: HashMap<RecordId, PackedRecord>,
+struct MemoryRecords {
+    by_id: HashMap<RecordId, PackedRecord>,
     /// The records that are not leased, by their expiry.
     by_expiry: BTreeSet<(u64, RecordId)>,
     usage: Usage,
@@ -41,19 +41,19 @@ impl MemoryStore {
         let mut hash_key = [0; 32];
         SystemRandom::new().fill(&mut hash_key)?;
         let usage = Usage::new(capacity);
-        let contents = Contents { records: HashMap::new(), by_expiry: BTreeSet::new(), usage };
-        Ok(Self { hash_key, contents: Mutex::new(contents), changes: ChangeNotifier::default() })
+        let records = MemoryRecords { by_id: HashMap::new(), by_expiry: BTreeSet::new(), usage };
+        Ok(Self { hash_key, records: Mutex::new(records), changes: ChangeNotifier::default() })
     }
 
-    fn lock(&self) -> MutexGuard<'_, Contents> {
-        self.contents.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, MemoryRecords> {
+        self.records.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Contents {
+impl MemoryRecords {
     fn get(&self, id: RecordId) -> Result<Option<Record>, StoreError> {
         let unpack = |packed: &PackedRecord| Record::try_from(packed.clone());
-        let record = self.records.get(&id).map(unpack).transpose();
+        let record = self.by_id.get(&id).map(unpack).transpose();
         record.map_err(|error| StoreError::Unavailable(Arc::new(error)))
     }
 
@@ -62,13 +62,13 @@ impl Contents {
         if !record.is_owned() {
             self.by_expiry.insert((record.expires, id));
         }
-        self.records.insert(id, record.into());
+        self.by_id.insert(id, record.into());
     }
 
     fn remove(&mut self, id: RecordId, record: &Record) {
         self.usage.remove(TenantWeight::from(record));
         self.by_expiry.remove(&(record.expires, id));
-        self.records.remove(&id);
+        self.by_id.remove(&id);
     }
 
     /// Removes expired records, except `kept`.
@@ -102,27 +102,27 @@ impl Store for MemoryStore {
         new: Option<Record>,
         now: u64,
     ) -> Result<bool, StoreError> {
-        let mut contents = self.lock();
-        let old = contents.get(id)?;
+        let mut records = self.lock();
+        let old = records.get(id)?;
         if old.as_ref().map(|record| record.version) != expected {
             return Ok(false);
         }
         if let Some(new) = &new {
             let (old, new) = (old.as_ref().map(TenantWeight::from), TenantWeight::from(new));
-            if old.is_none() || !contents.usage.fits(old, new) {
-                contents.remove_expired(now, id)?;
+            if old.is_none() || !records.usage.fits(old, new) {
+                records.remove_expired(now, id)?;
             }
-            if !contents.usage.fits(old, new) {
+            if !records.usage.fits(old, new) {
                 return Err(StoreError::Full);
             }
         }
         if let Some(old) = old {
-            contents.remove(id, &old);
+            records.remove(id, &old);
         }
         if let Some(record) = new {
-            contents.put(id, record);
+            records.put(id, record);
         }
-        drop(contents);
+        drop(records);
         self.changes.notify(id);
         Ok(true)
     }

@@ -54,10 +54,10 @@ pub(super) struct ResponseBudget {
     available: AtomicUsize,
     /// Bytes of values that were made and did not fit.
     wasted: AtomicUsize,
-    state: Mutex<State>,
+    state: Mutex<BudgetState>,
 }
 
-struct State {
+struct BudgetState {
     /// Which bound the last value exceeded that did not fit.
     exceeded: Exceeded,
     errors: ErrorBudget,
@@ -86,7 +86,7 @@ impl ResponseBudget {
             held: AtomicUsize::new(0),
             available: AtomicUsize::new(UNRESERVED),
             wasted: AtomicUsize::new(0),
-            state: Mutex::new(State { exceeded, errors: ErrorBudget::default(), memory: Some(memory) }),
+            state: Mutex::new(BudgetState { exceeded, errors: ErrorBudget::default(), memory: Some(memory) }),
         }
     }
 
@@ -197,7 +197,7 @@ impl ResponseBudget {
         self.state().memory.take()
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, BudgetState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -224,12 +224,12 @@ mod tests {
 
     use super::{CHUNK, Exceeded, Priority, ResponseBudget, ResponseMemory, UNRESERVED, json_length};
 
-    struct Shared {
+    struct SharedMemory {
         held: Arc<AtomicUsize>,
         max: usize,
     }
 
-    impl ResponseMemory for Shared {
+    impl ResponseMemory for SharedMemory {
         fn try_grow(&mut self, bytes: usize) -> bool {
             let has_room = self.held.load(Ordering::Relaxed) + bytes <= self.max;
             if has_room {
@@ -245,7 +245,7 @@ mod tests {
 
     fn budget(max: usize, max_shared: usize) -> (ResponseBudget, Arc<AtomicUsize>) {
         let held = Arc::new(AtomicUsize::new(0));
-        (ResponseBudget::new(max, Box::new(Shared { held: Arc::clone(&held), max: max_shared })), held)
+        (ResponseBudget::new(max, Box::new(SharedMemory { held: Arc::clone(&held), max: max_shared })), held)
     }
 
     #[test]

@@ -75,7 +75,7 @@ impl StatusReceiver {
         loop {
             match keys.recv().await {
                 Ok(key) => return Some(key),
-                Err(RecvError::Lagged(missed)) => metrics::announcements_missed(missed),
+                Err(RecvError::Lagged(missed)) => metrics::subscription_events_dropped(missed),
                 Err(RecvError::Closed) => return None,
             }
         }

@@ -31,7 +31,7 @@ const QUEUED: &str = "intune_graphql_requests_queued";
 /// Open subscriptions.
 const SUBSCRIPTIONS: &str = "intune_graphql_subscriptions";
 /// Events that subscribers were too slow to receive.
-const EVENTS_DROPPED: &str = "intune_graphql_events_dropped_total";
+const EVENTS_DROPPED: &str = "intune_graphql_subscription_events_dropped_total";
 /// Reads of events rejected because their budget was used up.
 const SUBSCRIPTION_READS_REJECTED: &str = "intune_graphql_subscription_reads_rejected_total";
 /// Connections to the public listener.
@@ -180,8 +180,8 @@ pub(crate) fn subscription() -> GaugeGuard {
 }
 
 /// A listener was too slow to hear of so many added statuses.
-pub(crate) fn announcements_missed(statuses: u64) {
-    counter!(EVENTS_DROPPED).increment(statuses);
+pub(crate) fn subscription_events_dropped(events: u64) {
+    counter!(EVENTS_DROPPED).increment(events);
 }
 
 /// An event of a live update did not read something since the budget was spent.

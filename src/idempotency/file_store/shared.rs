@@ -18,7 +18,7 @@ const STALL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The open file, and what is known of it.
 #[derive(Debug)]
-pub(super) struct Shared {
+pub(super) struct SharedFile {
     /// `None` while it is closed, to be opened again.
     database: RwLock<Option<Database>>,
     /// The records that may be there: no other is, whether the file can be read or not.
@@ -40,7 +40,7 @@ struct Status {
     writing_since: Option<Instant>,
 }
 
-impl Shared {
+impl SharedFile {
     pub(super) fn new(database: Database, known: HashSet<RecordId>) -> Self {
         Self {
             database: RwLock::new(Some(database)),

@@ -29,7 +29,7 @@ const PROBE_BYTES: usize = 128 * 1024;
 const MAX_EXPIRED_PER_WRITE: usize = 1000;
 
 /// The ids and the used capacity of all records.
-pub(super) struct Contents {
+pub(super) struct FileContents {
     pub(super) usage: Usage,
     pub(super) known: HashSet<RecordId>,
 }
@@ -89,14 +89,14 @@ pub(super) fn hash_key(database: &Database) -> Result<Option<[u8; 32]>, redb::Er
 }
 
 /// Counts the records.
-pub(super) fn contents(database: &Database, mut usage: Usage) -> Result<Contents, redb::Error> {
+pub(super) fn contents(database: &Database, mut usage: Usage) -> Result<FileContents, redb::Error> {
     let mut known = HashSet::new();
     for entry in database.begin_read()?.open_table(RECORDS)?.iter()? {
         let (id, bytes) = entry?;
         known.insert(RecordId(*id.value()));
         usage.add(TenantWeight::from(&read(bytes.value())?));
     }
-    Ok(Contents { usage, known })
+    Ok(FileContents { usage, known })
 }
 
 /// Finds out whether the file takes what may be written to it.

@@ -10,7 +10,7 @@ use redb::{Database, StorageBackend};
 use tokio::sync::oneshot;
 use tracing::{debug, info, warn};
 
-use super::shared::Shared;
+use super::shared::SharedFile;
 use super::tables::{self, Tables, Touched};
 use crate::idempotency::record::{Record, RecordId};
 use crate::idempotency::store::StoreError;
@@ -44,7 +44,7 @@ pub(super) struct Replacement {
 type Answers = Vec<Result<bool, StoreError>>;
 
 pub(super) struct Writer<F> {
-    pub(super) shared: Arc<Shared>,
+    pub(super) shared: Arc<SharedFile>,
     /// Opens what the file is stored in once more.
     pub(super) reopen: F,
     /// What the file is known by.

@@ -5,6 +5,7 @@ use msgraph_sandbox::settings::{Profile, RefMode};
 use msgraph_sandbox::{DEMO_CONFIGURATION_ID, Settings};
 use serde_json::{Value, json};
 
+use crate::counts::STATUSES;
 use crate::harness::{Gateway, Reply, TOKEN};
 
 pub(crate) const MUTATION: &str = "
@@ -260,16 +261,7 @@ async fn escapes_in_string_literals_are_decoded() {
 #[tokio::test]
 async fn the_eight_statuses_map_in_both_directions_and_the_ninth_is_read_only() {
     let gateway = Gateway::start().await;
-    for (name, graph) in [
-        ("UNKNOWN", "unknown"),
-        ("NOT_APPLICABLE", "notApplicable"),
-        ("COMPLIANT", "compliant"),
-        ("REMEDIATED", "remediated"),
-        ("NON_COMPLIANT", "nonCompliant"),
-        ("ERROR", "error"),
-        ("CONFLICT", "conflict"),
-        ("NOT_ASSIGNED", "notAssigned"),
-    ] {
+    for (name, graph) in STATUSES {
         gateway.clear_requests();
         let reply = add(&gateway, input_with("status", json!(name))).await;
         let body: Value = serde_json::from_slice(&gateway.sent()[0].body).unwrap();

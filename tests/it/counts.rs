@@ -9,7 +9,8 @@ use crate::harness::{Gateway, Reply, fresh_token};
 const COUNTS: &str = "query($id: ID!) { iosLobAppProvisioningConfiguration(id: $id) {
     displayName deviceStatusCounts { status count } } }";
 
-const STATUSES: [(&str, &str); 8] = [
+/// The members of `ComplianceStatus`, in GraphQL and in Graph.
+pub(crate) const STATUSES: [(&str, &str); 8] = [
     ("UNKNOWN", "unknown"),
     ("NOT_APPLICABLE", "notApplicable"),
     ("COMPLIANT", "compliant"),

@@ -9,7 +9,6 @@ mod http1;
 mod http2;
 mod script;
 mod shared;
-mod tls;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -33,6 +32,7 @@ use crate::bulk::{BULK, numbered};
 use crate::commands::Program;
 use crate::drain;
 use crate::harness::{Builder, Gateway, TOKEN};
+use crate::localhost_tls;
 
 /// How long a state is waited for before a test has failed.
 const TIMEOUT: Duration = Duration::from_secs(15);
@@ -94,8 +94,8 @@ impl FakeGraph {
     fn new(protocol: Protocol, address: SocketAddr, port: Port) -> Self {
         let (acceptor, ca) = match protocol {
             Protocol::Http1 => (None, None),
-            Protocol::TlsHttp1 => Some(tls::acceptor(b"http/1.1")).unzip(),
-            Protocol::TlsHttp2 => Some(tls::acceptor(b"h2")).unzip(),
+            Protocol::TlsHttp1 => Some(localhost_tls::acceptor(b"http/1.1")).unzip(),
+            Protocol::TlsHttp2 => Some(localhost_tls::acceptor(b"h2")).unzip(),
         };
         let root = match protocol {
             Protocol::Http1 => format!("http://{address}/beta"),

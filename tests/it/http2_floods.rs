@@ -6,13 +6,10 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use crate::harness::Gateway;
 use crate::hostile_documents::assert_serving;
 use crate::hostile_requests::connect;
-
-/// A frame of HTTP/2 (RFC 9113, section 4.1).
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
-    let stream = stream.to_be_bytes();
-    [&length[1..], &[kind, flags], &stream, payload].concat()
-}
+use crate::http2_frames::{
+    CONTINUATION, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PING, PREFACE, RST_STREAM, SETTINGS,
+    WINDOW_UPDATE, frame,
+};
 
 /// The error with which the gateway ended a connection by GOAWAY, among the frames that it sent.
 fn goaway(mut frames: &[u8]) -> Option<u32> {
@@ -26,26 +23,6 @@ fn goaway(mut frames: &[u8]) -> Option<u32> {
     }
     None
 }
-
-const DATA: u8 = 0;
-
-const HEADERS: u8 = 1;
-
-const RST_STREAM: u8 = 3;
-
-const SETTINGS: u8 = 4;
-
-const PING: u8 = 6;
-
-const GOAWAY: u8 = 7;
-
-const WINDOW_UPDATE: u8 = 8;
-
-const CONTINUATION: u8 = 9;
-
-const END_STREAM: u8 = 1;
-
-const END_HEADERS: u8 = 4;
 
 /// `GET /graphql` by `http`, without a host.
 const GET: &[u8] = b"\x82\x86\x44\x08/graphql";
@@ -97,7 +74,7 @@ async fn http_2_frame_floods_close_only_their_own_connection() {
         ("settings", frame(SETTINGS, 0, 0, &[0, 3, 0, 0, 0, 9]).repeat(20_000), None),
     ];
     let attacks = floods.map(async |(name, flood, expected)| {
-        let start = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(), frame(SETTINGS, 0, 0, &[])].concat();
+        let start = [PREFACE.to_vec(), frame(SETTINGS, 0, 0, &[])].concat();
         let (mut answers, mut sending) = connect(&gateway).await.into_split();
         let send = async move {
             // The gateway may hang up before all of it is sent.

@@ -11,9 +11,10 @@ use tokio::net::tcp::ReadHalf;
 
 use crate::commands::Program;
 use crate::harness::{Gateway, TOKEN, connection_limits};
+use crate::http2_frames::{self, frame};
 
-/// HTTP/2's preface, and settings that change nothing.
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+/// The client's connection preface and an empty SETTINGS frame.
+const START: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 const PING: &[u8] = b"\0\0\x08\x06\0\0\0\0\0ABCDEFGH";
 
 /// A GET of HTTP/2's, without the frame around it: method, scheme and path, none of them compressed further.
@@ -29,12 +30,6 @@ pub(crate) fn head(token: &str, length: usize) -> String {
         "POST /graphql HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n\
          Content-Length: {length}\r\n\r\n"
     )
-}
-
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
-    let head = [&length[1..], &[kind, flags][..], &stream.to_be_bytes()[..]].concat();
-    [&head, payload].concat()
 }
 
 async fn short_timeouts() -> Gateway {
@@ -95,12 +90,12 @@ async fn a_connection_without_a_request_is_closed() {
         (&b""[..], &b""[..], &b""[..]),
         (b"P", b"", b""),
         (b"PRI * HTT", b"", b""),
-        (PREFACE, b"", b""),
+        (START, b"", b""),
         // Byte by byte.
         (b"", b"POST /graphql HTTP/1.1\r\nHost: x\r\nX-Slow: ", b"x"),
-        (b"", PREFACE, b""),
-        (PREFACE, &headers[..], b""),
-        (PREFACE, b"", PING),
+        (b"", START, b""),
+        (START, &headers[..], b""),
+        (START, b"", PING),
         // After a request that was answered: another that does not come, or comes byte by byte.
         (b"GET /graphql?query={__typename} HTTP/1.1\r\nHost: x\r\n\r\n", b"", b""),
         (
@@ -111,7 +106,7 @@ async fn a_connection_without_a_request_is_closed() {
     ] {
         assert_closed(&gateway, first, rest, last).await;
     }
-    let asked = [PREFACE, &frame(1, 5, 1, QUERY)].concat();
+    let asked = [START, &frame(1, 5, 1, QUERY)].concat();
     assert_closed(&gateway, &asked, b"", PING).await;
     gateway.graphql("{ __typename }", json!({})).await.data();
 }
@@ -151,7 +146,7 @@ async fn short_send_timeout() -> Gateway {
 
 /// HTTP/2 with a window of so many bytes for each stream, and this query on the first.
 pub(crate) fn requests_with_window(query: &[u8], bytes: u8) -> Vec<u8> {
-    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    let preface = http2_frames::PREFACE.to_vec();
     [preface, frame(4, 0, 0, &[0, 4, 0, 0, 0, bytes]), frame(1, 5, 1, query)].concat()
 }
 

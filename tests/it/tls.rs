@@ -1,22 +1,15 @@
 //! A Graph root over https: the trusted certificate authorities.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use msgraph_sandbox::{self as sandbox, Sandbox};
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
 use crate::add_device_status::{MUTATION, device_status, input};
 use crate::harness::{Gateway, TOKEN};
+use crate::localhost_tls;
 
-/// A sandbox behind TLS, with a certificate for `localhost` by an authority that nobody else knows.
+/// A sandbox behind TLS, with a certificate for `localhost` by a private authority.
 struct TlsSandbox {
     sandbox: Sandbox,
     root: String,
@@ -25,33 +18,8 @@ struct TlsSandbox {
 }
 
 impl TlsSandbox {
-    async fn start(name: &str) -> Self {
-        let mut authority = CertificateParams::new(Vec::new()).unwrap();
-        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        authority.distinguished_name.push(DnType::CommonName, format!("Authority of {name}"));
-        let authority_key = KeyPair::generate().unwrap();
-        let pem = authority.self_signed(&authority_key).unwrap();
-        let pem = format!(
-            "-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n",
-            STANDARD.encode(pem.der())
-        );
-        let ca = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.pem"));
-        std::fs::write(&ca, pem).unwrap();
-
-        let key = KeyPair::generate().unwrap();
-        let certificate = CertificateParams::new(vec!["localhost".to_owned()])
-            .unwrap()
-            .signed_by(&key, &Issuer::new(authority, authority_key))
-            .unwrap();
-        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate.der().clone()], key)
-            .unwrap();
-        let acceptor = TlsAcceptor::from(Arc::new(config));
-
+    async fn start() -> Self {
+        let (acceptor, ca) = localhost_tls::acceptor(b"http/1.1");
         let plain = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let inner = plain.local_addr().unwrap();
         let sandbox = Sandbox::new(sandbox::Settings::default());
@@ -74,7 +42,7 @@ impl TlsSandbox {
 
 #[tokio::test]
 async fn a_configured_private_authority_is_trusted() {
-    let graph = TlsSandbox::start("named").await;
+    let graph = TlsSandbox::start().await;
     let gateway = Gateway::builder().graph_root(&graph.root).graph_ca(graph.ca.clone()).start().await;
     let reply = gateway.graphql(MUTATION, input(device_status())).await;
     assert_eq!(reply.data()["addDeviceStatus"]["deviceStatus"]["userName"], "User Name value");
@@ -85,8 +53,8 @@ async fn a_configured_private_authority_is_trusted() {
 
 #[tokio::test]
 async fn nothing_is_sent_to_an_untrusted_server() {
-    let graph = TlsSandbox::start("not-named").await;
-    let other = TlsSandbox::start("another").await;
+    let graph = TlsSandbox::start().await;
+    let other = TlsSandbox::start().await;
     let wrong_name = graph.root.replace("localhost", "127.0.0.1");
     for builder in [
         Gateway::builder().graph_root(&graph.root),

@@ -7,11 +7,8 @@ use crate::harness::Gateway;
 use crate::slow_clients::connect;
 
 pub(crate) const VERSION: &str = "Sec-WebSocket-Version: 13\r\n";
-
 pub(crate) const KEY: &str = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
-
 pub(crate) const PROTOCOL: &str = "Sec-WebSocket-Protocol: graphql-transport-ws\r\n";
-
 pub(crate) const UPGRADE: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\n";
 
 /// Asks for a WebSocket with these headers, and reads the head of the response.

@@ -1,4 +1,4 @@
-//! Certificates for `localhost`, each by an authority of its own.
+//! TLS with a certificate for `localhost` by a new test authority.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,10 +12,10 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
-/// An acceptor that offers one protocol, and the file of its authority in PEM form.
-pub(super) fn acceptor(protocol: &[u8]) -> (TlsAcceptor, PathBuf) {
+/// An acceptor that offers one protocol, and the PEM file of its authority.
+pub(crate) fn acceptor(protocol: &[u8]) -> (TlsAcceptor, PathBuf) {
     static NEXT: AtomicUsize = AtomicUsize::new(1);
-    let name = format!("fake-graph-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+    let name = format!("localhost-tls-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
     let mut authority = CertificateParams::new(Vec::new()).unwrap();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     authority.distinguished_name.push(DnType::CommonName, format!("Authority of {name}"));

@@ -1,6 +1,6 @@
 const FORMAT = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
 
-/** A moment in the reader's own time. Intune says "never" by the first year there is, and "without end" by the last. */
+/** A date and time in the user's time zone. Intune uses the year 1 for "never" and the year 9999 for "no end". */
 export function Instant({ of: text }: { of: string | null | undefined }) {
   if (!text) return '–';
   if (text.startsWith('0001-')) return 'Never';

@@ -1,13 +1,13 @@
 interface ImportMetaEnv {
-  /** Where the gateway is, where that is not this page's own origin: it must name this one in `--cors-origin`. */
+  /** The gateway's address. If its origin differs from the page's, allow the page's with `--cors-origin`. */
   readonly VITE_GRAPHQL_URL?: string;
-  /** Application (client) id of the app registration. With it users sign in; without it the fixed token is sent. */
+  /** Application (client) id of the app registration. Without it, the page sends the fixed token. */
   readonly VITE_ENTRA_CLIENT_ID?: string;
-  /** Whose accounts may sign in; the default is those of any organisation. */
+  /** Authority for sign-in. By default, accounts of any organization can sign in. */
   readonly VITE_ENTRA_AUTHORITY?: string;
-  /** What the token is asked for. */
+  /** Scope of the token. */
   readonly VITE_ENTRA_SCOPE?: string;
-  /** The fixed token; the sandbox takes any. */
+  /** Fixed token, for the sandbox. */
   readonly VITE_TOKEN?: string;
 }
 

@@ -13,7 +13,7 @@ const root = document.getElementById('root');
 if (!root) throw new Error('the page has no #root');
 
 const auth = await createAuth(import.meta.env);
-// What an error boundary catches is shown to the user; the console need not have it too.
+// Error boundaries show their errors to the user, so the console does not repeat them.
 createRoot(root, { onCaughtError: () => undefined }).render(
   <StrictMode>
     <AuthProvider auth={auth}>

@@ -183,14 +183,16 @@ test('a connection that stays lost is mentioned, and that statuses may have been
 
 test('a subscription whose token has expired is started again with a current one', async () => {
   const { page, subscriptions, close } = await subscribed();
-  await page.waitForTimeout(5_000);
+  await stage.addElsewhere('live-good');
+  await news(page).getByText('1 new status', { exact: true }).waitFor();
+  await page.waitForTimeout(1_000);
   await stage.faults('claims-challenge;method=GET;path=iosLobAppProvisioningConfigurations/;times=1');
   await stage.addElsewhere('live-expired');
-  await news(page).getByText('There may be new statuses').waitFor();
+  await news(page).getByText('At least 1 new status', { exact: true }).waitFor();
   await until(() => subscriptions.length === 2);
   await page.waitForTimeout(500);
   await stage.addElsewhere('live-renewed');
-  await news(page).getByText('At least 1 new status').waitFor();
+  await news(page).getByText('At least 2 new statuses', { exact: true }).waitFor();
   await show(page).click();
   await row(page, 'live-expired').waitFor();
   await row(page, 'live-renewed').waitFor();

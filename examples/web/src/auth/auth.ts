@@ -1,27 +1,27 @@
 import { createFixedAuth } from './fixed';
 
-/** Where the token comes from that goes with each request. */
+/** The source of the token for each request. */
 export interface Auth {
-  /** Whether there is a sign-in at all, or a token that stands fixed. */
+  /** `fixed`: no sign-in, one fixed token. */
   readonly kind: 'entra' | 'fixed';
-  /** Who is signed in at the start. */
+  /** The account at startup. */
   readonly account: string | null;
   /**
-   * Signs in, in a window of its own: this page, and with it a half-filled form, stays. Gives the account's name.
+   * Signs in with a pop-up window, so that the page keeps a half-filled form. Returns the account's name.
    *
-   * @param claims what the token must carry, where Graph demanded it by a claims challenge
+   * @param claims the claims of Graph's claims challenge, if there was one
    */
   signIn(claims?: string): Promise<string>;
-  /** Forgets the account and its tokens. */
+  /** Removes the account and its tokens from memory. */
   signOut(): Promise<void>;
-  /** A token that is good by its date. Fails with `UNAUTHENTICATED` where the user has to be asked first. */
+  /** Returns a token that has not expired. Throws `UNAUTHENTICATED` if the user must sign in first. */
   token(): Promise<string>;
 }
 
-/** By the variables: sign-in with Microsoft Entra ID where there is a client id, else the fixed token. */
+/** Sign-in with Microsoft Entra ID if a client id is set, and the fixed token otherwise. */
 export async function createAuth(env: ImportMetaEnv): Promise<Auth> {
   if (!env.VITE_ENTRA_CLIENT_ID) return createFixedAuth(env.VITE_TOKEN ?? 'demo-token');
-  // Loaded only where it is used: it is as large as the rest of the page.
+  // Loaded on demand, because MSAL is as large as the rest of the page.
   const { createEntraAuth } = await import('./entra');
   return createEntraAuth({
     clientId: env.VITE_ENTRA_CLIENT_ID,

@@ -9,18 +9,18 @@ interface EntraSettings {
   scopes: string[];
 }
 
-/** Sign-in with Microsoft Entra ID. Tokens are in this page's memory only: a reload asks for the account again. */
+/** Sign-in with Microsoft Entra ID. Tokens are kept in memory only, so a reload requires a new sign-in. */
 export async function createEntraAuth({ clientId, authority, scopes }: EntraSettings): Promise<Auth> {
   const application = new PublicClientApplication({
     auth: {
       clientId,
       authority,
       redirectUri: new URL(`${import.meta.env.BASE_URL}signed-in.html`, location.origin).href,
-      // "We can answer claims challenges": only then does Graph send them, with tokens that live longer.
+      // Declares support for claims challenges. Tokens then last longer, and Graph may send challenges.
       clientCapabilities: ['CP1'],
     },
     cache: { cacheLocation: 'memoryStorage' },
-    // In milliseconds. MSAL's own minute is short for a password, a second factor and a phone that is elsewhere.
+    // In milliseconds. MSAL's default of 60 s is too short for a password and a second factor.
     system: { popupBridgeTimeout: 600_000 },
   });
   await application.initialize();

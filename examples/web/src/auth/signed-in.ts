@@ -1,4 +1,4 @@
-// The page that Microsoft Entra ID sends the sign-in window back to: it hands the answer on to the page that opened it.
+// The redirect page of the sign-in window. It passes the response to the page that opened the window.
 import { broadcastResponseToMainFrame } from '@azure/msal-browser/redirect-bridge';
 
 await broadcastResponseToMainFrame();

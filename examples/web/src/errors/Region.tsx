@@ -4,17 +4,17 @@ import { GatewayError } from '../gateway/GatewayError';
 import { ErrorNotice } from './ErrorNotice';
 
 interface RegionProps {
-  /** What is shown here. A change forgets the error: the new content may well be read. */
+  /** Identifies the content. A change clears the error, so that the new content is read. */
   subject: string | number;
-  /** Whether newer content is being fetched. */
+  /** Whether newer content is being loaded. */
   isStale: boolean;
   onRetry: () => void;
-  /** What stands here until the first content is there. */
+  /** Shown until the first content is loaded. */
   placeholder: ReactNode;
   children: ReactNode;
 }
 
-/** A part of the page that is fetched, and fails, by itself. */
+/** A part of the page that loads and fails independently. */
 export function Region({ subject, isStale, onRetry, placeholder, children }: RegionProps) {
   return (
     <div className="region" aria-busy={isStale}>

@@ -32,7 +32,7 @@ function Detail({ name, children }: { name: string; children: string | null | un
   );
 }
 
-/** The id that this request has in the gateway's log and in Microsoft's, with a button that copies it. */
+/** The id that the gateway sent with its request to Graph, with a button that copies it. */
 function ClientRequestId({ text }: { text: string }) {
   const value = useRef<HTMLElement>(null);
   const [result, setResult] = useState('');

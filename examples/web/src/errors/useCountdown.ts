@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'react';
 
-/** Seconds left until a moment (in milliseconds, as `Date.now()` counts); 0 once it is over, or where there is none. */
+/** Seconds until `until` (in milliseconds, as `Date.now()` counts); 0 when it has passed or is undefined. */
 export function useCountdown(until: number | undefined): number {
   const [now, setNow] = useState(Date.now);
   const left = until === undefined ? 0 : Math.max(0, Math.ceil((until - now) / 1000));
@@ -8,7 +8,7 @@ export function useCountdown(until: number | undefined): number {
 
   useEffect(() => {
     if (!isRunning) return undefined;
-    // More often than each second, so that no second is skipped.
+    // More often than once per second, so that no second is skipped.
     const timer = setInterval(() => setNow(Date.now()), 250);
     return () => clearInterval(timer);
   }, [isRunning]);

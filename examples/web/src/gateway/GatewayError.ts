@@ -6,8 +6,8 @@ import type {
   WriteOutcome as SchemaWriteOutcome,
 } from './__generated__/GatewayError_error.graphql';
 
-// Asked for by no query. It brings the schema's own list of codes into the types, so that a code without advice in
-// errors/advice.ts does not compile.
+// No query uses this fragment. It makes the compiler generate the types of the schema's codes, so that a code without
+// an entry in errors/advice.ts does not compile.
 graphql`
   fragment GatewayError_error on OperationError {
     code
@@ -15,11 +15,11 @@ graphql`
   }
 `;
 
-/** The schema's codes, and what may be known of a write. */
+/** The error codes and write outcomes of the schema. */
 export type ErrorCode = Exclude<SchemaErrorCode, '%future added value'>;
 export type WriteOutcome = Exclude<SchemaWriteOutcome, '%future added value'>;
 
-/** An error as it stands in an answer. */
+/** An error of a GraphQL response. */
 export interface AnsweredError {
   message: string;
   extensions?: {
@@ -42,16 +42,16 @@ interface GraphDetail {
   clientRequestId?: string | null;
 }
 
-/** What went wrong, as the gateway tells it; or that no answer of it came. */
+/** An error of the gateway, or a missing response. */
 export class GatewayError extends Error {
   override name = 'GatewayError';
-  /** A code of the schema's, `NO_ANSWER`, or one that is newer than this page. */
+  /** A code of the schema, `NO_ANSWER`, or a code that is newer than this page. */
   readonly code: string;
-  /** What is known of whether a write happened. */
+  /** What is known about a failed write. */
   readonly outcome: WriteOutcome | undefined;
-  /** When it may be tried again, in milliseconds as `Date.now()` counts. */
+  /** The earliest time of a retry, in milliseconds as `Date.now()` counts. */
   readonly retryAt: number | undefined;
-  /** What the next token must carry. */
+  /** The claims that Graph demands of the next token. */
   readonly claims: string | undefined;
   readonly graph: GraphDetail | undefined;
 
@@ -64,19 +64,19 @@ export class GatewayError extends Error {
     this.graph = extensions.graph ?? undefined;
   }
 
-  /** Nothing that the gateway would say came back. A write may have happened all the same. */
+  /** No usable response arrived. The gateway may have carried out a write. */
   static noAnswer(isWrite: boolean): GatewayError {
     const outcome = isWrite ? 'UNKNOWN' : undefined;
-    return new GatewayError({ message: 'The gateway gave no answer.', extensions: { code: 'NO_ANSWER', outcome } });
+    return new GatewayError({ message: 'The gateway did not respond.', extensions: { code: 'NO_ANSWER', outcome } });
   }
 
-  /** There is no token to send. */
+  /** No token is available. */
   static signedOut(claims?: string): GatewayError {
     const extensions = { code: 'UNAUTHENTICATED', outcome: 'NOT_SENT' } as const;
-    return new GatewayError({ message: 'No token is held.', extensions }, claims);
+    return new GatewayError({ message: 'Nobody is signed in.', extensions }, claims);
   }
 
-  /** Whatever was thrown. */
+  /** Wraps any thrown value. */
   static from(thrown: unknown): GatewayError {
     if (thrown instanceof GatewayError) return thrown;
     const message = thrown instanceof Error ? thrown.message : String(thrown);

@@ -17,7 +17,7 @@ interface Answer {
   errors?: AnsweredError[];
 }
 
-/** Sends each operation with the token of the moment. */
+/** Sends each operation by HTTP with a current token. */
 function fetchWith(auth: Auth): FetchFunction {
   return async ({ name, text, operationKind }, variables) => {
     const token = await auth.token();
@@ -43,7 +43,7 @@ function fetchWith(auth: Auth): FetchFunction {
   };
 }
 
-/** Turns "seconds from now" into a moment: Relay keeps errors, and may show them later. */
+/** Adds the time at which a retry is allowed. Relay keeps errors, so `retryAfter` alone would be read too late. */
 function noteArrival(errors: readonly AnsweredError[]) {
   for (const { extensions } of errors) {
     if (extensions?.retryAfter != null) extensions.retryAt = Date.now() + extensions.retryAfter * 1000;
@@ -51,8 +51,8 @@ function noteArrival(errors: readonly AnsweredError[]) {
 }
 
 /**
- * One failure is one null, and the rest of the answer stands: Relay keeps the error beside the field. Whoever reads it
- * under `@throwOnFieldError` gets the gateway's error, with its code, in place of Relay's general one.
+ * Throws the gateway's error, with its code, when a component reads a failed field under `@throwOnFieldError`. Relay
+ * would throw a general error.
  */
 const relayFieldLogger: RelayFieldLogger = (event) => {
   if (event.kind === 'relay_field_payload.error' && event.shouldThrow && !event.handled) {

@@ -3,24 +3,27 @@ import { type GraphQLResponse, Observable, type SubscribeFunction } from 'relay-
 
 import type { Auth } from '../auth/auth';
 
-/** How often the gateway is asked for a sign of life, and how long it may take to give one. In milliseconds. */
+/** The interval between pings and the longest wait for a pong, in milliseconds. */
 const PING_EVERY = 20_000;
 const PONG_WITHIN = 10_000;
 /** The longest wait before the next attempt to connect, in milliseconds. */
 const LONGEST_WAIT = 30_000;
-/** A subscription that lasts this long, in milliseconds, was accepted: Graph let the token read the configuration. */
-const ACCEPTED_AFTER = 5_000;
+/**
+ * A subscription that lasts this long, in milliseconds, or has had an event counts as accepted. The gateway does not acknowledge it: it asks
+ * Graph whether the token may read the configuration, and sends an error if not.
+ */
+const ACCEPTED_AFTER = 10_000;
 
 /**
  * - `connected`: the gateway has acknowledged the connection.
  * - `disconnected`: the connection was lost, or could not be opened.
- * - `missed`: something was added, and the gateway could not say what. The token may have expired, for example.
+ * - `missed`: an error came in place of an event, for example because the token has expired.
  */
 export type LiveEvent = 'connected' | 'disconnected' | 'missed';
 
 /** Subscriptions over a WebSocket, and the state of its connection. */
 export interface Live {
-  /** Never ends by itself: a subscription that is lost or refused is started again, with a current token. */
+  /** Starts a lost or refused subscription again, with a current token. */
   subscribe: SubscribeFunction;
   /** Calls `listener` for each event until the returned function is called. */
   watch(listener: (event: LiveEvent) => void): () => void;
@@ -36,12 +39,16 @@ export function createLive(auth: Auth, url: string): Live {
   const listeners = new Set<(event: LiveEvent) => void>();
   const emit = (event: LiveEvent) => listeners.forEach((listener) => listener(event));
   let client: Client | undefined;
+  let connectedAt = 0;
 
   const subscribe: SubscribeFunction = ({ name, text }, variables) =>
     Observable.create<GraphQLResponse>((sink) => {
-      // Old or locked-down browsers have no WebSocket. The page works without.
+      // Some browsers have no WebSocket. The page works without live updates.
       if (typeof WebSocket === 'undefined') return undefined;
-      client ??= connectTo(url, auth, () => emit('connected'));
+      client ??= connectTo(url, auth, () => {
+        connectedAt = Date.now();
+        emit('connected');
+      });
       const operations = client;
       const operation: SubscribePayload = { operationName: name, query: text ?? '', variables };
       let failures = 0;
@@ -51,7 +58,8 @@ export function createLive(auth: Auth, url: string): Live {
 
       const start = () => {
         const startedAt = Date.now();
-        const isAccepted = () => Date.now() - startedAt > ACCEPTED_AFTER;
+        let hasEvent = false;
+        const isAccepted = () => hasEvent || (connectedAt >= startedAt && Date.now() - connectedAt > ACCEPTED_AFTER);
         const restart = () => {
           if (isClosed) return;
           failures = isAccepted() ? 0 : failures + 1;
@@ -59,15 +67,18 @@ export function createLive(auth: Auth, url: string): Live {
         };
         unsubscribe = operations.subscribe<Record<string, unknown>>(operation, {
           next({ data, errors }: Response) {
-            if (data && !errors) sink.next({ data });
-            // Before the subscription is accepted, an error refuses it. After that, it comes in place of an event.
+            if (data && !errors) {
+              hasEvent = true;
+              sink.next({ data });
+            }
+            // An error refuses a new subscription, and comes in place of an event later.
             else if (isAccepted()) emit('missed');
           },
           error() {
             if (!isClosed) emit('disconnected');
             restart();
           },
-          // By now graphql-ws has closed the connection, so that the next one sends a current token.
+          // graphql-ws has closed the connection, so the next one sends a current token.
           complete: restart,
         });
       };
@@ -94,15 +105,15 @@ function connectTo(url: string, auth: Auth, onConnected: () => void): Client {
   let pong: ReturnType<typeof setTimeout> | undefined;
   const client = createClient({
     url: address.href,
-    // A function, so that each connection sends the token of that moment.
+    // A function, so that each connection sends a current token.
     connectionParams: async () => ({ Authorization: `Bearer ${await auth.token()}` }),
     connectionAckWaitTimeout: PONG_WITHIN,
     keepAlive: PING_EVERY,
-    // `subscribe` starts again by itself, also after errors that graphql-ws takes for final.
+    // `subscribe` above retries instead, also after errors that graphql-ws does not retry.
     retryAttempts: 0,
     on: {
       connected: onConnected,
-      // A connection that broke without a word is closed here, and opened again.
+      // A broken connection may stay open in the browser for minutes. Close it when a pong is missing.
       ping(isReceived) {
         if (!isReceived) pong = setTimeout(() => client.terminate(), PONG_WITHIN);
       },
@@ -115,7 +126,7 @@ function connectTo(url: string, auth: Auth, onConnected: () => void): Client {
   return client;
 }
 
-/** Doubles with each failure from one second, and varies, so that not all pages come back at the same moment. */
+/** Exponential backoff from 1 s, with jitter, so that pages do not all reconnect at the same time. */
 function backoff(failures: number): number {
   const longest = Math.min(1000 * 2 ** failures, LONGEST_WAIT);
   return longest * (0.5 + Math.random() / 2);

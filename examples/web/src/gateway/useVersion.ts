@@ -2,8 +2,8 @@ import { useDeferredValue, useReducer } from 'react';
 import { commitLocalUpdate, useRelayEnvironment } from 'react-relay';
 
 /**
- * A query's `fetchKey`, and `reload` to have everything asked for again. The version lags behind while the answer is on
- * its way, so that what was there before stays on the page.
+ * A query's `fetchKey`, and `reload`, which fetches the query again. The version is deferred: the page shows the previous
+ * content until the response arrives.
  */
 export function useVersion() {
   const environment = useRelayEnvironment();

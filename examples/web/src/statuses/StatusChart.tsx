@@ -34,7 +34,7 @@ export function StatusChart({ configuration, view, onView, onReload }: Props) {
   );
   const counts = new Map(deviceStatusCounts?.map(({ status, count }) => [status, count.ok ? count.value : null]));
   const [first, ...others] = useMemo(() => failuresOf(deviceStatusCounts ?? []), [deviceStatusCounts]);
-  // Without any count there is no chart: the region shows the error in its place.
+  // If every count failed, the region shows the error instead of a chart.
   if (first && others.length + 1 === deviceStatusCounts?.length) throw first;
   const total = STATUSES.reduce((sum, status) => sum + (counts.get(status) ?? 0), 0);
   const most = Math.max(1, ...STATUSES.map((status) => counts.get(status) ?? 0));
@@ -95,7 +95,7 @@ function Failures({ errors, onReload }: { errors: readonly [GatewayError, ...Gat
 type Counts = NonNullable<StatusChart_configuration$data['deviceStatusCounts']>;
 
 function failuresOf(counts: Counts): GatewayError[] {
-  // Relay leaves out the message. The extensions are the gateway's.
+  // Relay removes the message and keeps the extensions.
   return counts.flatMap(({ count }) =>
     count.ok ? [] : [new GatewayError({ message: '', ...(count.errors[0] as Partial<AnsweredError>) })],
   );

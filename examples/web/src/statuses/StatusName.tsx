@@ -2,7 +2,7 @@ import './StatusName.css';
 
 import { isComplianceStatus, STATUS_NAMES } from './complianceStatus';
 
-/** A compliance status in words, with its colour beside. One that this page does not know stands as it came. */
+/** A compliance status: its color and name, or the value itself if this page does not know it. */
 export function StatusName({ of: status }: { of: string }) {
   return (
     <span className="status-name" data-status={status}>

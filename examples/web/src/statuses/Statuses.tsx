@@ -21,19 +21,19 @@ interface Props {
 /** A configuration's device statuses: a form to add one, a filter, and a page of them. */
 export function Statuses({ configuration, view, onView, onReloadCounts }: Props) {
   const [isAdding, setIsAdding] = useState(false);
-  // The list that is on the page. The form learns it from the table, and stands beside it rather than inside: a list
-  // that cannot be read must not take what was typed along with it.
+  // The Relay store's id of the list on the page. The form is outside the list's region, so that it keeps its values
+  // when the list cannot be read.
   const [list, setList] = useState<string>();
   const shown = useDeferredValue(view);
   const { version, isStale, reload: reloadList } = useVersion();
   const [news, onNews] = useNews(configuration);
   const heading = useRef<HTMLHeadingElement>(null);
 
-  // After a button that is gone, the keyboard goes on from here.
+  // Receives the focus when the focused button disappears.
   const focusHeading = () => heading.current?.focus();
   const reload = () => {
     reloadList();
-    // The counts would be older than the list.
+    // Without new counts, the chart would be older than the list.
     if (news.added.length > 0 || news.mayHaveMissed) onReloadCounts();
     onNews({ type: 'shown' });
   };

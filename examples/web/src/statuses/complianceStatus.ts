@@ -3,7 +3,7 @@ import type { ComplianceStatus as SchemaStatus } from './__generated__/StatusRow
 /** The schema's compliance statuses. */
 export type ComplianceStatus = Exclude<SchemaStatus, '%future added value'>;
 
-/** Each in words, in the order of the chart. Their colours are in `StatusName.css`. */
+/** Their names, in the order of the chart. `StatusName.css` has their colors. */
 export const STATUS_NAMES: Record<ComplianceStatus, string> = {
   COMPLIANT: 'Compliant',
   REMEDIATED: 'Remediated',
@@ -18,7 +18,7 @@ export const STATUS_NAMES: Record<ComplianceStatus, string> = {
 
 export const STATUSES = Object.keys(STATUS_NAMES).filter(isComplianceStatus);
 
-/** Those that a status may be added with, and looked for. */
+/** The statuses for the form and the filter. */
 export const INPUT_STATUSES = STATUSES.filter((status) => status !== 'UNKNOWN_FUTURE_VALUE');
 
 export function isComplianceStatus(text: unknown): text is ComplianceStatus {

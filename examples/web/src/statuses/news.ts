@@ -7,7 +7,7 @@ export interface News {
   /** Ids that arrived while the form was sending: one of them may be the form's own. */
   heldBack: readonly string[];
   isSending: boolean;
-  /** Whether statuses may have been added that this page received no event for. */
+  /** Whether statuses may have been added without an event for this page. */
   mayHaveMissed: boolean;
   connection: 'never opened' | 'open' | 'closed' | 'lost';
 }
@@ -15,7 +15,7 @@ export interface News {
 export type NewsEvent =
   | { type: 'added'; id: string }
   | { type: 'sending' }
-  /** The form has its response; `id` is the status that it added, if it knows of one. */
+  /** The form has its response. `id` is the added status, if the response names one. */
   | { type: 'settled'; id: string | undefined }
   | { type: 'connected' | 'disconnected' | 'lost' | 'missed' | 'shown' };
 
@@ -46,7 +46,7 @@ export function reduceNews(news: News, event: NewsEvent): News {
         isSending: false,
       };
     case 'connected':
-      // A short interruption goes unmentioned.
+      // A short interruption is not mentioned.
       return { ...news, connection: 'open', mayHaveMissed: news.mayHaveMissed || connection === 'lost' };
     case 'disconnected':
       return connection === 'open' ? { ...news, connection: 'closed' } : news;

@@ -1,13 +1,13 @@
 import type { AddDeviceStatusInput } from './__generated__/AddStatusMutation.graphql';
 
-// A row that is shown before the gateway has answered has an id of our own making, which no global id looks like.
+// The id of an optimistic row. No global id starts like this.
 const PREFIX = 'pending:';
 
 export function pendingId(key: string): string {
   return PREFIX + key;
 }
 
-/** What is shown of a new status until then: what `StatusRow` reads. Its counts are the gateway's to say. */
+/** The optimistic row of a new status: the fields that `StatusRow` reads. It does not change the counts. */
 export function pendingNode(key: string, status: AddDeviceStatusInput['deviceStatus']) {
   const { deviceDisplayName, deviceModel, userName, userPrincipalName, status: compliance, lastReportedDateTime } = status;
   return {

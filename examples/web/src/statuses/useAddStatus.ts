@@ -10,14 +10,14 @@ import { includes, type View } from './view';
 
 export type DeviceStatusInput = AddDeviceStatusInput['deviceStatus'];
 
-/** How far the form's content has come. */
+/** The state of the form. */
 export type Progress =
   | { is: 'edited' }
   | { is: 'sent' }
   | { is: 'failed'; error: GatewayError }
   | { is: 'added'; name: string; isListed: boolean };
 
-/** What was sent, and the key that it goes under however often it is sent. */
+/** The values that were sent, and their keys, which every retry repeats. */
 interface Submission {
   key: string;
   graphId: string;
@@ -33,8 +33,8 @@ interface Options {
 }
 
 /**
- * Adds a status so that it is there once. Content keeps its idempotency key until it was added or changed: a repeat
- * after a lost answer, a wait or a sign-in is the same call to the gateway, and creates nothing twice.
+ * Adds a status exactly once. The same values keep their idempotency key until they are added, so a retry after a lost
+ * response, a wait or a sign-in creates nothing twice.
  */
 export function useAddStatus({ configuration, list, view, onNews }: Options) {
   const [commit] = useMutation<AddStatusMutation>(graphql`
@@ -80,12 +80,12 @@ export function useAddStatus({ configuration, list, view, onNews }: Options) {
       },
       optimisticUpdater: (store) => prepend(store, listed),
       updater: (store, response) => {
-        // Other lists and pages that were read before may have it too.
+        // Other lists and pages in the store may now be out of date.
         if (response?.addDeviceStatus) store.invalidateStore();
         prepend(store, listed);
       },
       onCompleted: (response, errors) => {
-        // Where there is a payload it was added, even if an error says that something of it could not be read.
+        // A payload means that the status was added, even if an error says that a field could not be read.
         if (!response.addDeviceStatus) return fail(errors?.[0] ? new GatewayError(errors[0]) : GatewayError.noAnswer(true));
         last.current = undefined;
         onNews({ type: 'settled', id: response.addDeviceStatus.deviceStatusId });
@@ -103,14 +103,14 @@ export function useAddStatus({ configuration, list, view, onNews }: Options) {
     progress,
     add(deviceStatus: DeviceStatusInput) {
       const isSame = JSON.stringify(deviceStatus) === JSON.stringify(last.current?.deviceStatus);
-      // With a key of the caller's own, the gateway can look whether a lost create happened, where Graph keeps it.
+      // With a client-supplied id, the gateway can read the status back after a lost response, if Graph honors it.
       send(isSame && last.current ? last.current : { key: crypto.randomUUID(), graphId: crypto.randomUUID(), deviceStatus });
     },
-    /** The very same again. */
+    /** Sends the last values again, with the same key. */
     repeat() {
       if (last.current) send(last.current);
     },
-    /** What is sent next is another status, whatever became of the last. */
+    /** Forgets the last values. The next ones are sent with a new key. */
     startOver() {
       last.current = undefined;
       setProgress({ is: 'edited' });
@@ -119,8 +119,8 @@ export function useAddStatus({ configuration, list, view, onNews }: Options) {
 }
 
 /**
- * Puts the new status first in the list, where it is not in it yet. Relay's `@prependEdge` does this for lists that grow
- * (`@connection`); ours are pages.
+ * Inserts the new status at the start of the list, unless the list has it already. Relay's `@prependEdge` needs a
+ * `@connection`, and this list shows one page at a time.
  */
 function prepend(store: RecordSourceSelectorProxy, listed: string | undefined) {
   const edge = store.getRootField('addDeviceStatus')?.getLinkedRecord('deviceStatusEdge');

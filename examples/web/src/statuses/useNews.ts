@@ -6,10 +6,10 @@ import { useLive } from '../gateway/LiveContext';
 import type { useNewsSubscription } from './__generated__/useNewsSubscription.graphql';
 import { NO_NEWS, reduceNews } from './news';
 
-/** How long a lost connection may take to come back before the user is told, in milliseconds. */
+/** How long a connection is lost before the page mentions it, in milliseconds. */
 const LOST_AFTER = 30_000;
 
-/** Subscribes to the statuses that are added to a configuration. Their rows are read when the user asks for them. */
+/** Subscribes to new statuses of a configuration. Their rows are read only when the user selects Show. */
 export function useNews(configuration: string) {
   const environment = useRelayEnvironment();
   const live = useLive();

@@ -5,15 +5,15 @@ import type { ComplianceStatus } from './complianceStatus';
 /** Which device statuses the table shows. */
 export interface View {
   status: ComplianceStatus | null;
-  /** What the device's name contains. */
+  /** Text that the device's name contains; empty for any. */
   name: string;
-  /** The cursors of the pages behind this one, its own last. Lists go forward only, so the way back is kept here. */
+  /** The `after` cursors of the pages up to this one. Lists only go forward, so the page keeps them to go back. */
   cursors: readonly string[];
 }
 
 export const FIRST_VIEW: View = { status: null, name: '', cursors: [] };
 
-/** Another filter is another list, and starts at its first page. */
+/** Changes the filter, and returns to the first page. */
 export function withFilter(view: View, filter: Partial<Pick<View, 'status' | 'name'>>): View {
   return { ...view, ...filter, cursors: [] };
 }

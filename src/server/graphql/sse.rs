@@ -22,7 +22,7 @@ use crate::server::connection::StreamingResponse;
 
 /// A comment that shows clients and proxies that the connection is alive.
 const KEEP_ALIVE: Bytes = Bytes::from_static(b":\n\n");
-/// The end of the stream. Browsers dispatch it only because of its empty data.
+/// The end of the stream. Browsers dispatch it only because of its empty data, which axum's `Event` omits.
 const COMPLETE: Bytes = Bytes::from_static(b"event: complete\ndata:\n\n");
 
 /// Maximum size of a frame of the body, in bytes; larger events are split.

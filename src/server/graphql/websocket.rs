@@ -1,6 +1,9 @@
 //! GraphQL over WebSocket, the subprotocol `graphql-transport-ws`: concurrent operations on one connection, whose token is
 //! sent once, in `connection_init` or in the upgrade request.
+//!
+//! This file handles the upgrade request, and [`connection`] the WebSocket.
 
+mod connection;
 mod decoder;
 mod handshake;
 mod message;
@@ -8,68 +11,26 @@ mod outgoing;
 mod socket;
 mod token;
 
-use std::collections::HashMap;
-use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::response::Response;
-use futures_util::stream::{self, BoxStream, SelectAll, StreamExt as _};
 use http::header::{AUTHORIZATION, ORIGIN};
 use http::request::Parts;
 use http::{HeaderMap, StatusCode};
 use hyper::upgrade::OnUpgrade;
-use serde::Serialize;
-use serde_json::value::RawValue;
-use tokio::time::{Instant, timeout};
-use tokio_util::sync::{CancellationToken, DropGuard};
-use tokio_util::task::AbortOnDropHandle;
 use tracing::debug;
-use uuid::Uuid;
 
-use self::decoder::{DiscardReason, IncomingMessage, Violation};
+use self::connection::{WebSocketConnection, max_message};
 pub(super) use self::handshake::is_upgrade_request;
-use self::message::{ClientMessage, MessagePrefix, ServerMessage};
-use self::outgoing::{OutgoingMessage, SendBuffer, outgoing_messages};
 use self::socket::Socket;
 use self::token::{MAX_TOKEN, StoredToken, Token, TokenTooLong};
-use super::execution::{CallerContext, catch_panic, execute};
+use super::http_response;
 use super::rejection::RequestRejection;
-use super::{http_response, parameters, sse};
-use crate::memory::{BudgetExceeded, Reservation};
+use crate::memory::BudgetExceeded;
 use crate::server::app::App;
 use crate::server::connection::ConnectionPermit;
 use crate::server::media_type::AcceptedTypes;
 use crate::telemetry::metrics::{self, Overloaded};
-
-/// Maximum size of a message, in bytes: a document of the maximum size, and as much again for its variables. Larger
-/// operations must be sent by POST.
-const MAX_MESSAGE: usize = 64 * 1024;
-/// Maximum number of concurrent operations of one WebSocket, the same as of an HTTP/2 connection.
-const MAX_OPERATIONS: usize = 128;
-/// Maximum size of an operation's id, in bytes. Clients use counters or GUIDs.
-const MAX_ID: usize = 256;
-/// Time limit for the closing handshake.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// Code and reason of a close frame (GraphQL over WebSocket Protocol; RFC 6455, section 7.4.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct CloseFrame(u16, &'static str);
-
-const GOING_AWAY: CloseFrame = CloseFrame(1001, "The gateway is stopping");
-const IDLE: CloseFrame = CloseFrame(1001, "No operation for a while");
-const PROTOCOL_ERROR: CloseFrame = CloseFrame(1002, "Not the WebSocket protocol");
-const NOT_UTF8: CloseFrame = CloseFrame(1007, "Text that is not UTF-8");
-const TOO_SLOW: CloseFrame = CloseFrame(1008, "A message did not come in time");
-const TOO_LARGE: CloseFrame = CloseFrame(1009, "Message too large");
-const NO_MEMORY: CloseFrame = CloseFrame(1013, "The gateway is full");
-const INVALID: CloseFrame = CloseFrame(4400, "Invalid message");
-const TOKEN_TOO_LONG: CloseFrame = CloseFrame(4400, "Authorization longer than 16384 bytes");
-const ID_TOO_LONG: CloseFrame = CloseFrame(4400, "Id longer than 256 bytes");
-const UNAUTHORIZED: CloseFrame = CloseFrame(4401, "Unauthorized");
-const INIT_TIMEOUT: CloseFrame = CloseFrame(4408, "Connection initialisation timeout");
-const SAME_ID: CloseFrame = CloseFrame(4409, "Subscriber for this id already exists");
-const TOO_MANY_INITS: CloseFrame = CloseFrame(4429, "Too many initialisation requests");
 
 /// Upgrades a connection to a WebSocket.
 pub(super) async fn upgrade(app: Arc<App>, parts: &mut Parts) -> Response {
@@ -94,7 +55,7 @@ async fn try_upgrade(app: Arc<App>, parts: &mut Parts) -> Result<Response, Reque
         let _permit = permit;
         match upgrade.await {
             Ok(upgraded) => {
-                let max_message = MAX_MESSAGE.min(app.settings.max_request_body);
+                let max_message = max_message(&app.settings);
                 let socket = Socket::new(
                     upgraded,
                     max_message,
@@ -138,291 +99,3 @@ fn is_allowed_origin(app: &App, headers: &HeaderMap) -> bool {
     };
     app.settings.cors_origins.contains(origin) || handshake::is_same_origin(headers)
 }
-
-/// An open WebSocket.
-struct WebSocketConnection {
-    app: Arc<App>,
-    socket: Socket,
-    /// The token that the client sent last.
-    token: StoredToken,
-    is_acknowledged: bool,
-    /// By the client's ids; an operation ends when its guard is removed.
-    operations: HashMap<Arc<str>, DropGuard>,
-    /// The messages of all operations.
-    outgoing: SelectAll<BoxStream<'static, OutgoingMessage>>,
-    /// Responses that have not been sent.
-    send_buffer: SendBuffer,
-    /// When the last operation ended.
-    idle_since: Instant,
-    last_received_at: Instant,
-}
-
-impl WebSocketConnection {
-    fn new(app: Arc<App>, socket: Socket, token: StoredToken) -> Self {
-        let now = Instant::now();
-        let send_buffer = SendBuffer::new(Arc::clone(&app.response_memory));
-        Self {
-            app,
-            socket,
-            token,
-            is_acknowledged: false,
-            operations: HashMap::new(),
-            outgoing: SelectAll::new(),
-            send_buffer,
-            idle_since: now,
-            last_received_at: now,
-        }
-    }
-
-    async fn serve(mut self) {
-        let Ok(reason) = self.run().await else {
-            debug!("a WebSocket client has disconnected");
-            return;
-        };
-        self.operations.clear();
-        self.outgoing.clear();
-        // Both sides send a close frame, so that no message is lost.
-        let closed = async {
-            match reason {
-                CloseReason::Server(CloseFrame(code, reason)) => {
-                    debug!(code, reason, "a WebSocket is closed");
-                    self.socket.send_close(Some((code, reason))).await?;
-                }
-                CloseReason::Client(code) => self.socket.send_close(code.map(|code| (code, ""))).await?,
-            }
-            self.socket.finish().await
-        };
-        let _ = timeout(CLOSE_TIMEOUT, closed).await;
-    }
-
-    /// Serves the WebSocket until there is a reason to close it.
-    async fn run(&mut self) -> Result<CloseReason, Disconnected> {
-        let limits = self.app.settings.connections;
-        let keep_alive = sse::keep_alive_interval(limits.send_timeout);
-        let draining = self.app.draining.clone();
-        let opened = Instant::now();
-        let period = keep_alive.min(limits.header_timeout);
-        let mut ticker = tokio::time::interval_at(opened + period, period);
-        let mut is_draining = false;
-        loop {
-            // Subscriptions end when the gateway drains; queries and mutations are finished.
-            if is_draining && self.operations.is_empty() {
-                return Ok(CloseReason::Server(GOING_AWAY));
-            }
-            tokio::select! {
-                received = self.socket.receive() => {
-                    self.last_received_at = Instant::now();
-                    let close = match received.ok_or(Disconnected)? {
-                        Ok(IncomingMessage::Text(text, reservation)) => self.handle_message(&text, reservation).await?,
-                        Ok(IncomingMessage::Discarded { prefix, reason }) => self.reject_discarded(&prefix, reason).await?,
-                        Ok(IncomingMessage::Ping(payload)) => {
-                            self.with_send_timeout(async |socket| socket.send_pong(&payload).await).await?;
-                            Ok(())
-                        }
-                        Ok(IncomingMessage::Pong) => Ok(()),
-                        Ok(IncomingMessage::Binary) => Err(INVALID),
-                        Ok(IncomingMessage::Close(code)) => return Ok(CloseReason::Client(code)),
-                        Err(Violation::Protocol) => Err(PROTOCOL_ERROR),
-                        Err(Violation::NotUtf8) => Err(NOT_UTF8),
-                        Err(Violation::TooLarge) => Err(TOO_LARGE),
-                        Err(Violation::TooSlow) => Err(TOO_SLOW),
-                    };
-                    if let Err(close) = close {
-                        return Ok(CloseReason::Server(close));
-                    }
-                }
-                Some(message) = self.outgoing.next() => {
-                    let OutgoingMessage { id, text, is_last, buffered } = message;
-                    if is_last {
-                        self.end_operation(&id);
-                    }
-                    if let Some(text) = text {
-                        self.send_text(text).await?;
-                    }
-                    drop(buffered);
-                }
-                _ = ticker.tick() => {
-                    let now = Instant::now();
-                    if !self.is_acknowledged {
-                        if now >= opened + limits.header_timeout {
-                            return Ok(CloseReason::Server(INIT_TIMEOUT));
-                        }
-                    } else if self.operations.is_empty() && now >= self.idle_since + limits.idle_timeout {
-                        return Ok(CloseReason::Server(IDLE));
-                    } else if now >= self.last_received_at + limits.idle_timeout.max(4 * keep_alive) {
-                        // Not even pings were answered.
-                        return Err(Disconnected);
-                    }
-                    self.with_send_timeout(Socket::send_ping).await?;
-                }
-                () = draining.cancelled(), if !is_draining => is_draining = true,
-            }
-        }
-    }
-
-    /// Handles a message, whose memory is `reservation`.
-    async fn handle_message(
-        &mut self,
-        text: &str,
-        reservation: Reservation,
-    ) -> Result<Result<(), CloseFrame>, Disconnected> {
-        // The request is nested in the message's payload.
-        let max_depth = self.app.api.limits().nesting.saturating_add(3);
-        match ClientMessage::read(text, max_depth) {
-            None => return Ok(Err(INVALID)),
-            Some(ClientMessage::ConnectionInit { .. }) if self.is_acknowledged => {
-                return Ok(Err(TOO_MANY_INITS));
-            }
-            Some(ClientMessage::ConnectionInit { token }) => {
-                let Ok(token) = token else { return Ok(Err(TOKEN_TOO_LONG)) };
-                if let Some(token) = token
-                    && let Err(BudgetExceeded) = self.token.replace(token)
-                {
-                    metrics::refused(Overloaded::Memory);
-                    return Ok(Err(NO_MEMORY));
-                }
-                self.is_acknowledged = true;
-                self.idle_since = Instant::now();
-                self.send_message(&ServerMessage::<()>::ConnectionAck).await?;
-            }
-            Some(ClientMessage::Ping) => self.send_message(&ServerMessage::<()>::Pong).await?,
-            Some(ClientMessage::Pong) => {}
-            Some(ClientMessage::Subscribe { .. }) if !self.is_acknowledged => return Ok(Err(UNAUTHORIZED)),
-            Some(ClientMessage::Subscribe { id, .. }) if id.len() > MAX_ID => return Ok(Err(ID_TOO_LONG)),
-            Some(ClientMessage::Subscribe { id, .. }) if self.operations.contains_key(id.as_str()) => {
-                return Ok(Err(SAME_ID));
-            }
-            Some(ClientMessage::Subscribe { id, payload }) => {
-                self.start_operation(id.into(), payload, reservation).await?
-            }
-            Some(ClientMessage::Complete { id }) => self.end_operation(&id),
-        }
-        Ok(Ok(()))
-    }
-
-    /// Rejects a message that was discarded except for its prefix: with an error of its operation if the prefix names it.
-    async fn reject_discarded(
-        &mut self,
-        prefix: &[u8],
-        reason: DiscardReason,
-    ) -> Result<Result<(), CloseFrame>, Disconnected> {
-        let Some(MessagePrefix { id }) = MessagePrefix::of_subscribe(prefix) else {
-            return Ok(Err(match reason {
-                DiscardReason::TooLarge => TOO_LARGE,
-                DiscardReason::NoMemory => NO_MEMORY,
-            }));
-        };
-        if !self.is_acknowledged {
-            return Ok(Err(UNAUTHORIZED));
-        }
-        if id.len() > MAX_ID {
-            return Ok(Err(ID_TOO_LONG));
-        }
-        if self.operations.contains_key(id.as_str()) {
-            return Ok(Err(SAME_ID));
-        }
-        let rejection = match reason {
-            DiscardReason::TooLarge => {
-                let max = MAX_MESSAGE.min(self.app.settings.max_request_body);
-                let message = format!("A message is larger than {max} bytes. Send the operation by POST.");
-                RequestRejection::too_large(StatusCode::PAYLOAD_TOO_LARGE, message)
-            }
-            DiscardReason::NoMemory => {
-                metrics::refused(Overloaded::Memory);
-                RequestRejection::Overloaded(Overloaded::Memory)
-            }
-        };
-        self.send_message(&ServerMessage::Error { id: &id, payload: rejection.errors() }).await?;
-        Ok(Ok(()))
-    }
-
-    /// Starts an operation in a task of its own, so that a client which reads no responses holds no permit.
-    async fn start_operation(
-        &mut self,
-        id: Arc<str>,
-        payload: &RawValue,
-        reservation: Reservation,
-    ) -> Result<(), Disconnected> {
-        let overloaded = if self.operations.len() >= MAX_OPERATIONS || self.app.draining.is_cancelled() {
-            Some(Overloaded::Full)
-        } else {
-            self.send_buffer.is_full().then_some(Overloaded::Memory)
-        };
-        if let Some(reason) = overloaded {
-            metrics::refused(reason);
-            let errors = RequestRejection::Overloaded(reason).errors();
-            return self.send_message(&ServerMessage::Error { id: &id, payload: errors }).await;
-        }
-        let request = match parameters::parse(payload.get().as_bytes(), self.app.api.limits().nesting) {
-            Ok(request) => request,
-            Err(rejection) => {
-                return self
-                    .send_message(&ServerMessage::Error { id: &id, payload: rejection.errors() })
-                    .await;
-            }
-        };
-        let operation = CancellationToken::new();
-        let ended = operation.clone().cancelled_owned();
-        self.operations.insert(Arc::clone(&id), operation.drop_guard());
-        let caller = CallerContext {
-            token: self.token.authorization().cloned(),
-            client_request_id: Uuid::new_v4(),
-            deadline: std::time::Instant::now() + self.app.settings.request_timeout,
-            disconnected: CancellationToken::new(),
-        };
-        let (app, send_buffer, draining) =
-            (Arc::clone(&self.app), self.send_buffer.clone(), self.app.draining.clone());
-        let messages = AbortOnDropHandle::new(tokio::spawn(async move {
-            let execution =
-                catch_panic(async |is_write| execute(&app, request, caller, Ok(()), is_write).await).await;
-            outgoing_messages(id, execution, send_buffer, draining, reservation)
-        }));
-        // The task fails only if it is aborted, and then nothing polls the stream.
-        let messages = stream::once(messages).filter_map(async |messages| messages.ok()).flatten();
-        self.outgoing.push(messages.take_until(ended).boxed());
-        Ok(())
-    }
-
-    /// Ends an operation if it is open.
-    fn end_operation(&mut self, id: &str) {
-        if self.operations.remove(id).is_some() && self.operations.is_empty() {
-            self.idle_since = Instant::now();
-        }
-    }
-
-    async fn send_message(
-        &mut self,
-        message: &ServerMessage<'_, impl Serialize>,
-    ) -> Result<(), Disconnected> {
-        match message.to_text() {
-            Some(text) => self.send_text(text).await,
-            None => Err(Disconnected),
-        }
-    }
-
-    async fn send_text(&mut self, text: String) -> Result<(), Disconnected> {
-        self.with_send_timeout(async |socket| socket.send_text(text).await).await
-    }
-
-    /// Sends within the time limit for sending.
-    async fn with_send_timeout(
-        &mut self,
-        send: impl AsyncFnOnce(&mut Socket) -> io::Result<()>,
-    ) -> Result<(), Disconnected> {
-        let send_timeout = self.app.settings.connections.send_timeout;
-        match timeout(send_timeout, send(&mut self.socket)).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(Disconnected),
-        }
-    }
-}
-
-/// The side that closes a WebSocket, and its close frame.
-enum CloseReason {
-    Server(CloseFrame),
-    /// With the code of the client, if it sent one.
-    Client(Option<u16>),
-}
-
-/// The client has disconnected, or does not read.
-struct Disconnected;

@@ -7,7 +7,7 @@ use super::{Graph, P, demo, json, reply};
 const CHALLENGE: &str = r#"Bearer realm="", authorization_uri="https://login.microsoftonline.com/common/oauth2/authorize", client_id="00000003-0000-0000-c000-000000000000""#;
 
 #[tokio::test]
-async fn without_a_token_there_is_a_challenge() {
+async fn a_request_without_a_token_gets_a_challenge() {
     let graph = Graph::start().await;
     let answer = reply(graph.without_token(Method::GET, &demo(""))).await;
     let (code, message) = answer.error(401);
@@ -17,7 +17,7 @@ async fn without_a_token_there_is_a_challenge() {
 }
 
 #[tokio::test]
-async fn refused_tokens_say_why() {
+async fn rejected_tokens_have_a_reason() {
     let graph = Graph::start().await;
     for (token, expected) in [
         ("not a token", "CompactToken parsing failed with error code: 80049217"),
@@ -33,7 +33,7 @@ async fn refused_tokens_say_why() {
 }
 
 #[tokio::test]
-async fn a_revoked_token_is_challenged_for_claims_and_another_one_passes() {
+async fn a_revoked_token_gets_a_claims_challenge_and_another_one_passes() {
     let graph = Graph::start().await;
     let request = |token| graph.without_token(Method::GET, &demo("")).bearer_auth(token);
     let answer = reply(request("revoked-token")).await;
@@ -65,7 +65,7 @@ async fn lacking_scopes_are_listed_in_an_intune_error() {
 }
 
 #[tokio::test]
-async fn reading_rights_are_enough_for_payload_links() {
+async fn a_read_scope_is_enough_for_payload_links() {
     let graph = Graph::start().await;
     let body = serde_json::json!({"payloadIds": []});
     let links = |token| {

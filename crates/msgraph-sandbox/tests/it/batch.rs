@@ -47,7 +47,7 @@ fn rows(graph: &Graph) -> usize {
 }
 
 #[tokio::test]
-async fn items_are_answered_one_by_one() {
+async fn each_item_has_its_own_response() {
     let graph = Graph::start().await;
     let before = rows(&graph);
     let items = [
@@ -134,7 +134,7 @@ async fn urls_of_items_are_relative_and_decoded_leniently() {
 }
 
 #[tokio::test]
-async fn urls_of_items_can_be_taken_apart() {
+async fn absolute_and_versioned_item_urls_can_be_accepted() {
     let graph = Graph::with(Settings { lenient_batch_urls: Switch::On, ..Settings::default() }).await;
     let url = format!("http://{}{}", graph.address, demo(""));
     assert_eq!(statuses(&batch(&graph, &[get("1", &url)]).await), [pair("1", 200)]);
@@ -151,7 +151,7 @@ async fn a_batch_within_a_batch_fails_as_that_item() {
 }
 
 #[tokio::test]
-async fn what_depends_on_a_failure_is_424() {
+async fn an_item_that_depends_on_a_failed_one_is_424() {
     let graph = Graph::start().await;
     let before = rows(&graph);
     let depending = |id: &str, on: &str| {
@@ -168,7 +168,7 @@ async fn what_depends_on_a_failure_is_424() {
 }
 
 #[tokio::test]
-async fn a_bad_envelope_runs_nothing() {
+async fn an_invalid_envelope_executes_nothing() {
     let graph = Graph::start().await;
     let before = rows(&graph);
     let many: Vec<Value> = (0..21).map(|id| create(&id.to_string())).collect();
@@ -227,7 +227,7 @@ async fn one_item_can_fail_once_applied_or_not() {
 }
 
 #[tokio::test]
-async fn rules_reach_items_as_they_reach_requests() {
+async fn fault_rules_apply_to_items_and_requests() {
     let graph = Graph::start().await;
     graph.inject("503;path=deviceStatuses;method=POST;skip=1;times=1");
     let items = [create("1"), create("2"), create("3")];
@@ -282,7 +282,7 @@ async fn the_record_shows_the_items() {
 }
 
 #[tokio::test]
-async fn an_envelope_can_say_nothing_of_its_items() {
+async fn a_batch_response_can_lack_the_results_of_its_items() {
     let graph = Graph::start().await;
     let before = rows(&graph);
     let items = json!({"requests": [create("1"), create("2")]});
@@ -313,7 +313,7 @@ async fn an_envelope_can_say_nothing_of_its_items() {
 }
 
 #[tokio::test]
-async fn an_item_can_be_no_response() {
+async fn an_item_response_can_be_malformed() {
     let graph = Graph::start().await;
     let items = [create("1"), create("2")];
     for (form, expected) in [("text", json!("Bad Gateway")), ("null", Value::Null)] {

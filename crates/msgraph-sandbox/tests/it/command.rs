@@ -51,7 +51,7 @@ impl Drop for Program {
 }
 
 #[tokio::test]
-async fn it_serves_over_https_with_a_test_authority() {
+async fn https_uses_a_generated_test_authority() {
     super::install_tls_provider();
     let ca = std::env::temp_dir().join(format!("msgraph-sandbox-ca-{}.pem", std::process::id()));
     let file = ca.display().to_string();
@@ -71,7 +71,7 @@ async fn it_serves_over_https_with_a_test_authority() {
 }
 
 #[test]
-fn it_reads_variables_and_is_checked_by_its_own_command() {
+fn settings_are_read_from_variables_and_healthcheck_reports_the_state() {
     let mut by_variable = command(&[]);
     by_variable.env("MSGRAPH_SANDBOX_LISTEN", "127.0.0.1:0");
     let mut program = Program::spawn(by_variable);
@@ -85,7 +85,7 @@ fn it_reads_variables_and_is_checked_by_its_own_command() {
 }
 
 #[test]
-fn it_explains_itself_and_names_a_bad_setting() {
+fn help_lists_the_settings_and_errors_name_them() {
     let help = output(&["--help"]);
     let text = String::from_utf8(help.stdout).unwrap();
     assert!(help.status.success());

@@ -72,7 +72,7 @@ async fn a_connection_can_close_within_the_body() {
 }
 
 #[tokio::test]
-async fn an_answer_without_a_body_is_cut_before_it_starts() {
+async fn a_response_without_a_body_is_cut_before_it_starts() {
     let graph = Graph::start().await;
     graph.inject("drop-mid-answer;times=1");
     assert!(graph.request(reqwest::Method::DELETE, &demo("")).send().await.is_err());
@@ -90,7 +90,7 @@ async fn a_client_sees_a_cut_body_as_an_error() {
 }
 
 #[tokio::test]
-async fn answers_can_be_slow() {
+async fn responses_can_be_slow() {
     let graph = Graph::start().await;
     for fault in ["slow-first-byte;wait=200ms;times=1", "slow-body;piece=100;pause=50ms;times=1"] {
         graph.inject(fault);
@@ -101,7 +101,7 @@ async fn answers_can_be_slow() {
 }
 
 #[tokio::test]
-async fn connections_can_wait_to_be_accepted() {
+async fn the_accept_can_be_delayed() {
     let graph = Graph::start().await;
     graph.inject("slow-accept;wait=200ms;times=1");
     graph.inject("slow-handshake;wait=1h");

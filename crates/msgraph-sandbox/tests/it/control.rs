@@ -11,7 +11,7 @@ async fn call(graph: &Graph, method: Method, path: &str, body: &str) -> super::R
 }
 
 #[tokio::test]
-async fn requests_are_recorded_as_they_came() {
+async fn requests_are_recorded_unchanged() {
     let graph = Graph::start().await;
     graph.get(&demo("/deviceStatuses?$top=1&$filter=status%20eq%20%27error%27")).await.expect(200);
     graph.post(&demo("/deviceStatuses"), &status_body()).await.expect(201);
@@ -35,7 +35,7 @@ async fn requests_are_recorded_as_they_came() {
 }
 
 #[tokio::test]
-async fn the_record_is_a_ring() {
+async fn the_record_drops_the_oldest_requests() {
     let graph = Graph::with(Settings { record: 3, ..Settings::default() }).await;
     for _ in 0..5 {
         graph.get(&demo("")).await;
@@ -45,7 +45,7 @@ async fn the_record_is_a_ring() {
 }
 
 #[tokio::test]
-async fn faults_are_steered_over_http() {
+async fn fault_rules_are_managed_over_http() {
     let graph = Graph::start().await;
     call(&graph, Method::POST, "faults", r#""503;times=1""#).await.expect(204);
     let rules = r#"[{"fault":"429;retry-after=1","method":"GET","pathContains":"device","skip":0,"times":1,"rate":1}]"#;

@@ -17,7 +17,7 @@ fn statuses(graph: &Graph) -> usize {
 }
 
 #[tokio::test]
-async fn statuses_come_in_every_body() {
+async fn error_statuses_have_each_form_of_body() {
     let graph = Graph::start().await;
     let before = statuses(&graph);
     for (fault, status, part) in [
@@ -66,7 +66,7 @@ async fn truncated_json_has_the_right_length() {
 }
 
 #[tokio::test]
-async fn retry_after_comes_in_every_form() {
+async fn retry_after_has_each_form() {
     let graph = Graph::start().await;
     for value in ["7", "0.249", "0"] {
         let answer = create(&graph, &format!("429;retry-after={value};body=wrapped")).await;
@@ -89,7 +89,7 @@ async fn challenges_and_redirects() {
 }
 
 #[tokio::test]
-async fn a_write_can_be_applied_and_answered_with_an_error() {
+async fn a_write_can_be_executed_with_an_error_response() {
     let graph = Graph::start().await;
     let before = statuses(&graph);
     assert_eq!(create(&graph, "429;retry-after=1;applied").await.status, 429);
@@ -98,7 +98,7 @@ async fn a_write_can_be_applied_and_answered_with_an_error() {
 }
 
 #[tokio::test]
-async fn a_success_can_be_odd() {
+async fn a_success_can_be_malformed() {
     let graph = Graph::start().await;
     let before = statuses(&graph);
     assert_eq!(create(&graph, "created-200").await.expect(200)["status"], "notApplicable");
@@ -129,7 +129,7 @@ async fn a_success_can_be_another_object_or_hold_an_error() {
 }
 
 #[tokio::test]
-async fn a_body_can_have_a_small_flaw() {
+async fn a_body_can_have_each_flaw() {
     let graph = Graph::start().await;
     let before = statuses(&graph);
     for (fault, status) in [
@@ -149,7 +149,7 @@ async fn a_body_can_have_a_small_flaw() {
 }
 
 #[tokio::test]
-async fn the_record_has_the_faults_that_a_request_met() {
+async fn the_record_has_the_faults_of_a_request() {
     let graph = Graph::start().await;
     graph.inject("500;method=POST;times=1");
     create(&graph, "slow-first-byte;wait=0s").await;
@@ -157,7 +157,7 @@ async fn the_record_has_the_faults_that_a_request_met() {
 }
 
 #[tokio::test]
-async fn a_create_can_answer_204() {
+async fn a_create_can_return_204() {
     let graph = Graph::start().await;
     let with_location = create(&graph, "created-204;header=location").await;
     with_location.expect(204);
@@ -171,14 +171,14 @@ async fn a_create_can_answer_204() {
 }
 
 #[tokio::test]
-async fn success_faults_leave_refusals_alone() {
+async fn success_faults_do_not_change_error_responses() {
     let graph = Graph::start().await;
     let request = super::json(graph.request(Method::POST, &demo("/deviceStatuses")), &json!({"status": "x"}));
     reply(request.header("x-sandbox-fault", "created-204")).await.error(400);
 }
 
 #[tokio::test]
-async fn rules_hit_what_they_match() {
+async fn rules_apply_to_the_requests_that_they_match() {
     let graph = Graph::start().await;
     graph.inject("503;method=POST;path=deviceStatuses;skip=1;times=1");
     graph.get(&demo("/deviceStatuses?$top=1")).await.expect(200);
@@ -210,7 +210,7 @@ async fn one_seed_gives_one_sequence_of_random_faults() {
 }
 
 #[tokio::test]
-async fn a_fault_that_does_not_exist_is_explained() {
+async fn an_unknown_fault_is_an_error() {
     let graph = Graph::start().await;
     let answer = create(&graph, "nope").await;
     assert_eq!(answer.status, 400);

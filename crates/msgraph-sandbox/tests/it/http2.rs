@@ -68,7 +68,7 @@ fn h2_error(error: &reqwest::Error) -> &h2::Error {
 }
 
 #[tokio::test]
-async fn http2_is_offered_over_https_and_can_be_left_out() {
+async fn http2_is_offered_over_https_and_can_be_disabled() {
     for (http2, version) in [(Switch::On, Version::HTTP_2), (Switch::Off, Version::HTTP_11)] {
         let https = Https::start(Settings { http2, ..Settings::default() }).await;
         let answer = https.get("").send().await.unwrap();
@@ -91,7 +91,7 @@ async fn a_body_of_any_size_arrives() {
 }
 
 #[tokio::test]
-async fn a_refused_stream_is_not_carried_out_and_leaves_the_connection() {
+async fn a_refused_stream_is_not_processed_and_the_connection_stays_open() {
     let https = Https::start(Settings::default()).await;
     let error = https.create("refuse-stream").send().await.unwrap_err();
     assert_eq!(h2_error(&error).reason(), Some(h2::Reason::REFUSED_STREAM));
@@ -104,7 +104,7 @@ async fn a_refused_stream_is_not_carried_out_and_leaves_the_connection() {
 }
 
 #[tokio::test]
-async fn go_away_answers_earlier_streams_and_processes_no_later_one() {
+async fn go_away_responds_to_earlier_streams_and_processes_no_later_one() {
     let https = Https::start(Settings::default()).await;
     let earlier = tokio::spawn(https.create("slow-first-byte;wait=300ms").send());
     https.arrived(1).await;
@@ -145,7 +145,7 @@ async fn more_streams_than_allowed_are_refused() {
 }
 
 #[tokio::test]
-async fn a_dropped_stream_leaves_the_others_and_a_reset_connection_does_not() {
+async fn a_dropped_stream_keeps_the_others_and_a_reset_connection_does_not() {
     for (close, survives) in [("fin", true), ("reset", false)] {
         let https = Https::start(Settings::default()).await;
         let other = tokio::spawn(https.get("slow-first-byte;wait=300ms").send());
@@ -165,7 +165,7 @@ async fn a_dropped_stream_leaves_the_others_and_a_reset_connection_does_not() {
 }
 
 #[tokio::test]
-async fn answers_can_come_in_pieces() {
+async fn responses_can_be_sent_in_chunks() {
     let https = Https::start(Settings::default()).await;
     let answer = reply(https.get("slow-body;piece=100;pause=1ms")).await.expect(200);
     assert_eq!(answer["id"], DEMO_CONFIGURATION_ID);

@@ -81,7 +81,7 @@ async fn the_configurations_are_listed() {
 }
 
 #[tokio::test]
-async fn pages_cover_the_collection_once_whatever_the_options() {
+async fn pages_cover_the_collection_once_with_any_options() {
     let graph = small().await;
     let all = ids(&graph.get(&demo("/deviceStatuses?$top=10")).await.expect(200));
     assert_eq!(all.len(), 10);
@@ -111,7 +111,7 @@ async fn links_keep_all_other_options() {
 }
 
 #[tokio::test]
-async fn a_larger_top_is_lowered_and_bad_numbers_are_refused() {
+async fn a_larger_top_is_lowered_and_invalid_numbers_are_rejected() {
     let graph = small().await;
     assert_eq!(rows(&graph.get(&demo("/deviceStatuses?$top=5000")).await.expect(200)).len(), 10);
     for options in ["$top=0", "$top=-1", "$top=x", "$skip=-1", "$search=x", "$nope=1", "$select=nope"] {
@@ -293,7 +293,7 @@ async fn one_page_can_fail_once() {
 }
 
 #[tokio::test]
-async fn links_can_lose_options_or_lead_elsewhere() {
+async fn next_links_can_lack_options_or_lead_elsewhere() {
     let graph = small().await;
     let path = demo("/deviceStatuses?$top=5&$select=id");
     let link = async |fault| {

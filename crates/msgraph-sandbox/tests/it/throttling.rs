@@ -44,7 +44,7 @@ async fn items_of_batches_count_one_by_one() {
 }
 
 #[tokio::test]
-async fn reads_pass_while_writes_are_refused_and_windows_end() {
+async fn reads_pass_while_writes_are_throttled_and_windows_end() {
     let graph = Graph::with(throttled()).await;
     write(&graph, 5).await;
     let refusal = graph.patch(&demo(""), &json!({})).await;
@@ -58,7 +58,7 @@ async fn reads_pass_while_writes_are_refused_and_windows_end() {
 }
 
 #[tokio::test]
-async fn the_wait_can_be_left_out() {
+async fn retry_after_can_be_omitted() {
     let graph = Graph::with(Settings { retry_after: Switch::Off, ..throttled() }).await;
     let responses = write(&graph, 6).await;
     assert_eq!(refused(&responses), 20);
@@ -66,7 +66,7 @@ async fn the_wait_can_be_left_out() {
 }
 
 #[tokio::test]
-async fn the_limits_are_off_unless_asked_for() {
+async fn the_limits_are_off_by_default() {
     let graph = Graph::start().await;
     assert_eq!(refused(&write(&graph, 6).await), 0);
 }

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::{Graph, P, demo, reply};
 
 #[tokio::test]
-async fn every_answer_has_graphs_headers() {
+async fn each_response_has_graphs_headers() {
     let graph = Graph::start().await;
     for path in [demo(""), "/nope".to_owned(), demo("/deviceStatuses/nope")] {
         let answer = graph.get(&path).await;
@@ -47,7 +47,7 @@ async fn a_204_has_neither_body_nor_type() {
 }
 
 #[tokio::test]
-async fn a_callers_guid_comes_back() {
+async fn a_callers_client_request_id_is_returned() {
     let graph = Graph::start().await;
     let id = "09e5c6f7-b004-4d04-8dae-bd636783b968";
     let named = |id| graph.request(Method::GET, "/beta/nope").header("client-request-id", id);
@@ -82,7 +82,7 @@ async fn keys_come_as_segments_and_in_parentheses_in_any_case() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_accepted_is_406() {
+async fn an_unsupported_accept_is_406() {
     let graph = Graph::start().await;
     let accepting = |accept: &'static str| graph.request(Method::GET, &demo("")).header("accept", accept);
     for accept in
@@ -94,7 +94,7 @@ async fn what_cannot_be_accepted_is_406() {
 }
 
 #[tokio::test]
-async fn links_name_the_address_that_the_caller_used() {
+async fn links_have_the_address_that_the_caller_used() {
     let graph = Graph::start().await;
     let context = |body: serde_json::Value| body["@odata.context"].as_str().unwrap().to_owned();
     let path = "/beta/$metadata#deviceAppManagement/iosLobAppProvisioningConfigurations/$entity";
@@ -116,7 +116,7 @@ async fn a_body_over_the_limit_is_413() {
 }
 
 #[tokio::test]
-async fn long_answers_are_compressed_on_request() {
+async fn long_responses_are_compressed_on_request() {
     let graph = Graph::start().await;
     // The client asks for gzip by itself and hides the header; a plain connection shows it.
     let raw = super::connections::raw(

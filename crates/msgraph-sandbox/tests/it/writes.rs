@@ -80,7 +80,7 @@ async fn a_patch_merges() {
 }
 
 #[tokio::test]
-async fn deleting_takes_the_contained_rows_along() {
+async fn a_delete_removes_the_contained_rows() {
     let graph = Graph::start().await;
     graph.delete(&demo("")).await.expect(204);
     graph.delete(&demo("")).await.error(404);
@@ -92,7 +92,7 @@ async fn deleting_takes_the_contained_rows_along() {
 }
 
 #[tokio::test]
-async fn methods_that_a_target_lacks_are_405() {
+async fn unsupported_methods_are_405() {
     let graph = Graph::start().await;
     for (method, path) in [
         (Method::PUT, demo("")),
@@ -154,7 +154,7 @@ async fn unknown_properties_can_be_ignored() {
 }
 
 #[tokio::test]
-async fn given_ids_are_ignored_or_kept() {
+async fn ids_in_bodies_are_ignored_or_kept() {
     let body = json!({"id": "my id/1"});
     let path = demo("/deviceStatuses");
     let ignoring = Graph::start().await;
@@ -173,7 +173,7 @@ async fn status_ids_can_be_one_guid() {
 }
 
 #[tokio::test]
-async fn references_are_refused_or_take_the_collections_place_but_never_both() {
+async fn references_are_rejected_or_replace_the_collections_create() {
     let refusing = Graph::start().await;
     let (code, message) = refusing.post(&demo("/deviceStatuses/$ref"), &status_body()).await.error(400);
     assert_eq!(code, "No method match route template");
@@ -190,7 +190,7 @@ async fn references_are_refused_or_take_the_collections_place_but_never_both() {
 }
 
 #[tokio::test]
-async fn a_minimal_answer_can_be_preferred() {
+async fn a_minimal_response_can_be_preferred() {
     let graph = Graph::start().await;
     let path = demo("/deviceStatuses");
     let minimal = |method, path: &str, body: &Value| {

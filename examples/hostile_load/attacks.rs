@@ -9,63 +9,63 @@ use tokio::net::TcpStream;
 
 /// How many kinds there are: numbers that are the same but for multiples of this are of one kind.
 pub(crate) const KINDS: usize = 28;
-/// How long an attacker waits for an answer.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// Timeout of one attack.
+const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// What becomes of the bytes of an attack.
+/// How the bytes of an attack are sent.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Manner {
-    /// Sent, and the answer is read to its end.
+pub(crate) enum SendMode {
+    /// Sent, and the response is read to its end.
     Whole,
-    /// Sent, and the answer is not read.
-    Unread,
-    /// Gone before all of it is sent.
+    /// Sent, and the response is not read.
+    ResponseUnread,
+    /// Closed before all of it is sent.
     Half,
-    /// Sent drop by drop, and gone.
-    Drops,
-    /// Not sent, and the connection held open.
+    /// Sent byte by byte, then closed.
+    ByteByByte,
+    /// Not sent, and the connection is held open.
     Silent,
 }
 
-impl Manner {
+impl SendMode {
     /// Most are sent whole; which of them are not, goes with the number, and in time through all kinds.
     pub(crate) fn of(number: usize) -> Self {
         match number % 19 {
             0 => Self::Half,
-            1 => Self::Drops,
+            1 => Self::ByteByByte,
             2 => Self::Silent,
-            3 => Self::Unread,
+            3 => Self::ResponseUnread,
             _ => Self::Whole,
         }
     }
 }
 
 /// One attack, by its number.
-pub(crate) async fn attack(address: &str, number: usize, manner: Manner) {
+pub(crate) async fn attack(address: &str, number: usize, mode: SendMode) {
     // Whatever becomes of it, the next one follows.
-    let _ = tokio::time::timeout(PATIENCE, attempt(address, number, manner)).await;
+    let _ = tokio::time::timeout(TIMEOUT, attempt(address, number, mode)).await;
 }
 
-async fn attempt(address: &str, number: usize, manner: Manner) -> std::io::Result<()> {
+async fn attempt(address: &str, number: usize, mode: SendMode) -> std::io::Result<()> {
     let mut stream = TcpStream::connect(address).await?;
     let sent = bytes(number);
-    match manner {
-        Manner::Whole => {
+    match mode {
+        SendMode::Whole => {
             stream.write_all(&sent).await?;
             let mut answer = Vec::new();
             stream.read_to_end(&mut answer).await.map(drop)
         }
-        Manner::Unread => stream.write_all(&sent).await,
-        Manner::Half => stream.write_all(&sent[..sent.len() / 2]).await,
-        Manner::Drops => {
+        SendMode::ResponseUnread => stream.write_all(&sent).await,
+        SendMode::Half => stream.write_all(&sent[..sent.len() / 2]).await,
+        SendMode::ByteByByte => {
             for byte in &sent[..sent.len().min(10)] {
                 stream.write_all(&[*byte]).await?;
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
             Ok(())
         }
-        Manner::Silent => {
-            tokio::time::sleep(PATIENCE).await;
+        SendMode::Silent => {
+            tokio::time::sleep(TIMEOUT).await;
             Ok(())
         }
     }

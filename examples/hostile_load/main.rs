@@ -20,7 +20,7 @@ use msgraph_sandbox::{DEMO_CONFIGURATION_ID, Settings};
 use serde_json::{Value, json};
 use tokio::sync::Barrier;
 
-use self::attacks::Manner;
+use self::attacks::SendMode;
 use self::gateway::{Gateway, StateFile, start_sandbox};
 
 /// Hostile and honest load at the same time.
@@ -147,25 +147,25 @@ async fn run(load: &Load) -> anyhow::Result<()> {
     let warm_up = usize::try_from(load.warm_up.as_secs()).unwrap_or(usize::MAX);
     let (before, at_end) =
         (median(memories.iter().skip(warm_up).take(WINDOW)), median(memories.iter().rev().take(WINDOW)));
-    let most = memories.iter().max().copied().unwrap_or_default();
+    let max_memory = memories.iter().max().copied().unwrap_or_default();
     let growth = at_end as f64 / before as f64;
     let code = gateway.drain().await?;
     let failed = counts.failed.load(Ordering::Relaxed);
     println!(
-        "memory after the warm-up {before} KiB, at the end {at_end} KiB ({growth:.3}, {MOST_GROWTH} at most), {most} KiB at most"
+        "memory after the warm-up {before} KiB, at the end {at_end} KiB ({growth:.3}, {MAX_GROWTH} at most), {max_memory} KiB at most"
     );
     println!(
         "files at the start {files_at_start}, at the end {files}; exit code {code:?}; honest failures {failed}"
     );
     ensure!(failed == 0, "honest requests failed");
-    ensure!(growth <= MOST_GROWTH, "memory grew");
+    ensure!(growth <= MAX_GROWTH, "memory grew");
     ensure!(files <= files_at_start + POOL, "files are left open");
     ensure!(code == Some(0), "the gateway did not end well");
     Ok(())
 }
 
 /// Most memory at the end, as a multiple of that after the warm-up.
-const MOST_GROWTH: f64 = 1.1;
+const MAX_GROWTH: f64 = 1.1;
 const SECOND: Duration = Duration::from_secs(1);
 /// How many seconds the memory at a time is the median of: what a body or a document takes for a moment is no growth.
 const WINDOW: usize = 15;
@@ -194,12 +194,12 @@ impl Attacker {
         let at_once = (0..attacks::KINDS).map(|kind| kind + attacks::KINDS * self.number);
         for turn in at_once {
             self.together.wait().await;
-            attacks::attack(&address, turn, Manner::Whole).await;
+            attacks::attack(&address, turn, SendMode::Whole).await;
             counts.hostile.fetch_add(1, Ordering::Relaxed);
         }
         let mut turn = attacks::KINDS * self.of + self.number;
         while !counts.is_over.load(Ordering::Relaxed) {
-            attacks::attack(&address, turn, Manner::of(turn)).await;
+            attacks::attack(&address, turn, SendMode::of(turn)).await;
             counts.hostile.fetch_add(1, Ordering::Relaxed);
             turn += 1;
         }

@@ -108,7 +108,10 @@ fn a_start_without_a_state_file_warns_that_keys_are_not_kept() {
     let (_runtime, _sandbox, root) = sandbox();
     let (program, _, _) = gateway(&root, &[]);
     let (_, said) = program.stop();
-    assert!(said.contains("forgotten") && said.contains("--state-file"), "{said}");
+    assert!(
+        said.contains("idempotency keys are stored in memory and lost") && said.contains("--state-file"),
+        "{said}"
+    );
 }
 
 #[test]

@@ -8,7 +8,7 @@
 //!
 //! - [`timeouts`]: when a connection is closed, given its [`requests`].
 //! - [`tracked_io`] and [`streaming_body`] record progress in the [`tracker`], and so does the response's
-//!   [`GuardedBody`](super::guarded_body::GuardedBody) when it is dropped.
+//!   [`GuardedBody`] when it is dropped.
 //! - [`half_close`]: whether a client that closes its sending side still waits.
 //! - [`head_memory`]: the memory of incomplete request heads.
 

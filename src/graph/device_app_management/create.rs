@@ -92,22 +92,6 @@ impl<T: Entity> Collection<T> {
         };
         progress.report().into_iter().map(result).collect()
     }
-
-    /// `POST …`: creates one entity, as [`Self::create`] does.
-    ///
-    /// # Errors
-    ///
-    /// [`WriteError`], which says whether Graph may have created the entity.
-    pub async fn create_one<N: NewEntity<Entity = T>>(
-        &self,
-        new: N,
-        observer: Arc<dyn CreateObserver>,
-    ) -> CreateResult<T> {
-        let result = self.create(vec![new], observer).await.pop();
-        result.unwrap_or_else(|| {
-            Err(WriteError::new(WriteKind::Create, Error::Internal("a create without a result")))
-        })
-    }
 }
 
 struct Creates<N: NewEntity> {

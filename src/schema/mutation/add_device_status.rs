@@ -48,12 +48,9 @@ pub(super) async fn resolve(
         configuration: Some(&configuration),
         idempotency_key: input.idempotency_key.as_deref(),
     };
-    let new = vec![models::NewDeviceStatus::from(input.device_status)];
-    let results = idempotency::create(ctx, call, &statuses, new);
-    let Some(create) = results.await?.pop() else {
-        return Err(FieldError::internal("no result of a create"));
-    };
-    let created = CreatedDeviceStatus::new(ctx, &configuration, create?)?;
+    let new = models::NewDeviceStatus::from(input.device_status);
+    let create = idempotency::create_one(ctx, call, &statuses, new).await?;
+    let created = CreatedDeviceStatus::new(ctx, &configuration, create)?;
     Ok(AddDeviceStatusPayload { created, client_mutation_id: input.client_mutation_id })
 }
 

@@ -52,9 +52,8 @@ pub(super) async fn resolve(
         idempotency_key: input.idempotency_key.as_deref(),
     };
     let collection = configurations.collection();
-    let create = idempotency::create(ctx, call, &collection, vec![configuration]).await?.pop();
-    let Some(create) = create else { return Err(FieldError::internal("no result of a create")) };
-    let ReplayableCreate { created, replayed } = create?;
+    let ReplayableCreate { created, replayed } =
+        idempotency::create_one(ctx, call, &collection, configuration).await?;
     let (key, configuration) = match created {
         Created::Entity(entity) => {
             let entity = Arc::new(entity);

@@ -41,6 +41,21 @@ pub(super) struct ReplayableCreate<T> {
 /// One result for each object to create, in order.
 type ReplayableCreates<T> = Vec<Result<ReplayableCreate<T>, FieldError>>;
 
+/// Creates one object, or replays what an earlier call with the key has created.
+///
+/// # Errors
+///
+/// As of [`create`], and those of the object.
+pub(super) async fn create_one<N: NewEntity>(
+    ctx: &Context<'_>,
+    call: IdempotentCall<'_>,
+    collection: &Collection<N::Entity>,
+    new: N,
+) -> Result<ReplayableCreate<N::Entity>, FieldError> {
+    let result = create(ctx, call, collection, vec![new]).await?.pop();
+    result.unwrap_or_else(|| Err(FieldError::internal("no result of a create")))
+}
+
 /// Creates what no earlier call with the key has created, and replays the rest.
 ///
 /// # Errors

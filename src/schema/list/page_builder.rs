@@ -1,0 +1,275 @@
+//! Builds one page of a caller's list from the pages that Graph returns.
+
+use std::cmp::Ordering;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use async_graphql::Context;
+use tracing::warn;
+
+use crate::graph::models::Entity;
+use crate::graph::odata::{Direction, Filter, OrderBy, PropertyValue, Verdict};
+use crate::graph::{ResponseInfo, canonical_key};
+use crate::schema::connection::{Connection, Cursor, Edge, PageInfo};
+use crate::schema::context::RequestContext;
+use crate::schema::cursor::{Binding, Position};
+use crate::schema::cycle_detector::CycleDetector;
+use crate::schema::error::FieldError;
+use crate::telemetry::metrics;
+
+/// Builds a caller's page from Graph's pages.
+pub(super) struct PageBuilder<'a, E> {
+    binding: Arc<Binding>,
+    filter: Option<&'a Filter>,
+    order_by: Option<OrderBy>,
+    first: usize,
+    pub(super) rows: Vec<(E, Position)>,
+    /// Canonical keys of the rows so far, since a page may begin with rows of the one before.
+    seen: HashSet<String>,
+    /// The row after which the page starts, until it has been found.
+    resume_point: Option<ResumePoint>,
+    /// The links that led to the present page, before the cursor and since.
+    cycle_detector: CycleDetector,
+    visited: HashSet<Arc<str>>,
+    /// Whether a link led to a page that had been read.
+    is_cyclic: bool,
+    /// Whether a link could not be followed.
+    pub(super) is_broken: bool,
+    /// How many rows could not be read.
+    pub(super) unreadable: usize,
+    /// How many rows certainly miss the filter.
+    filtered_out: u64,
+    /// Whether rows of earlier pages did.
+    filtered_before: bool,
+    /// Whether a row was left over.
+    has_more: bool,
+    /// Where the list continues after the pages that were read; `None` at its end.
+    end: Option<Position>,
+}
+
+/// The row of a cursor, and where it is expected.
+struct ResumePoint {
+    key: String,
+    /// How many rows come before it and with it by the cursor's count; `None` where that many have been passed: it was
+    /// deleted, or moved by rows that were added before it, and then it is on the next page.
+    index: Option<usize>,
+}
+
+impl<'a, E: Entity> PageBuilder<'a, E> {
+    /// Begins a page of `first` rows, which start after the position `resumed`.
+    pub(super) fn new(
+        binding: Arc<Binding>,
+        filter: Option<&'a Filter>,
+        order_by: Option<OrderBy>,
+        first: usize,
+        resumed: Option<Position>,
+    ) -> Self {
+        let mut builder = Self {
+            binding,
+            filter,
+            order_by,
+            first,
+            rows: Vec::with_capacity(first),
+            seen: HashSet::new(),
+            resume_point: None,
+            cycle_detector: resumed.as_ref().map_or_else(CycleDetector::default, |position| position.trail),
+            visited: resumed.as_ref().and_then(|position| position.page.clone()).into_iter().collect(),
+            is_cyclic: false,
+            is_broken: false,
+            unreadable: 0,
+            filtered_out: 0,
+            filtered_before: resumed.as_ref().is_some_and(|position| position.ignored_filter),
+            has_more: false,
+            end: None,
+        };
+        builder.seek(resumed);
+        builder
+    }
+
+    /// Starts after this position.
+    fn seek(&mut self, position: Option<Position>) {
+        let Some(Position { after, index, .. }) = position else { return };
+        self.seen.insert(after.clone());
+        self.resume_point = Some(ResumePoint { key: after, index: Some(index) });
+    }
+
+    /// The index of the first row of a page that follows the resume point.
+    fn start(&mut self, entities: &[E]) -> usize {
+        let Some(ResumePoint { key, index }) = self.resume_point.take() else { return 0 };
+        if let Some(place) = entities.iter().position(|entity| canonical_key(entity.key()) == key) {
+            // What was taken for its successors came before it.
+            self.rows.clear();
+            self.has_more = false;
+            return place + 1;
+        }
+        match index {
+            // It was given up, or was not expected here: the last row of the page before.
+            None | Some(0) => 0,
+            Some(index) if index <= entities.len() => {
+                self.resume_point = Some(ResumePoint { key, index: None });
+                index - 1
+            }
+            Some(index) => {
+                self.resume_point = Some(ResumePoint { key, index: Some(index - entities.len()) });
+                entities.len()
+            }
+        }
+    }
+
+    /// The link to the next page, with the links so far; `None` if there is none, or it leads to a page that was read.
+    pub(super) fn follow(&mut self, next: Option<Arc<str>>) -> Option<(Arc<str>, CycleDetector)> {
+        let next = next?;
+        let trail = self.cycle_detector.follow(&next).filter(|_| self.visited.insert(Arc::clone(&next)));
+        self.is_cyclic |= trail.is_none();
+        Some((next, trail?))
+    }
+
+    /// Adds the rows of a page, up to `first`. `address` is the query of the link that led to the page, `next` that of its
+    /// own link.
+    pub(super) fn add_page(
+        &mut self,
+        entities: Vec<E>,
+        address: Option<&Arc<str>>,
+        next: Option<&(Arc<str>, CycleDetector)>,
+    ) {
+        let start = self.start(&entities);
+        let count = entities.len();
+        let mut last = None;
+        for (index, entity) in entities.into_iter().enumerate().skip(start) {
+            let key = canonical_key(entity.key()).into_owned();
+            if self.seen.contains(&key) {
+                continue;
+            }
+            let verdict = self
+                .filter
+                .map_or(Verdict::Meets, |filter| filter.verdict(&|name: &str| entity.property(name)));
+            let misses = verdict == Verdict::Misses;
+            self.filtered_out += u64::from(misses);
+            if self.rows.len() == self.first {
+                self.has_more |= !misses;
+                continue;
+            }
+            self.seen.insert(key.clone());
+            last = Some(key.clone());
+            if !misses {
+                // After the last row of a page, the list goes on at the next one, which saves reading this one again.
+                let (page, index, trail) = match next {
+                    Some((next, trail)) if index + 1 == count => (Some(next), 0, *trail),
+                    _ => (address, index + 1, self.cycle_detector),
+                };
+                let position =
+                    Position { page: page.cloned(), after: key, index, ignored_filter: false, trail };
+                self.rows.push((entity, position));
+            }
+        }
+        self.end = next.map(|(next, trail)| {
+            let (after, index) = match &self.resume_point {
+                Some(ResumePoint { key, index: Some(index) }) => (key.clone(), *index),
+                _ => (last.or_else(|| self.end.take().map(|end| end.after)).unwrap_or_default(), 0),
+            };
+            Position { page: Some(Arc::clone(next)), after, index, ignored_filter: false, trail: *trail }
+        });
+        if let Some((_, trail)) = next {
+            self.cycle_detector = *trail;
+        }
+    }
+
+    /// Whether Graph ignored the filter, as far as the list has been read.
+    pub(super) fn ignored_filter(&self) -> bool {
+        self.filtered_out > 0 || self.filtered_before
+    }
+
+    /// Whether another page is needed.
+    pub(super) fn needs_more(&self) -> bool {
+        self.rows.len() < self.first || self.resume_point.is_some()
+    }
+
+    /// Counts and logs what Graph ignored, and logs what is wrong with its list.
+    pub(super) fn report(&self, request: &RequestContext, list: &str) {
+        if self.unreadable > 0 {
+            warn!(list, rows = self.unreadable, "rows of Graph's list cannot be read and are left out");
+        }
+        if self.is_cyclic {
+            warn!(list, "a link of Graph's list leads back to a page that it has given already");
+        }
+        if self.is_broken {
+            warn!(list, "a link of Graph's list is no text or leads elsewhere, and is not followed");
+        }
+        if self.filtered_out > 0 {
+            metrics::filter_ignored(self.filtered_out);
+            if request.first_ignored_filter() {
+                warn!(
+                    list,
+                    rows = self.filtered_out,
+                    "Graph ignored a filter; rows that miss it are withheld"
+                );
+            }
+        }
+        if self.order_by.is_some_and(|order| !is_ordered(self.rows.iter().map(|(entity, _)| entity), order)) {
+            metrics::order_ignored();
+            if request.first_ignored_order() {
+                warn!(list, "Graph ignored an order; the rows stand as it gave them");
+            }
+        }
+    }
+
+    /// Adds errors about what is missing from the list.
+    pub(super) fn add_errors(&self, ctx: &Context<'_>, info: &ResponseInfo) {
+        if self.unreadable > 0 {
+            FieldError::unreadable_rows(ctx, self.unreadable, info.clone()).add_to_response(ctx);
+        }
+        // Where rows are left over, the list does not end here yet.
+        if self.is_cyclic && !self.has_more {
+            FieldError::repeated_link(ctx, info.clone()).add_to_response(ctx);
+        }
+        if self.is_broken && !self.has_more {
+            FieldError::unusable_link(ctx, info.clone()).add_to_response(ctx);
+        }
+    }
+
+    /// The page as a connection. `node` converts a row to a node.
+    pub(super) fn connection<T>(
+        self,
+        has_previous_page: bool,
+        total_count: Option<Result<i32, FieldError>>,
+        node: impl Fn(E) -> Result<T, FieldError>,
+    ) -> Result<Connection<T>, FieldError> {
+        let ignored_filter = self.ignored_filter();
+        let binding = Arc::clone(&self.binding);
+        let sealed = |position| Cursor::Of(Position { ignored_filter, ..position }, Arc::clone(&binding));
+        let cursor = |position: &Position| sealed(position.clone());
+        let last = self.rows.last().map(|(_, position)| position);
+        let end = if self.rows.len() == self.first { last } else { self.end.as_ref().or(last) };
+        let page_info = PageInfo {
+            has_next_page: self.has_more || self.end.is_some(),
+            has_previous_page,
+            start: self.rows.first().map(|(_, position)| cursor(position)),
+            end: end.map(cursor),
+        };
+        let edge =
+            |(entity, position): (E, Position)| Ok(Edge { cursor: sealed(position), node: node(entity)? });
+        let edges = self.rows.into_iter().map(edge).collect::<Result<_, FieldError>>()?;
+        Ok(Connection { edges, page_info, total_count })
+    }
+}
+
+/// Whether rows may stand in this order. Text is sorted by rules of the service's own, so it is only out of order where
+/// it is both with and without regard to case.
+fn is_ordered<'a, E: Entity + 'a>(rows: impl Iterator<Item = &'a E>, order: OrderBy) -> bool {
+    let rows: Vec<PropertyValue<'_>> = rows.map(|row| row.property(order.property)).collect();
+    rows.windows(2).all(|pair| {
+        let wrong = match order.direction {
+            Direction::Ascending => Ordering::Greater,
+            Direction::Descending => Ordering::Less,
+        };
+        match (pair[0], pair[1]) {
+            (PropertyValue::Int(a), PropertyValue::Int(b)) => a.cmp(&b) != wrong,
+            (PropertyValue::Date(a), PropertyValue::Date(b)) => a.cmp(&b) != wrong,
+            (PropertyValue::String(a), PropertyValue::String(b)) => {
+                a.cmp(b) != wrong || a.to_lowercase().cmp(&b.to_lowercase()) != wrong
+            }
+            // Where nulls and enums stand is the service's to say.
+            _ => true,
+        }
+    })
+}

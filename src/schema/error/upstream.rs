@@ -36,19 +36,19 @@ fn repeatable(error: graph::Error) -> FieldError {
         graph::Error::Connect(_) | graph::Error::Unprocessed(_) | graph::Error::Withdrawn => unavailable(),
         graph::Error::BreakerOpen { retry_after } => unavailable().with_retry_after(retry_after),
         graph::Error::Throttled { retry_after } => throttled(retry_after),
-        graph::Error::NotStarted { retry_after } => left_over(retry_after),
+        graph::Error::NotStarted { retry_after } => not_started(retry_after),
         graph::Error::OverBudget { retry_after } => over_budget(retry_after),
-        graph::Error::NotRecorded(_) => not_noted(),
+        graph::Error::NotRecorded(_) => not_recorded(),
         graph::Error::Transport(_) => {
             let message = "Microsoft Graph's answer was lost or cut short.";
             FieldError::new(ErrorCode::UpstreamError, message).retryable()
         }
         graph::Error::Timeout | graph::Error::DeadlinePassed => timeout(),
         graph::Error::UnexpectedResponse { response, .. } => {
-            out_of_contract().with_response_info(*response).retryable()
+            unexpected_response().with_response_info(*response).retryable()
         }
         graph::Error::ReadTooMuch { max } => read_too_much(max),
-        graph::Error::MemoryExhausted => no_room(),
+        graph::Error::MemoryExhausted => memory_exhausted(),
         graph::Error::Unsendable(_) | graph::Error::Internal(_) => internal(),
         graph::Error::Api(api) => match (refusal(&api), api.status) {
             (Some(error), _) => error,
@@ -72,13 +72,13 @@ fn not_repeatable(error: graph::Error, outcome: Outcome) -> FieldError {
         graph::Error::Connect(_) | graph::Error::Unprocessed(_) | graph::Error::Withdrawn => unavailable(),
         graph::Error::BreakerOpen { retry_after } => unavailable().with_retry_after(retry_after),
         graph::Error::Throttled { retry_after } => throttled(retry_after),
-        graph::Error::NotStarted { retry_after } => left_over(retry_after),
+        graph::Error::NotStarted { retry_after } => not_started(retry_after),
         graph::Error::OverBudget { retry_after } => over_budget(retry_after),
-        graph::Error::NotRecorded(_) => not_noted(),
+        graph::Error::NotRecorded(_) => not_recorded(),
         graph::Error::DeadlinePassed => timeout(),
         graph::Error::Transport(_) | graph::Error::Timeout => lost(),
         graph::Error::ReadTooMuch { max } => read_too_much(max),
-        graph::Error::MemoryExhausted => no_room(),
+        graph::Error::MemoryExhausted => memory_exhausted(),
         graph::Error::Unsendable(_) | graph::Error::Internal(_) => internal(),
         graph::Error::UnexpectedResponse { response, .. } if outcome == Outcome::Applied => {
             FieldError::created_without_key().with_response_info(*response)
@@ -153,13 +153,13 @@ fn over_budget(wait: Duration) -> FieldError {
     FieldError::new(ErrorCode::Throttled, message).retryable().with_retry_after(wait)
 }
 
-fn left_over(wait: Duration) -> FieldError {
+fn not_started(wait: Duration) -> FieldError {
     let message = "The request's time was over, or the gateway was stopping, before this was sent to Microsoft Graph: send it \
                    again after the wait.";
     FieldError::new(ErrorCode::Throttled, message).retryable().with_retry_after(wait)
 }
 
-fn not_noted() -> FieldError {
+fn not_recorded() -> FieldError {
     let message =
         "The gateway cannot note the write, so that it was not sent: send the request again after a while.";
     FieldError::new(ErrorCode::StateUnavailable, message).retryable()
@@ -173,7 +173,7 @@ fn read_too_much(max: usize) -> FieldError {
     FieldError::new(ErrorCode::QueryTooLarge, message)
 }
 
-fn no_room() -> FieldError {
+fn memory_exhausted() -> FieldError {
     let message = "The gateway's memory has no room for Microsoft Graph's answer at present.";
     FieldError::new(ErrorCode::Overloaded, message).retryable_after(Duration::from_secs(1))
 }
@@ -189,7 +189,7 @@ fn failed(status: StatusCode) -> FieldError {
     )
 }
 
-fn out_of_contract() -> FieldError {
+fn unexpected_response() -> FieldError {
     FieldError::new(ErrorCode::UpstreamError, "Microsoft Graph's answer could not be read.")
 }
 

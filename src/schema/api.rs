@@ -185,7 +185,7 @@ impl Api {
         }
         let prepared = self.preparer.prepare(selected, Some(request.variables))?;
         if prepared.introspects() && !self.introspection {
-            let message = "Introspection is turned off here.";
+            let message = "Introspection is turned off on this gateway.";
             return Err(RequestError::new(ErrorCode::IntrospectionDisabled, message).into());
         }
         Ok(prepared)

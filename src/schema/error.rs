@@ -74,22 +74,22 @@ impl FieldError {
     pub fn unauthenticated() -> Self {
         Self::new(
             ErrorCode::Unauthenticated,
-            "No usable access token: send one header \"Authorization: Bearer <token>\" with an access token for \
-             Microsoft Graph.",
+            "No usable access token. Send one header \"Authorization: Bearer <token>\", or on a WebSocket \
+             `Authorization` in the payload of `connection_init`.",
         )
     }
 
     /// Graph gave an object an id that cannot stand in a path.
     #[must_use]
     pub fn unusable_key() -> Self {
-        Self::new(ErrorCode::UpstreamError, "Microsoft Graph gave the object an id that cannot be used.")
+        Self::new(ErrorCode::UpstreamError, "Microsoft Graph returned an object whose id cannot be used.")
     }
 
     /// Graph created an object without saying which.
     #[must_use]
     pub fn created_without_key() -> Self {
         let message =
-            "Microsoft Graph created the object, but did not say which: do not send the create again.";
+            "Microsoft Graph created the object, but did not return its id. Do not send the create again.";
         Self::new(ErrorCode::UpstreamError, message)
     }
 
@@ -109,14 +109,14 @@ impl FieldError {
 
     /// Graph's link to the next page of a list led to one that had been read.
     pub(super) fn repeated_link(ctx: &Context<'_>, info: ResponseInfo) -> Self {
-        let message = "Microsoft Graph's list leads back to a page that it has given already, and ends here.";
+        let message =
+            "Microsoft Graph's link to the next page leads back to an earlier page. The list ends here.";
         Self::new(ErrorCode::UpstreamError, message).with_response_info(info).retryable_read(ctx)
     }
 
     /// Graph's link to the next page of a list cannot be followed.
     pub(super) fn unusable_link(ctx: &Context<'_>, info: ResponseInfo) -> Self {
-        let message =
-            "Microsoft Graph's link to the next page of the list could not be used, and the list ends here.";
+        let message = "Microsoft Graph's link to the next page of the list is unusable. The list ends here.";
         Self::new(ErrorCode::UpstreamError, message).with_response_info(info).retryable_read(ctx)
     }
 

@@ -59,7 +59,7 @@ pub(crate) const CASES: &[Case] = &[
         "REJECTED",
         false,
         || graph(400, "BadRequest"),
-        "refused the request: Bad property",
+        "rejected the request: Bad property",
     ),
     case(
         "401;code=InvalidAuthenticationToken;message=Access token has expired.",

@@ -226,6 +226,31 @@ async fn an_invalid_graphql_request_by_get_is_rejected() {
     assert_eq!(reply.status, StatusCode::NOT_ACCEPTABLE);
 }
 
+/// What was wrong, and what to send instead.
+#[tokio::test]
+async fn a_rejected_request_says_what_to_send_instead() {
+    let gateway = Gateway::start().await;
+    let long = format!("text/{}", "x".repeat(200));
+    let query = r#"{"query":"{ __typename }"}"#;
+    for (content_type, body, message) in [
+        (Some("text/plain"), query, "Unsupported Content-Type `text/plain`: send `application/json`."),
+        (Some(long.as_str()), query, "Unsupported Content-Type: send `application/json`."),
+        (None, query, "Content-Type is missing: send `application/json`."),
+        (Some("application/json"), "[]", "Request batching is not supported: send one JSON object."),
+        (Some("application/json"), "1", "The body must be a JSON object with the member \"query\"."),
+    ] {
+        let mut request = gateway.post().body(body.to_owned());
+        if let Some(content_type) = content_type {
+            request = request.header("content-type", content_type);
+        }
+        let reply = Reply::read(request.send().await.unwrap()).await;
+        assert_eq!((reply.error()["message"].as_str(), reply.code()), (Some(message), "BAD_REQUEST"));
+    }
+    let with_mark =
+        gateway.post().header("content-type", "application/json").body(format!("\u{feff}{query}"));
+    assert_eq!(Reply::read(with_mark.send().await.unwrap()).await.data()["__typename"], "Query");
+}
+
 #[tokio::test]
 async fn any_number_of_unknown_parameters_is_ignored() {
     let gateway = Gateway::start().await;

@@ -1,5 +1,5 @@
-//! What callers are told of a call to Graph that failed: the contract's tables of codes and outcomes. Inner messages
-//! stay inside; a failure is logged here, once.
+//! Errors of failed calls to Graph: their code, message, outcome and whether to retry. Causes are not returned to callers; a
+//! failure is logged here, once.
 
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ fn repeatable(error: graph::Error) -> FieldError {
         graph::Error::OverBudget { retry_after } => over_budget(retry_after),
         graph::Error::NotRecorded(_) => not_recorded(),
         graph::Error::Transport(_) => {
-            let message = "Microsoft Graph's answer was lost or cut short.";
+            let message = "Microsoft Graph's response was lost or incomplete. Try again.";
             FieldError::new(ErrorCode::UpstreamError, message).retryable()
         }
         graph::Error::Timeout | graph::Error::DeadlinePassed => timeout(),
@@ -63,7 +63,7 @@ fn repeatable(error: graph::Error) -> FieldError {
 /// What fails a request that may do something else when it is sent again: a create, or an action.
 fn not_repeatable(error: graph::Error, outcome: Outcome) -> FieldError {
     let lost = || {
-        let message = "The request was sent to Microsoft Graph and its answer was lost: it may have happened. Look \
+        let message = "The write was sent to Microsoft Graph, and its response was lost: it may have happened. Check \
                        before you send it again.";
         FieldError::new(ErrorCode::OutcomeUnknown, message)
     };
@@ -111,20 +111,18 @@ fn refusal(api: &ApiError) -> Option<FieldError> {
         ));
     }
     let (code, sentence) = match api.status {
-        StatusCode::UNAUTHORIZED => {
-            (Code::Unauthenticated, "Microsoft Graph does not accept the access token")
-        }
-        StatusCode::FORBIDDEN => (Code::Forbidden, "Microsoft Graph does not allow this to the caller"),
+        StatusCode::UNAUTHORIZED => (Code::Unauthenticated, "Microsoft Graph rejected the access token"),
+        StatusCode::FORBIDDEN => (Code::Forbidden, "Microsoft Graph does not allow the caller to do this"),
         StatusCode::NOT_FOUND | StatusCode::GONE => (Code::NotFound, "Microsoft Graph has no such object"),
         StatusCode::CONFLICT | StatusCode::PRECONDITION_FAILED => {
-            (Code::Conflict, "Microsoft Graph found a conflict with the object as it stands")
+            (Code::Conflict, "The object has changed, or exists already")
         }
         StatusCode::TOO_MANY_REQUESTS => {
-            let wait = "Microsoft Graph throttles the caller: send the request again after a while";
+            let wait = "Microsoft Graph throttles the caller; try again later";
             return Some(FieldError::new(Code::Throttled, format!("{wait}{}", quoted(api))).retryable());
         }
         StatusCode::REQUEST_TIMEOUT => return None,
-        status if status.is_client_error() => (Code::BadUserInput, "Microsoft Graph refused the request"),
+        status if status.is_client_error() => (Code::BadUserInput, "Microsoft Graph rejected the request"),
         _ => return None,
     };
     Some(FieldError::new(code, format!("{sentence}{}", quoted(api))))
@@ -136,50 +134,48 @@ fn quoted(api: &ApiError) -> String {
 }
 
 fn unavailable() -> FieldError {
-    let message =
-        "Microsoft Graph cannot be reached or is not available: send the request again after a while.";
+    let message = "Microsoft Graph is unavailable. Try again later.";
     FieldError::new(ErrorCode::UpstreamUnavailable, message).retryable()
 }
 
 fn throttled(wait: Duration) -> FieldError {
-    let message =
-        "Microsoft Graph throttles the caller, and the wait is not over: send the request again after it.";
+    let message = "Microsoft Graph throttles the caller, and its wait is not over. Try again after `retryAfter` seconds.";
     FieldError::new(ErrorCode::Throttled, message).retryable().with_retry_after(wait)
 }
 
 fn over_budget(wait: Duration) -> FieldError {
-    let message = "The gateway limits how much the events of live updates read, and the limit is reached. Query the object by \
-                   its id.";
+    let message = "The events of subscriptions have used up their reads. Query the object by its id, or wait \
+                   `retryAfter` seconds for later events.";
     FieldError::new(ErrorCode::Throttled, message).retryable().with_retry_after(wait)
 }
 
 fn not_started(wait: Duration) -> FieldError {
-    let message = "The request's time was over, or the gateway was stopping, before this was sent to Microsoft Graph: send it \
-                   again after the wait.";
+    let message = "The request timed out, or the gateway stopped, before this was sent to Microsoft Graph. Repeat the call \
+                   after `retryAfter` seconds.";
     FieldError::new(ErrorCode::Throttled, message).retryable().with_retry_after(wait)
 }
 
 fn not_recorded() -> FieldError {
-    let message =
-        "The gateway cannot note the write, so that it was not sent: send the request again after a while.";
+    let message = "The store of idempotency keys is unavailable, so the write was not sent. Try again later.";
     FieldError::new(ErrorCode::StateUnavailable, message).retryable()
 }
 
 fn read_too_much(max: usize) -> FieldError {
     let message = format!(
-        "A request may read {max} bytes from Microsoft Graph, and this one has. Select fewer fields or ask for smaller \
+        "The request has read {max} bytes from Microsoft Graph, which is the limit. Select fewer fields, or smaller \
          pages."
     );
     FieldError::new(ErrorCode::QueryTooLarge, message)
 }
 
 fn memory_exhausted() -> FieldError {
-    let message = "The gateway's memory has no room for Microsoft Graph's answer at present.";
+    let message = "The gateway has no memory for Microsoft Graph's response at present. Try again.";
     FieldError::new(ErrorCode::Overloaded, message).retryable_after(Duration::from_secs(1))
 }
 
 fn timeout() -> FieldError {
-    FieldError::new(ErrorCode::UpstreamTimeout, "Microsoft Graph did not answer in time.").retryable()
+    FieldError::new(ErrorCode::UpstreamTimeout, "Microsoft Graph did not respond in time. Try again.")
+        .retryable()
 }
 
 fn failed(status: StatusCode) -> FieldError {
@@ -190,7 +186,7 @@ fn failed(status: StatusCode) -> FieldError {
 }
 
 fn unexpected_response() -> FieldError {
-    FieldError::new(ErrorCode::UpstreamError, "Microsoft Graph's answer could not be read.")
+    FieldError::new(ErrorCode::UpstreamError, "Microsoft Graph's response could not be read.")
 }
 
 /// The one place where a failed call to Graph is logged. Refusals are the caller's business, and kept to debug.
@@ -202,7 +198,7 @@ fn log(error: &graph::Error, outcome: Option<Outcome>) {
             graph.code = api.code,
             graph.request_id = api.request_id,
             outcome,
-            "Graph refused the request"
+            "Graph rejected the request"
         ),
         graph::Error::Api(api) => warn!(
             graph.status = api.status.as_u16(),
@@ -221,7 +217,7 @@ fn log(error: &graph::Error, outcome: Option<Outcome>) {
                 .map(ToString::to_string)
                 .collect::<Vec<_>>()
                 .join(": ");
-            warn!(%error, cause, outcome, "no usable answer from Graph");
+            warn!(%error, cause, outcome, "Graph returned no usable response");
         }
     }
 }

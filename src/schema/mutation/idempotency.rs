@@ -126,13 +126,13 @@ pub(super) async fn create<N: NewEntity>(
             }
             Lookup::Conflict => {
                 let message =
-                    "The idempotency key came with other input before: use a new key for a new request.";
+                    "The idempotency key was used with other input. Use a new key for a new request.";
                 return Err(not_sent(FieldError::new(ErrorCode::IdempotencyKeyReused, message)));
             }
             Lookup::InProgress(record) => match timeout_at(deadline, record.changed()).await {
                 Ok(changed) => changed.map_err(|error| state_error(&error))?,
                 Err(_elapsed) => {
-                    return Err(unknown("The first call with this idempotency key is still under way"));
+                    return Err(unknown("The first call with this idempotency key is still in progress"));
                 }
             },
         }
@@ -213,7 +213,7 @@ async fn replay<N: NewEntity>(
     Err(match item {
         ItemState::Applied => FieldError::created_without_key().with_outcome(Outcome::Applied),
         _ => unknown(
-            "An earlier call with this idempotency key was sent to Microsoft Graph and its answer was lost",
+            "An earlier call with this idempotency key was sent to Microsoft Graph, and its response was lost",
         ),
     })
 }
@@ -228,7 +228,7 @@ fn repeatable(error: FieldError) -> FieldError {
     if error.code() != ErrorCode::OutcomeUnknown {
         return error;
     }
-    let what = "The request was sent to Microsoft Graph and its answer was lost";
+    let what = "The request was sent to Microsoft Graph, and its response was lost";
     error.with_message(may_be_repeated(what)).retryable()
 }
 

@@ -57,7 +57,7 @@ impl RequestBody {
         }
         // A slow upload would otherwise hold its connection, and delay a shutdown, without any limit.
         tokio::time::timeout_at(self.deadline, self.collect()).await.unwrap_or_else(|_elapsed| {
-            let message = "The request's body did not come in time.";
+            let message = "The request body did not arrive in time.";
             Err(RequestRejection::http(StatusCode::REQUEST_TIMEOUT, message))
         })
     }
@@ -69,7 +69,7 @@ impl RequestBody {
         let mut length = 0;
         while let Some(frame) = self.body.frame().await {
             let frame = frame.map_err(|_| {
-                RequestRejection::http(StatusCode::BAD_REQUEST, "The request's body was cut short.")
+                RequestRejection::http(StatusCode::BAD_REQUEST, "The request body is incomplete.")
             })?;
             let Ok(data) = frame.into_data() else { continue };
             let before = length;
@@ -98,7 +98,7 @@ impl RequestBody {
     }
 
     fn too_large(&self) -> RequestRejection {
-        let message = format!("The request's body is larger than {} bytes.", self.max_bytes);
+        let message = format!("The request body is larger than {} bytes.", self.max_bytes);
         RequestRejection::too_large(StatusCode::PAYLOAD_TOO_LARGE, message)
     }
 

@@ -22,10 +22,7 @@ pub(super) async fn read(
     match parts.method {
         Method::GET => read_get(parts, nesting),
         Method::POST => read_post(&parts.headers, body, nesting).await,
-        _ => Err(RequestRejection::method(
-            "GET, POST",
-            "GraphQL requests are sent by POST, and queries also by GET.",
-        )),
+        _ => Err(RequestRejection::method("GET, POST", "Send GraphQL requests by POST, or queries by GET.")),
     }
 }
 
@@ -35,21 +32,28 @@ async fn read_post(
     nesting: usize,
 ) -> Result<GraphqlRequest, RequestRejection> {
     if !media_type::is_json(headers) {
-        let message = "A request is sent with Content-Type: application/json, in UTF-8.";
-        return Err(RequestRejection::http(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
+        return Err(RequestRejection::http(StatusCode::UNSUPPORTED_MEDIA_TYPE, unsupported_type(headers)));
     }
     let is_coded = |coding: &HeaderValue| !coding.as_bytes().eq_ignore_ascii_case(b"identity");
     if headers.get_all(CONTENT_ENCODING).iter().any(is_coded) {
-        return Err(RequestRejection::content_coding("A request is sent without Content-Encoding."));
+        return Err(RequestRejection::content_coding(
+            "Content-Encoding is not supported: send the body without one.",
+        ));
     }
     parse(&body.read().await?, nesting)
 }
 
 /// Parses the body of a POST request.
 pub(super) fn parse(body: &[u8], nesting: usize) -> Result<GraphqlRequest, RequestRejection> {
+    // RFC 8259, section 8.1, allows parsers to ignore a byte order mark.
+    let body = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body);
     // A derived struct would also be read from an array.
-    if body.trim_ascii_start().first() != Some(&b'{') {
-        return Err(bad_request("The body must be a JSON object with the member \"query\"."));
+    match body.trim_ascii_start().first() {
+        Some(b'{') => {}
+        Some(b'[') => {
+            return Err(bad_request("Request batching is not supported: send one JSON object."));
+        }
+        _ => return Err(bad_request("The body must be a JSON object with the member \"query\".")),
     }
     // The JSON parser would not check it in unknown members.
     let body = std::str::from_utf8(body).map_err(|_| bad_request("The body is not UTF-8."))?;
@@ -57,6 +61,22 @@ pub(super) fn parse(body: &[u8], nesting: usize) -> Result<GraphqlRequest, Reque
     let parameters: Parameters = read_json("the body", body, nesting.saturating_add(2))?;
     parameters.into_request(false)
 }
+
+/// Names the content type that came, and the one to send.
+fn unsupported_type(headers: &HeaderMap) -> String {
+    let mut types = headers.get_all(CONTENT_TYPE).iter();
+    match (types.next().map(HeaderValue::to_str), types.next()) {
+        (None, _) => "Content-Type is missing: send `application/json`.".to_owned(),
+        // Longer ones are no media type, and are not sent back.
+        (Some(Ok(found)), None) if found.len() <= MAX_QUOTED_TYPE => {
+            format!("Unsupported Content-Type `{found}`: send `application/json`.")
+        }
+        _ => "Unsupported Content-Type: send `application/json`.".to_owned(),
+    }
+}
+
+/// Maximum length of a content type that a message repeats, in bytes.
+const MAX_QUOTED_TYPE: usize = 100;
 
 /// Parses JSON after checking that it nests no deeper than `max_depth`.
 fn read_json<T: DeserializeOwned>(what: &str, text: &str, max_depth: usize) -> Result<T, RequestRejection> {
@@ -81,7 +101,7 @@ const PARAMETER_NAMES: [&str; 6] =
 /// request has no meaning; a `Content-Type` other than JSON is rejected.
 fn read_get(parts: &Parts, nesting: usize) -> Result<GraphqlRequest, RequestRejection> {
     if parts.headers.contains_key(CONTENT_TYPE) && !media_type::is_json(&parts.headers) {
-        let message = "A request by GET has no body, and no Content-Type but application/json.";
+        let message = "A GET request has no body: leave Content-Type out, or send `application/json`.";
         return Err(RequestRejection::http(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
     }
     let mut parameters = Parameters::default();

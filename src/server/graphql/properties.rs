@@ -15,10 +15,12 @@ const NESTING: usize = 64;
 const MAX_DEPTH: usize = NESTING + 2;
 
 /// Takes the body of a request by POST.
-pub fn request_body(data: &[u8]) {
+pub fn request_body(body: &[u8]) {
+    // A byte order mark is ignored.
+    let data = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body);
     let whole: Option<Value> = serde_json::from_slice(data).ok();
     let is_too_deep = serde_json::from_slice(data).is_ok_and(|Depth(depth)| depth > MAX_DEPTH);
-    match parse(data, NESTING) {
+    match parse(body, NESTING) {
         Ok(request) => {
             assert!(
                 std::str::from_utf8(data).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok())

@@ -107,7 +107,7 @@ impl RequestRejection {
                 };
                 let message = match reason {
                     Overloaded::Full | Overloaded::WaitedTooLong | Overloaded::Memory => {
-                        "The gateway is full, and did nothing: send the request again after a while."
+                        "The gateway is full, and did nothing. Try again after `retryAfter` seconds."
                     }
                     Overloaded::CallerShare => {
                         "This caller has its share of what the gateway takes at a time, and this request did nothing: \
@@ -133,7 +133,7 @@ impl From<PrepareError> for RequestRejection {
     fn from(error: PrepareError) -> Self {
         match error {
             PrepareError::Request(errors) => Self::Graphql(errors),
-            PrepareError::WriteByGet => Self::method("POST", "A mutation is sent by POST."),
+            PrepareError::WriteByGet => Self::method("POST", "Send mutations by POST."),
         }
     }
 }

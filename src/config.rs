@@ -48,6 +48,7 @@ impl Cli {
     /// unknown, are errors that name the right one.
     pub fn read(arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Result<Self, UsageError> {
         let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
+        variables::check_encoding(std::env::vars_os()).map_err(UsageError::Setting)?;
         let definition = Self::definition();
         let matches = definition.clone().try_get_matches_from(&arguments);
         let matches = matches.map_err(|error| UsageError::new(&definition, &arguments, error))?;
@@ -66,7 +67,9 @@ impl Cli {
         let command = Self::command();
         #[cfg(feature = "sandbox")]
         let command = command.mut_subcommand("sandbox", |sandbox| sandbox.mut_args(with_own_prefix));
-        variables::ignore_empty(command)
+        let command = variables::ignore_empty(command);
+        // A negative number is a wrong value, not a flag.
+        command.mut_subcommands(|command| command.mut_args(|arg| arg.allow_negative_numbers(true)))
     }
 }
 
@@ -195,7 +198,7 @@ pub struct DemoConfig {
 /// What to check.
 #[derive(Debug, Clone, Args)]
 pub struct HealthcheckConfig {
-    /// Address of the admin listener, or a URL to request instead of its `/readyz`.
+    /// Address of the admin listener, whose `/readyz` is requested, or a URL with another path.
     #[arg(
         long,
         env = "INTUNE_GRAPHQL_HEALTHCHECK_URL",

@@ -86,6 +86,10 @@ impl Settings {
             load.max_buffered_bytes >= request.max_request_body,
             "--max-buffered-bytes: must be no less than --max-request-body"
         );
+        anyhow::ensure!(
+            config.graph.graph_attempt_timeout > config.graph.graph_connect_timeout,
+            "--graph-attempt-timeout: must exceed --graph-connect-timeout"
+        );
         let graph = graph(&config.graph, load.max_buffered_bytes)?;
         let server = server::Settings {
             request_timeout: request.request_timeout,
@@ -108,6 +112,7 @@ impl Settings {
             drain_delay: config.shutdown.drain_delay,
             drain_timeout: config.shutdown.drain_timeout,
             cors_origins: config.front_end.cors_origins.clone(),
+            allow_loopback_origins: false,
             graphiql: config.front_end.graphiql.then(|| GraphiqlSettings::serve(&graph.root)),
         };
         let api = ApiSettings {

@@ -6,6 +6,7 @@ mod compression;
 mod concurrency_limiter;
 mod connection;
 mod content_coding;
+mod cors;
 mod graphiql;
 mod graphql;
 mod guarded_body;

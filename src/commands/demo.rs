@@ -36,6 +36,7 @@ pub(super) async fn run(config: DemoConfig) -> anyhow::Result<()> {
         configuration.to_string(),
         schema::configuration_id(&configuration),
     ));
+    settings.server.allow_loopback_origins = true;
     let gateway = Gateway::new(settings)?;
     let url = format!("http://{}", listeners.public.local_addr()?);
 

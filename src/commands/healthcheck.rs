@@ -1,19 +1,25 @@
-//! `healthcheck`: asks a running gateway or sandbox whether it is ready, for images that hold no other HTTP client.
+//! `healthcheck`: asks a running gateway whether it is ready, for images that hold no other HTTP client.
 
 use anyhow::{Context as _, bail};
+use reqwest::redirect::Policy;
+use url::Url;
 
 use crate::config::HealthcheckConfig;
 
-/// Succeeds when the answer is 200.
+/// Succeeds if the response is 200. An address, or a URL without a path, means the admin listener's `/readyz`.
 pub(super) async fn run(config: &HealthcheckConfig) -> anyhow::Result<()> {
-    let url =
-        if config.url.contains("://") { config.url.clone() } else { format!("http://{}/readyz", config.url) };
+    let url = if config.url.contains("://") { config.url.clone() } else { format!("http://{}", config.url) };
+    let mut url = Url::parse(&url).with_context(|| format!("--url: {url} is not a URL"))?;
+    if url.path() == "/" {
+        url.set_path("/readyz");
+    }
     crate::graph::install_tls_provider();
-    // Whoever is asked is on this machine or in this network, which no proxy is part of.
-    let client = reqwest::Client::builder().no_proxy().timeout(config.timeout).build()?;
-    let response = client.get(&url).send().await.with_context(|| format!("no answer from {url}"))?;
+    // The gateway is on this machine or in this network, without a proxy in between. A redirect is not readiness.
+    let client =
+        reqwest::Client::builder().no_proxy().redirect(Policy::none()).timeout(config.timeout).build()?;
+    let response = client.get(url.clone()).send().await.with_context(|| format!("no response from {url}"))?;
     if !response.status().is_success() {
-        bail!("{url} answered {}", response.status());
+        bail!("{url} returned {}", response.status());
     }
     Ok(())
 }

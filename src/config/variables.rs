@@ -1,5 +1,7 @@
 //! Checks of the environment variables.
 
+use std::ffi::OsString;
+
 use super::renamed;
 
 const PREFIX: &str = "INTUNE_GRAPHQL_";
@@ -15,6 +17,21 @@ pub(super) fn ignore_empty(command: clap::Command) -> clap::Command {
     let names: Vec<String> = command.get_subcommands().map(|command| command.get_name().to_owned()).collect();
     let command = command.mut_args(set);
     names.into_iter().fold(command, |command, name| command.mut_subcommand(name, |inner| inner.mut_args(set)))
+}
+
+/// Fails if the value of a setting is not UTF-8.
+///
+/// # Errors
+///
+/// A sentence that names the variable.
+pub(super) fn check_encoding(variables: impl Iterator<Item = (OsString, OsString)>) -> Result<(), String> {
+    for (name, value) in variables {
+        let name = name.to_string_lossy();
+        if name.starts_with(PREFIX) && value.to_str().is_none() {
+            return Err(format!("{name} is not UTF-8"));
+        }
+    }
+    Ok(())
 }
 
 /// Fails if a name starts with `INTUNE_GRAPHQL_` and is no setting of any command. Kubernetes adds variables for each

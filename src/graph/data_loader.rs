@@ -32,6 +32,11 @@ const YIELDS: usize = 2;
 /// is cancelled there, the other callers find no result and try again.
 const MAX_LOOKUPS: usize = 3;
 
+/// Maximum size of a page, in bytes, that is stored until the request ends. Resolvers of one list do not all ask before its
+/// first response arrives (tokio suspends a task that has polled a lot), and must get the same page. Larger pages are seldom
+/// read twice, and take memory.
+const MAX_CACHED_PAGE: usize = 64 * 1024;
+
 /// Loads what the resolvers of one request read. Dropping it cancels the reads in flight.
 pub(super) struct DataLoader {
     transport: Arc<Transport>,
@@ -110,8 +115,12 @@ impl DataLoader {
             Ok(Err(_dropped)) => Err(CANCELLED),
             Err(_elapsed) => Err(Error::Timeout),
         };
-        // A page is needed once, and takes memory. A read that was not allowed may be later.
-        if !key.resource.is_object() || matches!(result, Err(Error::OverBudget { .. })) {
+        let is_kept = match &result {
+            Ok(response) => key.resource.is_object() || response.body().len() <= MAX_CACHED_PAGE,
+            // A read that was not allowed may be later.
+            Err(error) => !matches!(error, Error::OverBudget { .. }),
+        };
+        if !is_kept {
             self.loader.clear(key).await;
         }
         result

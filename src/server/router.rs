@@ -1,7 +1,6 @@
 //! The routes, and the checks and headers of all of them.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::extract::Request;
 use axum::middleware::Next;
@@ -9,18 +8,14 @@ use axum::response::Response;
 use axum::routing::any;
 use axum::{Router, middleware};
 use http::header::{
-    CONNECTION, CONTENT_SECURITY_POLICY, HOST, REFERRER_POLICY, RETRY_AFTER, TRANSFER_ENCODING,
-    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    CONNECTION, CONTENT_SECURITY_POLICY, HOST, REFERRER_POLICY, TRANSFER_ENCODING, X_CONTENT_TYPE_OPTIONS,
+    X_FRAME_OPTIONS,
 };
 use http::uri::Authority;
-use http::{HeaderName, HeaderValue, Method, StatusCode, Version};
-use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
+use http::{HeaderName, HeaderValue, StatusCode, Version};
 
 use super::app::App;
-use super::{compression, graphiql, graphql};
-
-/// How long a browser may cache the response to a preflight request; Chromium's maximum.
-const PREFLIGHT_MAX_AGE: Duration = Duration::from_secs(2 * 60 * 60);
+use super::{compression, cors, graphiql, graphql};
 
 /// Headers of every response, unless the handler sets its own. Responses are neither documents nor frames. Only hyper's own
 /// responses to invalid heads (400 and 431) do not have them.
@@ -38,26 +33,15 @@ pub(super) fn public(app: &Arc<App>) -> Router {
         router = router.merge(graphiql::router(page));
     }
     let mut router = router.with_state(Arc::clone(app));
-    if !app.settings.cors_origins.is_empty() {
-        router = router.layer(cors(app.settings.cors_origins.clone()));
+    if !app.settings.cors_origins.is_empty() || app.settings.allow_loopback_origins {
+        router = router.layer(cors::layer(app));
     }
-    with_checks(router)
+    with_checks(router.layer(middleware::from_fn_with_state(Arc::clone(app), cors::check_preflight)))
 }
 
 /// Adds the checks and headers that all routes of a listener share.
 pub(super) fn with_checks(router: Router) -> Router {
     router.layer(middleware::from_fn(check_head)).layer(middleware::map_response(add_security_headers))
-}
-
-/// Allows pages of these origins to send requests with a token, and to read `Retry-After`. Cookies are not used.
-fn cors(origins: Vec<HeaderValue>) -> CorsLayer {
-    CorsLayer::new()
-        .allow_origin(AllowOrigin::list(origins))
-        .allow_methods([Method::GET, Method::POST])
-        // Clients send tracing headers of their own, which the gateway ignores. The origin decides who may send requests.
-        .allow_headers(AllowHeaders::mirror_request())
-        .expose_headers([RETRY_AFTER])
-        .max_age(PREFLIGHT_MAX_AGE)
 }
 
 /// Rejects requests that a proxy may parse differently: without exactly one `Host` (RFC 9112, section 3.2), or with another
@@ -66,14 +50,15 @@ async fn check_head(request: Request, next: Next) -> Response {
     let mut codings = request.headers().get_all(TRANSFER_ENCODING).iter();
     let is_chunked = codings.next().is_none_or(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked"));
     if !is_chunked || codings.next().is_some() {
-        let message = "A request's body is sent in no transfer coding but chunked.";
+        let message = "The only supported transfer coding is `chunked`.";
         let mut response = graphql::reject(StatusCode::NOT_IMPLEMENTED, message);
         // The end of the body, and thus the start of the next request, is unknown.
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         return response;
     }
     if !has_one_host(&request) {
-        let message = "A request by HTTP/1.1 has one Host header, with a host and perhaps a port.";
+        let message =
+            "An HTTP/1.1 request needs exactly one `Host` header, with a host and an optional port.";
         return graphql::reject(StatusCode::BAD_REQUEST, message);
     }
     next.run(request).await

@@ -32,6 +32,8 @@ pub struct Settings {
     pub drain_timeout: Duration,
     /// Origins whose pages may send requests from a browser.
     pub cors_origins: Vec<HeaderValue>,
+    /// Whether pages of loopback origins may as well, as of front ends in development.
+    pub allow_loopback_origins: bool,
     /// Settings of the GraphiQL page; `None` if it is not served.
     pub graphiql: Option<GraphiqlSettings>,
 }

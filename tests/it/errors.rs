@@ -103,10 +103,10 @@ pub(crate) const CASES: &[Case] = &[
         "Taken",
     ),
     case("412", "CONFLICT", "REJECTED", false, nothing, "conflict"),
-    case("413;body=empty", "BAD_USER_INPUT", "REJECTED", false, || graph(413, Value::Null), "refused"),
-    case("415", "BAD_USER_INPUT", "REJECTED", false, nothing, "refused"),
+    case("413;body=empty", "BAD_USER_INPUT", "REJECTED", false, || graph(413, Value::Null), "rejected"),
+    case("415", "BAD_USER_INPUT", "REJECTED", false, nothing, "rejected"),
     case("422;message=No", "BAD_USER_INPUT", "REJECTED", false, nothing, "No"),
-    case("418;body=text", "BAD_USER_INPUT", "REJECTED", false, || graph(418, Value::Null), "refused"),
+    case("418;body=text", "BAD_USER_INPUT", "REJECTED", false, || graph(418, Value::Null), "rejected"),
     // No such operation.
     case(
         "missing-route",
@@ -158,7 +158,7 @@ pub(crate) const CASES: &[Case] = &[
         "REJECTED",
         true,
         || json!({"retryAfter": 3}),
-        "not available",
+        "unavailable",
     ),
     case("503", "OUTCOME_UNKNOWN", "UNKNOWN", false, || json!({"retryAfter": null}), "may have happened"),
     case(
@@ -198,10 +198,10 @@ pub(crate) const CASES: &[Case] = &[
     case("507", "OUTCOME_UNKNOWN", "UNKNOWN", false, nothing, "may have happened"),
     case("408", "OUTCOME_UNKNOWN", "UNKNOWN", false, nothing, "may have happened"),
     // Bodies that are no envelope, whatever the status.
-    case("400;body=empty", "BAD_USER_INPUT", "REJECTED", false, || graph(400, Value::Null), "refused"),
-    case("400;body=truncated", "BAD_USER_INPUT", "REJECTED", false, || graph(400, Value::Null), "refused"),
-    case("400;body=text", "BAD_USER_INPUT", "REJECTED", false, || graph(400, Value::Null), "refused"),
-    case("400;body=html", "BAD_USER_INPUT", "REJECTED", false, || graph(400, Value::Null), "refused"),
+    case("400;body=empty", "BAD_USER_INPUT", "REJECTED", false, || graph(400, Value::Null), "rejected"),
+    case("400;body=truncated", "BAD_USER_INPUT", "REJECTED", false, || graph(400, Value::Null), "rejected"),
+    case("400;body=text", "BAD_USER_INPUT", "REJECTED", false, || graph(400, Value::Null), "rejected"),
+    case("400;body=html", "BAD_USER_INPUT", "REJECTED", false, || graph(400, Value::Null), "rejected"),
     // Redirects are not followed.
     case(
         "302;location=http://127.0.0.1:1/beta",
@@ -240,7 +240,7 @@ pub(crate) const CASES: &[Case] = &[
         "APPLIED",
         false,
         || graph(201, Value::Null),
-        "do not send the create again",
+        "Do not send the create again",
     ),
     case(
         "empty-body",
@@ -248,17 +248,17 @@ pub(crate) const CASES: &[Case] = &[
         "APPLIED",
         false,
         || graph(201, Value::Null),
-        "do not send the create again",
+        "Do not send the create again",
     ),
-    case("not-json", "UPSTREAM_ERROR", "APPLIED", false, nothing, "do not send the create again"),
-    case("truncated", "UPSTREAM_ERROR", "APPLIED", false, nothing, "do not send the create again"),
+    case("not-json", "UPSTREAM_ERROR", "APPLIED", false, nothing, "Do not send the create again"),
+    case("truncated", "UPSTREAM_ERROR", "APPLIED", false, nothing, "Do not send the create again"),
     case(
         "created-204;header=none",
         "UPSTREAM_ERROR",
         "APPLIED",
         false,
         || graph(204, Value::Null),
-        "do not send the create again",
+        "Do not send the create again",
     ),
     case(
         "created-204;header=location;location=https://evil.example/beta/deviceAppManagement/x",
@@ -266,7 +266,7 @@ pub(crate) const CASES: &[Case] = &[
         "APPLIED",
         false,
         nothing,
-        "do not send the create again",
+        "Do not send the create again",
     ),
     case(
         "canned;status=200;text=<html>sign in</html>",

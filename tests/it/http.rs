@@ -76,9 +76,9 @@ async fn an_invalid_graphql_request_is_400_with_a_reason() {
     let gateway = Gateway::start().await;
     for (body, why) in [
         ("", "JSON object"),
-        ("[]", "JSON object"),
-        (r#"["{ __typename }"]"#, "JSON object"),
-        (r#"[{"query": "{ __typename }"}]"#, "JSON object"),
+        ("[]", "one JSON object"),
+        (r#"["{ __typename }"]"#, "one JSON object"),
+        (r#"[{"query": "{ __typename }"}]"#, "one JSON object"),
         ("{", "line 1"),
         ("{}", "\"query\" is missing"),
         (r#"{"query": null}"#, "\"query\" is missing"),
@@ -95,7 +95,8 @@ async fn an_invalid_graphql_request_is_400_with_a_reason() {
             "twice",
         ),
         (r#"{"documentId": "a", "doc_id": "b"}"#, "\"documentId\" and \"doc_id\""),
-        ("\u{feff}{}", "JSON object"),
+        ("\u{feff}{}", "\"query\" is missing"),
+        ("\u{feff}\u{feff}{}", "JSON object"),
     ] {
         let reply = send(&gateway, &[JSON], body).await;
         assert_eq!((reply.status, reply.code()), (StatusCode::BAD_REQUEST, "BAD_REQUEST"), "{body}");
@@ -276,6 +277,16 @@ async fn cross_origin_requests_need_an_allowed_origin() {
     };
     let answer = preflight(&closed, "https://app.example.org").await.unwrap();
     assert!(!answer.headers().keys().any(|name| name.as_str().starts_with("access-control")));
+    let rejected = Reply::read(answer).await;
+    assert_eq!(rejected.status, StatusCode::FORBIDDEN);
+    let message = "Pages of https://app.example.org may not call this gateway. Start it with --cors-origin \
+                   https://app.example.org.";
+    assert_eq!(rejected.error()["message"], message);
+    let rejected = Reply::read(preflight(&closed, "null").await.unwrap()).await;
+    assert_eq!(
+        rejected.error()["message"],
+        "Pages of this origin may not call this gateway: see --cors-origin."
+    );
 
     let origins = vec![http::HeaderValue::from_static("https://app.example.org")];
     let gateway = Gateway::builder().settings(|settings| settings.cors_origins = origins).start().await;
@@ -300,6 +311,20 @@ async fn cross_origin_requests_need_an_allowed_origin() {
         let allowed = answer.headers().get("access-control-allow-origin");
         assert_eq!(allowed.is_some_and(|allowed| allowed == origin), is_allowed, "{origin}");
         assert!(answer.headers()["vary"].to_str().unwrap().contains("origin"));
+    }
+}
+
+/// As the demo does, for front ends in development.
+#[tokio::test]
+async fn pages_of_loopback_origins_may_be_allowed() {
+    let gateway =
+        Gateway::builder().settings(|settings| settings.allow_loopback_origins = true).start().await;
+    for (origin, is_allowed) in [("http://localhost:5173", true), ("https://evil.example", false)] {
+        let request = gateway.request(Method::OPTIONS, "/graphql").header("origin", origin);
+        let answer = request.header("access-control-request-method", "POST").send().await.unwrap();
+        assert_eq!(answer.status().is_success(), is_allowed, "{origin}");
+        let allowed = answer.headers().get("access-control-allow-origin");
+        assert_eq!(allowed.is_some_and(|allowed| allowed == origin), is_allowed, "{origin}");
     }
 }
 

@@ -223,7 +223,14 @@ async fn nothing_is_sent_if_the_caller_disconnects_during_the_tls_handshake() {
             let (graph, handshakes) = slow_handshakes(protocol).await;
             let gateway = GatewayProcess::start(
                 &graph,
-                &["--request-timeout", "30s", "--graph-connect-timeout", "30s"],
+                &[
+                    "--request-timeout",
+                    "30s",
+                    "--graph-connect-timeout",
+                    "30s",
+                    "--graph-attempt-timeout",
+                    "31s",
+                ],
             );
             let caller = gateway.spawn(TOKEN, query, variables);
             graph.until("a connection", |seen| !seen.connections.is_empty()).await;
@@ -238,8 +245,10 @@ async fn nothing_is_sent_if_the_caller_disconnects_during_the_tls_handshake() {
 async fn nothing_is_sent_if_the_request_times_out_during_the_tls_handshake() {
     for protocol in [Protocol::TlsHttp1, Protocol::TlsHttp2] {
         let (graph, handshakes) = slow_handshakes(protocol).await;
-        let gateway =
-            GatewayProcess::start(&graph, &["--request-timeout", "1s", "--graph-connect-timeout", "30s"]);
+        let gateway = GatewayProcess::start(
+            &graph,
+            &["--request-timeout", "1s", "--graph-connect-timeout", "30s", "--graph-attempt-timeout", "31s"],
+        );
         let (single, bulk) = tokio::join!(
             gateway.graphql(TOKEN, MUTATION, named("late")),
             gateway.graphql(TOKEN, BULK, json!({ "input": bulk(30, None) })),
@@ -261,8 +270,10 @@ async fn a_create_that_waits_for_a_stream_is_not_sent_after_a_disconnect() {
         1 => ConnectionScript { max_streams: Some(1), ..ConnectionScript::default() },
         _ => ConnectionScript { handshake: others.clone(), ..ConnectionScript::default() },
     });
-    let gateway =
-        GatewayProcess::start(&graph, &["--request-timeout", "30s", "--graph-connect-timeout", "30s"]);
+    let gateway = GatewayProcess::start(
+        &graph,
+        &["--request-timeout", "30s", "--graph-connect-timeout", "30s", "--graph-attempt-timeout", "31s"],
+    );
     gateway.graphql(TOKEN, READ, json!({"id": "c"})).await.data();
     let answers = graph.hold_posts();
     let first = gateway.spawn(TOKEN, MUTATION, named("first"));

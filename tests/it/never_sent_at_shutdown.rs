@@ -36,7 +36,16 @@ async fn no_batch_starts_after_sigterm() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_create_that_waits_for_a_connection_ends_when_the_gateway_drains() {
     let (graph, handshakes) = slow_handshakes(Protocol::TlsHttp2).await;
-    let arguments = ["--request-timeout", "30s", "--graph-connect-timeout", "30s", "--drain-timeout", "30s"];
+    let arguments = [
+        "--request-timeout",
+        "30s",
+        "--graph-connect-timeout",
+        "30s",
+        "--graph-attempt-timeout",
+        "31s",
+        "--drain-timeout",
+        "30s",
+    ];
     let gateway = GatewayProcess::start(&graph, &[&arguments[..], &["--drain-delay", "0s"]].concat());
     let replies = [MUTATION, DELETE].map(|query| gateway.spawn(TOKEN, query, named("late")));
     graph.until("a connection", |seen| !seen.connections.is_empty()).await;
@@ -69,7 +78,16 @@ async fn a_write_that_exceeds_the_drain_timeout_has_an_unknown_outcome() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_that_waits_for_a_connection_at_sigterm_is_not_sent() {
     let (graph, handshakes) = slow_handshakes(Protocol::TlsHttp2).await;
-    let arguments = ["--request-timeout", "30s", "--graph-connect-timeout", "30s", "--drain-timeout", "30s"];
+    let arguments = [
+        "--request-timeout",
+        "30s",
+        "--graph-connect-timeout",
+        "30s",
+        "--graph-attempt-timeout",
+        "31s",
+        "--drain-timeout",
+        "30s",
+    ];
     let gateway = GatewayProcess::start(&graph, &arguments);
     let reply = gateway.spawn(TOKEN, BULK, json!({ "input": bulk(30, None) }));
     graph.until("a connection", |seen| !seen.connections.is_empty()).await;

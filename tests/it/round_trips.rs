@@ -284,3 +284,19 @@ fn distinct(gateway: &Gateway) -> Vec<GraphRequest> {
     assert_eq!(paths.len(), items.len(), "something was read twice");
     items
 }
+
+/// Tokio suspends a task that polls many resolvers, so that some of them ask after the first have their response.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_below_each_of_a_thousand_rows_is_read_once() {
+    let gateway = Gateway::start().await;
+    let query =
+        "query($id: ID!) { iosLobAppProvisioningConfiguration(id: $id) { deviceStatuses(first: 1000) {
+        nodes { configuration { deviceStatuses(first: 1) { totalCount } } } } } }";
+    for _ in 0..8 {
+        gateway.clear_requests();
+        let reply = gateway.graphql(query, json!({"id": DEMO_CONFIGURATION_ID})).await;
+        reply.data();
+        let lists = gateway.sent().iter().filter(|sent| sent.path.ends_with("/deviceStatuses")).count();
+        assert_eq!(lists, 2, "one for the rows, and one below them");
+    }
+}

@@ -115,7 +115,7 @@ fn refusal(api: &ApiError) -> Option<FieldError> {
         StatusCode::FORBIDDEN => (Code::Forbidden, "Microsoft Graph does not allow the caller to do this"),
         StatusCode::NOT_FOUND | StatusCode::GONE => (Code::NotFound, "Microsoft Graph has no such object"),
         StatusCode::CONFLICT | StatusCode::PRECONDITION_FAILED => {
-            (Code::Conflict, "The object has changed, or exists already")
+            (Code::Conflict, "Microsoft Graph found a conflict: the object has changed, or exists already")
         }
         StatusCode::TOO_MANY_REQUESTS => {
             let wait = "Microsoft Graph throttles the caller; try again later";

@@ -29,6 +29,7 @@ use super::rejection::RequestRejection;
 use crate::memory::BudgetExceeded;
 use crate::server::app::App;
 use crate::server::connection::ConnectionPermit;
+use crate::server::cors;
 use crate::server::media_type::AcceptedTypes;
 use crate::telemetry::metrics::{self, Overloaded};
 
@@ -97,5 +98,5 @@ fn is_allowed_origin(app: &App, headers: &HeaderMap) -> bool {
         (Some(origin), None) => origin,
         (Some(_), Some(_)) => return false,
     };
-    app.settings.cors_origins.contains(origin) || handshake::is_same_origin(headers)
+    cors::is_allowed(&app.settings, origin) || handshake::is_same_origin(headers)
 }

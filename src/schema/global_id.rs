@@ -234,7 +234,7 @@ mod tests {
             "ig~1.c._w",
             "ig~1.s.YQ.YQ.YQ",
             " ig~1.c.YQ",
-            // Nothing, less and more than a GUID, and a text that is none.
+            // Empty, shorter and longer than a GUID, and not a GUID.
             "ig~1.c.~",
             "ig~1.c.~YQ",
             "ig~1.c.~4qI2MTYx4qIxNqLiMTai",

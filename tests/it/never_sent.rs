@@ -310,7 +310,7 @@ async fn a_body_that_waits_for_flow_control_is_not_sent_after_a_disconnect() {
     assert_eq!(graph.seen().names(), [""; 0]);
 }
 
-/// Whoever is told that it was refused is not to find it created.
+/// A create that was reported as rejected must not exist.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_that_waits_for_flow_control_is_not_sent_after_an_early_response() {
     for window in [0, 100] {

@@ -50,6 +50,7 @@ pub(crate) const KNOWN: &[KnownDifference] = &[
             ("inputs", r#"mutation{add(tags:["a"]){id} add(tags:["a","b"]){id}}"#, ""),
             ("inputs", r#"{search(filter:{and:[]}){id} search(filter:{and:[{text:"a"}]}){id}}"#, ""),
             ("inputs", "{search(matrix:[[1]]){id} search(matrix:[[1,2]]){id}}", ""),
+            ("graph", r#"{nodes(ids:[]){id} nodes(ids:["a"]){id} nodes(ids:["b"]){id}}"#, ""),
         ],
     },
     KnownDifference {

@@ -22,7 +22,8 @@ fn parsed(case: &Case) -> ExecutableDocument {
     parsed.unwrap_or_else(|error| error.partial)
 }
 
-/// Both fields are the same but for the lengths of lists.
+/// Both fields are the same but for the lengths of lists; or each of them is to a third field, since apollo-compiler compares
+/// the fields of a response key with the first of them alone.
 pub(crate) fn lists_of_different_lengths(case: &Case, reason: &Reason) -> bool {
     if !reason.message.contains("differ in name or arguments") {
         return false;
@@ -34,9 +35,18 @@ pub(crate) fn lists_of_different_lengths(case: &Case, reason: &Reason) -> bool {
         fields.iter().find(|field| field.location().is_some_and(|span| span.offset() == *offset)).copied()
     };
     let (Some(first), Some(second)) = (at(0), at(1)) else { return false };
+    let is_same_up_to_lengths = |one: &Field, other: &Field| {
+        one.name == other.name
+            && one.arguments.len() == other.arguments.len()
+            && arguments_match(one, other, &is_prefix)
+    };
+    let is_compared_with = |field: &&Node<Field>| {
+        field.response_key() == first.response_key()
+            && is_same_up_to_lengths(field, first)
+            && is_same_up_to_lengths(field, second)
+    };
     first.name == second.name
-        && first.arguments.len() == second.arguments.len()
-        && arguments_match(first, second, &is_prefix)
+        && fields.iter().any(is_compared_with)
         && !arguments_match(first, second, &|first, second| first == second)
 }
 

@@ -143,8 +143,10 @@ pub(crate) const KNOWN: &[KnownDifference] = &[
         explains: by::description,
         examples: &[
             ("tiny", r#""described" query Q{a}"#, ""),
+            ("inputs", r#""\"described\"" query{scalars(string:"""\""" """)}"#, ""),
             ("tiny", r#"query Q{...F} "described" fragment F on Query{a}"#, ""),
             ("tiny", r#"query("described" $c:Int){b(c:$c){a}}"#, ""),
+            ("inputs", r#""described" query($s:String="a" $i:Int){scalars(string:$s int:$i)}"#, ""),
         ],
     },
     KnownDifference {
@@ -166,6 +168,14 @@ pub(crate) const KNOWN: &[KnownDifference] = &[
             ("tiny", "query($c:Int){b(c:$c){a}}", r#"{"c":1.0}"#),
             ("graph", "query($id:ID!){node(id:$id){id}}", r#"{"id":1e3}"#),
         ],
+    },
+    KnownDifference {
+        name: "a JSON integer of more than 63 bits for a `Float`",
+        accepts: Accepts::GraphqlPrepare,
+        right: Right::GraphqlPrepare,
+        section: "3.5.2 Float",
+        explains: by::large_integer_for_a_float,
+        examples: &[("inputs", "query($f:Float){scalars(float:$f)}", r#"{"f":18446744073709551615}"#)],
     },
     KnownDifference {
         name: "one number, written in two ways, in the arguments of merged fields",

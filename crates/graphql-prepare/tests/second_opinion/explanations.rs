@@ -161,8 +161,8 @@ pub(crate) fn description(case: &Case, reason: &Reason) -> bool {
     match apollo_compiler(&case) {
         Verdict::Valid => true,
         Verdict::Invalid(reasons) => {
-            let other: [fn(&Case, &Reason) -> bool; 3] =
-                [one_root_field, conflicting_arguments, integral_json_number];
+            let other: [fn(&Case, &Reason) -> bool; 4] =
+                [one_root_field, conflicting_arguments, integral_json_number, large_integer_for_a_float];
             reasons.iter().all(|reason| other.iter().any(|explains| explains(&case, reason)))
         }
         Verdict::TooLarge => false,
@@ -181,7 +181,9 @@ fn without_descriptions(document: &str) -> String {
             _ => {}
         }
         let next = |distance: usize| tokens.get(index + distance).copied().unwrap_or_default();
-        let before_variable = next(1).starts_with('$') && next(2) == ":";
+        // A string after `=` is the default of the variable before.
+        let is_default = index > 0 && tokens[index - 1] == "=";
+        let before_variable = next(1).starts_with('$') && next(2) == ":" && !is_default;
         if !(token.starts_with('"') && (open == 0 || before_variable)) {
             kept.push(*token);
         }
@@ -192,6 +194,15 @@ fn without_descriptions(document: &str) -> String {
 /// The root selections of a subscription are of one response key.
 pub(crate) fn one_root_field(_: &Case, reason: &Reason) -> bool {
     reason.message.contains("subscription") && reason.message.ends_with(" can only have one root field")
+}
+
+/// apollo-compiler reads integers of variables as 64-bit signed ones.
+pub(crate) fn large_integer_for_a_float(_: &Case, reason: &Reason) -> bool {
+    let number =
+        reason.message.split(": ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap_or_default();
+    reason.of_values
+        && reason.message.ends_with(" to type Float")
+        && number.parse::<i128>().is_ok_and(|number| i64::try_from(number).is_err())
 }
 
 /// A number in JSON that is integral, and written with a fraction or an exponent.

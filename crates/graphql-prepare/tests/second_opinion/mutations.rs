@@ -105,6 +105,23 @@ fn group_end(tokens: &[String], at: usize) -> usize {
     tokens.len()
 }
 
+/// The length of the string that a text begins with, up to its closing quotes or the end. An escape hides what follows it; in
+/// a block string, only the escaped quotes do.
+fn string_length(text: &str, quotes: &str, escape: &str) -> usize {
+    let mut at = quotes.len();
+    while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
+        at += match rest.strip_prefix(escape) {
+            Some(hidden) if quotes.len() == 1 => {
+                escape.len() + hidden.chars().next().map_or(0, char::len_utf8)
+            }
+            Some(_) => escape.len(),
+            None if rest.starts_with(quotes) => return at + quotes.len(),
+            None => rest.chars().next().map_or(0, char::len_utf8),
+        };
+    }
+    text.len()
+}
+
 /// The tokens of a document, roughly.
 pub(crate) fn tokens(document: &str) -> Vec<&str> {
     let mut tokens = Vec::new();
@@ -116,8 +133,8 @@ pub(crate) fn tokens(document: &str) -> Vec<&str> {
                 rest = &rest[1..];
                 continue;
             }
-            '"' if rest.starts_with("\"\"\"") => rest[3..].find("\"\"\"").map_or(rest.len(), |end| end + 6),
-            '"' => rest[1..].find('"').map_or(rest.len(), |end| end + 2),
+            '"' if rest.starts_with("\"\"\"") => string_length(rest, "\"\"\"", "\\\"\"\""),
+            '"' => string_length(rest, "\"", "\\"),
             '.' if rest.starts_with("...") => 3,
             // With the end of its line, without which it would go on.
             '#' => rest.find(['\n', '\r']).map_or(rest.len(), |end| end + 1),

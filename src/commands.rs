@@ -3,6 +3,7 @@
 #[cfg(feature = "sandbox")]
 mod demo;
 mod healthcheck;
+mod signals;
 
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -12,7 +13,8 @@ use anyhow::Context as _;
 use tokio::net::TcpListener;
 use tracing::{error, warn};
 
-use crate::config::{Command, GatewayConfig};
+use self::signals::Signals;
+use crate::config::{Cli, Command, EffectiveSetting, GatewayConfig};
 use crate::gateway::{Gateway, Listeners, Settings};
 use crate::{schema, server};
 
@@ -26,21 +28,35 @@ pub struct NotReady;
 /// # Errors
 ///
 /// Where a setting cannot be used or an address cannot be bound; [`NotReady`] where a health check fails.
-pub fn run(command: Command) -> anyhow::Result<ExitCode> {
-    if let Command::Schema = command {
-        print(&schema::sdl())?;
-        return Ok(ExitCode::SUCCESS);
+pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    match &cli.command {
+        Command::Schema => {
+            print(&schema::sdl())?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        Command::Config(config) => {
+            Settings::check(config)?;
+            print(&configuration_file(&cli.effective))?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        _ => {}
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
-        match command {
+        match cli.command {
             #[cfg(feature = "sandbox")]
             Command::Demo(config) => demo::run(config).await?,
             Command::Serve(config) => return serve(*config).await,
             #[cfg(feature = "sandbox")]
-            Command::Sandbox(options) => msgraph_sandbox::start(*options, stop_signal()?).await?,
+            Command::Sandbox(options) => {
+                let signals = Signals::new()?;
+                tokio::select! {
+                    ended = msgraph_sandbox::start(*options, signals.first()) => ended?,
+                    () = signals.second() => {}
+                }
+            }
             Command::Healthcheck(config) => healthcheck::run(&config).await.context(NotReady)?,
-            Command::Schema => {}
+            Command::Schema | Command::Config(_) => {}
         }
         Ok(ExitCode::SUCCESS)
     });
@@ -59,16 +75,26 @@ async fn serve(config: GatewayConfig) -> anyhow::Result<ExitCode> {
         public: bind(config.listen.listen, config.load.listen_backlog, "--listen")?,
         admin: bind(config.listen.admin_listen, config.load.listen_backlog, "--admin-listen")?,
     };
-    let stop = stop_signal()?;
+    let signals = Signals::new()?;
     print(&format!("listening on http://{}", listeners.public.local_addr()?))?;
     print(&format!("admin listening on http://{}", listeners.admin.local_addr()?))?;
-    match gateway.run(listeners, stop).await {
+    match gateway.run(listeners, signals.first(), signals.second()).await {
         0 => Ok(ExitCode::SUCCESS),
         writes => {
             error!(writes, "writes to Graph were cut off; whether they happened is not known");
             Ok(ExitCode::FAILURE)
         }
     }
+}
+
+/// The settings as a configuration file, in the groups of `--help`.
+fn configuration_file(settings: &[EffectiveSetting]) -> String {
+    let groups = settings.chunk_by(|left, right| left.group == right.group);
+    let sections = groups.map(|group| {
+        let lines = group.iter().map(|setting| format!("{setting}\n"));
+        format!("# {}\n\n{}", group[0].group, lines.collect::<String>())
+    });
+    sections.collect::<Vec<_>>().join("\n")
 }
 
 fn bind(address: SocketAddr, backlog: u32, setting: &str) -> anyhow::Result<TcpListener> {
@@ -80,33 +106,4 @@ fn print(text: &str) -> anyhow::Result<()> {
     let mut stdout = std::io::stdout().lock();
     writeln!(stdout, "{}", text.trim_end())?;
     Ok(stdout.flush()?)
-}
-
-/// Resolves at the first SIGTERM or SIGINT (Ctrl-C); the second ends the process at once. To be called before the address
-/// is printed: whoever reads it may ask to stop at once.
-fn stop_signal() -> anyhow::Result<impl Future<Output = ()> + Send + 'static> {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut signalled = async move || {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-        };
-        Ok(async move {
-            signalled().await;
-            tokio::spawn(async move {
-                signalled().await;
-                warn!("told to stop twice: what is under way is cut off");
-                std::process::exit(1);
-            });
-        })
-    }
-    #[cfg(not(unix))]
-    Ok(async {
-        let _ = tokio::signal::ctrl_c().await;
-    })
 }

@@ -3,21 +3,27 @@
 //!
 //! A setting is a flag and a variable: `--graph-url` is `INTUNE_GRAPHQL_GRAPH_URL`. A secret is never a flag.
 
+mod effective;
+mod file;
 mod front_end;
 mod graph;
 mod limits;
 mod renamed;
 mod state;
+mod suggestion;
 mod usage_error;
 mod values;
 mod variables;
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
+pub use self::effective::{EffectiveSetting, SettingSource};
+use self::file::ConfigFile;
 pub use self::front_end::{FrontEndConfig, SubscriptionConfig};
 pub use self::graph::{Cloud, CreatePath, GraphConfig};
 pub use self::limits::{LimitsConfig, LoadConfig, RequestConfig};
@@ -37,6 +43,9 @@ pub struct Cli {
     /// What to log.
     #[command(flatten)]
     pub log: LogConfig,
+    /// The settings of `serve` and `config`, and where each value came from.
+    #[arg(skip)]
+    pub effective: Vec<EffectiveSetting>,
 }
 
 impl Cli {
@@ -49,14 +58,26 @@ impl Cli {
     pub fn read(arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Result<Self, UsageError> {
         let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
         variables::check_encoding(std::env::vars_os()).map_err(UsageError::Setting)?;
-        let definition = Self::definition();
-        let matches = definition.clone().try_get_matches_from(&arguments);
-        let matches = matches.map_err(|error| UsageError::new(&definition, &arguments, error))?;
-        let cli = Self::from_arg_matches(&matches)
-            .map_err(|error| UsageError::new(&definition, &arguments, error))?;
-        if !matches!(cli.command, Command::Schema | Command::Healthcheck(_)) {
+        let mut definition = Self::definition();
+        let mut matches = parse(&definition, &arguments)?;
+        let command = matches.subcommand_name().unwrap_or_default().to_owned();
+        if !["schema", "healthcheck"].contains(&command.as_str()) {
             let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
             variables::check(&definition, names).map_err(UsageError::Setting)?;
+        }
+        let mut file = None;
+        if let Some(path) = config_file(&matches) {
+            let read = ConfigFile::read(path).map_err(UsageError::Setting)?;
+            definition = read.apply(definition, &command).map_err(UsageError::Setting)?;
+            matches = parse(&definition, &arguments)?;
+            file = Some(read);
+        }
+        let mut cli = Self::from_arg_matches(&matches)
+            .map_err(|error| UsageError::new(&definition, &arguments, error))?;
+        if let (Command::Serve(_) | Command::Config(_), Some((_, matches))) =
+            (&cli.command, matches.subcommand())
+        {
+            cli.effective = effective::effective(&definition, &command, matches, file.as_ref());
         }
         Ok(cli)
     }
@@ -71,6 +92,16 @@ impl Cli {
         // A negative number is a wrong value, not a flag.
         command.mut_subcommands(|command| command.mut_args(|arg| arg.allow_negative_numbers(true)))
     }
+}
+
+fn parse(definition: &clap::Command, arguments: &[OsString]) -> Result<clap::ArgMatches, UsageError> {
+    let matches = definition.clone().try_get_matches_from(arguments);
+    matches.map_err(|error| UsageError::new(definition, arguments, error))
+}
+
+/// The configuration file of a subcommand that may have one.
+fn config_file(matches: &clap::ArgMatches) -> Option<&PathBuf> {
+    matches.subcommand()?.1.try_get_one("config").ok().flatten()
 }
 
 #[cfg(feature = "sandbox")]
@@ -91,7 +122,10 @@ pub enum Command {
     Demo(DemoConfig),
     /// Run the gateway in front of Microsoft Graph.
     Serve(Box<GatewayConfig>),
+    /// Print the settings of `serve` in force, and where each value came from, as a configuration file.
+    Config(Box<GatewayConfig>),
     /// Run the sandbox: an in-memory Microsoft Graph over HTTP.
+    #[cfg(feature = "sandbox")]
     #[cfg(feature = "sandbox")]
     Sandbox(Box<msgraph_sandbox::Options>),
     /// Print the GraphQL schema (SDL).
@@ -124,6 +158,10 @@ pub enum LogFormat {
 /// The gateway's settings.
 #[derive(Debug, Clone, Args)]
 pub struct GatewayConfig {
+    /// TOML file with settings. Keys are flags without `--`, for example `graph-cloud = "global"`. Variables and
+    /// flags take precedence.
+    #[arg(long, env = "INTUNE_GRAPHQL_CONFIG", value_name = "FILE", help_heading = "Configuration file")]
+    pub config: Option<PathBuf>,
     /// Where to serve.
     #[command(flatten)]
     pub listen: ListenConfig,

@@ -65,22 +65,27 @@ impl Gateway {
         Ok(Self { client, api, settings })
     }
 
-    /// Serves until `shutdown` completes and the drain has ended. Returns the number of writes that were cut off.
-    pub async fn run(self, listeners: Listeners, shutdown: impl Future<Output = ()> + Send) -> usize {
+    /// Serves until `shutdown` completes and the drain has ended; `abort` ends the drain early. Returns the number of writes
+    /// that were cut off.
+    pub async fn run(
+        self,
+        listeners: Listeners,
+        shutdown: impl Future<Output = ()> + Send,
+        abort: impl Future<Output = ()> + Send,
+    ) -> usize {
         let Self { client, api, settings } = self;
         info!(graph.root = %client.root(), "speaking to Microsoft Graph");
-        server::run(listeners.public, listeners.admin, client, api, settings, shutdown).await
+        server::run(listeners.public, listeners.admin, client, api, settings, shutdown, abort).await
     }
 }
 
 impl Settings {
-    /// Maps the configuration to each layer's settings, and reads the files that it names. Creates the state file if there
-    /// is none.
+    /// Checks settings that depend on each other. Reads and creates no file.
     ///
     /// # Errors
     ///
     /// If a setting cannot be used. The message names it.
-    pub fn from_config(config: &GatewayConfig) -> anyhow::Result<Self> {
+    pub fn check(config: &GatewayConfig) -> anyhow::Result<()> {
         let GatewayConfig { request, load, .. } = config;
         anyhow::ensure!(
             load.max_buffered_bytes >= request.max_request_body,
@@ -90,6 +95,27 @@ impl Settings {
             config.graph.graph_attempt_timeout > config.graph.graph_connect_timeout,
             "--graph-attempt-timeout: must exceed --graph-connect-timeout"
         );
+        anyhow::ensure!(
+            config.front_end.trusted_documents.is_some() || !config.front_end.trusted_documents_only,
+            "--trusted-documents-only: needs --trusted-documents"
+        );
+        anyhow::ensure!(
+            config.graph.graph_url.is_none() || config.graph.graph_cloud == config::Cloud::Global,
+            "--graph-url: replaces --graph-cloud; set one of them"
+        );
+        service_root(&config.graph)?;
+        Ok(())
+    }
+
+    /// Maps the configuration to each layer's settings, and reads the files that it names. Creates the state file if there
+    /// is none.
+    ///
+    /// # Errors
+    ///
+    /// If a setting cannot be used. The message names it.
+    pub fn from_config(config: &GatewayConfig) -> anyhow::Result<Self> {
+        Self::check(config)?;
+        let GatewayConfig { request, load, .. } = config;
         let graph = graph(&config.graph, load.max_buffered_bytes)?;
         let server = server::Settings {
             request_timeout: request.request_timeout,
@@ -134,7 +160,7 @@ impl Settings {
     }
 }
 
-fn graph(config: &GraphConfig, max_buffered: usize) -> anyhow::Result<ClientSettings> {
+fn service_root(config: &GraphConfig) -> anyhow::Result<ServiceRoot> {
     let cloud = match config.graph_cloud {
         config::Cloud::Global => Cloud::Global,
         config::Cloud::UsGovL4 => Cloud::UsGovL4,
@@ -142,12 +168,16 @@ fn graph(config: &GraphConfig, max_buffered: usize) -> anyhow::Result<ClientSett
         config::Cloud::China => Cloud::China,
     };
     let url = config.graph_url.as_deref().unwrap_or_else(|| cloud.beta_root());
-    let root = ServiceRoot::parse(url, config.allow_insecure_graph).map_err(|why| match why {
+    ServiceRoot::parse(url, config.allow_insecure_graph).map_err(|why| match why {
         ServiceRootError::Insecure(_) => {
             anyhow::anyhow!("--graph-url: {why}, or set --allow-insecure-graph if that network is yours")
         }
         why => anyhow::anyhow!("--graph-url: {why}"),
-    })?;
+    })
+}
+
+fn graph(config: &GraphConfig, max_buffered: usize) -> anyhow::Result<ClientSettings> {
+    let root = service_root(config)?;
     if root.url().scheme() == "http" && !root.is_loopback() {
         warn!(graph.root = %root, "callers' tokens go to Graph unencrypted");
     }

@@ -21,7 +21,7 @@ fn main() -> ExitCode {
         LogFormat::Json => telemetry::LogFormat::Json,
     };
     let logging = telemetry::init(&cli.log.log, format).context("--log");
-    match logging.and_then(|()| commands::run(cli.command)) {
+    match logging.and_then(|()| commands::run(cli)) {
         Ok(code) => code,
         // Docker keeps 2 for itself, and knows 1 as "unhealthy".
         Err(error) if error.is::<NotReady>() => fail(1, &format!("{error:#}")),

@@ -57,7 +57,7 @@ const RESPONSE_GRACE: Duration = Duration::from_secs(1);
 
 /// Serves the gateway on `public` and its health on `admin`, until `shutdown` resolves. Then `/readyz` fails at once. After
 /// the drain delay no new connection is accepted, and requests in flight and writes that were sent to Graph are finished
-/// within the drain timeout. Returns the number of writes that were cut off.
+/// within the drain timeout, or until `abort` resolves after `shutdown`. Returns the number of writes that were cut off.
 pub async fn run(
     public: TcpListener,
     admin: TcpListener,
@@ -65,6 +65,7 @@ pub async fn run(
     api: Api,
     settings: Settings,
     shutdown: impl Future<Output = ()> + Send,
+    abort: impl Future<Output = ()> + Send,
 ) -> usize {
     let readiness = Readiness::ready();
     let Settings { request_timeout, drain_delay, drain_timeout, concurrency, connections, .. } = settings;
@@ -74,6 +75,7 @@ pub async fn run(
         ..concurrency
     };
     let draining = CancellationToken::new();
+    let aborted = CancellationToken::new();
     let app = Arc::new(App {
         api,
         graph: graph.clone(),
@@ -87,12 +89,13 @@ pub async fn run(
 
     let begin_drain = {
         let (readiness, graph, draining) = (readiness.clone(), graph.clone(), draining.clone());
+        let aborted = aborted.clone();
         async move {
             shutdown.await;
             readiness.set_not_ready();
             graph.stop_retries();
             info!(delay_ms = drain_delay.as_millis(), "shutting down");
-            tokio::time::sleep(drain_delay).await;
+            let _ = tokio::time::timeout(drain_delay, aborted.cancelled()).await;
             draining.cancel();
             graph.stop_sending();
         }
@@ -105,8 +108,17 @@ pub async fn run(
         graph.wait_for_writes().await;
     };
     let overdue = async {
-        draining.cancelled().await;
-        tokio::time::sleep(drain_timeout).await;
+        let timeout = async {
+            draining.cancelled().await;
+            tokio::time::sleep(drain_timeout).await;
+        };
+        tokio::select! {
+            () = timeout => warn!(timeout_ms = drain_timeout.as_millis(), "the drain timeout has passed"),
+            () = abort => {
+                warn!("a second signal ends the shutdown");
+                aborted.cancel();
+            }
+        }
     };
     // The admin listener stops last, so that `/readyz` responds during the whole shutdown.
     let (served, until_served) = oneshot::channel::<()>();
@@ -115,7 +127,6 @@ pub async fn run(
         tokio::select! {
             () = &mut drained => {}
             () = overdue => {
-                warn!(timeout_ms = drain_timeout.as_millis(), "the drain timeout has passed");
                 // Callers of writes that are cut off get `OUTCOME_UNKNOWN`.
                 graph.cut_off();
                 let _ = tokio::time::timeout(RESPONSE_GRACE, drained).await;

@@ -53,7 +53,7 @@ struct Counts {
 fn main() -> ExitCode {
     // The gateway is a process of its own: this program again.
     let result = if std::env::args().nth(1).as_deref() == Some("serve") {
-        return commands::run(Cli::parse().command).unwrap_or(ExitCode::FAILURE);
+        return commands::run(Cli::parse()).unwrap_or(ExitCode::FAILURE);
     } else {
         let load = Load::parse();
         intune_graphql::graph::install_tls_provider();

@@ -84,7 +84,7 @@ struct ThrottlingArgs {
 fn main() -> ExitCode {
     // The gateway is a separate process of this program, so that it can be stopped with SIGTERM.
     if std::env::args().nth(1).as_deref() == Some("serve") {
-        return match commands::run(Cli::parse().command) {
+        return match commands::run(Cli::parse()) {
             Ok(code) => code,
             Err(error) => fail(&format!("{error:#}")),
         };

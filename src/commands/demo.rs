@@ -4,7 +4,8 @@ use anyhow::Context as _;
 use msgraph_sandbox::{self as sandbox, Sandbox};
 use tracing::info;
 
-use super::{bind, print, stop_signal};
+use super::signals::Signals;
+use super::{bind, print};
 use crate::config::{DemoConfig, GatewayConfig};
 use crate::gateway::{Gateway, Listeners, Settings};
 use crate::graph::Key;
@@ -40,7 +41,7 @@ pub(super) async fn run(config: DemoConfig) -> anyhow::Result<()> {
     let gateway = Gateway::new(settings)?;
     let url = format!("http://{}", listeners.public.local_addr()?);
 
-    let stop = stop_signal()?;
+    let signals = Signals::new()?;
     print(&format!("sandbox listening on {root}"))?;
     print(&format!("listening on {url}"))?;
     print(&format!("admin listening on http://{}", listeners.admin.local_addr()?))?;
@@ -54,7 +55,7 @@ pub(super) async fn run(config: DemoConfig) -> anyhow::Result<()> {
         sandbox::run(upstream, sandbox, until_stopped).await.context("the sandbox failed")
     };
     let gateway = async {
-        gateway.run(listeners, stop).await;
+        gateway.run(listeners, signals.first(), signals.second()).await;
         drop(stopped);
     };
     let (sandbox, ()) = futures_util::future::join(sandbox, gateway).await;

@@ -30,7 +30,7 @@ pub struct FrontEndConfig {
     pub trusted_documents: Option<PathBuf>,
     /// Accept no documents other than the trusted ones.
     #[arg(long, env = "INTUNE_GRAPHQL_TRUSTED_DOCUMENTS_ONLY", value_name = "BOOL", default_value_t = false, value_parser = boolean,
-          num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set, requires = "trusted_documents")]
+          num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
     pub trusted_documents_only: bool,
     /// Number of objects on a page if a query does not set `first`, 1 to 1000.
     #[arg(long, env = "INTUNE_GRAPHQL_DEFAULT_PAGE_SIZE", value_name = "COUNT", default_value_t = 50, value_parser = page_size)]

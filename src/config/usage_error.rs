@@ -37,10 +37,7 @@ fn describe(definition: &clap::Command, arguments: &[OsString], error: &clap::Er
     {
         return format!("{flag} is now {new}");
     }
-    // The first paragraph; the others are tips and usage.
-    let message = error.to_string();
-    let lines = message.lines().take_while(|line| !line.trim().is_empty()).map(str::trim);
-    let message = lines.collect::<Vec<_>>().join(" ").trim_start_matches("error: ").to_owned();
+    let message = first_paragraph(error);
     let suggested = text(error, ContextKind::SuggestedArg).or(text(error, ContextKind::SuggestedSubcommand));
     if let Some(suggested) = suggested {
         return format!("{message}; did you mean {suggested}?");
@@ -50,6 +47,13 @@ fn describe(definition: &clap::Command, arguments: &[OsString], error: &clap::Er
         Some(variable) if !is_given => format!("{message} (set by {variable})"),
         _ => message,
     }
+}
+
+/// What is wrong, in one line. The other paragraphs are tips and usage.
+pub(super) fn first_paragraph(error: &clap::Error) -> String {
+    let message = error.to_string();
+    let lines = message.lines().take_while(|line| !line.trim().is_empty()).map(str::trim);
+    lines.collect::<Vec<_>>().join(" ").trim_start_matches("error: ").to_owned()
 }
 
 /// One text of an error's context.

@@ -5,19 +5,23 @@ use std::time::Duration;
 
 use http::HeaderValue;
 
-/// A scheme, a host and perhaps a port, as browsers send it in `Origin`.
+/// A scheme, a host and perhaps a port, as browsers and apps with a web view send it in `Origin`.
 pub(super) fn origin(text: &str) -> Result<HeaderValue, String> {
     if text == "*" {
         return Err("`*` is not offered: any page that a user opens could then reach the gateway; name each origin, as in \
                     https://app.example.org"
             .to_owned());
     }
+    if text.contains('*') {
+        return Err("an origin has no wildcard; name each origin, as in https://app.example.org".to_owned());
+    }
     let url = url::Url::parse(text).map_err(|error| format!("{error}; write https://app.example.org"))?;
-    if !matches!(url.scheme(), "http" | "https") || url.origin().ascii_serialization() != text {
-        return Err(format!(
-            "an origin is a scheme, a host and perhaps a port, as in {}",
-            url.origin().ascii_serialization()
-        ));
+    let host = url.host_str().unwrap_or_default().to_ascii_lowercase();
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    let origin = format!("{}://{host}{port}", url.scheme());
+    if host.is_empty() || origin != text {
+        let example = if host.is_empty() { "https://app.example.org" } else { &origin };
+        return Err(format!("an origin is a scheme, a host and perhaps a port, as in {example}"));
     }
     HeaderValue::from_str(text).map_err(|error| error.to_string())
 }
@@ -109,7 +113,32 @@ pub(super) fn log_filter(text: &str) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{address, boolean, log_filter};
+    use super::{address, boolean, log_filter, origin};
+
+    #[test]
+    fn an_origin_may_have_any_scheme_and_no_wildcard() {
+        for text in [
+            "https://app.example.org",
+            "http://localhost:5173",
+            "capacitor://localhost",
+            "tauri://localhost:1",
+        ] {
+            assert_eq!(origin(text).unwrap(), text);
+        }
+        for (text, problem) in [
+            ("*", "is not offered"),
+            ("https://*.example.org", "no wildcard"),
+            ("https://app.example.org/", "as in https://app.example.org"),
+            ("HTTPS://App.example.org:443", "as in https://app.example.org"),
+            ("https://user@app.example.org", "as in https://app.example.org"),
+            ("null", "write https://app.example.org"),
+            ("about:blank", "as in https://app.example.org"),
+            ("file:///index.html", "as in https://app.example.org"),
+        ] {
+            let error = origin(text).unwrap_err();
+            assert!(error.contains(problem), "{text}: {error}");
+        }
+    }
 
     #[test]
     fn booleans_are_read_in_any_case() {

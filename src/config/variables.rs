@@ -3,10 +3,9 @@
 use std::ffi::OsString;
 
 use super::renamed;
+use super::suggestion::suggestion;
 
 const PREFIX: &str = "INTUNE_GRAPHQL_";
-/// The least similarity, 0 to 1, of a name that is suggested.
-const MIN_SIMILARITY: f64 = 0.8;
 
 /// Treats an empty variable as unset.
 pub(super) fn ignore_empty(command: clap::Command) -> clap::Command {
@@ -52,10 +51,7 @@ pub(super) fn check(definition: &clap::Command, names: impl Iterator<Item = Stri
         if known.contains(&name.as_str()) || std::env::var_os(&name).is_some_and(|value| value.is_empty()) {
             continue;
         }
-        let similarity = |known: &&&str| (strsim::jaro_winkler(known, &name) * 1000.0) as u64;
-        let nearest = known.iter().max_by_key(similarity);
-        let nearest = nearest.filter(|known| strsim::jaro_winkler(known, &name) >= MIN_SIMILARITY);
-        let hint = match nearest {
+        let hint = match suggestion(&name, known.iter().copied()) {
             Some(nearest) => format!("did you mean {nearest}?"),
             None => "run `intune-graphql help serve` for the settings".to_owned(),
         };

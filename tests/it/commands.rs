@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -16,7 +17,7 @@ pub(crate) struct Program {
 
 const ANY_PORTS: [&str; 4] = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
 
-fn program(arguments: &[&str]) -> Command {
+pub(crate) fn program(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_intune-graphql"));
     command.args(arguments).stdin(Stdio::null());
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("INTUNE_GRAPHQL_")) {
@@ -94,8 +95,22 @@ impl Program {
 
     /// Asks it to stop.
     pub(crate) fn terminate(&self) {
+        self.signal("-TERM");
+    }
+
+    /// Sends a signal.
+    pub(crate) fn signal(&self, signal: &str) {
         let id = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+    }
+
+    /// Sends SIGTERM until it ends, and gives its exit code and all that it had still to say on either output.
+    pub(crate) fn stop_at_once(mut self) -> (Option<i32>, String) {
+        while self.child.try_wait().unwrap().is_none() {
+            self.terminate();
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        self.ended()
     }
 
     /// Asks it to stop, and gives its exit code and all that it had still to say on either output.

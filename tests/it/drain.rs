@@ -109,8 +109,49 @@ fn readiness_fails_first_and_requests_are_accepted_until_the_delay_ends() {
         let answer = post(url).await;
         assert!(answer["data"]["addDeviceStatus"]["deviceStatusId"].is_string(), "{answer}");
     });
-    // The second signal ends it at once.
-    assert_eq!(gateway.stop().0, Some(1));
+    let (code, said) = gateway.stop_at_once();
+    assert_eq!(code, Some(0), "no write was cut off");
+    assert!(said.contains("a second signal ends the shutdown"), "{said}");
+}
+
+#[test]
+fn a_doubled_signal_does_not_cut_a_write() {
+    let upstream = upstream();
+    let (gateway, url, _) = gateway(&upstream.root, &[]);
+    upstream.sandbox.inject(FaultRule::once("slow-first-byte;wait=2s".parse().unwrap()));
+    let answer = upstream.runtime.spawn(post(url));
+    upstream.runtime.block_on(until_requests(&upstream.sandbox, 1));
+    gateway.terminate();
+    assert_eq!(gateway.stop().0, Some(0));
+    let answer = upstream.runtime.block_on(answer).unwrap();
+    assert!(answer["data"]["addDeviceStatus"]["deviceStatusId"].is_string(), "{answer}");
+}
+
+#[test]
+fn a_second_signal_ends_the_shutdown_and_tells_the_callers_of_writes() {
+    let upstream = upstream();
+    let (gateway, url, _) = gateway(&upstream.root, &[]);
+    upstream.sandbox.inject(FaultRule::once("slow-first-byte;wait=60s".parse().unwrap()));
+    let answer = upstream.runtime.spawn(post(url));
+    upstream.runtime.block_on(until_requests(&upstream.sandbox, 1));
+    let (code, said) = gateway.stop_at_once();
+    assert_eq!(code, Some(1));
+    assert!(said.contains("writes=1"), "{said}");
+    let answer = upstream.runtime.block_on(answer).unwrap();
+    assert_eq!(answer["errors"][0]["extensions"]["code"], "OUTCOME_UNKNOWN", "{answer}");
+}
+
+#[test]
+fn sighup_begins_the_drain() {
+    let upstream = upstream();
+    let (gateway, url, _) = gateway(&upstream.root, &[]);
+    upstream.sandbox.inject(FaultRule::once("slow-first-byte;wait=1s".parse().unwrap()));
+    let answer = upstream.runtime.spawn(post(url));
+    upstream.runtime.block_on(until_requests(&upstream.sandbox, 1));
+    gateway.signal("-HUP");
+    assert_eq!(gateway.ended().0, Some(0));
+    let answer = upstream.runtime.block_on(answer).unwrap();
+    assert!(answer["data"]["addDeviceStatus"]["deviceStatusId"].is_string(), "{answer}");
 }
 
 #[test]
@@ -124,5 +165,5 @@ fn a_backoff_ends_immediately_and_returns_the_known_outcome() {
     let answer = upstream.runtime.block_on(answer).unwrap();
     let extensions = &answer["errors"][0]["extensions"];
     assert_eq!((&extensions["code"], &extensions["outcome"]), (&json!("THROTTLED"), &json!("REJECTED")));
-    assert_eq!(gateway.stop().0, Some(1), "the second signal");
+    assert_eq!(gateway.stop_at_once().0, Some(0));
 }

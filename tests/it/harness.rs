@@ -149,7 +149,11 @@ impl Builder {
         let (stop_sandbox, sandbox_stopped) = oneshot::channel::<()>();
         let (stop_gateway, gateway_stopped) = oneshot::channel::<()>();
         tokio::spawn(sandbox::run(upstream, sandbox.clone(), async { drop(sandbox_stopped.await) }));
-        let run = gateway.run(Listeners { public, admin }, async { drop(gateway_stopped.await) });
+        let run = gateway.run(
+            Listeners { public, admin },
+            async { drop(gateway_stopped.await) },
+            std::future::pending(),
+        );
         let server = tokio::spawn(run);
         let client = http_client().build().unwrap();
         Gateway { url, admin_url, sandbox_url, sandbox, client, server, stop: [stop_sandbox, stop_gateway] }

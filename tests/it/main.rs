@@ -12,6 +12,7 @@ mod caller_isolation;
 mod canned_graph;
 mod collations;
 mod commands;
+mod configuration_file;
 mod connections;
 mod content_coding;
 mod counts;

@@ -1,0 +1,145 @@
+//! The configuration file: TOML with a key for each setting, named like its flag. Its values replace the defaults, so
+//! variables and flags take precedence.
+
+use std::collections::BTreeMap;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use clap::{Arg, ArgAction, Command};
+use toml::Value;
+
+use super::suggestion::suggestion;
+use super::{renamed, usage_error};
+
+/// Maximum size of a configuration file, in bytes.
+const MAX_BYTES: u64 = 1024 * 1024;
+
+/// The values of a configuration file by setting.
+#[derive(Debug)]
+pub(super) struct ConfigFile {
+    path: PathBuf,
+    values: BTreeMap<String, Vec<String>>,
+}
+
+impl ConfigFile {
+    /// Reads a file.
+    ///
+    /// # Errors
+    ///
+    /// A sentence that names the file, and the key whose value is not a setting's.
+    pub(super) fn read(path: &Path) -> Result<Self, String> {
+        let named = |error: &dyn std::fmt::Display| format!("--config: {}: {error}", path.display());
+        let mut text = String::new();
+        let file = std::fs::File::open(path).map_err(|error| named(&error))?;
+        file.take(MAX_BYTES + 1).read_to_string(&mut text).map_err(|error| named(&error))?;
+        if text.len() as u64 > MAX_BYTES {
+            return Err(named(&format!("must not be larger than {MAX_BYTES} bytes")));
+        }
+        let table: toml::Table =
+            text.parse().map_err(|error: toml::de::Error| named(&one_line(&error, &text)))?;
+        let values = table.into_iter().map(|(key, value)| {
+            let texts = texts(&value).map_err(|problem| named(&format!("`{key}` {problem}")))?;
+            Ok((key, texts))
+        });
+        Ok(Self { path: path.to_owned(), values: values.collect::<Result<_, String>>()? })
+    }
+
+    /// Replaces the defaults of `command` and of its subcommand `name` by the file's values.
+    ///
+    /// # Errors
+    ///
+    /// A sentence that names the file and the key that is not a setting or whose value is wrong.
+    pub(super) fn apply(&self, command: Command, name: &str) -> Result<Command, String> {
+        let settings: Vec<Arg> = settings(&command, name).cloned().collect();
+        for (key, texts) in &self.values {
+            let Some(arg) = settings.iter().find(|arg| arg.get_long() == Some(key)) else {
+                return Err(self.unknown(key, &settings));
+            };
+            self.check(arg, texts)?;
+        }
+        let with_default = |arg: Arg| match arg.get_long().and_then(|flag| self.values.get(flag)) {
+            Some(texts) => arg.default_values(texts.clone()),
+            None => arg,
+        };
+        Ok(command
+            .mut_args(with_default)
+            .mut_subcommand(name, |subcommand| subcommand.mut_args(with_default)))
+    }
+
+    /// Whether the file has a value for a setting.
+    pub(super) fn contains(&self, flag: &str) -> bool {
+        self.values.contains_key(flag)
+    }
+
+    fn unknown(&self, key: &str, settings: &[Arg]) -> String {
+        let file = self.path.display();
+        if let Some(new) = renamed::flag(&format!("--{key}")) {
+            return format!("--config: {file}: `{key}` is now `{}`", new.trim_start_matches('-'));
+        }
+        let hint = match suggestion(key, settings.iter().filter_map(Arg::get_long)) {
+            Some(flag) => format!("did you mean `{flag}`?"),
+            None => "run `intune-graphql help serve` for the settings".to_owned(),
+        };
+        format!("--config: {file}: `{key}` is not a setting; {hint}")
+    }
+
+    /// Parses a value alone, since a default that cannot be parsed is an error of the program.
+    fn check(&self, arg: &Arg, texts: &[String]) -> Result<(), String> {
+        let flag = arg.get_long().unwrap_or_default();
+        if texts.len() != 1 && !matches!(arg.get_action(), ArgAction::Append) {
+            return Err(format!("--config: {}: `{flag}` takes one value", self.path.display()));
+        }
+        let alone =
+            Command::new("file").no_binary_name(true).arg(arg.clone().env(None::<&str>).global(false));
+        let arguments = texts.iter().map(|text| format!("--{flag}={text}"));
+        match alone.try_get_matches_from(arguments) {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                Err(format!("{} (set in {})", usage_error::first_paragraph(&error), self.path.display()))
+            }
+        }
+    }
+}
+
+/// The settings that a file may contain: those of the subcommand, and those of all commands.
+pub(super) fn settings<'a>(command: &'a Command, name: &str) -> impl Iterator<Item = &'a Arg> {
+    let own = command.get_arguments().filter(|arg| arg.is_global_set());
+    let subcommand = command.find_subcommand(name).into_iter().flat_map(Command::get_arguments);
+    let all = own.chain(subcommand);
+    all.filter(|arg| {
+        matches!(arg.get_action(), ArgAction::Set | ArgAction::Append) && arg.get_long() != Some("config")
+    })
+}
+
+/// The value as it would be written on the command line.
+fn texts(value: &Value) -> Result<Vec<String>, &'static str> {
+    match value {
+        Value::String(text) => Ok(vec![text.clone()]),
+        Value::Integer(number) => Ok(vec![number.to_string()]),
+        Value::Float(number) => Ok(vec![number.to_string()]),
+        Value::Boolean(flag) => Ok(vec![flag.to_string()]),
+        Value::Array(values) => {
+            let texts = values.iter().map(|value| match value {
+                Value::String(text) => Ok(text.clone()),
+                _ => Err("takes an array of strings"),
+            });
+            texts.collect()
+        }
+        Value::Datetime(_) => Err("takes no date"),
+        Value::Table(_) => {
+            Err("is a table; write each setting at the top level, as in `graph-cloud = \"global\"`")
+        }
+    }
+}
+
+/// A parser's message with its position.
+fn one_line(error: &toml::de::Error, text: &str) -> String {
+    let message = error.message().replace('\n', ", ");
+    match error.span() {
+        Some(span) => {
+            let line = text.get(..span.start).unwrap_or_default().matches('\n').count() + 1;
+            format!("{message} in line {line}")
+        }
+        None => message,
+    }
+}

@@ -10,6 +10,8 @@ mod choices;
 mod differences;
 mod explanations;
 mod generator;
+#[cfg(test)]
+mod ignored_tokens;
 mod judges;
 mod mutations;
 mod schemas;

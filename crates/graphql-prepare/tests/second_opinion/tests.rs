@@ -19,7 +19,7 @@ use crate::{
     judges::{Judge, Reason, Verdict},
 };
 
-fn case_of(&(schema, document, variables): &cases::Written) -> Case {
+pub(crate) fn case_of(&(schema, document, variables): &cases::Written) -> Case {
     let schema = SchemaPair::named(schema).unwrap();
     let variables = if variables.is_empty() { "{}" } else { variables };
     Case { schema, document: document.to_owned(), variables: serde_json::from_str(variables).unwrap() }

@@ -20,7 +20,7 @@ pub struct FrontEndConfig {
     #[arg(long, env = "INTUNE_GRAPHQL_GRAPHIQL", value_name = "BOOL", default_value_t = false, value_parser = boolean,
           num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
     pub graphiql: bool,
-    /// Answer introspection (`__schema` and `__type`).
+    /// Answer introspection (`__schema` and `__type`), and suggest names of the schema in error messages.
     #[arg(long, env = "INTUNE_GRAPHQL_INTROSPECTION", value_name = "BOOL", default_value_t = false, value_parser = boolean,
           num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
     pub introspection: bool,

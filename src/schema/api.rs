@@ -126,6 +126,8 @@ impl Api {
         } = settings;
         let types =
             TypeSystem::new(&sdl(), input_rules(InputRules::default())).expect("our own SDL is valid");
+        // Without introspection, no message names what the caller did not.
+        let types = types.with_suggestions(introspection);
         let status_events = StatusEvents::default();
         let schema_context = Arc::new(SchemaContext {
             cursor_key,

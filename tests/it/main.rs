@@ -48,6 +48,7 @@ mod malformed_batches;
 mod malformed_links;
 mod malformed_reads;
 mod malformed_writes;
+mod mistakes;
 mod never_sent;
 mod never_sent_at_shutdown;
 mod node;

@@ -116,7 +116,7 @@ impl Walk<'_> {
             self.cost = self.cost.saturating_add(cost);
             if self.cost > self.limits.cost {
                 let message = format!(
-                    "The operation may cause more than {}: ask for smaller pages, or for less at once.",
+                    "The operation may cause more than {}: request smaller pages, or fewer fields at a time.",
                     pluralize(self.limits.cost, "upstream call", "upstream calls")
                 );
                 return Err(RequestError::too_large(field.pos, message));
@@ -154,7 +154,7 @@ mod tests {
         let errors = preparer.check("{users(first:51){manager{__typename}}}").unwrap_err();
         assert_eq!(
             errors[0].message,
-            "The operation may cause more than 51 upstream calls: ask for smaller pages, or for less at once."
+            "The operation may cause more than 51 upstream calls: request smaller pages, or fewer fields at a time."
         );
     }
 }

@@ -8,8 +8,8 @@ use indexmap::IndexMap;
 use serde_json::{Map, Number, Value as JsonValue};
 
 use crate::{
-    error::{Errors, RequestError, RequestErrorKind},
-    literal::{enum_member, expectation},
+    error::{Errors, RequestError, RequestErrorKind, article},
+    literal::{enum_member, expectation, outside_int},
     path::{InputPath, unknown_key},
     type_system::{Base, InputObject, Scalar, TypeId, TypeKind, TypeRef, TypeSystem},
 };
@@ -46,7 +46,10 @@ pub(crate) fn coerce_variables(
         let path = InputPath::root(&variable.name);
         let value = match (values.swap_remove(variable.name.as_str()), &variable.default) {
             (Some(JsonValue::Null), _) if variable.rejects_null => {
-                coercion.reject(&path, "null cannot be given, because of where the variable is used.");
+                coercion.reject(
+                    &path,
+                    "null is not allowed, because the variable is used where null is not allowed.",
+                );
                 None
             }
             (Some(value), _) => coercion.value(&variable.ty, value, &path),
@@ -80,7 +83,7 @@ impl Coercion<'_> {
                 if ty.nullable {
                     return Some(ConstValue::Null);
                 }
-                let message = format!("null cannot be given: it is of type `{}`.", self.types.display(ty));
+                let message = format!("null is not allowed: the type is `{}`.", self.types.display(ty));
                 self.reject(path, &message)
             }
             (JsonValue::Array(items), Base::List(item)) => {
@@ -108,7 +111,7 @@ impl Coercion<'_> {
                 Err(reason) => self.reject(path, &format!("{reason}.")),
             },
             (TypeKind::Enum(members), JsonValue::String(member)) => {
-                match enum_member(members, &ty.name, &member) {
+                match enum_member(types, members, &ty.name, &member) {
                     Ok(member) => Some(ConstValue::Enum(member.clone())),
                     Err(reason) => self.reject(path, &reason),
                 }
@@ -118,11 +121,12 @@ impl Coercion<'_> {
             }
             (TypeKind::Enum(_), value) => {
                 let message =
-                    format!("expected a member of `{}` as a string, and {} came.", ty.name, kind_of(&value));
+                    format!("expected a member of `{}` as a string, but found {}.", ty.name, kind_of(&value));
                 self.reject(path, &message)
             }
             (TypeKind::InputObject(_), value) => {
-                let message = format!("expected a `{}` object, and {} came.", ty.name, kind_of(&value));
+                let (name, found) = (&ty.name, kind_of(&value));
+                let message = format!("expected {} `{name}` object, but found {found}.", article(name));
                 self.reject(path, &message)
             }
             // Validation lets no variable have an output type.
@@ -138,6 +142,7 @@ impl Coercion<'_> {
         object_fields: Map<String, JsonValue>,
         path: &InputPath<'_>,
     ) -> Option<ConstValue> {
+        let types = self.types;
         let violates_one_of =
             object.one_of && (object_fields.len() != 1 || object_fields.values().any(JsonValue::is_null));
         let mut fields = IndexMap::with_capacity(object.fields.len());
@@ -147,7 +152,8 @@ impl Coercion<'_> {
                 return None;
             }
             let Some((_, name, field)) = object.fields.get_full(key.as_str()) else {
-                self.reject(path, &format!("`{of}` has {}.", unknown_key(&key)));
+                let similar = types.did_you_mean(&key, || object.fields.keys().map(Name::as_str));
+                self.reject(path, &format!("`{of}` has {}.{similar}", unknown_key(&key)));
                 failed = true;
                 continue;
             };
@@ -159,7 +165,7 @@ impl Coercion<'_> {
             }
         }
         if violates_one_of {
-            return self.reject(path, "exactly one field is needed, and one that is not null.");
+            return self.reject(path, "exactly one field is required, and it must not be null.");
         }
         if failed {
             return None;
@@ -183,7 +189,7 @@ impl Coercion<'_> {
     }
 
     fn required(&mut self, ty: &TypeRef, path: &InputPath<'_>) {
-        let message = format!("a value of type `{}` is required, and none came.", self.types.display(ty));
+        let message = format!("a value of type `{}` is required.", self.types.display(ty));
         self.reject(path, &message);
     }
 
@@ -202,11 +208,11 @@ impl Coercion<'_> {
 
 /// A scalar's value (3.5), or what was expected instead.
 fn scalar_value(scalar: Scalar, value: JsonValue) -> Result<ConstValue, String> {
-    let wrong = |came: &'static str| Err(format!("expected {}, and {came} came", expectation(scalar)));
+    let wrong = |found: &'static str| Err(format!("expected {}, but found {found}", expectation(scalar)));
     match (scalar, value) {
         (Scalar::Int, JsonValue::Number(number)) => match integral(&number).map(i32::try_from) {
             Some(Ok(int)) => Ok(ConstValue::from(int)),
-            Some(Err(_)) => wrong("one outside that range"),
+            Some(Err(_)) => Err(outside_int(&number)),
             None => wrong("a number with a fraction or outside that range"),
         },
         (Scalar::Float, JsonValue::Number(number)) => Ok(ConstValue::Number(number)),
@@ -217,8 +223,8 @@ fn scalar_value(scalar: Scalar, value: JsonValue) -> Result<ConstValue, String> 
             None => wrong("another number"),
         },
         (Scalar::Custom(rule), value) => {
-            let value =
-                ConstValue::from_json(value).map_err(|_| "expected JSON that GraphQL can hold".to_owned())?;
+            let value = ConstValue::from_json(value)
+                .map_err(|_| "expected a JSON value that GraphQL can represent".to_owned())?;
             rule.map_or(Ok(()), |rule| rule(&value))?;
             Ok(value)
         }

@@ -9,7 +9,7 @@ use async_graphql::{
 
 use crate::{
     coerce::Variable,
-    error::{RequestError, TruncatedName},
+    error::{RequestError, TruncatedName, truncate},
     parser::Fragments,
 };
 
@@ -28,6 +28,9 @@ pub struct Document {
 /// Upper bound of the memory that one token of a document uses. A field without arguments is one token, and no other
 /// token uses more.
 const MAX_BYTES_PER_TOKEN: usize = 256;
+
+/// Maximum number of operation names in a message.
+const MAX_LISTED_NAMES: usize = 5;
 
 /// Without its contents: literals may hold what no log should.
 impl fmt::Debug for Document {
@@ -81,25 +84,39 @@ impl Document {
         let (index, operation) = match (name, self.operations.as_slice()) {
             (None, [operation]) => (0, operation),
             (None, _) => {
-                let message =
-                    "The document holds several operations, and `operationName` says which one to execute.";
+                let (count, names) = (self.operations.len(), self.operation_names());
+                let message = format!("The document has {count} operations ({names}): set `operationName`.");
                 return Err(RequestError::bad_request(message));
             }
             (Some(name), operations) => operations
                 .iter()
                 .enumerate()
                 .find(|(_, operation)| operation.name.as_ref().is_some_and(|own| own == name))
-                .ok_or_else(|| RequestError::bad_request(unknown_operation(name)))?,
+                .ok_or_else(|| RequestError::bad_request(self.unknown_operation(name)))?,
         };
         Ok(SelectedOperation { document: self, operation, index })
     }
-}
 
-fn unknown_operation(name: &str) -> String {
-    if super::path::is_name(name) {
-        format!("The document holds no operation {}.", TruncatedName(name))
-    } else {
-        "The document holds no operation of the name in `operationName`.".to_owned()
+    fn unknown_operation(&self, name: &str) -> String {
+        let name = if super::path::is_name(name) {
+            TruncatedName(name).to_string()
+        } else {
+            "of the name in `operationName`".to_owned()
+        };
+        match self.operation_names() {
+            names if names.is_empty() => format!("The document has no operation {name}."),
+            names => format!("The document has no operation {name}. Operations: {names}."),
+        }
+    }
+
+    /// The names of the operations. Many or long names are cut.
+    fn operation_names(&self) -> String {
+        let names = || self.operations.iter().filter_map(|operation| operation.name.as_deref());
+        let mut listed: Vec<_> = names().take(MAX_LISTED_NAMES).map(truncate).collect();
+        if names().nth(MAX_LISTED_NAMES).is_some() {
+            listed.push("…");
+        }
+        listed.join(", ")
     }
 }
 

@@ -1,7 +1,8 @@
 //! Request errors: the reasons why a request is rejected before any of it executes.
 //!
-//! A message names types, fields, arguments, variables and paths, and the kind of the invalid value. It never repeats a
-//! value: a value may hold personal data or a secret, and messages are logged.
+//! A message names types, fields, arguments, variables and paths, and the kind of the invalid value. It does not repeat the
+//! value, which may hold personal data or a secret, with two exceptions: a name in place of an enum member, and a whole
+//! number outside the range of `Int`.
 
 use std::fmt;
 
@@ -11,7 +12,7 @@ use async_graphql::{PathSegment, Pos};
 const MAX_ERRORS: usize = 10;
 
 /// Maximum length, in bytes, of a name in a message. Longer names are truncated.
-const MAX_NAME_BYTES: usize = 64;
+pub(crate) const MAX_NAME_BYTES: usize = 64;
 
 /// The kind of a [`RequestError`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +34,8 @@ pub enum RequestErrorKind {
 pub struct RequestError {
     /// The kind of error.
     pub kind: RequestErrorKind,
-    /// A sentence for the client, without any value of the request.
+    /// A sentence for the client. Of the request's values, it repeats at most a name in place of an enum member and a whole
+    /// number outside the range of `Int`.
     pub message: String,
     /// Positions in the document; empty when the error has no single position.
     pub locations: Vec<Pos>,
@@ -111,15 +113,25 @@ pub(crate) fn pluralize(count: usize, singular: &str, plural: &str) -> String {
     format!("{count} {}", if count == 1 { singular } else { plural })
 }
 
+/// The indefinite article of a name.
+pub(crate) fn article(name: &str) -> &'static str {
+    if name.starts_with(['A', 'E', 'I', 'O', 'a', 'e', 'i', 'o']) { "an" } else { "a" }
+}
+
+/// The start of a name that is listed, without backticks.
+pub(crate) fn truncate(name: &str) -> &str {
+    let end = name.char_indices().find(|(start, _)| *start >= MAX_NAME_BYTES);
+    end.map_or(name, |(end, _)| &name[..end])
+}
+
 /// A name in backticks, truncated, so that a long name is not repeated in full by each error.
 pub(crate) struct TruncatedName<'a>(pub(crate) &'a str);
 
 impl fmt::Display for TruncatedName<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.char_indices().find(|(start, _)| *start >= MAX_NAME_BYTES) {
-            None => write!(f, "`{}`", self.0),
-            Some((end, _)) => write!(f, "`{}…`", &self.0[..end]),
-        }
+        let name = truncate(self.0);
+        let ellipsis = if name.len() < self.0.len() { "…" } else { "" };
+        write!(f, "`{name}{ellipsis}`")
     }
 }
 

@@ -84,8 +84,9 @@ impl<'t> Introspection<'t> {
             self.bytes = self.bytes.saturating_add(values.saturating_mul(VALUE).saturating_add(key));
             if self.values > self.max_values {
                 let values = pluralize(self.max_values, "value", "values");
-                let message =
-                    format!("The answer about the schema has more than {values}: ask for less at once.");
+                let message = format!(
+                    "The introspection response has more than {values}: select fewer fields at a time."
+                );
                 return Err(RequestError::too_large(field.pos, message));
             }
             for child in children {

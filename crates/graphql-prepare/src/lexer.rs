@@ -76,7 +76,7 @@ impl<'a> Lexer<'a> {
             '-' | '0'..='9' => self.number()?,
             '"' if self.rest.starts_with("\"\"\"") => self.block_string()?,
             '"' => self.string()?,
-            _ => return Err(RequestError::parse(pos, "No token starts with this character.")),
+            _ => return Err(RequestError::parse(pos, "Unexpected character.")),
         };
         Ok(Token { kind, pos })
     }
@@ -107,7 +107,12 @@ impl<'a> Lexer<'a> {
         let bytes = self.rest.as_bytes();
         let digits_from =
             |start: usize| bytes[start..].iter().take_while(|byte| byte.is_ascii_digit()).count();
-        let wrong = || RequestError::parse(pos, "This is no number as GraphQL writes one.");
+        let wrong = || {
+            RequestError::parse(
+                pos,
+                "Invalid number: GraphQL allows no leading zeros, and needs digits after `-`, `.` and `e`.",
+            )
+        };
 
         let sign = usize::from(bytes[0] == b'-');
         let integer = digits_from(sign);
@@ -159,7 +164,7 @@ impl<'a> Lexer<'a> {
                 _ => {}
             }
         }
-        Err(RequestError::parse(self.pos, "This string does not end on its line."))
+        Err(RequestError::parse(self.pos, "Unterminated string: the closing quote must be on the same line."))
     }
 
     fn block_string(&mut self) -> Result<TokenKind<'a>, RequestError> {
@@ -174,7 +179,7 @@ impl<'a> Lexer<'a> {
             self.take_lines(3 + end + 3);
             return Ok(TokenKind::BlockString(&content[..end]));
         }
-        Err(RequestError::parse(self.pos, "This block string does not end."))
+        Err(RequestError::parse(self.pos, "Unterminated block string: the closing `\"\"\"` is missing."))
     }
 
     /// Goes past `length` bytes that hold no line end.

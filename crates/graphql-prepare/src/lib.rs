@@ -86,6 +86,7 @@ mod path;
 #[cfg(any(test, feature = "properties"))]
 pub mod properties;
 mod string_value;
+mod suggestions;
 mod token_limiter;
 mod type_system;
 mod validation;

@@ -1,12 +1,12 @@
 //! Values that stand in the document: the specification's section 5.6, "Values", with the input coercion that
 //! section 3 gives each kind of type. All of it is decided before anything executes.
 
-use async_graphql::{Name, Pos};
+use async_graphql::{Name, Number, Pos};
 use async_graphql_value::Value;
 use indexmap::IndexMap;
 
 use crate::{
-    error::{Errors, TruncatedName},
+    error::{Errors, article},
     path::{InputPath, unknown_key},
     type_system::{Base, EnumType, InputObject, InputValue, Scalar, TypeId, TypeKind, TypeRef, TypeSystem},
 };
@@ -65,7 +65,7 @@ impl<'t, 'd> Literals<'_, 't, 'd> {
                 if !ty.nullable {
                     let expected = self.types.display(ty);
                     self.errors
-                        .invalid(pos, format_args!("`{path}` cannot be null: it is of type `{expected}`."));
+                        .invalid(pos, format_args!("`{path}` must not be null: its type is `{expected}`."));
                 }
             }
             (Value::List(items), Base::List(item)) => {
@@ -96,7 +96,7 @@ impl<'t, 'd> Literals<'_, 't, 'd> {
                 }
             }
             (TypeKind::Enum(members), Value::Enum(member)) => {
-                if let Err(reason) = enum_member(members, &ty.name, member) {
+                if let Err(reason) = enum_member(types, members, &ty.name, member) {
                     self.errors.invalid(pos, format_args!("`{path}`: {reason}"));
                 }
             }
@@ -119,19 +119,22 @@ impl<'t, 'd> Literals<'_, 't, 'd> {
                 {
                     self.errors.invalid(
                         pos,
-                        format_args!("`{path}` needs exactly one field, and one that is not null."),
+                        format_args!("`{path}` needs exactly one field, and it must not be null."),
                     );
                 }
             }
             (TypeKind::Enum(_), _) => {
-                let (name, came) = (&ty.name, kind_of(value));
-                self.errors
-                    .invalid(pos, format_args!("`{path}`: expected a member of `{name}`, and {came} came."));
+                let (name, found) = (&ty.name, kind_of(value));
+                let hint = if matches!(value, Value::String(_)) { ": write it without quotes" } else { "" };
+                let message =
+                    format_args!("`{path}`: expected a member of `{name}`, but found {found}{hint}.");
+                self.errors.invalid(pos, message);
             }
             (TypeKind::InputObject(_), _) => {
-                let (name, came) = (&ty.name, kind_of(value));
-                self.errors
-                    .invalid(pos, format_args!("`{path}`: expected a `{name}` object, and {came} came."));
+                let (name, found) = (&ty.name, kind_of(value));
+                let message =
+                    format_args!("`{path}`: expected {} `{name}` object, but found {found}.", article(name));
+                self.errors.invalid(pos, message);
             }
             // An output type where a value is asked for has been reported as such.
             (TypeKind::Composite(_), _) => {}
@@ -149,8 +152,9 @@ impl<'t, 'd> Literals<'_, 't, 'd> {
     ) {
         match (object.fields.get(name), value) {
             (None, _) => {
+                let similar = self.types.did_you_mean(name, || object.fields.keys().map(Name::as_str));
                 let unknown = unknown_key(name);
-                self.errors.invalid(pos, format_args!("`{path}`: `{of}` has {unknown}."));
+                self.errors.invalid(pos, format_args!("`{path}`: `{of}` has {unknown}.{similar}"));
             }
             (Some(field), Value::Variable(name)) => self.usage(
                 VariableUsage {
@@ -178,13 +182,22 @@ fn scalar_literal(scalar: Scalar, name: &str, value: &Value) -> Result<(), Strin
         (Scalar::Custom(rule), _) => {
             // What a variable inside such a value would have to be, no type says.
             let Some(value) = value.clone().into_const() else {
-                return Err(format!("no variable can stand inside a `{name}`"));
+                return Err(format!("a variable is not allowed inside {} `{name}`", article(name)));
             };
             return rule.map_or(Ok(()), |rule| rule(&value));
         }
         _ => false,
     };
-    if fits { Ok(()) } else { Err(format!("expected {}, and {} came", expectation(scalar), kind_of(value))) }
+    match (scalar, value) {
+        _ if fits => Ok(()),
+        (Scalar::Int, Value::Number(number)) if !number.is_f64() => Err(outside_int(number)),
+        _ => Err(format!("expected {}, but found {}", expectation(scalar), kind_of(value))),
+    }
+}
+
+/// That a whole number of at most 64 bits, which is quoted, does not fit an `Int`.
+pub(crate) fn outside_int(number: &Number) -> String {
+    format!("{number} is outside the `Int` range {} to {}", i32::MIN, i32::MAX)
 }
 
 /// What a built-in scalar takes.
@@ -200,11 +213,16 @@ pub(crate) fn expectation(scalar: Scalar) -> &'static str {
 }
 
 /// The enum's own name for a member that may be given as input, or a sentence why it may not.
-pub(crate) fn enum_member<'t>(members: &'t EnumType, of: &str, member: &str) -> Result<&'t Name, String> {
+pub(crate) fn enum_member<'t>(
+    types: &TypeSystem,
+    members: &'t EnumType,
+    of: &str,
+    member: &str,
+) -> Result<&'t Name, String> {
     match members.members.get_key_value(member) {
         Some((name, None)) => Ok(name),
-        Some((name, Some(reason))) => Err(format!("`{name}` cannot be given. {reason}")),
-        None => Err(format!("that is no member of {}.", TruncatedName(of))),
+        Some((name, Some(reason))) => Err(format!("`{name}` is not allowed as input. {reason}")),
+        None => Err(types.unknown_member(members, of, member)),
     }
 }
 
@@ -217,7 +235,7 @@ fn kind_of(value: &Value) -> &'static str {
         Value::String(_) => "a string",
         Value::Boolean(_) => "a Boolean",
         Value::Binary(_) => "binary data",
-        Value::Enum(_) => "a bare name",
+        Value::Enum(_) => "an enum value",
         Value::List(_) => "a list",
         Value::Object(_) => "an object",
     }

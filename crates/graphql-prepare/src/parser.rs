@@ -109,7 +109,7 @@ impl<'a> Parser<'a> {
                 TokenKind::Name("fragment") => self.fragment_definition()?,
                 TokenKind::End if !is_described && !self.document.operations.is_empty() => return Ok(()),
                 TokenKind::End if !is_described && !self.document.fragments.is_empty() => {
-                    return Err(RequestError::parse(pos, "The document holds no operation."));
+                    return Err(RequestError::parse(pos, "The document has no operation."));
                 }
                 _ => return Err(self.unexpected("an operation or a fragment")),
             }
@@ -419,7 +419,7 @@ impl<'a> Parser<'a> {
     fn unexpected(&self, expected: &str) -> RequestError {
         RequestError::parse(
             self.token.pos,
-            format!("Expected {expected}, and {} came.", self.token.kind.describe()),
+            format!("Expected {expected}, but found {}.", self.token.kind.describe()),
         )
     }
 }

@@ -73,11 +73,7 @@ pub(crate) fn is_name(text: &str) -> bool {
 
 /// A key that the schema does not know, as a message may show it.
 pub(crate) fn unknown_key(key: &str) -> String {
-    if is_name(key) {
-        format!("no field {}", TruncatedName(key))
-    } else {
-        "no field of such a name".to_owned()
-    }
+    if is_name(key) { format!("no field {}", TruncatedName(key)) } else { "no field of this name".to_owned() }
 }
 
 #[cfg(test)]
@@ -103,7 +99,7 @@ mod tests {
     #[test]
     fn only_a_name_is_repeated() {
         assert_eq!(unknown_key("platfrom"), "no field `platfrom`");
-        assert_eq!(unknown_key("a b"), "no field of such a name");
-        assert_eq!(unknown_key(""), "no field of such a name");
+        assert_eq!(unknown_key("a b"), "no field of this name");
+        assert_eq!(unknown_key(""), "no field of this name");
     }
 }

@@ -91,7 +91,7 @@ fn assert_errors_are_bounded(source: &str, errors: &[RequestError]) {
 /// A message is short and on one line, and its places are in the document.
 fn assert_error_is_bounded(source: &str, error: &RequestError) {
     let RequestError { message, locations, .. } = error;
-    assert!(message.len() <= 400 && !message.contains(char::is_control), "{message:?}");
+    assert!(message.len() <= 600 && !message.contains(char::is_control), "{message:?}");
     // The position of a document that is refused whole is none.
     let lines = source.split(['\n', '\r']).count();
     assert!(locations.iter().all(|pos| pos.line <= lines && pos.column <= source.len() + 1), "{error:?}");

@@ -29,8 +29,8 @@ pub(crate) fn string_value(raw: &str) -> Result<String, &'static str> {
     Ok(value)
 }
 
-const UNKNOWN: &str = "This string holds an escape that GraphQL does not know.";
-const NO_SCALAR: &str = "This string holds a Unicode escape that is no Unicode scalar value.";
+const UNKNOWN: &str = "Invalid escape sequence in a string.";
+const NO_SCALAR: &str = "Invalid Unicode escape in a string: it is not a Unicode scalar value.";
 
 /// The character that an escape means, given what follows its `\u`, and the text after it.
 fn unicode(text: &str) -> Result<(char, &str), &'static str> {

@@ -23,12 +23,14 @@ use crate::input_rules::ScalarRule;
 pub struct TypeSystem {
     types: Vec<TypeDefinition>,
     by_name: HashMap<Name, TypeId>,
-    directives: HashMap<Name, DirectiveDefinition>,
+    directives: IndexMap<Name, DirectiveDefinition>,
     query: TypeId,
     mutation: Option<TypeId>,
     subscription: Option<TypeId>,
     /// `__typename: String!`, which every composite type has and no SDL spells out.
     typename: FieldDefinition,
+    /// Whether messages may name parts of the schema that the request does not name.
+    pub(crate) suggests: bool,
 }
 
 /// One of a [`TypeSystem`]'s named types.
@@ -99,8 +101,15 @@ pub(crate) enum Scalar {
 
 #[derive(Debug)]
 pub(crate) struct EnumType {
-    /// The members; with a sentence where the member is refused as input.
-    pub(crate) members: HashMap<Name, Option<String>>,
+    /// The members, in order; with a sentence where the member is refused as input.
+    pub(crate) members: IndexMap<Name, Option<String>>,
+}
+
+impl EnumType {
+    /// The members that are allowed as input.
+    pub(crate) fn allowed(&self) -> impl Iterator<Item = &Name> {
+        self.members.iter().filter(|(_, rejection)| rejection.is_none()).map(|(name, _)| name)
+    }
 }
 
 #[derive(Debug)]
@@ -157,6 +166,14 @@ pub(crate) struct DirectiveDefinition {
 }
 
 impl TypeSystem {
+    /// Lets messages suggest similar names and list the members of enums. They then reveal names of the schema that the
+    /// request does not contain: turn it on only where introspection is on. Off by default.
+    #[must_use]
+    pub fn with_suggestions(mut self, suggests: bool) -> Self {
+        self.suggests = suggests;
+        self
+    }
+
     pub(crate) fn get(&self, id: TypeId) -> &TypeDefinition {
         &self.types[id.0]
     }
@@ -169,12 +186,21 @@ impl TypeSystem {
         self.get(id).kind.composite()
     }
 
+    /// The names of the types that `accepts` takes, in order.
+    pub(crate) fn type_names(&self, accepts: impl Fn(&TypeKind) -> bool) -> impl Iterator<Item = &str> {
+        self.types.iter().filter(move |ty| accepts(&ty.kind)).map(|ty| ty.name.as_str())
+    }
+
     pub(crate) fn ids(&self) -> impl Iterator<Item = TypeId> {
         (0..self.types.len()).map(TypeId)
     }
 
     pub(crate) fn directives(&self) -> impl Iterator<Item = &DirectiveDefinition> {
         self.directives.values()
+    }
+
+    pub(crate) fn directive_names(&self) -> impl Iterator<Item = &str> {
+        self.directives.keys().map(Name::as_str)
     }
 
     pub(crate) fn directive(&self, name: &str) -> Option<&DirectiveDefinition> {
@@ -193,6 +219,12 @@ impl TypeSystem {
     pub(crate) fn field(&self, id: TypeId, name: &str) -> Option<&FieldDefinition> {
         let composite = self.composite(id)?;
         if name == "__typename" { Some(&self.typename) } else { composite.fields.get(name) }
+    }
+
+    /// The names of the fields of a composite type, `__typename` last.
+    pub(crate) fn field_names(&self, id: TypeId) -> impl Iterator<Item = &str> {
+        let fields = self.composite(id).map(|composite| composite.fields.keys().map(Name::as_str));
+        fields.into_iter().flatten().chain(["__typename"])
     }
 
     /// A type as a document writes it; `None` where it names a type that the schema lacks.

@@ -9,7 +9,7 @@ use graphql_prepare::{InputRules, Limits, Preparer, TypeSystem};
 
 static PREPARER: LazyLock<Preparer> = LazyLock::new(|| {
     let types = TypeSystem::new(&sdl(), input_rules(InputRules::default())).expect("our own SDL is valid");
-    Preparer::new(types, costs(100), Limits::default())
+    Preparer::new(types.with_suggestions(true), costs(100), Limits::default())
 });
 
 /// Takes a document, and after a line with `%%` its variables in JSON.

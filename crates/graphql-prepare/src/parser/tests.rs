@@ -143,7 +143,7 @@ fn what_the_grammar_leaves_out_is_refused() {
 #[test]
 fn an_error_says_where_and_what_but_no_value() {
     let error = refused("{\n  f(x:\"secret\" \"hidden\")}");
-    assert_eq!(error.message, "Expected an argument's name, and a string came.");
+    assert_eq!(error.message, "Expected an argument's name, but found a string.");
     assert_eq!(error.locations, [Pos { line: 2, column: 16 }]);
 }
 

@@ -28,30 +28,28 @@ fn patch_messages(patch: JsonValue) -> Vec<String> {
 fn an_error_names_the_way_and_the_expectation_but_not_the_value() {
     let int = "expected an `Int`, a whole number from -2147483648 to 2147483647";
     let id = "expected an `ID`, a string or a whole number of at most 64 bits";
-    let one = "Variable `$c`: exactly one field is needed, and one that is not null.";
+    let one = "Variable `$c`: exactly one field is required, and it must not be null.";
     for (variables, message) in [
-        (json!({"n": "secret"}), format!("Variable `$n`: {int}, and a string came.")),
+        (json!({"n": "secret"}), format!("Variable `$n`: {int}, but found a string.")),
         (
             json!({"n": [[1, 2147483648_u32]]}),
-            format!("Variable `$n[0][1]`: {int}, and one outside that range came."),
+            "Variable `$n[0][1]`: 2147483648 is outside the `Int` range -2147483648 to 2147483647."
+                .to_owned(),
         ),
         (
             json!({"n": [[1.5]]}),
-            format!("Variable `$n[0][0]`: {int}, and a number with a fraction or outside that range came."),
+            format!("Variable `$n[0][0]`: {int}, but found a number with a fraction or outside that range."),
         ),
-        (
-            json!({"n": [[null]]}),
-            "Variable `$n[0][0]`: null cannot be given: it is of type `Int!`.".to_owned(),
-        ),
-        (json!({"i": 1.5}), format!("Variable `$i`: {id}, and another number came.")),
-        (json!({"i": [true]}), format!("Variable `$i[0]`: {id}, and a Boolean came.")),
-        (json!({"f": "1.0"}), "Variable `$f`: expected a `Float`, a number, and a string came.".to_owned()),
-        (json!({"t": 1}), "Variable `$t`: expected a `String`, and a number came.".to_owned()),
-        (json!({"b": "true"}), "Variable `$b`: expected a `Boolean`, and a string came.".to_owned()),
-        (json!({"b": []}), "Variable `$b`: expected a `Boolean`, and a list came.".to_owned()),
+        (json!({"n": [[null]]}), "Variable `$n[0][0]`: null is not allowed: the type is `Int!`.".to_owned()),
+        (json!({"i": 1.5}), format!("Variable `$i`: {id}, but found another number.")),
+        (json!({"i": [true]}), format!("Variable `$i[0]`: {id}, but found a Boolean.")),
+        (json!({"f": "1.0"}), "Variable `$f`: expected a `Float`, a number, but found a string.".to_owned()),
+        (json!({"t": 1}), "Variable `$t`: expected a `String`, but found a number.".to_owned()),
+        (json!({"b": "true"}), "Variable `$b`: expected a `Boolean`, but found a string.".to_owned()),
+        (json!({"b": []}), "Variable `$b`: expected a `Boolean`, but found a list.".to_owned()),
         (json!({"on": "secret"}), "Variable `$on`: expected a date.".to_owned()),
         (json!({"on": {"a": ["b", 1.5, null]}}), "Variable `$on`: expected a date.".to_owned()),
-        (json!({"c": "secret"}), "Variable `$c`: expected a `Choice` object, and a string came.".to_owned()),
+        (json!({"c": "secret"}), "Variable `$c`: expected a `Choice` object, but found a string.".to_owned()),
         (json!({"c": {}}), one.to_owned()),
         (json!({"c": {"number": 1, "text": ""}}), one.to_owned()),
         (json!({"c": {"text": null}}), one.to_owned()),
@@ -59,23 +57,23 @@ fn an_error_names_the_way_and_the_expectation_but_not_the_value() {
         assert_eq!(messages(variables), [message]);
     }
     for (patch, message) in [
-        (json!(1), "Variable `$p`: expected a `Patch` object, and a number came."),
-        (json!(null), "Variable `$p`: null cannot be given: it is of type `Patch!`."),
+        (json!(1), "Variable `$p`: expected a `Patch` object, but found a number."),
+        (json!(null), "Variable `$p`: null is not allowed: the type is `Patch!`."),
         (json!({"naem": "secret"}), "Variable `$p`: `Patch` has no field `naem`."),
-        (json!({"a secret": 1}), "Variable `$p`: `Patch` has no field of such a name."),
-        (json!({"size": null}), "Variable `$p.size`: null cannot be given: it is of type `Int!`."),
+        (json!({"a secret": 1}), "Variable `$p`: `Patch` has no field of this name."),
+        (json!({"size": null}), "Variable `$p.size`: null is not allowed: the type is `Int!`."),
         (
             json!({"inner": {"tags": ["a", null]}}),
-            "Variable `$p.inner.tags[1]`: null cannot be given: it is of type `String!`.",
+            "Variable `$p.inner.tags[1]`: null is not allowed: the type is `String!`.",
         ),
-        (json!({"colour": "secret"}), "Variable `$p.colour`: that is no member of `Colour`."),
+        (json!({"colour": "secret"}), "Variable `$p.colour`: `secret` is not a member of `Colour`."),
         (
             json!({"colour": 1}),
-            "Variable `$p.colour`: expected a member of `Colour` as a string, and a number came.",
+            "Variable `$p.colour`: expected a member of `Colour` as a string, but found a number.",
         ),
         (
             json!({"inner": {"colour": "LATER"}}),
-            "Variable `$p.inner.colour`: `LATER` cannot be given. It is read only.",
+            "Variable `$p.inner.colour`: `LATER` is not allowed as input. It is read only.",
         ),
     ] {
         assert_eq!(patch_messages(patch), [message]);
@@ -107,7 +105,7 @@ fn what_is_required_has_to_come() {
         fixture.request("query ($t: String!, $f: Float! = 1) {arguments(after:$t float:$f)}", json!({}));
     let errors = errors.unwrap_err();
     assert_eq!(errors.len(), 1);
-    assert_eq!(errors[0].message, "Variable `$t`: a value of type `String!` is required, and none came.");
+    assert_eq!(errors[0].message, "Variable `$t`: a value of type `String!` is required.");
 }
 
 fn any_json() -> impl Strategy<Value = JsonValue> {

@@ -139,7 +139,7 @@ fn enums_arrive_from_strings_and_from_literals() {
     assert!(data["b"].as_str().unwrap().contains("colour: Some(Green)"));
     assert_eq!(
         refused(source, json!({"c": "LATER"}))[0].message,
-        "Variable `$c`: `LATER` cannot be given. It is read only."
+        "Variable `$c`: `LATER` is not allowed as input. It is read only."
     );
 }
 
@@ -287,9 +287,9 @@ fn the_operation_is_the_one_that_is_named() {
     assert_eq!(selected.name(), Some("B"));
     assert_eq!(fixture.execute(fixture.preparer.prepare(selected, None).unwrap()).calls, ["add(1)"]);
     for (name, message) in [
-        (None, "The document holds several operations, and `operationName` says which one to execute."),
-        (Some("C"), "The document holds no operation `C`."),
-        (Some("a secret"), "The document holds no operation of the name in `operationName`."),
+        (None, "The document has 2 operations (A, B): set `operationName`."),
+        (Some("C"), "The document has no operation `C`. Operations: A, B."),
+        (Some("a secret"), "The document has no operation of the name in `operationName`. Operations: A, B."),
     ] {
         let error = document.operation(name).unwrap_err();
         assert_eq!((error.kind, error.message.as_str()), (RequestErrorKind::Operation, message));

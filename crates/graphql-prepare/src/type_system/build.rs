@@ -38,7 +38,7 @@ pub enum TypeSystemError {
     #[error("the schema has no query type")]
     NoQueryRoot,
     /// A type that is not defined, or that is of the wrong kind for its position.
-    #[error("{place} names `{name}`, which is no type that can stand there")]
+    #[error("{place} names `{name}`, which is not a type that is allowed there")]
     UnknownType {
         /// The position in the schema.
         place: String,
@@ -152,8 +152,16 @@ impl Builder {
         let string = Base::Named(self.type_named("__typename", "String")?);
         let typename =
             FieldDefinition { ty: TypeRef { base: string, nullable: false }, arguments: IndexMap::new() };
-        let system =
-            TypeSystem { types, by_name: self.by_name, directives, query, mutation, subscription, typename };
+        let system = TypeSystem {
+            types,
+            by_name: self.by_name,
+            directives,
+            query,
+            mutation,
+            subscription,
+            typename,
+            suggests: false,
+        };
         system.check_defaults()?;
         Ok(system)
     }

@@ -65,15 +65,15 @@ fn a_schema_that_does_not_hold_together_is_refused() {
     assert_eq!(refused("input Query {a:Int}"), "the schema has no query type");
     assert_eq!(
         refused("schema {query:Root} type Query {a:Int}"),
-        "the schema names `Root`, which is no type that can stand there"
+        "the schema names `Root`, which is not a type that is allowed there"
     );
     assert_eq!(
         refused("type Query {a(b:[In!]):Int}"),
-        "Query.a.b names `In`, which is no type that can stand there"
+        "Query.a.b names `In`, which is not a type that is allowed there"
     );
     assert_eq!(
         refused("type Query {a:Int} union U = Query | V"),
-        "U names `V`, which is no type that can stand there"
+        "U names `V`, which is not a type that is allowed there"
     );
     assert_eq!(
         refused("type Query {a:Int} type Query {b:Int}"),
@@ -81,16 +81,16 @@ fn a_schema_that_does_not_hold_together_is_refused() {
     );
     assert_eq!(
         refused("type Query {a:Int} extend type Other {b:Int}"),
-        "an extension names `Other`, which is no type that can stand there"
+        "an extension names `Other`, which is not a type that is allowed there"
     );
     assert_eq!(
         refused("type Query {a:Int} extend union Query = Query"),
-        "an extension names `Query`, which is no type that can stand there"
+        "an extension names `Query`, which is not a type that is allowed there"
     );
     assert_eq!(
         refused("type Query {a(b: Int = \"\"):Int}"),
         "the default of `Query.a.b` does not fit its type: `b`: expected an `Int`, a whole number from -2147483648 to \
-         2147483647, and a string came."
+         2147483647, but found a string."
     );
 }
 

@@ -55,7 +55,7 @@ pub(super) fn check_spreads(
     for ((name, fragment), _) in document.fragments.iter().zip(used).filter(|(_, used)| !used) {
         errors.invalid(
             fragment.pos,
-            format_args!("The fragment {} is used by no operation.", TruncatedName(name)),
+            format_args!("The fragment {} is not used by any operation.", TruncatedName(name)),
         );
     }
     reached_by

@@ -24,7 +24,7 @@ pub(super) fn check_names(types: &TypeSystem, document: &ParsedDocument, errors:
             None if document.operations.len() > 1 => {
                 errors.invalid(
                     definition.pos,
-                    format_args!("An operation without a name must be the only one."),
+                    format_args!("An operation without a name must be the only operation of the document."),
                 );
             }
             None => {}
@@ -75,11 +75,11 @@ pub(super) fn check_subscriptions(document: &ParsedDocument, limits: Limits, err
                 }
             };
             if let Some(pos) = condition {
-                let message = "Neither `@skip` nor `@include` can stand at the root of a subscription.";
+                let message = "`@skip` and `@include` are not allowed at the root of a subscription.";
                 errors.invalid(pos, format_args!("{message}"));
             }
             if field.node.name.node.starts_with("__") {
-                let message = "A subscription's field cannot be an introspection field.";
+                let message = "A subscription cannot select an introspection field at its root.";
                 errors.invalid(field.pos, format_args!("{message}"));
             }
             let key = field.node.response_key();

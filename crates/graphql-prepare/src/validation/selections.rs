@@ -14,10 +14,10 @@ use indexmap::IndexMap;
 
 use super::Definition;
 use crate::{
-    error::{Errors, TruncatedName},
+    error::{Errors, TruncatedName, article},
     literal::Literals,
     parser::{ParsedDocument, ParsedFragment, ParsedOperation},
-    type_system::{InputValue, TypeId, TypeSystem},
+    type_system::{InputValue, TypeId, TypeKind, TypeSystem},
 };
 
 /// Walks an operation.
@@ -101,9 +101,10 @@ impl<'t, 'd> Walk<'_, 't, 'd> {
         self.directives(&field.node.directives, DirectiveLocation::Field);
         let name = &field.node.name;
         let Some(definition) = self.types.field(parent, &name.node) else {
+            let similar = self.types.did_you_mean(&name.node, || self.types.field_names(parent));
             let parent = &self.types.get(parent).name;
-            self.errors
-                .invalid(name.pos, format_args!("`{parent}` has no field {}.", TruncatedName(&name.node)));
+            let message = format_args!("`{parent}` has no field {}.{similar}", TruncatedName(&name.node));
+            self.errors.invalid(name.pos, message);
             return;
         };
         let owner = format_args!("The field `{}`", name.node);
@@ -153,7 +154,10 @@ impl<'t, 'd> Walk<'_, 't, 'd> {
             let (outer, inner) = (&self.types.get(parent).name, &self.types.get(condition).name);
             self.errors.invalid(
                 pos,
-                format_args!("No `{outer}` can be a `{inner}`, so the fragment never applies."),
+                format_args!(
+                    "`{outer}` is never {} `{inner}`, so the fragment cannot apply.",
+                    article(inner)
+                ),
             );
         }
     }
@@ -162,13 +166,16 @@ impl<'t, 'd> Walk<'_, 't, 'd> {
     fn type_condition(&mut self, condition: &Positioned<TypeCondition>) -> Option<TypeId> {
         let name = &condition.node.on;
         let Some(id) = self.types.type_named(&name.node) else {
-            self.errors.invalid(name.pos, format_args!("There is no type {}.", TruncatedName(&name.node)));
+            let is_composite = |kind: &TypeKind| kind.composite().is_some();
+            let similar = self.types.did_you_mean(&name.node, || self.types.type_names(is_composite));
+            let message = format_args!("There is no type {}.{similar}", TruncatedName(&name.node));
+            self.errors.invalid(name.pos, message);
             return None;
         };
         if self.types.composite(id).is_none() {
             self.errors.invalid(
                 name.pos,
-                format_args!("`{}` has no fields, so no fragment can be on it.", name.node),
+                format_args!("`{}` has no fields, so a fragment cannot select from it.", name.node),
             );
             return None;
         }
@@ -184,15 +191,16 @@ impl<'t, 'd> Walk<'_, 't, 'd> {
             }
             let name = &directive.node.name;
             let Some(definition) = self.types.directive(&name.node) else {
-                self.errors
-                    .invalid(name.pos, format_args!("There is no directive {}.", TruncatedName(&name.node)));
+                let similar = self.types.did_you_mean(&name.node, || self.types.directive_names());
+                let message = format_args!("There is no directive {}.{similar}", TruncatedName(&name.node));
+                self.errors.invalid(name.pos, message);
                 continue;
             };
             if !definition.locations.contains(&location) {
-                self.errors.invalid(name.pos, format_args!("`@{}` cannot stand here.", name.node));
+                self.errors.invalid(name.pos, format_args!("`@{}` is not allowed here.", name.node));
             }
             if !seen.insert(&name.node) && !definition.is_repeatable {
-                self.errors.invalid(name.pos, format_args!("`@{}` stands here twice.", name.node));
+                self.errors.invalid(name.pos, format_args!("`@{}` is used here twice.", name.node));
             }
             let owner = format_args!("The directive `@{}`", name.node);
             self.arguments(owner, name.pos, &definition.arguments, &directive.node.arguments);
@@ -222,7 +230,9 @@ impl<'t, 'd> Walk<'_, 't, 'd> {
             }
             match definitions.get(&name.node) {
                 None => {
-                    let message = format_args!("{owner} has no argument {}.", TruncatedName(&name.node));
+                    let hint = Self::unknown_argument(self.types, definitions, &name.node);
+                    let message =
+                        format_args!("{owner} has no argument {}.{hint}", TruncatedName(&name.node));
                     self.errors.invalid(name.pos, message);
                 }
                 Some(definition) => {
@@ -238,5 +248,22 @@ impl<'t, 'd> Walk<'_, 't, 'd> {
                 self.errors.invalid(pos, format_args!("{owner} needs the argument `{name}` of type `{ty}`."));
             }
         }
+    }
+
+    /// The end of a message about an unknown argument: how to page a connection (GraphQL Cursor Connections
+    /// Specification), or similar names.
+    fn unknown_argument<'a>(
+        types: &'a TypeSystem,
+        definitions: &'a IndexMap<Name, InputValue>,
+        name: &'a Name,
+    ) -> impl fmt::Display + 'a {
+        let pages_forward = definitions.contains_key("first") && definitions.contains_key("after");
+        let pages_backward = matches!(name.as_str(), "last" | "before");
+        let similar = types.did_you_mean(name, || definitions.keys().map(Name::as_str));
+        fmt::from_fn(move |f| match pages_forward && pages_backward {
+            true if types.suggests => f.write_str(" Connections page forward only: use `first` and `after`."),
+            true => f.write_str(" Connections page forward only."),
+            false => write!(f, "{similar}"),
+        })
     }
 }

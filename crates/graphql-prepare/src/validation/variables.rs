@@ -2,7 +2,10 @@
 
 use std::collections::HashMap;
 
-use async_graphql::{Name, Pos, Value as ConstValue, parser::types::OperationDefinition};
+use async_graphql::{
+    Name, Pos, Value as ConstValue,
+    parser::types::{BaseType, OperationDefinition, Type},
+};
 
 use super::{Definition, OperationFacts};
 use crate::{
@@ -10,7 +13,7 @@ use crate::{
     error::{Errors, TruncatedName},
     literal::{Literals, VariableUsage, VariableUsages},
     path::InputPath,
-    type_system::{Base, TypeRef, TypeSystem},
+    type_system::{Base, TypeKind, TypeRef, TypeSystem},
 };
 
 /// Variable Uniqueness (5.8.1), Variables Are Input Types (5.8.2), and that defaults fit (5.6.1).
@@ -33,15 +36,22 @@ pub(super) fn declared(
         }
         let at = definition.var_type.pos;
         let Some(ty) = types.resolve(&definition.var_type.node) else {
-            errors.invalid(
-                at,
-                format_args!("The variable {} is of a type that does not exist.", TruncatedName(name)),
+            let unknown = named(&definition.var_type.node);
+            let similar = types.did_you_mean(unknown, || types.type_names(TypeKind::is_input));
+            let message = format_args!(
+                "The type {} of the variable {} does not exist.{similar}",
+                TruncatedName(unknown),
+                TruncatedName(name)
             );
+            errors.invalid(at, message);
             continue;
         };
         if !types.get(ty.named()).kind.is_input() {
-            let message =
-                format_args!("The variable {} is of a type that no input can have.", TruncatedName(name));
+            let message = format_args!(
+                "The type `{}` of the variable {} is an output type: variables need an input type.",
+                types.get(ty.named()).name,
+                TruncatedName(name)
+            );
             errors.invalid(at, message);
             continue;
         }
@@ -55,6 +65,14 @@ pub(super) fn declared(
         variables.push(Variable { name: name.clone(), pos, ty, default, rejects_null: false });
     }
     variables
+}
+
+/// The name in a type, without its lists and non-nulls.
+fn named(ty: &Type) -> &Name {
+    match &ty.base {
+        BaseType::Named(name) => name,
+        BaseType::List(item) => named(item),
+    }
 }
 
 /// All Variable Uses Defined (5.8.3), All Variables Used (5.8.4) and All Variable Usages Are Allowed (5.8.5), for an
@@ -85,7 +103,7 @@ where
         if !is_allowed(variable, usage) {
             let (given, expected) = (types.display(&variable.ty), types.display(usage.ty));
             let message = format_args!(
-                "The variable {} of type `{given}` cannot stand where `{expected}` is expected.",
+                "The variable {} of type `{given}` cannot be used where `{expected}` is expected.",
                 TruncatedName(usage.name)
             );
             errors.invalid_at(&[variable.pos, pos], message);

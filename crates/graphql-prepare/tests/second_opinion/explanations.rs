@@ -100,7 +100,7 @@ pub(crate) fn nested_variable(case: &Case, reason: &Reason) -> bool {
         let ty = reason.message.split('`').nth(index)?;
         Some(ty.chars().filter(|char| !"[]!".contains(*char)).collect())
     };
-    reason.message.contains("cannot stand where")
+    reason.message.contains("cannot be used where")
         && text_at(case, reason, 1).starts_with(['[', '{'])
         && named(3).is_some()
         && named(3) == named(5)
@@ -112,7 +112,7 @@ pub(crate) fn null_default(case: &Case, reason: &Reason) -> bool {
     let mut definition = definition.into_iter();
     let before_default: Vec<_> = definition.by_ref().take_while(|token| *token != "=").collect();
     let of_this = before_default.iter().filter(|token| token.starts_with('$')).count() == 1;
-    reason.message.contains("cannot stand where")
+    reason.message.contains("cannot be used where")
         && text_at(case, reason, 1).starts_with('$')
         && of_this
         && definition.next() == Some("null")
@@ -132,18 +132,20 @@ pub(crate) fn argument_without_value(case: &Case, reason: &Reason) -> bool {
     let Some(&offset) = reason.offsets.first() else { return false };
     let before = case.document.get(..offset).unwrap_or_default();
     let open = |bracket: char| before.matches(bracket).count();
-    reason.message.starts_with("Expected `:`, and ") && open('(') > open(')')
+    reason.message.starts_with("Expected `:`, but found ") && open('(') > open(')')
 }
 
 pub(crate) fn one_of(_: &Case, reason: &Reason) -> bool {
-    reason.message.ends_with("needs exactly one field, and one that is not null.")
+    reason.message.ends_with("needs exactly one field, and it must not be null.")
         || reason.of_values
-            && reason.message.ends_with("exactly one field is needed, and one that is not null.")
+            && reason.message.ends_with("exactly one field is required, and it must not be null.")
 }
 
 pub(crate) fn null_at_non_null_position(_: &Case, reason: &Reason) -> bool {
     reason.of_values
-        && reason.message.ends_with("null cannot be given, because of where the variable is used.")
+        && reason
+            .message
+            .ends_with("null is not allowed, because the variable is used where null is not allowed.")
 }
 
 pub(crate) fn id_of_more_than_64_bits(case: &Case, reason: &Reason) -> bool {

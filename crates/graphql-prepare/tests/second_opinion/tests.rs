@@ -111,12 +111,12 @@ const WRONG: [(&str, Judge); 8] = [
     ("accepts unknown fields", |case| without(case, &["has no field"])),
     ("accepts what lacks an argument", |case| without(case, &["needs the argument"])),
     ("merges fields whatever their arguments", |case| without(case, &["differ in name or arguments"])),
-    ("accepts any variable anywhere", |case| without(case, &["cannot stand where"])),
+    ("accepts any variable anywhere", |case| without(case, &["cannot be used where"])),
     ("accepts any value for a variable", |case| without(case, &["Variable `$"])),
-    ("rejects conditions", |case| against(case, "@include", "`@include` cannot stand here.")),
+    ("rejects conditions", |case| against(case, "@include", "`@include` is not allowed here.")),
     // Messages of known differences, where there is none.
     ("rejects variables as arguments", |case| {
-        against(case, "$", "The variable `v0` of type `Int` cannot stand where `Int!` is expected.")
+        against(case, "$", "The variable `v0` of type `Int` cannot be used where `Int!` is expected.")
     }),
     ("rejects fields that can be merged", |case| {
         against(case, "id", "The selections of `id` differ in name or arguments; give one of them an alias.")

@@ -11,9 +11,12 @@ fn fragments_are_named_once_on_a_composite_type_and_used() {
         ("{dog{...F}} fragment F on Dog {id} fragment F on Cat {id}", "Two fragments are named `F`."),
         ("{dog{...F}} fragment F on Hog {id}", "There is no type `Hog`."),
         ("{dog{...on Hog {id}}}", "There is no type `Hog`."),
-        ("{dog{...F}} fragment F on Colour {id}", "`Colour` has no fields, so no fragment can be on it."),
-        ("{dog{...on PetInput {id}}}", "`PetInput` has no fields, so no fragment can be on it."),
-        ("{dog{id}} fragment F on Dog {id}", "The fragment `F` is used by no operation."),
+        (
+            "{dog{...F}} fragment F on Colour {id}",
+            "`Colour` has no fields, so a fragment cannot select from it.",
+        ),
+        ("{dog{...on PetInput {id}}}", "`PetInput` has no fields, so a fragment cannot select from it."),
+        ("{dog{id}} fragment F on Dog {id}", "The fragment `F` is not used by any operation."),
     ]);
     assert_eq!(check("{dog{id}} fragment F on Dog {id ...G} fragment G on Dog {id}").unwrap_err().len(), 2);
 }
@@ -25,13 +28,13 @@ fn spreads_have_a_target_that_can_apply() {
         "{pet{...F}} fragment F on CatOrDog {...on Dog {volume}}",
         "{being{...on Pet {name} ...on Rock {id}}}",
     ]);
-    let never = "No `Dog` can be a `Cat`, so the fragment never applies.";
+    let never = "`Dog` is never a `Cat`, so the fragment cannot apply.";
     invalid(&[
         ("{dog{...F}}", "There is no fragment `F`."),
         ("{dog{...on Cat {id}}}", never),
         ("{dog{...F}} fragment F on Cat {id}", never),
-        ("{pet{...on Rock {id}}}", "No `Pet` can be a `Rock`, so the fragment never applies."),
-        ("{catOrDog{...on Rock {id}}}", "No `CatOrDog` can be a `Rock`, so the fragment never applies."),
+        ("{pet{...on Rock {id}}}", "`Pet` is never a `Rock`, so the fragment cannot apply."),
+        ("{catOrDog{...on Rock {id}}}", "`CatOrDog` is never a `Rock`, so the fragment cannot apply."),
     ]);
 }
 

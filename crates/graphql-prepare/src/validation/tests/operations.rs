@@ -17,7 +17,10 @@ fn an_anonymous_operation_is_alone() {
     valid(&["{dog{id}}", "{dog{...F}} fragment F on Dog {id}"]);
     let errors = check("{dog{id}} query B {dog{id}} {cat{id}}").unwrap_err();
     assert_eq!(errors.len(), 2);
-    invalid(&[("{dog{id}} query B {dog{id}}", "An operation without a name must be the only one.")]);
+    invalid(&[(
+        "{dog{id}} query B {dog{id}}",
+        "An operation without a name must be the only operation of the document.",
+    )]);
 }
 
 #[test]
@@ -42,7 +45,7 @@ fn a_subscription_has_one_root_field() {
         "subscription {added @cached {id}}",
     ]);
     let one = "A subscription must select exactly one field.";
-    let condition = "Neither `@skip` nor `@include` can stand at the root of a subscription.";
+    let condition = "`@skip` and `@include` are not allowed at the root of a subscription.";
     invalid(&[
         ("subscription {added{id} other}", one),
         ("subscription {added{id} x: added{id}}", one),
@@ -50,7 +53,7 @@ fn a_subscription_has_one_root_field() {
             "subscription {...F} fragment F on Subscription {added{id} ...G} fragment G on Subscription {other}",
             one,
         ),
-        ("subscription {__typename}", "A subscription's field cannot be an introspection field."),
+        ("subscription {__typename}", "A subscription cannot select an introspection field at its root."),
         ("subscription {added @skip(if: false) {id}}", condition),
         ("subscription ($x: Boolean!) {... @include(if: $x) {added{id}}}", condition),
     ]);

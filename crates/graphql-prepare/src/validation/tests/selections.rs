@@ -33,8 +33,8 @@ fn arguments_are_known_given_once_and_given_where_required() {
         ("{find(id:1 x:2){id}}", "The field `find` has no argument `x`."),
         ("{find(id:1 id:1){id}}", "The argument `id` is given twice."),
         ("{find{id}}", "The field `find` needs the argument `id` of type `ID!`."),
-        ("{find(id:null){id}}", "`id` cannot be null: it is of type `ID!`."),
-        ("{find(id:1 exact:null){id}}", "`exact` cannot be null: it is of type `Boolean!`."),
+        ("{find(id:null){id}}", "`id` must not be null: its type is `ID!`."),
+        ("{find(id:1 exact:null){id}}", "`exact` must not be null: its type is `Boolean!`."),
         ("{dog{id @skip}}", "The directive `@skip` needs the argument `if` of type `Boolean!`."),
         ("{dog{id @skip(if:true unless:true)}}", "The directive `@skip` has no argument `unless`."),
     ]);
@@ -49,17 +49,17 @@ fn directives_are_defined_and_stand_once_where_they_may() {
     ]);
     invalid(&[
         ("{dog{id @defer}}", "There is no directive `defer`."),
-        ("query @skip(if:true) {dog{id}}", "`@skip` cannot stand here."),
-        ("query ($x:Int @skip(if:true)) {pets(first:$x){id}}", "`@skip` cannot stand here."),
-        ("{dog{...F}} fragment F on Dog @include(if:true) {id}", "`@include` cannot stand here."),
-        ("{dog{id @deprecated}}", "`@deprecated` cannot stand here."),
-        ("{dog{id @oneOf}}", "`@oneOf` cannot stand here."),
-        ("{dog{id @skip(if:true) @skip(if:true)}}", "`@skip` stands here twice."),
-        ("{dog{id @cached @cached}}", "`@cached` stands here twice."),
+        ("query @skip(if:true) {dog{id}}", "`@skip` is not allowed here."),
+        ("query ($x:Int @skip(if:true)) {pets(first:$x){id}}", "`@skip` is not allowed here."),
+        ("{dog{...F}} fragment F on Dog @include(if:true) {id}", "`@include` is not allowed here."),
+        ("{dog{id @deprecated}}", "`@deprecated` is not allowed here."),
+        ("{dog{id @oneOf}}", "`@oneOf` is not allowed here."),
+        ("{dog{id @skip(if:true) @skip(if:true)}}", "`@skip` is used here twice."),
+        ("{dog{id @cached @cached}}", "`@cached` is used here twice."),
         ("{dog{id @tag}}", "The directive `@tag` needs the argument `name` of type `String!`."),
-        ("mutation @cached {add(input:{name:\"\"}){id}}", "`@cached` cannot stand here."),
-        ("{dog{... @tag(name:\"a\") {id}}}", "`@tag` cannot stand here."),
-        ("{dog{id @cached(seconds:null)}}", "`seconds` cannot be null: it is of type `Int!`."),
+        ("mutation @cached {add(input:{name:\"\"}){id}}", "`@cached` is not allowed here."),
+        ("{dog{... @tag(name:\"a\") {id}}}", "`@tag` is not allowed here."),
+        ("{dog{id @cached(seconds:null)}}", "`seconds` must not be null: its type is `Int!`."),
     ]);
 }
 

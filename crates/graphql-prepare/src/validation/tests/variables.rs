@@ -8,8 +8,14 @@ fn variables_are_declared_once_with_an_input_type_and_used() {
     ]);
     invalid(&[
         ("query ($x:Int $x:Int) {pets(first:$x){id}}", "The variable `x` is declared twice."),
-        ("query ($x:Dog) {pets(first:$x){id}}", "The variable `x` is of a type that no input can have."),
-        ("query ($x:[Unknown]) {pets(first:$x){id}}", "The variable `x` is of a type that does not exist."),
+        (
+            "query ($x:Dog) {pets(first:$x){id}}",
+            "The type `Dog` of the variable `x` is an output type: variables need an input type.",
+        ),
+        (
+            "query ($x:[Unknown]) {pets(first:$x){id}}",
+            "The type `Unknown` of the variable `x` does not exist.",
+        ),
         ("query ($x:Int) {dog{id}}", "The variable `x` is never used."),
         ("{pets(first:$x){id}}", "The variable `x` is not declared."),
         ("{pets(filter:{name:$x}){id}}", "The variable `x` is not declared."),
@@ -40,43 +46,43 @@ fn variables_stand_only_where_their_type_fits() {
     invalid(&[
         (
             "query ($x:String!) {pets(first:$x){id}}",
-            "The variable `x` of type `String!` cannot stand where `Int` is expected.",
+            "The variable `x` of type `String!` cannot be used where `Int` is expected.",
         ),
         (
             "query ($x:ID) {find(id:$x){id}}",
-            "The variable `x` of type `ID` cannot stand where `ID!` is expected.",
+            "The variable `x` of type `ID` cannot be used where `ID!` is expected.",
         ),
         (
             "query ($x:ID = null) {find(id:$x){id}}",
-            "The variable `x` of type `ID` cannot stand where `ID!` is expected.",
+            "The variable `x` of type `ID` cannot be used where `ID!` is expected.",
         ),
         (
             "query ($x:String!) {pets(names:$x){id}}",
-            "The variable `x` of type `String!` cannot stand where `[String!]` is expected.",
+            "The variable `x` of type `String!` cannot be used where `[String!]` is expected.",
         ),
         (
             "query ($x:String) {pets(names:[$x]){id}}",
-            "The variable `x` of type `String` cannot stand where `String!` is expected.",
+            "The variable `x` of type `String` cannot be used where `String!` is expected.",
         ),
         (
             "query ($x:[String]) {pets(names:$x){id}}",
-            "The variable `x` of type `[String]` cannot stand where `[String!]` is expected.",
+            "The variable `x` of type `[String]` cannot be used where `[String!]` is expected.",
         ),
         (
             "query ($x:Int) {price(of:$x)}",
-            "The variable `x` of type `Int` cannot stand where `Float` is expected.",
+            "The variable `x` of type `Int` cannot be used where `Float` is expected.",
         ),
         (
             "query ($x:Int) {price(choice:{a:$x})}",
-            "The variable `x` of type `Int` cannot stand where `Int` is expected.",
+            "The variable `x` of type `Int` cannot be used where `Int` is expected.",
         ),
         (
             "query ($x:Boolean) {dog{id @skip(if:$x)}}",
-            "The variable `x` of type `Boolean` cannot stand where `Boolean!` is expected.",
+            "The variable `x` of type `Boolean` cannot be used where `Boolean!` is expected.",
         ),
         (
             "query ($x:String) {dog{id @skip(if:$x)}}",
-            "The variable `x` of type `String` cannot stand where `Boolean!` is expected.",
+            "The variable `x` of type `String` cannot be used where `Boolean!` is expected.",
         ),
     ]);
 }

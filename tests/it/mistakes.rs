@@ -1,0 +1,172 @@
+//! Typical mistakes of callers: the message says what was wrong, what is allowed and what to do. Without introspection, it
+//! does not name a part of the schema that the request does not name.
+
+use serde_json::{Value, json};
+
+use crate::add_device_status::{MUTATION, input_with};
+use crate::harness::{Gateway, Reply};
+
+const CONFIGURATIONS: &str = "iosLobAppProvisioningConfigurations";
+const MEMBERS: &str =
+    "Members: UNKNOWN, NOT_APPLICABLE, COMPLIANT, REMEDIATED, NON_COMPLIANT, ERROR, CONFLICT, NOT_ASSIGNED.";
+
+#[track_caller]
+fn message(reply: &Reply) -> &str {
+    reply.error()["message"].as_str().unwrap()
+}
+
+async fn without_introspection() -> Gateway {
+    Gateway::builder().api(|api| api.introspection = false).start().await
+}
+
+/// Sends the same request with and without introspection, and compares the messages.
+#[track_caller]
+fn expect(query: &str, variables: Value, with: &str, without: &str) -> impl Future<Output = ()> {
+    let (query, with, without) = (query.to_owned(), with.to_owned(), without.to_owned());
+    async move {
+        for (gateway, expected) in [(Gateway::start().await, with), (without_introspection().await, without)]
+        {
+            let reply = gateway.graphql(&query, variables.clone()).await;
+            assert_eq!(message(&reply), expected, "{query}");
+            assert!(gateway.sent().is_empty());
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_enum_member_is_quoted_beside_the_members() {
+    let wrong = "Variable `$input.deviceStatus.status`: `COMPLAINT` is not a member of `ComplianceStatus`.";
+    expect(
+        MUTATION,
+        input_with("status", json!("COMPLAINT")),
+        &format!("{wrong} Did you mean COMPLIANT? {MEMBERS}"),
+        wrong,
+    )
+    .await;
+    let filter = |member: &str| {
+        format!(
+            "{{ iosLobAppProvisioningConfiguration(id: 1) {{ deviceStatuses(filter: {{status: {{eq: {member}}}}}) \
+             {{ totalCount }} }} }}"
+        )
+    };
+    let wrong = "`filter.status.eq`: `compliant` is not a member of `ComplianceStatus`.";
+    let hint = format!("{wrong} Did you mean COMPLIANT? {MEMBERS}");
+    expect(&filter("compliant"), json!({}), &hint, wrong).await;
+    let wrong = "`filter.status.eq`: expected a member of `ComplianceStatus`, but found a string: write it without quotes.";
+    expect(&filter("\"COMPLIANT\""), json!({}), wrong, wrong).await;
+}
+
+#[tokio::test]
+async fn text_in_place_of_an_enum_member_is_not_repeated() {
+    let gateway = Gateway::start().await;
+    for secret in ["eyJ0eXAi.eyJhdWQi.c2ln", "a person's name", &"x".repeat(65)] {
+        let reply = gateway.graphql(MUTATION, input_with("status", json!(secret))).await;
+        assert_eq!(
+            message(&reply),
+            format!(
+                "Variable `$input.deviceStatus.status`: the value is not a member of `ComplianceStatus`. {MEMBERS}"
+            )
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_name_suggests_near_names() {
+    let list = |nodes: &str| format!("{{ {CONFIGURATIONS} {{ nodes {{ {nodes} }} }} }}");
+    for (query, wrong, suggestion) in [
+        (
+            list("displayname"),
+            "`IosLobAppProvisioningConfiguration` has no field `displayname`.",
+            "displayName",
+        ),
+        (
+            list("payloadFilename"),
+            "`IosLobAppProvisioningConfiguration` has no field `payloadFilename`.",
+            "payloadFileName",
+        ),
+        ("{ nod(id: 1) { id } }".to_owned(), "`Query` has no field `nod`.", "node or nodes"),
+        (
+            list("id ... on IosLobAppProvisionConfiguration { id }"),
+            "There is no type `IosLobAppProvisionConfiguration`.",
+            "IosLobAppProvisioningConfiguration",
+        ),
+        (
+            "query($id: Id!) { node(id: $id) { id } }".to_owned(),
+            "The type `Id` of the variable `id` does not exist.",
+            "ID",
+        ),
+        (list("id @inclde(if: true)"), "There is no directive `inclde`.", "include"),
+        (
+            format!("{{ {CONFIGURATIONS}(frist: 2) {{ totalCount }} }}"),
+            "The field `iosLobAppProvisioningConfigurations` has no argument `frist`.",
+            "first",
+        ),
+        (
+            format!("{{ {CONFIGURATIONS}(filter: {{displyName: {{eq: \"a\"}}}}) {{ totalCount }} }}"),
+            "`filter`: `IosLobAppProvisioningConfigurationFilter` has no field `displyName`.",
+            "displayName",
+        ),
+        (list("x1y2z3"), "`IosLobAppProvisioningConfiguration` has no field `x1y2z3`.", ""),
+    ] {
+        let hint = if suggestion.is_empty() { String::new() } else { format!(" Did you mean {suggestion}?") };
+        expect(&query, json!({}), &format!("{wrong}{hint}"), wrong).await;
+    }
+    let wrong = "Variable `$input.deviceStatus`: `DeviceStatusInput` has no field `devicemodel`.";
+    expect(
+        MUTATION,
+        input_with("devicemodel", json!("iPad")),
+        &format!("{wrong} Did you mean deviceModel?"),
+        wrong,
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn many_unknown_names_get_ten_short_errors() {
+    let gateway = Gateway::start().await;
+    let name = "iosLobAppProvisioningConfiguratio";
+    for fields in [format!("{name} ").repeat(900), format!("{}: id ", "x".repeat(200)).repeat(2)] {
+        let reply = gateway.graphql(&format!("{{ {fields} }}"), json!({})).await;
+        let errors = reply.json["errors"].as_array().unwrap();
+        assert!(errors.len() <= 10);
+        assert!(errors.iter().all(|error| error["message"].as_str().unwrap().len() < 200), "{errors:?}");
+    }
+}
+
+#[tokio::test]
+async fn paging_backward_is_answered_with_the_arguments_to_use() {
+    for argument in ["last: 5", "before: \"x\""] {
+        let name = argument.split(':').next().unwrap();
+        let query = format!("{{ {CONFIGURATIONS}({argument}) {{ totalCount }} }}");
+        let wrong =
+            format!("The field `{CONFIGURATIONS}` has no argument `{name}`. Connections page forward only");
+        expect(&query, json!({}), &format!("{wrong}: use `first` and `after`."), &format!("{wrong}.")).await;
+    }
+}
+
+#[tokio::test]
+async fn a_document_of_several_operations_needs_an_operation_name() {
+    let gateway = Gateway::start().await;
+    let reply = gateway.graphql("query A { __typename } query B { __typename }", json!({})).await;
+    assert_eq!(message(&reply), "The document has 2 operations (A, B): set `operationName`.");
+    let many: String = (0..40).map(|n| format!("query {}{n} {{ __typename }} ", "N".repeat(100))).collect();
+    let reply = gateway.graphql(&many, json!({})).await;
+    assert!(message(&reply).starts_with("The document has 40 operations (NNN"), "{}", message(&reply));
+    assert!(message(&reply).len() < 500);
+    let body = json!({"query": "query A { __typename }", "operationName": "B"}).to_string();
+    let request = gateway.post().header("content-type", "application/json").body(body);
+    let reply = Reply::read(request.send().await.unwrap()).await;
+    assert_eq!(message(&reply), "The document has no operation `B`. Operations: A.");
+}
+
+#[tokio::test]
+async fn a_whole_number_outside_of_int_is_quoted_with_the_range() {
+    let gateway = Gateway::start().await;
+    let outside = "3000000000 is outside the `Int` range -2147483648 to 2147483647.";
+    let literal = format!("{{ {CONFIGURATIONS}(first: 3000000000) {{ totalCount }} }}");
+    let reply = gateway.graphql(&literal, json!({})).await;
+    assert_eq!(message(&reply), format!("`first`: {outside}"));
+    let variable = format!("query($n: Int) {{ {CONFIGURATIONS}(first: $n) {{ totalCount }} }}");
+    let reply = gateway.graphql(&variable, json!({"n": 3_000_000_000_i64})).await;
+    assert_eq!(message(&reply), format!("Variable `$n`: {outside}"));
+}

@@ -28,15 +28,22 @@ const SECURITY_HEADERS: [(HeaderName, HeaderValue); 4] = [
 
 /// The public listener's routes.
 pub(super) fn public(app: &Arc<App>) -> Router {
-    let mut router = compression::layered(Router::new().route("/graphql", any(graphql::handle)));
+    // A redirect from `/graphql/` would lose the token in some clients, and fails in preflight requests.
+    let graphql =
+        Router::new().route("/graphql", any(graphql::handle)).route("/graphql/", any(graphql::handle));
+    let mut router = compression::layered(graphql);
     if let Some(page) = &app.settings.graphiql {
         router = router.merge(graphiql::router(page));
     }
-    let mut router = router.with_state(Arc::clone(app));
+    let mut router = router.fallback(not_found).with_state(Arc::clone(app));
     if !app.settings.cors_origins.is_empty() || app.settings.allow_loopback_origins {
         router = router.layer(cors::layer(app));
     }
     with_checks(router.layer(middleware::from_fn_with_state(Arc::clone(app), cors::check_preflight)))
+}
+
+async fn not_found() -> Response {
+    graphql::reject(StatusCode::NOT_FOUND, "Not found. GraphQL is served at /graphql.")
 }
 
 /// Adds the checks and headers that all routes of a listener share.

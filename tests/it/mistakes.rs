@@ -1,6 +1,7 @@
 //! Typical mistakes of callers: the message says what was wrong, what is allowed and what to do. Without introspection, it
 //! does not name a part of the schema that the request does not name.
 
+use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::add_device_status::{MUTATION, input_with};
@@ -169,4 +170,27 @@ async fn a_whole_number_outside_of_int_is_quoted_with_the_range() {
     let variable = format!("query($n: Int) {{ {CONFIGURATIONS}(first: $n) {{ totalCount }} }}");
     let reply = gateway.graphql(&variable, json!({"n": 3_000_000_000_i64})).await;
     assert_eq!(message(&reply), format!("Variable `$n`: {outside}"));
+}
+
+#[tokio::test]
+async fn another_path_is_told_where_graphql_is_served() {
+    let gateway = Gateway::start().await;
+    for (method, path) in
+        [(Method::POST, "/"), (Method::GET, "/nothing"), (Method::POST, "/graphql/v1"), (Method::PUT, "/api")]
+    {
+        let request = gateway.request(method, path).body(r#"{"query": "{ __typename }"}"#);
+        let reply = Reply::read(request.send().await.unwrap()).await;
+        assert_eq!((reply.status, reply.code()), (StatusCode::NOT_FOUND, "BAD_REQUEST"), "{path}");
+        assert_eq!(message(&reply), "Not found. GraphQL is served at /graphql.");
+    }
+}
+
+#[tokio::test]
+async fn a_slash_after_graphql_changes_nothing() {
+    let gateway = Gateway::start().await;
+    let request = gateway.request(Method::POST, "/graphql/").header("content-type", "application/json");
+    let reply = Reply::read(request.body(r#"{"query": "{ __typename }"}"#).send().await.unwrap()).await;
+    assert_eq!(reply.data()["__typename"], "Query");
+    let request = gateway.request(Method::GET, "/graphql/?query={__typename}");
+    assert_eq!(Reply::read(request.send().await.unwrap()).await.data()["__typename"], "Query");
 }

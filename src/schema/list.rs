@@ -69,14 +69,16 @@ pub(super) async fn connection<E: Entity, T>(
     node: impl Fn(E) -> Result<T, FieldError>,
 ) -> Result<Bounded<Connection<T>>, FieldError> {
     let first = first(ctx, arguments.first)?;
+    // Some clients send an empty cursor for none.
+    let after = arguments.after.filter(|cursor| !cursor.is_empty());
     let filter = match arguments.filter {
         Condition::Always => None,
-        Condition::Never if arguments.after.is_some() => return Err(CursorKey::refusal()),
+        Condition::Never if after.is_some() => return Err(CursorKey::refusal()),
         Condition::Never => return Ok(Bounded::new(empty())),
         Condition::Where(filter) => Some(filter),
     };
     let binding = Arc::new(binding(collection.path(), filter.as_ref(), arguments.order_by));
-    let resumed = match arguments.after {
+    let resumed = match after {
         Some(cursor) => Some(schema_context(ctx)?.cursor_key.open(cursor, &binding)?),
         None => None,
     };
@@ -149,7 +151,7 @@ pub(super) async fn connection<E: Entity, T>(
             selection.count.then(|| Err(FieldError::unreadable_value(ctx)))
         }
     };
-    builder.connection(arguments.after.is_some(), total_count, node).map(Bounded::new)
+    builder.connection(after.is_some(), total_count, node).map(Bounded::new)
 }
 
 fn first(ctx: &Context<'_>, first: Option<i32>) -> Result<usize, FieldError> {
@@ -157,7 +159,7 @@ fn first(ctx: &Context<'_>, first: Option<i32>) -> Result<usize, FieldError> {
     usize::try_from(first)
         .ok()
         .filter(|first| (1..=MAX_PAGE_SIZE).contains(first))
-        .ok_or_else(|| FieldError::bad_user_input("first must be from 1 to 1000."))
+        .ok_or_else(|| FieldError::bad_user_input("`first` must be from 1 to 1000."))
 }
 
 /// The binding of cursors: they are valid only for this filter and order.

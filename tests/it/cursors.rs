@@ -87,7 +87,9 @@ async fn forged_cursors_are_bad_input_and_send_nothing_to_graph() {
         [&list["edges"][0]["cursor"], &list["pageInfo"]["endCursor"]].map(|v| v.as_str().unwrap().to_owned()),
     );
     gateway.clear_requests();
-    for texts in forgeries(&real, 6000).chunks(AT_ONCE) {
+    // An empty one is the same as none.
+    let forged: Vec<String> = forgeries(&real, 6000).into_iter().filter(|text| !text.is_empty()).collect();
+    for texts in forged.chunks(AT_ONCE) {
         let field = "iosLobAppProvisioningConfigurations(after: TEXT) { totalCount }";
         let reply = ask(&gateway, texts, "String", field).await;
         let codes = codes(&reply);

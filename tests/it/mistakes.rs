@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::add_device_status::{MUTATION, input_with};
 use crate::harness::{Gateway, Reply};
+use crate::pagination::{Listed, list};
 
 const CONFIGURATIONS: &str = "iosLobAppProvisioningConfigurations";
 const MEMBERS: &str =
@@ -193,4 +194,16 @@ async fn a_slash_after_graphql_changes_nothing() {
     assert_eq!(reply.data()["__typename"], "Query");
     let request = gateway.request(Method::GET, "/graphql/?query={__typename}");
     assert_eq!(Reply::read(request.send().await.unwrap()).await.data()["__typename"], "Query");
+}
+
+#[tokio::test]
+async fn an_empty_cursor_is_the_same_as_none() {
+    let gateway = Gateway::start().await;
+    let first = Listed::read(&gateway, json!({"first": 3})).await;
+    assert_eq!(Listed::read(&gateway, json!({"first": 3, "after": ""})).await.keys, first.keys);
+    // A filter that no row can meet causes no call, and takes no cursor.
+    let none = json!({"first": 3, "after": "", "filter": {"or": []}});
+    let reply = list(&gateway, none).await;
+    let page_info = &reply.data()["iosLobAppProvisioningConfiguration"]["deviceStatuses"]["pageInfo"];
+    assert_eq!((&page_info["hasNextPage"], &page_info["hasPreviousPage"]), (&json!(false), &json!(false)));
 }

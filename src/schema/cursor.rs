@@ -125,8 +125,8 @@ impl CursorKey {
     /// What a caller is told of a cursor that does not belong to a list.
     pub(super) fn refusal() -> FieldError {
         FieldError::bad_user_input(
-            "after is not a cursor of this list with this filter and order (or the gateway's key has changed): take the \
-             cursor of an edge as it was given, or start without it.",
+            "`after` is not a cursor of this list with this filter and order, or the gateway's cursor key has changed. Use \
+             the cursor of an edge unchanged, or leave `after` out.",
         )
     }
 }

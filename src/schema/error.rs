@@ -74,8 +74,8 @@ impl FieldError {
     pub fn unauthenticated() -> Self {
         Self::new(
             ErrorCode::Unauthenticated,
-            "No usable access token. Send one header \"Authorization: Bearer <token>\", or on a WebSocket \
-             `Authorization` in the payload of `connection_init`.",
+            "No usable access token. Send one header \"Authorization: Bearer <token>\", or over a WebSocket \
+             `Authorization` in the payload of `connection_init` (`connectionParams` in graphql-ws).",
         )
     }
 
@@ -145,7 +145,7 @@ impl FieldError {
     /// A field for which the memory that all responses share has no room.
     #[must_use]
     pub fn no_memory() -> Self {
-        let message = "The gateway's memory for responses has no room for this field at present.";
+        let message = "The gateway has no memory left for this field.";
         Self::new(ErrorCode::Overloaded, message)
     }
 

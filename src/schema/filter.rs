@@ -55,7 +55,7 @@ pub(super) fn condition<F: FilterInput>(filter: Option<&F>) -> Result<Condition,
         let options = ListOptions { filter: Some(filter.clone()), ..ListOptions::default() };
         if options.to_query().len() > MAX_FILTER_LENGTH {
             return Err(FieldError::bad_user_input(format!(
-                "filter is longer than {MAX_FILTER_LENGTH} bytes in a URL."
+                "`filter` is longer than {MAX_FILTER_LENGTH} bytes in the URL that Microsoft Graph is sent."
             )));
         }
     }
@@ -64,14 +64,14 @@ pub(super) fn condition<F: FilterInput>(filter: Option<&F>) -> Result<Condition,
 
 fn fold<F: FilterInput>(filter: &F, depth: usize, count: &mut usize) -> Result<Condition, FieldError> {
     if depth > MAX_DEPTH {
-        return Err(FieldError::bad_user_input(format!("filter is nested deeper than {MAX_DEPTH}.")));
+        return Err(FieldError::bad_user_input(format!("`filter` is nested deeper than {MAX_DEPTH}.")));
     }
     let mut terms = Terms(Vec::new());
     filter.comparisons(&mut terms)?;
     *count += terms.0.iter().map(terms_of).sum::<usize>();
     if *count > MAX_COMPARISONS {
         return Err(FieldError::bad_user_input(format!(
-            "filter has more than {MAX_COMPARISONS} comparisons."
+            "`filter` has more than {MAX_COMPARISONS} comparisons."
         )));
     }
     let mut all = terms.0;
@@ -141,7 +141,7 @@ fn given<'a, T>(value: &'a MaybeUndefined<T>, name: &str) -> Result<Option<&'a T
         MaybeUndefined::Undefined => Ok(None),
         MaybeUndefined::Value(value) => Ok(Some(value)),
         MaybeUndefined::Null => Err(FieldError::bad_user_input(format!(
-            "filter: {name} must not be null; leave it out, or test for null with eq or ne."
+            "`filter`: `{name}` must not be null. Leave it out, or test for null with `eq` or `ne`."
         ))),
     }
 }

@@ -60,16 +60,15 @@ impl GlobalId {
     /// `BAD_USER_INPUT`, naming `argument`.
     pub(super) fn parse(text: &str, argument: &str) -> Result<Self, FieldError> {
         let invalid =
-            |why: &str| FieldError::bad_user_input(format!("{argument} is not a global id: {why}."));
-        let rest =
-            text.strip_prefix(PREFIX).ok_or_else(|| invalid("take the `id` of an object as it was given"))?;
+            |why: &str| FieldError::bad_user_input(format!("`{argument}` is not a global id: {why}."));
+        let rest = text.strip_prefix(PREFIX).ok_or_else(|| invalid("use the `id` of an object unchanged"))?;
         let rest = rest
             .strip_prefix(VERSION)
             .and_then(|rest| rest.strip_prefix('.'))
-            .ok_or_else(|| invalid("its version is not known here"))?;
+            .ok_or_else(|| invalid("its version is not supported"))?;
         // A key can be written in several ways, of which one is its own.
         let id = Self::decode(rest).filter(|id| id.encode() == text);
-        id.ok_or_else(|| invalid("it is damaged"))
+        id.ok_or_else(|| invalid("it was changed or cut"))
     }
 
     fn decode(text: &str) -> Option<Self> {
@@ -102,8 +101,17 @@ impl GlobalId {
     /// The error that an id is of this type, and not of the one that an argument takes.
     fn mistaken(&self, argument: &str, expected: &str) -> FieldError {
         let found = self.type_name();
-        FieldError::bad_user_input(format!("{argument} is the global id of a {found}, not of a {expected}."))
+        FieldError::bad_user_input(format!(
+            "`{argument}` is the global id of {} `{found}`, not of {} `{expected}`.",
+            article(found),
+            article(expected)
+        ))
     }
+}
+
+/// The indefinite article of a type's name.
+fn article(name: &str) -> &'static str {
+    if name.starts_with(['A', 'E', 'I', 'O', 'U']) { "an" } else { "a" }
 }
 
 fn encode(kind: &str, first: &Key, contained: Option<&Key>) -> String {
@@ -157,7 +165,8 @@ fn decode_key(text: &str, parent: Option<&Key>) -> Option<Key> {
 /// `BAD_USER_INPUT`, naming `argument`, where it is a global id of another type, or cannot be a key.
 pub(super) fn configuration_key(id: &ID, argument: &str) -> Result<Key, FieldError> {
     if !id.starts_with(PREFIX) {
-        return Key::new(id.as_str()).map_err(|why| FieldError::bad_user_input(format!("{argument} {why}.")));
+        return Key::new(id.as_str())
+            .map_err(|why| FieldError::bad_user_input(format!("`{argument}` {why}.")));
     }
     match GlobalId::parse(id, argument)? {
         GlobalId::Configuration(key) => Ok(key),
@@ -177,8 +186,8 @@ pub(super) fn device_status_key(
     argument: &str,
 ) -> Result<Option<Key>, FieldError> {
     if !id.starts_with(PREFIX) {
-        let key =
-            Key::new(id.as_str()).map_err(|why| FieldError::bad_user_input(format!("{argument} {why}.")))?;
+        let key = Key::new(id.as_str())
+            .map_err(|why| FieldError::bad_user_input(format!("`{argument}` {why}.")))?;
         return Ok(Some(key));
     }
     match GlobalId::parse(id, argument)? {

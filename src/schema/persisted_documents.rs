@@ -172,7 +172,7 @@ impl PersistedDocuments {
         if let Some(PersistedQuery { version, .. }) = &request.persisted_query
             && *version != 1
         {
-            let message = "This gateway takes persisted queries of version 1.";
+            let message = "Unsupported version of `extensions.persistedQuery`: send version 1.";
             return Err(RequestError::new(ErrorCode::PersistedQueryNotSupported, message));
         }
         let hash = request.persisted_query.as_ref().map(|query| query.sha256_hash.as_str());
@@ -185,7 +185,7 @@ impl PersistedDocuments {
         if let Some(text) = by_id.or_else(|| self.trusted.by_id.get(hash?)) {
             let is_other = |other: &str| *other != **text;
             if query.as_deref().is_some_and(is_other) || hash.is_some_and(|hash| !self.names(hash, text)) {
-                let message = "The request's id, hash and text are not of one document.";
+                let message = "The id, hash and text of the request belong to different documents.";
                 return Err(RequestError::new(ErrorCode::BadRequest, message));
             }
             return Ok(ResolvedDocument { text: Arc::clone(text), register_as: None });
@@ -198,13 +198,14 @@ impl PersistedDocuments {
             return known.map(|text| ResolvedDocument { text, register_as: None }).ok_or_else(not_found);
         };
         if self.trusted.only && !self.trusted_hashes.contains(&sha256(&query)) {
-            return Err(not_found());
+            let message = "Only trusted documents are accepted: send `documentId` or its hash.";
+            return Err(RequestError::new(ErrorCode::PersistedQueryNotFound, message));
         }
         let register_as = match hash {
             None => None,
             Some(hash) if parse_sha256_hex(hash) == Some(sha256(&query)) => parse_sha256_hex(hash),
             Some(_) => {
-                let message = "\"extensions.persistedQuery.sha256Hash\" is not the hash of \"query\".";
+                let message = "`extensions.persistedQuery.sha256Hash` is not the SHA-256 hash of `query`.";
                 return Err(RequestError::new(ErrorCode::BadRequest, message));
             }
         };

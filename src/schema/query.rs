@@ -46,7 +46,9 @@ impl Query {
         #[graphql(desc = "The objects' global ids, 1000 at most.")] ids: Vec<ID>,
     ) -> Result<Vec<Option<Result<BoundedInterface<Node>, FieldError>>>, FieldError> {
         if ids.len() > MAX_NODES {
-            return Err(FieldError::bad_user_input(format!("ids must not be more than {MAX_NODES}.")));
+            return Err(FieldError::bad_user_input(format!(
+                "`ids` must not have more than {MAX_NODES} items."
+            )));
         }
         let nodes = ids.iter().enumerate().map(async |(index, id)| {
             let node = Node::load(ctx, id, &format!("ids[{index}]")).await.transpose()?;

@@ -86,8 +86,8 @@ async fn read_and_execute(
     is_write: &mut bool,
 ) -> Result<ExecutionResult, RequestRejection> {
     if accepted.single.is_none() && !accepted.event_stream {
-        let message = "The answer is application/graphql-response+json, application/json or text/event-stream; Accept \
-                       allows none of them.";
+        let message = "Not acceptable: set `Accept` to `application/graphql-response+json`, `application/json` or \
+                       `text/event-stream`.";
         return Err(RequestRejection::http(StatusCode::NOT_ACCEPTABLE, message));
     }
     if app.response_memory.is_full()
@@ -100,8 +100,7 @@ async fn read_and_execute(
     // Read the body before admission, so that slow uploads hold no permit.
     let request = parameters::read(parts, body, app.api.limits().nesting).await?;
     let may_subscribe = accepted.event_stream.then_some(()).ok_or_else(|| {
-        let message =
-            "A subscription is answered as text/event-stream, which Accept must name, or over a WebSocket.";
+        let message = "Subscriptions need `Accept: text/event-stream`, or a WebSocket.";
         RequestRejection::http(StatusCode::NOT_ACCEPTABLE, message)
     });
     let token = auth::authorization(&parts.headers);

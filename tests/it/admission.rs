@@ -126,7 +126,7 @@ async fn one_caller_cannot_use_all_permits() {
     upstream.until_requests(2).await;
     for header in [format!("Bearer {greedy}"), format!("BEARER  {greedy}")] {
         let refused = read_with(&gateway, &header).await;
-        assert!(refusal(&refused).starts_with("This caller has its share"), "{refused:?}");
+        assert!(refusal(&refused).starts_with("The caller already uses its share"), "{refused:?}");
     }
     let modest = reading(&gateway, format!("Bearer {other}"));
     upstream.until_requests(3).await;

@@ -211,7 +211,7 @@ async fn an_invalid_graphql_request_by_get_is_rejected() {
             && a == b
         {
             let message = reply.error()["message"].as_str().unwrap();
-            assert_eq!(message, format!("The parameter \"{a}\" stands in the URL twice."));
+            assert_eq!(message, format!("The URL parameter \"{a}\" is given twice."));
         }
     }
     for content_type in ["message/rfc822", "text/plain", "application/x-www-form-urlencoded"] {

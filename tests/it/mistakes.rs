@@ -2,11 +2,13 @@
 //! does not name a part of the schema that the request does not name.
 
 use http::{Method, StatusCode};
+use msgraph_sandbox::DEMO_CONFIGURATION_ID;
 use serde_json::{Value, json};
 
 use crate::add_device_status::{MUTATION, input_with};
 use crate::harness::{Gateway, Reply};
 use crate::pagination::{Listed, list};
+use crate::websocket::Socket;
 
 const CONFIGURATIONS: &str = "iosLobAppProvisioningConfigurations";
 const MEMBERS: &str =
@@ -174,6 +176,15 @@ async fn a_whole_number_outside_of_int_is_quoted_with_the_range() {
 }
 
 #[tokio::test]
+async fn a_subscription_by_post_names_the_accept_header() {
+    let gateway = Gateway::start().await;
+    let query = "subscription($id: ID!) { deviceStatusAdded(configurationId: $id) { deviceStatusId } }";
+    let reply = gateway.graphql(query, json!({"id": DEMO_CONFIGURATION_ID})).await;
+    assert_eq!(reply.status, StatusCode::NOT_ACCEPTABLE);
+    assert_eq!(message(&reply), "Subscriptions need `Accept: text/event-stream`, or a WebSocket.");
+}
+
+#[tokio::test]
 async fn another_path_is_told_where_graphql_is_served() {
     let gateway = Gateway::start().await;
     for (method, path) in
@@ -197,6 +208,54 @@ async fn a_slash_after_graphql_changes_nothing() {
 }
 
 #[tokio::test]
+async fn an_id_of_another_type_is_named_with_its_article() {
+    let gateway = Gateway::start().await;
+    let query = format!(
+        "{{ {CONFIGURATIONS}(first: 1) {{ nodes {{ id deviceStatuses(first: 1) {{ nodes {{ id }} }} }} }} }}"
+    );
+    let reply = gateway.graphql(&query, json!({})).await;
+    let configuration = &reply.data()[CONFIGURATIONS]["nodes"][0];
+    let delete = "mutation($id: ID!) { deleteDeviceStatus(input: {id: $id}) { deletedId } }";
+    let reply = gateway.graphql(delete, json!({"id": configuration["id"]})).await;
+    assert!(
+        message(&reply).ends_with(
+            " is the global id of an `IosLobAppProvisioningConfiguration`, not of a `DeviceStatus`."
+        ),
+        "{}",
+        message(&reply)
+    );
+    let one = "query($id: ID!) { iosLobAppProvisioningConfiguration(id: $id) { id } }";
+    let reply = gateway.graphql(one, json!({"id": configuration["deviceStatuses"]["nodes"][0]["id"]})).await;
+    assert_eq!(
+        message(&reply),
+        "`id` is the global id of a `DeviceStatus`, not of an `IosLobAppProvisioningConfiguration`."
+    );
+}
+
+#[tokio::test]
+async fn base64_with_line_breaks_names_the_position() {
+    let gateway = Gateway::start().await;
+    let create = "mutation($payload: String!) { createIosLobAppProvisioningConfiguration(input: {configuration: \
+                  {displayName: \"a\" payloadFileName: \"a.mobileprovision\" payload: $payload}}) { clientMutationId } }";
+    let line = "QUJD".repeat(19);
+    for (payload, position) in [
+        (format!("{line}\n{line}\n"), 76),
+        (format!("{line}\r\n{line}"), 76),
+        (format!("{line}QQ==\n"), 80),
+        (" QUJD".to_owned(), 0),
+    ] {
+        let reply = gateway.graphql(create, json!({"payload": payload})).await;
+        let expected =
+            format!("Base64 must not contain line breaks or spaces (found at position {position}).");
+        assert!(message(&reply).ends_with(&expected), "{}", message(&reply));
+        assert_eq!(reply.code(), "BAD_USER_INPUT");
+    }
+    let reply = gateway.graphql(create, json!({"payload": "QQ"})).await;
+    assert!(message(&reply).contains("must be base64 with padding"), "{}", message(&reply));
+    assert!(gateway.sent().is_empty());
+}
+
+#[tokio::test]
 async fn an_empty_cursor_is_the_same_as_none() {
     let gateway = Gateway::start().await;
     let first = Listed::read(&gateway, json!({"first": 3})).await;
@@ -206,4 +265,16 @@ async fn an_empty_cursor_is_the_same_as_none() {
     let reply = list(&gateway, none).await;
     let page_info = &reply.data()["iosLobAppProvisioningConfiguration"]["deviceStatuses"]["pageInfo"];
     assert_eq!((&page_info["hasNextPage"], &page_info["hasPreviousPage"]), (&json!(false), &json!(false)));
+}
+
+#[tokio::test]
+async fn no_token_over_a_websocket_names_the_payload_of_connection_init() {
+    let gateway = Gateway::start().await;
+    let mut socket = Socket::open(&gateway.url, &[]).await.unwrap();
+    socket.send(json!({"type": "connection_init"})).await;
+    assert_eq!(socket.next().await, json!({"type": "connection_ack"}));
+    socket.subscribe("1", "query($id: ID!) { iosLobAppProvisioningConfiguration(id: $id) { id } }").await;
+    let next = socket.next().await;
+    let message = next["payload"]["errors"][0]["message"].as_str().unwrap();
+    assert!(message.contains("`connection_init`") && message.contains("`connectionParams`"), "{message}");
 }

@@ -140,7 +140,7 @@ async fn an_invalid_id_among_nodes_is_an_error_for_its_node_only() {
     let reply = gateway.graphql(NODES, json!({"ids": [good[0], "ig~1.s.YQ", good[1]]})).await;
     assert_eq!(reply.code(), "BAD_USER_INPUT");
     assert_eq!(reply.error()["path"], json!(["nodes", 1]));
-    assert!(reply.error()["message"].as_str().unwrap().starts_with("ids[1] "));
+    assert!(reply.error()["message"].as_str().unwrap().starts_with("`ids[1]` "));
     let nodes = reply.json["data"]["nodes"].as_array().unwrap();
     assert_eq!(
         [&nodes[0]["id"], &nodes[1], &nodes[2]["id"]],

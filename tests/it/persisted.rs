@@ -246,8 +246,13 @@ async fn other_documents_are_rejected_unparsed_if_only_trusted_ones_are_allowed(
     is_answered(&send(&gateway, by_hash(QUERY)).await);
     is_answered(&send(&gateway, json!({"query": QUERY})).await);
     for query in ["{ __typename }", "{", "{ __schema { queryType { name } } }", "query A { __typename } "] {
-        for body in [json!({"query": query}), with_text(query), by_hash(query)] {
-            assert_eq!(send(&gateway, body).await.code(), "PERSISTED_QUERY_NOT_FOUND", "{query}");
+        let (plain, hint) =
+            (json!({"query": query}), "Only trusted documents are accepted: send `documentId` or its hash.");
+        let not_found = "PersistedQueryNotFound";
+        for (body, message) in [(plain, hint), (with_text(query), hint), (by_hash(query), not_found)] {
+            let reply = send(&gateway, body).await;
+            assert_eq!(reply.code(), "PERSISTED_QUERY_NOT_FOUND", "{query}");
+            assert_eq!(reply.error()["message"], message, "{query}");
         }
     }
 }

@@ -183,7 +183,7 @@ async fn one_caller_gets_only_its_share_of_subscriptions() {
     let refused =
         Reply::read(ask(gateway.post(), Some(&token), HINT, json!({"id": DEMO_CONFIGURATION_ID})).await)
             .await;
-    assert!(refused.error()["message"].as_str().unwrap().starts_with("This caller has its share"));
+    assert!(refused.error()["message"].as_str().unwrap().starts_with("The caller already uses its share"));
     subscribe(&gateway, &fresh_token(), HINT).await;
 }
 

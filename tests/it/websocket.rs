@@ -330,7 +330,7 @@ async fn a_stopping_gateway_finishes_operations_and_closes_with_going_away() {
     assert!(next["payload"]["data"]["addDeviceStatus"]["deviceStatusId"].is_string(), "{next}");
     assert_eq!(socket.next().await, json!({"type": "complete", "id": "write"}));
     // The subscription is not said to be complete, so that its client comes again.
-    assert_eq!(socket.closed().await, (1001, "The gateway is stopping".to_owned()));
+    assert_eq!(socket.closed().await, (1001, "The gateway is shutting down".to_owned()));
     let (code, said) = program.ended();
     assert_eq!(code, Some(0), "{said}");
 }

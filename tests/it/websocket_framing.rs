@@ -384,7 +384,7 @@ async fn a_message_that_times_out_closes_its_websocket() {
             _ = from.read_to_end(&mut said) => {}
             () = drip => {}
         }
-        let reason = b"\x03\xf0A message did not come in time";
+        let reason = b"\x03\xf0Message timeout";
         assert!(said.windows(reason.len()).any(|part| part == reason), "{}", said.escape_ascii());
     }
     // A message in time, whatever came before.

@@ -57,7 +57,7 @@ async fn a_websocket_without_init_or_operations_is_closed() {
     let mut socket = Socket::open(&gateway.url, &[]).await.unwrap();
     assert_eq!(socket.closed().await.0, 4408, "nothing was initialised");
     let mut socket = Socket::with_token(&gateway.url, TOKEN).await;
-    assert_eq!(socket.closed().await, (1001, "No operation for a while".to_owned()));
+    assert_eq!(socket.closed().await, (1001, "Idle timeout".to_owned()));
 }
 
 /// A frame of a client's, with a mask that changes nothing.

@@ -139,18 +139,18 @@ fn unavailable() -> FieldError {
 }
 
 fn throttled(wait: Duration) -> FieldError {
-    let message = "Microsoft Graph throttles the caller, and its wait is not over. Try again after `retryAfter` seconds.";
+    let message = "Microsoft Graph throttles the caller, and its `Retry-After` has not passed. Try again after `retryAfter` seconds.";
     FieldError::new(ErrorCode::Throttled, message).retryable().with_retry_after(wait)
 }
 
 fn over_budget(wait: Duration) -> FieldError {
-    let message = "The events of subscriptions have used up their reads. Query the object by its id, or wait \
+    let message = "Subscriptions have used up their limit of reads. Query the object by its id, or wait \
                    `retryAfter` seconds for later events.";
     FieldError::new(ErrorCode::Throttled, message).retryable().with_retry_after(wait)
 }
 
 fn not_started(wait: Duration) -> FieldError {
-    let message = "The request timed out, or the gateway stopped, before this was sent to Microsoft Graph. Repeat the call \
+    let message = "The request timed out, or the gateway shut down, before this was sent to Microsoft Graph. Repeat the call \
                    after `retryAfter` seconds.";
     FieldError::new(ErrorCode::Throttled, message).retryable().with_retry_after(wait)
 }
@@ -169,7 +169,7 @@ fn read_too_much(max: usize) -> FieldError {
 }
 
 fn memory_exhausted() -> FieldError {
-    let message = "The gateway has no memory for Microsoft Graph's response at present. Try again.";
+    let message = "The gateway has no memory left for Microsoft Graph's response. Try again after `retryAfter` seconds.";
     FieldError::new(ErrorCode::Overloaded, message).retryable_after(Duration::from_secs(1))
 }
 

@@ -61,7 +61,7 @@ pub(super) async fn resolve(
     let count = input.device_statuses.len();
     if count > MAX_STATUSES {
         let message =
-            format!("`input.deviceStatuses` must not have more than {MAX_STATUSES} items, and has {count}.");
+            format!("`input.deviceStatuses` must not have more than {MAX_STATUSES} items, but has {count}.");
         return Err(not_sent(FieldError::bad_user_input(message)));
     }
     let configurations = session(ctx).map_err(not_sent)?.ios_lob_app_provisioning_configurations();

@@ -175,7 +175,7 @@ fn check_key(key: &str) -> Result<(), FieldError> {
         return Ok(());
     }
     Err(FieldError::bad_user_input(format!(
-        "`input.idempotencyKey` must have 1 to {MAX_KEY_LENGTH} visible ASCII characters, as a UUID has."
+        "`input.idempotencyKey` must have 1 to {MAX_KEY_LENGTH} visible ASCII characters, such as a UUID."
     )))
 }
 
@@ -247,8 +247,8 @@ fn state_error(error: &IdempotencyError) -> FieldError {
         | IdempotencyError::Timeout
         | IdempotencyError::LeaseLost => Outcome::Unknown,
     };
-    let message = "The gateway cannot keep idempotency keys at present, so that this call sent nothing: send it again after \
-                   a while.";
+    let message =
+        "The gateway cannot store idempotency keys at present, so this call sent nothing. Try again later.";
     FieldError::new(ErrorCode::StateUnavailable, message).retryable().with_outcome(outcome)
 }
 

@@ -60,9 +60,9 @@ impl AssignmentInput {
             (self.collection_id.is_some(), wants_collection, "collectionId"),
         ] {
             if given != wanted {
-                let rule = if wanted { "is required for" } else { "does not belong to" };
+                let rule = if wanted { "is required for" } else { "is not allowed for" };
                 return Err(FieldError::bad_user_input(format!(
-                    "{argument}.{name} {rule} this kind of target."
+                    "`{argument}.{name}` {rule} this kind of target."
                 )));
             }
         }

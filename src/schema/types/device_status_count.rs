@@ -61,7 +61,7 @@ pub(crate) async fn load(
             }
             return Err(FieldError::new(
                 ErrorCode::UpstreamError,
-                "Microsoft Graph ignored the filters of its counts, so that they are not known.",
+                "Microsoft Graph ignored the filters of the counts, so the counts are unknown.",
             ));
         }
     }

@@ -94,12 +94,15 @@ impl IosLobAppProvisioningConfigurationPatch {
 /// Sent as it came: base64 that is none would be a 500 of Intune's rather than a sentence.
 fn check_payload(payload: &str, argument: &str, max: usize) -> Result<(), FieldError> {
     let bytes = STANDARD.decode(payload).map_err(|_| {
-        FieldError::bad_user_input(format!(
-            "{argument}.payload must be base64 with padding (RFC 4648, section 4)."
-        ))
+        FieldError::bad_user_input(match payload.bytes().position(|byte| byte.is_ascii_whitespace()) {
+            Some(position) => format!(
+                "`{argument}.payload`: Base64 must not contain line breaks or spaces (found at position {position})."
+            ),
+            None => format!("`{argument}.payload` must be base64 with padding (RFC 4648, section 4)."),
+        })
     })?;
     if bytes.len() > max {
-        let message = format!("{argument}.payload must not be larger than {max} bytes before base64.");
+        let message = format!("`{argument}.payload` must not be larger than {max} bytes before base64.");
         return Err(FieldError::bad_user_input(message));
     }
     Ok(())

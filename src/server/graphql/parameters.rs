@@ -109,7 +109,7 @@ fn read_get(parts: &Parts, nesting: usize) -> Result<GraphqlRequest, RequestReje
     for (name, value) in url::form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()) {
         let Some(index) = PARAMETER_NAMES.iter().position(|known| *known == name) else { continue };
         if std::mem::replace(&mut seen[index], true) {
-            return Err(bad_request(format!("The parameter \"{name}\" stands in the URL twice.")));
+            return Err(bad_request(format!("The URL parameter \"{name}\" is given twice.")));
         }
         let json = || {
             let what = format!("the parameter \"{name}\"");

@@ -107,11 +107,11 @@ impl RequestRejection {
                 };
                 let message = match reason {
                     Overloaded::Full | Overloaded::WaitedTooLong | Overloaded::Memory => {
-                        "The gateway is full, and did nothing. Try again after `retryAfter` seconds."
+                        "The gateway is full, and the request was not executed. Try again after `retryAfter` seconds."
                     }
                     Overloaded::CallerShare => {
-                        "This caller has its share of what the gateway takes at a time, and this request did nothing: \
-                         send it again when others are answered."
+                        "The caller already uses its share of the gateway, and the request was not executed. Try again \
+                         after `retryAfter` seconds, when its other requests have ended."
                     }
                 };
                 plain(message, extensions)

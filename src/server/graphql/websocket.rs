@@ -42,7 +42,7 @@ pub(super) async fn upgrade(app: Arc<App>, parts: &mut Parts) -> Response {
 
 async fn try_upgrade(app: Arc<App>, parts: &mut Parts) -> Result<Response, RequestRejection> {
     if !is_allowed_origin(&app, &parts.headers) {
-        let message = "Pages of this origin may not open a WebSocket here: see --cors-origin.";
+        let message = "Pages of this origin may not open a WebSocket: see --cors-origin.";
         return Err(RequestRejection::http(StatusCode::FORBIDDEN, message));
     }
     let token = store_token(&app, &parts.headers)?;
@@ -78,7 +78,8 @@ fn store_token(app: &App, headers: &HeaderMap) -> Result<StoredToken, RequestRej
     let mut values = headers.get_all(AUTHORIZATION).iter();
     if let (Some(value), None) = (values.next(), values.next()) {
         let token = Token::parse(value.as_bytes()).map_err(|TokenTooLong| {
-            let message = format!("`Authorization` may have {MAX_TOKEN} bytes in a request for a WebSocket.");
+            let message =
+                format!("`Authorization` must not be longer than {MAX_TOKEN} bytes in a WebSocket request.");
             RequestRejection::too_large(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, message)
         })?;
         token.map_or(Ok(()), |token| stored.replace(token)).map_err(|BudgetExceeded| {

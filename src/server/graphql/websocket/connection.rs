@@ -42,11 +42,11 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct CloseFrame(u16, &'static str);
 
-const GOING_AWAY: CloseFrame = CloseFrame(1001, "The gateway is stopping");
-const IDLE: CloseFrame = CloseFrame(1001, "No operation for a while");
-const PROTOCOL_ERROR: CloseFrame = CloseFrame(1002, "Not the WebSocket protocol");
-const NOT_UTF8: CloseFrame = CloseFrame(1007, "Text that is not UTF-8");
-const TOO_SLOW: CloseFrame = CloseFrame(1008, "A message did not come in time");
+const GOING_AWAY: CloseFrame = CloseFrame(1001, "The gateway is shutting down");
+const IDLE: CloseFrame = CloseFrame(1001, "Idle timeout");
+const PROTOCOL_ERROR: CloseFrame = CloseFrame(1002, "WebSocket protocol error");
+const NOT_UTF8: CloseFrame = CloseFrame(1007, "Text is not UTF-8");
+const TOO_SLOW: CloseFrame = CloseFrame(1008, "Message timeout");
 const TOO_LARGE: CloseFrame = CloseFrame(1009, "Message too large");
 const NO_MEMORY: CloseFrame = CloseFrame(1013, "The gateway is full");
 const INVALID: CloseFrame = CloseFrame(4400, "Invalid message");
@@ -247,7 +247,7 @@ impl WebSocketConnection {
         let rejection = match reason {
             DiscardReason::TooLarge => {
                 let max = max_message(&self.app.settings);
-                let message = format!("A message is larger than {max} bytes. Send the operation by POST.");
+                let message = format!("The message is larger than {max} bytes. Send the operation by POST.");
                 RequestRejection::too_large(StatusCode::PAYLOAD_TOO_LARGE, message)
             }
             DiscardReason::NoMemory => {

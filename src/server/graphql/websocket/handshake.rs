@@ -37,26 +37,26 @@ pub(in crate::server::graphql) fn is_upgrade_request(parts: &Parts) -> bool {
 pub(super) fn accept(headers: &HeaderMap) -> Result<Response, RequestRejection> {
     let invalid = |message: &str| RequestRejection::http(StatusCode::BAD_REQUEST, message);
     if !has_token(headers, CONNECTION, "upgrade") {
-        return Err(invalid("A request for a WebSocket needs the header `Connection: Upgrade`."));
+        return Err(invalid("A WebSocket request needs the header `Connection: Upgrade`."));
     }
     if !has_token(headers, SEC_WEBSOCKET_VERSION, "13") {
         return Err(RequestRejection::Http {
             status: StatusCode::UPGRADE_REQUIRED,
             code: ErrorCode::BadRequest,
-            message: "WebSockets are offered in version 13 only: set `Sec-WebSocket-Version: 13`.".to_owned(),
+            message: "Unsupported WebSocket version: set `Sec-WebSocket-Version: 13`.".to_owned(),
             header: Some((SEC_WEBSOCKET_VERSION, "13")),
         });
     }
     let mut keys = headers.get_all(SEC_WEBSOCKET_KEY).iter();
     let (Some(key), None) = (keys.next(), keys.next()) else {
-        return Err(invalid("A request for a WebSocket needs one `Sec-WebSocket-Key`."));
+        return Err(invalid("A WebSocket request needs exactly one `Sec-WebSocket-Key`."));
     };
     let key = key.as_bytes().trim_ascii();
     if STANDARD.decode(key).map_or(0, |key| key.len()) != KEY_BYTES {
         return Err(invalid("`Sec-WebSocket-Key` must be 16 bytes in base64."));
     }
     if !tokens(headers, SEC_WEBSOCKET_PROTOCOL).any(|protocol| protocol == PROTOCOL) {
-        let message = format!("A WebSocket here speaks {PROTOCOL}: name it in Sec-WebSocket-Protocol.");
+        let message = format!("Unsupported WebSocket subprotocol: set `Sec-WebSocket-Protocol: {PROTOCOL}`.");
         return Err(invalid(&message));
     }
     let mut response = Response::new(Body::empty());

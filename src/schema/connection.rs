@@ -19,14 +19,15 @@ pub(super) trait Listed: ObjectType {
     const NAME: &'static str;
 }
 
-/// A page of a list.
+/// One page of a list. Lists page forward only: for the next page, pass `pageInfo.endCursor` as
+/// `after`.
 pub(super) struct Connection<T> {
     pub(super) edges: Vec<Edge<T>>,
     pub(super) page_info: PageInfo,
     pub(super) total_count: Option<Result<i32, FieldError>>,
 }
 
-/// An object in a list.
+/// An object of a list, with its cursor.
 pub(super) struct Edge<T> {
     pub(super) cursor: Cursor,
     pub(super) node: T,
@@ -62,7 +63,8 @@ impl<T: Listed> TypeName for Edge<T> {
     }
 }
 
-/// A page of a list. Pages go forward only.
+/// One page of a list. Lists page forward only: for the next page, pass `pageInfo.endCursor` as
+/// `after`.
 #[Object(name_type)]
 #[expect(clippy::disallowed_types, reason = "the macro names it")]
 impl<T: Listed> Connection<T> {
@@ -71,29 +73,34 @@ impl<T: Listed> Connection<T> {
         self.edges.iter().map(Bounded::new).collect()
     }
 
-    /// The objects of the page.
+    /// The objects of the page, without cursors.
     async fn nodes(&self) -> Vec<Bounded<&T>> {
         self.edges.iter().map(|edge| Bounded::new(&edge.node)).collect()
     }
 
-    /// Where the page stands in its list.
+    /// Whether there are more pages, and the cursors of this one.
     async fn page_info(&self) -> Bounded<&PageInfo> {
         Bounded::new(&self.page_info)
     }
 
-    /// How many objects the list has, as Graph counts them; asked of Graph only when selected. Null where Graph does not
-    /// say, or ignored the filter.
+    /// The number of objects in the whole list, as Graph counts them. It is requested from Graph
+    /// only if it is selected.
+    ///
+    /// Null if Graph did not return it, or ignored the filter.
     async fn total_count(&self) -> Option<Result<i32, FieldError>> {
         self.total_count.clone()
     }
 }
 
-/// An object in a list.
+/// An object of a list, with its cursor.
 #[Object(name_type)]
 #[expect(clippy::disallowed_types, reason = "the macro names it")]
 impl<T: Listed> Edge<T> {
-    /// Where the object stands in its list, to be given as `after`. The cursor of an edge that a mutation returned
-    /// cannot be given.
+    /// The position of the object in its list. Pass it as `after` to continue the same list, with
+    /// the same filter and order, after this object.
+    ///
+    /// The cursor of an edge that a mutation returned is not a position, and is rejected as
+    /// `after`.
     async fn cursor(&self, ctx: &Context<'_>) -> Result<String, FieldError> {
         self.cursor.seal(ctx)
     }
@@ -108,13 +115,13 @@ impl<T: Listed> Edge<T> {
     }
 }
 
-/// Where a page stands in its list.
+/// The position of a page in its list.
 #[derive(Debug, SimpleObject)]
 #[graphql(complex)]
 pub(super) struct PageInfo {
-    /// Whether there is more after this page.
+    /// Whether there are more objects after this page.
     pub(super) has_next_page: bool,
-    /// Whether there is more before this page: true when `after` was given.
+    /// Whether the page was requested with `after`.
     pub(super) has_previous_page: bool,
     #[graphql(skip)]
     pub(super) start: Option<Cursor>,
@@ -122,16 +129,17 @@ pub(super) struct PageInfo {
     pub(super) end: Option<Cursor>,
 }
 
-/// Where a page stands in its list.
+/// The position of a page in its list.
 #[async_graphql::ComplexObject]
 #[expect(clippy::disallowed_types, reason = "the macro names it")]
 impl PageInfo {
-    /// The first edge's cursor.
+    /// The cursor of the first object. Null if the page is empty.
     async fn start_cursor(&self, ctx: &Context<'_>) -> Option<Result<String, FieldError>> {
         self.start.as_ref().map(|cursor| cursor.seal(ctx))
     }
 
-    /// What to give as `after` for the next page.
+    /// The cursor to pass as `after` for the next page. Null if the page is empty and there is no
+    /// next page.
     async fn end_cursor(&self, ctx: &Context<'_>) -> Option<Result<String, FieldError>> {
         self.end.as_ref().map(|cursor| cursor.seal(ctx))
     }

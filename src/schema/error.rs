@@ -35,16 +35,16 @@ struct Details {
     www_authenticate: Option<String>,
 }
 
-/// Where in Graph an error came from: what Microsoft's support asks for.
+/// The details of a response from Graph. Microsoft support asks for them.
 #[derive(Debug, Clone, SimpleObject)]
 pub(super) struct GraphErrorDetail {
-    /// The HTTP status that Graph answered with.
+    /// The HTTP status of the response.
     status: u16,
-    /// Graph's own code, as in `Forbidden`.
+    /// The error code in the response, for example `Forbidden`. Null if the response has none.
     code: Option<String>,
-    /// Graph's `request-id`.
+    /// The `request-id` header of the response. Null if the response has none.
     request_id: Option<String>,
-    /// The `client-request-id` that was sent.
+    /// The `client-request-id` that the gateway sent with the request. Null if it is not known.
     client_request_id: Option<String>,
 }
 

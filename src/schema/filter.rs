@@ -214,18 +214,19 @@ pub(super) trait PropertyFilter {
     fn terms(&self, property: &'static str, terms: &mut Terms) -> Result<(), FieldError>;
 }
 
-/// Comparisons of text. All that are given must hold. Whether case matters is Graph's to say.
+/// Comparisons of a text. All comparisons that are set must hold. Graph decides whether case
+/// matters; in most of Intune it does not.
 #[derive(Debug, InputObject)]
 pub(super) struct StringFilter {
-    /// Equal; null: is null.
+    /// Equal to this value. Null matches objects without a value.
     eq: MaybeUndefined<String>,
-    /// Not equal; null: is not null.
+    /// Not equal to this value. Null matches objects with a value.
     ne: MaybeUndefined<String>,
-    /// Equal to one of these.
+    /// Equal to one of these values. An empty list matches no object.
     r#in: MaybeUndefined<Vec<String>>,
-    /// Starts with.
+    /// Starts with this text.
     starts_with: MaybeUndefined<String>,
-    /// Contains.
+    /// Contains this text.
     contains: MaybeUndefined<String>,
 }
 
@@ -246,22 +247,22 @@ impl PropertyFilter for StringFilter {
     }
 }
 
-/// Comparisons of numbers. All that are given must hold.
+/// Comparisons of a number. All comparisons that are set must hold.
 #[derive(Debug, InputObject)]
 pub(super) struct IntFilter {
-    /// Equal; null: is null.
+    /// Equal to this value. Null matches objects without a value.
     eq: MaybeUndefined<i32>,
-    /// Not equal; null: is not null.
+    /// Not equal to this value. Null matches objects with a value.
     ne: MaybeUndefined<i32>,
-    /// Equal to one of these.
+    /// Equal to one of these values. An empty list matches no object.
     r#in: MaybeUndefined<Vec<i32>>,
-    /// Less than.
+    /// Less than this number.
     lt: MaybeUndefined<i32>,
-    /// Less than or equal.
+    /// Less than or equal to this number.
     le: MaybeUndefined<i32>,
-    /// Greater than.
+    /// Greater than this number.
     gt: MaybeUndefined<i32>,
-    /// Greater than or equal.
+    /// Greater than or equal to this number.
     ge: MaybeUndefined<i32>,
 }
 
@@ -274,18 +275,19 @@ impl PropertyFilter for IntFilter {
     }
 }
 
-/// Comparisons of instants, whatever their offsets. All that are given must hold.
+/// Comparisons of a date and time. All comparisons that are set must hold. Instants are compared,
+/// so offsets may differ.
 #[derive(Debug, InputObject)]
 pub(super) struct DateTimeOffsetFilter {
-    /// The same instant; null: is null.
+    /// At this instant. Null matches objects without a value.
     eq: MaybeUndefined<DateTimeOffset>,
-    /// Before.
+    /// Before this instant.
     lt: MaybeUndefined<DateTimeOffset>,
-    /// Before, or the same instant.
+    /// Before or at this instant.
     le: MaybeUndefined<DateTimeOffset>,
-    /// After.
+    /// After this instant.
     gt: MaybeUndefined<DateTimeOffset>,
-    /// After, or the same instant.
+    /// After or at this instant.
     ge: MaybeUndefined<DateTimeOffset>,
 }
 
@@ -297,14 +299,14 @@ impl PropertyFilter for DateTimeOffsetFilter {
     }
 }
 
-/// Comparisons of a compliance status. All that are given must hold.
+/// Comparisons of a compliance status. All comparisons that are set must hold.
 #[derive(Debug, InputObject)]
 pub(super) struct ComplianceStatusFilter {
-    /// Equal; null: is null.
+    /// Equal to this value. Null matches objects without a value.
     eq: MaybeUndefined<ComplianceStatus>,
-    /// Not equal; null: is not null.
+    /// Not equal to this value. Null matches objects with a value.
     ne: MaybeUndefined<ComplianceStatus>,
-    /// Equal to one of these.
+    /// Equal to one of these values. An empty list matches no object.
     r#in: MaybeUndefined<Vec<ComplianceStatus>>,
 }
 

@@ -38,7 +38,9 @@ use super::error::FieldError;
 use crate::graph::Outcome;
 use crate::telemetry::metrics;
 
-/// Writes to Microsoft Graph. Fields run one after another; one that fails is null and leaves the others standing.
+/// Writes to Microsoft Graph. Fields run one after another. A field that fails is null, with an
+/// error whose `extensions.outcome` says what is known about the write; the other fields keep their
+/// results.
 pub(super) struct Mutation;
 
 /// Runs a field's resolver, and turns a panic of it into an error: the fields before it may have written, and keep their
@@ -58,51 +60,68 @@ async fn run<T>(
     payload.map(Bounded::guaranteed)
 }
 
-/// Writes to Microsoft Graph. Fields run one after another; one that fails is null and leaves the others standing.
+/// Writes to Microsoft Graph. Fields run one after another. A field that fails is null, with an
+/// error whose `extensions.outcome` says what is known about the write; the other fields keep their
+/// results.
 #[Object]
 #[expect(clippy::disallowed_types, reason = "the macro names it")]
 impl Mutation {
-    /// Adds a device status to a configuration: `POST
-    /// /deviceAppManagement/iosLobAppProvisioningConfigurations/{id}/deviceStatuses`.
+    /// Adds a device status to a configuration. Send an `idempotencyKey` to make a retry safe.
+    ///
+    /// Intune computes device statuses from the reports of devices. The live service may therefore
+    /// refuse this write with `UPSTREAM_NOT_SUPPORTED`. In Graph:
+    /// `POST /deviceAppManagement/iosLobAppProvisioningConfigurations/{id}/deviceStatuses`.
     async fn add_device_status(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The status to add, and to which configuration.")] input: AddDeviceStatusInput,
+        #[graphql(desc = "The device status to add, and its configuration.")] input: AddDeviceStatusInput,
     ) -> Option<Result<Bounded<AddDeviceStatusPayload>, FieldError>> {
         Some(run(ctx, add_device_status::resolve(ctx, input)).await)
     }
 
-    /// Adds up to 1000 device statuses to a configuration, carried by `POST /$batch` requests of 20. One result per
-    /// status, in order: one that fails leaves the others.
+    /// Adds up to 1000 device statuses to a configuration, in batches of 20. It returns one result
+    /// for each status, in order; one that fails does not affect the others.
+    ///
+    /// Intune limits writes to 100 in 20 s. Statuses that do not fit the request timeout fail with
+    /// `THROTTLED`: repeat the call with the same `idempotencyKey` to continue. The live service
+    /// may refuse these writes, as for `addDeviceStatus`.
     async fn add_device_statuses(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The statuses to add, and to which configuration.")] input: AddDeviceStatusesInput,
+        #[graphql(desc = "The device statuses to add, and their configuration.")]
+        input: AddDeviceStatusesInput,
     ) -> Option<Result<Bounded<AddDeviceStatusesPayload>, FieldError>> {
         Some(run(ctx, add_device_statuses::resolve(ctx, input)).await)
     }
 
-    /// Changes a device status: `PATCH
-    /// /deviceAppManagement/iosLobAppProvisioningConfigurations/{id}/deviceStatuses/{id}`.
+    /// Changes a device status. After a lost response the change is sent again, and may overwrite a
+    /// change made in between.
+    ///
+    /// In Graph:
+    /// `PATCH /deviceAppManagement/iosLobAppProvisioningConfigurations/{id}/deviceStatuses/{id}`.
     async fn update_device_status(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which status to change, and what of it.")] input: UpdateDeviceStatusInput,
+        #[graphql(desc = "The device status and the properties to change.")] input: UpdateDeviceStatusInput,
     ) -> Option<Result<Bounded<UpdateDeviceStatusPayload>, FieldError>> {
         Some(run(ctx, update_device_status::resolve(ctx, input)).await)
     }
 
-    /// Deletes a device status: `DELETE
-    /// /deviceAppManagement/iosLobAppProvisioningConfigurations/{id}/deviceStatuses/{id}`.
+    /// Deletes a device status.
+    ///
+    /// In Graph:
+    /// `DELETE /deviceAppManagement/iosLobAppProvisioningConfigurations/{id}/deviceStatuses/{id}`.
     async fn delete_device_status(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which status to delete.")] input: DeleteDeviceStatusInput,
+        #[graphql(desc = "The device status to delete.")] input: DeleteDeviceStatusInput,
     ) -> Option<Result<Bounded<DeleteDeviceStatusPayload>, FieldError>> {
         Some(run(ctx, delete_device_status::resolve(ctx, input)).await)
     }
 
-    /// Creates a configuration: `POST /deviceAppManagement/iosLobAppProvisioningConfigurations`.
+    /// Creates a configuration. Send an `idempotencyKey` to make a retry safe.
+    ///
+    /// In Graph: `POST /deviceAppManagement/iosLobAppProvisioningConfigurations`.
     async fn create_ios_lob_app_provisioning_configuration(
         &self,
         ctx: &Context<'_>,
@@ -112,33 +131,39 @@ impl Mutation {
         Some(run(ctx, create_configuration::resolve(ctx, input)).await)
     }
 
-    /// Changes a configuration: `PATCH /deviceAppManagement/iosLobAppProvisioningConfigurations/{id}`.
+    /// Changes a configuration. After a lost response the change is sent again, and may overwrite a
+    /// change made in between.
+    ///
+    /// In Graph: `PATCH /deviceAppManagement/iosLobAppProvisioningConfigurations/{id}`.
     async fn update_ios_lob_app_provisioning_configuration(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which configuration to change, and what of it.")]
+        #[graphql(desc = "The configuration and the properties to change.")]
         input: UpdateIosLobAppProvisioningConfigurationInput,
     ) -> Option<Result<Bounded<UpdateIosLobAppProvisioningConfigurationPayload>, FieldError>> {
         Some(run(ctx, update_configuration::resolve(ctx, input)).await)
     }
 
-    /// Deletes a configuration, and with it what it contains: `DELETE
-    /// /deviceAppManagement/iosLobAppProvisioningConfigurations/{id}`.
+    /// Deletes a configuration with its statuses and assignments.
+    ///
+    /// In Graph: `DELETE /deviceAppManagement/iosLobAppProvisioningConfigurations/{id}`.
     async fn delete_ios_lob_app_provisioning_configuration(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which configuration to delete.")]
+        #[graphql(desc = "The configuration to delete.")]
         input: DeleteIosLobAppProvisioningConfigurationInput,
     ) -> Option<Result<Bounded<DeleteIosLobAppProvisioningConfigurationPayload>, FieldError>> {
         Some(run(ctx, delete_configuration::resolve(ctx, input)).await)
     }
 
-    /// Replaces a configuration's assignments: `POST
-    /// /deviceAppManagement/iosLobAppProvisioningConfigurations/{id}/assign`.
+    /// Replaces the assignments of a configuration. It is not sent again after a lost response:
+    /// read the assignments before you retry.
+    ///
+    /// In Graph: `POST /deviceAppManagement/iosLobAppProvisioningConfigurations/{id}/assign`.
     async fn assign_ios_lob_app_provisioning_configuration(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which configuration to assign, and to whom.")]
+        #[graphql(desc = "The configuration and its new assignments.")]
         input: AssignIosLobAppProvisioningConfigurationInput,
     ) -> Option<Result<Bounded<AssignIosLobAppProvisioningConfigurationPayload>, FieldError>> {
         Some(run(ctx, assign_configuration::resolve(ctx, input)).await)

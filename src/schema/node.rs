@@ -14,7 +14,11 @@ use super::types::{
 
 /// An object with a global id.
 #[derive(Debug, Interface)]
-#[graphql(field(name = "id", ty = "ID", desc = "The object's global id: opaque, URL-safe and stable."))]
+#[graphql(field(
+    name = "id",
+    ty = "ID",
+    desc = "The global id of the object, unique across all types. It is opaque, URL-safe and stable."
+))]
 pub(super) enum Node {
     /// A configuration.
     IosLobAppProvisioningConfiguration(Bounded<IosLobAppProvisioningConfiguration>),

@@ -23,27 +23,29 @@ use super::types::{
 /// Most ids that `nodes` takes.
 const MAX_NODES: usize = 1000;
 
-/// Reads from Microsoft Graph.
+/// Reads from Microsoft Graph. Each call uses the caller's own access token.
 pub(super) struct Query;
 
-/// Reads from Microsoft Graph.
+/// Reads from Microsoft Graph. Each call uses the caller's own access token.
 #[Object]
 #[expect(clippy::disallowed_types, reason = "the macro names it")]
 impl Query {
-    /// Relay: any object by its global id; null when Graph answers 404.
+    /// Returns any object by its global id. Null if Graph has no such object (404), or if it could
+    /// not be read (with an error).
     async fn node(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The object's global id.")] id: ID,
+        #[graphql(desc = "The global id of the object.")] id: ID,
     ) -> Option<Result<BoundedInterface<Node>, FieldError>> {
         Some(Node::load(ctx, &id, "id").await.transpose()?.map(BoundedInterface))
     }
 
-    /// Relay: same order and length as `ids`; one Graph `$batch` round trip per 20 ids.
+    /// Returns objects by their global ids, in the order of `ids` and with the same length. An
+    /// entry is null if Graph has no such object (404), or if it could not be read (with an error).
     async fn nodes(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The objects' global ids, 1000 at most.")] ids: Vec<ID>,
+        #[graphql(desc = "The global ids of the objects, at most 1000.")] ids: Vec<ID>,
     ) -> Result<Vec<Option<Result<BoundedInterface<Node>, FieldError>>>, FieldError> {
         if ids.len() > MAX_NODES {
             return Err(FieldError::bad_user_input(format!(
@@ -57,11 +59,12 @@ impl Query {
         Ok(future::join_all(nodes).await)
     }
 
-    /// One configuration; null when Graph answers 404.
+    /// Returns one configuration. Null if Graph has no such configuration (404), or if it could not
+    /// be read (with an error).
     async fn ios_lob_app_provisioning_configuration(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The configuration's global id, or Graph's own key.")] id: ID,
+        #[graphql(desc = "The configuration: its global id or its id in Graph (`graphId`).")] id: ID,
     ) -> Option<Result<Bounded<IosLobAppProvisioningConfiguration>, FieldError>> {
         async {
             let key = global_id::configuration_key(&id, "id")?;
@@ -73,14 +76,23 @@ impl Query {
         .transpose()
     }
 
-    /// The tenant's configurations.
+    /// Returns the configurations of the tenant that the caller may see, one page at a time. Null
+    /// if the list could not be read; the response then has an error.
     async fn ios_lob_app_provisioning_configurations(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many, 1 to 1000; by default the gateway's setting, 50.")] first: Option<i32>,
-        #[graphql(desc = "The cursor after which the page starts.")] after: Option<String>,
-        #[graphql(desc = "Which to list.")] filter: Option<IosLobAppProvisioningConfigurationFilter>,
-        #[graphql(desc = "How to order them; without it, as Graph does.")] order_by: Option<
+        #[graphql(
+            desc = "Maximum number of objects on the page, 1 to 1000. The default is a setting of the gateway, usually 50."
+        )]
+        first: Option<i32>,
+        #[graphql(
+            desc = "Cursor to start after, from `endCursor` of the previous page. Omit it for the first page."
+        )]
+        after: Option<String>,
+        #[graphql(desc = "Conditions that the objects must meet.")] filter: Option<
+            IosLobAppProvisioningConfigurationFilter,
+        >,
+        #[graphql(desc = "Order of the list. Without it, Graph decides.")] order_by: Option<
             IosLobAppProvisioningConfigurationOrder,
         >,
     ) -> Option<Result<Bounded<Connection<IosLobAppProvisioningConfiguration>>, FieldError>> {

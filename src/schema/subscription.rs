@@ -57,18 +57,25 @@ impl Subscriber {
     }
 }
 
-/// Live updates.
+/// Events as they happen, over a WebSocket (`graphql-transport-ws`) or as server-sent events
+/// (`graphql-sse`).
 pub(super) struct Subscription;
 
-/// Live updates, over a WebSocket (`graphql-transport-ws`) or as Server-Sent Events (`graphql-sse`).
+/// Events as they happen, over a WebSocket (`graphql-transport-ws`) or as server-sent events
+/// (`graphql-sse`).
 #[GraphqlSubscription]
 impl Subscription {
-    /// Statuses that callers of the subscriber's own tenant add to the configuration through this gateway. The subscriber
-    /// must be allowed to read the configuration in Graph. A hint to refetch: an event is delivered at most once.
+    /// Sends an event for each device status that this gateway adds to the configuration. Treat an
+    /// event as a hint to refetch: it is delivered at most once.
+    ///
+    /// Only writes by callers of the same tenant cause events. The subscriber must be able to read
+    /// the configuration in Graph; if Graph refuses, the subscription ends with an error. An event
+    /// is null if the check of that permission failed.
     async fn device_status_added(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The configuration's global id, or Graph's own key.")] configuration_id: ID,
+        #[graphql(desc = "The configuration: its global id or its id in Graph (`graphId`).")]
+        configuration_id: ID,
     ) -> Result<impl Stream<Item = Option<Result<Bounded<DeviceStatusAdded>, FieldError>>> + use<>, FieldError>
     {
         let configuration = global_id::configuration_key(&configuration_id, "configurationId")?;
@@ -139,24 +146,27 @@ impl AddedStatuses {
     }
 }
 
-/// A status that was added to a configuration.
+/// The event that a device status was added to a configuration.
 pub(super) struct DeviceStatusAdded {
     configuration: Key,
     key: Key,
 }
 
-/// A status that was added to a configuration.
+/// The event that a device status was added to a configuration.
 #[Object]
 #[expect(clippy::disallowed_types, reason = "the macro names it")]
 impl DeviceStatusAdded {
-    /// The status' global id.
+    /// The global id of the device status. It is always known.
     async fn device_status_id(&self) -> ID {
         let (configuration, key) = (self.configuration.clone(), self.key.clone());
         ID(GlobalId::DeviceStatus { configuration, key }.encode())
     }
 
-    /// The status, read from Graph with the subscriber's own token, and only if selected; null where Graph does not show
-    /// it.
+    /// The device status. It is read with the subscriber's own token, and only if it is selected.
+    ///
+    /// Null if Graph does not show it yet (404), or if it could not be read (with an error).
+    /// `THROTTLED` means that events caused too many reads: use `deviceStatusId` and refetch after
+    /// `retryAfter`.
     async fn device_status(&self, ctx: &Context<'_>) -> Option<Result<Bounded<DeviceStatus>, FieldError>> {
         let selected = Selected::of(ctx, "DeviceStatus");
         let status = DeviceStatus::load(ctx, selected, &self.configuration, &self.key).await.transpose()?;

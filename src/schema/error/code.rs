@@ -3,55 +3,69 @@
 use async_graphql::Enum;
 use async_graphql::resolver_utils::EnumType;
 
-/// Every GraphQL error has `extensions.code`, one of these.
+/// The values of `extensions.code`, which every error has. `extensions.retryable` says whether the
+/// same request may be sent again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 pub enum ErrorCode {
-    /// No usable bearer token came, or Graph answered 401.
+    /// The request has no usable access token, or Graph returned 401. Sign in again and retry with
+    /// a new token.
     Unauthenticated,
-    /// Graph answered 403.
+    /// Graph returned 403: the caller lacks a permission or an Intune role. The message names the
+    /// permissions.
     Forbidden,
-    /// Graph answered 404, or an id names nothing.
+    /// Graph returned 404 or 410 to a write, or an object that must exist does not.
     NotFound,
-    /// The input breaks a rule that GraphQL's types can't state, or Graph answered 400/422.
+    /// The input breaks a rule that the types of GraphQL cannot express, or Graph rejected it (400,
+    /// 413, 422 or another 4xx). Correct the input.
     BadUserInput,
-    /// Graph answered 409 or 412.
+    /// Graph returned 409 or 412: the write conflicts with the present state. Read the object
+    /// before you retry.
     Conflict,
-    /// An idempotency key came back with other input.
+    /// The idempotency key was used before with other input. Use a new key for a new object.
     IdempotencyKeyReused,
-    /// Graph answered 429, or the gateway still honours an earlier Retry-After to this caller, or the events of live updates
-    /// have read as much as they may.
+    /// Graph returned 429, or a wait that Graph requested is pending for this caller. Retry after
+    /// `retryAfter`.
+    ///
+    /// In an event of a subscription: events caused too many reads.
     Throttled,
-    /// Graph could not be reached, or answered that it is not available.
+    /// The gateway could not connect to Graph, or Graph returned 502 or 503. Retry later.
     UpstreamUnavailable,
-    /// The store that keeps idempotency keys cannot be reached, or is full.
+    /// The store of idempotency keys is full or cannot be used, and nothing was sent. Retry later.
     StateUnavailable,
-    /// No answer in time to a read.
+    /// Graph did not respond in time to a read, an update or a deletion, or no time was left to
+    /// send a write. Retry later.
     UpstreamTimeout,
-    /// Graph answered outside its contract.
+    /// Graph failed, or its response could not be read. A read may be retried; check the `outcome`
+    /// of a write.
     UpstreamError,
-    /// Graph has no such operation in this tenant, cloud or version. The live service may say so of this very mutation.
+    /// Graph has no such operation in this tenant, cloud or version. The live service may return
+    /// this for `addDeviceStatus`. A retry does not help.
     UpstreamNotSupported,
-    /// A write was sent and its answer was lost: it may have happened.
+    /// A write was sent and its response was lost: it may have been applied. Retry only with the
+    /// same idempotency key; without a key, check first.
     OutcomeUnknown,
-    /// The gateway itself is full; come back after retryAfter. On a field that is null: all responses together have no room
-    /// for it.
+    /// The gateway has no capacity left, or the caller uses its share. Retry after `retryAfter`. On
+    /// a field: there was no memory for its value.
     Overloaded,
-    /// Not a GraphQL-over-HTTP request: bad JSON, an array, wrong method or media type.
+    /// The request does not follow GraphQL over HTTP: for example invalid JSON, an array, or a
+    /// wrong method or media type.
     BadRequest,
-    /// The document is not GraphQL.
+    /// The document has a syntax error.
     GraphqlParseFailed,
-    /// The document does not fit the schema.
+    /// The document does not match the schema.
     GraphqlValidationFailed,
-    /// A limit on the document or the request: size, tokens, nesting, depth, aliases and their length, root fields, directives,
-    /// expanded fragments, cost. On a field that is null: the response has no room for it.
+    /// The request exceeds a limit, for example of size, depth, aliases or cost. Ask for less. On a
+    /// field: the response or the reads of the request reached their limit.
     QueryTooLarge,
-    /// Introspection is turned off on this gateway.
+    /// Introspection is disabled on this gateway.
     IntrospectionDisabled,
-    /// The gateway does not know the document that a hash or id stands for.
+    /// The gateway has no document with this hash or id. Send the text of the document, or add it
+    /// to the trusted documents.
     PersistedQueryNotFound,
-    /// `extensions.persistedQuery` has another version than 1, the only one that this gateway takes. Send the document's text.
+    /// `extensions.persistedQuery` has another version than 1, the only one that is supported. Send
+    /// the text of the document.
     PersistedQueryNotSupported,
-    /// The gateway itself failed.
+    /// The gateway failed. Report it to the operator of the gateway.
     InternalServerError,
 }
 
@@ -63,17 +77,18 @@ impl ErrorCode {
     }
 }
 
-/// What is known of whether Graph did a write that failed.
+/// What is known about a write that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[graphql(remote = "crate::graph::Outcome")]
 pub(crate) enum WriteOutcome {
-    /// Nothing reached Graph.
+    /// The write was not sent to Graph. Nothing was written, and it will not be sent later.
     NotSent,
-    /// Graph refused it, and by its own word wrote nothing.
+    /// Graph rejected the write. Nothing was written.
     Rejected,
-    /// It was sent and its answer was lost: it may have happened.
+    /// The write was sent, and its response was lost: it may have been applied. Check before you
+    /// send it again, or use an idempotency key.
     Unknown,
-    /// Graph did it, though the object could not be read.
+    /// Graph applied the write, but the object could not be read. Do not send it again.
     Applied,
 }
 

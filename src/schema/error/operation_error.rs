@@ -8,7 +8,8 @@ use crate::schema::bounded::Bounded;
 
 use super::{ErrorCode, FieldError, GraphErrorDetail, WriteOutcome, whole_seconds};
 
-/// What a GraphQL error carries in its message and extensions, for one item of many.
+/// The error of one item of a bulk write. It has the members that `message` and `extensions` of a
+/// GraphQL error have.
 #[derive(Debug)]
 pub(crate) struct OperationError(FieldError);
 
@@ -18,37 +19,39 @@ impl From<FieldError> for OperationError {
     }
 }
 
-/// What a GraphQL error carries in its message and extensions, for one item of many.
+/// The error of one item of a bulk write. It has the members that `message` and `extensions` of a
+/// GraphQL error have.
 #[Object]
 #[expect(clippy::disallowed_types, reason = "the macro names it")]
 impl OperationError {
-    /// What went wrong.
+    /// The kind of error, for programs.
     async fn code(&self) -> ErrorCode {
         self.0.0.code
     }
 
-    /// The same in words, for a developer.
+    /// A description of the error for developers. Do not parse it.
     async fn message(&self) -> &str {
         &self.0.0.message
     }
 
-    /// Whether the identical request may be sent again without doing anything twice.
+    /// Whether the identical request may be sent again without creating anything twice.
     async fn retryable(&self) -> bool {
         self.0.0.retryable
     }
 
-    /// What is known of whether Graph did it.
+    /// What is known about the write.
     async fn outcome(&self) -> WriteOutcome {
         // An error without one is the gateway's own, of which nothing is known.
         self.0.0.outcome.unwrap_or(WriteOutcome::Unknown)
     }
 
-    /// Seconds to wait before the request is sent again, rounded up, where that is known.
+    /// The time to wait before a retry, in whole seconds. Null if it is not known.
     async fn retry_after(&self) -> Option<f64> {
         self.0.0.retry_after.map(|wait| Duration::from_secs(whole_seconds(wait)).as_secs_f64())
     }
 
-    /// Where in Graph it came from, where Graph answered.
+    /// The details of Graph's response, for support requests. Null if Graph was not called or did
+    /// not respond.
     async fn graph(&self) -> Option<Bounded<&GraphErrorDetail>> {
         self.0.0.graph.as_ref().map(Bounded::guaranteed)
     }

@@ -13,21 +13,26 @@ use crate::schema::mutation::idempotency::{self, IdempotentCall};
 use crate::schema::selection::Selected;
 use crate::schema::types::{DeviceStatus, DeviceStatusInput};
 
-/// What `addDeviceStatus` takes.
+/// The input of `addDeviceStatus`.
 #[derive(Debug, InputObject)]
 pub(super) struct AddDeviceStatusInput {
-    /// The configuration's global id, or Graph's own key.
+    /// The configuration: its global id or its id in Graph (`graphId`).
     configuration_id: ID,
-    /// The device status to add.
+    /// The device status to create.
     device_status: DeviceStatusInput,
-    /// Repeating a call with the same key and the same input returns the first call's object and creates nothing. Holds
-    /// 24 h, while the gateway's state store lasts (the default one forgets on restart). Use a UUID.
+    /// A key that makes the call safe to repeat. Use a new UUID for each new object, and the same
+    /// key for a retry.
+    ///
+    /// A call with the same key and the same input returns the object of the first call, with
+    /// `replayed: true`, and creates nothing. With other input it fails with
+    /// `IDEMPOTENCY_KEY_REUSED`. Keys are stored for 24 hours by default; a gateway without a state
+    /// file loses them when it restarts. A key has 1 to 255 visible ASCII characters.
     idempotency_key: Option<String>,
-    /// Returned in the payload as it came.
+    /// Any text of the client's choice. The payload returns it unchanged.
     client_mutation_id: Option<String>,
 }
 
-/// What `addDeviceStatus` gives.
+/// The result of `addDeviceStatus`.
 pub(super) struct AddDeviceStatusPayload {
     created: CreatedDeviceStatus,
     client_mutation_id: Option<String>,
@@ -54,23 +59,26 @@ pub(super) async fn resolve(
     Ok(AddDeviceStatusPayload { created, client_mutation_id: input.client_mutation_id })
 }
 
-/// What `addDeviceStatus` gives.
+/// The result of `addDeviceStatus`.
 #[Object]
 #[expect(clippy::disallowed_types, reason = "the macro names it")]
 impl AddDeviceStatusPayload {
-    /// The created object's global id, known even where the object could not be read.
+    /// The global id of the created device status. It is known even if the object could not be
+    /// read.
     async fn device_status_id(&self) -> ID {
         self.created.id()
     }
 
-    /// The created object.
+    /// The created device status. Null if it was created but could not be read; the error then has
+    /// `outcome: APPLIED`. Do not create it again.
     async fn device_status(&self, ctx: &Context<'_>) -> Option<Result<Bounded<DeviceStatus>, FieldError>> {
         let selected = Selected::of(ctx, "DeviceStatus");
         let status = self.created.device_status(ctx, selected).await;
         Some(status.map(Bounded::guaranteed))
     }
 
-    /// The created object as an edge, to be appended to a list that the caller holds.
+    /// The created device status as an edge, which a client can append to a list in its cache. Null
+    /// under the conditions of `deviceStatus`.
     async fn device_status_edge(
         &self,
         ctx: &Context<'_>,
@@ -81,12 +89,13 @@ impl AddDeviceStatusPayload {
         Some(status.map(|status| Bounded::guaranteed(status.into_edge())))
     }
 
-    /// True when `idempotencyKey` had been seen, and this is the first call's object.
+    /// Whether an earlier call with the same `idempotencyKey` created the object, and this call
+    /// created nothing.
     async fn replayed(&self) -> bool {
         self.created.replayed
     }
 
-    /// As it came in the input.
+    /// The `clientMutationId` of the input. Null if the input has none.
     async fn client_mutation_id(&self) -> Option<&str> {
         self.client_mutation_id.as_deref()
     }

@@ -15,35 +15,41 @@ use crate::schema::types::{DeviceStatus, DeviceStatusInput};
 /// Most statuses that one call takes.
 const MAX_STATUSES: usize = 1000;
 
-/// What `addDeviceStatuses` takes.
+/// The input of `addDeviceStatuses`.
 #[derive(Debug, InputObject)]
 pub(super) struct AddDeviceStatusesInput {
-    /// The configuration's global id, or Graph's own key.
+    /// The configuration: its global id or its id in Graph (`graphId`).
     configuration_id: ID,
-    /// The device statuses to add, 1000 at most.
+    /// The device statuses to create, at most 1000.
     device_statuses: Vec<DeviceStatusInput>,
-    /// Repeating a call with the same key and the same input returns the first call's objects, and creates those alone
-    /// that are known not to be there: it goes on where the first stopped. Holds 24 h, while the gateway's state store
-    /// lasts (the default one forgets on restart). Use a UUID.
+    /// A key that makes the call safe to repeat. Use a new UUID for each new list, and the same key
+    /// for a retry.
+    ///
+    /// A call with the same key and the same input returns the objects that exist and creates only
+    /// those that were certainly not created: it continues where the first call stopped. With other
+    /// input it fails with `IDEMPOTENCY_KEY_REUSED`. Keys are stored for 24 hours by default; a
+    /// gateway without a state file loses them when it restarts. A key has 1 to 255 visible ASCII
+    /// characters.
     idempotency_key: Option<String>,
-    /// Returned in the payload as it came.
+    /// Any text of the client's choice. The payload returns it unchanged.
     client_mutation_id: Option<String>,
 }
 
-/// What `addDeviceStatuses` gives.
+/// The result of `addDeviceStatuses`.
 #[derive(Debug, SimpleObject)]
 pub(super) struct AddDeviceStatusesPayload {
-    /// One for each status of the input, in order.
+    /// One result for each device status of the input, in the same order.
     results: Vec<Bounded<AddDeviceStatusResult>>,
-    /// How many of the statuses are there.
+    /// The number of device statuses that exist now, created by this call or by an earlier one with
+    /// the same key.
     created_count: usize,
-    /// How many have an error.
+    /// The number of results with an error.
     failed_count: usize,
-    /// As it came in the input.
+    /// The `clientMutationId` of the input. Null if the input has none.
     client_mutation_id: Option<String>,
 }
 
-/// Either the object's id (and the object), or an error.
+/// The result for one device status: its id and the object, or an error.
 #[derive(Debug)]
 pub(super) struct AddDeviceStatusResult {
     index: usize,
@@ -89,33 +95,36 @@ pub(super) async fn resolve(
     })
 }
 
-/// Either the object's id (and the object), or an error.
+/// The result for one device status: its id and the object, or an error.
 #[Object]
 #[expect(clippy::disallowed_types, reason = "the macro names it")]
 impl AddDeviceStatusResult {
-    /// The place of the status in the input, from 0.
+    /// The index of the device status in the input, from 0.
     async fn index(&self) -> usize {
         self.index
     }
 
-    /// The object's global id, known even where the object could not be read.
+    /// The global id of the created device status. It is known even if the object could not be
+    /// read. Null if `error` is set.
     async fn device_status_id(&self) -> Option<ID> {
         self.result.as_ref().ok().map(CreatedDeviceStatus::id)
     }
 
-    /// The object.
+    /// The created device status. Null if `error` is set, or if it was created but could not be
+    /// read (with an error of this field).
     async fn device_status(&self, ctx: &Context<'_>) -> Option<Result<Bounded<DeviceStatus>, FieldError>> {
         let created = self.result.as_ref().ok()?;
         let selected = Selected::of(ctx, "DeviceStatus");
         Some(created.device_status(ctx, selected).await.map(Bounded::guaranteed))
     }
 
-    /// True when `idempotencyKey` had been seen, and this is the object of an earlier call.
+    /// Whether an earlier call with the same `idempotencyKey` created the object, and this call
+    /// created nothing.
     async fn replayed(&self) -> bool {
         self.result.as_ref().is_ok_and(|created| created.replayed)
     }
 
-    /// Why there is no object.
+    /// The reason why there is no object. Null if there is one.
     async fn error(&self) -> Option<Bounded<&OperationError>> {
         self.result.as_ref().err().map(Bounded::guaranteed)
     }

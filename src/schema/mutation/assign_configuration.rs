@@ -12,20 +12,23 @@ use crate::schema::global_id;
 use crate::schema::selection::Selected;
 use crate::schema::types::{AssignmentInput, GroupAssignmentInput, IosLobAppProvisioningConfiguration};
 
-/// What `assignIosLobAppProvisioningConfiguration` takes: the whole new sets. A set that is left out is not sent.
+/// The input of `assignIosLobAppProvisioningConfiguration`: the complete new assignments.
+///
+/// An omitted set is not sent to Graph. Microsoft does not document whether Graph then keeps or
+/// clears that set: send both sets to be sure.
 #[derive(Debug, InputObject)]
 pub(super) struct AssignIosLobAppProvisioningConfigurationInput {
-    /// The configuration's global id, or Graph's own key.
+    /// The configuration: its global id or its id in Graph (`graphId`).
     id: ID,
-    /// The targets to assign to, in place of those that are there.
+    /// The new targets, which replace the present ones.
     assignments: Option<Vec<AssignmentInput>>,
-    /// The groups to assign to, in place of those that are there.
+    /// The new groups, which replace the present ones.
     group_assignments: Option<Vec<GroupAssignmentInput>>,
-    /// Returned in the payload as it came.
+    /// Any text of the client's choice. The payload returns it unchanged.
     client_mutation_id: Option<String>,
 }
 
-/// What `assignIosLobAppProvisioningConfiguration` gives.
+/// The result of `assignIosLobAppProvisioningConfiguration`.
 pub(super) struct AssignIosLobAppProvisioningConfigurationPayload {
     key: Key,
     client_mutation_id: Option<String>,
@@ -53,11 +56,12 @@ pub(super) async fn resolve(
     Ok(AssignIosLobAppProvisioningConfigurationPayload { key, client_mutation_id: input.client_mutation_id })
 }
 
-/// What `assignIosLobAppProvisioningConfiguration` gives.
+/// The result of `assignIosLobAppProvisioningConfiguration`.
 #[Object]
 #[expect(clippy::disallowed_types, reason = "the macro names it")]
 impl AssignIosLobAppProvisioningConfigurationPayload {
-    /// The configuration, with its new assignments.
+    /// The configuration with its new assignments. Null if it could not be read; the assignments
+    /// were made nevertheless.
     async fn configuration(
         &self,
         ctx: &Context<'_>,
@@ -67,7 +71,7 @@ impl AssignIosLobAppProvisioningConfigurationPayload {
         Some(found.transpose()?.map(Bounded::new))
     }
 
-    /// As it came in the input.
+    /// The `clientMutationId` of the input. Null if the input has none.
     async fn client_mutation_id(&self) -> Option<&str> {
         self.client_mutation_id.as_deref()
     }

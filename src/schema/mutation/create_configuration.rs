@@ -15,22 +15,28 @@ use crate::schema::mutation::idempotency::{self, IdempotentCall, ReplayableCreat
 use crate::schema::selection::Selected;
 use crate::schema::types::{IosLobAppProvisioningConfiguration, IosLobAppProvisioningConfigurationInput};
 
-/// What `createIosLobAppProvisioningConfiguration` takes.
+/// The input of `createIosLobAppProvisioningConfiguration`.
 #[derive(Debug, InputObject)]
 pub(super) struct CreateIosLobAppProvisioningConfigurationInput {
     /// The configuration to create.
     configuration: IosLobAppProvisioningConfigurationInput,
-    /// Repeating a call with the same key and the same input returns the first call's object and creates nothing. Holds
-    /// 24 h, while the gateway's state store lasts (the default one forgets on restart). Use a UUID.
+    /// A key that makes the call safe to repeat. Use a new UUID for each new object, and the same
+    /// key for a retry.
+    ///
+    /// A call with the same key and the same input returns the object of the first call, with
+    /// `replayed: true`, and creates nothing. With other input it fails with
+    /// `IDEMPOTENCY_KEY_REUSED`. Keys are stored for 24 hours by default; a gateway without a state
+    /// file loses them when it restarts. A key has 1 to 255 visible ASCII characters.
     idempotency_key: Option<String>,
-    /// Returned in the payload as it came.
+    /// Any text of the client's choice. The payload returns it unchanged.
     client_mutation_id: Option<String>,
 }
 
-/// What `createIosLobAppProvisioningConfiguration` gives.
+/// The result of `createIosLobAppProvisioningConfiguration`.
 pub(super) struct CreateIosLobAppProvisioningConfigurationPayload {
     key: Key,
-    /// The configuration that Graph returned; `None` if it returned only the key.
+    /// The created configuration. Null if it was created but could not be read; the error then has
+    /// `outcome: APPLIED`. Do not create it again.
     configuration: Option<IosLobAppProvisioningConfiguration>,
     replayed: bool,
     client_mutation_id: Option<String>,
@@ -90,16 +96,18 @@ impl CreateIosLobAppProvisioningConfigurationPayload {
     }
 }
 
-/// What `createIosLobAppProvisioningConfiguration` gives.
+/// The result of `createIosLobAppProvisioningConfiguration`.
 #[Object]
 #[expect(clippy::disallowed_types, reason = "the macro names it")]
 impl CreateIosLobAppProvisioningConfigurationPayload {
-    /// The created object's global id, known even where the object could not be read.
+    /// The global id of the created configuration. It is known even if the object could not be
+    /// read.
     async fn configuration_id(&self) -> ID {
         ID(GlobalId::Configuration(self.key.clone()).encode())
     }
 
-    /// The created object.
+    /// The created configuration. Null if it was created but could not be read; the error then has
+    /// `outcome: APPLIED`. Do not create it again.
     async fn configuration(
         &self,
         ctx: &Context<'_>,
@@ -108,7 +116,8 @@ impl CreateIosLobAppProvisioningConfigurationPayload {
         Some(self.created(ctx, selected).await.map(Bounded::guaranteed))
     }
 
-    /// The created object as an edge, to be appended to a list that the caller holds.
+    /// The created configuration as an edge, which a client can append to a list in its cache. Null
+    /// under the conditions of `configuration`.
     async fn configuration_edge(
         &self,
         ctx: &Context<'_>,
@@ -119,12 +128,13 @@ impl CreateIosLobAppProvisioningConfigurationPayload {
         Some(created.map(|configuration| Bounded::guaranteed(configuration.into_edge())))
     }
 
-    /// True when `idempotencyKey` had been seen, and this is the first call's object.
+    /// Whether an earlier call with the same `idempotencyKey` created the object, and this call
+    /// created nothing.
     async fn replayed(&self) -> bool {
         self.replayed
     }
 
-    /// As it came in the input.
+    /// The `clientMutationId` of the input. Null if the input has none.
     async fn client_mutation_id(&self) -> Option<&str> {
         self.client_mutation_id.as_deref()
     }

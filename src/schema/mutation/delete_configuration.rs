@@ -7,21 +7,22 @@ use crate::schema::context::session;
 use crate::schema::error::FieldError;
 use crate::schema::global_id::{self, GlobalId};
 
-/// What `deleteIosLobAppProvisioningConfiguration` takes.
+/// The input of `deleteIosLobAppProvisioningConfiguration`.
 #[derive(Debug, InputObject)]
 pub(super) struct DeleteIosLobAppProvisioningConfigurationInput {
-    /// The configuration's global id, or Graph's own key.
+    /// The configuration: its global id or its id in Graph (`graphId`).
     id: ID,
-    /// Returned in the payload as it came.
+    /// Any text of the client's choice. The payload returns it unchanged.
     client_mutation_id: Option<String>,
 }
 
-/// What `deleteIosLobAppProvisioningConfiguration` gives.
+/// The result of `deleteIosLobAppProvisioningConfiguration`.
 #[derive(Debug, SimpleObject)]
 pub(super) struct DeleteIosLobAppProvisioningConfigurationPayload {
-    /// The global id of the configuration, which is no longer visible to this caller.
+    /// The global id of the configuration, which no longer exists for this caller. Remove it from
+    /// caches.
     deleted_id: ID,
-    /// As it came in the input.
+    /// The `clientMutationId` of the input. Null if the input has none.
     client_mutation_id: Option<String>,
 }
 

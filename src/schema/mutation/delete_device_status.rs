@@ -11,16 +11,17 @@ use crate::schema::global_id::{self, GlobalId};
 use crate::schema::selection::Selected;
 use crate::schema::types::IosLobAppProvisioningConfiguration;
 
-/// What `deleteDeviceStatus` takes.
+/// The input of `deleteDeviceStatus`.
 #[derive(Debug, InputObject)]
 pub(super) struct DeleteDeviceStatusInput {
-    /// The status' global id.
+    /// The global id of the device status. An id of Graph is not enough, since it does not name the
+    /// configuration.
     id: ID,
-    /// Returned in the payload as it came.
+    /// Any text of the client's choice. The payload returns it unchanged.
     client_mutation_id: Option<String>,
 }
 
-/// What `deleteDeviceStatus` gives.
+/// The result of `deleteDeviceStatus`.
 pub(super) struct DeleteDeviceStatusPayload {
     configuration: Key,
     key: Key,
@@ -39,17 +40,19 @@ pub(super) async fn resolve(
     Ok(DeleteDeviceStatusPayload { configuration, key, client_mutation_id: input.client_mutation_id })
 }
 
-/// What `deleteDeviceStatus` gives.
+/// The result of `deleteDeviceStatus`.
 #[Object]
 #[expect(clippy::disallowed_types, reason = "the macro names it")]
 impl DeleteDeviceStatusPayload {
-    /// The global id of the status, which is no longer visible to this caller.
+    /// The global id of the device status, which no longer exists for this caller. Remove it from
+    /// caches.
     async fn deleted_id(&self) -> ID {
         let id = GlobalId::DeviceStatus { configuration: self.configuration.clone(), key: self.key.clone() };
         ID(id.encode())
     }
 
-    /// The configuration that the status belonged to.
+    /// The configuration that the device status belonged to. Null if Graph has no such
+    /// configuration (404), or if it could not be read (with an error).
     async fn configuration(
         &self,
         ctx: &Context<'_>,
@@ -59,7 +62,7 @@ impl DeleteDeviceStatusPayload {
         Some(found.transpose()?.map(Bounded::new))
     }
 
-    /// As it came in the input.
+    /// The `clientMutationId` of the input. Null if the input has none.
     async fn client_mutation_id(&self) -> Option<&str> {
         self.client_mutation_id.as_deref()
     }

@@ -14,23 +14,23 @@ use crate::schema::global_id;
 use crate::schema::selection::Selected;
 use crate::schema::types::{IosLobAppProvisioningConfiguration, IosLobAppProvisioningConfigurationPatch};
 
-/// What `updateIosLobAppProvisioningConfiguration` takes.
+/// The input of `updateIosLobAppProvisioningConfiguration`.
 #[derive(Debug, InputObject)]
 pub(super) struct UpdateIosLobAppProvisioningConfigurationInput {
-    /// The configuration's global id, or Graph's own key.
+    /// The configuration: its global id or its id in Graph (`graphId`).
     id: ID,
-    /// What to change.
+    /// The properties to change.
     configuration: IosLobAppProvisioningConfigurationPatch,
-    /// Returned in the payload as it came.
+    /// Any text of the client's choice. The payload returns it unchanged.
     client_mutation_id: Option<String>,
 }
 
-/// What `updateIosLobAppProvisioningConfiguration` gives.
+/// The result of `updateIosLobAppProvisioningConfiguration`.
 #[derive(Debug, SimpleObject)]
 pub(super) struct UpdateIosLobAppProvisioningConfigurationPayload {
-    /// The configuration as it is now.
+    /// The configuration after the change.
     configuration: Bounded<IosLobAppProvisioningConfiguration>,
-    /// As it came in the input.
+    /// The `clientMutationId` of the input. Null if the input has none.
     client_mutation_id: Option<String>,
 }
 

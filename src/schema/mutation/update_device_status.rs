@@ -14,23 +14,24 @@ use crate::schema::global_id;
 use crate::schema::selection::Selected;
 use crate::schema::types::{DeviceStatus, DeviceStatusPatch};
 
-/// What `updateDeviceStatus` takes.
+/// The input of `updateDeviceStatus`.
 #[derive(Debug, InputObject)]
 pub(super) struct UpdateDeviceStatusInput {
-    /// The status' global id.
+    /// The global id of the device status. An id of Graph is not enough, since it does not name the
+    /// configuration.
     id: ID,
-    /// What to change.
+    /// The properties to change.
     device_status: DeviceStatusPatch,
-    /// Returned in the payload as it came.
+    /// Any text of the client's choice. The payload returns it unchanged.
     client_mutation_id: Option<String>,
 }
 
-/// What `updateDeviceStatus` gives.
+/// The result of `updateDeviceStatus`.
 #[derive(Debug, SimpleObject)]
 pub(super) struct UpdateDeviceStatusPayload {
-    /// The status as it is now.
+    /// The device status after the change.
     device_status: Bounded<DeviceStatus>,
-    /// As it came in the input.
+    /// The `clientMutationId` of the input. Null if the input has none.
     client_mutation_id: Option<String>,
 }
 

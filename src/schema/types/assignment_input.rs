@@ -6,41 +6,48 @@ use super::assignment_target::AssignmentFilterType;
 use crate::graph::models::{NewAssignment, NewAssignmentTarget, NewGroupAssignment};
 use crate::schema::error::FieldError;
 
-/// Whom to assign a configuration to.
+/// A target to assign a configuration to.
 #[derive(Debug, InputObject)]
 pub(crate) struct AssignmentInput {
-    /// Which kind of target.
+    /// The kind of target. `GROUP` and `EXCLUSION_GROUP` also need `groupId`,
+    /// `CONFIGURATION_MANAGER_COLLECTION` needs `collectionId`.
     target: AssignmentTargetKind,
-    /// The Entra group's id; for the two group targets, and only for them.
+    /// The object id of the Microsoft Entra group. Required for `GROUP` and `EXCLUSION_GROUP`, not
+    /// allowed for other targets.
     group_id: Option<String>,
-    /// The collection's id; for a Configuration Manager collection, and only for it.
+    /// The id of the Configuration Manager collection. Required for
+    /// `CONFIGURATION_MANAGER_COLLECTION`, not allowed for other targets.
     collection_id: Option<String>,
-    /// Id of a filter that narrows the target.
+    /// The id of the Intune assignment filter that narrows the target. Omit it if no filter
+    /// applies.
     device_and_app_management_assignment_filter_id: Option<String>,
-    /// How the filter applies.
+    /// Whether the assignment filter includes or excludes devices. Set it to `INCLUDE` or `EXCLUDE`
+    /// if you set a filter.
     #[graphql(default_with = "AssignmentFilterType::None")]
     device_and_app_management_assignment_filter_type: AssignmentFilterType,
 }
 
-/// Which kind of target: Graph's types derived from `deviceAndAppManagementAssignmentTarget`.
+/// The kinds of assignment targets. Each stands for a type that Graph derives from
+/// `deviceAndAppManagementAssignmentTarget`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 pub(crate) enum AssignmentTargetKind {
-    /// A group.
+    /// The members of a Microsoft Entra group.
     Group,
-    /// All but a group.
+    /// A Microsoft Entra group whose members do not receive the configuration, even if another
+    /// target includes them.
     ExclusionGroup,
     /// All devices of the tenant.
     AllDevices,
-    /// All users of the tenant with a licence.
+    /// All users of the tenant who have an Intune licence.
     AllLicensedUsers,
-    /// A collection of Configuration Manager's.
+    /// A collection of Microsoft Configuration Manager.
     ConfigurationManagerCollection,
 }
 
-/// A group to assign a configuration to.
+/// A Microsoft Entra group to assign a configuration to.
 #[derive(Debug, InputObject)]
 pub(crate) struct GroupAssignmentInput {
-    /// The Entra group's id.
+    /// The object id of the Microsoft Entra group.
     target_group_id: String,
 }
 

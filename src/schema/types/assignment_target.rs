@@ -5,18 +5,19 @@ use async_graphql::{Enum, Interface, SimpleObject};
 use crate::graph::models;
 use crate::schema::bounded::Bounded;
 
-/// Whom a configuration is meant for: Graph's `deviceAndAppManagementAssignmentTarget`.
+/// The devices or users that an assignment includes or excludes. In Graph:
+/// `deviceAndAppManagementAssignmentTarget`.
 #[derive(Debug, Clone, Interface)]
 #[graphql(
     field(
         name = "device_and_app_management_assignment_filter_id",
         ty = "&Option<String>",
-        desc = "Id of the filter that narrows the target, where there is one."
+        desc = "The id of the assignment filter that narrows the target. Null if no filter applies."
     ),
     field(
         name = "device_and_app_management_assignment_filter_type",
         ty = "&Option<AssignmentFilterType>",
-        desc = "How the filter applies."
+        desc = "Whether the assignment filter includes or excludes devices. Null if Graph returned none."
     )
 )]
 pub(crate) enum AssignmentTarget {
@@ -34,78 +35,81 @@ pub(crate) enum AssignmentTarget {
     Other(Bounded<OtherAssignmentTarget>),
 }
 
-/// How an assignment filter applies.
+/// How an Intune assignment filter changes a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 pub(crate) enum AssignmentFilterType {
-    /// There is no filter.
+    /// No filter applies.
     None,
-    /// Only what the filter matches.
+    /// Only devices that match the filter receive the configuration.
     Include,
-    /// All but what the filter matches.
+    /// Devices that match the filter do not receive the configuration.
     Exclude,
-    /// A member that Graph added after this schema was written.
+    /// A value that this version of the API does not define. It is only returned, and rejected as
+    /// input.
     UnknownFutureValue,
 }
 
-/// A group of users or devices.
+/// The members of a Microsoft Entra group, who receive the configuration.
 #[derive(Debug, Clone, SimpleObject)]
 pub(crate) struct GroupAssignmentTarget {
-    /// Id of the filter that narrows the target, where there is one.
+    /// The id of the assignment filter that narrows the target. Null if no filter applies.
     device_and_app_management_assignment_filter_id: Option<String>,
-    /// How the filter applies.
+    /// Whether the assignment filter includes or excludes devices. Null if Graph returned none.
     device_and_app_management_assignment_filter_type: Option<AssignmentFilterType>,
-    /// The Entra group's id.
+    /// The object id of the Microsoft Entra group. Null if Graph returned none.
     group_id: Option<String>,
 }
 
-/// A group of users or devices that is left out.
+/// A Microsoft Entra group whose members do not receive the configuration, even if another target
+/// includes them.
 #[derive(Debug, Clone, SimpleObject)]
 pub(crate) struct ExclusionGroupAssignmentTarget {
-    /// Id of the filter that narrows the target, where there is one.
+    /// The id of the assignment filter that narrows the target. Null if no filter applies.
     device_and_app_management_assignment_filter_id: Option<String>,
-    /// How the filter applies.
+    /// Whether the assignment filter includes or excludes devices. Null if Graph returned none.
     device_and_app_management_assignment_filter_type: Option<AssignmentFilterType>,
-    /// The Entra group's id.
+    /// The object id of the Microsoft Entra group. Null if Graph returned none.
     group_id: Option<String>,
 }
 
 /// All devices of the tenant.
 #[derive(Debug, Clone, SimpleObject)]
 pub(crate) struct AllDevicesAssignmentTarget {
-    /// Id of the filter that narrows the target, where there is one.
+    /// The id of the assignment filter that narrows the target. Null if no filter applies.
     device_and_app_management_assignment_filter_id: Option<String>,
-    /// How the filter applies.
+    /// Whether the assignment filter includes or excludes devices. Null if Graph returned none.
     device_and_app_management_assignment_filter_type: Option<AssignmentFilterType>,
 }
 
-/// All users of the tenant with a licence.
+/// All users of the tenant who have an Intune licence.
 #[derive(Debug, Clone, SimpleObject)]
 pub(crate) struct AllLicensedUsersAssignmentTarget {
-    /// Id of the filter that narrows the target, where there is one.
+    /// The id of the assignment filter that narrows the target. Null if no filter applies.
     device_and_app_management_assignment_filter_id: Option<String>,
-    /// How the filter applies.
+    /// Whether the assignment filter includes or excludes devices. Null if Graph returned none.
     device_and_app_management_assignment_filter_type: Option<AssignmentFilterType>,
 }
 
-/// A collection of Configuration Manager's.
+/// A collection of Microsoft Configuration Manager.
 #[derive(Debug, Clone, SimpleObject)]
 pub(crate) struct ConfigurationManagerCollectionAssignmentTarget {
-    /// Id of the filter that narrows the target, where there is one.
+    /// The id of the assignment filter that narrows the target. Null if no filter applies.
     device_and_app_management_assignment_filter_id: Option<String>,
-    /// How the filter applies.
+    /// Whether the assignment filter includes or excludes devices. Null if Graph returned none.
     device_and_app_management_assignment_filter_type: Option<AssignmentFilterType>,
-    /// The collection's id.
+    /// The id of the collection. Null if Graph returned none.
     collection_id: Option<String>,
 }
 
-/// A kind of target that Graph added after this schema was written.
+/// A kind of target that this version of the API does not define. `odataType` names it.
 #[derive(Debug, Clone, SimpleObject)]
 pub(crate) struct OtherAssignmentTarget {
-    /// Id of the filter that narrows the target, where there is one.
+    /// The id of the assignment filter that narrows the target. Null if no filter applies.
     device_and_app_management_assignment_filter_id: Option<String>,
-    /// How the filter applies.
+    /// Whether the assignment filter includes or excludes devices. Null if Graph returned none.
     device_and_app_management_assignment_filter_type: Option<AssignmentFilterType>,
-    /// Graph's name of the kind, as in `microsoft.graph.groupAssignmentTarget`.
+    /// The name of the type in Graph, for example `microsoft.graph.groupAssignmentTarget`. Null if
+    /// Graph returned none.
     odata_type: Option<String>,
 }
 

@@ -2,26 +2,27 @@
 
 use async_graphql::Enum;
 
-/// A device's compliance, as Intune reports it.
+/// The compliance of a device or a user with a configuration, as Intune reports it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[graphql(remote = "crate::graph::models::ComplianceStatus")]
 pub(crate) enum ComplianceStatus {
-    /// Not known.
+    /// Intune does not know the compliance.
     Unknown,
-    /// The policy does not apply to the device.
+    /// The configuration does not apply to the device.
     NotApplicable,
-    /// The device complies.
+    /// The device complies with the configuration.
     Compliant,
-    /// The device did not comply, and was remediated.
+    /// The device did not comply, and Intune remediated it.
     Remediated,
-    /// The device does not comply.
+    /// The device does not comply with the configuration.
     NonCompliant,
-    /// The device met an error.
+    /// The configuration failed on the device.
     Error,
-    /// Policies contradict each other on the device.
+    /// Another configuration contradicts this one on the device.
     Conflict,
-    /// The policy is not assigned to the device.
+    /// The configuration is not assigned to the device.
     NotAssigned,
-    /// A member that Graph added after this schema was written. Read only: refused as input.
+    /// A value that this version of the API does not define. It is only returned, and rejected as
+    /// input.
     UnknownFutureValue,
 }

@@ -13,7 +13,8 @@ use crate::schema::global_id::GlobalId;
 use crate::schema::selection::Selected;
 use crate::schema::type_names;
 
-/// An assignment of a configuration: Graph's `iosLobAppProvisioningConfigurationAssignment`.
+/// An assignment of a configuration to a target. In Graph:
+/// `iosLobAppProvisioningConfigurationAssignment`.
 #[derive(Debug, Clone)]
 pub(crate) struct ConfigurationAssignment {
     configuration: Key,
@@ -21,7 +22,8 @@ pub(crate) struct ConfigurationAssignment {
     entity: models::Assignment,
 }
 
-/// An assignment of a configuration to a group: Graph's `mobileAppProvisioningConfigGroupAssignment`.
+/// An assignment of a configuration to a group. In Graph:
+/// `mobileAppProvisioningConfigGroupAssignment`.
 #[derive(Debug, Clone)]
 pub(crate) struct ConfigurationGroupAssignment {
     configuration: Key,
@@ -83,22 +85,26 @@ impl ConfigurationGroupAssignment {
     }
 }
 
-/// An assignment of a configuration: Graph's `iosLobAppProvisioningConfigurationAssignment`.
+/// An assignment of a configuration to a target. In Graph:
+/// `iosLobAppProvisioningConfigurationAssignment`.
 #[Object]
 #[expect(clippy::disallowed_types, reason = "the macro names it")]
 impl ConfigurationAssignment {
-    /// The global id: opaque, URL-safe, stable.
+    /// The global id of the object, unique across all types. It is opaque, URL-safe and stable: use
+    /// it with `node` and as a cache key, and do not parse it.
     pub(crate) async fn id(&self) -> ID {
         let id = GlobalId::Assignment { configuration: self.configuration.clone(), key: self.key.clone() };
         ID(id.encode())
     }
 
-    /// Graph's own key. GUIDs in it are in lower case.
+    /// The id of the object in Microsoft Graph. GUIDs in it are in lower case. It is not unique
+    /// across types: use `id` as a cache key.
     async fn graph_id(&self) -> &str {
         self.key.as_str()
     }
 
-    /// Whom the configuration is meant for.
+    /// The devices or users that the assignment includes or excludes. Null if Graph returned none,
+    /// or if it could not be read (with an error).
     async fn target(
         &self,
         ctx: &Context<'_>,
@@ -107,23 +113,26 @@ impl ConfigurationAssignment {
     }
 }
 
-/// An assignment of a configuration to a group: Graph's `mobileAppProvisioningConfigGroupAssignment`.
+/// An assignment of a configuration to a group. In Graph:
+/// `mobileAppProvisioningConfigGroupAssignment`.
 #[Object]
 #[expect(clippy::disallowed_types, reason = "the macro names it")]
 impl ConfigurationGroupAssignment {
-    /// The global id: opaque, URL-safe, stable.
+    /// The global id of the object, unique across all types. It is opaque, URL-safe and stable: use
+    /// it with `node` and as a cache key, and do not parse it.
     pub(crate) async fn id(&self) -> ID {
         let id =
             GlobalId::GroupAssignment { configuration: self.configuration.clone(), key: self.key.clone() };
         ID(id.encode())
     }
 
-    /// Graph's own key. GUIDs in it are in lower case.
+    /// The id of the object in Microsoft Graph. GUIDs in it are in lower case. It is not unique
+    /// across types: use `id` as a cache key.
     async fn graph_id(&self) -> &str {
         self.key.as_str()
     }
 
-    /// The Entra group's id.
+    /// The object id of the Microsoft Entra group. Null if Graph returned none.
     async fn target_group_id(&self, ctx: &Context<'_>) -> Option<Result<&str, FieldError>> {
         property::text(ctx, &self.entity.target_group_id)
     }

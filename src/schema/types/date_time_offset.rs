@@ -14,13 +14,21 @@ pub(crate) fn check(value: &Value) -> Result<(), String> {
     }
 }
 
-/// Edm.DateTimeOffset: an RFC 3339 date-time with an explicit offset, years 0001 to 9999, up to 7
-/// fractional digits (100 ns). Text in, same text out: neither offset nor precision is normalised.
+/// A date and time with an explicit offset in the format of RFC 3339, for example
+/// `2026-11-24T12:34:56.1234567Z`.
+///
+/// Years are 0001 to 9999, and seconds have up to 7 fractional digits (100 ns). In Graph:
+/// `Edm.DateTimeOffset`. The gateway changes neither the offset nor the precision. Standard date
+/// types of most languages lose digits: keep the text if you send a value back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct DateTimeOffset(pub(crate) models::DateTimeOffset);
 
-/// Edm.DateTimeOffset: an RFC 3339 date-time with an explicit offset, years 0001 to 9999, up to 7
-/// fractional digits (100 ns). Text in, same text out: neither offset nor precision is normalised.
+/// A date and time with an explicit offset in the format of RFC 3339, for example
+/// `2026-11-24T12:34:56.1234567Z`.
+///
+/// Years are 0001 to 9999, and seconds have up to 7 fractional digits (100 ns). In Graph:
+/// `Edm.DateTimeOffset`. The gateway changes neither the offset nor the precision. Standard date
+/// types of most languages lose digits: keep the text if you send a value back.
 #[Scalar(specified_by_url = "https://datatracker.ietf.org/doc/html/rfc3339#section-5.6")]
 impl ScalarType for DateTimeOffset {
     fn parse(value: Value) -> InputValueResult<Self> {

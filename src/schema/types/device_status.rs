@@ -27,7 +27,11 @@ pub(crate) const PROPERTIES: &[&str] = &[
     "userPrincipalName",
 ];
 
-/// What a device reported of a configuration: Graph's `managedDeviceMobileAppConfigurationDeviceStatus`.
+/// The status of a configuration on a device, as the device last reported it to Intune. In Graph:
+/// `managedDeviceMobileAppConfigurationDeviceStatus`.
+///
+/// A property is null if Graph returned none. It is also null if its value could not be read; the
+/// response then has an error with the path of the field.
 #[derive(Debug, Clone)]
 pub(crate) struct DeviceStatus {
     configuration: Key,
@@ -80,27 +84,32 @@ impl DeviceStatus {
     }
 }
 
-/// A new device status.
+/// A device status to create. Graph requires all properties except `graphId`.
 #[derive(Debug, InputObject)]
 pub(crate) struct DeviceStatusInput {
-    /// Graph's key for the new object. Optional: Graph assigns one, and may assign one all the same. Where Graph keeps
-    /// it, the create is safe to repeat.
+    /// The id that the object should have in Graph. Optional: Graph may assign another id, which
+    /// the payload returns.
+    ///
+    /// With an id, the gateway looks for the object after a lost response, and returns it if it
+    /// exists.
     pub(crate) graph_id: Option<String>,
-    /// Name of the device.
+    /// The name of the device.
     pub(crate) device_display_name: String,
-    /// Name of the user.
+    /// The name of the user. Intune itself uses "System account" for a status that belongs to no
+    /// user.
     pub(crate) user_name: String,
-    /// Model of the device.
+    /// The model of the device.
     pub(crate) device_model: String,
-    /// Platform code.
+    /// The platform code. Microsoft does not publish the codes; Intune often returns 0.
     pub(crate) platform: i32,
-    /// When the grace period ends; `9999-12-31T23:59:59.9999999Z` for none.
+    /// The end of the grace period. Send `9999-12-31T23:59:59.9999999Z` if there is no grace
+    /// period.
     pub(crate) compliance_grace_period_expiration_date_time: DateTimeOffset,
-    /// Compliance of the device.
+    /// The compliance of the device. Any value except `UNKNOWN_FUTURE_VALUE`.
     pub(crate) status: ComplianceStatus,
-    /// When the device last reported.
+    /// The time of the last report from the device.
     pub(crate) last_reported_date_time: DateTimeOffset,
-    /// Principal name of the user.
+    /// The user principal name (UPN) of the user, for example `ana@contoso.com`.
     pub(crate) user_principal_name: String,
 }
 
@@ -122,24 +131,26 @@ impl From<DeviceStatusInput> for models::NewDeviceStatus {
     }
 }
 
-/// What to change of a device status. A field that is left out stays as it is; an explicit null is sent to Graph as null.
+/// Changes to a device status. An omitted field is left unchanged. An explicit null is sent to
+/// Graph as null, and Graph may reject it.
 #[derive(Debug, InputObject)]
 pub(crate) struct DeviceStatusPatch {
-    /// Name of the device.
+    /// The new name of the device.
     device_display_name: MaybeUndefined<String>,
-    /// Name of the user.
+    /// The new name of the user.
     user_name: MaybeUndefined<String>,
-    /// Model of the device.
+    /// The new model of the device.
     device_model: MaybeUndefined<String>,
-    /// Platform code.
+    /// The new platform code. Microsoft does not publish the codes.
     platform: MaybeUndefined<i32>,
-    /// When the grace period ends; `9999-12-31T23:59:59.9999999Z` for none.
+    /// The new end of the grace period. Send `9999-12-31T23:59:59.9999999Z` if there is no grace
+    /// period.
     compliance_grace_period_expiration_date_time: MaybeUndefined<DateTimeOffset>,
-    /// Compliance of the device.
+    /// The new compliance of the device. Any value except `UNKNOWN_FUTURE_VALUE`.
     status: MaybeUndefined<ComplianceStatus>,
-    /// When the device last reported.
+    /// The new time of the last report from the device.
     last_reported_date_time: MaybeUndefined<DateTimeOffset>,
-    /// Principal name of the user.
+    /// The new user principal name (UPN) of the user.
     user_principal_name: MaybeUndefined<String>,
 }
 

@@ -12,22 +12,23 @@ use crate::schema::context::{request_context, session};
 use crate::schema::error::{ErrorCode, FieldError};
 use crate::telemetry::metrics;
 
-/// How many device statuses stand at one compliance status.
+/// The number of device statuses that have one compliance status.
 pub(crate) struct DeviceStatusCount {
     status: models::ComplianceStatus,
     count: Result<i64, graph::Error>,
 }
 
-/// How many device statuses stand at one compliance status.
+/// The number of device statuses that have one compliance status.
 #[Object]
 #[expect(clippy::disallowed_types, reason = "the macro names it")]
 impl DeviceStatusCount {
-    /// The compliance status.
+    /// The compliance status that is counted.
     async fn status(&self) -> ComplianceStatus {
         self.status.into()
     }
 
-    /// How many there are.
+    /// The number of device statuses, as Graph counts them. Null if Graph could not count them; the
+    /// response then has an error.
     async fn count(&self, ctx: &Context<'_>) -> Option<Result<i32, FieldError>> {
         Some(match &self.count {
             Ok(count) => i32::try_from(*count).map_err(|_| FieldError::unreadable_value(ctx)),

@@ -9,30 +9,32 @@ use crate::schema::filter::{
     Combinators, ComplianceStatusFilter, DateTimeOffsetFilter, FilterInput, IntFilter, StringFilter, Terms,
 };
 
-/// Which device statuses to list. All that is given must hold.
+/// Conditions that a device status must meet. All conditions that are set must hold.
+///
+/// A filter has at most 100 comparisons and 8 levels. Null is not allowed, except in `eq` and `ne`.
 #[derive(Debug, InputObject)]
 pub(crate) struct DeviceStatusFilter {
-    /// All of these; an empty list is true of everything.
+    /// All of these filters must match. An empty list matches every object.
     and: MaybeUndefined<Vec<DeviceStatusFilter>>,
-    /// Any of these; an empty list is true of nothing.
+    /// At least one of these filters must match. An empty list matches no object.
     or: MaybeUndefined<Vec<DeviceStatusFilter>>,
-    /// Not this.
+    /// This filter must not match.
     not: MaybeUndefined<Box<DeviceStatusFilter>>,
-    /// Compliance of the device.
+    /// Compares the compliance of the device.
     status: MaybeUndefined<ComplianceStatusFilter>,
-    /// Platform code.
+    /// Compares the platform code.
     platform: MaybeUndefined<IntFilter>,
-    /// Name of the device.
+    /// Compares the name of the device.
     device_display_name: MaybeUndefined<StringFilter>,
-    /// Name of the user.
+    /// Compares the name of the user.
     user_name: MaybeUndefined<StringFilter>,
-    /// Model of the device.
+    /// Compares the model of the device.
     device_model: MaybeUndefined<StringFilter>,
-    /// Principal name of the user.
+    /// Compares the user principal name (UPN) of the user.
     user_principal_name: MaybeUndefined<StringFilter>,
-    /// When the device last reported.
+    /// Compares the time of the last report from the device.
     last_reported_date_time: MaybeUndefined<DateTimeOffsetFilter>,
-    /// When the grace period ends.
+    /// Compares the end of the grace period.
     compliance_grace_period_expiration_date_time: MaybeUndefined<DateTimeOffsetFilter>,
 }
 
@@ -56,34 +58,34 @@ impl FilterInput for DeviceStatusFilter {
     }
 }
 
-/// How to order device statuses.
+/// The order of a list of device statuses. Graph may ignore it, as Intune sometimes does.
 #[derive(Debug, InputObject)]
 pub(crate) struct DeviceStatusOrder {
-    /// By what.
+    /// The property to order by.
     field: DeviceStatusOrderField,
-    /// Which way.
+    /// The direction of the order.
     #[graphql(default)]
     direction: OrderDirection,
 }
 
-/// What device statuses can be ordered by.
+/// The properties that device statuses can be ordered by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 enum DeviceStatusOrderField {
-    /// Compliance of the device.
+    /// The compliance of the device.
     Status,
-    /// Platform code.
+    /// The platform code.
     Platform,
-    /// Name of the device.
+    /// The name of the device.
     DeviceDisplayName,
-    /// Name of the user.
+    /// The name of the user.
     UserName,
-    /// Model of the device.
+    /// The model of the device.
     DeviceModel,
-    /// Principal name of the user.
+    /// The user principal name (UPN) of the user.
     UserPrincipalName,
-    /// When the device last reported.
+    /// The time of the last report from the device.
     LastReportedDateTime,
-    /// When the grace period ends.
+    /// The end of the grace period.
     ComplianceGracePeriodExpirationDateTime,
 }
 

@@ -27,7 +27,11 @@ const PROPERTIES: &[&str] = &[
     "lastModifiedDateTime",
 ];
 
-/// An iOS line-of-business provisioning profile of the tenant.
+/// A provisioning profile for iOS line-of-business apps. In Graph:
+/// `iosLobAppProvisioningConfiguration`, of the `/beta` API.
+///
+/// A property is null if Graph returned none. It is also null if its value could not be read; the
+/// response then has an error with the path of the field.
 #[derive(Debug, Clone)]
 pub(crate) struct IosLobAppProvisioningConfiguration {
     key: Key,

@@ -9,37 +9,41 @@ use super::patch::patch;
 use crate::graph::models;
 use crate::schema::error::FieldError;
 
-/// A new configuration.
+/// A configuration to create.
 #[derive(Debug, InputObject)]
 pub(crate) struct IosLobAppProvisioningConfigurationInput {
-    /// Name shown to administrators.
+    /// The name that administrators see.
     display_name: String,
-    /// File name of the payload: `*.mobileprovision` or `*.xml`.
+    /// The file name of the payload, `*.mobileprovision` or `*.xml`.
     payload_file_name: String,
-    /// The payload in base64 with padding; 1 MiB at most before base64, unless the gateway is set otherwise.
+    /// The profile itself, in base64 with padding and without line breaks. By default it has at
+    /// most 1 MiB before base64.
     payload: String,
-    /// Free text.
+    /// A description for administrators.
     description: Option<String>,
-    /// When the profile expires.
+    /// The time when the profile expires.
     expiration_date_time: Option<DateTimeOffset>,
-    /// Scope tags that narrow which administrators see the profile.
+    /// The ids of the scope tags, which restrict the administrators who see the profile. If you
+    /// omit them, Intune may use the default tag `0`.
     role_scope_tag_ids: Option<Vec<String>>,
 }
 
-/// What to change of a configuration. A field that is left out stays as it is; an explicit null is sent to Graph as null.
+/// Changes to a configuration. An omitted field is left unchanged. An explicit null is sent to
+/// Graph as null, and Graph may reject it.
 #[derive(Debug, InputObject)]
 pub(crate) struct IosLobAppProvisioningConfigurationPatch {
-    /// Name shown to administrators.
+    /// The new name that administrators see.
     display_name: MaybeUndefined<String>,
-    /// File name of the payload: `*.mobileprovision` or `*.xml`.
+    /// The new file name of the payload, `*.mobileprovision` or `*.xml`.
     payload_file_name: MaybeUndefined<String>,
-    /// The payload in base64 with padding; 1 MiB at most before base64, unless the gateway is set otherwise.
+    /// The new profile, in base64 with padding and without line breaks. By default it has at most 1
+    /// MiB before base64.
     payload: MaybeUndefined<String>,
-    /// Free text.
+    /// The new description for administrators.
     description: MaybeUndefined<String>,
-    /// When the profile expires.
+    /// The new time when the profile expires.
     expiration_date_time: MaybeUndefined<DateTimeOffset>,
-    /// Scope tags that narrow which administrators see the profile.
+    /// The ids of the new scope tags, which replace the present ones.
     role_scope_tag_ids: MaybeUndefined<Vec<String>>,
 }
 

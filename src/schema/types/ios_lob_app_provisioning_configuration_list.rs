@@ -7,28 +7,30 @@ use crate::graph::odata::OrderBy;
 use crate::schema::error::FieldError;
 use crate::schema::filter::{Combinators, DateTimeOffsetFilter, FilterInput, IntFilter, StringFilter, Terms};
 
-/// Which configurations to list. All that is given must hold.
+/// Conditions that a configuration must meet. All conditions that are set must hold.
+///
+/// A filter has at most 100 comparisons and 8 levels. Null is not allowed, except in `eq` and `ne`.
 #[derive(Debug, InputObject)]
 pub(crate) struct IosLobAppProvisioningConfigurationFilter {
-    /// All of these; an empty list is true of everything.
+    /// All of these filters must match. An empty list matches every object.
     and: MaybeUndefined<Vec<IosLobAppProvisioningConfigurationFilter>>,
-    /// Any of these; an empty list is true of nothing.
+    /// At least one of these filters must match. An empty list matches no object.
     or: MaybeUndefined<Vec<IosLobAppProvisioningConfigurationFilter>>,
-    /// Not this.
+    /// This filter must not match.
     not: MaybeUndefined<Box<IosLobAppProvisioningConfigurationFilter>>,
-    /// Name shown to administrators.
+    /// Compares the name that administrators see.
     display_name: MaybeUndefined<StringFilter>,
-    /// Free text.
+    /// Compares the description.
     description: MaybeUndefined<StringFilter>,
-    /// Counts edits, from 1.
+    /// Compares the version of the profile.
     version: MaybeUndefined<IntFilter>,
-    /// File name of the payload.
+    /// Compares the file name of the payload.
     payload_file_name: MaybeUndefined<StringFilter>,
-    /// When the profile expires.
+    /// Compares the time when the profile expires.
     expiration_date_time: MaybeUndefined<DateTimeOffsetFilter>,
-    /// When the profile was created.
+    /// Compares the time when the profile was created.
     created_date_time: MaybeUndefined<DateTimeOffsetFilter>,
-    /// When the profile was last changed.
+    /// Compares the time when the profile was last changed.
     last_modified_date_time: MaybeUndefined<DateTimeOffsetFilter>,
 }
 
@@ -48,30 +50,30 @@ impl FilterInput for IosLobAppProvisioningConfigurationFilter {
     }
 }
 
-/// How to order configurations.
+/// The order of a list of configurations. Graph may ignore it, as Intune sometimes does.
 #[derive(Debug, InputObject)]
 pub(crate) struct IosLobAppProvisioningConfigurationOrder {
-    /// By what.
+    /// The property to order by.
     field: IosLobAppProvisioningConfigurationOrderField,
-    /// Which way.
+    /// The direction of the order.
     #[graphql(default)]
     direction: OrderDirection,
 }
 
-/// What configurations can be ordered by.
+/// The properties that configurations can be ordered by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 enum IosLobAppProvisioningConfigurationOrderField {
-    /// Name shown to administrators.
+    /// The name that administrators see.
     DisplayName,
-    /// File name of the payload.
+    /// The file name of the payload.
     PayloadFileName,
-    /// Counts edits, from 1.
+    /// The version of the profile.
     Version,
-    /// When the profile expires.
+    /// The time when the profile expires.
     ExpirationDateTime,
-    /// When the profile was created.
+    /// The time when the profile was created.
     CreatedDateTime,
-    /// When the profile was last changed.
+    /// The time when the profile was last changed.
     LastModifiedDateTime,
 }
 

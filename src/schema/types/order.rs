@@ -4,13 +4,13 @@ use async_graphql::Enum;
 
 pub(super) use crate::graph::odata::Direction;
 
-/// Which way to order.
+/// The direction of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Enum)]
 pub(crate) enum OrderDirection {
-    /// Smallest first.
+    /// Ascending: the smallest or earliest value first.
     #[default]
     Asc,
-    /// Largest first.
+    /// Descending: the largest or latest value first.
     Desc,
 }
 

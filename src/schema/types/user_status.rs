@@ -15,7 +15,11 @@ use crate::schema::type_names;
 pub(crate) const PROPERTIES: &[&str] =
     &["userDisplayName", "devicesCount", "status", "lastReportedDateTime", "userPrincipalName"];
 
-/// What a user's devices reported of a configuration: Graph's `managedDeviceMobileAppConfigurationUserStatus`.
+/// The status of a configuration on the devices of a user, as Intune summarizes it. In Graph:
+/// `managedDeviceMobileAppConfigurationUserStatus`.
+///
+/// A property is null if Graph returned none. It is also null if its value could not be read; the
+/// response then has an error with the path of the field.
 #[derive(Debug, Clone)]
 pub(crate) struct UserStatus {
     configuration: Key,
@@ -47,42 +51,50 @@ impl UserStatus {
     }
 }
 
-/// What a user's devices reported of a configuration: Graph's `managedDeviceMobileAppConfigurationUserStatus`.
+/// The status of a configuration on the devices of a user, as Intune summarizes it. In Graph:
+/// `managedDeviceMobileAppConfigurationUserStatus`.
+///
+/// A property is null if Graph returned none. It is also null if its value could not be read; the
+/// response then has an error with the path of the field.
 #[Object]
 #[expect(clippy::disallowed_types, reason = "the macro names it")]
 impl UserStatus {
-    /// The global id: opaque, URL-safe, stable.
+    /// The global id of the object, unique across all types. It is opaque, URL-safe and stable: use
+    /// it with `node` and as a cache key, and do not parse it.
     pub(crate) async fn id(&self) -> ID {
         let id = GlobalId::UserStatus { configuration: self.configuration.clone(), key: self.key.clone() };
         ID(id.encode())
     }
 
-    /// Graph's own key. GUIDs in it are in lower case.
+    /// The id of the object in Microsoft Graph. GUIDs in it are in lower case. It is not unique
+    /// across types: use `id` as a cache key.
     async fn graph_id(&self) -> &str {
         self.key.as_str()
     }
 
-    /// Name of the user.
+    /// The name of the user. Null if Graph returned none.
     async fn user_display_name(&self, ctx: &Context<'_>) -> Option<Result<&str, FieldError>> {
         property::text(ctx, &self.entity.user_display_name)
     }
 
-    /// How many devices the user has.
+    /// The number of devices that the user has. Null if Graph returned none.
     async fn devices_count(&self, ctx: &Context<'_>) -> Option<Result<i32, FieldError>> {
         property::field(ctx, &self.entity.devices_count, |number| *number)
     }
 
-    /// Compliance of the user's devices.
+    /// The compliance of the user's devices with the configuration. Null if Graph returned none.
     async fn status(&self, ctx: &Context<'_>) -> Option<Result<ComplianceStatus, FieldError>> {
         property::field(ctx, &self.entity.status, |status| (*status).into())
     }
 
-    /// When a device of the user last reported.
+    /// The time of the last report from one of the user's devices. `0001-01-01T00:00:00Z` means
+    /// that none has reported. Null if Graph returned none.
     async fn last_reported_date_time(&self, ctx: &Context<'_>) -> Option<Result<DateTimeOffset, FieldError>> {
         property::field(ctx, &self.entity.last_reported_date_time, |date| DateTimeOffset(date.clone()))
     }
 
-    /// Principal name of the user.
+    /// The user principal name (UPN) of the user, for example `ana@contoso.com`. Null if Graph
+    /// returned none.
     async fn user_principal_name(&self, ctx: &Context<'_>) -> Option<Result<&str, FieldError>> {
         property::text(ctx, &self.entity.user_principal_name)
     }

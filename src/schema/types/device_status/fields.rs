@@ -11,22 +11,29 @@ use crate::schema::selection::Selected;
 use crate::schema::types::property;
 use crate::schema::types::{ComplianceStatus, DateTimeOffset, IosLobAppProvisioningConfiguration};
 
-/// What a device reported of a configuration: Graph's `managedDeviceMobileAppConfigurationDeviceStatus`.
+/// The status of a configuration on a device, as the device last reported it to Intune. In Graph:
+/// `managedDeviceMobileAppConfigurationDeviceStatus`.
+///
+/// A property is null if Graph returned none. It is also null if its value could not be read; the
+/// response then has an error with the path of the field.
 #[Object]
 #[expect(clippy::disallowed_types, reason = "the macro names it")]
 impl DeviceStatus {
-    /// The global id: opaque, URL-safe, stable.
+    /// The global id of the object, unique across all types. It is opaque, URL-safe and stable: use
+    /// it with `node` and as a cache key, and do not parse it.
     pub(crate) async fn id(&self) -> ID {
         let id = GlobalId::DeviceStatus { configuration: self.configuration.clone(), key: self.key.clone() };
         ID(id.encode())
     }
 
-    /// Graph's own key. GUIDs in it are in lower case.
+    /// The id of the object in Microsoft Graph. GUIDs in it are in lower case. It is not unique
+    /// across types: use `id` as a cache key.
     async fn graph_id(&self) -> &str {
         self.key.as_str()
     }
 
-    /// The configuration that the status belongs to.
+    /// The configuration that the status belongs to. Null if Graph no longer has it (404), or if it
+    /// could not be read (with an error).
     async fn configuration(
         &self,
         ctx: &Context<'_>,
@@ -36,27 +43,31 @@ impl DeviceStatus {
         Some(found.transpose()?.map(Bounded::new))
     }
 
-    /// Name of the device.
+    /// The name of the device. Null if Graph returned none.
     async fn device_display_name(&self, ctx: &Context<'_>) -> Option<Result<&str, FieldError>> {
         property::text(ctx, &self.entity.device_display_name)
     }
 
-    /// Name of the user; "System account" for a status of the device itself.
+    /// The name of the user. "System account" if the status belongs to no user; null if Graph
+    /// returned none.
     async fn user_name(&self, ctx: &Context<'_>) -> Option<Result<&str, FieldError>> {
         property::text(ctx, &self.entity.user_name)
     }
 
-    /// Model of the device; Intune often leaves it out.
+    /// The model of the device. Null if Graph returned none, as Intune often does.
     async fn device_model(&self, ctx: &Context<'_>) -> Option<Result<&str, FieldError>> {
         property::text(ctx, &self.entity.device_model)
     }
 
-    /// Platform code. Microsoft publishes no table of them.
+    /// The platform code. Microsoft does not publish the codes; Intune often returns 0. Null if
+    /// Graph returned none.
     async fn platform(&self, ctx: &Context<'_>) -> Option<Result<i32, FieldError>> {
         property::field(ctx, &self.entity.platform, |number| *number)
     }
 
-    /// When the grace period ends. `9999-12-31T23:59:59.9999999Z` means that there is none.
+    /// The end of the grace period, after which the device counts as non-compliant.
+    /// `9999-12-31T23:59:59.9999999Z` means that there is no grace period. Null if Graph returned
+    /// none.
     async fn compliance_grace_period_expiration_date_time(
         &self,
         ctx: &Context<'_>,
@@ -66,17 +77,19 @@ impl DeviceStatus {
         })
     }
 
-    /// Compliance of the device.
+    /// The compliance of the device with the configuration. Null if Graph returned none.
     async fn status(&self, ctx: &Context<'_>) -> Option<Result<ComplianceStatus, FieldError>> {
         property::field(ctx, &self.entity.status, |status| (*status).into())
     }
 
-    /// When the device last reported. `0001-01-01T00:00:00Z` means never.
+    /// The time of the last report from the device. `0001-01-01T00:00:00Z` means that it never
+    /// reported. Null if Graph returned none.
     async fn last_reported_date_time(&self, ctx: &Context<'_>) -> Option<Result<DateTimeOffset, FieldError>> {
         property::field(ctx, &self.entity.last_reported_date_time, |date| DateTimeOffset(date.clone()))
     }
 
-    /// Principal name of the user.
+    /// The user principal name (UPN) of the user, for example `ana@contoso.com`. "System account"
+    /// if the status belongs to no user; null if Graph returned none.
     async fn user_principal_name(&self, ctx: &Context<'_>) -> Option<Result<&str, FieldError>> {
         property::text(ctx, &self.entity.user_principal_name)
     }

@@ -20,70 +20,81 @@ use crate::schema::types::{
     device_status, property, user_status,
 };
 
-/// An iOS line-of-business provisioning profile of the tenant.
+/// A provisioning profile for iOS line-of-business apps. In Graph:
+/// `iosLobAppProvisioningConfiguration`, of the `/beta` API.
+///
+/// A property is null if Graph returned none. It is also null if its value could not be read; the
+/// response then has an error with the path of the field.
 #[Object]
 #[expect(clippy::disallowed_types, reason = "the macro names it")]
 impl IosLobAppProvisioningConfiguration {
-    /// The global id: opaque, URL-safe, stable.
+    /// The global id of the object, unique across all types. It is opaque, URL-safe and stable: use
+    /// it with `node` and as a cache key, and do not parse it.
     pub(crate) async fn id(&self) -> ID {
         ID(GlobalId::Configuration(self.key.clone()).encode())
     }
 
-    /// Graph's own key. GUIDs in it are in lower case.
+    /// The id of the object in Microsoft Graph. GUIDs in it are in lower case. It is not unique
+    /// across types: use `id` as a cache key.
     async fn graph_id(&self) -> &str {
         self.key.as_str()
     }
 
-    /// Name shown to administrators.
+    /// The name that administrators see. Null if Graph returned none.
     async fn display_name(&self, ctx: &Context<'_>) -> Option<Result<&str, FieldError>> {
         property::text(ctx, &self.entity.display_name)
     }
 
-    /// Free text.
+    /// A description by an administrator. Null or empty if there is none.
     async fn description(&self, ctx: &Context<'_>) -> Option<Result<&str, FieldError>> {
         property::text(ctx, &self.entity.description)
     }
 
-    /// Counts edits, from 1.
+    /// The version of the profile: usually 1 when it is created, and higher after each change. Null
+    /// if Graph returned none.
     async fn version(&self, ctx: &Context<'_>) -> Option<Result<i32, FieldError>> {
         property::field(ctx, &self.entity.version, |number| *number)
     }
 
-    /// File name of the payload: `*.mobileprovision` or `*.xml`.
+    /// The file name of the payload, `*.mobileprovision` or `*.xml`. Null if Graph returned none.
     async fn payload_file_name(&self, ctx: &Context<'_>) -> Option<Result<&str, FieldError>> {
         property::text(ctx, &self.entity.payload_file_name)
     }
 
-    /// Base64, as Graph sends Edm.Binary. Read from Graph only when selected.
+    /// The profile itself, in base64. It can be large and is read from Graph only if it is
+    /// selected. Null if Graph returned none.
     async fn payload(&self, ctx: &Context<'_>) -> Option<Result<&str, FieldError>> {
         property::text(ctx, &self.entity.payload)
     }
 
-    /// Scope tags that narrow which administrators see the profile.
+    /// The ids of the scope tags, which restrict the administrators who see the profile. The
+    /// default tag is `0`. Null if Graph returned none.
     async fn role_scope_tag_ids(&self, ctx: &Context<'_>) -> Option<Result<&[String], FieldError>> {
         property::field(ctx, &self.entity.role_scope_tag_ids, Vec::as_slice)
     }
 
-    /// When the profile expires.
+    /// The time when the profile expires. Null if Graph returned none, as Intune sometimes does;
+    /// the profile in `payload` has an expiry of its own.
     async fn expiration_date_time(&self, ctx: &Context<'_>) -> Option<Result<DateTimeOffset, FieldError>> {
         property::field(ctx, &self.entity.expiration_date_time, |date| DateTimeOffset(date.clone()))
     }
 
-    /// When the profile was created.
+    /// The time when the profile was created. Null if Graph returned none.
     async fn created_date_time(&self, ctx: &Context<'_>) -> Option<Result<DateTimeOffset, FieldError>> {
         property::field(ctx, &self.entity.created_date_time, |date| DateTimeOffset(date.clone()))
     }
 
-    /// When the profile was last changed.
+    /// The time when the profile was last changed. Null if Graph returned none.
     async fn last_modified_date_time(&self, ctx: &Context<'_>) -> Option<Result<DateTimeOffset, FieldError>> {
         property::field(ctx, &self.entity.last_modified_date_time, |date| DateTimeOffset(date.clone()))
     }
 
-    /// One of the configuration's device statuses; null where there is none of that id.
+    /// One device status of the configuration. Null if Graph has none with this id (404), or if it
+    /// could not be read (with an error).
     async fn device_status(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The status' global id, or Graph's own key.")] id: ID,
+        #[graphql(desc = "The device status: its global id or its id in Graph (`graphId`).")] id: ID,
     ) -> Option<Result<Bounded<DeviceStatus>, FieldError>> {
         async {
             let Some(key) = global_id::device_status_key(&id, &self.key, "id")? else { return Ok(None) };
@@ -94,14 +105,24 @@ impl IosLobAppProvisioningConfiguration {
         .transpose()
     }
 
-    /// The configuration's device statuses.
+    /// The device statuses of the configuration, one page at a time. Null if the list could not be
+    /// read; the response then has an error.
+    ///
+    /// Intune sometimes ignores filters. The gateway therefore leaves out rows that certainly do
+    /// not match.
     async fn device_statuses(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many, 1 to 1000; by default the gateway's setting, 50.")] first: Option<i32>,
-        #[graphql(desc = "The cursor after which the page starts.")] after: Option<String>,
-        #[graphql(desc = "Which to list.")] filter: Option<DeviceStatusFilter>,
-        #[graphql(desc = "How to order them; without it, as Graph does.")] order_by: Option<
+        #[graphql(
+            desc = "Maximum number of objects on the page, 1 to 1000. The default is a setting of the gateway, usually 50."
+        )]
+        first: Option<i32>,
+        #[graphql(
+            desc = "Cursor to start after, from `endCursor` of the previous page. Omit it for the first page."
+        )]
+        after: Option<String>,
+        #[graphql(desc = "Conditions that the objects must meet.")] filter: Option<DeviceStatusFilter>,
+        #[graphql(desc = "Order of the list. Without it, Graph decides.")] order_by: Option<
             DeviceStatusOrder,
         >,
     ) -> Option<Result<Bounded<Connection<DeviceStatus>>, FieldError>> {
@@ -125,7 +146,10 @@ impl IosLobAppProvisioningConfiguration {
         )
     }
 
-    /// How many device statuses stand at each compliance status: one `$batch` of `$count` reads.
+    /// The number of device statuses for each compliance status. It costs nine calls to Graph, sent
+    /// in one batch.
+    ///
+    /// Null if Graph ignored the filters of the counts; the response then has an error.
     async fn device_status_counts(
         &self,
         ctx: &Context<'_>,
@@ -134,12 +158,19 @@ impl IosLobAppProvisioningConfiguration {
         Some(counts.map(|counts| counts.into_iter().map(Bounded::new).collect()))
     }
 
-    /// The configuration's user statuses.
+    /// The user statuses of the configuration, one page at a time. Null if the list could not be
+    /// read; the response then has an error.
     async fn user_statuses(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many, 1 to 1000; by default the gateway's setting, 50.")] first: Option<i32>,
-        #[graphql(desc = "The cursor after which the page starts.")] after: Option<String>,
+        #[graphql(
+            desc = "Maximum number of objects on the page, 1 to 1000. The default is a setting of the gateway, usually 50."
+        )]
+        first: Option<i32>,
+        #[graphql(
+            desc = "Cursor to start after, from `endCursor` of the previous page. Omit it for the first page."
+        )]
+        after: Option<String>,
     ) -> Option<Result<Bounded<Connection<UserStatus>>, FieldError>> {
         Some(
             async {
@@ -156,12 +187,19 @@ impl IosLobAppProvisioningConfiguration {
         )
     }
 
-    /// Whom the configuration is assigned to.
+    /// The targets that the configuration is assigned to, one page at a time. Null if the list
+    /// could not be read; the response then has an error.
     async fn assignments(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many, 1 to 1000; by default the gateway's setting, 50.")] first: Option<i32>,
-        #[graphql(desc = "The cursor after which the page starts.")] after: Option<String>,
+        #[graphql(
+            desc = "Maximum number of objects on the page, 1 to 1000. The default is a setting of the gateway, usually 50."
+        )]
+        first: Option<i32>,
+        #[graphql(
+            desc = "Cursor to start after, from `endCursor` of the previous page. Omit it for the first page."
+        )]
+        after: Option<String>,
     ) -> Option<Result<Bounded<Connection<ConfigurationAssignment>>, FieldError>> {
         Some(
             async {
@@ -178,12 +216,19 @@ impl IosLobAppProvisioningConfiguration {
         )
     }
 
-    /// The groups that the configuration is assigned to.
+    /// The groups that the configuration is assigned to, one page at a time. Null if the list could
+    /// not be read; the response then has an error.
     async fn group_assignments(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many, 1 to 1000; by default the gateway's setting, 50.")] first: Option<i32>,
-        #[graphql(desc = "The cursor after which the page starts.")] after: Option<String>,
+        #[graphql(
+            desc = "Maximum number of objects on the page, 1 to 1000. The default is a setting of the gateway, usually 50."
+        )]
+        first: Option<i32>,
+        #[graphql(
+            desc = "Cursor to start after, from `endCursor` of the previous page. Omit it for the first page."
+        )]
+        after: Option<String>,
     ) -> Option<Result<Bounded<Connection<ConfigurationGroupAssignment>>, FieldError>> {
         Some(
             async {

@@ -1,5 +1,5 @@
-// Bundles GraphiQL into dist/, which build.rs embeds: the page, scripts, workers and style under names that change with
-// their content, and the notices of all that went in. Each file is written compressed only, as it is served.
+// Bundles GraphiQL into dist/, which build.rs embeds: page, scripts, workers and style, with a content hash in their
+// names, and the licences of the bundled packages. Files are written only in compressed form, as they are served.
 
 import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -61,7 +61,7 @@ const index = (await readFile(path.join(root, 'index.html'), 'utf8'))
   .replace('{{style.css}}', style)
   .replace('{{app.js}}', script);
 
-/** The packages that went into the bundles, each with the text of its licence. */
+/** The licence texts of the bundled packages. */
 async function notices() {
   const folders = new Set();
   for (const result of [workers, page]) {

@@ -1,6 +1,6 @@
-// GraphiQL, with a bar above it: where requests go, and the caller's token.
+// GraphiQL with a bar above it, which shows the upstream and has a field for the caller's token.
 //
-// The token is kept in memory only. It is sent to the gateway's own origin, as a header or in `connection_init`.
+// The token is kept in memory only. It is sent only to the gateway's origin, as a header or in `connection_init`.
 
 import 'graphiql/style.css';
 import './style.css';
@@ -16,7 +16,7 @@ import { createRoot } from 'react-dom/client';
 import { exampleIds, offeredExamples } from './examples.js';
 import { restoreTabs, storage } from './storage.js';
 
-// Relative to `/graphiql`, so that a proxy may serve the gateway under a path of its own.
+// Relative to `/graphiql`, because a proxy may serve the gateway under another path.
 const ENDPOINT = new URL('graphql', document.baseURI);
 const SETTINGS = new URL('graphiql/config.json', document.baseURI);
 
@@ -29,7 +29,7 @@ globalThis.MonacoEnvironment = {
 let token = '';
 const authorization = () => (token === '' ? {} : { Authorization: `Bearer ${token}` });
 
-/** A header of the headers editor wins over the token's field. */
+/** A header in the headers editor has precedence over the token field. */
 function fetchWithToken(url, init) {
   const headers = new Headers(init.headers);
   if (!headers.has('Authorization')) {
@@ -38,7 +38,7 @@ function fetchWithToken(url, init) {
   return fetch(url, { ...init, headers, cache: 'no-store', redirect: 'error' });
 }
 
-/** What the page asks for itself. By this type a refusal is a 200, which the console does not call an error. */
+/** Sends a request of the page itself. With this media type an error is a 200, which browsers do not log as an error. */
 async function send(query, variables) {
   const response = await fetchWithToken(ENDPOINT, {
     method: 'POST',
@@ -63,8 +63,8 @@ const fetcherOfText = createGraphiQLFetcher({
 });
 
 /**
- * GraphiQL works out which operation it runs, and of what kind, a moment after a tab is shown. Whoever is faster would
- * run an operation of the tab before, so it is read from the text that is sent.
+ * GraphiQL determines the operation of a tab with a delay. A quick user would run an operation of the previous tab, so
+ * the operation is read from the text that is sent.
  */
 function fetcher(params, options) {
   let documentAST;
@@ -81,21 +81,21 @@ function fetcher(params, options) {
 }
 
 const UPSTREAMS = {
-  sandbox: ['Sandbox.', (host) => `Requests go to an in-memory stand-in at ${host}. Nothing reaches Microsoft.`],
-  graph: ['Real Microsoft Graph.', (host) => `Requests go to ${host} with your token: a mutation changes your tenant.`],
-  custom: ['Custom Graph root.', (host) => `Requests go to ${host} with your token. The gateway does not know what stands behind it.`],
+  sandbox: ['Sandbox.', (host) => `Requests go to an in-memory simulator at ${host}. Nothing is sent to Microsoft.`],
+  graph: ['Real Microsoft Graph.', (host) => `Requests go to ${host} with your token. Mutations change your tenant.`],
+  custom: ['Custom Graph root.', (host) => `Requests go to ${host} with your token. It may be a real tenant.`],
 };
 
 function Bar({ upstream, isIntrospectionOff }) {
   const [shown, setShown] = useState(false);
-  const [strong, sentence] = UPSTREAMS[upstream.kind] ?? ['Unknown.', () => 'The page could not read its settings, so it cannot say where requests go.'];
+  const [strong, sentence] = UPSTREAMS[upstream.kind] ?? ['Unknown upstream.', () => 'The page could not load its settings. Requests may go to Microsoft Graph.'];
   return (
     <header className="bar" data-kind={upstream.kind}>
       <p className="upstream" role="status">
         <span className="dot" aria-hidden="true" />
         <span>
           <strong>{strong}</strong> {sentence(upstream.host)}
-          {isIntrospectionOff && ' Introspection is off: no documentation, no completion (--introspection turns it on).'}
+          {isIntrospectionOff && ' Introspection is off: no documentation and no completion. Start the gateway with --introspection to enable them.'}
         </span>
       </p>
       <div className="token">
@@ -123,7 +123,7 @@ function Bar({ upstream, isIntrospectionOff }) {
 
 const variablesText = (example, ids) => JSON.stringify(example.variables(ids), null, 2);
 
-/** Opens an example in a tab of its own, for when its first tab has been changed or closed. */
+/** A menu that opens an example in a new tab. */
 function ExamplesMenu({ examples, ids }) {
   const { addTab } = useGraphiQLActions();
   const queryEditor = useGraphiQL((state) => state.queryEditor);
@@ -152,14 +152,14 @@ function ExamplesMenu({ examples, ids }) {
   );
 }
 
-/** Ctrl+Enter (⌘+Enter) runs the operation wherever the focus is. Held down, or before the answer is there, it does not run it twice. */
+/** Ctrl+Enter (⌘+Enter) runs the operation, independent of the focus. Repeats and running operations are ignored. */
 function useRunKey() {
   const { run } = useGraphiQLActions();
   const isFetching = useGraphiQL((state) => state.isFetching);
   useEffect(() => {
     const press = (event) => {
       if (event.key !== 'Enter' || !(event.ctrlKey || event.metaKey) || event.target.closest('[role=dialog], [role=menu]')) return;
-      // The editors have the key too, and a button takes Enter as a click.
+      // Editors handle the key too, and a button handles Enter as a click.
       event.preventDefault();
       event.stopPropagation();
       if (!event.repeat && !isFetching) run();
@@ -169,12 +169,12 @@ function useRunKey() {
   }, [run, isFetching]);
 }
 
-/** Tab indents in an editor. After Escape it moves the focus on, so that nobody who has only keys is caught there. */
+/** Tab indents in an editor. After Escape it moves the focus, because keyboard users must be able to leave the editor. */
 function useWayOut() {
   useEffect(() => {
     let leaves = false;
     const press = (event) => {
-      // The editor does not see the key, and the browser does what it does elsewhere.
+      // The editor does not receive the key, and the browser moves the focus.
       if (event.key === 'Tab' && leaves) event.stopPropagation();
       if (event.key !== 'Shift') leaves = event.key === 'Escape' && event.target.closest('.monaco-editor') !== null;
     };
@@ -183,7 +183,7 @@ function useWayOut() {
   }, []);
 }
 
-/** Takes the focus back to where it was before a dialog, which leaves it nowhere when it closes. */
+/** Restores the focus after a dialog closes, which GraphiQL does not do. */
 function useFocusAfterDialogs() {
   useEffect(() => {
     let last;
@@ -203,7 +203,7 @@ function useFocusAfterDialogs() {
   }, []);
 }
 
-/** Scrolls the row of tabs to the one that is shown, whose title follows what is written in it. */
+/** Scrolls the active tab into view. Its title changes with its text. */
 function useTabInView() {
   const shown = useGraphiQL(({ activeTabIndex, tabs }) => `${activeTabIndex} ${tabs[activeTabIndex]?.title}`);
   useEffect(() => {
@@ -211,7 +211,7 @@ function useTabInView() {
   }, [shown]);
 }
 
-/** What GraphiQL leaves out. It shows nothing itself, and stands where GraphiQL's state can be read. */
+/** Behaviour that GraphiQL lacks. It renders nothing, and is placed where GraphiQL's state can be read. */
 function Additions() {
   useTabInView();
   useRunKey();
@@ -251,7 +251,7 @@ function Page({ settings, examples, ids, isIntrospectionOff }) {
           <GraphiQL.Footer>
             <p className="notices">
               <span className="keys">Esc, then Tab, leaves an editor</span>
-              <span><a href="graphiql/licences.txt" target="_blank" rel="noopener">Licences</a> of what this page is made of</span>
+              <span><a href="graphiql/licences.txt" target="_blank" rel="noopener">Licences</a> of the software in this page</span>
             </p>
           </GraphiQL.Footer>
         </GraphiQL>
@@ -260,17 +260,17 @@ function Page({ settings, examples, ids, isIntrospectionOff }) {
   );
 }
 
-const store = storage();
-const hasTabs = restoreTabs(store);
 const settings = await fetch(SETTINGS, { cache: 'no-store' })
   .then((response) => response.json())
   .catch(() => ({ upstream: { kind: 'unknown' } }));
+const store = storage(settings.upstream);
+const hasTabs = restoreTabs(store);
 token = settings.demoToken ?? '';
 const [roots, ids] = await Promise.all([send(ROOTS).catch(() => undefined), exampleIds(settings, send)]);
 createRoot(document.getElementById('page')).render(
   <Page
     settings={settings}
-    examples={offeredExamples(roots?.data?.__schema)}
+    examples={offeredExamples(settings.upstream, roots?.data?.__schema)}
     ids={ids}
     isIntrospectionOff={roots?.errors?.[0]?.extensions?.code === 'INTROSPECTION_DISABLED'}
   />,

@@ -1,12 +1,21 @@
-// One working example for each mutation, query and subscription, for both pages.
+// One working example for each query, mutation and subscription, used by both pages.
 //
-// `variables` is called with the ids that are known: `configuration` (Graph's key), `node`, `status` and `spare` (global
-// ids). What is not known is left as words that say what belongs there, so that nothing can be run by accident but the one
-// that needs no id, and makes a configuration that is assigned to nobody.
+// `variables` receives the known ids: `configuration` (an id in Graph), `node`, `status` and `spare` (global ids). A
+// missing id is replaced by a text that names it. Without ids, the only mutation that can succeed creates a
+// configuration, which has no assignments.
 
 const NO_CONFIGURATION = 'put the id of a configuration here';
 const NO_NODE = 'put a global id here (the `id` of any object)';
 const NO_STATUS = 'put the global id of a device status here';
+
+/** A random UUID (version 4). `crypto.randomUUID` is missing on pages that are served over plain HTTP. */
+function uuid() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  bytes[6] = (bytes[6] & 0x0f) | 0x40;
+  bytes[8] = (bytes[8] & 0x3f) | 0x80;
+  const hex = [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
+}
 
 const newStatus = (deviceDisplayName) => ({
   deviceDisplayName,
@@ -35,7 +44,7 @@ export const EXAMPLES = [
       status
       lastReportedDateTime
     }
-    clientMutationId
+    replayed
   }
 }
 `,
@@ -43,7 +52,7 @@ export const EXAMPLES = [
       input: {
         configurationId: ids.configuration ?? NO_CONFIGURATION,
         deviceStatus: newStatus('iPad-0042'),
-        clientMutationId: 'from-graphiql',
+        idempotencyKey: uuid(),
       },
     }),
   },
@@ -145,6 +154,7 @@ export const EXAMPLES = [
       deviceStatusId
       error {
         code
+        outcome
         message
       }
     }
@@ -155,6 +165,7 @@ export const EXAMPLES = [
       input: {
         configurationId: ids.configuration ?? NO_CONFIGURATION,
         deviceStatuses: [newStatus('iPad-0043'), newStatus('iPad-0044')],
+        idempotencyKey: uuid(),
       },
     }),
   },
@@ -207,6 +218,7 @@ export const EXAMPLES = [
           description: 'Made in GraphiQL',
           expirationDateTime: '2027-11-01T00:00:00Z',
         },
+        idempotencyKey: uuid(),
       },
     }),
   },
@@ -277,16 +289,24 @@ export const EXAMPLES = [
   },
 ];
 
-/** The examples whose field the gateway has; all of them but subscriptions where it does not say (introspection is off). */
-export function offeredExamples(schema) {
-  if (!schema) return EXAMPLES.filter(({ type }) => type !== 'Subscription');
-  return EXAMPLES.filter(({ name, type }) =>
+/** The examples in the order of the page. Queries come first unless the upstream is the sandbox. */
+export function orderedExamples(upstream) {
+  if (upstream?.kind === 'sandbox') return EXAMPLES;
+  const isQuery = ({ type }) => type === 'Query';
+  return [...EXAMPLES.filter(isQuery), ...EXAMPLES.filter((example) => !isQuery(example))];
+}
+
+/** The examples whose field is in the schema. Without a schema (introspection is off): all except subscriptions. */
+export function offeredExamples(upstream, schema) {
+  const examples = orderedExamples(upstream);
+  if (!schema) return examples.filter(({ type }) => type !== 'Subscription');
+  return examples.filter(({ name, type }) =>
     schema[`${type.toLowerCase()}Type`]?.fields.some((field) => field.name === name));
 }
 
 /**
- * Ids of objects that exist. Only the demo's own token is used unasked: with a caller's, nothing is read before Run is
- * pressed. What is deleted by an example is used by no other.
+ * Ids of existing objects. They are read only with the demo's token: with a caller's token, nothing is sent before the
+ * caller presses Run. An object that one example deletes is not used by another.
  */
 export async function exampleIds(settings, send) {
   const ids = {

@@ -1,11 +1,13 @@
-// What GraphiQL may keep between visits: tabs, history and favourites, never a header. A token may stand in any header.
+// The data that GraphiQL stores between visits: tabs, history and favourites. Headers are never stored, since any of them
+// may contain a token. Each kind of upstream has entries of its own: tabs of the sandbox do not open on Microsoft Graph.
 
 const WITH_HEADERS = new Set(['graphiql:tabState', 'graphiql:queries', 'graphiql:favorites']);
 
 const withoutHeaders = (text) => JSON.stringify(JSON.parse(text), (key, value) => (key === 'headers' ? null : value));
 
-/** The browser's storage behind a filter, or memory where the browser refuses to give one. */
-export function storage() {
+/** The browser's storage without headers, or memory if the browser provides none. */
+export function storage(upstream) {
+  const name = (key) => `${upstream.kind}/${key}`;
   let kept;
   try {
     kept = window.localStorage;
@@ -16,13 +18,16 @@ export function storage() {
     get length() {
       return kept.length;
     },
-    getItem: (key) => kept.getItem(key),
+    getItem: (key) => kept.getItem(name(key)),
     setItem(key, value) {
       if (key === 'graphiql:headers') return;
-      kept.setItem(key, WITH_HEADERS.has(key) ? withoutHeaders(value) : value);
+      kept.setItem(name(key), WITH_HEADERS.has(key) ? withoutHeaders(value) : value);
     },
-    removeItem: (key) => kept.removeItem(key),
-    clear: () => kept.clear(),
+    removeItem: (key) => kept.removeItem(name(key)),
+    clear() {
+      const own = Object.keys(kept).filter((key) => key.startsWith(name('')));
+      for (const key of own) kept.removeItem(key);
+    },
   };
 }
 
@@ -40,8 +45,8 @@ function memory() {
 }
 
 /**
- * Makes GraphiQL show the tab that was active, with its variables: it restores those from entries of their own, which it
- * does not write before something is edited. Gives whether there were tabs.
+ * Prepares GraphiQL to show the tab that was active, with its variables. GraphiQL restores those from separate entries,
+ * which it writes only after an edit. Returns whether there are stored tabs.
  */
 export function restoreTabs(store) {
   let tab;

@@ -1,14 +1,14 @@
-// The fallback GraphiQL page: everything that it does. No dependency, no build step.
+// The script of the fallback GraphiQL page. It has no dependencies and no build step.
 //
-// It talks to its own origin only, and keeps what is typed (the token above all) in memory only: nothing is written to
-// a URL, a cookie or the browser's storage. Text from the server reaches the page as text nodes, never as markup.
-import { EXAMPLES, exampleIds } from './{{examples.js}}';
+// It sends requests to its own origin only. Input, the token included, is kept in memory only: nothing is written to a
+// URL, a cookie or the browser's storage. Text from the server is inserted as text nodes, never as markup.
+import { exampleIds, orderedExamples } from './{{examples.js}}';
 
-// Relative to `/graphiql`, so that a proxy may serve the gateway under a path of its own.
+// Relative to `/graphiql`, because a proxy may serve the gateway under another path.
 const SETTINGS_URL = 'graphiql/config.json';
 const ENDPOINT = 'graphql';
 const ANSWERS = 'application/graphql-response+json, application/json;q=0.9, text/event-stream;q=0.5';
-// Above this, colouring costs more than it helps.
+// Longer text is not highlighted, because that would be slow.
 const MAX_COLOURED_CHARACTERS = 200_000;
 
 const byId = (id) => document.getElementById(id);
@@ -20,9 +20,9 @@ function element(tag, properties = {}, ...children) {
   return node;
 }
 
-// --- Colouring ----------------------------------------------------------------------------------------------------
+// --- Highlighting ----------------------------------------------------------------------------------------------------
 
-// Every alternative is one class, in this order; what none takes is left plain.
+// Each alternative has one class, in this order. Other text is not highlighted.
 const LANGUAGES = {
   graphql: {
     tokens: /(#[^\n]*)|("""[\s\S]*?(?:"""|$)|"(?:\\.|[^"\\\n])*"?)|(\$\w+)|(@\w+)|(\.\.\.(?:\s*on\b)?|\b(?:query|mutation|subscription|fragment|on)\b)|(\b(?:true|false|null)\b|-?\b\d+(?:\.\d+)?(?:[eE][+-]?\d+)?\b)|(\b[A-Z]\w*\b)|([A-Za-z_]\w*(?=\s*:))/g,
@@ -34,7 +34,7 @@ const LANGUAGES = {
   },
 };
 
-/** Replaces what `target` holds by `text`, coloured. */
+/** Replaces the content of `target` by highlighted text. */
 function paint(target, text, language) {
   target.replaceChildren(text.length > MAX_COLOURED_CHARACTERS ? text : coloured(text, language));
 }
@@ -53,7 +53,7 @@ function coloured(text, language) {
   return painted;
 }
 
-/** Replaces what `target` holds by indented JSON; a line that wraps goes on below its own indentation. */
+/** Replaces the content of `target` by indented JSON. A wrapped line continues at its own indentation. */
 function paintLines(target, text) {
   if (text.length > MAX_COLOURED_CHARACTERS) {
     target.textContent = text;
@@ -70,13 +70,13 @@ function paintLines(target, text) {
 
 // --- Editor -------------------------------------------------------------------------------------------------------
 
-/** A textarea with line numbers, colours underneath it, and indentation that follows the brackets. */
+/** A textarea with line numbers, highlighting and automatic indentation. */
 class Editor {
   #input;
   #colours;
   #lines;
   #language;
-  // After Escape, the next Tab moves the focus: the keyboard is never trapped.
+  // After Escape, the next Tab moves the focus out of the editor.
   #tabLeaves = false;
 
   constructor(input) {
@@ -117,7 +117,7 @@ class Editor {
 
   #repaint() {
     const text = this.#input.value;
-    // A last line that is empty has no height of its own.
+    // An empty last line would have no height.
     paint(this.#colours, text.endsWith('\n') ? `${text} ` : text, this.#language);
     const count = text.split('\n').length;
     this.#lines.replaceChildren(
@@ -166,7 +166,7 @@ class Editor {
     }
   }
 
-  // A closing bracket that opens its line takes one step of indentation back.
+  // A closing bracket at the start of a line reduces its indentation by one step.
   #closeBracket(event) {
     const { value, selectionStart: start, selectionEnd: end } = this.#input;
     const lineStart = value.lastIndexOf('\n', start - 1) + 1;
@@ -196,7 +196,7 @@ class Editor {
   }
 
   #insert(text) {
-    // Deprecated, and the only way that keeps the browser's undo; `setRangeText` is for browsers that drop it.
+    // Deprecated, but the only way to keep the browser's undo; `setRangeText` is the fallback.
     if (!document.execCommand?.('insertText', false, text)) {
       const { selectionStart, selectionEnd } = this.#input;
       this.#input.setRangeText(text, selectionStart, selectionEnd, 'end');
@@ -207,7 +207,7 @@ class Editor {
 
 // --- Request ------------------------------------------------------------------------------------------------------
 
-/** A mistake in what was typed, to be shown beside the editor it was typed in. */
+/** An error in the input, shown beside its editor. */
 class InputMistake extends Error {
   constructor(where, message) {
     super(message);
@@ -224,7 +224,7 @@ function jsonObject(text, where) {
     throw new InputMistake(where, `Not valid JSON: ${error.message}`);
   }
   if (value === null || typeof value !== 'object' || Array.isArray(value)) {
-    throw new InputMistake(where, 'A JSON object is needed, as in { "name": "value" }');
+    throw new InputMistake(where, 'Enter a JSON object, for example { "name": "value" }');
   }
   return value;
 }
@@ -233,20 +233,20 @@ function requestHeaders(text, token) {
   const headers = new Headers({ Accept: ANSWERS, 'Content-Type': 'application/json' });
   const bearer = token.trim().replace(/^bearer\s+/i, '');
   if (/[^\x21-\x7e]/.test(bearer)) {
-    throw new InputMistake('headers', 'The token holds a blank or a character that no token has: paste it again');
+    throw new InputMistake('headers', 'The token contains a space or another invalid character. Paste it again.');
   }
   if (bearer !== '') headers.set('Authorization', `Bearer ${bearer}`);
   for (const [name, value] of Object.entries(jsonObject(text, 'headers') ?? {})) {
     try {
       headers.set(name, String(value));
     } catch {
-      throw new InputMistake('headers', `Not a header that can be sent: ${name}`);
+      throw new InputMistake('headers', `Invalid header: ${name}`);
     }
   }
   return headers;
 }
 
-/** The operations of a document, each with its name and where it starts. */
+/** The operations of a document, with name and start. */
 function operationsOf(text) {
   const operations = [];
   let depth = 0;
@@ -259,7 +259,7 @@ function operationsOf(text) {
   return operations;
 }
 
-/** Where a document has several operations: the one that the caret is in. */
+/** The operation at the caret, if the document has several. */
 function chosenOperation(text, caret) {
   const operations = operationsOf(text);
   if (operations.length < 2) return undefined;
@@ -277,7 +277,7 @@ function milliseconds(count) {
 
 // --- Schema -------------------------------------------------------------------------------------------------------
 
-// Three levels of `ofType` reach the named type of `[T!]!`, and every level less is cheaper under a depth limit.
+// Three levels of `ofType` reach the named type of `[T!]!`. Fewer levels cost less under a depth limit.
 const INTROSPECTION = `query Introspection {
   __schema {
     queryType { name }
@@ -305,7 +305,7 @@ const KEYWORDS = {
   OBJECT: 'type', INTERFACE: 'interface', UNION: 'union', ENUM: 'enum', INPUT_OBJECT: 'input', SCALAR: 'scalar',
 };
 
-/** The list of types: searchable, every type's name a link to it. */
+/** The searchable list of types. Each type name is a link. */
 class SchemaView {
   #types = [];
   #open = new Set();
@@ -323,7 +323,7 @@ class SchemaView {
     });
   }
 
-  /** Shows the schema that introspection answered. */
+  /** Shows the result of introspection. */
   show(schema) {
     const roots = [schema.queryType, schema.mutationType, schema.subscriptionType].map((type) => type?.name);
     const rank = (type) => (roots.includes(type.name) ? roots.indexOf(type.name) : roots.length);
@@ -335,13 +335,13 @@ class SchemaView {
     this.#render();
   }
 
-  /** Says why there is no schema to show. */
+  /** Shows why there is no schema. */
   fail(message) {
     byId('schema-message').textContent = message;
     byId('schema-message').hidden = false;
   }
 
-  /** Opens a type and moves the focus to it. */
+  /** Opens a type and focuses it. */
   reveal(name) {
     this.#search.value = '';
     this.#open.add(name);
@@ -356,7 +356,7 @@ class SchemaView {
     const entries = this.#types.map((type) => this.#entry(type, wanted)).filter(Boolean);
     this.#list.replaceChildren(...entries);
     byId('schema-message').hidden = entries.length > 0;
-    byId('schema-message').textContent = 'Nothing in the schema matches.';
+    byId('schema-message').textContent = 'No matches in the schema.';
     byId('schema-count').textContent =
       wanted === '' ? `${this.#types.length} types` : `${entries.length} of ${this.#types.length} types`;
   }
@@ -427,7 +427,7 @@ function typeLink(name) {
   return link;
 }
 
-/** A name that may wrap between its words only. */
+/** A name that wraps only between its words. */
 function breakable(name) {
   return name.split(/(?<=[a-z])(?=[A-Z])/).flatMap((word, index) => (index > 0 ? [element('wbr'), word] : [word]));
 }
@@ -438,13 +438,13 @@ function named(word, types) {
   return line;
 }
 
-/** A description: what stands between backticks is code. */
+/** A description. Its paragraphs are kept and their lines joined; text in backticks is code. */
 function note(text, wanted) {
-  const parts = text.split('`').map((part, index) => (index % 2 ? element('code', {}, ...marked(part, wanted)) : marked(part, wanted)));
+  const parts = text.replace(/(?<!\n)\n(?!\n)/g, ' ').split('`').map((part, index) => (index % 2 ? element('code', {}, ...marked(part, wanted)) : marked(part, wanted)));
   return element('p', { className: 'note' }, ...parts.flat());
 }
 
-/** A text with every occurrence of `wanted` marked. */
+/** A text with each occurrence of `wanted` marked. */
 function marked(text, wanted) {
   if (wanted === '') return [text];
   const parts = [];
@@ -464,17 +464,19 @@ const variables = new Editor(byId('variables'));
 const headers = new Editor(byId('headers'));
 const schemaView = new SchemaView();
 
-/** Ids to put into examples: from the server, then from the answers seen. */
+/** Ids for the examples, from the server and later from responses. */
 const ids = {};
-/** What was typed into each example, so that changing to another loses nothing. */
+/** The edited text of each example, which is kept when another example is selected. */
 const drafts = new Map();
+/** The examples in the order of the page, which depends on the upstream. */
+let examples = orderedExamples();
 let shownExample;
 let shownText = '';
 let running;
 
 function showExample(name) {
   if (shownExample) drafts.set(shownExample, { operation: operation.text, variables: variables.text });
-  const example = EXAMPLES.find((candidate) => candidate.name === name);
+  const example = examples.find((candidate) => candidate.name === name);
   const draft = drafts.get(name) ?? {
     operation: example.operation,
     variables: JSON.stringify(example.variables(ids), null, 2),
@@ -494,13 +496,13 @@ function resetExample() {
 }
 
 function offerExamples(available) {
-  const offered = EXAMPLES.filter(available);
-  const groups = ['Mutation', 'Query', 'Subscription'].map((type) => {
+  const offered = examples.filter(available);
+  const groups = [...new Set(offered.map(({ type }) => type))].map((type) => {
     const options = offered.filter((example) => example.type === type)
       .map((example) => element('option', { value: example.name }, example.name));
     return element('optgroup', { label: type }, ...options);
   });
-  byId('example').replaceChildren(...groups.filter((group) => group.children.length > 0));
+  byId('example').replaceChildren(...groups);
   if (offered.some((example) => example.name === shownExample)) byId('example').value = shownExample;
   else if (offered.length > 0) showExample(offered[0].name);
 }
@@ -526,15 +528,15 @@ function showBanner(kind, strong, text) {
 function describeUpstream(upstream) {
   const host = upstream.host;
   if (upstream.kind === 'sandbox') {
-    showBanner('sandbox', 'Sandbox.', `Requests go to an in-memory stand-in at ${host}. Nothing reaches Microsoft.`);
+    showBanner('sandbox', 'Sandbox.', `Requests go to an in-memory simulator at ${host}. Nothing is sent to Microsoft.`);
   } else if (upstream.kind === 'graph') {
-    showBanner('graph', 'Real Microsoft Graph.', `Requests go to ${host} with your token: a mutation changes your tenant.`);
+    showBanner('graph', 'Real Microsoft Graph.', `Requests go to ${host} with your token. Mutations change your tenant.`);
   } else {
-    showBanner('custom', 'Custom Graph root.', `Requests go to ${host} with your token. The gateway does not know what stands behind it.`);
+    showBanner('custom', 'Custom Graph root.', `Requests go to ${host} with your token. It may be a real tenant.`);
   }
 }
 
-/** Keeps a global id that an answer gave, for the `node` example. */
+/** Stores a global id from a response for the `node` example. */
 function remember(data) {
   const id = Object.values(data ?? {}).map((value) => value?.deviceStatusId).find((value) => typeof value === 'string');
   if (id) ids.node = id;
@@ -552,7 +554,7 @@ function showText(text, isJson = false) {
   else byId('response').textContent = text;
   byId('response').closest('.scroll').scrollTo(0, 0);
   byId('copy').disabled = text === '';
-  // In a narrow window the answer stands below what was asked.
+  // In a narrow window the response is below the request.
   const pane = document.querySelector('.pane-response');
   if (pane.getBoundingClientRect().top > window.innerHeight * 0.8) pane.scrollIntoView({ block: 'start' });
 }
@@ -578,13 +580,13 @@ async function showResponse(response, startedAt) {
   remember(answer?.data);
 }
 
-/** Shows what a subscription tells: the last answer, until the stream ends or is cancelled. */
+/** Shows the last event of a subscription, until the stream ends or is cancelled. */
 async function showEvents(response) {
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   const events = (count) => `${count} event${count === 1 ? '' : 's'}`;
   let [count, text, isComplete] = [0, '', false];
   showText('');
-  showOutcome('running', 'Subscribed: waiting for an event…');
+  showOutcome('running', 'Subscribed. Waiting for an event…');
   document.querySelector('.pane-response').setAttribute('aria-busy', 'false');
   try {
     for (;;) {
@@ -603,10 +605,10 @@ async function showEvents(response) {
         remember(answer.data);
       }
     }
-    if (!isComplete) showOutcome('failed', `The stream broke off after ${events(count)}: is the gateway still running?`);
+    if (!isComplete) showOutcome('failed', `The connection was lost after ${events(count)}. Is the gateway still running?`);
   } catch (error) {
     if (error.name !== 'AbortError') throw error;
-    showOutcome('ok', `Ended here after ${events(count)}`);
+    showOutcome('ok', `Stopped after ${events(count)}`);
   }
 }
 
@@ -646,10 +648,10 @@ async function run() {
     const took = milliseconds(performance.now() - startedAt);
     if (error.name === 'AbortError') {
       showText('');
-      showOutcome('partial', 'Cancelled here: a write that has been sent is not undone', took);
+      showOutcome('partial', 'Cancelled. A write that was already sent is not undone.', took);
     } else {
       showText('');
-      showOutcome('failed', 'No answer from the gateway: is it still running?', took);
+      showOutcome('failed', 'No response from the gateway. Is it still running?', took);
     }
   } finally {
     running = undefined;
@@ -661,7 +663,7 @@ function setRunning(isRunning) {
   byId('run').classList.toggle('is-running', isRunning);
   byId('run-label').textContent = isRunning ? 'Cancel' : 'Run';
   document.querySelector('.pane-response').setAttribute('aria-busy', String(isRunning));
-  if (isRunning) showOutcome('running', 'Waiting for the answer…');
+  if (isRunning) showOutcome('running', 'Waiting for the response…');
 }
 
 function selectTab(chosen) {
@@ -691,9 +693,10 @@ async function loadSettings() {
     const settings = await (await fetch(SETTINGS_URL, { cache: 'no-store' })).json();
     if (settings.demoToken) byId('token').value = settings.demoToken;
     describeUpstream(settings.upstream);
+    examples = orderedExamples(settings.upstream);
     Object.assign(ids, await exampleIds(settings, send));
   } catch {
-    showBanner('failed', 'Unknown.', 'The page could not read its settings, so it cannot say where requests go.');
+    showBanner('failed', 'Unknown upstream.', 'The page could not load its settings. Requests may go to Microsoft Graph.');
   }
 }
 
@@ -701,7 +704,7 @@ async function loadSchema() {
   try {
     const response = await fetch(ENDPOINT, {
       method: 'POST',
-      // By this type a refusal is a 200, which the console does not call an error.
+      // With this media type an error is a 200, which browsers do not log as an error.
       headers: { Accept: 'application/json', 'Content-Type': 'application/json' },
       body: JSON.stringify({ query: INTROSPECTION }),
     });
@@ -715,11 +718,11 @@ async function loadSchema() {
       return;
     }
     schemaView.show(schema);
-    // An example for a field that this gateway does not have would only fail.
+    // An example whose field is not in the schema would fail.
     const has = (root, name) => schema.types.find((type) => type.name === root)?.fields?.some((field) => field.name === name);
     offerExamples((example) => has(schema[`${example.type.toLowerCase()}Type`]?.name, example.name));
   } catch {
-    schemaView.fail('The schema could not be read: the gateway does not answer.');
+    schemaView.fail('The schema could not be read: no response from the gateway.');
   }
 }
 

@@ -1,9 +1,9 @@
-// GraphiQL as a person uses it, in Chromium without a window, against a demo of its own on ports of the system's choosing.
-// Checks the page that the given program embeds, GraphiQL whole or the small one; `--whole` insists on the first.
+// Tests GraphiQL in headless Chromium, against a demo that it starts on free ports.
+// The page is the one that the given program embeds: GraphiQL or the small page. `--whole` requires GraphiQL.
 //
 //   node run.mjs [--whole] [PROGRAM]     default: target/debug/intune-graphql
 //   CHROMIUM     the browser (/usr/bin/chromium)
-//   ARTEFACTS    where screenshots go (artefacts/browser)
+//   ARTEFACTS    folder for screenshots (artefacts/browser)
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -23,7 +23,7 @@ const PATIENCE = { timeout: 60_000 };
 
 const any = '127.0.0.1:0';
 
-/** Starts the program on ports of the system's choosing; gives its address, and what stops it. */
+/** Starts the program on free ports. Returns its address and a function that stops it. */
 async function start(...args) {
   const child = spawn(program, [...args, '--listen', any, '--admin-listen', any], { stdio: ['ignore', 'pipe', 'inherit'] });
   const ended = new Promise((resolve) => child.once('exit', resolve));
@@ -37,7 +37,7 @@ async function start(...args) {
       return { url: line.slice('listening on '.length).trim(), stop };
     }
   }
-  throw new Error(`it ended before it listened: ${args}`);
+  throw new Error(`the program ended before it listened: ${args}`);
 }
 
 const TABS = [
@@ -45,12 +45,16 @@ const TABS = [
   'UpdateConfiguration', 'AssignConfiguration', 'DeleteConfiguration', 'Configurations', 'Configuration', 'Node', 'Nodes',
 ];
 
-/** What the pages differ in. */
+/** The steps that differ between the two pages. */
 const WHOLE = {
-  ready: (page) => page.locator('.graphiql-query-editor .view-line', { hasText: 'addDeviceStatus' }).first().waitFor(PATIENCE),
+  ready: (page) => WHOLE.shows(page, 'addDeviceStatus'),
+  shows: (page, field) => page.locator('.graphiql-query-editor .view-line', { hasText: field }).first().waitFor(PATIENCE),
+  /** The text of the operation that is shown first. */
+  operation: (page) => page.evaluate(() => globalThis.__MONACO.editor.getModels().find(({ uri }) => uri.path.includes('operation')).getValue()),
+  examples: (page) => page.locator('.graphiql-tab-button').allInnerTexts(),
   run: (page) => page.getByRole('button', { name: 'Execute query' }).click(),
   end: (page) => page.getByRole('button', { name: 'Stop query' }).click(),
-  // The editor's own text: on the page long lines are wrapped. It must be on the page too.
+  // The text of the model, because the page wraps long lines.
   async response(page) {
     const shown = await page.locator('.result-window .view-lines').innerText();
     if (!shown.includes('{')) return '';
@@ -65,15 +69,17 @@ const WHOLE = {
   editor: (page) => page.locator('.graphiql-query-editor .view-lines').first().click(),
   async noIntrospection(page) {
     await page.locator('.upstream', { hasText: 'Introspection is off' }).waitFor(PATIENCE);
-    await WHOLE.ready(page);
+    await WHOLE.shows(page, 'iosLobAppProvisioningConfigurations');
   },
 };
 const SMALL = {
   ready: (page) => page.locator('#schema-count', { hasText: 'types' }).waitFor({ ...PATIENCE, state: 'attached' }),
+  operation: (page) => page.locator('#operation').inputValue(),
+  examples: (page) => page.locator('#example option').allInnerTexts(),
   run: (page) => page.locator('#run').click(),
   async end(page) {
     await page.locator('#run').click();
-    await page.locator('#outcome', { hasText: 'Ended here after' }).waitFor(PATIENCE);
+    await page.locator('#outcome', { hasText: 'Stopped after' }).waitFor(PATIENCE);
   },
   response: (page) => page.locator('#response').innerText(),
   async docs(page) {
@@ -86,20 +92,20 @@ const SMALL = {
   noIntrospection: (page) => page.locator('#schema-message', { hasText: 'Introspection is off' }).waitFor(PATIENCE),
 };
 
-const asked = new Map();
+const requests = new Map();
 const complaints = [];
 
-/** A page whose every request and complaint is noted. */
+/** Opens a page and records its requests and its errors and warnings. */
 async function open(browser, url, options) {
   const context = await browser.newContext(options);
   const page = await context.newPage();
   page.on('request', (request) => {
     const { protocol, host } = new URL(request.url());
     if (protocol === 'data:' || protocol === 'blob:') return;
-    asked.set(host, (asked.get(host) ?? 0) + 1);
+    requests.set(host, (requests.get(host) ?? 0) + 1);
     assert.ok(!request.url().includes('demo-token'), 'the token is in a URL');
   });
-  page.on('websocket', (socket) => asked.set(new URL(socket.url()).host, 1));
+  page.on('websocket', (socket) => requests.set(new URL(socket.url()).host, 1));
   page.on('console', (message) => {
     if (['error', 'warning'].includes(message.type())) complaints.push(`${message.type()}: ${message.text()}`);
   });
@@ -118,10 +124,10 @@ async function until(description, check) {
   }
 }
 
-/** Adds a status as somebody else does, and gives its global id. */
+/** Adds a status with a separate request and returns its global id. */
 async function add(url, configurationId) {
   const deviceStatus = {
-    deviceDisplayName: 'told', userName: 'a', deviceModel: 'b', platform: 5, status: 'COMPLIANT', userPrincipalName: 'c@example.org',
+    deviceDisplayName: 'event', userName: 'a', deviceModel: 'b', platform: 5, status: 'COMPLIANT', userPrincipalName: 'c@example.org',
     complianceGracePeriodExpirationDateTime: '2027-01-31T23:59:59Z', lastReportedDateTime: '2026-11-23T09:30:00Z',
   };
   const response = await fetch(`${url}/graphql`, {
@@ -151,10 +157,11 @@ try {
   const kind = isWhole ? WHOLE : SMALL;
   const name = isWhole ? 'graphiql' : 'small';
   await kind.ready(page);
-  await page.getByText('in-memory stand-in', { exact: false }).waitFor(PATIENCE);
-  console.log(`ok: ${name}: it says that it talks to the sandbox`);
+  await page.getByText('in-memory simulator', { exact: false }).waitFor(PATIENCE);
+  console.log(`ok: ${name}: it shows that the upstream is the sandbox`);
+  assert.match(await kind.operation(page), /^mutation AddDeviceStatus/, 'the demo starts with a mutation');
 
-  // The created object is a row that the sandbox then has, not just what the page shows.
+  // The created object is read from the sandbox, because the page alone would not prove the write.
   await kind.run(page);
   const answer = await until('the created object is shown', async () => {
     const text = await kind.response(page);
@@ -180,40 +187,40 @@ try {
   await kind.hideDocs(page);
 
   if (isWhole) {
-    // One tab for each operation, and each works as it stands.
+    // One tab for each operation, and each one works unchanged.
     const titles = await page.locator('.graphiql-tab-button').allInnerTexts();
     for (const title of TABS) assert.ok(titles.includes(title), `no tab ${title}: ${titles}`);
     for (const title of TABS) {
       await page.locator('.graphiql-tab-button', { hasText: new RegExp(`^${title}$`) }).click();
       await kind.run(page);
-      const text = await until(`${title} is answered`, async () => {
+      const text = await until(`a response to ${title}`, async () => {
         const shown = await kind.response(page);
         return shown.includes('"data"') || shown.includes('"errors"') ? shown : undefined;
       });
       assert.ok(!text.includes('"errors"'), `${title}: ${text}`);
     }
-    console.log(`ok: ${name}: ${TABS.length} example operations in tabs, each answered without an error`);
+    console.log(`ok: ${name}: ${TABS.length} example operations in tabs, each executed without an error`);
     await page.locator('.graphiql-tab-button', { hasText: /^DeviceStatusAdded$/ }).click();
   } else {
     await page.locator('#example').selectOption('deviceStatusAdded');
   }
 
-  // A subscription shows what somebody else adds, until it is ended.
+  // A subscription shows statuses of other requests until it is stopped.
   await kind.run(page);
-  const told = await until('the subscription tells of a status', async () => {
-    // It may not have begun yet, so that one is added each time that the page is looked at.
+  const event = await until('the subscription shows a status', async () => {
+    // The subscription may not have started yet, so each attempt adds a status.
     const id = await add(url, exampleConfigurationId);
     await page.waitForTimeout(500);
     const text = await kind.response(page);
     return text.includes('"deviceStatusAdded"') && text.includes(id) ? text : undefined;
   });
-  assert.ok(!told.includes('"errors"'), told);
+  assert.ok(!event.includes('"errors"'), event);
   await page.screenshot({ path: path.join(artefacts, `${name}-subscription.png`) });
   await kind.end(page);
-  console.log(`ok: ${name}: a subscription shows a status that somebody else adds`);
+  console.log(`ok: ${name}: a subscription shows a status of another request`);
 
   if (isWhole) {
-    // A token that is typed, and one in the headers editor, are sent and not kept.
+    // Tokens from the token field and the headers editor are sent and not stored.
     await page.locator('.graphiql-tab-button', { hasText: /^Nodes$/ }).click();
     await page.locator('#token').fill('typed-secret');
     await page.getByRole('button', { name: 'Headers' }).click();
@@ -226,29 +233,29 @@ try {
     const headers = await sent.allHeaders();
     assert.equal(headers.authorization, 'Bearer typed-secret');
     assert.equal(headers['x-secret'], 'header-secret');
-    // GraphiQL writes what it keeps half a second later.
-    await until('the history is kept', async () => (await stored(page)).includes('graphiql:queries'));
+    // GraphiQL writes its storage half a second later.
+    await until('the history is stored', async () => (await stored(page)).includes('graphiql:queries'));
     await page.waitForTimeout(1500);
   } else {
     await page.locator('#token').fill('typed-secret');
   }
   const kept = await stored(page);
   assert.ok(!kept.includes('secret') && !kept.includes('demo-token'), kept);
-  console.log(`ok: ${name}: no token and no header is kept (${kept.length} characters are)`);
+  console.log(`ok: ${name}: no token and no header is stored (${kept.length} characters are)`);
 
   await page.reload();
   await page.locator('#token').waitFor(PATIENCE);
   assert.equal(await page.locator('#token').inputValue(), 'demo-token');
   await kind.response(page);
   if (isWhole) assert.ok((await page.locator('.graphiql-tab-button').allInnerTexts()).length >= TABS.length);
-  console.log(`ok: ${name}: it comes back after a reload, without what was typed as the token`);
+  console.log(`ok: ${name}: a reload restores the page without the token that was typed`);
 
   for (const colorScheme of ['light', 'dark']) {
     for (const width of [1280, 480]) {
       const view = await open(browser, url, { viewport: { width, height: 800 }, colorScheme });
       await kind.ready(view);
       await kind.run(view);
-      await until('the answer is shown', async () => (await kind.response(view)).includes('iPad-0042'));
+      await until('the response is shown', async () => (await kind.response(view)).includes('iPad-0042'));
       const overflow = await view.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
       assert.ok(overflow <= 0, `${colorScheme} ${width}: ${overflow} pixels are cut off`);
       await view.screenshot({ path: path.join(artefacts, `${name}-${colorScheme}-${width}.png`) });
@@ -261,7 +268,7 @@ try {
   }
   console.log(`ok: ${name}: screenshots in ${path.relative(root, artefacts)}`);
 
-  // Keys alone: run from wherever the focus is, and leave an editor. A key that is held down runs nothing twice.
+  // Keyboard only: Ctrl+Enter runs the operation once, even if held down, and Esc with Tab leaves an editor.
   const keyed = await open(browser, url, { viewport: { width: 1280, height: 800 } });
   await kind.ready(keyed);
   let sentByKeys = 0;
@@ -273,7 +280,7 @@ try {
     for (let held = 0; held < 5; held += 1) await keyed.keyboard.down('Enter');
     await keyed.keyboard.up('Enter');
     await keyed.keyboard.up('Control');
-    await until('the answer is shown', async () => (await kind.response(keyed)).includes('iPad-0042'));
+    await until('the response is shown', async () => (await kind.response(keyed)).includes('iPad-0042'));
     await keyed.waitForTimeout(500);
     assert.equal(sentByKeys, 1);
   }
@@ -287,24 +294,27 @@ try {
   assert.ok(!await isInEditor(), 'Tab after Escape leaves the editor');
   console.log(`ok: ${name}: Esc, then Tab, leaves the editor`);
 
-  // In front of Microsoft Graph, which nothing is sent to here, and without introspection.
+  // The page for Microsoft Graph, without introspection. Nothing is sent to Graph.
   const graph = await start('serve', '--graphiql');
   try {
     const view = await open(browser, graph.url, { viewport: { width: 1280, height: 800 } });
     await view.getByText('Real Microsoft Graph.').waitFor(PATIENCE);
     await kind.noIntrospection(view);
     assert.equal(await view.locator('#token').inputValue(), '');
+    assert.match(await kind.operation(view), /^query Configurations/, 'a query is shown first');
+    const [first] = await kind.examples(view);
+    assert.match(first, /^(Configurations|iosLobAppProvisioningConfigurations)$/, 'a query is the first example');
     await view.screenshot({ path: path.join(artefacts, `${name}-graph.png`) });
-    asked.delete(new URL(graph.url).host);
+    requests.delete(new URL(graph.url).host);
   } finally {
     await graph.stop();
   }
-  console.log(`ok: ${name}: it says that it talks to Microsoft Graph, and that introspection is off`);
+  console.log(`ok: ${name}: it shows that the upstream is Microsoft Graph and that introspection is off, and starts with a query`);
 
   assert.deepEqual(complaints, [], 'the console has no error and no warning');
   console.log(`ok: ${name}: no error and no warning on the console`);
-  console.log(`hosts asked: ${[...asked].map(([host, count]) => `${host} (${count} requests)`).join(', ')}`);
-  assert.deepEqual([...asked.keys()], [new URL(url).host]);
+  console.log(`hosts: ${[...requests].map(([host, count]) => `${host} (${count} requests)`).join(', ')}`);
+  assert.deepEqual([...requests.keys()], [new URL(url).host]);
 } finally {
   if (complaints.length > 0) console.log(complaints.join('\n'));
   await browser.close();

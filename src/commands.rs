@@ -1,4 +1,4 @@
-//! What each command does: binds its listeners, says where they are, and runs until told to stop.
+//! The commands: each binds its listeners, prints their addresses, and runs until a stop signal.
 
 #[cfg(feature = "sandbox")]
 mod demo;
@@ -18,12 +18,12 @@ use crate::config::{Cli, Command, EffectiveSetting, GatewayConfig};
 use crate::gateway::{Gateway, Listeners, Settings};
 use crate::{schema, server};
 
-/// A health check that failed: whoever is asked is not ready.
+/// A failed health check: the gateway is not ready.
 #[derive(Debug, thiserror::Error)]
 #[error("not ready")]
 pub struct NotReady;
 
-/// Runs a command to its end: its exit code is 1 where the gateway had to cut writes off when it stopped.
+/// Runs a command and returns its exit code, which is 1 if writes were cut off at shutdown.
 ///
 /// # Errors
 ///
@@ -60,7 +60,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Ok(ExitCode::SUCCESS)
     });
-    // A name that is still being looked up is nothing to wait for.
+    // The process does not wait for a pending name lookup.
     runtime.shutdown_background();
     ended
 }
@@ -81,7 +81,7 @@ async fn serve(config: GatewayConfig) -> anyhow::Result<ExitCode> {
     match gateway.run(listeners, signals.first(), signals.second()).await {
         0 => Ok(ExitCode::SUCCESS),
         writes => {
-            error!(writes, "writes to Graph were cut off; whether they happened is not known");
+            error!(writes, "writes to Graph were cut off; their outcome is unknown");
             Ok(ExitCode::FAILURE)
         }
     }
@@ -101,7 +101,7 @@ fn bind(address: SocketAddr, backlog: u32, setting: &str) -> anyhow::Result<TcpL
     server::bind(address, backlog).with_context(|| format!("{setting}: cannot listen on {address}"))
 }
 
-/// Prints a line on standard output at once, for whoever waits for it.
+/// Prints a line to standard output and flushes it, because scripts wait for it.
 fn print(text: &str) -> anyhow::Result<()> {
     let mut stdout = std::io::stdout().lock();
     writeln!(stdout, "{}", text.trim_end())?;

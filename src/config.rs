@@ -1,5 +1,5 @@
-//! The settings, as plain data: clap fills them from flags and environment variables, they are checked once, and
-//! nothing changes them afterwards. Every field's comment is its `--help` text, and says its unit.
+//! The settings as plain data. clap fills them from flags and environment variables; they are
+//! checked once and never change. Each field's comment is its `--help` text with its unit.
 //!
 //! A setting is a flag and a variable: `--graph-url` is `INTUNE_GRAPHQL_GRAPH_URL`. A secret is never a flag.
 
@@ -53,8 +53,8 @@ impl Cli {
     ///
     /// # Errors
     ///
-    /// A request for help or the version, or the setting that is wrong. A setting that was renamed, and a variable that is
-    /// unknown, are errors that name the right one.
+    /// A request for help or the version, or an invalid setting. A renamed setting and an unknown
+    /// variable are errors that contain the right name.
     pub fn read(arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Result<Self, UsageError> {
         let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
         variables::check_encoding(std::env::vars_os()).map_err(UsageError::Setting)?;
@@ -82,7 +82,7 @@ impl Cli {
         Ok(cli)
     }
 
-    /// The command line as it is defined, with the variables of `sandbox` under the prefix of this program's own.
+    /// The command line, with the variables of `sandbox` under the prefix of this program.
     #[must_use]
     pub fn definition() -> clap::Command {
         let command = Self::command();
@@ -250,7 +250,7 @@ pub struct HealthcheckConfig {
     pub timeout: Duration,
 }
 
-/// The defaults of `--help`, for a gateway that is started without a command line of its own.
+/// The defaults of `--help`, for a gateway that is started without a command line.
 impl Default for GatewayConfig {
     fn default() -> Self {
         defaults()

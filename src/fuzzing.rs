@@ -1,9 +1,9 @@
-//! What holds whatever is sent to us: one property for each target of the fuzzer in `fuzz/`. A property takes any bytes,
-//! and panics where it does not hold.
+//! Properties that hold for every input, one for each fuzz target in `fuzz/`. A property accepts
+//! any bytes and panics if it does not hold.
 //!
-//! They stand beside what they are about, in a `properties` of their layer, and are part of no build but the fuzzer's and
-//! the tests'. The tests hold them against every seed in `fuzz/seeds`, and against changed ones, so that a machine
-//! without the fuzzer tries them as well.
+//! Properties are next to the code that they test, in the `properties` module of their layer. They
+//! are compiled only for the fuzzer and for tests. The tests run them on each seed in `fuzz/seeds`
+//! and on mutated seeds, also on machines without the fuzzer.
 
 pub use crate::graph::properties::{batch_answer, date_time_offset, odata, page};
 pub use crate::schema::properties::{cursor, global_id, graph_error, prepare_operation};

@@ -1,4 +1,4 @@
-//! Builds a gateway from its configuration. The one place that knows the settings of every layer.
+//! Builds a gateway from its configuration. Only this file uses the settings of every layer.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ pub struct Settings {
     pub server: server::Settings,
 }
 
-/// Where a gateway is served.
+/// The listeners of a gateway.
 #[derive(Debug)]
 pub struct Listeners {
     /// GraphQL and GraphiQL.
@@ -40,7 +40,7 @@ pub struct Listeners {
     pub admin: TcpListener,
 }
 
-/// A gateway that is ready to be served.
+/// A gateway that is ready to serve.
 pub struct Gateway {
     client: Client,
     api: Api,
@@ -74,7 +74,7 @@ impl Gateway {
         abort: impl Future<Output = ()> + Send,
     ) -> usize {
         let Self { client, api, settings } = self;
-        info!(graph.root = %client.root(), "speaking to Microsoft Graph");
+        info!(graph.root = %client.root(), "calling Microsoft Graph");
         server::run(listeners.public, listeners.admin, client, api, settings, shutdown, abort).await
     }
 }
@@ -179,7 +179,7 @@ fn service_root(config: &GraphConfig) -> anyhow::Result<ServiceRoot> {
 fn graph(config: &GraphConfig, max_buffered: usize) -> anyhow::Result<ClientSettings> {
     let root = service_root(config)?;
     if root.url().scheme() == "http" && !root.is_loopback() {
-        warn!(graph.root = %root, "callers' tokens go to Graph unencrypted");
+        warn!(graph.root = %root, "callers' tokens are sent to Graph unencrypted");
     }
     Ok(ClientSettings {
         root,
@@ -219,11 +219,7 @@ fn max_connections(wanted: usize) -> usize {
     let Ok(files) = rlimit::increase_nofile_limit(u64::MAX) else { return wanted };
     let possible = usize::try_from(files.saturating_sub(OTHER_FILES) / 2).unwrap_or(usize::MAX).max(1);
     if wanted > possible {
-        warn!(
-            files,
-            connections = possible,
-            "the system's limit of open files leaves room for fewer connections"
-        );
+        warn!(files, connections = possible, "the system's limit of open files allows fewer connections");
     }
     wanted.min(possible)
 }
@@ -232,7 +228,7 @@ fn trusted_documents(config: &FrontEndConfig) -> anyhow::Result<TrustedDocuments
     let Some(file) = &config.trusted_documents else { return Ok(TrustedDocuments::default()) };
     let mut documents = TrustedDocuments::read(file).context("--trusted-documents")?;
     documents.only = config.trusted_documents_only;
-    info!(documents = documents.iter().count(), only = documents.only, "trusting documents");
+    info!(documents = documents.iter().count(), only = documents.only, "trusted documents loaded");
     Ok(documents)
 }
 

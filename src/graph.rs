@@ -1,8 +1,8 @@
 //! The only door to Microsoft Graph: a typed client for the slice of it that the façade serves.
 //!
-//! A [`Client`] holds the connection pool and the service root; a [`Session`] is the client together with one caller's
-//! token and deadline. Collections hang off the session as they do off Graph, one method per operation, each naming its
-//! request line. Nothing here knows GraphQL.
+//! A [`Client`] has the connection pool and the service root. A [`Session`] is the client with one
+//! caller's token and deadline. The collections of a session follow Graph's: one method per
+//! operation, each documented with its request line. This layer does not depend on GraphQL.
 //!
 //! ```
 //! use intune_graphql::graph::{Error, Key, Session, odata::Select};

@@ -1,4 +1,4 @@
-//! Idempotency keys: which have been used, and the outcomes of their writes. Nothing else outlives a request.
+//! Idempotency keys and the outcomes of their writes, the only state that outlives a request.
 //!
 //! The [`IdempotencyService`] applies the rules; a [`Store`] keeps the records. A store only reads a record and replaces
 //! it with compare-and-swap. There are two, in [memory](MemoryStore) and in a [file](FileStore); a store that replicas

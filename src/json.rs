@@ -1,4 +1,4 @@
-//! JSON from strangers, looked at before anything is made of it: callers' bodies, and Graph's answers.
+//! Checks of untrusted JSON before it is parsed: request bodies and Graph's responses.
 
 use std::fmt;
 
@@ -6,8 +6,8 @@ use serde::de::{self, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-/// Whether brackets of a JSON text nest deeper than `max`, found in one pass over its bytes. The JSON reader itself
-/// bounds only what it builds, not the members that it passes over.
+/// Whether brackets of a JSON text nest deeper than `max`, determined in one pass. The JSON parser
+/// limits only the values that it builds, not the members that it skips.
 #[must_use]
 pub fn nests_deeper(json: &[u8], max: usize) -> bool {
     let mut open = 0_usize;
@@ -29,7 +29,8 @@ pub fn nests_deeper(json: &[u8], max: usize) -> bool {
     false
 }
 
-/// What follows a string whose opening quote was before `text`. Most of an answer's bytes stand in strings.
+/// The rest of `text` after a string whose opening quote was before it. Most bytes of a response
+/// are in strings.
 fn after_string(mut text: &[u8]) -> &[u8] {
     while let Some(at) = memchr::memchr2(b'"', b'\\', text) {
         let is_escape = text[at] == b'\\';
@@ -41,7 +42,8 @@ fn after_string(mut text: &[u8]) -> &[u8] {
     &[]
 }
 
-/// A value in which no object has a key twice: whoever else reads it may take the other one.
+/// A value in which no object has a duplicate key. Parsers differ in which value of a duplicate key
+/// they use.
 #[derive(Debug, Default)]
 pub struct UniqueKeys(pub Value);
 

@@ -1,22 +1,24 @@
-//! A typed GraphQL façade over Microsoft Graph's Intune app provisioning endpoints.
+//! A typed GraphQL gateway in front of Microsoft Graph's Intune endpoints for iOS app provisioning.
 //!
-//! Dependencies point one way: [`server`] (HTTP) -> [`schema`] (GraphQL) -> [`graph`] (Microsoft Graph). [`gateway`]
-//! builds them from [`config`], plain data that imports none of them; [`commands`] runs the program's commands.
-//! [`telemetry`]: logs and metrics. [`json`]: bounded JSON parsing shared by both ends. The commands `demo` and `sandbox` start
-//! `msgraph-sandbox`, an in-memory Microsoft Graph that shares no type with them and is spoken to over HTTP.
+//! Dependencies point one way: [`server`] (HTTP) -> [`schema`] (GraphQL) -> [`graph`] (Microsoft
+//! Graph). [`gateway`] builds the layers from [`config`], plain data that imports none of them.
+//! [`commands`]: the program's commands. [`telemetry`]: logs and metrics. [`json`]: bounded JSON
+//! parsing shared by both ends. The commands `demo` and `sandbox` start `msgraph-sandbox`, an
+//! in-memory Microsoft Graph, which is called over HTTP and shares no types with the layers.
 //!
-//! One request, followed through them:
+//! One request passes through the layers as follows:
 //!
-//! 1. `server::graphql` reads the HTTP request: media types, size, the token, the JSON.
-//! 2. [`schema::Api::prepare`] has [`graphql_prepare`] parse and validate the document, coerce the variables, and merge
-//!    the selections, so that nothing executes before all of it is known to be good, and nothing twice.
-//! 3. [`schema::Api::execute`] runs the resolvers. They are thin: a resolver maps its input and asks the caller's
-//!    [`graph::Session`].
-//! 4. The session gathers reads that become ready together into one `$batch`, and sends writes as often as is safe, each
-//!    with the caller's token, to the service root and nowhere else. The [`idempotency`] service keeps the
-//!    outcomes of creates that have an idempotency key.
-//! 5. What comes back is an entity of [`graph::models`], or a [`graph::Error`] that says what the caller can do; the
-//!    schema turns it into a node, or into an error with a code.
+//! 1. `server::graphql` reads the HTTP request: media types, size, token, JSON.
+//! 2. [`schema::Api::prepare`] uses [`graphql_prepare`] to parse and validate the document, coerce
+//!    the variables, and merge the selections. Nothing executes until the whole request is valid,
+//!    and each field executes once.
+//! 3. [`schema::Api::execute`] runs the resolvers. They are thin: a resolver maps its input and
+//!    calls the caller's [`graph::Session`].
+//! 4. The session combines reads that become ready together into one `$batch`, and repeats writes
+//!    only if that is safe. Each call has the caller's token and goes to the service root only. The
+//!    [`idempotency`] service stores the outcomes of creates that have an idempotency key.
+//! 5. The result is an entity of [`graph::models`], or a [`graph::Error`] whose variants follow
+//!    what the caller can do. The schema converts it to a node, or to an error with a code.
 
 pub mod commands;
 pub mod config;

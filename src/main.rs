@@ -7,7 +7,7 @@ use intune_graphql::commands::{self, NotReady};
 use intune_graphql::config::{Cli, LogFormat, UsageError};
 use intune_graphql::telemetry;
 
-/// The exit code of a program that cannot start as it was told to.
+/// The exit code of a program that cannot start with its settings.
 const BAD_START: u8 = 2;
 
 fn main() -> ExitCode {
@@ -23,7 +23,7 @@ fn main() -> ExitCode {
     let logging = telemetry::init(&cli.log.log, format).context("--log");
     match logging.and_then(|()| commands::run(cli)) {
         Ok(code) => code,
-        // Docker keeps 2 for itself, and knows 1 as "unhealthy".
+        // Docker reserves exit code 2, and interprets 1 as "unhealthy".
         Err(error) if error.is::<NotReady>() => fail(1, &format!("{error:#}")),
         Err(error) => fail(BAD_START, &format!("{error:#}")),
     }

@@ -1,5 +1,5 @@
-//! A budget for the memory that callers fill: request bodies, responses of Microsoft Graph, and responses that clients have
-//! not read. Each of them has a limit of its own; the budget bounds all of them together.
+//! A budget for memory that callers can fill: request bodies, responses from Microsoft Graph, and
+//! responses that clients have not read. Each has its own limit; the budget limits their sum.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

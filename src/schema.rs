@@ -51,7 +51,7 @@ fn build(mode: ValidationMode) -> SchemaBuilder<Query, Mutation, Subscription> {
         .register_output_type::<ErrorCode>()
         .register_output_type::<error::WriteOutcome>()
         .validation_mode(mode)
-        // Bounded before execution, by limits that count what is executed.
+        // The preparation of operations has its own limits, which count executed selections.
         .limit_recursive_depth(usize::MAX)
 }
 

@@ -1,4 +1,5 @@
-//! HTTP: the listeners, the routes, and GraphQL over HTTP. What a request means is the schema's business.
+//! HTTP: the listeners, the routes, and GraphQL over HTTP. Operations are interpreted by the schema
+//! layer.
 
 mod app;
 mod auth;
@@ -113,7 +114,7 @@ pub async fn run(
             tokio::time::sleep(drain_timeout).await;
         };
         tokio::select! {
-            () = timeout => warn!(timeout_ms = drain_timeout.as_millis(), "the drain timeout has passed"),
+            () = timeout => warn!(timeout_ms = drain_timeout.as_millis(), "the drain timeout ended"),
             () = abort => {
                 warn!("a second signal ends the shutdown");
                 aborted.cancel();

@@ -35,7 +35,7 @@ pub enum LogFormat {
 ///
 /// # Errors
 ///
-/// Where the filter cannot be parsed, or a subscriber is installed already.
+/// If the filter cannot be parsed, or a subscriber is already installed.
 pub fn init(filter: &str, format: LogFormat) -> Result<(), TelemetryError> {
     let filter = EnvFilter::try_new(filter)?;
     let registry = tracing_subscriber::registry().with(filter);
@@ -51,7 +51,7 @@ pub fn init(filter: &str, format: LogFormat) -> Result<(), TelemetryError> {
     Ok(())
 }
 
-/// Says where, and not what: a panic's text may hold anything that was at hand, a token too.
+/// Logs only the location. The message of a panic may contain any value, for example a token.
 fn log_panic(panic: &PanicHookInfo<'_>) {
-    error!(location = panic.location().map(tracing::field::display), "a panic");
+    error!(location = panic.location().map(tracing::field::display), "panicked");
 }

@@ -50,7 +50,7 @@ pub(super) async fn run(config: DemoConfig) -> anyhow::Result<()> {
     let (stopped, until_stopped) = tokio::sync::oneshot::channel::<()>();
     let sandbox = async {
         let sandbox = Sandbox::new(sandbox::Settings::default());
-        // The sandbox outlives the gateway, so that what is under way is answered.
+        // The sandbox outlives the gateway, so requests in flight receive responses.
         let until_stopped = async { drop(until_stopped.await) };
         sandbox::run(upstream, sandbox, until_stopped).await.context("the sandbox failed")
     };
@@ -59,11 +59,11 @@ pub(super) async fn run(config: DemoConfig) -> anyhow::Result<()> {
         drop(stopped);
     };
     let (sandbox, ()) = futures_util::future::join(sandbox, gateway).await;
-    info!("the demo has ended");
+    info!("the demo has stopped");
     sandbox
 }
 
-/// A mutation that works as it is, as a document and as a command, then where to look.
+/// A complete mutation, as a document and as a command, followed by the addresses.
 fn welcome(gateway: &str) -> String {
     let mutation = mutation();
     let request = serde_json::json!({ "query": mutation }).to_string().replace('\'', "'\\''");

@@ -1,4 +1,5 @@
-//! `healthcheck`: asks a running gateway whether it is ready, for images that hold no other HTTP client.
+//! `healthcheck`: checks whether a running gateway is ready, for images without another HTTP
+//! client.
 
 use anyhow::{Context as _, bail};
 use reqwest::redirect::Policy;

@@ -1,4 +1,4 @@
-//! What is wrong with a command line, in one line.
+//! Errors of the command line, in one line each.
 
 use std::ffi::OsString;
 
@@ -9,7 +9,7 @@ use super::renamed;
 /// Why the command line is not run.
 #[derive(Debug, thiserror::Error)]
 pub enum UsageError {
-    /// It asks for help or the version, which the error prints.
+    /// A request for help or the version, which the error prints.
     #[error(transparent)]
     Help(Box<clap::Error>),
     /// A setting is wrong: a sentence that names it.

@@ -1,4 +1,5 @@
-//! Addresses that Graph names: whether one leads to the collection that was asked, at the service root's own origin.
+//! Addresses in Graph's responses: whether one refers to the expected collection, at the service
+//! root's origin.
 
 use std::borrow::Cow;
 

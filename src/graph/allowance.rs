@@ -1,5 +1,5 @@
-//! Budgets for the reads that events of live updates cause. Nobody asks for them one by one: one write makes as many events
-//! as there are subscribers, each of which may read, so no limit on requests bounds them.
+//! Budgets for the reads that subscription events cause. Limits on requests do not cover them,
+//! since one write causes as many events as there are subscribers, and each may read.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -47,7 +47,7 @@ impl ReadBudget {
     }
 }
 
-/// What the reads of one subscription may take. Cheap to clone; clones are the same.
+/// The reads that one subscription may use. Cheap to clone; clones share the budget.
 #[derive(Debug, Clone)]
 pub struct ReadAllowance {
     own: Arc<Bucket>,
@@ -59,7 +59,7 @@ impl ReadAllowance {
     ///
     /// # Errors
     ///
-    /// When there will be one to take, where there is none.
+    /// The time until a read is available, if none is.
     pub(super) fn take(&self) -> Result<(), Duration> {
         let taken = self.own.take().and_then(|()| self.process.take().inspect_err(|_| self.own.give_back()));
         taken.inspect_err(|_| metrics::subscription_read_refused())
@@ -132,7 +132,7 @@ mod tests {
         assert_eq!((taken(&two), taken(&three)), (20, 10));
         assert_eq!(three.take(), Err(Duration::from_millis(200)));
         advance(Duration::from_secs(1)).await;
-        // What the process refuses is not taken from a subscriber.
+        // A read that the process limit rejects is not charged to the subscription.
         assert_eq!((taken(&one), taken(&three), taken(&two)), (2, 3, 0));
         advance(Duration::from_secs(100)).await;
         assert_eq!((taken(&three), taken(&one), taken(&two)), (20, 20, 10));

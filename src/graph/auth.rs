@@ -9,8 +9,8 @@ use ring::hmac;
 use serde::Deserialize;
 use uuid::Uuid;
 
-/// The caller's `Authorization` header, exactly as it came. Its `Debug` form shows nothing of it, and the header value
-/// is marked sensitive, so that no HTTP library logs or indexes it.
+/// The caller's `Authorization` header, unchanged. Its `Debug` output is redacted, and the header
+/// value is marked as sensitive, so HTTP libraries neither log nor index it.
 #[derive(Clone)]
 pub struct Authorization(HeaderValue);
 
@@ -23,7 +23,7 @@ impl Authorization {
     ///
     /// # Errors
     ///
-    /// [`NotABearerToken`], where the scheme or the token's characters are others.
+    /// [`NotABearerToken`] for another scheme or invalid characters.
     pub fn parse(header: &HeaderValue) -> Result<Self, NotABearerToken> {
         let bytes = header.as_bytes();
         let (scheme, rest) = bytes.split_at_checked(6).ok_or(NotABearerToken)?;
@@ -48,7 +48,7 @@ impl Authorization {
         header.rsplit(|byte| *byte == b' ').next().unwrap_or(header)
     }
 
-    /// By what a caller is told from others, without keeping the token.
+    /// Distinguishes callers without storing the token.
     pub(crate) fn keyed_hash(&self, key: &hmac::Key) -> [u8; 32] {
         let tag = hmac::sign(key, self.token());
         let mut hash = [0; 32];
@@ -56,9 +56,9 @@ impl Authorization {
         hash
     }
 
-    /// The tenant that the token names, where it is a JWT (RFC 7519) with a `tid` claim (Microsoft identity platform:
-    /// "Access token claims reference"): a GUID in its canonical form, and any other text as it is. Nothing of the token is
-    /// verified.
+    /// The tenant of the token if it is a JWT (RFC 7519) with a `tid` claim (Microsoft identity
+    /// platform: "Access token claims reference"): a GUID in its canonical form, and other text
+    /// unchanged. The token is not verified.
     pub(super) fn tenant_hint(&self) -> Option<String> {
         #[derive(Deserialize)]
         struct Claims {
@@ -71,7 +71,7 @@ impl Authorization {
         guid.ok().or(Some(tid)).filter(|tid| !tid.is_empty())
     }
 
-    /// Takes the token out of text that came from elsewhere, in case Graph or a proxy echoed it.
+    /// Removes the token from text of other origin, because Graph or a proxy might echo it.
     pub(super) fn redact(&self, text: &mut String) {
         // A short token would take ordinary words apart; no real one is shorter, and it would protect nothing.
         if let Ok(token) = std::str::from_utf8(self.token())

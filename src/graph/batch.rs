@@ -1,5 +1,6 @@
-//! Graph's JSON batching on the wire (Microsoft Graph: "Combine multiple HTTP requests using JSON batching"): the
-//! envelope, and the items of its answer, which come in any order and are told apart by id.
+//! The wire format of Graph's JSON batching (Microsoft Graph: "Combine multiple HTTP requests using
+//! JSON batching"): the envelope, and the response, whose items have any order and are identified
+//! by id.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -60,26 +61,26 @@ pub(super) fn envelope<'a>(items: impl Iterator<Item = Item<'a>>) -> Result<Vec<
     serde_json::to_vec(&Envelope { requests })
 }
 
-/// One item's answer.
+/// The response of one item.
 #[derive(Debug)]
 pub(super) struct ItemResponse {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
-    /// Whether the body came as text, which holds what is no JSON.
+    /// Whether the body is a string, as for content that is not JSON.
     pub(super) is_text: bool,
 }
 
-/// Why an answer is no batch answer.
+/// The reason why a response is not a batch response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unreadable {
     /// It begins as one, and is broken JSON further on: one item may have done that to the others.
     Broken,
-    /// It is something else.
+    /// It has another structure.
     Other,
 }
 
-/// The items of an answer, not looked into.
+/// The items of a batch response, not yet parsed.
 #[derive(Deserialize)]
 struct Envelope<'t> {
     #[serde(borrow)]
@@ -95,12 +96,13 @@ impl<'t> Envelope<'t> {
     }
 }
 
-/// Reads the answer to an envelope of `count` items: for each, its answer, or why there is none that can be used. Ids
-/// that nobody asked for are passed over. An item that succeeded and nests too deep is none.
+/// Parses the response to an envelope of `count` items. Returns one response per item, or the
+/// reason why it has no usable one. Unknown ids are ignored. A successful item that nests too deep
+/// is not usable.
 ///
 /// # Errors
 ///
-/// Where the body is no batch answer at all.
+/// If the body is not a batch response.
 pub(super) fn read_responses(
     body: &[u8],
     count: usize,
@@ -146,7 +148,7 @@ fn unreadable(text: &str) -> Unreadable {
     if is_broken { Unreadable::Broken } else { Unreadable::Other }
 }
 
-/// The id of an item, whatever else is wrong with it.
+/// The id of an item, even if the rest of the item is malformed.
 fn index(members: &Members<'_>) -> Option<usize> {
     let Member::Value(id) = members.get("id") else { return None };
     match body::read(id.get()).ok()? {
@@ -193,8 +195,8 @@ fn whole(number: f64) -> Option<u64> {
     (number.fract() == 0.0 && (0.0..1000.0).contains(&number)).then_some(number as u64)
 }
 
-/// The headers of an item: texts by the documentation, of which numbers can be read as well, one or several of a name.
-/// Anything else is none. `None` where there are more than can be held.
+/// The headers of an item: strings by the documentation, but numbers and several values of a name
+/// are accepted as well. Other values are ignored. `None` if there are too many.
 fn headers(given: &RawValue) -> Option<HeaderMap> {
     let mut headers = HeaderMap::new();
     let Ok(members) = body::read::<serde_json::Map<String, Value>>(given.get()) else { return Some(headers) };
@@ -217,8 +219,8 @@ fn headers(given: &RawValue) -> Option<HeaderMap> {
     Some(headers)
 }
 
-/// The body as it would have come on its own: JSON as it stands, other content out of its base64. JSON that came as text
-/// is taken out of it too.
+/// The body as a separate response would have it: JSON unchanged, other content decoded from
+/// base64. JSON in a string is extracted as well.
 fn content(body: &RawValue, headers: &HeaderMap) -> Bytes {
     let content_type = headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let is_json = content_type.is_none_or(|value| value.contains("json"));

@@ -1,5 +1,6 @@
-//! Bodies of Graph's as JSON text. Between Graph and the gateway stand proxies and older services that send a byte order
-//! mark, UTF-16, half an emoji, or text after the value; none of this may hide what the JSON says.
+//! Response bodies as JSON text. Proxies and older services between Graph and the gateway add a
+//! byte order mark, use UTF-16, split surrogate pairs, or append text. The JSON is read
+//! nevertheless.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -38,11 +39,12 @@ fn utf_16(body: &[u8], unit: impl Fn([u8; 2]) -> u16) -> Cow<'static, str> {
     char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect::<String>().into()
 }
 
-/// Reads the first JSON value of a text, whatever follows it, with its strings [`mended`] where they have to be.
+/// Parses the first JSON value of a text and ignores the rest. Its strings are [`mended`] if
+/// necessary.
 ///
 /// # Errors
 ///
-/// Where there is no value of this type.
+/// If there is no value of this type.
 pub(super) fn read<T: DeserializeOwned>(text: &str) -> Result<T, serde_json::Error> {
     first(text).or_else(|error| match mended(text) {
         Some(mended) => first(&mended),
@@ -50,17 +52,17 @@ pub(super) fn read<T: DeserializeOwned>(text: &str) -> Result<T, serde_json::Err
     })
 }
 
-/// The first JSON value of a text, whatever follows it. Borrows from the text.
+/// The first JSON value of a text, which borrows from the text. The rest is ignored.
 ///
 /// # Errors
 ///
-/// Where there is no value of this type.
+/// If there is no value of this type.
 pub(super) fn first<'t, T: Deserialize<'t>>(text: &'t str) -> Result<T, serde_json::Error> {
     T::deserialize(&mut serde_json::Deserializer::from_str(text))
 }
 
-/// Whether a text starts with a JSON object, and no other JSON object, array or string follows it: two documents may say
-/// two things.
+/// Whether a text starts with a JSON object and contains no further JSON object, array or string,
+/// because two documents may contradict each other.
 pub(super) fn is_one_object(text: &str) -> bool {
     let after = |text: &str| {
         let mut values = serde_json::Deserializer::from_str(text).into_iter::<IgnoredAny>();
@@ -70,9 +72,9 @@ pub(super) fn is_one_object(text: &str) -> bool {
     text.starts_with('{') && after(text).or_else(|| after(&mended(text)?)).unwrap_or_default()
 }
 
-/// The text with strings and numbers that every JSON reader takes: half a surrogate pair becomes U+FFFD, a bare control
-/// character is escaped, an escape that does not exist stands for its character, and a number that is out of range becomes
-/// `false`, which is no number. `None` where there is nothing to mend.
+/// The text with strings and numbers that every JSON parser accepts: half a surrogate pair becomes
+/// U+FFFD, a control character is escaped, an invalid escape becomes its character, and a number
+/// out of range becomes `false`. `None` if nothing has to be changed.
 pub(super) fn mended(text: &str) -> Option<String> {
     let mut mended = String::new();
     let mut kept = 0;
@@ -143,7 +145,7 @@ fn is_out_of_range(number: &str) -> bool {
     serde_json::from_str::<f64>(number).is_err() && serde_json::from_str::<IgnoredAny>(number).is_ok()
 }
 
-/// The UTF-16 unit that four hexadecimal digits stand for.
+/// The UTF-16 unit of four hexadecimal digits.
 fn unit(digits: &[u8]) -> Option<u16> {
     let digits = digits.get(..4)?;
     digits.iter().try_fold(0, |unit, digit| {
@@ -156,7 +158,7 @@ fn unit(digits: &[u8]) -> Option<u16> {
 #[derive(Debug)]
 pub(super) struct Members<'t>(Vec<(Cow<'t, str>, &'t RawValue)>);
 
-/// What an object has under a name.
+/// The value of a name in an object.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Member<'t> {
     /// Nothing.
@@ -168,7 +170,7 @@ pub(super) enum Member<'t> {
 }
 
 impl<'t> Members<'t> {
-    /// What the object has under a name: exactly that one, else one that differs in case alone.
+    /// The value of a name in the object: the exact name, or else one that differs only in case.
     pub(super) fn get(&self, name: &str) -> Member<'t> {
         let of = |is_name: &dyn Fn(&str) -> bool| {
             let mut values = self.0.iter().filter(|(found, _)| is_name(found)).map(|(_, value)| *value);
@@ -217,7 +219,7 @@ impl<'de: 't, 't> Deserialize<'de> for Members<'t> {
     }
 }
 
-/// A member's name, borrowed where it has no escapes.
+/// A member's name, borrowed if it has no escapes.
 pub(super) struct Name<'t>(pub(super) Cow<'t, str>);
 
 impl<'de> Deserialize<'de> for Name<'de> {
@@ -244,7 +246,7 @@ impl<'de> Deserialize<'de> for Name<'de> {
     }
 }
 
-/// Looks at the members of the object that a text starts with; `None` where it is none.
+/// Visits the members of the object at the start of a text; `None` if there is no object.
 pub(super) fn with_members<T>(text: &str, look: impl FnOnce(&Members<'_>) -> T) -> Option<T> {
     if let Ok(members) = first(text) {
         return Some(look(&members));

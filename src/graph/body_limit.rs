@@ -19,13 +19,13 @@ pub(super) struct BodyLimit {
 }
 
 impl BodyLimit {
-    /// The limits of a body of at most `max` bytes. The response to a write is read also beyond the budget, since it says
-    /// what became of the write.
+    /// The limits of a body of at most `max` bytes. The response to a write is read even beyond the
+    /// budget, because it contains the outcome.
     pub(super) fn new(max: usize, budget: &Arc<MemoryBudget>, is_for_write: bool) -> Self {
         Self { max, reservation: budget.reservation(), is_for_write }
     }
 
-    /// The limits of a body of at most `max` bytes with a budget of its own.
+    /// The limits of a body of at most `max` bytes with a separate budget.
     #[cfg(any(test, fuzzing))]
     pub(super) fn unshared(max: usize) -> Self {
         Self::new(max, &MemoryBudget::new(usize::MAX), false)

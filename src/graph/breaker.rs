@@ -1,7 +1,7 @@
 //! The circuit breaker on Graph's origin: while connections fail, they are not tried for every call.
 //!
-//! Only failures to connect open it. Intune answers 500 to a bad filter: were that to count, one caller could close the
-//! door for all.
+//! Only connect failures open it. Intune responds with 500 to an invalid filter: if that counted,
+//! one caller could open the circuit breaker for all.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -44,7 +44,7 @@ impl Breaker {
         Self(Mutex::new(State::Closed { failures: 0 }))
     }
 
-    /// Allows a connection to be opened, or says how long not to.
+    /// Allows a connection attempt, or returns how long to wait.
     pub(super) fn try_acquire(self: &Arc<Self>) -> Result<CallPermit, Duration> {
         let mut state = self.state();
         let is_probe = match *state {
@@ -62,8 +62,8 @@ impl Breaker {
         Ok(CallPermit { breaker: Arc::clone(self), is_probe })
     }
 
-    /// Whether a call without a connection may wait for one; if not, how long to stay away. While a probe is on its way,
-    /// nobody waits for what becomes of it.
+    /// Whether a call without a connection may wait for one, or else how long to back off. Calls do
+    /// not wait for a probe.
     pub(super) fn check(&self) -> Result<(), Duration> {
         match *self.state() {
             State::Closed { .. } => Ok(()),
@@ -81,16 +81,17 @@ impl Breaker {
 }
 
 impl CallPermit {
-    /// The connection was made. What is answered on it says nothing of further ones.
+    /// The connection was established. Responses on it do not predict later connections.
     pub(super) fn connected(self) {
         let mut state = self.breaker.state();
         match *state {
             State::Closed { ref mut failures } => *failures = 0,
             State::HalfOpen { .. } if self.is_probe => {
-                info!("Graph can be reached again");
+                info!("Graph can be reached again; the circuit breaker is closed");
                 *state = State::Closed { failures: 0 };
             }
-            // A connection that was begun before it opened says nothing of later ones.
+            // A connection attempt that started before the circuit breaker opened does not predict
+            // later ones.
             State::Open { .. } | State::HalfOpen { .. } => {}
         }
     }
@@ -112,11 +113,11 @@ impl CallPermit {
         *state = State::Open { until: Instant::now() + open_for, open_for };
         drop(state);
         metrics::breaker_opened();
-        warn!(open_for_ms = open_for.as_millis(), "Graph cannot be reached; calls are refused for a while");
+        warn!(open_for_ms = open_for.as_millis(), "Graph cannot be reached; the circuit breaker is open");
     }
 }
 
-/// A probe that was given up decides nothing: the next connection is the next probe.
+/// A dropped probe decides nothing: the next connection attempt is the next probe.
 impl Drop for CallPermit {
     fn drop(&mut self) {
         if self.is_probe {
@@ -186,7 +187,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever calls do, it never stays shut: some time within the longest opening a call passes.
+        /// The circuit breaker never stays open: a call is allowed within the longest open time.
         #[test]
         fn it_never_locks_up(steps in prop::collection::vec((0..4_u8, 0..40_u64), 0..200)) {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();

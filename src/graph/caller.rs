@@ -12,10 +12,12 @@ use super::auth::Authorization;
 pub struct Caller {
     /// The caller's `Authorization` header.
     pub authorization: Authorization,
-    /// Sent as `client-request-id` with every call of the request; Graph echoes it, and support asks for it.
+    /// Sent as `client-request-id` with every call of the request. Graph echoes it, and Microsoft
+    /// support asks for it.
     pub client_request_id: Uuid,
     /// When the caller stops waiting.
     pub deadline: Instant,
-    /// Cancelled when the caller disconnects. Nothing new is sent then; what was sent is finished.
+    /// Cancelled when the caller disconnects. Nothing new is sent afterwards; requests in flight
+    /// are finished.
     pub disconnected: CancellationToken,
 }

@@ -19,12 +19,12 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// Where the certificate authorities cannot be used.
+    /// If the certificate authorities cannot be used.
     pub fn new(settings: ClientSettings) -> Result<Self, ClientError> {
         Ok(Self(Arc::new(ClientState::new(settings)?)))
     }
 
-    /// The client on behalf of nobody but `caller`: every call carries that caller's token and deadline.
+    /// The client on behalf of `caller`: every call has that caller's token and deadline.
     #[must_use]
     pub fn session(&self, caller: Caller) -> Session {
         Session::new(Arc::clone(&self.0), caller)
@@ -51,13 +51,13 @@ impl Client {
         self.0.writes.wait().await;
     }
 
-    /// How many writes are under way.
+    /// The number of writes in flight.
     #[must_use]
     pub fn writes_in_flight(&self) -> usize {
         self.0.writes.len()
     }
 
-    /// The service root that is spoken to.
+    /// The service root.
     #[must_use]
     pub fn root(&self) -> &ServiceRoot {
         &self.0.root

@@ -28,7 +28,7 @@ pub(super) struct ClientState {
     pub(super) root: ServiceRoot,
     pub(super) create_path: CreatePath,
     pub(super) max_response: usize,
-    /// What answers take until they have been used.
+    /// Memory of responses that are not used yet.
     pub(super) responses: Arc<MemoryBudget>,
     pub(super) attempt_timeout: Duration,
     pub(super) honors_client_ids: bool,
@@ -37,11 +37,12 @@ pub(super) struct ClientState {
     pub(super) budget: TpsBudget,
     /// Cancelled when the process is to stop: nothing is waited for that would be sent after a while.
     pub(super) stopping: CancellationToken,
-    /// Cancelled when no further request comes in: what has not reached a connection is not sent any more.
+    /// Cancelled when no further requests are accepted. Requests that have not reached a connection
+    /// are then not sent.
     pub(super) draining: CancellationToken,
-    /// Cancelled when the process is about to end: callers are told what is known.
+    /// Cancelled when the process is about to end. Callers then receive the known outcomes.
     pub(super) cut_off: CancellationToken,
-    /// The writes that are under way, those that nobody waits for any more too.
+    /// The writes in flight, including those whose callers disconnected.
     pub(super) writes: TaskTracker,
 }
 
@@ -50,7 +51,7 @@ impl ClientState {
     ///
     /// # Errors
     ///
-    /// Where the certificate authorities cannot be used.
+    /// If the certificate authorities cannot be used.
     pub(super) fn new(settings: ClientSettings) -> Result<Self, ClientError> {
         let connector = Connector::new(&settings.root, settings.ca.as_deref())?;
         let pool = Pool::new(connector, settings.connect_timeout);

@@ -28,7 +28,7 @@ type Direct = Https<HttpConnector>;
 /// Through a proxy, which may be spoken to by TLS itself.
 type Proxied = Https<Tunnel<Direct>>;
 
-/// Idle time after which TCP asks whether the peer is there. Middleboxes drop idle connections without a word.
+/// Idle time before TCP keep-alive probes. Middleboxes drop idle connections silently.
 const TCP_KEEP_ALIVE: Duration = Duration::from_secs(30);
 
 /// Why no client could be made.
@@ -48,7 +48,7 @@ pub enum ClientError {
         /// The file.
         path: String,
     },
-    /// The machine gives no random numbers.
+    /// The system's random number generator failed.
     #[error("no random numbers can be had")]
     NoRandomness,
     /// The service root's origin forms no address.
@@ -81,7 +81,7 @@ impl Connector {
     ///
     /// # Errors
     ///
-    /// Where the certificate authorities cannot be used.
+    /// If the certificate authorities cannot be used.
     pub(super) fn new(root: &ServiceRoot, ca: Option<&Path>) -> Result<Self, ClientError> {
         install_tls_provider();
         let origin: Uri = root.url().origin().ascii_serialization().parse().map_err(ClientError::Origin)?;
@@ -136,7 +136,7 @@ impl Connector {
     ///
     /// # Errors
     ///
-    /// Whatever went wrong on the way; nothing of a request was sent.
+    /// An error before the connection was established. Nothing of a request was sent.
     pub(super) async fn connect(&self) -> Result<Stream, BoxError> {
         match &self.route {
             Route::Direct(connector) => open(connector.clone(), self.origin.clone()).await,
@@ -192,7 +192,7 @@ fn authorities(path: &Path) -> Result<Vec<CertificateDer<'static>>, ClientError>
     if authorities.is_empty() { Err(ClientError::NotPem { path: name }) } else { Ok(authorities) }
 }
 
-/// Says which cryptography TLS uses; before any HTTP client is made.
+/// Selects the cryptography provider of TLS. Call it before any HTTP client is created.
 pub fn install_tls_provider() {
     static PROVIDER: Once = Once::new();
     PROVIDER.call_once(|| {
@@ -209,12 +209,12 @@ impl<T: Read + Write + Send + Unpin> Io for T {}
 pub(super) struct Stream {
     /// Whether TLS negotiated HTTP/2; HTTP/1.1 otherwise.
     pub(super) is_http2: bool,
-    /// Tells when the peer has sent something.
+    /// Signals that the peer has sent data.
     pub(super) first_read: Arc<FirstRead>,
     pub(super) io: WatchedIo,
 }
 
-/// Tells once when the first bytes of the peer have been read.
+/// Signals once that the first bytes of the peer were read.
 #[derive(Default)]
 pub(super) struct FirstRead {
     done: AtomicBool,
@@ -222,7 +222,7 @@ pub(super) struct FirstRead {
 }
 
 impl FirstRead {
-    /// Resolves when the peer has sent something, at once where it has already.
+    /// Resolves when the peer has sent data, or at once if it already has.
     pub(super) async fn wait(&self) {
         let notified = self.notify.notified();
         if !self.done.load(Ordering::Acquire) {

@@ -16,12 +16,12 @@ use super::request::RequestBody;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Largest number of requests on one HTTP/2 connection, also where the server allows more: one that is lost takes no
-/// more with it.
+/// Maximum number of requests on one HTTP/2 connection, even if the server allows more. It limits
+/// the requests that fail with a connection.
 const MAX_STREAMS: usize = 100;
-/// Until the server has said how many requests it takes, one may be sent.
+/// Until the server has sent its limit, one request may be sent.
 const STREAMS_BEFORE_SETTINGS: usize = 1;
-/// How often an HTTP/2 connection is asked whether it is alive, and how long the answer may take.
+/// Interval and timeout of HTTP/2 pings.
 const PING_INTERVAL: Duration = Duration::from_secs(10);
 const PING_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a response's last bytes may take to leave a connection free.
@@ -38,7 +38,7 @@ pub(super) enum OpenConnection {
 ///
 /// # Errors
 ///
-/// Whatever went wrong; nothing of a request was sent.
+/// An error before anything of a request was sent.
 pub(super) async fn open(
     connector: &Connector,
     on_end: impl FnOnce() + Send + 'static,
@@ -47,7 +47,7 @@ pub(super) async fn open(
     if !stream.is_http2 {
         let (sender, connection) = http1::handshake(stream.io).await?;
         tokio::spawn(async move {
-            // What an error means for a request, the request tells.
+            // The effect of an error depends on the request, which reports it.
             let _ = connection.await;
             on_end();
         });
@@ -68,7 +68,8 @@ pub(super) async fn open(
         on_end();
     });
     stream.first_read.wait().await;
-    // The settings are in what was read, and apply a moment later. A limit of one looks like none.
+    // The settings were in the bytes that were read, and apply a moment later. A limit of one is
+    // indistinguishable from none.
     for _ in 0..SETTINGS_CHECKS {
         if sender.is_closed() || driver.max_streams() != STREAMS_BEFORE_SETTINGS {
             break;
@@ -84,8 +85,8 @@ const SETTINGS_CHECK_INTERVAL: Duration = Duration::from_millis(1);
 
 type ConnectionFuture = http2::Connection<WatchedIo, RequestBody, TokioExecutor>;
 
-/// What moves an HTTP/2 connection forward, and knows how many requests the server takes. `None` when it has ended: as
-/// long as it is kept, requests would wait in it.
+/// Drives an HTTP/2 connection and reads the server's request limit. `None` when the connection has
+/// ended: requests would wait in it otherwise.
 struct Driver(Mutex<Option<ConnectionFuture>>);
 
 impl Driver {
@@ -93,7 +94,7 @@ impl Driver {
         poll_fn(|cx| {
             let mut connection = self.lock();
             let Some(running) = connection.as_mut() else { return Poll::Ready(()) };
-            // What an error means for a request, the request tells.
+            // The effect of an error depends on the request, which reports it.
             if Pin::new(running).poll(cx).is_ready() {
                 *connection = None;
                 return Poll::Ready(());
@@ -103,7 +104,7 @@ impl Driver {
         .await;
     }
 
-    /// Requests that the server takes at once, as it says at present.
+    /// The number of concurrent requests that the server currently allows.
     fn max_streams(&self) -> usize {
         self.lock().as_ref().map_or(0, |connection| connection.current_max_send_streams())
     }
@@ -134,7 +135,7 @@ impl Http1Connection {
         std::mem::replace(&mut self.is_used, true)
     }
 
-    /// Waits until the last response has been read; false where the connection has ended instead.
+    /// Waits until the last response has been read. Returns false if the connection ended first.
     pub(super) async fn ready(&mut self) -> bool {
         tokio::time::timeout(READY_TIMEOUT, self.sender.ready()).await.is_ok_and(|ready| ready.is_ok())
     }
@@ -166,7 +167,7 @@ impl Http2Connection {
         self.sender.clone()
     }
 
-    /// Requests that it takes at once, as the server says at present; 0 where it takes none for now.
+    /// The number of concurrent requests that the server currently allows; 0 if none.
     pub(super) fn capacity(&self) -> usize {
         self.driver.max_streams().min(MAX_STREAMS)
     }
@@ -191,7 +192,7 @@ impl Http2Connection {
         self.in_flight.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// Whether it has answered before.
+    /// Whether it has received a response before.
     pub(super) fn is_used(&self) -> bool {
         self.is_used.load(Ordering::Acquire)
     }

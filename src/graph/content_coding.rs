@@ -1,9 +1,9 @@
-//! Content codings (RFC 9110, section 8.4.1): a body is decoded chunk by chunk as it comes, and never into more than is
-//! to be read of it.
+//! Content codings (RFC 9110, section 8.4.1). A body is decoded chunk by chunk as it arrives, and
+//! never beyond its size limit.
 //!
-//! gzip alone is asked for. It may have several members (RFC 1952, section 2.2), be called `x-gzip`, and be applied twice.
-//! Bytes after the last member, such as padding, are passed over. A body that is not coded after all, which a proxy may
-//! leave under the header of the coded one, is taken as it is.
+//! Only gzip is requested. It may have several members (RFC 1952, section 2.2), be named `x-gzip`,
+//! and be applied twice. Bytes after the last member, such as padding, are ignored. A body that is
+//! not compressed despite its header, as some proxies send it, is used unchanged.
 
 use std::io::{self, Write as _};
 
@@ -14,9 +14,9 @@ use http::header::CONTENT_ENCODING;
 
 /// Largest number of codings of one body.
 const MAX_LAYERS: usize = 2;
-/// What the codings within another may add to a body, in bytes.
+/// Bytes that the codings around another may add to a body.
 const OVERHEAD: usize = 1024;
-/// What a member of gzip begins with.
+/// The magic bytes of a gzip member.
 const MAGIC: [u8; 2] = [0x1f, 0x8b];
 
 /// Decodes one body.
@@ -26,7 +26,7 @@ pub(super) struct Decoder {
     layers: Vec<Gzip>,
 }
 
-/// A coding that is not known, or more of them than are undone.
+/// An unknown coding, or too many codings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the answer has a content coding that was not asked for")]
 pub(super) struct Unsupported;
@@ -37,7 +37,7 @@ pub(super) enum DecodeError {
     /// It has more bytes than are to be read of it.
     #[error("the decoded body is too large")]
     TooLarge,
-    /// It is not what its coding says.
+    /// It does not have the format of its coding.
     #[error("the body's content coding is damaged")]
     Damaged,
     /// It ends in the middle.
@@ -50,7 +50,7 @@ impl Decoder {
     ///
     /// # Errors
     ///
-    /// Where it has a coding that cannot be undone.
+    /// If it has a coding that cannot be decoded.
     pub(super) fn new(headers: &HeaderMap) -> Result<Self, Unsupported> {
         let mut layers = Vec::new();
         for value in headers.get_all(CONTENT_ENCODING) {
@@ -74,12 +74,12 @@ impl Decoder {
     ///
     /// # Errors
     ///
-    /// Where there are more, or the body is damaged.
+    /// If the limit is exceeded, or the body is damaged.
     pub(super) fn push(&mut self, chunk: &[u8], out: &mut BytesMut, max: usize) -> Result<(), DecodeError> {
         push(&mut self.layers, chunk, out, max)
     }
 
-    /// Ends the body: gives to `out` what is held back.
+    /// Ends the body: writes pending bytes to `out`.
     ///
     /// # Errors
     ///
@@ -94,7 +94,7 @@ impl Decoder {
     }
 }
 
-/// How many bytes a coding may give that holds these within it.
+/// The number of bytes that a coding may produce for those that it contains.
 fn most(within: &[Gzip], max: usize) -> usize {
     if within.is_empty() { max } else { max.saturating_add(OVERHEAD) }
 }
@@ -110,7 +110,7 @@ fn push(layers: &mut [Gzip], chunk: &[u8], out: &mut BytesMut, max: usize) -> Re
     layer.push(chunk, most(within, max), &mut |decoded| push(within, decoded, out, max))
 }
 
-/// Takes what is decoded.
+/// Receives decoded bytes.
 type Give<'a> = &'a mut dyn FnMut(&[u8]) -> Result<(), DecodeError>;
 
 /// One coding.
@@ -197,7 +197,7 @@ fn give_counted(given: &mut usize, bytes: &[u8], most: usize, give: Give<'_>) ->
     if *given > most { Err(DecodeError::TooLarge) } else { give(bytes) }
 }
 
-/// Writes what the decoder takes at once; 0 where the member has ended.
+/// Writes as much as the decoder accepts at once; 0 if the member has ended.
 fn write(member: &mut GzDecoder<Vec<u8>>, chunk: &[u8]) -> Result<usize, DecodeError> {
     loop {
         match member.write(chunk) {
@@ -324,7 +324,7 @@ mod tests {
         let bomb = gzip(&large);
         assert_eq!(decode("gzip", &bomb, 1000, 1 << 20).unwrap_err(), DecodeError::TooLarge);
         assert_eq!(decode("gzip, gzip", &gzip(&bomb), 1000, 1 << 10).unwrap_err(), DecodeError::TooLarge);
-        // What the inner coding passes over counts too.
+        // Bytes that the inner coding ignores count too.
         let padded = gzip(&[gzip(b"a"), large].concat());
         assert_eq!(decode("gzip, gzip", &padded, 1000, 1 << 20).unwrap_err(), DecodeError::TooLarge);
         let exact = gzip(&[1; 1000]);

@@ -32,27 +32,29 @@ const YIELDS: usize = 2;
 /// is cancelled there, the other callers find no result and try again.
 const MAX_LOOKUPS: usize = 3;
 
-/// Maximum size of a page, in bytes, that is stored until the request ends. Resolvers of one list do not all ask before its
-/// first response arrives (tokio suspends a task that has polled a lot), and must get the same page. Larger pages are seldom
-/// read twice, and take memory.
+/// Maximum size in bytes of a page that is cached until the request ends. Resolvers of one list may
+/// request it after its first response arrives, since tokio suspends busy tasks, and must get the
+/// same page. Larger pages are seldom read twice and use memory.
 const MAX_CACHED_PAGE: usize = 64 * 1024;
 
-/// Loads what the resolvers of one request read. Dropping it cancels the reads in flight.
+/// Loads the reads of one request's resolvers. Dropping it cancels the reads in flight.
 pub(super) struct DataLoader {
     transport: Arc<Transport>,
     loader: Loader<RequestKey, ResultReceiver, Dispatcher>,
     objects: Arc<Mutex<Objects>>,
-    /// How many reads callers have asked for.
+    /// The number of reads that callers have requested.
     asked: AtomicU64,
 }
 
-/// What a caller asks for: the resource and the properties. Keys that differ in their number alone are equal.
+/// The key of a read: the resource and the properties. Keys that differ only in their number are
+/// equal.
 #[derive(Debug, Clone)]
 struct RequestKey {
     resource: Resource,
     /// Selected properties; all if empty.
     select: Select,
-    /// Reads are sent in the order in which callers asked; the crate gives the keys of a batch in none.
+    /// Reads are sent in the order of the requests. The crate passes the keys of a batch in no
+    /// particular order.
     number: u64,
 }
 
@@ -98,8 +100,8 @@ impl DataLoader {
         Self { transport, loader, objects, asked: AtomicU64::new(0) }
     }
 
-    /// Reads `path`, percent-encoded and relative to the service root, with the options of `query` and at least the
-    /// properties of `select`; all properties if that is empty.
+    /// Reads `path`, percent-encoded and relative to the service root, with the options of `query`
+    /// and at least the properties of `select`; all properties if that is empty.
     ///
     /// # Errors
     ///
@@ -126,7 +128,7 @@ impl DataLoader {
         result
     }
 
-    /// Removes what has been read: a write may have changed it.
+    /// Clears the cache, because a write may have changed entities.
     pub(super) async fn invalidate(&self) {
         lock(&self.objects).clear();
         self.loader.clear_all().await;
@@ -157,8 +159,8 @@ impl BatchFn<RequestKey, ResultReceiver> for Dispatcher {
 }
 
 impl Dispatcher {
-    /// Sends one read for each resource, with all properties that its keys select, in batches. Returns where the result of
-    /// each key will arrive. Never waits.
+    /// Sends one read for each resource, with all properties that its keys select, in batches.
+    /// Returns the receivers of the results. Never waits.
     fn dispatch(&mut self, keys: &[RequestKey]) -> HashMap<RequestKey, ResultReceiver> {
         let mut receivers = HashMap::with_capacity(keys.len());
         let mut selects: IndexMap<&Resource, (Select, Vec<&RequestKey>)> = IndexMap::new();

@@ -1,5 +1,5 @@
-//! What can go wrong between the gateway and Graph, by what the caller can do about it, and what is then known of a
-//! write ([`Outcome`]).
+//! Errors of calls to Graph, by what the caller can do about them, and the known outcome of a
+//! failed write ([`Outcome`]).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,34 +8,34 @@ use http::StatusCode;
 
 use super::key::InvalidKey;
 
-/// A call to Graph that did not give what was asked for.
+/// A failed call to Graph.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
     /// The input names no entity; nothing was sent.
     #[error("the key is not usable")]
     InvalidKey(#[source] InvalidKey),
-    /// Graph answered with a status that is not a success.
+    /// Graph responded with a status that is not a success.
     #[error("Graph answered {}", .0.status)]
     Api(Box<ApiError>),
-    /// No connection came about; nothing was sent.
+    /// No connection was established. Nothing was sent.
     #[error("no connection to Graph")]
     Connect(#[source] Arc<dyn std::error::Error + Send + Sync>),
     /// A connection was made, and Graph did not process the request: it was never written, or its stream was refused.
     #[error("Graph did not process the request")]
     Unprocessed(#[source] Arc<dyn std::error::Error + Send + Sync>),
-    /// The write was given up before a connection was ready for it; nothing was sent.
+    /// The write was withdrawn before a connection was ready for it. Nothing was sent.
     #[error("the write was withdrawn before it was sent")]
     Withdrawn,
-    /// Too many connections in a row did not come about; nothing was sent.
+    /// The circuit breaker is open after consecutive connect failures. Nothing was sent.
     #[error("Graph cannot be reached, and is asked again in {} ms", .retry_after.as_millis())]
     BreakerOpen {
         /// When it will be tried again.
         retry_after: Duration,
     },
-    /// Graph told this caller to wait, and the wait is not over; nothing was sent.
+    /// A `Retry-After` of this caller is pending. Nothing was sent.
     #[error("Graph told the caller to wait for another {} ms", .retry_after.as_millis())]
     Throttled {
-        /// What is left of the wait.
+        /// The rest of the wait.
         retry_after: Duration,
     },
     /// The events of live updates have caused as many reads as they may; nothing was sent.
@@ -50,21 +50,22 @@ pub enum Error {
         /// When it may be sent again.
         retry_after: Duration,
     },
-    /// The connection was lost, or the answer cut, after the request may have been sent.
+    /// The connection was lost, or the response cut off, after the request may have been sent.
     #[error("no complete answer from Graph")]
     Transport(#[source] Arc<dyn std::error::Error + Send + Sync>),
-    /// The request's deadline passed while waiting for the answer.
+    /// The request's deadline passed while waiting for the response.
     #[error("no answer from Graph within the deadline")]
     Timeout,
     /// The request's deadline had passed before the call; nothing was sent.
     #[error("the deadline had passed before the call to Graph")]
     DeadlinePassed,
-    /// A success status with a response that is not as documented.
+    /// A success status with a response that does not match the documentation.
     #[error("Graph answered {} outside its contract: {what}", .response.status)]
     UnexpectedResponse {
-        /// What was wrong with the response.
+        /// The error of the response.
         what: &'static str,
-        /// Whether the status says that a write was done, and nothing in the response denies it.
+        /// Whether the status means that a write was applied and nothing in the response
+        /// contradicts that.
         applied: bool,
         /// Status and ids of the response.
         response: Box<ResponseInfo>,
@@ -72,7 +73,7 @@ pub enum Error {
     /// The request has read as much from Graph as one request may.
     #[error("the request has read {max} bytes from Graph")]
     ReadTooMuch {
-        /// How many bytes that is.
+        /// The limit in bytes.
         max: usize,
     },
     /// The memory budget of all responses has no room for the response to a read.
@@ -82,15 +83,15 @@ pub enum Error {
     #[error("{0}")]
     Unsendable(&'static str),
     /// The write could not be recorded before it was sent; nothing was sent.
-    #[error("the write could not be noted before it was sent")]
+    #[error("the write could not be recorded before it was sent")]
     NotRecorded(#[source] Arc<dyn std::error::Error + Send + Sync>),
-    /// The gateway itself failed while waiting for the answer.
+    /// The gateway failed while waiting for the response.
     #[error("{0}")]
     Internal(&'static str),
 }
 
 impl Error {
-    /// How long to wait before the call is made again, where that is known.
+    /// The time to wait before a retry, if it is known.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
@@ -126,7 +127,7 @@ impl Error {
         }
     }
 
-    /// The same error, met by a batch: its status says nothing of the writes in it.
+    /// The same error for a batch, whose status is not the outcome of its writes.
     pub(super) fn of_batch(mut self) -> Self {
         if let Self::UnexpectedResponse { applied, .. } = &mut self {
             *applied = false;
@@ -134,7 +135,7 @@ impl Error {
         self
     }
 
-    /// The same error, of a batch's item whose body came as text: a refusal of Graph's own is JSON.
+    /// The same error for an item of a batch whose body is a string. Graph's rejections are JSON.
     pub(super) fn of_text(mut self) -> Self {
         if let Self::Api(api) = &mut self
             && api.body != ErrorBody::BackendTimeout
@@ -144,7 +145,7 @@ impl Error {
         self
     }
 
-    /// Whether Graph asks this caller to come back later.
+    /// Whether Graph requested a wait from this caller.
     pub(super) fn is_throttled(&self) -> bool {
         match self {
             Self::Throttled { .. } => true,
@@ -153,8 +154,8 @@ impl Error {
         }
     }
 
-    /// The same error, of a call that is not to be made again before `wait` has passed: for a 429 that names no wait. A
-    /// 503 stays as it came, since whether it names one tells what is known of a write.
+    /// The same error with a `wait` before the next attempt, for a 429 without `Retry-After`. A 503
+    /// is unchanged, because its outcome depends on `Retry-After`.
     pub(super) fn with_retry_after(mut self, wait: Duration) -> Self {
         if let Self::Api(api) = &mut self
             && api.is_throttled()
@@ -176,7 +177,8 @@ pub struct ResponseInfo {
     pub client_request_id: String,
 }
 
-/// An answer with a status that is not a success. Graph's texts are unfolded, on one line, and without the token.
+/// A response with a status that is not a success. Graph's texts are unfolded, on one line, and
+/// without the token.
 #[derive(Debug, Clone)]
 pub struct ApiError {
     /// The HTTP status.
@@ -189,40 +191,41 @@ pub struct ApiError {
     pub request_id: Option<String>,
     /// The `client-request-id` that was sent.
     pub client_request_id: String,
-    /// How long Graph asks to wait.
+    /// The wait that Graph requested.
     pub retry_after: Option<Duration>,
     /// `WWW-Authenticate` of a 401: holds the claims challenge that a sign-in library needs.
     pub www_authenticate: Option<String>,
-    /// The method and path that was asked for, as in `POST /deviceAppManagement/…`.
+    /// The method and path of the request, for example `POST /deviceAppManagement/…`.
     pub request_line: String,
-    /// What became of reading the body.
+    /// The result of reading the body.
     pub body: ErrorBody,
 }
 
-/// What the body of an error is worth: whether its word can be taken that nothing was done.
+/// The form of an error's body, which determines whether a rejection can be trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorBody {
-    /// There is none.
+    /// The body is empty.
     Empty,
-    /// It is a JSON object, whose error, where it has one, is an object or a text.
+    /// It is a JSON object, and its error, if present, is an object or a text.
     Valid,
     /// It names `CancelledOnServiceTimeout` or the like: Intune's own backend timed out, and may have done the work all the
     /// same.
     BackendTimeout,
-    /// It did not come whole, or is anything else: what it says is not known.
+    /// It is incomplete or anything else.
     Unreadable,
 }
 
 impl ResponseInfo {
-    /// Whether the status says of a write that it was done. A proxy's page says 200 as well, and has written nothing.
+    /// Whether the status means that a write was applied. The page of a proxy may have status 200
+    /// as well, although nothing was written.
     pub(super) fn says_applied(&self) -> bool {
         matches!(self.status, StatusCode::CREATED | StatusCode::NO_CONTENT)
     }
 }
 
 impl ApiError {
-    /// Whether Graph says that this tenant, cloud or version has no such operation: 405, 501, and the 400s and 404
-    /// that Graph uses where others would say 404 or 405 ("Errors and throttling", missing routes).
+    /// Whether this tenant, cloud or version has no such operation: 405, 501, and the 400s and the
+    /// 404 that Graph returns for missing routes ("Errors and throttling").
     #[must_use]
     pub fn is_not_supported(&self) -> bool {
         let code = self.code.as_deref().unwrap_or_default();
@@ -238,13 +241,14 @@ impl ApiError {
         }
     }
 
-    /// Whether Graph asks to come back later.
+    /// Whether Graph requested a wait.
     #[must_use]
     pub fn is_throttled(&self) -> bool {
         self.status == StatusCode::TOO_MANY_REQUESTS
     }
 
-    /// Whether Graph refuses for now and says until when; by its word it did nothing.
+    /// Whether Graph rejects the request until a given time. According to Graph, it then did
+    /// nothing.
     pub(super) fn is_unavailable_until_later(&self) -> bool {
         self.status == StatusCode::SERVICE_UNAVAILABLE
             && self.retry_after.is_some()
@@ -252,35 +256,35 @@ impl ApiError {
     }
 }
 
-/// What is known of whether Graph did a write that failed.
+/// What is known about a write that failed.
 ///
 /// Ordered by how much may have happened: of several attempts at one write, the greatest holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Outcome {
     /// Nothing reached Graph.
     NotSent,
-    /// Graph refused it, and by its own word wrote nothing.
+    /// Graph rejected the write. According to Graph, nothing was written.
     Rejected,
-    /// It was sent and its answer was lost: it may have happened.
+    /// The write was sent and its response was lost: it may have been applied.
     Unknown,
     /// Graph did it, though the object could not be read.
     Applied,
 }
 
-/// What a write does, and so what a lost answer leaves open.
+/// The kind of a write, which determines the outcome of a lost response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WriteKind {
     /// Makes an object: sent twice, it may make two.
     Create,
     /// Changes or deletes the object of a key: sent twice, it does the same.
     Keyed,
-    /// Calls an action, which is not repeated after a lost answer.
+    /// Calls an action, which is not repeated after a lost response.
     Action,
 }
 
 impl Outcome {
-    /// What `error` leaves known of the write that met it. That 429 and 503 with `Retry-After` wrote nothing is
-    /// Graph's word: an assumption.
+    /// The outcome of a write with this `error`. It is an assumption that 429 and 503 with
+    /// `Retry-After` wrote nothing.
     #[must_use]
     pub fn of_write(error: &Error) -> Self {
         match error {
@@ -311,10 +315,10 @@ impl Outcome {
     }
 }
 
-/// A write that failed, and what is known of it.
+/// The error and the outcome of a failed write.
 #[derive(Debug, Clone)]
 pub struct WriteError {
-    /// What it was to do.
+    /// The kind of the write.
     pub kind: WriteKind,
     /// Whether Graph did it.
     pub outcome: Outcome,
@@ -329,7 +333,8 @@ impl WriteError {
         Self::after(kind, Outcome::NotSent, error)
     }
 
-    /// The error of the last attempt at a write of this kind, where the ones before left `worst_outcome` known.
+    /// The error of the last attempt at a write of this kind, after earlier attempts with
+    /// `worst_outcome`.
     #[must_use]
     pub(super) fn after(kind: WriteKind, worst_outcome: Outcome, error: Error) -> Self {
         Self { kind, outcome: Outcome::of_write(&error).max(worst_outcome), error }

@@ -1,4 +1,4 @@
-//! Sends a request on a connection of the pool, once, and tells what became of it.
+//! Sends one request on a connection of the pool and returns the result.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use super::pool::{ConnectionLease, LeasedConnection, Pool};
 use super::request::Request;
 use super::send_gate::SendGate;
 
-/// How often a request that a connection gave back unwritten is handed to another one.
+/// How often a request that a connection returned unwritten is passed to another connection.
 const MAX_HANDOVERS: usize = 4;
 
 /// Sends requests to one origin.
@@ -53,8 +53,9 @@ impl HttpClient {
     ///
     /// # Errors
     ///
-    /// [`Error::Connect`], [`Error::BreakerOpen`], [`Error::Withdrawn`] and [`Error::Unprocessed`], where Graph did
-    /// nothing; [`Error::Transport`], and for a read [`Error::Timeout`], where it may have.
+    /// [`Error::Connect`], [`Error::BreakerOpen`], [`Error::Withdrawn`] and [`Error::Unprocessed`]
+    /// if Graph did nothing; [`Error::Transport`], and for a read [`Error::Timeout`], if it may
+    /// have.
     pub(super) async fn send(&self, request: &Request) -> Result<PendingResponse, Failure> {
         let mut handovers = 0;
         loop {
@@ -80,7 +81,7 @@ impl HttpClient {
             let error = match response {
                 None => return Err(Error::Timeout.into()),
                 Some(Ok(response)) => {
-                    // What Graph has answered before it came whole is not sent after the answer.
+                    // After a complete response, the rest of the request is not sent.
                     if let Some(gate) = &request.gate {
                         gate.close();
                     }
@@ -125,8 +126,8 @@ impl PendingResponse {
     }
 }
 
-/// Waits for part of a response. Where it is not there when it is due, the connection gets no further requests; `None`
-/// where that ends the wait.
+/// Waits for part of a response. If it is overdue, the connection gets no further requests; `None`
+/// if the wait ends.
 async fn watch<T>(
     lease: &ConnectionLease,
     due: Instant,
@@ -148,7 +149,7 @@ async fn watch<T>(
 enum Refusal {
     /// It refused the stream; it may take another.
     Stream,
-    /// It goes away, and the stream is above the last one that it processes.
+    /// The connection is closing, and the stream is above the last one that is processed.
     Connection,
 }
 
@@ -159,7 +160,7 @@ impl Refusal {
         if !error.is_remote() {
             return None;
         }
-        // To the streams that a server that goes away still processes, the library never reports that it does.
+        // The library does not report that a closing server still processes a stream.
         let is_refused = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
         if is_refused { Some(Self::Stream) } else { error.is_go_away().then_some(Self::Connection) }
     }

@@ -1,18 +1,18 @@
-//! Keys of Graph's entities, their canonical form, and how they stand in a path.
+//! Keys of Graph's entities, their canonical form, and their encoding in a path.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-/// All but RFC 3986's unreserved characters: whatever a key holds, it stays one path segment.
+/// All except RFC 3986's unreserved characters: any key is exactly one path segment.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Longest key, in bytes; a live one has about 110.
 const MAX_BYTES: usize = 1024;
 
-/// Graph's own key of an entity: opaque text that is sent as exactly one path segment. GUIDs in it are in lower case
-/// ([`canonical_key`]), so that one entity has one key.
+/// Graph's key of an entity: opaque text that is sent as exactly one path segment. GUIDs in it are
+/// in lower case ([`canonical_key`]), so that one entity has one key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key(String);
 
@@ -31,11 +31,11 @@ pub enum InvalidKey {
 }
 
 impl Key {
-    /// Checks that `text` can stand as one segment of a path.
+    /// Checks that `text` can be one segment of a path.
     ///
     /// # Errors
     ///
-    /// Where it is empty, longer than 1024 bytes, or a dot segment in any number of percent-encodings.
+    /// If it is empty, longer than 1024 bytes, or a dot segment in any number of percent-encodings.
     pub fn new(text: impl Into<String>) -> Result<Self, InvalidKey> {
         let text = text.into();
         if text.is_empty() {
@@ -53,7 +53,7 @@ impl Key {
         }))
     }
 
-    /// Whether `text`, as Graph or a caller wrote it, stands for this key.
+    /// Whether `text`, as Graph or a caller wrote it, is this key.
     #[must_use]
     pub fn is(&self, text: &str) -> bool {
         canonical_key(text) == self.0
@@ -77,10 +77,10 @@ impl fmt::Display for Key {
     }
 }
 
-/// The canonical form of a key's text: every GUID in it in lower case, and nothing else changed. The case of a GUID's
-/// digits has no meaning (RFC 9562, section 4), and callers, Graph and the tools between them write either. A GUID is one
-/// where it stands between the ends of the text and characters that are neither letters, digits nor hyphens, as in the
-/// live keys of status rows, which are GUIDs joined by `_`.
+/// The canonical form of a key's text: each GUID in lower case, the rest unchanged. The case of a
+/// GUID's digits has no meaning (RFC 9562, section 4), and callers, Graph and other tools use both.
+/// A GUID is delimited by the ends of the text or by characters other than letters, digits and
+/// hyphens, as in the live keys of status rows, which are GUIDs joined by `_`.
 #[must_use]
 pub fn canonical_key(text: &str) -> Cow<'_, str> {
     if !text.bytes().any(|byte| byte.is_ascii_uppercase()) {
@@ -150,7 +150,7 @@ mod tests {
             (format!("{{{GUID}}}"), format!("{{{lower}}}")),
             (format!("Word_{GUID}"), format!("Word_{lower}")),
             (format!("Ä.{GUID}:Ö"), format!("Ä.{lower}:Ö")),
-            // A word that a GUID is only a part of.
+            // A word that contains a GUID as a part.
             (format!("x{GUID}"), format!("x{GUID}")),
             (format!("{GUID}-A"), format!("{GUID}-A")),
             (format!("Ä{GUID}"), format!("Ä{GUID}")),
@@ -221,7 +221,7 @@ mod tests {
             let (joined, whole) = (canonical_key(&joined).into_owned(), joined.clone());
             for (part, given) in joined.split('_').zip(whole.split('_')) {
                 let expected = if is_guid(given) { given.to_lowercase() } else { given.to_owned() };
-                // Parts may hold characters that end a word themselves.
+                // Parts may contain characters that end a word.
                 prop_assert!(part == expected || given.chars().any(|c| !c.is_alphanumeric() && c != '-'));
             }
         }

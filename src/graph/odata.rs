@@ -12,8 +12,9 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 pub use self::filter::{Comparison, Filter, Function, Verdict};
 pub use self::literal::{Literal, PropertyValue};
 
-/// What stands bare in a query value: the unreserved characters, and those that OData expressions are made of and no
-/// proxy takes for something else. A quote is bare in what the official SDKs send too, but nothing is lost by encoding.
+/// Characters that are not encoded in a query value: the unreserved ones, and those of OData
+/// expressions that proxies do not misinterpret. Official SDKs do not encode quotes either, but
+/// encoding them does no harm.
 const VALUE: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b',').remove(b':');
 
@@ -45,7 +46,7 @@ pub struct ListOptions {
     pub filter: Option<Filter>,
     /// `$orderby`.
     pub order_by: Option<OrderBy>,
-    /// `$top`: the page's size that is asked for.
+    /// `$top`: the requested page size.
     pub top: Option<usize>,
     /// `$count=true`.
     pub count: bool,
@@ -85,7 +86,7 @@ pub(super) fn push(query: &mut String, name: &str, value: &str) {
     let _ = write!(query, "{name}={}", utf8_percent_encode(value, VALUE));
 }
 
-/// Adds `$select` to a query string; nothing where no property is named, which asks for all.
+/// Adds `$select` to a query string. No properties means all properties, without `$select`.
 pub(super) fn push_select(query: &mut String, select: &Select) {
     if !select.is_empty() {
         push(query, "$select", &select.iter().copied().collect::<Vec<_>>().join(","));

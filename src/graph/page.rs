@@ -16,7 +16,7 @@ use super::key::Key;
 use super::models::{Entity, Received};
 use super::response::GraphResponse;
 
-/// Longest query of a link that is followed, in bytes.
+/// Maximum length in bytes of the query of a link that is followed.
 const MAX_QUERY: usize = 8 * 1024;
 
 const VALUE: &str = "value";
@@ -32,22 +32,23 @@ pub struct Page<T> {
     pub entities: Vec<T>,
     /// How many rows besides are no entity of this collection: null, without a usable id, or of another type.
     pub unreadable: usize,
-    /// Where the next page is.
+    /// The link to the next page.
     pub next: NextLink,
-    /// `@odata.count`, where Graph gave it.
+    /// `@odata.count`, if Graph returned it.
     pub count: Received<i64>,
-    /// Status and ids of the answer.
+    /// Status and ids of the response.
     pub info: ResponseInfo,
 }
 
-/// What a page says of the next one.
+/// The next link of a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NextLink {
-    /// There is none: the list ends.
+    /// None: the list ends.
     End,
-    /// It is there.
+    /// A usable link.
     Page(NextPage),
-    /// There is one, and the link to it is no text or leads elsewhere. It is not followed, so that no token goes there.
+    /// An invalid link, or one with another origin. It is not followed, because the token must not
+    /// be sent there.
     Unusable,
 }
 
@@ -64,7 +65,7 @@ impl NextPage {
     }
 }
 
-/// A page as it comes; its rows read or not.
+/// A page as it was received, with its rows parsed or not.
 struct Body<T> {
     value: Vec<T>,
     next_link: Received<String>,
@@ -111,7 +112,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Body<T> {
     }
 }
 
-/// Whether a member of this name is one that a page is read by.
+/// Whether a member of this name is used to read a page.
 fn is_of_page(name: &str) -> bool {
     let is = |known: &str| name.eq_ignore_ascii_case(known);
     is(VALUE) || is(ERROR) || is_next_link(name) || COUNT.into_iter().any(is)
@@ -124,7 +125,7 @@ fn is_next_link(name: &str) -> bool {
     tail.is_some_and(|tail| tail.eq_ignore_ascii_case("nextLink")) || name.eq_ignore_ascii_case("__next")
 }
 
-/// The link to the next page: by the documented name where that leads on, else by any other.
+/// The link to the next page: the documented member if it is usable, otherwise any other.
 fn next_link(members: &Members<'_>) -> Received<String> {
     let leads_on = |link: &Received<String>| match link {
         Received::Absent | Received::Null => false,
@@ -177,7 +178,8 @@ where
     }
 }
 
-/// Reads a page, and how many rows it has, readable or not: at once where it is clean, else row by row.
+/// Parses a page and counts its rows, readable or not: in one step if it is clean, otherwise row by
+/// row.
 fn read_page<T: Entity>(text: &str) -> Option<(Body<T>, usize)> {
     if let Ok(body) = body::first::<Body<T>>(text) {
         let count = body.value.len();
@@ -196,7 +198,7 @@ impl<T: Entity> Page<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::UnexpectedResponse`] where there is no page in the answer.
+    /// [`Error::UnexpectedResponse`] if the response has no page.
     pub(super) fn read(response: &GraphResponse, root: &Url, collection: &str) -> Result<Self, Error> {
         let Some((body, rows)) = read_page::<T>(&response.text()?) else {
             return Err(response.contradiction("no page can be read from the body"));

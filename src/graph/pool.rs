@@ -15,8 +15,8 @@ use super::connect::Connector;
 use super::connection::{Http1Connection, Http2Connection, OpenConnection, open};
 use super::error::Error;
 
-/// Longest time that a connection may be unused and still serve a request. Graph closes idle connections after some
-/// minutes; a request on one that is just closing is lost.
+/// Maximum idle time after which a connection still serves a request. Graph closes idle connections
+/// after some minutes, and a request on a closing connection is lost.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Largest number of connections that are being opened at once. How many are open, the requests in flight bound.
 const MAX_CONNECTING: usize = 256;
@@ -48,7 +48,8 @@ struct State {
     protocol: Protocol,
 }
 
-/// What connections have turned out to speak; it tells how many to open for those who wait.
+/// The protocol of previous connections. It determines how many connections to open for waiting
+/// requests.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Protocol {
     /// No connection has been opened yet: one is, and shows.
@@ -95,14 +96,14 @@ impl Pool {
         tokio::pin!(waiting);
         loop {
             self.serve_waiting();
-            // A server that allows more requests than before does not say so to those who wait.
+            // A server that raises its limit does not notify waiting requests.
             if let Ok(lease) = tokio::time::timeout(LOOK_AGAIN, &mut waiting).await {
                 return lease.unwrap_or(Err(Error::Internal("a request lost its place")));
             }
         }
     }
 
-    /// Where the connections lead.
+    /// The target of the connections.
     pub(super) fn connector(&self) -> &Connector {
         &self.0.connector
     }
@@ -113,7 +114,7 @@ impl Pool {
         drop(idle);
     }
 
-    /// Gives connections to those who wait, and opens as many as they need.
+    /// Assigns connections to waiting requests, and opens as many as they need.
     fn serve_waiting(&self) {
         loop {
             let next = {
@@ -131,14 +132,14 @@ impl Pool {
                     }
                 }
             };
-            // Where the one who waited has just gone, the lease is dropped here, without the lock.
+            // If the waiting request was just dropped, the lease is dropped here, without the lock.
             let (waiting, lease) = next;
             drop(waiting.send(Ok(lease)));
         }
         self.open_for_waiting();
     }
 
-    /// Opens connections for those who wait and have none coming.
+    /// Opens connections for waiting requests that have none.
     fn open_for_waiting(&self) {
         loop {
             let mut state = self.0.lock();
@@ -154,7 +155,7 @@ impl Pool {
                     tokio::spawn(async move { pool.open_one(permit).await });
                 }
                 Err(retry_after) => {
-                    // Those for whom a connection is on its way keep their place.
+                    // Requests with a pending connection keep their position.
                     let hopeful = state.connecting.saturating_mul(state.protocol.capacity());
                     let hopeful = hopeful.min(state.waiting.len());
                     let refused = state.waiting.split_off(hopeful);
@@ -183,7 +184,8 @@ impl Pool {
                     state.shared.push(Arc::new(connection));
                 }
                 Err(error) => {
-                    // One connection failed: with HTTP/1.1 that is one request's, else that of all who wait for it.
+                    // A connection failed: with HTTP/1.1 one request fails, otherwise all that wait
+                    // for it.
                     let failed = match state.protocol {
                         Protocol::Http1 => state.waiting.len().min(1),
                         Protocol::Unknown | Protocol::Http2 { .. } => state.waiting.len(),
@@ -247,7 +249,7 @@ impl Protocol {
 }
 
 impl State {
-    /// How many connections should be on their way for those who wait.
+    /// The number of connections to open for the waiting requests.
     fn wanted(&self) -> usize {
         // A server that takes no requests for now would take none on a further connection either.
         if self.shared.iter().any(|connection| connection.capacity() == 0) {
@@ -275,8 +277,8 @@ impl State {
         self.idle.push_back((connection, Instant::now()));
     }
 
-    /// Drops connections that have ended, were retired, or have been idle for too long. Requests that are under way on a
-    /// retired one go on: each holds it.
+    /// Drops connections that have ended, were retired, or were idle for too long. Requests in
+    /// flight on a retired connection continue, since each holds it.
     fn forget_unusable(&mut self) {
         let now = Instant::now();
         self.idle.retain(|(connection, since)| connection.is_usable() && now - *since < IDLE_TIMEOUT);
@@ -310,7 +312,7 @@ impl ConnectionLease {
         self.connection.as_mut()
     }
 
-    /// Gives the connection no further requests: it has not answered in time.
+    /// Assigns no further requests to the connection, because it did not respond in time.
     pub(super) fn retire(&self) {
         if let Some(LeasedConnection::Http2(connection)) = &self.connection {
             connection.retire();
@@ -327,7 +329,8 @@ impl Drop for ConnectionLease {
                 drop(connection);
                 pool.serve_waiting();
             }
-            // Ready at once where the response has been read whole; a moment later where its last bytes are being read.
+            // Ready at once if the response was read completely, otherwise when its last bytes have
+            // been read.
             Some(LeasedConnection::Http1(mut connection)) if connection.is_usable() => {
                 if connection.is_ready() {
                     pool.0.lock().keep(connection);

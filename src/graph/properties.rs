@@ -1,4 +1,5 @@
-//! What must hold of Graph's answers, and of what is sent to Graph, whatever comes: see [`crate::fuzzing`].
+//! Properties of Graph's responses and of requests to Graph that hold for every input: see
+//! [`crate::fuzzing`].
 
 mod batch_answer;
 mod date_time_offset;
@@ -20,7 +21,7 @@ pub use self::page::page;
 use super::auth::Authorization;
 use super::caller::Caller;
 
-/// The caller's token, which no answer may bring back.
+/// The caller's token, which no response may return.
 pub(crate) const TOKEN: &str = "canary-token.0123456789";
 
 fn caller() -> Caller {

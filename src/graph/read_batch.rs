@@ -23,10 +23,10 @@ const MAX_LARGEST_RESPONSES: usize = 4;
 /// The result of a read whose batch ended without a response.
 pub(super) const CANCELLED: Error = Error::Internal("a read was cancelled");
 
-/// The result of a read, shared by all callers who asked for it.
+/// The result of a read, shared by all its callers.
 pub(super) type ReadResult = Result<Arc<GraphResponse>, Error>;
 
-/// What a read is of: a path below the service root and its query without `$select`.
+/// The resource of a read: a path below the service root and its query without `$select`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Resource {
     /// Percent-encoded.
@@ -148,7 +148,7 @@ async fn send(transport: &Transport, urls: &[String], together: &mut bool) -> Ve
             Ok(responses) => return responses.into_iter().map(|response| response.map(Arc::new)).collect(),
             Err(BatchError::Failed(error)) => return urls.iter().map(|_| Err(error.clone())).collect(),
             Err(BatchError::Broken(error)) => {
-                warn!(%error, reads = urls.len(), "a batch's answer is broken; its reads are sent one by one");
+                warn!(%error, reads = urls.len(), "a batch response could not be read; its reads are sent one by one");
                 *together = false;
             }
         }

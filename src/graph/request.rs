@@ -49,8 +49,8 @@ impl Request {
         request
     }
 
-    /// Whether the request may be handed to an HTTP/1.1 connection. One with a body counts as sent when the connection
-    /// asks for it; one without counts as sent now.
+    /// Whether the request may be passed to an HTTP/1.1 connection. A request with a body counts as
+    /// sent when the connection polls the body; a request without one counts as sent now.
     pub(super) fn may_go_to_http1(&self) -> bool {
         match &self.gate {
             Some(gate) if self.body.is_empty() => gate.try_send(),
@@ -59,13 +59,13 @@ impl Request {
     }
 }
 
-/// Bytes of a body that HTTP/2 is given one by one at the end. It asks for the last one when flow control has let all
-/// before it pass.
+/// Number of bytes at the end of a body that HTTP/2 receives one by one. It polls for the last byte
+/// when flow control has allowed all bytes before it.
 const HELD_BACK: usize = 2;
 
-/// A body of known length. The connection asks for it when it writes the request, by HTTP/2 piece by piece. Before the
-/// last piece, without which Graph processes nothing, the gate decides whether the write is sent or was withdrawn. Where
-/// nobody asks for that piece, the request was never sent.
+/// A body of known length. The connection polls it when it writes the request, with HTTP/2 piece by
+/// piece. Before the last piece, without which Graph processes nothing, the gate decides whether
+/// the write is sent or withdrawn. If that piece is never polled, the request was never sent.
 pub(super) struct RequestBody {
     bytes: Bytes,
     gate: Option<SendGate>,

@@ -29,7 +29,7 @@ use crate::memory::Reservation;
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 const ODATA_ENTITY_ID: HeaderName = HeaderName::from_static("odata-entityid");
 
-/// Longest header text that is passed on, in bytes; a claims challenge has a few hundred.
+/// Maximum length in bytes of a header that is passed on. A claims challenge has a few hundred.
 const MAX_HEADER: usize = 8 * 1024;
 
 /// A complete response of Graph with a success status.
@@ -43,7 +43,7 @@ pub(super) struct GraphResponse {
 }
 
 impl GraphResponse {
-    /// Reads the body within its room; a status that is not a success becomes an error.
+    /// Reads the body within its limits. A status that is not a success becomes an error.
     pub(super) async fn read<B>(
         response: http::Response<B>,
         mut limit: BodyLimit,
@@ -61,7 +61,7 @@ impl GraphResponse {
 
         let body = match read_body(body, &headers, &mut limit).await {
             Ok(body) => body,
-            // A refusal is one whatever becomes of its body.
+            // A rejection is independent of its body.
             Err(_) if !status.is_success() => {
                 return Err(Self::failure(info, &headers, None, request_line, caller));
             }
@@ -76,7 +76,7 @@ impl GraphResponse {
         Self::classify(info, headers, body, Arc::new(limit.into_reservation()), request_line, caller)
     }
 
-    /// An item of the batch answer that this is, as if it had come on its own.
+    /// An item of this batch response, as if it were a separate response.
     pub(super) fn item(
         &self,
         item: ItemResponse,
@@ -91,7 +91,7 @@ impl GraphResponse {
         response.map_err(|error| if is_text { error.of_text() } else { error })
     }
 
-    /// Returns the response, or the error that its status says.
+    /// Returns the response, or the error of its status.
     fn classify(
         info: ResponseInfo,
         headers: HeaderMap,
@@ -106,7 +106,7 @@ impl GraphResponse {
         Err(Self::failure(info, &headers, Some(&body), request_line, caller))
     }
 
-    /// The error that an answer without success is. `body` is `None` where it did not come whole.
+    /// The error of an unsuccessful response. `body` is `None` if it was not received completely.
     fn failure(
         info: ResponseInfo,
         headers: &HeaderMap,
@@ -136,12 +136,12 @@ impl GraphResponse {
         }))
     }
 
-    /// The status of the answer, always a success.
+    /// The status of the response, always a success.
     pub(super) fn status(&self) -> StatusCode {
         self.info.status
     }
 
-    /// The body, as it came.
+    /// The body, unchanged.
     pub(super) fn body(&self) -> &[u8] {
         &self.body
     }
@@ -164,9 +164,9 @@ impl GraphResponse {
         body::read(&self.text()?).map_err(|_| self.unexpected("no entity can be read from the body"))
     }
 
-    /// Whether the body, though it may have an id, looks like something else than an entity of type `T`: a sign-in page of
-    /// JSON has members as well. Graph's own answers are annotated. A new object is to have more properties than other
-    /// members, where no status of 201 vouches for it.
+    /// Whether the body, even with an id, is probably not an entity of type `T`: the JSON of a
+    /// sign-in page has members as well. Graph's responses have annotations. Without a status of
+    /// 201, a new object must have more known properties than other members.
     pub(super) fn is_foreign<T: Entity>(&self, is_new: bool) -> bool {
         let text = body::text(&self.body);
         let is_foreign = |members: &Members<'_>| {
@@ -184,8 +184,8 @@ impl GraphResponse {
         body::with_members(&text, is_foreign).unwrap_or_default()
     }
 
-    /// Whether the body denies that what was asked for succeeded, whatever the status says: it holds an error, or an object
-    /// of another type than `expected`.
+    /// Whether the body contradicts the successful status: it has an error, or an object of another
+    /// type than `expected`.
     pub(super) fn denies_success(&self, expected: Option<&str>) -> bool {
         let text = body::text(&self.body);
         let denies = |members: &Members<'_>| {
@@ -207,8 +207,8 @@ impl GraphResponse {
         body::with_members(&text, denies).unwrap_or_default()
     }
 
-    /// Whether a write that gives no result is done, as far as the answer says: there is nothing in it, or an OData document
-    /// that is no error. A page that a proxy puts in Graph's place is neither.
+    /// Whether a write without a result succeeded, as far as the response shows: it is empty, or an
+    /// OData document without an error. The page of a proxy is neither.
     pub(super) fn is_done(&self) -> bool {
         if self.info.status != StatusCode::OK {
             return self.info.status == StatusCode::NO_CONTENT;
@@ -224,8 +224,8 @@ impl GraphResponse {
         body::with_members(&text, is_document).unwrap_or_default() && !self.denies_success(None)
     }
 
-    /// The key in `Location` or `OData-EntityId`, where that names an item of `collection` (percent-encoded segments
-    /// below the service root) at the service root's own origin.
+    /// The key in `Location` or `OData-EntityId`, if it refers to an item of `collection`
+    /// (percent-encoded segments below the service root) at the service root's origin.
     pub(super) fn location(&self, root: &Url, collection: &str) -> Option<Key> {
         [LOCATION, ODATA_ENTITY_ID]
             .iter()
@@ -233,18 +233,18 @@ impl GraphResponse {
             .find_map(|location| key_of(location, root, collection))
     }
 
-    /// The error that this success is not what the documentation says.
+    /// The error of a success that does not match the documentation.
     pub(super) fn unexpected(&self, what: &'static str) -> Error {
         let applied = self.info.says_applied();
         Error::UnexpectedResponse { what, applied, response: Box::new(self.info.clone()) }
     }
 
-    /// The error that this is no success of what was asked for, whatever its status says.
+    /// The error of a success status whose body contradicts it.
     pub(super) fn contradiction(&self, what: &'static str) -> Error {
         Error::UnexpectedResponse { what, applied: false, response: Box::new(self.info.clone()) }
     }
 
-    /// Status and ids of the answer.
+    /// Status and ids of the response.
     pub(super) fn info(&self) -> &ResponseInfo {
         &self.info
     }
@@ -268,7 +268,7 @@ where
         Err(DecodeError::TooLarge) => Err(BodyError::TooLarge),
         result => result.map_err(coding),
     };
-    // Most answers come in one chunk, which then is the body.
+    // Most responses arrive in one chunk, which is used as the body.
     let mut first = Bytes::new();
     let mut read = BytesMut::new();
     while let Some(frame) = body.frame().await {
@@ -289,7 +289,7 @@ where
     Ok(if first.is_empty() { read.freeze() } else { first })
 }
 
-/// All values of a header, joined as RFC 9110, section 5.3 allows; `None` where there is none that is plain text.
+/// All values of a header, joined as RFC 9110, section 5.3 allows; `None` if none is plain text.
 fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     let values: Vec<&str> = headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
     let text = values.join(", ");

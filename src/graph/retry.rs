@@ -111,7 +111,8 @@ impl Reason {
         }
     }
 
-    /// Counts a call that was sent again, by what came of it: one that did not reach a connection was not sent.
+    /// Counts a retry by the result of the failed attempt. A request that did not reach a
+    /// connection was not sent.
     pub(super) fn count<T>(self, result: &Result<T, Error>) {
         if !matches!(result, Err(error) if error.is_before_sending()) {
             metrics::graph_retry(self.as_str());

@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 /// Longest wait. A longer one is read as this.
 const MAX_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Reads a `Retry-After` value (RFC 9110, section 10.2.3; fractions as seen in batch items). `None` where it is
-/// neither a number nor a date. A date that has passed is zero.
+/// Parses a `Retry-After` value (RFC 9110, section 10.2.3; fractions occur in batch items). `None`
+/// if it is neither a number nor a date. A date in the past is zero.
 #[must_use]
 pub(super) fn parse(value: &str, now: SystemTime) -> Option<Duration> {
     let value = value.trim();

@@ -12,7 +12,8 @@ use tokio::time::Instant;
 
 use super::auth::Authorization;
 
-/// Largest number of callers that are remembered. Beyond it Graph is asked, and answers with `Retry-After` again.
+/// Maximum number of callers in the cache. Further callers reach Graph, which returns `Retry-After`
+/// again.
 const MAX_ENTRIES: usize = 10_000;
 
 /// Operations with limits of their own: Intune allows ten times as many reads as writes.
@@ -56,7 +57,7 @@ impl RetryAfterCache {
         }
     }
 
-    /// The rest of this caller's wait; `None` if there is none.
+    /// The remaining wait of this caller, if any.
     pub(super) fn remaining(&self, caller: &Authorization, kind: OperationKind) -> Option<Duration> {
         if self.is_empty.load(Ordering::Acquire) {
             return None;

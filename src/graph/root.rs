@@ -61,7 +61,7 @@ pub enum ServiceRootError {
         "plain http to {0}, which is Microsoft Graph itself, would send callers' tokens unencrypted; use https"
     )]
     InsecureCloud(String),
-    /// Plain http towards a host that is not loopback.
+    /// Plain HTTP to a host that is not loopback.
     #[error("plain http to {0} would send callers' tokens unencrypted; use https")]
     Insecure(String),
 }
@@ -71,8 +71,8 @@ impl ServiceRoot {
     ///
     /// # Errors
     ///
-    /// Where it is no absolute http(s) URL of a version, or plain http to a host that is not loopback while
-    /// `allow_insecure` is not set.
+    /// If it is not an absolute http(s) URL with a version, or plain HTTP to a host that is not
+    /// loopback while `allow_insecure` is not set.
     pub fn parse(text: &str, allow_insecure: bool) -> Result<Self, ServiceRootError> {
         let mut url = Url::parse(text).map_err(ServiceRootError::NotAUrl)?;
         if !matches!(url.scheme(), "http" | "https") {

@@ -28,13 +28,13 @@ impl SendGate {
         }
     }
 
-    /// Forbids what has not been sent. Returns whether the current attempt was.
+    /// Forbids a request that was not sent yet. Returns whether the current attempt was sent.
     pub(super) fn close(&self) -> bool {
-        // Bit 1 says "closed" beside both states.
+        // Bit 1 marks both states as closed.
         self.0.fetch_or(CLOSED_UNSENT, Ordering::AcqRel) & SENT != 0
     }
 
-    /// Allows a further attempt. False where the gate is closed.
+    /// Allows a further attempt. False if the gate is closed.
     pub(super) fn reopen(&self) -> bool {
         match self.0.compare_exchange(SENT, OPEN, Ordering::AcqRel, Ordering::Acquire) {
             Ok(_) => true,
@@ -59,7 +59,7 @@ struct Attempts {
 }
 
 impl AttemptGates {
-    /// The gate of a further attempt; `None` where the caller has been told by now.
+    /// The gate of a further attempt; `None` if the caller has received its result.
     pub(super) fn next(&self) -> Option<SendGate> {
         let mut attempts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if attempts.is_closed {
@@ -69,7 +69,7 @@ impl AttemptGates {
         Some(attempts.current.clone())
     }
 
-    /// Forbids what has not been sent, and further attempts. Returns whether the current attempt was sent.
+    /// Forbids unsent requests and further attempts. Returns whether the current attempt was sent.
     pub(super) fn close(&self) -> bool {
         let mut attempts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         attempts.is_closed = true;

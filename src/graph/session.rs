@@ -1,4 +1,4 @@
-//! One caller's calls: what one request shares, and what the collections send by.
+//! The calls of one caller: the shared state of a request, and the methods that collections use.
 
 use std::fmt;
 use std::sync::Arc;
@@ -40,8 +40,8 @@ impl Session {
         Self { loader: Arc::new(DataLoader::new(Arc::clone(&transport))), transport }
     }
 
-    /// The same caller's session until another deadline, in which nothing has been read yet. Where an allowance is given,
-    /// what is read beyond it is [`Error::OverBudget`].
+    /// The same caller's session with another deadline and an empty cache. With an allowance, reads
+    /// beyond it are [`Error::OverBudget`].
     #[must_use]
     pub fn renewed(&self, deadline: Instant, allowance: Option<ReadAllowance>) -> Self {
         let Transport { client, caller, .. } = &*self.transport;
@@ -55,7 +55,7 @@ impl Session {
         self.transport.caller.deadline
     }
 
-    /// The caller's tenant, as the token says: not verified, and never a reason to allow anything. `None` where the
+    /// The caller's tenant from the token: not verified, and never used to authorize. `None` if the
     /// token is opaque.
     #[must_use]
     pub fn tenant_hint(&self) -> Option<String> {
@@ -86,12 +86,12 @@ impl Session {
         Page::read(&response, self.root(), path)
     }
 
-    /// Reads whatever a path and query answers.
+    /// Reads a path with a query.
     pub(super) async fn read(&self, path: String, query: String) -> ReadResult {
         self.loader.read(path, query, &Select::new()).await
     }
 
-    /// Sends a write that is no create, as often as its kind allows.
+    /// Sends a write other than a create, as often as its kind allows.
     pub(super) async fn write(
         &self,
         kind: WriteKind,
@@ -104,7 +104,7 @@ impl Session {
         result
     }
 
-    /// Removes what has been read: a write may have changed it.
+    /// Clears the cache, because a write may have changed entities.
     pub(super) async fn invalidate(&self) {
         self.loader.invalidate().await;
     }

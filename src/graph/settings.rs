@@ -1,4 +1,4 @@
-//! What a client of Microsoft Graph is made from.
+//! Settings of the Microsoft Graph client.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -14,10 +14,10 @@ pub enum CreatePath {
     Ref,
 }
 
-/// What a [`Client`](super::Client) is made from.
+/// Settings of a [`Client`](super::Client).
 #[derive(Debug, Clone)]
 pub struct ClientSettings {
-    /// The one origin, and the version, that is spoken to.
+    /// The origin and version of all calls.
     pub root: ServiceRoot,
     /// PEM file of certificate authorities to trust besides the system's.
     pub ca: Option<PathBuf>,
@@ -25,12 +25,12 @@ pub struct ClientSettings {
     pub create_path: CreatePath,
     /// Longest wait for a connection.
     pub connect_timeout: Duration,
-    /// Longest wait for the answer to one attempt at a read, or at a write that may be sent again.
+    /// Timeout of one attempt at a read, or at a write that may be sent again.
     pub attempt_timeout: Duration,
     /// Whether Graph keeps client-supplied ids, and refuses a second object with the same id.
     pub honors_client_ids: bool,
-    /// Largest answer that is read, in bytes, after decompression.
+    /// Maximum size of a response in bytes, after decompression.
     pub max_response: usize,
-    /// Most bytes of all answers to reads together that have not been used.
+    /// Maximum total size in bytes of responses to reads that are not used yet.
     pub max_buffered: usize,
 }

@@ -34,7 +34,8 @@ const PRODUCT: HeaderValue = HeaderValue::from_static(concat!("intune-graphql/",
 
 /// How often a request that Graph did not process is sent again at once, on another connection where need be.
 const MAX_RESENDS: u32 = 2;
-/// When to come back for what the request's time or a shutdown left over of many writes.
+/// Time to wait before the caller retries the writes that did not fit the request timeout or the
+/// shutdown.
 pub(super) const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// The client on behalf of one caller. Shared by all calls of a request.
@@ -45,16 +46,17 @@ pub(super) struct Transport {
     pub(super) allowance: Option<ReadAllowance>,
 }
 
-/// A batch that gave no answers to its items.
+/// A batch without responses to its items.
 pub(super) enum BatchError {
     /// It failed as a whole.
     Failed(Error),
-    /// Its answer is broken JSON: one item may have done that to the others.
+    /// Its response is malformed JSON, possibly because of one item.
     Broken(Error),
 }
 
 impl Transport {
-    /// When the caller stops waiting; an error where that has passed, or the caller has left, so that nothing more is sent.
+    /// The caller's deadline; an error if it has passed or the caller has disconnected, because
+    /// nothing more may be sent.
     pub(super) fn deadline(&self) -> Result<Instant, Error> {
         let deadline = Instant::from_std(self.caller.deadline);
         if deadline <= Instant::now() || self.caller.disconnected.is_cancelled() {
@@ -85,8 +87,8 @@ impl Transport {
         Instant::now() + delay.wait < Instant::from_std(self.caller.deadline)
     }
 
-    /// Waits before a further attempt. False where there is to be none: the retry budget is spent, the caller has gone,
-    /// or the process is to stop.
+    /// Waits before a further attempt. False if there must be none: the retry budget is spent, the
+    /// caller has disconnected, or the process is about to stop.
     pub(super) async fn pause(&self, delay: Delay) -> bool {
         if !delay.from_retry_after && !self.client.budget.withdraw() {
             metrics::retry_budget_spent();
@@ -95,7 +97,7 @@ impl Transport {
         self.wait_until(Instant::now() + delay.wait).await
     }
 
-    /// Waits; false where the caller has gone or the process is to stop.
+    /// Waits; false if the caller has disconnected or the process is about to stop.
     pub(super) async fn wait_until(&self, until: Instant) -> bool {
         tokio::select! {
             () = tokio::time::sleep_until(until) => self.can_continue(),
@@ -104,18 +106,18 @@ impl Transport {
         }
     }
 
-    /// What is left of the caller's latest `Retry-After`.
+    /// The rest of the caller's latest `Retry-After`.
     pub(super) fn remaining_retry_after(&self, kind: OperationKind) -> Option<Duration> {
         self.client.retry_after.remaining(&self.caller.authorization, kind)
     }
 
-    /// `GET` of a URL that is relative to the service root.
+    /// `GET` of a URL relative to the service root.
     pub(super) async fn get(&self, url: &str) -> Result<GraphResponse, Error> {
         let request = self.request(Method::GET, url)?;
         self.read(request).await
     }
 
-    /// Reads several URLs by one `POST /$batch`. Answers in the order of the URLs, one each.
+    /// Reads several URLs with one `POST /$batch`. Returns one result for each URL, in order.
     pub(super) async fn get_batch(
         &self,
         urls: &[String],
@@ -146,8 +148,8 @@ impl Transport {
         self.send_write(request, gate, withdrawal).await
     }
 
-    /// Creates by one `POST /$batch`, each body at `path`, as long as the gate allows it and the process is not to stop.
-    /// Answers in the order of the bodies, one each.
+    /// Creates with one `POST /$batch`, each body at `path`, while the gate allows it and the
+    /// process is not about to stop. Returns one result for each body, in order.
     pub(super) async fn post_batch(
         &self,
         path: &str,
@@ -174,7 +176,7 @@ impl Transport {
         self.client.draining.is_cancelled()
     }
 
-    /// Waits for a write that runs in a task of its own, until the deadline or the end of the process.
+    /// Waits for a write in a separate task, until the deadline or the end of the process.
     pub(super) async fn wait_for_write<T>(
         &self,
         deadline: Instant,
@@ -197,8 +199,8 @@ impl Transport {
         }
     }
 
-    /// Sends a write. When `withdrawal` resolves before the write has reached a connection, the write is not sent, and
-    /// that is the error; otherwise its response is waited for.
+    /// Sends a write. If `withdrawal` resolves before the write has reached a connection, the write
+    /// is not sent, and the result is that error. Otherwise its response is awaited.
     async fn send_write(
         &self,
         request: Request,
@@ -230,7 +232,7 @@ impl Transport {
         Ok((request, count))
     }
 
-    /// The items of a batch's answer, each as if it had come on its own.
+    /// The items of a batch response, each as a separate response.
     fn items<'a>(
         &self,
         outer: &GraphResponse,
@@ -257,8 +259,8 @@ impl Transport {
         Ok(urls.zip(items).map(classify).collect())
     }
 
-    /// A request to `path`, which starts with a slash and is relative to the service root. The origin is the service
-    /// root's own, whatever `path` holds.
+    /// A request to `path`, which starts with a slash and is relative to the service root. The
+    /// origin is always that of the service root.
     fn request(&self, method: Method, path: &str) -> Result<Request, Error> {
         let unsendable = || Error::Unsendable("a path does not form a URL");
         let root = self.client.root.url().as_str();
@@ -281,8 +283,8 @@ impl Transport {
         Ok(Request { method, path_and_query, headers, body: Bytes::new(), gate: None })
     }
 
-    /// Sends the request, reads the whole answer, and tells success from failure. Nothing is sent where Graph told the
-    /// caller to wait, or cannot be reached for now.
+    /// Sends the request and reads the whole response. Nothing is sent while a `Retry-After` of the
+    /// caller is pending or the circuit breaker is open.
     async fn send(&self, request: Request, kind: OperationKind) -> Result<GraphResponse, Error> {
         if let Some(retry_after) = self.remaining_retry_after(kind) {
             return Err(Error::Throttled { retry_after });
@@ -300,8 +302,9 @@ impl Transport {
         response
     }
 
-    /// Waits for the head of the response. What Graph did not process is sent again at once, and so is a read that was
-    /// lost on a connection that had been open for a while: it was most likely just closing.
+    /// Waits for the head of the response. A request that Graph did not process is sent again at
+    /// once, and so is a read that was lost on a connection that was open for a while, since that
+    /// connection was probably closing.
     async fn receive(&self, request: &Request) -> Result<PendingResponse, Error> {
         let mut resends = 0;
         loop {

@@ -1,5 +1,6 @@
-//! Writes by key, and actions: sent until their kind forbids it, in a task of their own, since neither a hang-up nor a
-//! deadline may cut off what has been sent. Creates have an engine of their own.
+//! Updates, deletions and actions: repeated as far as their kind allows, in a separate task,
+//! because neither a disconnect nor a deadline may cut off a sent request. Creates are in
+//! `create.rs`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,10 +17,11 @@ use super::send_gate::AttemptGates;
 use super::transport::Transport;
 use crate::telemetry::metrics;
 
-/// Longest wait for the response to an attempt, also after the caller was answered. Intune gives its own backend 15 s.
+/// Timeout of the response to an attempt, even after the caller has received its result. Intune
+/// gives its backend 15 s.
 const MAX_WRITE_TIME: Duration = Duration::from_secs(120);
 
-/// Sends a write, and again where that does the same, or where Graph surely did nothing.
+/// Sends a write, and repeats it if it is idempotent or if Graph certainly did nothing.
 pub(super) async fn write(
     transport: &Arc<Transport>,
     kind: WriteKind,
@@ -36,15 +38,15 @@ pub(super) async fn write(
     let mut task = transport.client.writes.spawn(attempts.run());
     let ended = match transport.wait_for_write(deadline, &mut task).await {
         Some(ended) => ended,
-        // Sent: its answer is not known yet.
+        // Sent. The response is not known yet.
         None if gates.close() => return Err(WriteError::new(kind, Error::Timeout)),
-        // Not sent, and not any more: the task ends by itself.
+        // Not sent, and never will be: the task ends.
         None => task.await,
     };
     ended.unwrap_or_else(|ended| Err(WriteError::new(kind, ended_early(&ended))))
 }
 
-/// What a write meets whose task panicked, or was cut off with the process.
+/// The error of a write whose task panicked, or was cut off with the process.
 pub(super) fn ended_early(ended: &JoinError) -> Error {
     if ended.is_panic() {
         metrics::panicked();
@@ -77,7 +79,7 @@ impl Attempts {
             WriteKind::Keyed => Idempotency::Idempotent,
             WriteKind::Create | WriteKind::Action => Idempotency::NonIdempotent,
         });
-        // What the attempts so far leave open.
+        // The worst outcome of the attempts so far.
         let mut worst_outcome = Outcome::NotSent;
         let mut retry_reason: Option<Reason> = None;
         loop {
@@ -106,8 +108,8 @@ impl Attempts {
         }
     }
 
-    /// Sends it once. Where it may be sent again, it is waited for no longer than the attempt's time, and finished all the
-    /// same.
+    /// Makes one attempt. If the write may be sent again, the wait ends at the attempt timeout, but
+    /// the attempt continues.
     async fn attempt(&self) -> Result<GraphResponse, Error> {
         let gate = if self.transport.is_draining() { None } else { self.gates.next() };
         let Some(gate) = gate else { return Err(Error::Withdrawn) };
@@ -133,8 +135,8 @@ impl Attempts {
     }
 }
 
-/// Whether a deletion has done what it should: an object that is gone after an attempt whose answer was lost is one that
-/// it deleted.
+/// Whether a deletion is complete: an object that is gone after an attempt with a lost response was
+/// deleted by that attempt.
 pub(super) fn is_deleted(error: &WriteError) -> bool {
     match &error.error {
         Error::Api(api) => {

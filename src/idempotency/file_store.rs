@@ -21,8 +21,8 @@ use super::record::{Record, RecordId};
 use super::store::{Store, StoreError};
 use super::usage::Usage;
 
-/// A store in a file that this process has to itself. After an error of the disk, such as one that is full, it
-/// opens the file again by itself, and can be used as soon as the file can be written to.
+/// A store in a file that this process uses exclusively. After a disk error, for example a full
+/// disk, it reopens the file and can be used as soon as the file can be written to.
 #[derive(Debug)]
 pub struct FileStore {
     hash_key: [u8; 32],
@@ -47,15 +47,15 @@ pub enum OpenError {
         /// The file.
         path: String,
     },
-    /// It holds something else, or is damaged.
+    /// The file has another content, or is damaged.
     #[error("{path} is no state file of this version, or is damaged; name another, or move it away")]
     Unrecognized {
         /// The file.
         path: String,
-        /// What was wrong with it.
+        /// The error of the file.
         source: Box<redb::Error>,
     },
-    /// The machine gives no random numbers.
+    /// The system's random number generator failed.
     #[error("no random numbers can be had")]
     NoRandomness,
 }
@@ -79,8 +79,8 @@ impl FileStore {
         Self::open_with(&path.display().to_string(), capacity, open)
     }
 
-    /// As [`FileStore::open`], of what is stored by a backend. `open` gives it at first, and again after each
-    /// failure; `name` is for errors.
+    /// Like [`FileStore::open`], for a backend. `open` returns it initially and again after each
+    /// failure; `name` is used in errors.
     ///
     /// # Errors
     ///
@@ -91,7 +91,8 @@ impl FileStore {
         mut open: impl FnMut() -> io::Result<B> + Send + 'static,
     ) -> Result<Self, OpenError> {
         let io = |source| OpenError::Io { path: name.to_owned(), source };
-        // What the system refuses says nothing of what the file holds: a full disk is no damage.
+        // An error of the system is not an error of the content: a full disk does not mean that the
+        // file is damaged.
         let foreign = |source: redb::Error| match source {
             redb::Error::Io(source) if source.raw_os_error().is_some() => io(source),
             source => OpenError::Unrecognized { path: name.to_owned(), source: Box::new(source) },

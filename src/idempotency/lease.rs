@@ -25,11 +25,11 @@ pub enum IdempotencyError {
     /// The store cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The store did not answer in time.
+    /// The store did not respond in time.
     #[error("the store of idempotency keys did not answer in time")]
     Timeout,
     /// No earlier call wrote anything with the key, and its lease could not be acquired.
-    #[error("a new key could not be noted")]
+    #[error("a new key could not be stored")]
     NotAcquired(#[source] Arc<Self>),
     /// The input cannot be hashed, or has too many writes.
     #[error("the input cannot be written")]
@@ -187,7 +187,7 @@ impl LeasedRecord {
                 self.is_version_uncertain = false;
                 return Ok(());
             }
-            // A replacement whose result was not awaited came first.
+            // An earlier replacement, whose result was not awaited, was applied first.
         }
         Err(IdempotencyError::LeaseLost)
     }
@@ -212,12 +212,12 @@ impl LeasedRecord {
             match self.release().await {
                 Ok(()) => return,
                 Err(error @ IdempotencyError::Store(_)) => {
-                    debug!(%error, record = ?self.id, "what became of a write cannot be noted yet");
+                    debug!(%error, record = ?self.id, "the outcome of a write cannot be stored yet");
                     tokio::time::sleep(delay).await;
                     delay = (delay * 2).min(MAX_RETRY_DELAY);
                 }
                 Err(error) => {
-                    error!(%error, record = ?self.id, "what became of a write could not be noted");
+                    error!(%error, record = ?self.id, "the outcome of a write could not be stored");
                     return;
                 }
             }

@@ -31,8 +31,9 @@ struct MemoryRecords {
 }
 
 impl MemoryStore {
-    /// An empty store. `capacity` counts writes: a bulk call counts each of its items until it has ended, and then those
-    /// that did something. One tenant may take a [quarter](super::TENANT_SHARE) of it.
+    /// An empty store. `capacity` counts writes: a bulk call counts each of its items until it
+    /// ends, and afterwards the items that may have written. One tenant may use a
+    /// [quarter](super::TENANT_SHARE) of it.
     ///
     /// # Errors
     ///

@@ -98,8 +98,8 @@ impl Record {
         }
     }
 
-    /// The capacity that it takes, in writes: all of its writes while it is leased, because each may have to be kept; then
-    /// those that did something, but at least one for the record itself.
+    /// The capacity that it uses, in writes: all of its writes while it is leased, afterwards those
+    /// that may have written, but at least one.
     #[must_use]
     pub fn weight(&self) -> usize {
         let kept = match self.owner {
@@ -110,7 +110,7 @@ impl Record {
     }
 }
 
-/// A record as it is stored: unwritten items take no space.
+/// A record as it is stored. Unwritten items need no space.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PackedRecord {
     version: u64,

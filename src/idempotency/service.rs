@@ -15,8 +15,8 @@ use super::lease::{Clock, IdempotencyError, Lease, StoreContext};
 use super::record::{ItemState, MAX_ITEMS, Owner, Record, RecordId, TenantId};
 use super::store::{Store, StoreError};
 
-/// Most writes whose keys are being looked up at a time, disconnected callers included. While a store does not answer,
-/// further calls wait for a permit until their deadlines.
+/// Maximum number of writes whose keys are being looked up, disconnected callers included. While a
+/// store does not respond, further calls wait for a permit until their deadlines.
 const MAX_PENDING_WRITES: usize = 64 * 1024;
 /// Shortest time between two warnings that keys cannot be used.
 const LOG_INTERVAL: Duration = Duration::from_secs(10);
@@ -28,7 +28,7 @@ pub struct Scope<'a> {
     pub tenant: Option<&'a str>,
     /// The mutation's field.
     pub mutation: &'static str,
-    /// The configuration that is written to.
+    /// The configuration of the write.
     pub configuration: Option<&'a str>,
     /// The key.
     pub key: &'a str,
@@ -85,12 +85,14 @@ impl IdempotencyService {
     /// Looks up the key of a call that has `items` writes and the input `input`, and acquires the lease if something is
     /// left to write. Waits until `deadline` at most.
     ///
-    /// May be cancelled at any time: a lease that is acquired nevertheless is released as soon as the store accepts that.
+    /// May be cancelled at any time. A lease that is acquired nevertheless is released as soon as
+    /// the store accepts that.
     ///
     /// # Errors
     ///
-    /// The store is full, cannot be used, or does not answer in time; [`IdempotencyError::NotAcquired`] if the store had
-    /// answered that no earlier call wrote anything with the key.
+    /// The store is full, cannot be used, or does not respond in time;
+    /// [`IdempotencyError::NotAcquired`] if the store had already reported that no earlier call
+    /// wrote anything with the key.
     pub async fn look_up(
         &self,
         scope: Scope<'_>,
@@ -118,7 +120,7 @@ impl IdempotencyService {
         entry.map_err(|error| {
             self.log(&error);
             match error {
-                // A full store knows that the key is new.
+                // A full store reports only new keys as an error.
                 IdempotencyError::Store(StoreError::Full) => error,
                 error if is_unwritten.load(Ordering::Acquire) => {
                     IdempotencyError::NotAcquired(Arc::new(error))
@@ -213,7 +215,7 @@ struct PendingLookup {
     tenant: TenantId,
     input: [u8; 32],
     items: usize,
-    /// Whether the store has answered that no earlier call wrote anything with the key.
+    /// Whether the store has reported that no earlier call wrote anything with the key.
     is_unwritten: Arc<AtomicBool>,
 }
 

@@ -54,7 +54,7 @@ impl Fixture {
 }
 
 impl Fixture {
-    /// A call with a key of its own of which so many writes do something.
+    /// A call with its own key, in which this many writes take effect.
     async fn write(
         &self,
         tenant: &str,
@@ -244,7 +244,7 @@ async fn a_reopened_file_keeps_outcomes_and_abandons_writes_in_progress() {
     let mut cut_off = fixture.acquire("cut off", "a", 3).await;
     cut_off.mark_in_progress(&[0, 1]).await.unwrap();
     cut_off.record_outcomes(&[(0, created("y"))]).await.unwrap();
-    // What a process that is killed leaves behind, without a drop or a finish.
+    // The file of a process that was killed, without a drop or a finish.
     let copy = temp_path();
     std::fs::copy(&file, &copy).unwrap();
     std::mem::forget(cut_off);

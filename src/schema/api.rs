@@ -1,4 +1,5 @@
-//! A request, from its text to its answer: prepared by [`graphql_prepare`], executed by the library.
+//! A request from its text to its response: prepared by [`graphql_prepare`], executed by the
+//! library.
 
 use async_graphql::parser::types::OperationType;
 use std::panic::AssertUnwindSafe;
@@ -24,7 +25,8 @@ use crate::idempotency::IdempotencyService;
 use crate::telemetry::metrics;
 use graphql_prepare::{InputRules, Limits, PreparedOperation, Preparer, TypeSystem};
 
-/// Most concurrent authorization checks of subscribers: after a pause, one write makes all of them due.
+/// Maximum number of concurrent authorization checks. After a pause, one write can make all of them
+/// due.
 const MAX_CONCURRENT_CHECKS: usize = 64;
 
 /// Why a request is not executed.
@@ -32,7 +34,7 @@ const MAX_CONCURRENT_CHECKS: usize = 64;
 pub enum PrepareError {
     /// Its document, operation or variables are wrong.
     Request(Vec<RequestError>),
-    /// It would write, and came in a way in which nothing may be written.
+    /// It is a mutation in a read-only request (GET).
     WriteByGet,
 }
 
@@ -72,16 +74,16 @@ pub struct Api {
 pub struct Executed {
     /// The response.
     pub response: Response,
-    /// The memory that is reserved for it; dropping it frees the memory.
+    /// The memory that is reserved for it. Dropping it frees the memory.
     pub memory: Option<Box<dyn ResponseMemory>>,
 }
 
-/// What the schema is built with.
+/// Settings of the schema.
 #[derive(Debug)]
 pub struct ApiSettings {
-    /// Whether introspection is answered.
+    /// Whether introspection is enabled.
     pub introspection: bool,
-    /// What a document may ask for.
+    /// Limits of documents.
     pub limits: Limits,
     /// The documents that the operator trusts.
     pub trusted_documents: TrustedDocuments,
@@ -106,7 +108,7 @@ impl Api {
     ///
     /// # Errors
     ///
-    /// Where a trusted document is no good.
+    /// If a trusted document is invalid.
     ///
     /// # Panics
     ///
@@ -154,11 +156,11 @@ impl Api {
         })
     }
 
-    /// Whether all that requests need besides Graph can be used at present.
+    /// Whether the dependencies of requests other than Graph can be used at present.
     ///
     /// # Errors
     ///
-    /// The reason, for those who operate the gateway.
+    /// The reason, for operators.
     pub(crate) fn health(&self) -> Result<(), String> {
         self.idempotency.health().map_err(|error| match std::error::Error::source(&error) {
             Some(cause) => format!("{error}: {cause}"),
@@ -166,7 +168,7 @@ impl Api {
         })
     }
 
-    /// What a document may ask for.
+    /// Limits of documents.
     pub(crate) fn limits(&self) -> &Limits {
         self.preparer.limits()
     }
@@ -175,8 +177,8 @@ impl Api {
     ///
     /// # Errors
     ///
-    /// What is wrong with the document, the choice of the operation, or the variables; [`PrepareError::WriteByGet`] for a
-    /// mutation in a request that is read-only.
+    /// Errors of the document, the choice of the operation, or the variables;
+    /// [`PrepareError::WriteByGet`] for a mutation in a read-only request.
     pub fn prepare(&self, mut request: GraphqlRequest) -> Result<PreparedOperation, PrepareError> {
         let resolved = self.persisted.resolve(&mut request)?;
         let document = self.documents.get(&self.preparer, &resolved.text)?;
@@ -193,9 +195,9 @@ impl Api {
         Ok(prepared)
     }
 
-    /// Executes a prepared subscription as the caller of `session`: a response for each event, for which `event_timeout` is
-    /// given, and which takes of the memory that `memory` gives. Where it cannot begin, one response says why. Nothing is
-    /// done until the stream is asked.
+    /// Executes a prepared subscription as the caller of `session`, with one response per event.
+    /// Each event has `event_timeout` and takes memory from `memory`. A subscription that cannot
+    /// start has one response with the error. Nothing runs before the stream is polled.
     pub fn subscribe<M: Fn() -> Box<dyn ResponseMemory> + Send + Sync + 'static>(
         &self,
         prepared: PreparedOperation,
@@ -219,15 +221,16 @@ impl Api {
         })
     }
 
-    /// Reserves what a prepared query or mutation needs whatever else has room. Returns false, and reserves nothing, if there
-    /// is no room.
+    /// Reserves the memory that a prepared query or mutation needs in any case. Returns false and
+    /// reserves nothing if there is no room.
     pub fn reserve(&self, prepared: &PreparedOperation, memory: &mut dyn ResponseMemory) -> bool {
         let bytes = ResponseBudget::reserved_ahead(prepared.reserved_bytes);
         bytes == 0 || memory.try_grow(bytes)
     }
 
-    /// Executes a prepared query or mutation as the caller of `session`; without one, what needs Graph is `UNAUTHENTICATED`.
-    /// The response takes of `memory`, in which [`Api::reserve`] has reserved what it needs.
+    /// Executes a prepared query or mutation as the caller of `session`. Without a session, fields
+    /// that need Graph are `UNAUTHENTICATED`. The response uses `memory`, in which [`Api::reserve`]
+    /// has reserved the minimum.
     pub async fn execute(
         &self,
         prepared: PreparedOperation,

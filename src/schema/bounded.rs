@@ -26,17 +26,17 @@ const FIELD: usize = 96;
 const TYPE_NAME: usize = 48;
 /// Estimated bytes of an object beyond its fields.
 const OBJECT: usize = 96;
-/// Estimated bytes of a field whose resolver waits, for as long as it does.
+/// Estimated bytes of a field while its resolver waits.
 const PENDING_FIELD: usize = 3 * 1024;
-/// Bytes of an error's message that are delivered where there is no room for all of it.
+/// Bytes of an error's message that are delivered if there is no room for all of it.
 const SHORT_MESSAGE: usize = 256;
 
-/// Whether an object is left out where there is no room for it.
+/// Whether an object is left out if there is no room for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Delivery {
     /// It is.
     BestEffort,
-    /// It says what a write did: it is delivered with all of its fields that are never null.
+    /// The object reports a write. It is delivered with all of its non-null fields.
     Guaranteed,
 }
 
@@ -47,7 +47,7 @@ pub(super) struct Bounded<T> {
     delivery: Delivery,
 }
 
-/// An object of a type that is known by an interface, counted in the response's budget. The types of its variants are
+/// An object behind an interface, counted in the response's budget. The types of its variants are
 /// [`Bounded`].
 #[derive(Debug, Clone, Copy)]
 pub(super) struct BoundedInterface<T>(pub(super) T);
@@ -58,12 +58,12 @@ impl<T> Bounded<T> {
         Self { value, delivery: Delivery::BestEffort }
     }
 
-    /// An object that says what a write did.
+    /// An object that reports a write.
     pub(super) fn guaranteed(value: T) -> Self {
         Self { value, delivery: Delivery::Guaranteed }
     }
 
-    /// An object with the delivery of the one that it is part of.
+    /// An object with the delivery of its parent object.
     pub(super) fn with_delivery(value: T, delivery: Delivery) -> Self {
         Self { value, delivery }
     }
@@ -143,18 +143,19 @@ impl<T: InterfaceType> ContainerType for BoundedInterface<T> {
     }
 }
 
-/// What is selected of an object.
+/// The selection of an object.
 #[derive(Debug, Clone, Copy)]
 struct SelectedFields {
     /// Estimated bytes, texts and lists left out.
     bytes: usize,
-    /// Whether each field is selected once and none waits: what is made of the object takes no more than the object itself.
+    /// Whether each field is selected once and none waits: the result then takes no more memory
+    /// than the object itself.
     are_plain: bool,
 }
 
 impl SelectedFields {
-    /// Of an object of a type, which says which fragments apply. Operations are collected before they execute, so that only
-    /// the objects of interfaces have any.
+    /// For an object of this type, which determines the fragments that apply. Operations are
+    /// collected before they execute, so only objects of interfaces have fragments.
     fn of(set: &SelectionSet, type_name: Option<&str>) -> Self {
         let mut fields = Self { bytes: 0, are_plain: true };
         for selection in &set.items {
@@ -222,7 +223,7 @@ fn charge_fields<T: ContainerType>(
     Ok(object)
 }
 
-/// Resolves a field of `object`, and charges the text or the texts that it gives.
+/// Resolves a field of `object` and charges its text or texts.
 fn resolve_field<T: ContainerType>(
     object: &T,
     ctx: &Context<'_>,
@@ -241,7 +242,7 @@ fn resolve_field<T: ContainerType>(
     }
 }
 
-/// Admits a field to be resolved. One of an object may wait, and with it all that it takes.
+/// Admits a field for resolution. A field of an object may wait, with its memory.
 fn admit<'a, T: ContainerType>(
     ctx: &Context<'_>,
     budget: &'a ResponseBudget,
@@ -258,7 +259,7 @@ fn admit<'a, T: ContainerType>(
     }
     match budget.reserve_temporary(PENDING_FIELD) {
         Ok(held) => Ok(Some(held)),
-        // One that is never null waits for those within it, which are counted.
+        // A non-null field waits for the fields within it, which are counted.
         Err(exceeded) if is_nullable::<T>(ctx) && !tells_outcome(ctx, delivery) => {
             Err(refuse::<T>(ctx, budget, exceeded))
         }
@@ -266,13 +267,13 @@ fn admit<'a, T: ContainerType>(
     }
 }
 
-/// Whether a field that may be null says what a write did.
+/// Whether a nullable field reports a write.
 fn tells_outcome(ctx: &Context<'_>, delivery: Delivery) -> bool {
     let name = ctx.item.node.name.node.as_str();
     delivery == Delivery::Guaranteed && matches!(name, "deviceStatusId" | "error")
 }
 
-/// Charges what a field has given.
+/// Charges the value of a field.
 fn charge_field<T: ContainerType>(
     ctx: &Context<'_>,
     budget: &ResponseBudget,
@@ -291,7 +292,7 @@ fn charge_field<T: ContainerType>(
     }
 }
 
-/// Bytes of a text or of a list's texts. What else there is of them has been charged with the objects.
+/// Bytes of a text or of the texts of a list. Their other memory was charged with the objects.
 fn length(value: &Value) -> usize {
     match value {
         Value::String(text) => json_length(text),
@@ -303,7 +304,7 @@ fn length(value: &Value) -> usize {
     }
 }
 
-/// Charges a value that has been made, and leaves it out where there is no room for it.
+/// Charges a finished value, and leaves it out if there is no room for it.
 fn charge_value<T: ContainerType>(
     ctx: &Context<'_>,
     budget: &ResponseBudget,
@@ -327,7 +328,8 @@ fn charge_value<T: ContainerType>(
     refuse::<T>(ctx, budget, exceeded)
 }
 
-/// Null in place of a field, or of an object above it where the field is never null, and an error that says why.
+/// Returns null for a field, or for the nearest nullable field above it, with an error that has the
+/// reason.
 fn refuse<T: ContainerType>(
     ctx: &Context<'_>,
     budget: &ResponseBudget,
@@ -356,7 +358,7 @@ fn shortened(value: Value) -> Value {
     }
 }
 
-/// Whether the field that is being resolved may be null.
+/// Whether the field that is being resolved is nullable.
 fn is_nullable<T: OutputType>(ctx: &Context<'_>) -> bool {
     let object = ctx.schema_env.registry.types.get(&*T::type_name());
     let field = object.and_then(|object| object.field_by_name(&ctx.item.node.name.node));
@@ -366,7 +368,7 @@ fn is_nullable<T: OutputType>(ctx: &Context<'_>) -> bool {
 fn server_error<I>(ctx: &ContextBase<'_, I>, exceeded: Exceeded, pos: Pos) -> ServerError {
     let error = match exceeded {
         Exceeded::Response(max) => FieldError::response_too_large(max),
-        // What a mutation has written would be written again.
+        // A retry of a mutation would write again.
         Exceeded::Memory if ctx.query_env.operation.node.ty == OperationType::Mutation => {
             FieldError::no_memory()
         }

@@ -13,9 +13,9 @@ use super::cursor::{Binding, Position};
 use super::error::FieldError;
 use crate::graph::Key;
 
-/// A type that stands in lists.
+/// A type with connections.
 pub(super) trait Listed: ObjectType {
-    /// What the names of its edge and connection start with.
+    /// Prefix of the names of its edge and connection.
     const NAME: &'static str;
 }
 
@@ -33,12 +33,13 @@ pub(super) struct Edge<T> {
     pub(super) node: T,
 }
 
-/// A cursor that is sealed when it is asked for.
+/// A cursor that is encrypted when it is selected.
 #[derive(Debug, Clone)]
 pub(super) enum Cursor {
-    /// Of a row: the list goes on after it.
+    /// Of a row: the list continues after it.
     Of(Position, Arc<Binding>),
-    /// Of an object that a mutation created: where Graph would list it is not known, so it leads nowhere.
+    /// Of an object that a mutation created. Its position in lists is not known, so it cannot be
+    /// used as `after`.
     Created(Key),
 }
 

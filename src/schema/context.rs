@@ -15,7 +15,7 @@ use super::status_events::StatusEvents;
 use crate::graph::{Key, ReadBudget, Session, models};
 use crate::idempotency::IdempotencyService;
 
-/// What the resolvers of the whole process share.
+/// Shared state of the resolvers of the process.
 #[derive(Debug)]
 pub(super) struct SchemaContext {
     /// The key that seals cursors.
@@ -30,13 +30,13 @@ pub(super) struct SchemaContext {
     pub(super) status_events: StatusEvents,
     /// How long a successful authorization check of a subscriber is reused.
     pub(super) subscription_recheck: Duration,
-    /// What the events of subscriptions may read.
+    /// The read budget of subscription events.
     pub(super) read_budget: ReadBudget,
     /// Bounds concurrent authorization checks of subscribers.
     pub(super) authorization_checks: Semaphore,
 }
 
-/// What the resolvers of one request share.
+/// Shared state of the resolvers of one request.
 #[derive(Default)]
 pub(super) struct RequestContext {
     session: Option<Session>,

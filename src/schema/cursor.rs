@@ -1,5 +1,6 @@
-//! Cursors: where a page goes on, sealed, since a skip token can hold device names and leads a request of the
-//! caller's token. A cursor is bound to the list it came from; nothing about it can be changed or guessed.
+//! Cursors: encrypted positions in lists. They are encrypted because a skip token can contain
+//! device names and determines a request with the caller's token. A cursor is bound to its list,
+//! and cannot be changed or guessed.
 
 use std::sync::Arc;
 
@@ -12,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use super::cycle_detector::CycleDetector;
 use super::error::FieldError;
 
-/// Longest cursor that is made and opened, in bytes: room for a link's query of 8 KiB and a key of 1 KiB, with every
-/// character escaped.
+/// Maximum length of a cursor in bytes: room for a link's query of 8 KiB and a key of 1 KiB, with
+/// every character escaped.
 const MAX_CURSOR_LENGTH: usize = 32 * 1024;
 const VERSION: u8 = 1;
 
@@ -29,20 +30,20 @@ pub enum CursorKeyError {
     /// Not 32 bytes.
     #[error("must be 32 bytes")]
     Length,
-    /// The system gives no random bytes.
+    /// The system's random number generator failed.
     #[error("the system gives no random bytes")]
     NoRandom,
 }
 
-/// Where a list goes on.
+/// A position in a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Position {
-    /// The query of the link that gave the row's page; none for the first.
+    /// The query of the link to the row's page; none for the first page.
     pub(super) page: Option<Arc<str>>,
-    /// The row's own key: the list goes on after it, wherever it stands by then.
+    /// The key of the row. The list continues after it, even if it has moved.
     pub(super) after: String,
-    /// How many rows, from the start of the page, come before it and with it, for when it is not there any more; 0 where
-    /// it is the last of the page before.
+    /// The number of rows from the start of the page to this row, used if the row no longer exists.
+    /// 0 if it is the last row of the previous page.
     pub(super) index: usize,
     /// Whether rows that miss the filter were withheld up to here: the list's count is then not known.
     pub(super) ignored_filter: bool,
@@ -51,7 +52,7 @@ pub(super) struct Position {
     pub(super) trail: CycleDetector,
 }
 
-/// What a cursor belongs to: a list, its filter and its order. A cursor of one is none of another.
+/// The list, filter and order that a cursor is bound to. It is invalid for any other.
 #[derive(Debug, Clone)]
 pub(super) struct Binding(String);
 
@@ -73,11 +74,11 @@ impl CursorKey {
         Ok(Self { key: LessSafeKey::new(key), random: SystemRandom::new() })
     }
 
-    /// A key that nobody else has: cursors hold until the process ends.
+    /// A random key: cursors are valid until the process ends.
     ///
     /// # Errors
     ///
-    /// Where the system gives no random bytes.
+    /// If the system's random number generator fails.
     pub fn random() -> Result<Self, CursorKeyError> {
         let mut bytes = [0; 32];
         SystemRandom::new().fill(&mut bytes).map_err(|_| CursorKeyError::NoRandom)?;
@@ -104,7 +105,7 @@ impl CursorKey {
         Ok(cursor)
     }
 
-    /// The position that a cursor of this list stands for.
+    /// The position of a cursor of this list.
     pub(super) fn open(&self, cursor: &str, binding: &Binding) -> Result<Position, FieldError> {
         let open = || {
             if cursor.len() > MAX_CURSOR_LENGTH {
@@ -122,7 +123,7 @@ impl CursorKey {
         open().ok_or_else(Self::refusal)
     }
 
-    /// What a caller is told of a cursor that does not belong to a list.
+    /// The error of a cursor that is invalid for a list.
     pub(super) fn refusal() -> FieldError {
         FieldError::bad_user_input(
             "`after` is not a cursor of this list with this filter and order, or the gateway's cursor key has changed. Use \

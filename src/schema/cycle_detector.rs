@@ -3,8 +3,8 @@
 use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 
-/// Brent's cycle detection. One link is compared with all that follow it, and is replaced after twice as many steps as
-/// the one before. Serialized in cursors.
+/// Brent's cycle detection. One link is compared with all later links, and is replaced after twice
+/// as many steps as the previous one. Serialized in cursors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(super) struct CycleDetector {
     /// The hash of the link to compare with; 0 for none.

@@ -57,7 +57,7 @@ impl DocumentCache {
     ///
     /// # Errors
     ///
-    /// What is wrong with the document. Errors are not cached.
+    /// The errors of the document. They are not cached.
     pub(super) fn get(&self, preparer: &Preparer, text: &str) -> Result<Arc<Document>, Vec<RequestError>> {
         if let Some(document) = self.documents.get(text) {
             return Ok(document);
@@ -89,7 +89,7 @@ mod tests {
         let (first, second, third) = (get("{__typename}"), get("{__typename}"), get("{__typename}"));
         assert!(!Arc::ptr_eq(&first, &second), "the first is not documents");
         assert!(Arc::ptr_eq(&second, &third));
-        // However many come once, none of them is documents, and nothing that is goes.
+        // Documents that are used only once do not evict repeated ones.
         for number in 0..20_000 {
             get(&format!("{{a{number}:__typename}}"));
         }

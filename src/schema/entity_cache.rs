@@ -12,7 +12,8 @@ use crate::graph::odata::Select;
 /// Entities that have been read, each with the properties that were requested.
 pub(super) struct EntityCache<K, T>(Mutex<Entities<K, T>>);
 
-/// What has been read of each entity, where no part includes another; `None` if Graph does not have the entity.
+/// The parts of each entity that were read, none of which includes another; `None` if Graph does
+/// not have the entity.
 type Entities<K, T> = HashMap<K, Vec<(Properties, Option<Arc<T>>)>>;
 
 /// The properties of an entity that were requested.
@@ -83,7 +84,8 @@ impl<K: Eq + Hash, T> EntityCache<K, T> {
         .await
     }
 
-    /// Inserts what was read, unless the cache has those properties. A whole entity replaces what is there.
+    /// Inserts an entity, unless the cache has those properties. A complete entity replaces the
+    /// cached one.
     pub(super) fn insert(&self, key: K, properties: Properties, entity: Option<Arc<T>>) {
         let mut entities = self.lock();
         let read = entities.entry(key).or_default();

@@ -1,5 +1,5 @@
-//! Errors as callers see them: every one has a code of [`ErrorCode`], says whether the same request may be sent again,
-//! and for a write what is known of it.
+//! Errors as callers receive them. Each has an [`ErrorCode`] and whether the same request may be
+//! sent again; errors of writes also have the outcome.
 
 mod code;
 mod operation_error;
@@ -19,8 +19,8 @@ pub(super) use self::operation_error::OperationError;
 pub use self::request_error::RequestError;
 use crate::graph::{ApiError, Outcome, ResponseInfo};
 
-/// What a resolver answers instead of a value. It has no `Display` on purpose: async-graphql makes its error from
-/// anything that has, so `?` would send inner texts to strangers.
+/// The error of a resolver. It has no `Display` on purpose: async-graphql converts any error with
+/// `Display`, so `?` would expose internal messages to callers.
 #[derive(Debug, Clone)]
 pub struct FieldError(Box<Details>);
 
@@ -49,7 +49,7 @@ pub(super) struct GraphErrorDetail {
 }
 
 impl FieldError {
-    /// An error that no repetition mends.
+    /// An error that a retry does not resolve.
     #[must_use]
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
         Self(Box::new(Details {
@@ -69,7 +69,7 @@ impl FieldError {
         Self::new(ErrorCode::BadUserInput, what)
     }
 
-    /// No usable bearer token came with the request.
+    /// The request has no usable bearer token.
     #[must_use]
     pub fn unauthenticated() -> Self {
         Self::new(
@@ -79,7 +79,7 @@ impl FieldError {
         )
     }
 
-    /// Graph gave an object an id that cannot stand in a path.
+    /// Graph returned an object whose id cannot be used in a path.
     #[must_use]
     pub fn unusable_key() -> Self {
         Self::new(ErrorCode::UpstreamError, "Microsoft Graph returned an object whose id cannot be used.")
@@ -99,7 +99,7 @@ impl FieldError {
             .retryable_read(ctx)
     }
 
-    /// Graph's answer to a list had rows that are no object of it.
+    /// Graph's list has rows that are not objects of its type.
     pub(super) fn unreadable_rows(ctx: &Context<'_>, count: usize, info: ResponseInfo) -> Self {
         let (rows, are) = if count == 1 { ("row", "is") } else { ("rows", "are") };
         let message =
@@ -107,7 +107,7 @@ impl FieldError {
         Self::new(ErrorCode::UpstreamError, message).with_response_info(info).retryable_read(ctx)
     }
 
-    /// Graph's link to the next page of a list led to one that had been read.
+    /// Graph's link to the next page leads to a page that was read before.
     pub(super) fn repeated_link(ctx: &Context<'_>, info: ResponseInfo) -> Self {
         let message =
             "Microsoft Graph's link to the next page leads back to an earlier page. The list ends here.";
@@ -149,7 +149,7 @@ impl FieldError {
         Self::new(ErrorCode::Overloaded, message)
     }
 
-    /// What stands for so many errors of a response that are not listed.
+    /// The error that replaces this number of errors that are not listed.
     #[must_use]
     pub fn errors_omitted(count: usize, max: usize) -> Self {
         let errors = if count == 1 { "error is" } else { "errors are" };
@@ -206,7 +206,7 @@ impl FieldError {
         self
     }
 
-    /// The same error, of a request that may be sent again where it is no mutation.
+    /// The same error, retryable unless the request is a mutation.
     fn retryable_read(self, ctx: &Context<'_>) -> Self {
         match ctx.query_env.operation.node.ty {
             OperationType::Query | OperationType::Subscription => self.retryable(),
@@ -214,13 +214,13 @@ impl FieldError {
         }
     }
 
-    /// Adds the error to the response, at the field that is being resolved, which also has a value.
+    /// Adds the error to the response, at the field that is being resolved, whose value is kept.
     pub(super) fn add_to_response(self, ctx: &Context<'_>) {
         let error = async_graphql::Error::from(self).into_server_error(ctx.item.pos);
         ctx.add_error(ctx.set_error_path(error));
     }
 
-    /// The same error, told in other words.
+    /// The same error with another message.
     #[must_use]
     pub fn with_message(mut self, message: String) -> Self {
         self.0.message = message;

@@ -4,7 +4,7 @@ use async_graphql::{ServerError, Value};
 
 use super::error::FieldError;
 
-/// Bytes of a response's errors. As many again are for those that say what is known of a write.
+/// Bytes of a response's errors. The same size again is reserved for errors of writes.
 const MAX_ERRORS: usize = 64 * 1024;
 
 /// Counts the errors of one response.
@@ -42,7 +42,7 @@ impl ErrorBudget {
         self.kept = errors.len();
     }
 
-    /// All of the errors for which there is room, and how many there is none for.
+    /// The errors for which there is room, and the number of the others.
     pub(super) fn finish(&mut self, mut errors: Vec<ServerError>) -> Vec<ServerError> {
         // Those that were counted are counted again: the library adds one in front of them.
         (self.kept, self.bytes) = (0, 0);
@@ -82,12 +82,12 @@ impl ErrorBudget {
 /// Bytes of an error in the response.
 fn length(error: &ServerError) -> usize {
     let mut length = Length(1);
-    // Nothing that it writes to fails.
+    // Writing to it never fails.
     let _ = serde_json::to_writer(&mut length, error);
     length.0
 }
 
-/// Counts what is written to it.
+/// Counts the bytes written to it.
 struct Length(usize);
 
 impl std::io::Write for Length {

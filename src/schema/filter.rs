@@ -10,18 +10,18 @@ use crate::graph::odata::{Comparison, Filter, Function, ListOptions, Literal};
 const MAX_DEPTH: usize = 8;
 /// Most comparisons in one filter: each becomes a part of a URL, which servers cut off at about 8 kB.
 const MAX_COMPARISONS: usize = 100;
-/// Longest `$filter`, in bytes as it stands in a URL. Graph's links repeat it, beside a skip token of their own, and a
-/// longer link than 8 kB is not followed.
+/// Maximum length of `$filter` in bytes, as encoded in a URL. Graph's links repeat it with a skip
+/// token, and links longer than 8 kB are not followed.
 const MAX_FILTER_LENGTH: usize = 5 * 1024;
 
-/// A filter with what is always or never true folded away.
+/// A filter after constant conditions are folded.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Condition {
     /// True of everything: no filter is sent.
     Always,
-    /// True of nothing: Graph need not be asked.
+    /// Matches nothing: no request is sent.
     Never,
-    /// To be asked of Graph.
+    /// Sent to Graph.
     Where(Filter),
 }
 
@@ -42,11 +42,11 @@ pub(super) struct Combinators<'a, F> {
     pub(super) not: &'a MaybeUndefined<Box<F>>,
 }
 
-/// The condition that a filter argument stands for.
+/// The condition of a filter argument.
 ///
 /// # Errors
 ///
-/// `BAD_USER_INPUT` for a null where it means nothing, and for filters that are too deep or too long.
+/// `BAD_USER_INPUT` for a null that is not allowed, and for filters that are too deep or too long.
 pub(super) fn condition<F: FilterInput>(filter: Option<&F>) -> Result<Condition, FieldError> {
     let Some(filter) = filter else { return Ok(Condition::Always) };
     let mut count = 0;

@@ -1,9 +1,9 @@
-//! Relay's global ids: `ig~1.<type>.<key>…`. The prefix tells them from Graph's own keys, which callers may give wherever
-//! the type and the parent are known.
+//! Relay's global ids: `ig~1.<type>.<key>…`. The prefix distinguishes them from Graph's keys, which
+//! are accepted wherever the type and the parent are known.
 //!
-//! A key of GUIDs that are joined by `_`, as live ones are, is a `~` and each GUID's 16 bytes in unpadded base64url, joined
-//! by `~`; a GUID that is the key of the object's configuration is left out. Any other key is its text in unpadded
-//! base64url. One object has one id, and no other text is taken for it.
+//! A key of GUIDs joined by `_`, as live keys are, is encoded as `~` and the 16 bytes of each GUID
+//! in unpadded base64url, joined by `~`. A GUID that is the key of the object's configuration is
+//! left out. Any other key is its text in unpadded base64url. An object has exactly one valid id.
 
 use async_graphql::ID;
 use base64::Engine as _;
@@ -14,7 +14,7 @@ use super::error::FieldError;
 use super::type_names;
 use crate::graph::{Key, is_guid};
 
-/// What every global id starts with, whatever its version.
+/// Prefix of every global id, independent of the version.
 const PREFIX: &str = "ig~";
 const VERSION: &str = "1";
 const CONFIGURATION: &str = "c";
@@ -98,7 +98,7 @@ impl GlobalId {
         }
     }
 
-    /// The error that an id is of this type, and not of the one that an argument takes.
+    /// The error of an id that has this type instead of the type of the argument.
     fn mistaken(&self, argument: &str, expected: &str) -> FieldError {
         let found = self.type_name();
         FieldError::bad_user_input(format!(
@@ -124,7 +124,7 @@ fn encode(kind: &str, first: &Key, contained: Option<&Key>) -> String {
     id
 }
 
-/// What the part of an id starts with that stands for GUIDs, and what is between them.
+/// Prefix of the part of an id that encodes GUIDs, and the separator between them.
 const GUIDS: char = '~';
 
 /// Writes a key as a part of an id; `parent` is the key of the configuration that contains the object.
@@ -162,7 +162,7 @@ fn decode_key(text: &str, parent: Option<&Key>) -> Option<Key> {
 ///
 /// # Errors
 ///
-/// `BAD_USER_INPUT`, naming `argument`, where it is a global id of another type, or cannot be a key.
+/// `BAD_USER_INPUT` with `argument` if it is a global id of another type, or cannot be a key.
 pub(super) fn configuration_key(id: &ID, argument: &str) -> Result<Key, FieldError> {
     if !id.starts_with(PREFIX) {
         return Key::new(id.as_str())
@@ -179,7 +179,7 @@ pub(super) fn configuration_key(id: &ID, argument: &str) -> Result<Key, FieldErr
 ///
 /// # Errors
 ///
-/// `BAD_USER_INPUT`, naming `argument`, where it is a global id of another type, or cannot be a key.
+/// `BAD_USER_INPUT` with `argument` if it is a global id of another type, or cannot be a key.
 pub(super) fn device_status_key(
     id: &ID,
     configuration: &Key,
@@ -202,7 +202,7 @@ pub(super) fn device_status_key(
 ///
 /// # Errors
 ///
-/// `BAD_USER_INPUT`, naming `argument`, where it is no global id, or one of another type.
+/// `BAD_USER_INPUT` with `argument` if it is not a global id, or has another type.
 pub(super) fn device_status_keys(id: &ID, argument: &str) -> Result<(Key, Key), FieldError> {
     match GlobalId::parse(id, argument)? {
         GlobalId::DeviceStatus { configuration, key } => Ok((configuration, key)),

@@ -5,24 +5,24 @@ use graphql_prepare::JsonVariables;
 /// A GraphQL request, independent of the transport.
 #[derive(Debug, Clone)]
 pub struct GraphqlRequest {
-    /// The document, where it came as text.
+    /// The text of the document, if the request has it.
     pub query: Option<String>,
     /// The id of a trusted document.
     pub document_id: Option<String>,
-    /// The hash of the document, where it came.
+    /// The hash of the document, if the request has it.
     pub persisted_query: Option<PersistedQuery>,
-    /// Which of its operations to execute; may be left out where there is one.
+    /// Name of the operation to execute. Optional if the document has only one.
     pub operation_name: Option<String>,
     /// Values for the operation's variables.
     pub variables: JsonVariables,
-    /// Whether it came in a way in which nothing may be written: by GET.
+    /// Whether the request may only read, as requests by GET.
     pub is_read_only: bool,
 }
 
-/// What a request says of a document that it has sent before (`extensions.persistedQuery`).
+/// The reference to a document that was sent before (`extensions.persistedQuery`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PersistedQuery {
-    /// The version of the protocol; 1 is the one that there is.
+    /// The version of the protocol. Only 1 is defined.
     pub version: u32,
     /// SHA-256 of the document's text, in hexadecimal digits; or the id of a trusted document.
     pub sha256_hash: String,

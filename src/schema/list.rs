@@ -1,6 +1,7 @@
-//! Pages of Graph's collections as pages of a caller's list. Graph may cut a page short, answer an empty one with a
-//! link, give more than was asked for, repeat a row, or ignore the filter or the order without a word (Microsoft Graph:
-//! "Paging"; "Field behaviour"); the caller gets what was asked for all the same, or is told.
+//! Pages of Graph's collections, converted to pages of a caller's list. Graph may cut a page short,
+//! return an empty page with a link, return more rows than requested, repeat a row, or silently
+//! ignore the filter or the order (Microsoft Graph: "Paging"). The caller receives the requested
+//! page nevertheless, or an error.
 
 mod page_builder;
 
@@ -49,7 +50,8 @@ impl<'a> Arguments<'a> {
 }
 
 impl ConnectionSelection {
-    /// The selection of the connection field that is being resolved, whose nodes have the type `name`.
+    /// The selection of the connection field that is being resolved. Its nodes have the type
+    /// `name`.
     pub(super) fn of(ctx: &Context<'_>, name: &str, properties: impl Fn(Selected<'_>) -> Select) -> Self {
         let (connection, edge) = (format!("{name}Connection"), format!("{name}Edge"));
         let list = Selected::of(ctx, &connection);
@@ -89,7 +91,7 @@ pub(super) async fn connection<E: Entity, T>(
     }
     select.extend(arguments.order_by.map(|order| order.property));
 
-    // A first page that was left in the middle is asked for again, large enough to hold what comes after.
+    // A first page that was partly used is requested again, large enough for the remaining rows.
     let left =
         resumed.as_ref().filter(|position| position.page.is_none()).map_or(0, |position| position.index);
     let options = ListOptions {
@@ -115,7 +117,7 @@ pub(super) async fn connection<E: Entity, T>(
         builder.unreadable += page.unreadable;
         let is_end = page.entities.is_empty() && !matches!(page.next, NextLink::Page(_));
         if is_end && page.unreadable > 0 && builder.rows.is_empty() {
-            // Nothing came that could be shown: it is no page of this list.
+            // No row can be shown, so there is no page to return.
             return Err(FieldError::unreadable_rows(ctx, builder.unreadable, page.info));
         }
         last_response = Some(page.info);

@@ -43,9 +43,10 @@ use crate::telemetry::metrics;
 /// results.
 pub(super) struct Mutation;
 
-/// Runs a field's resolver, and turns a panic of it into an error: the fields before it may have written, and keep their
-/// results. What the request has read is read again where it is selected from here on, since the write may change it,
-/// whatever its outcome: an assignment changes its configuration, a deletion all that the object contained.
+/// Runs a field's resolver and converts its panic to an error, because earlier fields may have
+/// written and keep their results. The cache of the request is cleared first: a write may change
+/// entities whatever its outcome. An assignment changes its configuration, and a deletion
+/// everything in the object.
 async fn run<T>(
     ctx: &Context<'_>,
     resolver: impl Future<Output = Result<T, FieldError>>,
@@ -54,7 +55,7 @@ async fn run<T>(
     request_context(ctx).map_err(|error| error.with_outcome(Outcome::NotSent))?.invalidate();
     let payload = AssertUnwindSafe(resolver).catch_unwind().await.unwrap_or_else(|_panic| {
         metrics::panicked();
-        // How far it came is not known.
+        // The progress is not known.
         Err(FieldError::internal("a mutation panicked").with_outcome(Outcome::Unknown))
     });
     payload.map(Bounded::guaranteed)

@@ -33,7 +33,8 @@ pub(super) enum Node {
 }
 
 impl Node {
-    /// Reads what is selected of the object that a caller names by its global id; `None` where Graph has none of it.
+    /// Reads the selected properties of the object with this global id; `None` if Graph does not
+    /// have it.
     pub(super) async fn load(ctx: &Context<'_>, id: &ID, argument: &str) -> Result<Option<Self>, FieldError> {
         Ok(match GlobalId::parse(id, argument)? {
             GlobalId::Configuration(key) => {

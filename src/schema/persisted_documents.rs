@@ -1,5 +1,5 @@
-//! Persisted documents: those that callers send once and then refer to by hash (Apollo's automatic persisted queries), and
-//! trusted documents, from a manifest that front-end tools write.
+//! Persisted documents: documents that callers send once and then refer to by hash (Apollo's
+//! automatic persisted queries), and trusted documents, from a manifest that front-end tools write.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -49,13 +49,13 @@ pub enum TrustedDocumentsError {
         /// Why.
         source: serde_json::Error,
     },
-    /// It is none of the forms that are known.
+    /// It has none of the known formats.
     #[error("{path} is neither a map of ids to documents nor Apollo's manifest")]
     Unknown {
         /// The file.
         path: String,
     },
-    /// Which of two documents an id stands for cannot be told.
+    /// An id has two documents.
     #[error("{path} has the id {id:?} twice")]
     Twice {
         /// The file.
@@ -166,8 +166,9 @@ impl PersistedDocuments {
     ///
     /// # Errors
     ///
-    /// `PERSISTED_QUERY_NOT_FOUND` for a document that is not registered or not trusted, `PERSISTED_QUERY_NOT_SUPPORTED` for
-    /// another version of the protocol, `BAD_REQUEST` if id, hash and text are of different documents.
+    /// `PERSISTED_QUERY_NOT_FOUND` for a document that is not registered or not trusted,
+    /// `PERSISTED_QUERY_NOT_SUPPORTED` for another version of the protocol, `BAD_REQUEST` if id,
+    /// hash and text are of different documents.
     pub(super) fn resolve(&self, request: &mut GraphqlRequest) -> Result<ResolvedDocument, RequestError> {
         if let Some(PersistedQuery { version, .. }) = &request.persisted_query
             && *version != 1

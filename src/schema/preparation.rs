@@ -5,10 +5,11 @@ use graphql_prepare::{Cost, Costs, InputRules, ObjectCount};
 use super::type_names;
 use super::types::check_date_time_offset;
 
-/// The calls to Graph that fields can cause: one for each page of a list, each object that is read or written by itself,
-/// each item of a bulk, each count by status, and the count of all. Not counted is what is read again after a write or a failure, and a
-/// status' configuration: within a list it has been read, and beyond one it doubles a status' own call at most. What a
-/// subscription causes is what its start or one of its events can.
+/// The calls to Graph that fields can cause: one for each page of a list, each object that is read
+/// or written individually, each item of a bulk write, each count by status, and the total count.
+/// Not counted are reads that are repeated after a write or a failure, and the configuration of a
+/// status: in a list it was read already, elsewhere it at most doubles the call of the status. A
+/// subscription counts the calls of its start or of one event.
 pub(super) fn costs(default_page_size: usize) -> Costs {
     let one = Cost { calls: 1, objects: ObjectCount::One };
     let list = Cost { calls: 1, objects: ObjectCount::Argument("first", default_page_size) };
@@ -43,7 +44,7 @@ pub(super) fn costs(default_page_size: usize) -> Costs {
     costs
 }
 
-/// What the types ask of inputs beyond what SDL can say.
+/// The rules of inputs that SDL cannot express.
 pub(super) fn input_rules(rules: InputRules) -> InputRules {
     let read_only = "It stands for members that this gateway does not know, and can only be read.";
     rules

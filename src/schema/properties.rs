@@ -1,4 +1,5 @@
-//! What must hold of documents, ids and cursors, and of what callers are told, whatever comes: see [`crate::fuzzing`].
+//! Properties of documents, ids, cursors and error messages that hold for every input: see
+//! [`crate::fuzzing`].
 
 mod cursor;
 mod global_id;

@@ -30,7 +30,7 @@ pub(super) enum Priority {
     Nullable,
     /// Without it, the nearest object above it that may be null is null.
     Required,
-    /// It says what a write did, and is delivered whatever the bound.
+    /// It reports a write, and is delivered even beyond the limit.
     Guaranteed,
 }
 
@@ -95,8 +95,8 @@ impl ResponseBudget {
         bytes.saturating_sub(UNRESERVED)
     }
 
-    /// The same budget, where what [`ResponseBudget::reserved_ahead`] says has been reserved, for parts that are counted as
-    /// they are made.
+    /// The same budget, in which [`ResponseBudget::reserved_ahead`] has been reserved, for parts
+    /// that are counted as they are built.
     pub(super) fn with_reserved(self, bytes: usize) -> Self {
         self.available.store(bytes.max(UNRESERVED), Relaxed);
         self

@@ -1,12 +1,12 @@
-//! What a field's selection set needs of an entity, so that `$select` asks Graph for that and nothing else.
+//! The properties of an entity that a selection set needs. `$select` requests exactly these.
 
 use async_graphql::Context;
 use async_graphql::parser::types::{Field, Selection, SelectionSet};
 
 use crate::graph::odata::Select;
 
-/// The part of a selection set that applies to objects of one type. Operations are collected before they execute, so
-/// fragments stand only where the parent is an interface, and name object types.
+/// The part of a selection set that applies to objects of one type. Operations are collected before
+/// they execute, so fragments occur only on interfaces, and name object types.
 #[derive(Clone, Copy)]
 pub(super) struct Selected<'a> {
     set: &'a SelectionSet,
@@ -14,7 +14,7 @@ pub(super) struct Selected<'a> {
 }
 
 impl<'a> Selected<'a> {
-    /// What the field that is being resolved selects of objects of type `object`.
+    /// The selection of the field that is being resolved, for objects of type `object`.
     pub(super) fn of(ctx: &Context<'a>, object: &'a str) -> Self {
         Self { set: &ctx.item.node.selection_set.node, object }
     }
@@ -41,7 +41,7 @@ impl<'a> Selected<'a> {
         }
     }
 
-    /// What the fields of this name select, as objects of type `object`.
+    /// The selections of the fields of this name, for objects of type `object`.
     pub(super) fn within(self, name: &'a str, object: &'a str) -> impl Iterator<Item = Selected<'a>> {
         let fields = self.fields().into_iter().filter(move |field| field.name.node == name);
         fields.map(move |field| Selected { set: &field.selection_set.node, object })

@@ -1,5 +1,5 @@
-//! Live updates: a stream for each subscription, whose events are executed one by one as a query is, each with the
-//! subscriber's own token, a time of its own, and nothing that an earlier one has read.
+//! Subscriptions: a stream of events, each executed like a query, with the subscriber's token, its
+//! own timeout and an empty cache.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};

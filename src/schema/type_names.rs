@@ -1,4 +1,4 @@
-//! Names of the object types that stand in lists and have global ids.
+//! Names of the object types that have connections and global ids.
 
 /// Graph's `iosLobAppProvisioningConfiguration`.
 pub(super) const CONFIGURATION: &str = "IosLobAppProvisioningConfiguration";

@@ -1,4 +1,4 @@
-//! The GraphQL types that stand for Graph's entities, one file each.
+//! The GraphQL types of Graph's entities, one file each.
 
 mod assignment_input;
 mod assignment_target;

@@ -111,7 +111,7 @@ pub(super) async fn serve(
                 return Poll::Ready(());
             }
             if tracker.poll_disconnected(timeouts.half_close_window, context).is_ready() {
-                debug!("a connection is closed whose client has disconnected");
+                debug!("closing a connection: the client disconnected");
                 return Poll::Ready(());
             }
             if draining_since.is_none() && draining.as_mut().poll(context).is_ready() {
@@ -130,7 +130,7 @@ pub(super) async fn serve(
             };
             if deadline.is_some_and(|deadline| deadline <= now) {
                 if draining_since.is_some() || state.requests.can_be_cut() {
-                    debug!("a connection is closed whose client is too slow");
+                    debug!("closing a connection: the client is too slow");
                     return Poll::Ready(());
                 }
                 // Shut down gracefully first, so that the client sends no more requests and those in flight are finished.

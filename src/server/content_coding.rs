@@ -38,7 +38,8 @@ impl AcceptedCodings {
         self.named(IDENTITY).or_else(|| self.named("*")) == Some(NOT_ACCEPTABLE)
     }
 
-    /// A coding that is neither named nor matched by `*` is not acceptable here: clients that name none often support none.
+    /// A coding that is neither named nor matched by `*` is not acceptable here: clients that name
+    /// no coding often support none.
     fn qvalue(&self, coding: &str) -> u16 {
         self.named(coding).or_else(|| self.named("*")).unwrap_or(NOT_ACCEPTABLE)
     }

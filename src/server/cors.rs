@@ -1,4 +1,5 @@
-//! Pages of other origins (CORS): which may call the gateway, and what the others are told.
+//! Cross-origin requests (CORS): the origins that may call the gateway, and the responses to
+//! others.
 
 use std::sync::Arc;
 use std::time::Duration;

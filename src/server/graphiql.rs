@@ -1,7 +1,8 @@
 //! The GraphiQL page, served entirely by the binary: GraphiQL if `ide/dist` was built, else a small page of our own.
 //!
-//! This file owns its routes, headers and settings, and [`assets`] its files, whose sources are in `ide/`. The page talks
-//! to `/graphql` on its own origin like any other client, and nothing here knows of GraphQL.
+//! This file owns its routes, headers and settings, and [`assets`] its files, whose sources are in
+//! `ide/`. The page calls `/graphql` on its own origin like any other client. This file does not
+//! depend on GraphQL.
 
 mod assets;
 
@@ -323,7 +324,8 @@ mod tests {
     async fn every_file_that_a_script_or_style_names_is_served() {
         let page = demo();
         let names: Vec<String> = assets::all().into_keys().collect();
-        // A name that is put together at run time stands nowhere, so it is looked for from the other side too.
+        // A name that is built at run time is not in the sources, so the assets are compared from
+        // the other side too.
         let mut unnamed: Vec<&String> = names.iter().filter(|name| *name != "index.html").collect();
         for name in &names {
             let path =
@@ -344,7 +346,7 @@ mod tests {
                 }
             }
         }
-        // Styles that came with scripts which are loaded on demand stand in the page's own style already.
+        // The page's style already contains the styles of scripts that are loaded on demand.
         unnamed.retain(|name| !name.ends_with(".css"));
         assert!(unnamed.is_empty(), "nothing names {unnamed:?}");
         for path in ["/graphiql/index.html", "/graphiql/none.js", "/graphiql/..%2fconfig.json"] {

@@ -26,9 +26,9 @@ impl Readiness {
     }
 }
 
-/// `/livez`, `/readyz` and `/metrics`. The first two do not call Graph: if Graph is down, callers get a useful error from the
-/// gateway, and none from a load balancer that has taken it out of service. The gateway is not ready while it cannot store
-/// idempotency keys; the response gives the reason.
+/// `/livez`, `/readyz` and `/metrics`. The first two do not call Graph: if Graph is down, callers
+/// need the gateway's error, which they would not receive if the load balancer removed the gateway.
+/// The gateway is not ready while it cannot store idempotency keys; the response has the reason.
 pub(super) fn router(readiness: Readiness, app: Arc<App>) -> Router {
     let readyz = move || async move {
         if !readiness.0.load(Ordering::Relaxed) {

@@ -116,7 +116,7 @@ pub(super) async fn serve(
         };
         has_failed = false;
         if let Err(error) = stream.set_nodelay(true) {
-            debug!(%error, "a connection was closed at once");
+            debug!(%error, "an accepted connection was already closed");
             continue;
         }
         let (http, router, draining) = (Arc::clone(&http), router.clone(), draining.clone());
@@ -130,7 +130,7 @@ pub(super) async fn serve(
     draining.cancel();
     open.close();
     if tokio::time::timeout(drain_timeout, open.wait()).await.is_err() {
-        warn!("connections are closed that did not end in time");
+        warn!("the drain timeout ended; open connections are closed");
     }
 }
 
@@ -143,7 +143,7 @@ async fn handle_accept_error(error: &io::Error, has_failed: &mut bool) {
     );
     if !is_of_one_connection {
         if !std::mem::replace(has_failed, true) {
-            warn!(%error, "no connection can be accepted");
+            warn!(%error, "connections cannot be accepted");
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }

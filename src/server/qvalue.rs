@@ -1,8 +1,8 @@
 //! Quality values of content negotiation headers (RFC 9110, section 12.4.2), in thousandths.
 
-/// The quality value of what is not acceptable.
+/// The quality value of a range that is not acceptable.
 pub(super) const NOT_ACCEPTABLE: u16 = 0;
-/// The quality value of what is named without one.
+/// The quality value of a range without one.
 pub(super) const MAX_QVALUE: u16 = 1000;
 
 /// Parses a quality value from 0 to 1 into thousandths; `None` if it is not one. More than the three decimals of the grammar

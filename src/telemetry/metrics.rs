@@ -41,7 +41,7 @@ const CONNECTIONS: &str = "intune_graphql_connections";
 ///
 /// # Panics
 ///
-/// Where something else has installed a recorder, which nothing here does.
+/// If another recorder is installed, which nothing in this program does.
 pub fn install() -> PrometheusHandle {
     static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
     HANDLE
@@ -179,7 +179,7 @@ pub(crate) fn subscription() -> GaugeGuard {
     GaugeGuard::new(SUBSCRIPTIONS)
 }
 
-/// A listener was too slow to hear of so many added statuses.
+/// Counts events that a slow subscriber did not receive.
 pub(crate) fn subscription_events_dropped(events: u64) {
     counter!(EVENTS_DROPPED).increment(events);
 }

@@ -89,7 +89,7 @@ pub(crate) async fn serve(
                 connections.spawn(serve_connection(socket, acceptor.clone(), faults, connection));
             }
             Err(error) => {
-                warn!(%error, "The sandbox could not accept a connection");
+                warn!(%error, "A connection could not be accepted");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
@@ -127,7 +127,7 @@ async fn serve_connection(
             http2::serve(stream, connection).await;
         }
         Ok(stream) => http1::serve(stream, connection).await,
-        Err(error) => debug!(%error, "A TLS handshake with the sandbox failed"),
+        Err(error) => debug!(%error, "A TLS handshake failed"),
     }
 }
 

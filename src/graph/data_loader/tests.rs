@@ -205,13 +205,13 @@ async fn a_caller_that_is_cancelled_during_its_batch_stops_no_other() {
     assert_eq!((sizes(&batches), start.elapsed()), (vec![2], LATENCY));
 }
 
-/// Tokio suspends a task that has used up its budget at the next await point. For some budget that is where the crate has
-/// taken the keys and waits for the batch function.
+/// Tokio suspends a task that has used up its budget at the next await point. For some budget that
+/// is after the crate has taken the keys and before the batch function returns.
 #[tokio::test(start_paused = true)]
 async fn a_caller_that_is_cancelled_with_the_keys_taken_stops_no_other() {
     for used in 0..=130 {
         let (loader, _) = loader();
-        // Each turn has a budget of its own.
+        // Each turn has a separate budget.
         yield_now().await;
         let mut first = Box::pin(read(&loader, "/first", &["id"]));
         let other = tokio::spawn({

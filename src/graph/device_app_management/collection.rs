@@ -19,7 +19,7 @@ use crate::graph::writes::is_deleted;
 const MAX_SEARCHED_PAGES: usize = 5;
 const SEARCH_PAGE_SIZE: usize = 1000;
 
-/// What became of a search.
+/// The result of a search.
 enum Search<T> {
     Found(T),
     /// The collection has been seen whole.
@@ -28,7 +28,7 @@ enum Search<T> {
     GivenUp,
 }
 
-/// A collection of entities. Each collection says which pages of Microsoft Graph's documentation they are.
+/// A collection of entities. Each collection names its pages in Microsoft Graph's documentation.
 #[derive(Debug)]
 pub struct Collection<T> {
     pub(super) session: Session,
@@ -61,18 +61,19 @@ impl<T: Entity> Collection<T> {
         &self.path
     }
 
-    /// `GET …/{id}`; `None` where Graph has none of that key.
+    /// `GET …/{id}`; `None` if Graph does not have the entity.
     ///
     /// # Errors
     ///
-    /// Any [`Error`] but an answer of 404 or 410.
+    /// Any [`Error`] except a 404 or 410.
     pub async fn get_opt(&self, id: &Key, select: &Select) -> Result<Option<T>, Error> {
         let path = format!("{}/{}", self.path, id.segment());
         let Some(response) = absent_is_none(self.session.get(path, select).await)? else { return Ok(None) };
         self.of_key(&response, id).map(Some)
     }
 
-    /// The entity of an answer that is to have this key: one of another is an answer to something else.
+    /// The entity of a response if it has this key. Another key means that the response belongs to
+    /// another request.
     fn of_key(&self, response: &GraphResponse, id: &Key) -> Result<T, Error> {
         let entity: T = response.entity()?;
         if response.is_foreign::<T>(false) {
@@ -89,8 +90,8 @@ impl<T: Entity> Collection<T> {
     ///
     /// # Errors
     ///
-    /// Any [`Error`] but an answer of 404 or 410; Graph's refusal where the collection has more pages than are searched,
-    /// and the row is on none of them.
+    /// Any [`Error`] except a 404 or 410; Graph's error if the row is on none of the searched pages
+    /// and there are more.
     pub async fn get_or_find(&self, id: &Key, select: &Select) -> Result<Option<T>, Error> {
         match self.get_opt(id, select).await {
             Err(Error::Api(api)) if api.is_not_supported() => {
@@ -138,11 +139,11 @@ impl<T: Entity> Collection<T> {
         self.session.page(&self.path, query, select).await
     }
 
-    /// `GET …/$count`: how many there are, of those that meet the filter.
+    /// `GET …/$count`: the number of entities that match the filter.
     ///
     /// # Errors
     ///
-    /// Any [`Error`]; [`Error::UnexpectedResponse`] where the answer is no number.
+    /// Any [`Error`]; [`Error::UnexpectedResponse`] if the response is not a number.
     pub async fn count(&self, filter: Option<&Filter>) -> Result<i64, Error> {
         let options = ListOptions { filter: filter.cloned(), ..ListOptions::default() };
         let response = self.session.read(format!("{}/$count", self.path), options.to_query()).await?;
@@ -153,7 +154,7 @@ impl<T: Entity> Collection<T> {
         count.ok_or_else(|| response.unexpected("the count is no number"))
     }
 
-    /// `PATCH …/{id}`. `None` where Graph did it without answering with the entity.
+    /// `PATCH …/{id}`. `None` if Graph succeeded without returning the entity.
     pub(super) async fn patch(&self, id: &Key, patch: &impl Serialize) -> Result<Option<T>, WriteError> {
         let path = format!("{}/{}", self.path, id.segment());
         let response = self.session.write(WriteKind::Keyed, Method::PATCH, &path, Some(patch)).await?;
@@ -165,7 +166,7 @@ impl<T: Entity> Collection<T> {
         .map_err(|error| WriteError::new(WriteKind::Keyed, error))
     }
 
-    /// `DELETE …/{id}`. It has succeeded too where an attempt's answer was lost and the next finds the entity gone.
+    /// `DELETE …/{id}`. A 404 after an attempt whose response was lost is a success.
     ///
     /// # Errors
     ///
@@ -197,8 +198,8 @@ fn absent_is_none<T>(result: Result<T, Error>) -> Result<Option<T>, Error> {
     }
 }
 
-/// Whether two keys surely are two objects': both are GUIDs, joined by `_` where there are several, and differ. Other
-/// words may be names of one object, and so may the last GUIDs of a key.
+/// Whether two keys certainly belong to two objects: both are GUIDs, possibly joined by `_`, and
+/// differ. Other words may be names of the same object, and so may the last GUIDs of a key.
 fn is_of_another(found: &str, asked: &str) -> bool {
     let guids = |key: &str| -> Option<Vec<Uuid>> {
         key.split('_').map(|part| if part.len() == 36 { Uuid::try_parse(part).ok() } else { None }).collect()

@@ -1,8 +1,8 @@
 //! Creates: one by a plain POST, many by `POST /$batch`. Each is sent again only if Graph certainly did nothing, or if a
 //! lookup by its key shows that it does not exist.
 //!
-//! The work runs in a task of its own, since neither a disconnect nor the deadline may abort what has been sent. At the
-//! deadline the caller receives the progress of each create.
+//! The work runs in a separate task, since neither a disconnect nor the deadline may abort a sent
+//! request. At the deadline the caller receives the progress of each create.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -36,7 +36,7 @@ const MAX_CONCURRENT_BATCHES: usize = 4;
 impl<T: Entity> Collection<T> {
     /// `POST …` for one entity, `POST /$batch` for several. Each is sent again only if Graph certainly did nothing.
     ///
-    /// Returns one result each, in order. [`WriteError`] says whether Graph may have created the entity.
+    /// Returns one result for each, in order. [`WriteError`] has the outcome.
     pub async fn create<N: NewEntity<Entity = T>>(
         &self,
         new: Vec<N>,
@@ -157,8 +157,9 @@ impl<N: NewEntity> Creates<N> {
         self.observer.close().await;
     }
 
-    /// Whether no further attempt begins: the caller was answered or disconnected, the request timed out, or the process is to
-    /// stop. A single create that has not been tried is a request under way, which a shutdown lets end.
+    /// Whether no further attempt starts: the caller received its results or disconnected, the
+    /// request timed out, or the process is about to stop. A single create that was not attempted
+    /// yet is a request in flight, which a shutdown allows to finish.
     fn is_over(&self) -> bool {
         Instant::now() >= self.deadline
             || self.progress.is_reported()
@@ -167,7 +168,7 @@ impl<N: NewEntity> Creates<N> {
             || (self.new.len() > 1 && self.transport.is_stopping())
     }
 
-    /// Makes one attempt at each of a group. Returns those that are to be sent again.
+    /// Makes one attempt at each create of a group. Returns those to send again.
     async fn attempt(&self, mut group: Vec<PendingCreate>) -> Vec<PendingCreate> {
         let indices: Vec<usize> = group.iter().map(|pending| pending.index).collect();
         if let Err(source) = self.observer.before_send(&indices).await {
@@ -178,7 +179,8 @@ impl<N: NewEntity> Creates<N> {
             }
             return Vec::new();
         }
-        // The observer may have taken long: the caller may have been answered, or have disconnected.
+        // The observer may have taken long: the caller may have received its results or
+        // disconnected in the meantime.
         let gate = if self.is_over() {
             None
         } else {
@@ -283,12 +285,12 @@ impl<N: NewEntity> Creates<N> {
         }
     }
 
-    /// What was created, by the response.
+    /// The created object, from the response.
     fn created(&self, response: &GraphResponse) -> Result<Created<N::Entity>, Error> {
         Created::read(response, self.collection.session.root(), &self.collection.path)
     }
 
-    /// Looks up what was sent by its key.
+    /// Looks up the created object by its key.
     async fn read_back(&self, index: usize) -> ReadBack<N::Entity> {
         if self.transport.caller.disconnected.is_cancelled() {
             return ReadBack::NotKnown;

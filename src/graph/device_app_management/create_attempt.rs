@@ -1,4 +1,4 @@
-//! Attempts at creates: what is waiting to be sent, and what an attempt came to.
+//! Attempts at creates: the pending creates, and the results of an attempt.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -29,7 +29,7 @@ pub(super) struct PendingCreate {
 }
 
 impl PendingCreate {
-    /// Whether Graph asked the caller to wait.
+    /// Whether Graph requested a wait.
     pub(super) fn is_throttled(&self) -> bool {
         self.error.as_ref().is_some_and(|error| error.is_throttled() || error.retry_after().is_some())
     }

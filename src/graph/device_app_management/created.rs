@@ -1,4 +1,4 @@
-//! The result of a create: the entity if Graph returned it, else its key alone.
+//! The result of a create: the entity if Graph returned it, otherwise its key.
 
 use http::StatusCode;
 use url::Url;
@@ -8,7 +8,7 @@ use crate::graph::key::Key;
 use crate::graph::models::Entity;
 use crate::graph::response::GraphResponse;
 
-/// What was created: Graph returns the entity or its location.
+/// The created object: Graph returns the entity or its location.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Created<T> {
     /// The entity itself.
@@ -25,7 +25,8 @@ impl<T: Entity> Created<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::UnexpectedResponse`] where the response has neither a usable entity nor a usable location.
+    /// [`Error::UnexpectedResponse`] if the response has neither a usable entity nor a usable
+    /// location.
     pub(super) fn read(response: &GraphResponse, root: &Url, collection: &str) -> Result<Self, Error> {
         if response.denies_success(Some(T::ODATA_TYPE)) {
             return Err(response.contradiction("the answer is an error, or another object"));
@@ -48,7 +49,8 @@ impl<T: Entity> Created<T> {
             StatusCode::OK | StatusCode::CREATED | StatusCode::NO_CONTENT => {
                 response.location(root, collection)
             }
-            // Elsewhere it is not said to lead to what was created: 202 has it for work that is yet to be done.
+            // With other statuses the location is not that of the created object: with 202 it
+            // refers to pending work.
             _ => None,
         };
         location.map(Self::Key).ok_or(error)

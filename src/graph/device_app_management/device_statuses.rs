@@ -10,12 +10,13 @@ use crate::graph::models::{DeviceStatus, DeviceStatusPatch};
 pub type DeviceStatuses = Collection<DeviceStatus>;
 
 impl DeviceStatuses {
-    /// `PATCH …/deviceStatuses/{id}`. Microsoft Graph: 'Update managedDeviceMobileAppConfigurationDeviceStatus'. `None`
-    /// where Graph did it without answering with the entity.
+    /// `PATCH …/deviceStatuses/{id}`. Microsoft Graph: 'Update
+    /// managedDeviceMobileAppConfigurationDeviceStatus'. `None` if Graph succeeded without
+    /// returning the entity.
     ///
     /// # Errors
     ///
-    /// [`WriteError`], which says what is known of whether Graph did it.
+    /// [`WriteError`], which has the outcome.
     pub async fn update(
         &self,
         id: &Key,

@@ -38,12 +38,12 @@ impl IosLobAppProvisioningConfigurations {
         Collection::new(self.session.clone(), PATH.to_owned())
     }
 
-    /// `PATCH …/{id}`. Microsoft Graph: 'Update iosLobAppProvisioningConfiguration'. `None` where Graph did it without
-    /// answering with the entity.
+    /// `PATCH …/{id}`. Microsoft Graph: 'Update iosLobAppProvisioningConfiguration'. `None` if
+    /// Graph succeeded without returning the entity.
     ///
     /// # Errors
     ///
-    /// [`WriteError`], which says what is known of whether Graph did it.
+    /// [`WriteError`], which has the outcome.
     pub async fn update(
         &self,
         id: &Key,
@@ -56,7 +56,7 @@ impl IosLobAppProvisioningConfigurations {
     ///
     /// # Errors
     ///
-    /// [`WriteError`], which says what is known of whether Graph did it.
+    /// [`WriteError`], which has the outcome.
     pub async fn assign(&self, id: &Key, assign: &Assign) -> Result<(), WriteError> {
         let path = format!("{PATH}/{}/assign", id.segment());
         let response = self.session.write(WriteKind::Action, Method::POST, &path, Some(assign)).await?;

@@ -18,7 +18,7 @@ struct State<R> {
 pub(super) enum ItemProgress<R> {
     /// No attempt is in flight.
     Waiting { worst_outcome: Outcome, error: Option<Error> },
-    /// An attempt has begun; the gate knows whether it was sent.
+    /// An attempt has started. The gate records whether it was sent.
     InFlight { worst_outcome: Outcome, gate: SendGate },
     /// It has ended with this result.
     Done(R),
@@ -58,7 +58,8 @@ impl<R> Progress<R> {
         Some(gate)
     }
 
-    /// Returns the progress of each. From now on no attempt begins; the gates decide about those that have begun.
+    /// Returns the progress of each create. No attempt starts afterwards; the gates decide about
+    /// those that have started.
     pub(super) fn report(&self) -> Vec<ItemProgress<R>> {
         let mut state = self.lock();
         state.is_reported = true;

@@ -1,4 +1,4 @@
-//! The two kinds of assignments of a provisioning configuration, and what they are aimed at.
+//! The two kinds of assignments of a provisioning configuration, and their targets.
 
 use serde::Serialize;
 use serde::de::MapAccess;
@@ -7,17 +7,17 @@ use super::entity::Entity;
 use super::lenient::{self, Property, Received, Slot, read_members};
 use crate::graph::odata::PropertyValue;
 
-/// `microsoft.graph.iosLobAppProvisioningConfigurationAssignment`, as Graph answers it.
+/// `microsoft.graph.iosLobAppProvisioningConfigurationAssignment`, as Graph returns it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Assignment {
     /// The key, opaque.
     pub id: String,
-    /// Whom it is aimed at.
+    /// The target of the assignment.
     pub target: Received<AssignmentTarget>,
 }
 
-/// `microsoft.graph.deviceAndAppManagementAssignmentTarget` and the types derived from it, told apart by
-/// `@odata.type`.
+/// `microsoft.graph.deviceAndAppManagementAssignmentTarget` and the types derived from it,
+/// distinguished by `@odata.type`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AssignmentTarget {
     /// The derived type, as in `#microsoft.graph.groupAssignmentTarget`; the `#` may be missing.
@@ -32,7 +32,7 @@ pub struct AssignmentTarget {
     pub collection_id: Option<String>,
 }
 
-/// `microsoft.graph.mobileAppProvisioningConfigGroupAssignment`, as Graph answers it.
+/// `microsoft.graph.mobileAppProvisioningConfigGroupAssignment`, as Graph returns it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupAssignment {
     /// The key, opaque.
@@ -49,7 +49,7 @@ lenient::entity!(GroupAssignment, "microsoft.graph.mobileAppProvisioningConfigGr
     target_group_id: "targetGroupId",
 });
 
-/// A target with a member that cannot be read is malformed as a whole: whom it is aimed at is not known.
+/// A target with an unreadable member is malformed as a whole, because its meaning is not known.
 impl Property for AssignmentTarget {
     fn from_members<'de, A: MapAccess<'de>>(mut members: A) -> Result<Option<Self>, A::Error> {
         let mut odata_type = Slot::default();
@@ -106,7 +106,7 @@ pub struct NewGroupAssignment {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "@odata.type", rename = "#microsoft.graph.iosLobAppProvisioningConfigurationAssignment")]
 pub struct NewAssignment {
-    /// Whom it is aimed at.
+    /// The target of the assignment.
     pub target: NewAssignmentTarget,
 }
 

@@ -25,7 +25,7 @@ pub enum ComplianceStatus {
     Conflict,
     /// `notAssigned`
     NotAssigned,
-    /// Any name that is none of the above: a member that Graph added later. Never sent.
+    /// Any other name, which Graph may add later. Never sent.
     #[serde(skip)]
     UnknownFutureValue,
 }
@@ -43,7 +43,7 @@ impl ComplianceStatus {
         Self::NotAssigned,
     ];
 
-    /// The member's name in JSON and in `$filter`; `None` for the one that stands for names not known here.
+    /// The member's name in JSON and in `$filter`; `None` for unknown names.
     #[must_use]
     pub fn name(self) -> Option<&'static str> {
         match self {

@@ -1,14 +1,15 @@
-//! `Edm.DateTimeOffset` as text that nobody normalises.
+//! `Edm.DateTimeOffset` as unchanged text.
 
 use serde::Serialize;
 use time::{Date, Month, PrimitiveDateTime, Time, UtcOffset};
 
 use super::lenient::Property;
 
-/// A date-time with an explicit offset, kept as the text it came in: neither offset nor precision is normalised.
+/// A date-time with an explicit offset, stored as the original text: neither offset nor precision
+/// is normalised.
 ///
-/// [`DateTimeOffset::parse`] checks what a caller gives. What Graph answers is taken as it is, since a value that breaks
-/// the rules is still Graph's answer.
+/// [`DateTimeOffset::parse`] checks input of callers. Values from Graph are returned unchanged,
+/// even if they are invalid.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(transparent)]
 pub struct DateTimeOffset(String);
@@ -34,25 +35,26 @@ pub enum InvalidDateTimeOffset {
 }
 
 impl DateTimeOffset {
-    /// Checks text that a caller gave: RFC 3339 (section 5.6), an explicit offset, years 0001 to 9999, up to 7
-    /// fractional digits.
+    /// Checks input of a caller: RFC 3339 (section 5.6), an explicit offset, years 0001 to 9999, up
+    /// to 7 fractional digits.
     ///
     /// # Errors
     ///
-    /// What is wrong with it, in words for that caller.
+    /// The error of the value, for the caller.
     pub fn parse(text: impl Into<String>) -> Result<Self, InvalidDateTimeOffset> {
         let text = text.into();
         ticks(&text)?;
         Ok(Self(text))
     }
 
-    /// The text, as it came.
+    /// The original text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The instant in 100 ns since 1970-01-01T00:00:00Z, for comparing; `None` where Graph sent what is no date-time.
+    /// The instant in 100 ns since 1970-01-01T00:00:00Z, for comparisons; `None` if Graph sent an
+    /// invalid date-time.
     #[must_use]
     pub fn ticks(&self) -> Option<i128> {
         ticks(&self.0).ok()

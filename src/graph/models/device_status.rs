@@ -1,4 +1,4 @@
-//! `managedDeviceMobileAppConfigurationDeviceStatus`, as it is read and as it is created.
+//! `managedDeviceMobileAppConfigurationDeviceStatus`, for reads and for creates.
 
 use serde::Serialize;
 
@@ -8,8 +8,8 @@ use super::{ComplianceStatus, DateTimeOffset, Patch, Received};
 use crate::graph::key::canonical_key;
 use crate::graph::odata::{PropertyValue, Select};
 
-/// `microsoft.graph.managedDeviceMobileAppConfigurationDeviceStatus`, as Graph answers it. All but the key may be
-/// missing: an answer may be partial, or follow a `$select`.
+/// `microsoft.graph.managedDeviceMobileAppConfigurationDeviceStatus`, as Graph returns it. Only the
+/// key is required: a response may be partial, or follow a `$select`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeviceStatus {
     /// The key. Live ones are two or three GUIDs joined by `_`; opaque.
@@ -75,7 +75,7 @@ impl Entity for DeviceStatus {
 #[serde(tag = "@odata.type", rename = "#microsoft.graph.managedDeviceMobileAppConfigurationDeviceStatus")]
 #[serde(rename_all = "camelCase")]
 pub struct NewDeviceStatus {
-    /// The key that the caller wishes for; Graph may assign another.
+    /// The key that the caller requests. Graph may assign another.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     /// Name of the device.

@@ -1,4 +1,4 @@
-//! What lists need to know of an entity, whatever its type.
+//! The properties of entities that lists use, independent of the type.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -16,26 +16,27 @@ pub trait Entity: DeserializeOwned + Send + Sync {
     /// The entity's key, as Graph wrote it.
     fn key(&self) -> &str;
 
-    /// What the entity has for one of the properties that its list can be filtered or ordered by.
+    /// The value of a property that the list can be filtered or ordered by.
     fn property(&self, name: &str) -> PropertyValue<'_>;
 }
 
 /// An entity to create.
 pub trait NewEntity: Serialize + Clone + Send + Sync + 'static {
-    /// What it becomes.
+    /// The type of the created entity.
     type Entity: Entity + 'static;
 
-    /// The key that is wished for it.
+    /// The key that the caller requests.
     fn key(&self) -> Option<&str>;
 
-    /// The same entity with the canonical form of its key: what is equal here is the same input. It is sent as it came.
+    /// The same entity with the canonical form of its key, for the comparison of inputs. It is sent
+    /// unchanged.
     #[must_use]
     fn canonical(&self) -> Self;
 
     /// The properties by which it is recognised, the key aside.
     fn properties() -> Select;
 
-    /// Whether `entity` is what was sent, property by property; dates are compared as instants.
+    /// Whether `entity` equals the sent one, property by property. Dates are compared as instants.
     fn is_what(&self, entity: &Self::Entity) -> bool;
 }
 
@@ -58,7 +59,8 @@ pub(super) fn status(received: &Received<ComplianceStatus>) -> PropertyValue<'_>
     })
 }
 
-/// A property that is missing says nothing, even where it was selected: the service may have compared what it leaves out.
+/// A missing property proves nothing, even if it was selected: the service may have filtered by it
+/// without returning it.
 fn known<'a, T>(received: &'a Received<T>, value: impl Fn(&'a T) -> PropertyValue<'a>) -> PropertyValue<'a> {
     match received {
         Received::Absent | Received::Malformed => PropertyValue::Unknown,

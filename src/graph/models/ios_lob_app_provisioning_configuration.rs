@@ -7,8 +7,8 @@ use super::lenient;
 use super::{DateTimeOffset, Patch, Received};
 use crate::graph::odata::{PropertyValue, Select};
 
-/// `microsoft.graph.iosLobAppProvisioningConfiguration` (beta only), as Graph answers it. All but the key may be
-/// missing: an answer may be partial, or follow a `$select`.
+/// `microsoft.graph.iosLobAppProvisioningConfiguration` (beta only), as Graph returns it. Only the
+/// key is required: a response may be partial, or follow a `$select`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IosLobAppProvisioningConfiguration {
     /// The key, opaque.
@@ -91,7 +91,7 @@ pub struct NewIosLobAppProvisioningConfiguration {
     pub role_scope_tag_ids: Option<Vec<String>>,
 }
 
-/// Graph assigns the key, so that there is none to look for.
+/// Graph assigns the key, so the entity cannot be looked up.
 impl NewEntity for NewIosLobAppProvisioningConfiguration {
     type Entity = IosLobAppProvisioningConfiguration;
 

@@ -1,5 +1,5 @@
-//! Reading what Graph answers without losing the rest to one odd member: a value of another JSON type than documented, a
-//! name in another case, a member that comes twice.
+//! Lenient parsing of Graph's responses, in which one malformed member does not affect the others:
+//! a value of an undocumented JSON type, a name in another case, a duplicate member.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -7,7 +7,7 @@ use std::marker::PhantomData;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// What Graph's answer has for a property.
+/// The value of a property in Graph's response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Received<T> {
     /// Nothing: it was not selected, or left out.
@@ -22,7 +22,7 @@ pub enum Received<T> {
 }
 
 impl<T> Received<T> {
-    /// The value, where there is one.
+    /// The value, if there is one.
     pub fn value(&self) -> Option<&T> {
         match self {
             Self::Value(value) => Some(value),
@@ -30,7 +30,7 @@ impl<T> Received<T> {
         }
     }
 
-    /// The value, where there is one.
+    /// The value, if there is one.
     pub(super) fn into_value(self) -> Option<T> {
         match self {
             Self::Value(value) => Some(value),
@@ -38,7 +38,7 @@ impl<T> Received<T> {
         }
     }
 
-    /// Whether what came cannot be read.
+    /// Whether the value cannot be read.
     #[must_use]
     pub fn is_malformed(&self) -> bool {
         matches!(self, Self::Malformed)
@@ -158,7 +158,7 @@ impl<'de, T: Property> Visitor<'de> for ReceivedVisitor<T> {
 /// A member of an object while it is read.
 pub(super) struct Slot<T> {
     received: Received<T>,
-    /// Whether its name came as documented; `None` where it has not come.
+    /// Whether its name was the documented one; `None` if there was no value yet.
     is_exact: Option<bool>,
 }
 
@@ -169,7 +169,8 @@ impl<T> Default for Slot<T> {
 }
 
 impl<T: PartialEq> Slot<T> {
-    /// Takes what came under the member's name, or under one that differs in case, which counts less.
+    /// Accepts a value of the member's name, or of a name that differs in case, which has lower
+    /// precedence.
     pub(super) fn take(&mut self, received: Received<T>, is_exact: bool) {
         if self.is_exact.is_none_or(|known| is_exact && !known) {
             *self = Self { received, is_exact: Some(is_exact) };
@@ -178,7 +179,7 @@ impl<T: PartialEq> Slot<T> {
         }
     }
 
-    /// What came.
+    /// The received value.
     pub(super) fn received(self) -> Received<T> {
         self.received
     }
@@ -190,7 +191,7 @@ pub(super) fn known(name: &str, names: &'static [&'static str]) -> Option<(&'sta
     exact.or_else(|| names.iter().find(|known| known.eq_ignore_ascii_case(name)).map(|known| (*known, false)))
 }
 
-/// A member's name as it is matched with [`known`] ones.
+/// A member's name, compared with the [`known`] ones.
 pub(super) struct KnownName(pub(super) Option<(&'static str, bool)>);
 
 /// Reads a [`KnownName`].
@@ -231,8 +232,8 @@ macro_rules! read_members {
     };
 }
 
-/// Implements `Deserialize` for an entity of this type, with these properties besides the key. What says to be something
-/// else than the entity is none.
+/// Implements `Deserialize` for an entity of this type, with these properties besides the key. An
+/// object of another type is rejected.
 macro_rules! entity {
     ($entity:ident, $odata_type:literal, { $($property:ident: $name:literal),+ $(,)? }) => {
         impl $entity {
@@ -278,7 +279,7 @@ macro_rules! entity {
 
 pub(super) use {entity, read_members};
 
-/// Nothing but that something came.
+/// Only that the member is present.
 impl Property for IgnoredAny {
     fn from_text(_: &str) -> Option<Self> {
         Some(Self)
@@ -293,7 +294,7 @@ impl Property for IgnoredAny {
 ///
 /// # Errors
 ///
-/// Where there is none, or the object is an error, or of another type.
+/// If there is no object, or if it is an error or has another type.
 pub(super) fn checked_key<E: serde::de::Error>(
     id: Slot<String>,
     odata_type: Slot<String>,
@@ -309,14 +310,14 @@ pub(super) fn checked_key<E: serde::de::Error>(
         Received::Value(_) | Received::Malformed => return Err(E::custom("an object of another type")),
     }
     match id.received {
-        // What had to be mended is not the key any more.
+        // A repaired text is not the key any more.
         Received::Value(id) if !id.contains(char::REPLACEMENT_CHARACTER) => Ok(id),
         _ => Err(E::custom("an object without id")),
     }
 }
 
-/// Whether `@odata.type` names a type or, as far as names tell, one derived from it: with or without `#`, in Graph's
-/// namespace or its backend's, in any case (official SDKs compare without).
+/// Whether `@odata.type` names a type or possibly one derived from it: with or without `#`, in
+/// Graph's or its backend's namespace, in any case (official SDKs ignore case).
 pub(in crate::graph) fn is_type(name: &str, expected: &str) -> bool {
     let short = |name: &str| {
         let name = name.rsplit('#').next().unwrap_or_default();

@@ -5,7 +5,7 @@ use serde::{Serialize, Serializer};
 /// A property of a PATCH body.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Patch<T> {
-    /// Left out: Graph leaves the property as it is.
+    /// Omitted: Graph leaves the property unchanged.
     #[default]
     Absent,
     /// Sent as null: Graph clears the property.

@@ -5,7 +5,7 @@ use super::lenient;
 use super::{ComplianceStatus, DateTimeOffset, Received};
 use crate::graph::odata::PropertyValue;
 
-/// `microsoft.graph.managedDeviceMobileAppConfigurationUserStatus`, as Graph answers it.
+/// `microsoft.graph.managedDeviceMobileAppConfigurationUserStatus`, as Graph returns it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserStatus {
     /// The key, opaque.

@@ -1,6 +1,7 @@
-//! Whether two texts may be the same to a service's collation. Graph's workloads compare without case, mostly, and beyond
-//! that by rules that are not documented: with or without accents, width, compatibility forms, characters that are not
-//! shown, and spaces at the end. So a difference counts as certain only where it outlasts the strongest folding.
+//! Whether two texts may be equal in a service's collation. Most of Graph's workloads ignore case.
+//! Their other rules are not documented: accents, width, compatibility forms, invisible characters,
+//! and trailing spaces may or may not matter. A difference is certain only if it remains after the
+//! strongest folding.
 
 use std::borrow::Cow;
 
@@ -27,7 +28,8 @@ pub(super) fn may_be_empty(text: &str) -> bool {
     foldings(text).iter().any(String::is_empty)
 }
 
-/// Whether a part of a text stands by itself in every collation: printable ASCII combines with nothing.
+/// Whether a part of a text is independent of its neighbours in every collation: printable ASCII
+/// does not combine.
 pub(super) fn is_plain(text: &str) -> bool {
     text.bytes().all(|byte| (b' '..=b'~').contains(&byte))
 }
@@ -52,8 +54,8 @@ fn foldings(text: &str) -> Vec<String> {
     foldings
 }
 
-/// The compatibility decomposition, in lower case. Upper case first makes `ss` of `ß`, and of a dotless `ı` an `i`; the
-/// decomposition can give capitals again.
+/// The compatibility decomposition in lower case. Upper case first converts `ß` to `ss` and a
+/// dotless `ı` to `i`; the decomposition can produce capitals again.
 fn decomposed(text: &str) -> String {
     let ignorable = CodePointSetData::new::<DefaultIgnorableCodePoint>();
     let shown: String = text.chars().filter(|c| !ignorable.contains(*c) && !c.is_control()).collect();

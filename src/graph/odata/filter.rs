@@ -1,5 +1,6 @@
-//! `$filter`: what is asked of Graph, and what can be said of a row that came back. Intune sometimes ignores a filter
-//! without a word (Graph's documentation says that unsupported ones may fail silently), so rows are held against it.
+//! `$filter`: the expression that is sent, and its evaluation on a returned row. Intune sometimes
+//! ignores a filter silently (Graph's documentation says that unsupported ones may fail silently),
+//! so rows are checked.
 
 use std::fmt;
 
@@ -75,7 +76,7 @@ impl fmt::Display for Filter {
     }
 }
 
-/// Parts that could be taken apart by a neighbour's operator stand in parentheses.
+/// Parentheses for parts that a neighbouring operator could split.
 fn joined(f: &mut fmt::Formatter<'_>, parts: &[Filter], operator: &str) -> fmt::Result {
     for (index, part) in parts.iter().enumerate() {
         if index > 0 {
@@ -89,7 +90,7 @@ fn joined(f: &mut fmt::Formatter<'_>, parts: &[Filter], operator: &str) -> fmt::
     Ok(())
 }
 
-/// What can be said of a row.
+/// The result of evaluating a filter on a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// It surely meets the filter.
@@ -115,7 +116,7 @@ impl Verdict {
 }
 
 impl Filter {
-    /// What can be said of a row whose properties `value` gives.
+    /// Evaluates the filter on a row whose properties are returned by `value`.
     pub fn verdict<'a>(&self, value: &impl Fn(&str) -> PropertyValue<'a>) -> Verdict {
         match self {
             Self::And(parts) => all(parts.iter().map(|part| part.verdict(value))),
@@ -165,8 +166,8 @@ fn equal(value: &str, text: &str) -> Verdict {
     }
 }
 
-/// A text holds another for certain where nothing beside the place can change it: `e` is no part of `e` with an accent
-/// to a collation that knows them as one letter.
+/// A text certainly contains another only if the neighbouring characters cannot change the match:
+/// in a collation that treats `e` with an accent as one letter, it does not contain `e`.
 fn call(function: Function, value: &str, text: &str) -> Verdict {
     let holds = |value: &str, text: &str| match function {
         Function::StartsWith => value.starts_with(text),
@@ -186,7 +187,7 @@ fn compare(value: PropertyValue<'_>, comparison: Comparison, literal: &Literal) 
 
     let ordering = match (value, literal) {
         (PropertyValue::Unknown, _) => return Verdict::Open,
-        // Some services keep no text as an empty one, and give it back as either.
+        // Some services do not distinguish an empty text from none.
         (PropertyValue::String(text), Literal::Null) if may_be_empty(text) => return Verdict::Open,
         (PropertyValue::Null, Literal::String(text)) if may_be_empty(text) => return Verdict::Open,
         (PropertyValue::Null, Literal::Null) => {

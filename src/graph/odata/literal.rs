@@ -32,10 +32,10 @@ impl fmt::Display for Literal {
     }
 }
 
-/// What an entity has for a property, as far as it is known.
+/// The value of a property of an entity, as far as it is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PropertyValue<'a> {
-    /// Not read, or not readable: nothing can be said.
+    /// Not read, or not readable.
     Unknown,
     /// Read as null.
     Null,
@@ -45,6 +45,6 @@ pub enum PropertyValue<'a> {
     Int(i32),
     /// An instant, in 100 ns since 1970.
     Date(i128),
-    /// A member of `complianceStatus` that is known here.
+    /// A known member of `complianceStatus`.
     Status(ComplianceStatus),
 }

@@ -1,4 +1,4 @@
-//! A batch's answer gives each of its requests exactly one answer, whatever stands in it.
+//! A batch response has exactly one response for each request, for any content.
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
@@ -12,8 +12,8 @@ use super::super::response::GraphResponse;
 use super::caller;
 use super::graph_error::check;
 
-/// Takes an answer as it may come: a first line with the number of requests, and then the body. What follows from
-/// the body's bytes is built as well: an answer of which all is known.
+/// Accepts a response: a first line with the number of requests, then the body. A well-formed
+/// response is also generated from the bytes of the body.
 pub fn batch_answer(data: &[u8]) {
     let end = data.iter().position(|byte| *byte == b'\n').unwrap_or(data.len());
     let (first, rest) = data.split_at(end);
@@ -27,7 +27,7 @@ pub fn batch_answer(data: &[u8]) {
 fn as_it_comes(body: &[u8], count: usize) {
     let Ok(read) = read_responses(body, count) else { return };
     assert_eq!(read.len(), count);
-    // By another way of reading JSON, which gives up where objects nest deep.
+    // The same with another JSON parser, which fails on deeply nested objects.
     let whole: Option<Value> = serde_json::from_slice(body).ok();
     let again = read_responses(body, count).expect("it was read before");
     for (index, (item, again)) in read.into_iter().zip(again).enumerate() {
@@ -44,7 +44,7 @@ fn as_it_comes(body: &[u8], count: usize) {
     }
 }
 
-/// An object's members of this name, in whatever case.
+/// An object's members of this name, in any case.
 fn members<'a>(value: &'a Value, name: &'a str) -> impl Iterator<Item = &'a Value> {
     let members = value.as_object().into_iter().flatten();
     members.filter(move |(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value)
@@ -80,7 +80,8 @@ fn check_item(item: ItemResponse) {
     }
 }
 
-/// Each byte is a response: its id by the low bits, three of which nobody asked for, and what it is by the high ones.
+/// Each byte is a response: the low bits are its id, three of which are unknown, and the high bits
+/// its form.
 fn built(data: &[u8], count: usize) {
     let mut responses = Vec::new();
     let mut expected: Vec<Option<Result<(u16, Bytes), ()>>> = vec![None; count];

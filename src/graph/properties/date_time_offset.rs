@@ -1,4 +1,5 @@
-//! A `DateTimeOffset` is what RFC 3339 says, keeps its text, and means the instant that the calendar says.
+//! A `DateTimeOffset` accepts what RFC 3339 defines, keeps its text, and has the instant that the
+//! calendar defines.
 
 use super::super::models::DateTimeOffset;
 

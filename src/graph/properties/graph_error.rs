@@ -12,7 +12,8 @@ use super::super::error::{ApiError, Error, Outcome};
 use super::super::response::GraphResponse;
 use super::{TOKEN, caller};
 
-/// What the gateway makes of an answer: a line with its status, a line for each header, an empty line, and its body.
+/// The gateway's result for a response: a line with its status, a line for each header, an empty
+/// line, and its body.
 pub(crate) fn read_response(data: &[u8]) -> Result<(), Error> {
     let (head, body) = split_once(data, b"\n\n");
     let mut lines = head.split(|byte| *byte == b'\n');
@@ -59,7 +60,7 @@ pub(crate) fn read_response(data: &[u8]) -> Result<(), Error> {
     }
 }
 
-/// What is passed on of an error.
+/// The parts of an error that are returned to callers.
 pub(super) fn check(api: &ApiError) {
     for (text, longest) in [(&api.code, 100), (&api.message, 1000), (&api.request_id, 100)] {
         let Some(text) = text else { continue };
@@ -73,7 +74,7 @@ pub(super) fn check(api: &ApiError) {
     assert!(!format!("{api:?}").contains(TOKEN), "the token is passed on: {api:?}");
 }
 
-/// The parts before and after the first `separator`; all, and nothing, where there is none.
+/// The parts before and after the first `separator`; without one, all and nothing.
 fn split_once<'a>(data: &'a [u8], separator: &[u8]) -> (&'a [u8], &'a [u8]) {
     match data.windows(separator.len()).position(|window| window == separator) {
         Some(at) => (&data[..at], &data[at + separator.len()..]),

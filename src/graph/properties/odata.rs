@@ -1,4 +1,5 @@
-//! A filter's text reads back as the filter, whatever its literals hold, and a query string as its options.
+//! The text of a filter parses to the same filter, for any literals, and a query string to its
+//! options.
 
 use std::borrow::Cow;
 
@@ -10,8 +11,8 @@ use super::super::odata::{
     Comparison, Direction, Filter, Function, ListOptions, Literal, OrderBy, PropertyValue, Verdict,
 };
 
-/// Takes a filter: a line for each of its comparisons and operators, the operators after what they work on. See
-/// [`filter`].
+/// Accepts a filter: one line for each comparison and operator, with operators after their
+/// operands. See [`filter`].
 pub fn odata(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let literal = Literal::String(text.to_string());
@@ -29,8 +30,9 @@ pub fn odata(data: &[u8]) {
     is_one_value_of_a_url(filter);
 }
 
-/// Reads the lines: `=`, `^` and `*` with a text (equal, starts with, contains), `#` with a number, `@` with a date, `:`
-/// with a status, `~` (not null); `&`, `|` and `!`. What is left over at the end is joined.
+/// Parses the lines: `=`, `^` and `*` with a text (equal, starts with, contains), `#` with a
+/// number, `@` with a date, `:` with a status, `~` (not null); `&`, `|` and `!`. The remaining
+/// operands are joined at the end.
 fn filter(text: &str) -> Option<Filter> {
     let mut parts: Vec<Filter> = Vec::new();
     // As many as the schema takes.
@@ -104,7 +106,7 @@ fn is_one_value_of_a_url(filter: Filter) {
         .map(|(name, value)| (name, decoded(value)))
         .collect();
     assert!(pairs.iter().map(|(name, value)| (*name, &**value)).eq(expected), "{query}");
-    // A URL library neither changes it nor, where it takes it for a form, reads anything else.
+    // A URL library neither changes it nor parses it differently as a form.
     let url = Url::parse(&format!("https://graph.microsoft.com/beta/x?{query}")).expect("it is a URL");
     assert_eq!(url.query(), Some(query.as_str()));
     assert!(url.fragment().is_none());

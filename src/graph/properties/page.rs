@@ -1,4 +1,5 @@
-//! A page of a list gives each row that can be read, whatever stands beside it, and no link that leads elsewhere.
+//! A page of a list returns each readable row, regardless of the others, and no link to another
+//! origin.
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;

@@ -13,10 +13,10 @@ use crate::idempotency::change_notifier::ChangeNotifier;
 use crate::idempotency::record::{Record, RecordId};
 use crate::idempotency::store::StoreError;
 
-/// How long one commit may take before the file counts as one that cannot be used.
+/// Maximum time of a commit, after which the file counts as unusable.
 const STALL_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The open file, and what is known of it.
+/// The open file and its state.
 #[derive(Debug)]
 pub(super) struct SharedFile {
     /// `None` while it is closed, to be opened again.
@@ -36,7 +36,7 @@ pub(super) struct SharedFile {
 struct Status {
     /// Why it cannot be written to.
     failure: Option<Arc<redb::Error>>,
-    /// Since when one commit has been under way.
+    /// Start of the commit in progress.
     writing_since: Option<Instant>,
 }
 
@@ -52,7 +52,7 @@ impl SharedFile {
         }
     }
 
-    /// Uses the file, where it is open.
+    /// Uses the file if it is open.
     pub(super) fn with<T>(
         &self,
         using: impl FnOnce(&Database) -> Result<T, redb::Error>,
@@ -76,7 +76,7 @@ impl SharedFile {
         self.rolled_back.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is known of a record without a look into the file.
+    /// The state of a record as known without reading the file.
     pub(super) fn get_known(&self, id: RecordId) -> Option<Option<Record>> {
         if let Some(before) = self.rolled_back().get(&id) {
             return Some(before.clone());
@@ -88,7 +88,7 @@ impl SharedFile {
         self.status.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes why the file cannot be written to, or that it can. Whether that is news.
+    /// Stores why the file cannot be written to, or that it can. Returns whether this is a change.
     pub(super) fn set_failure(&self, failure: Option<redb::Error>) -> bool {
         let mut status = self.status();
         let is_news = status.failure.is_some() != failure.is_some();
@@ -123,7 +123,7 @@ impl SharedFile {
         }
     }
 
-    /// Reads a record. Where that fails, `suspect` is called once until the file has been tried.
+    /// Reads a record. If that fails, `suspect` is called once until the file has been checked.
     pub(super) fn get(&self, id: RecordId, suspect: impl FnOnce()) -> Result<Option<Record>, StoreError> {
         match self.with(|database| tables::get(&database.begin_read()?, id)) {
             Ok(record) => Ok(record),

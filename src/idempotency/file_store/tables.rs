@@ -76,7 +76,7 @@ pub(super) fn prepare(database: &Database, fresh_key: [u8; 32]) -> Result<Option
     Ok(Some(hash_key))
 }
 
-/// The hash key of a file that has been prepared; `None` where it has not been.
+/// The hash key of an initialized file; `None` before initialization.
 pub(super) fn hash_key(database: &Database) -> Result<Option<[u8; 32]>, redb::Error> {
     let meta = match database.begin_read()?.open_table(META) {
         Ok(meta) => meta,
@@ -149,9 +149,9 @@ pub(super) struct Tables<'t> {
 
 /// A record that a transaction has written to.
 pub(super) struct Touched {
-    /// What was there before.
+    /// The previous value.
     pub(super) before: Option<Vec<u8>>,
-    /// Whether it is there now.
+    /// Whether the record exists now.
     pub(super) is_there: bool,
 }
 

@@ -45,9 +45,9 @@ type Answers = Vec<Result<bool, StoreError>>;
 
 pub(super) struct Writer<F> {
     pub(super) shared: Arc<SharedFile>,
-    /// Opens what the file is stored in once more.
+    /// Reopens the backend of the file.
     pub(super) reopen: F,
-    /// What the file is known by.
+    /// The identity of the file.
     pub(super) hash_key: [u8; 32],
     pub(super) usage: Usage,
 }
@@ -149,10 +149,11 @@ impl<B: StorageBackend, F: FnMut() -> io::Result<B>> Writer<F> {
             });
             let answers = answers.collect::<Result<_, _>>()?;
             let touched = tables.touched();
-            // Whatever becomes of the commit, a record that may be there is known, and one that may not be is
-            // forgotten only after it.
+            // Whatever the result of the commit, an id that may be in the file is known before, and
+            // one that is not is removed only after it.
             shared.known().extend(touched.iter().filter(|(_, touched)| touched.is_there).map(|(id, _)| *id));
-            // On disk before anyone is answered: the default durability of the crate.
+            // Commits are durable before a caller receives a response, which is the default of the
+            // crate.
             if let Err(error) = transaction.commit() {
                 let before = |touched: Touched| touched.before.and_then(|bytes| tables::read(&bytes).ok());
                 shared.rolled_back().extend(touched.into_iter().map(|(id, touched)| (id, before(touched))));
@@ -170,7 +171,7 @@ impl<B: StorageBackend, F: FnMut() -> io::Result<B>> Writer<F> {
     fn failed(&mut self, error: redb::Error, before: Option<Outage>) -> Outage {
         let reason = error.to_string();
         if self.shared.set_failure(Some(error)) {
-            warn!(reason, "the state file cannot be written; it is tried again until it can be");
+            warn!(reason, "the state file cannot be written; retrying");
         } else {
             debug!(reason, "the state file still cannot be written");
         }
@@ -178,12 +179,12 @@ impl<B: StorageBackend, F: FnMut() -> io::Result<B>> Writer<F> {
         Outage { until: Instant::now() + length, length }
     }
 
-    /// Opens the file again, and tries it. `None` where it can be written to.
+    /// Reopens and checks the file. `None` if it can be written to.
     fn recover(&mut self, outage: Option<Outage>) -> Option<Outage> {
         match self.guarded(Self::open_again) {
             Ok(()) => {
                 self.shared.set_failure(None);
-                // Those who wait look again, at what the file could not say before.
+                // Waiting calls read again, because the file was not readable before.
                 self.shared.changes.notify_all();
                 info!("the state file can be written again");
                 None
@@ -192,7 +193,7 @@ impl<B: StorageBackend, F: FnMut() -> io::Result<B>> Writer<F> {
         }
     }
 
-    /// A call that is at work goes on to own its record: nothing is abandoned.
+    /// A call in progress keeps its record: no lease is abandoned.
     fn open_again(&mut self) -> Result<(), redb::Error> {
         self.shared.set(None);
         let database = self.reopened()?;
@@ -208,7 +209,7 @@ impl<B: StorageBackend, F: FnMut() -> io::Result<B>> Writer<F> {
             }
             Err(error) => {
                 drop(database);
-                // What is there can perhaps be read all the same.
+                // The file may still be readable.
                 let database = self.reopened().ok();
                 self.shared.set(database);
                 Err(error)
@@ -216,8 +217,7 @@ impl<B: StorageBackend, F: FnMut() -> io::Result<B>> Writer<F> {
         }
     }
 
-    /// The same file once more: where another has taken its place, the keys that it knows are not those that
-    /// were used.
+    /// Reopens only the same file. Another file in its place has other keys.
     fn reopened(&mut self) -> Result<Database, redb::Error> {
         let backend = (self.reopen)()?;
         if backend.len()? == 0 {
@@ -233,7 +233,7 @@ impl<B: StorageBackend, F: FnMut() -> io::Result<B>> Writer<F> {
 
 fn answer(batch: Vec<Replacement>, mut answer: impl FnMut(RecordId) -> Result<bool, StoreError>) {
     for replacement in batch {
-        // Whoever has gone need not know.
+        // The caller may have disconnected.
         let _ = replacement.done.send(answer(replacement.id));
     }
 }

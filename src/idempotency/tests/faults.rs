@@ -109,7 +109,7 @@ impl Store for Faulty {
     }
 }
 
-/// All that a call does. It goes on after what could not be noted, as the gateway does.
+/// The steps of a call. It continues after a failure to store, as the gateway does.
 async fn call(service: IdempotencyService) -> Result<(), IdempotencyError> {
     let Lookup::Acquired(mut lease) = service.look_up(scope("k"), &"a", 1, later()).await? else {
         panic!("not acquired")
@@ -255,7 +255,7 @@ fn a_disk_error_at_startup_is_not_reported_as_damage() {
     std::fs::remove_file(&file).unwrap();
 }
 
-/// A file that fails as often as it is told to.
+/// A file that fails on demand.
 mod failing {
     use std::io;
     use std::ops::Bound;
@@ -290,7 +290,7 @@ mod failing {
             self.0.set_len(len)
         }
 
-        /// What was written is there all the same.
+        /// The data was written nevertheless.
         fn sync_data(&self) -> io::Result<()> {
             self.0.sync_data()?;
             if self.1.load(Ordering::SeqCst) {

@@ -1,4 +1,5 @@
-//! The format of the state file: what an earlier version wrote is read, and the same is written.
+//! The format of the state file: files of an earlier version can be read, and the format is
+//! unchanged.
 
 use std::path::Path;
 use std::sync::Arc;

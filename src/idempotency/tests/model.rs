@@ -44,7 +44,7 @@ struct ExpectedRecord {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
-    /// Both stores do what a plain map would do, also when the file is closed and opened in between.
+    /// Both stores behave like a plain map, also if the file is closed and opened in between.
     #[test]
     fn both_stores_agree_with_a_model(steps in steps()) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
@@ -104,7 +104,8 @@ proptest! {
                             for (_, lease) in leases.drain() {
                                 std::mem::forget(lease);
                             }
-                            // The old store is held by what was forgotten; a copy is what another process would find.
+                            // The old store is still referenced by the forgotten value. Another
+                            // process would open a copy.
                             let copy = temp_path();
                             std::fs::copy(&file, &copy).unwrap();
                             std::fs::remove_file(&file).unwrap();

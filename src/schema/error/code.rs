@@ -70,7 +70,7 @@ pub enum ErrorCode {
 }
 
 impl ErrorCode {
-    /// The code as it is in `extensions.code`, which is its name in the schema.
+    /// The value of `extensions.code`: the name in the schema.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         name(self)
@@ -93,7 +93,7 @@ pub(crate) enum WriteOutcome {
 }
 
 impl WriteOutcome {
-    /// The outcome as it is in `extensions.outcome`, which is its name in the schema.
+    /// The value of `extensions.outcome`: the name in the schema.
     pub(crate) fn as_str(self) -> &'static str {
         name(self)
     }

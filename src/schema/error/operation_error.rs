@@ -1,4 +1,4 @@
-//! An error as an object: for one item of many, where the others stand.
+//! An error as an object, for one item of a bulk write.
 
 use std::time::Duration;
 

@@ -60,7 +60,7 @@ fn repeatable(error: graph::Error) -> FieldError {
     }
 }
 
-/// What fails a request that may do something else when it is sent again: a create, or an action.
+/// The error of a request that is not idempotent: a create or an action.
 fn not_repeatable(error: graph::Error, outcome: Outcome) -> FieldError {
     let lost = || {
         let message = "The write was sent to Microsoft Graph, and its response was lost: it may have happened. Check \
@@ -84,7 +84,8 @@ fn not_repeatable(error: graph::Error, outcome: Outcome) -> FieldError {
             FieldError::created_without_key().with_response_info(*response)
         }
         graph::Error::UnexpectedResponse { response, .. } => lost().with_response_info(*response),
-        // A refusal is one of the last attempt: what it leaves unknown of an earlier one weighs more.
+        // A rejection is of the last attempt. An unknown outcome of an earlier attempt takes
+        // precedence.
         graph::Error::Api(api) => match (refusal(&api), outcome) {
             (Some(error), Outcome::Unknown) if api.is_not_supported() => error,
             (_, Outcome::Unknown) => lost(),
@@ -95,8 +96,8 @@ fn not_repeatable(error: graph::Error, outcome: Outcome) -> FieldError {
     }
 }
 
-/// The errors by which Graph refuses a request, whatever the operation. `None` where the status says that Graph
-/// failed, so that the operation decides what is known.
+/// The errors of responses by which Graph rejects a request, independent of the operation. `None`
+/// if the status means that Graph failed; the outcome then depends on the operation.
 fn refusal(api: &ApiError) -> Option<FieldError> {
     use ErrorCode as Code;
 
@@ -128,7 +129,7 @@ fn refusal(api: &ApiError) -> Option<FieldError> {
     Some(FieldError::new(code, format!("{sentence}{}", quoted(api))))
 }
 
-/// Graph's own sentence, after a colon; a full stop where it has none.
+/// Graph's message after a colon, or a full stop if it has none.
 fn quoted(api: &ApiError) -> String {
     api.message.as_ref().map_or_else(|| ".".to_owned(), |message| format!(": {message}"))
 }
@@ -189,7 +190,8 @@ fn unexpected_response() -> FieldError {
     FieldError::new(ErrorCode::UpstreamError, "Microsoft Graph's response could not be read.")
 }
 
-/// The one place where a failed call to Graph is logged. Refusals are the caller's business, and kept to debug.
+/// Failed calls to Graph are logged only here. Rejections concern the caller and are logged at
+/// debug level.
 fn log(error: &graph::Error, outcome: Option<Outcome>) {
     let outcome = outcome.map(|outcome| WriteOutcome::from(outcome).as_str());
     match error {
@@ -207,7 +209,7 @@ fn log(error: &graph::Error, outcome: Option<Outcome>) {
             outcome,
             "Graph failed"
         ),
-        // Counted where it is refused; one write can cause thousands.
+        // Counted where it is rejected; one write can cause thousands.
         graph::Error::InvalidKey(_)
         | graph::Error::OverBudget { .. }
         | graph::Error::ReadTooMuch { .. }

@@ -31,7 +31,7 @@ pub(super) struct PageBuilder<'a, E> {
     /// The links that led to the present page, before the cursor and since.
     cycle_detector: CycleDetector,
     visited: HashSet<Arc<str>>,
-    /// Whether a link led to a page that had been read.
+    /// Whether a link led to a page that was read before.
     is_cyclic: bool,
     /// Whether a link could not be followed.
     pub(super) is_broken: bool,
@@ -47,11 +47,11 @@ pub(super) struct PageBuilder<'a, E> {
     end: Option<Position>,
 }
 
-/// The row of a cursor, and where it is expected.
+/// The row of a cursor and its expected position.
 struct ResumePoint {
     key: String,
-    /// How many rows come before it and with it by the cursor's count; `None` where that many have been passed: it was
-    /// deleted, or moved by rows that were added before it, and then it is on the next page.
+    /// The number of rows up to this row, by the cursor's count. `None` after that many rows: the
+    /// row was deleted, or was moved to the next page by rows that were added before it.
     index: Option<usize>,
 }
 
@@ -97,13 +97,14 @@ impl<'a, E: Entity> PageBuilder<'a, E> {
     fn start(&mut self, entities: &[E]) -> usize {
         let Some(ResumePoint { key, index }) = self.resume_point.take() else { return 0 };
         if let Some(place) = entities.iter().position(|entity| canonical_key(entity.key()) == key) {
-            // What was taken for its successors came before it.
+            // The rows that were collected as its successors are before it.
             self.rows.clear();
             self.has_more = false;
             return place + 1;
         }
         match index {
-            // It was given up, or was not expected here: the last row of the page before.
+            // The row was not found, or is not expected here because it is the last row of the
+            // previous page.
             None | Some(0) => 0,
             Some(index) if index <= entities.len() => {
                 self.resume_point = Some(ResumePoint { key, index: None });
@@ -116,7 +117,8 @@ impl<'a, E: Entity> PageBuilder<'a, E> {
         }
     }
 
-    /// The link to the next page, with the links so far; `None` if there is none, or it leads to a page that was read.
+    /// The link to the next page, with the links so far; `None` if there is none, or if it leads to
+    /// a page that was read.
     pub(super) fn follow(&mut self, next: Option<Arc<str>>) -> Option<(Arc<str>, CycleDetector)> {
         let next = next?;
         let trail = self.cycle_detector.follow(&next).filter(|_| self.visited.insert(Arc::clone(&next)));
@@ -124,8 +126,8 @@ impl<'a, E: Entity> PageBuilder<'a, E> {
         Some((next, trail?))
     }
 
-    /// Adds the rows of a page, up to `first`. `address` is the query of the link that led to the page, `next` that of its
-    /// own link.
+    /// Adds the rows of a page, up to `first`. `address` is the query of the page, `next` the query
+    /// of its next link.
     pub(super) fn add_page(
         &mut self,
         entities: Vec<E>,
@@ -152,7 +154,8 @@ impl<'a, E: Entity> PageBuilder<'a, E> {
             self.seen.insert(key.clone());
             last = Some(key.clone());
             if !misses {
-                // After the last row of a page, the list goes on at the next one, which saves reading this one again.
+                // After the last row of a page, the cursor refers to the next page, so that this
+                // one is not read again.
                 let (page, index, trail) = match next {
                     Some((next, trail)) if index + 1 == count => (Some(next), 0, *trail),
                     _ => (address, index + 1, self.cycle_detector),
@@ -184,16 +187,16 @@ impl<'a, E: Entity> PageBuilder<'a, E> {
         self.rows.len() < self.first || self.resume_point.is_some()
     }
 
-    /// Counts and logs what Graph ignored, and logs what is wrong with its list.
+    /// Counts and logs options that Graph ignored, and logs errors of its list.
     pub(super) fn report(&self, request: &RequestContext, list: &str) {
         if self.unreadable > 0 {
-            warn!(list, rows = self.unreadable, "rows of Graph's list cannot be read and are left out");
+            warn!(list, rows = self.unreadable, "rows of a list could not be read and are left out");
         }
         if self.is_cyclic {
-            warn!(list, "a link of Graph's list leads back to a page that it has given already");
+            warn!(list, "a next link leads back to an earlier page; the list ends");
         }
         if self.is_broken {
-            warn!(list, "a link of Graph's list is no text or leads elsewhere, and is not followed");
+            warn!(list, "a next link is invalid or has another origin; the list ends");
         }
         if self.filtered_out > 0 {
             metrics::filter_ignored(self.filtered_out);
@@ -201,19 +204,19 @@ impl<'a, E: Entity> PageBuilder<'a, E> {
                 warn!(
                     list,
                     rows = self.filtered_out,
-                    "Graph ignored a filter; rows that miss it are withheld"
+                    "Graph ignored a filter; rows that do not match are withheld"
                 );
             }
         }
         if self.order_by.is_some_and(|order| !is_ordered(self.rows.iter().map(|(entity, _)| entity), order)) {
             metrics::order_ignored();
             if request.first_ignored_order() {
-                warn!(list, "Graph ignored an order; the rows stand as it gave them");
+                warn!(list, "Graph ignored an order; rows are returned in its order");
             }
         }
     }
 
-    /// Adds errors about what is missing from the list.
+    /// Adds errors for rows that are missing from the list.
     pub(super) fn add_errors(&self, ctx: &Context<'_>, info: &ResponseInfo) {
         if self.unreadable > 0 {
             FieldError::unreadable_rows(ctx, self.unreadable, info.clone()).add_to_response(ctx);
@@ -253,8 +256,8 @@ impl<'a, E: Entity> PageBuilder<'a, E> {
     }
 }
 
-/// Whether rows may stand in this order. Text is sorted by rules of the service's own, so it is only out of order where
-/// it is both with and without regard to case.
+/// Whether the rows may be in this order. Text is sorted by the service's collation, so it is
+/// certainly out of order only if it is so with and without case.
 fn is_ordered<'a, E: Entity + 'a>(rows: impl Iterator<Item = &'a E>, order: OrderBy) -> bool {
     let rows: Vec<PropertyValue<'_>> = rows.map(|row| row.property(order.property)).collect();
     rows.windows(2).all(|pair| {
@@ -268,7 +271,7 @@ fn is_ordered<'a, E: Entity + 'a>(rows: impl Iterator<Item = &'a E>, order: Orde
             (PropertyValue::String(a), PropertyValue::String(b)) => {
                 a.cmp(b) != wrong || a.to_lowercase().cmp(&b.to_lowercase()) != wrong
             }
-            // Where nulls and enums stand is the service's to say.
+            // The service decides the positions of nulls and enum members.
             _ => true,
         }
     })

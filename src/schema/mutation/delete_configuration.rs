@@ -26,7 +26,7 @@ pub(super) struct DeleteIosLobAppProvisioningConfigurationPayload {
     client_mutation_id: Option<String>,
 }
 
-/// Deletes the configuration, and with it what it contains, in Graph: one DELETE.
+/// Deletes the configuration and its content in Graph, with one DELETE.
 pub(super) async fn resolve(
     ctx: &Context<'_>,
     input: DeleteIosLobAppProvisioningConfigurationInput,

@@ -26,7 +26,7 @@ const MAX_KEY_LENGTH: usize = 255;
 pub(super) struct IdempotentCall<'a> {
     /// The mutation's field.
     pub(super) mutation: &'static str,
-    /// The configuration that statuses are added to; `None` where one is created.
+    /// The configuration that statuses are added to; `None` for the create of a configuration.
     pub(super) configuration: Option<&'a Key>,
     pub(super) idempotency_key: Option<&'a str>,
 }
@@ -41,7 +41,7 @@ pub(super) struct ReplayableCreate<T> {
 /// One result for each object to create, in order.
 type ReplayableCreates<T> = Vec<Result<ReplayableCreate<T>, FieldError>>;
 
-/// Creates one object, or replays what an earlier call with the key has created.
+/// Creates one object, or replays the object of an earlier call with the key.
 ///
 /// # Errors
 ///
@@ -179,8 +179,8 @@ fn check_key(key: &str) -> Result<(), FieldError> {
     )))
 }
 
-/// Checks that the present caller may get the results of earlier calls: the token can read the configuration or, where one
-/// is created, configurations.
+/// Checks that the present caller may receive the results of earlier calls: the token can read the
+/// configuration or, for the create of a configuration, the list of configurations.
 async fn authorize(ctx: &Context<'_>, configuration: Option<&Key>) -> Result<(), FieldError> {
     let configurations = session(ctx)?.ios_lob_app_provisioning_configurations().collection();
     let select = Select::from(["id"]);
@@ -236,8 +236,9 @@ fn may_be_repeated(what: &str) -> String {
     format!("{what}: it may have happened. Repeating the call with its key creates nothing twice.")
 }
 
-/// The error of a key that cannot be used. A full store knows that the key is new, and so does a store that answered so
-/// before it failed. If it cannot be read, an earlier call may have written.
+/// The error of a key that cannot be used. If the store is full, or failed after it reported that
+/// the key is new, nothing was written. If the store cannot be read, an earlier call may have
+/// written.
 fn state_error(error: &IdempotencyError) -> FieldError {
     let outcome = match error {
         IdempotencyError::Store(StoreError::Full)
@@ -293,9 +294,9 @@ impl CreateObserver for LeaseObserver {
         if let Some(lease) = self.lease.lock().await.as_mut()
             && let Err(error) = lease.record_outcomes(&changes).await
         {
-            // The record has the write in progress, so that it is not sent again; the lease stores the outcome as soon as
-            // it can.
-            warn!(%error, "what became of a write could not be noted yet");
+            // The record is marked as in progress, so the write is not sent again. The lease stores
+            // the outcome later.
+            warn!(%error, "the outcome of a write could not be stored yet");
         }
     }
 
@@ -308,7 +309,7 @@ impl CreateObserver for LeaseObserver {
             timeout_at(self.deadline, lease.release()).await.unwrap_or(Ok(()))
         };
         if let Err(error) = released {
-            warn!(%error, "a call's end could not be noted yet");
+            warn!(%error, "the end of a call could not be stored yet");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A cursor opens where it came from, and nothing else opens.
+//! A cursor can be opened for its own list, and no other text can be opened.
 
 use std::sync::LazyLock;
 
@@ -27,7 +27,7 @@ pub fn cursor(data: &[u8]) {
         ignored_filter: data.len() % 2 == 1,
         trail: CycleDetector::default().follow(page).unwrap_or_default(),
     };
-    // What is too long is not handed out in the first place.
+    // Texts that are too long are never returned as cursors.
     let Ok(cursor) = KEY.seal(&position, &binding) else { return };
     assert!(cursor.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)));
     assert_eq!(KEY.open(&cursor, &binding).ok(), Some(position));

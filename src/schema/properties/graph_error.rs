@@ -6,7 +6,8 @@ use super::super::error::FieldError;
 use crate::graph::properties::{TOKEN, read_response};
 use crate::graph::{Error, WriteError, WriteKind};
 
-/// Takes an answer of Graph's: a line with its status, a line for each header, an empty line, and its body.
+/// Accepts a response of Graph: a line with its status, a line for each header, an empty line, and
+/// its body.
 pub fn graph_error(data: &[u8]) {
     let Err(error) = read_response(data) else { return };
     check(FieldError::from(error.clone()), false);

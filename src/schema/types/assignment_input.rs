@@ -56,7 +56,7 @@ impl AssignmentInput {
     ///
     /// # Errors
     ///
-    /// `BAD_USER_INPUT` where an id is missing or does not belong to this kind of target.
+    /// `BAD_USER_INPUT` if an id is missing or not allowed for this kind of target.
     pub(crate) fn into_model(self, argument: &str) -> Result<NewAssignment, FieldError> {
         use AssignmentTargetKind as Kind;
 

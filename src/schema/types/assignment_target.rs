@@ -1,4 +1,4 @@
-//! `AssignmentTarget`: the kinds of targets that Graph tells apart by `@odata.type`.
+//! `AssignmentTarget`: the kinds of targets, which Graph distinguishes by `@odata.type`.
 
 use async_graphql::{Enum, Interface, SimpleObject};
 

@@ -1,4 +1,4 @@
-//! `ConfigurationAssignment` and `ConfigurationGroupAssignment`: whom a configuration is meant for.
+//! `ConfigurationAssignment` and `ConfigurationGroupAssignment`: the targets of a configuration.
 
 use async_graphql::{Context, ID, Object};
 
@@ -49,7 +49,7 @@ impl ConfigurationAssignment {
         Ok(Self { configuration, key, entity })
     }
 
-    /// Reads the assignment; `None` where Graph has none of that key.
+    /// Reads the assignment; `None` if Graph does not have it.
     pub(crate) async fn load(
         ctx: &Context<'_>,
         configuration: &Key,
@@ -72,7 +72,7 @@ impl ConfigurationGroupAssignment {
         Ok(Self { configuration, key, entity })
     }
 
-    /// Reads the assignment; `None` where Graph has none of that key.
+    /// Reads the assignment; `None` if Graph does not have it.
     pub(crate) async fn load(
         ctx: &Context<'_>,
         configuration: &Key,

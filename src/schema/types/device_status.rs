@@ -48,7 +48,7 @@ impl DeviceStatus {
     ///
     /// # Errors
     ///
-    /// Where Graph gave it an id that is no key.
+    /// If the id from Graph is not a valid key.
     pub(crate) fn new(configuration: Key, entity: Arc<models::DeviceStatus>) -> Result<Self, FieldError> {
         let key = Key::new(entity.id.as_str()).map_err(|_| FieldError::unusable_key())?;
         Ok(Self { configuration, key, entity })
@@ -64,7 +64,8 @@ impl DeviceStatus {
         Edge { cursor: Cursor::Created(self.key.clone()), node: self }
     }
 
-    /// Reads what is selected of the status, unless the request has read it; `None` where Graph has none of that key.
+    /// Reads the selected properties of the status, unless the request has read them; `None` if
+    /// Graph does not have it.
     pub(crate) async fn load(
         ctx: &Context<'_>,
         selected: Selected<'_>,

@@ -1,4 +1,4 @@
-//! `DeviceStatusCount`: how many device statuses stand at each compliance status.
+//! `DeviceStatusCount`: the number of device statuses for each compliance status.
 
 use async_graphql::{Context, Object};
 use futures_util::future;
@@ -37,8 +37,8 @@ impl DeviceStatusCount {
     }
 }
 
-/// Counts the device statuses of a configuration at each compliance status: eight counts and that of all, read
-/// together. Where Graph ignores the filters, all of them are equal, and none is given.
+/// Counts the device statuses of a configuration for each compliance status: eight counts and the
+/// total, read together. If all are equal, Graph ignored the filters, and the result is an error.
 pub(crate) async fn load(
     ctx: &Context<'_>,
     configuration: &Key,
@@ -54,11 +54,11 @@ pub(crate) async fn load(
         && let Some(second) = read.next()
         && std::iter::once(second).chain(read).all(|count| count == first)
     {
-        // Either there are as many at each status, or each is the count of all: that alone tells.
+        // Either each status has the same count, or each count is the total. The total decides.
         if all? == *first {
             metrics::counts_ignored();
             if request_context(ctx)?.first_ignored_filter() {
-                warn!(list = statuses.path(), "Graph ignored a filter of its counts; none is given");
+                warn!(list = statuses.path(), "Graph ignored a filter of the counts; they are not returned");
             }
             return Err(FieldError::new(
                 ErrorCode::UpstreamError,

@@ -47,7 +47,7 @@ impl IosLobAppProvisioningConfiguration {
     ///
     /// # Errors
     ///
-    /// Where Graph gave it an id that is no key.
+    /// If the id from Graph is not a valid key.
     pub(crate) fn new(entity: Arc<models::IosLobAppProvisioningConfiguration>) -> Result<Self, FieldError> {
         let key = Key::new(entity.id.as_str()).map_err(|_| FieldError::unusable_key())?;
         Ok(Self { key, entity })
@@ -63,8 +63,8 @@ impl IosLobAppProvisioningConfiguration {
         Edge { cursor: Cursor::Created(self.key.clone()), node: self }
     }
 
-    /// What to read of a configuration: what is selected of it, and what its device statuses select of their
-    /// configuration, which is this one.
+    /// The properties to read of a configuration: its own selection, and the selections of
+    /// `configuration` within its device statuses, which refer to the same object.
     pub(crate) fn select(selected: Selected<'_>) -> Select {
         let own = selected.properties(PROPERTIES);
         let lists = selected.within("deviceStatuses", "DeviceStatusConnection");
@@ -83,8 +83,8 @@ impl IosLobAppProvisioningConfiguration {
         })
     }
 
-    /// Reads what is selected of the configuration, unless the request has read it; `None` where Graph has none of that
-    /// key.
+    /// Reads the selected properties of the configuration, unless the request has read them; `None`
+    /// if Graph does not have it.
     pub(crate) async fn load(
         ctx: &Context<'_>,
         selected: Selected<'_>,

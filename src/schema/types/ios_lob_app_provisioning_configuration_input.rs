@@ -95,7 +95,8 @@ impl IosLobAppProvisioningConfigurationPatch {
     }
 }
 
-/// Sent as it came: base64 that is none would be a 500 of Intune's rather than a sentence.
+/// The payload is sent unchanged. Invalid base64 is rejected here, because Intune responds to it
+/// with a 500.
 fn check_payload(payload: &str, argument: &str, max: usize) -> Result<(), FieldError> {
     let bytes = STANDARD.decode(payload).map_err(|_| {
         FieldError::bad_user_input(match payload.bytes().position(|byte| byte.is_ascii_whitespace()) {

@@ -5,7 +5,8 @@ use async_graphql::Context;
 use crate::graph::models::Received;
 use crate::schema::error::FieldError;
 
-/// The field of a property: null where Graph has none, null and an error where what it sent cannot be read.
+/// The field of a property: null if Graph returned none, null with an error if its value cannot be
+/// read.
 pub(super) fn field<'a, T, U>(
     ctx: &Context<'_>,
     received: &'a Received<T>,
@@ -18,7 +19,7 @@ pub(super) fn field<'a, T, U>(
     }
 }
 
-/// The field of a property that is text.
+/// The field of a text property.
 pub(super) fn text<'a>(
     ctx: &Context<'_>,
     received: &'a Received<String>,

@@ -38,7 +38,7 @@ impl UserStatus {
         Ok(Self { configuration, key, entity })
     }
 
-    /// Reads the status; `None` where Graph has none of that key.
+    /// Reads the status; `None` if Graph does not have it.
     pub(crate) async fn load(
         ctx: &Context<'_>,
         configuration: &Key,

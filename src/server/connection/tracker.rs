@@ -114,7 +114,7 @@ impl ConnectionTracker {
     }
 }
 
-/// A request in flight, until its response has been sent or is given up.
+/// A request in flight, until its response has been sent or is dropped.
 pub(super) struct InFlightRequest {
     tracker: Arc<ConnectionTracker>,
     number: u64,

@@ -62,7 +62,7 @@ pub(super) fn parse(body: &[u8], nesting: usize) -> Result<GraphqlRequest, Reque
     parameters.into_request(false)
 }
 
-/// Names the content type that came, and the one to send.
+/// Names the received content type and the one to send.
 fn unsupported_type(headers: &HeaderMap) -> String {
     let mut types = headers.get_all(CONTENT_TYPE).iter();
     match (types.next().map(HeaderValue::to_str), types.next()) {

@@ -11,7 +11,7 @@ use super::rejection::RequestRejection;
 
 /// How deep a document may nest.
 const NESTING: usize = 64;
-/// How deep a body may: its variables' values stand within two more brackets.
+/// Maximum nesting of a body: the values of variables are within two more brackets.
 const MAX_DEPTH: usize = NESTING + 2;
 
 /// Takes the body of a request by POST.
@@ -25,7 +25,7 @@ pub fn request_body(body: &[u8]) {
             assert!(
                 std::str::from_utf8(data).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok())
             );
-            // A member that nobody knows may hold what no value of ours can.
+            // An unknown member may have a value that no type of ours can represent.
             let Some(whole) = whole else { return };
             assert!(!is_too_deep);
             let string_member = |name: &str| whole[name].as_str();
@@ -33,7 +33,7 @@ pub fn request_body(body: &[u8]) {
             let document_id = string_member("documentId").or(string_member("doc_id"));
             assert_eq!(request.document_id.as_deref(), document_id);
             assert_eq!(request.persisted_query.is_some(), !persisted_query.is_null());
-            // Some clients say by an empty text that there is none.
+            // Some clients send an empty text instead of no name.
             let names_document = document_id.is_some() || !persisted_query.is_null();
             let query = string_member("query").filter(|text| !(text.is_empty() && names_document));
             assert_eq!(request.query.as_deref(), query);
@@ -53,7 +53,7 @@ pub fn request_body(body: &[u8]) {
     }
 }
 
-/// How deep brackets nest in JSON; of a member that stands there twice, in both.
+/// The nesting of brackets in JSON; of a duplicate member, the nesting of both values.
 struct Depth(usize);
 
 impl<'de> Deserialize<'de> for Depth {

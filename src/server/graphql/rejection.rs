@@ -17,7 +17,7 @@ pub(super) enum RequestRejection {
         status: StatusCode,
         code: ErrorCode,
         message: String,
-        /// The response header that names what is allowed.
+        /// The response header that lists the allowed methods or versions.
         header: Option<(HeaderName, &'static str)>,
     },
     /// A limit of the gateway was reached.

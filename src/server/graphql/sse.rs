@@ -47,7 +47,7 @@ pub(super) fn keep_alive_interval(send_timeout: Duration) -> Duration {
 /// An event that holds a response. `None` if it could not be serialized, which is logged.
 fn next_event(response: &impl Serialize) -> Option<Bytes> {
     let mut event = b"event: next\ndata: ".to_vec();
-    // JSON has no line breaks of its own.
+    // The JSON contains no line breaks.
     if let Err(error) = serde_json::to_writer(&mut event, response) {
         error!(%error, "a response could not be serialized");
         return None;

@@ -46,7 +46,7 @@ pub(super) async fn serve(
         }
     };
     if let Err(error) = ended {
-        debug!(%error, "A sandbox connection ended early");
+        debug!(%error, "A connection ended early");
     }
 }
 

@@ -96,7 +96,7 @@ pub(super) async fn serve(
         .handshake(InjectingStream::new(stream, streams.injector.clone()));
     let mut served = match handshake.await {
         Ok(served) => served,
-        Err(error) => return debug!(%error, "An HTTP/2 connection with the sandbox did not come about"),
+        Err(error) => return debug!(%error, "An HTTP/2 connection could not be established"),
     };
     // Aborted when the connection ends.
     let mut exchanges = JoinSet::new();
@@ -119,7 +119,7 @@ pub(super) async fn serve(
                     open_streams.spawn(ended);
                     exchanges.spawn(exchange(connection, streams, request, respond, done));
                 }
-                Some(Err(error)) => return debug!(%error, "A sandbox connection ended early"),
+                Some(Err(error)) => return debug!(%error, "A connection ended early"),
                 None => return,
             },
             _ = open_streams.join_next(), if !open_streams.is_empty() => {}

@@ -99,7 +99,7 @@ impl WebSocketConnection {
 
     pub(super) async fn serve(mut self) {
         let Ok(reason) = self.run().await else {
-            debug!("a WebSocket client has disconnected");
+            debug!("a WebSocket client disconnected");
             return;
         };
         self.operations.clear();
@@ -108,7 +108,7 @@ impl WebSocketConnection {
         let closed = async {
             match reason {
                 CloseReason::Server(CloseFrame(code, reason)) => {
-                    debug!(code, reason, "a WebSocket is closed");
+                    debug!(code, reason, "closing a WebSocket");
                     self.socket.send_close(Some((code, reason))).await?;
                 }
                 CloseReason::Client(code) => self.socket.send_close(code.map(|code| (code, ""))).await?,

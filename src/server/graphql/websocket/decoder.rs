@@ -363,7 +363,8 @@ mod tests {
             // A continuation of nothing, and a message within another.
             (frame(0, true, b"x"), Violation::Protocol),
             ([frame(1, false, b"x"), frame(1, true, b"y")].concat(), Violation::Protocol),
-            // A close frame with half a code, codes that nobody may send, and a reason that is no text.
+            // A close frame with half a code, codes that must not be sent, and a reason that is not
+            // text.
             (frame(8, true, b"\x03"), Violation::Protocol),
             (frame(8, true, b"\x03\xed"), Violation::Protocol),
             (frame(8, true, b"\x00\x00"), Violation::Protocol),

@@ -1,6 +1,8 @@
 //! Where logs go: standard error, one line each. Tokens and bodies are never logged, at any level.
 
 pub mod metrics;
+pub mod request;
+pub mod trace_context;
 
 use std::io::IsTerminal as _;
 use std::panic::PanicHookInfo;

@@ -197,12 +197,12 @@ impl Dispatcher {
         while !reads.is_empty() {
             let rest = reads.split_off(reads.len().min(MAX_ITEMS));
             let batch = AssertUnwindSafe((self.send)(reads)).catch_unwind();
-            self.tasks.spawn(async move {
+            self.tasks.spawn(self.transport.caller.telemetry.scope(async move {
                 // The results of its reads are dropped, and their callers see that they were cancelled.
                 if batch.await.is_err() {
                     metrics::panicked();
                 }
-            });
+            }));
             reads = rest;
         }
         receivers

@@ -11,7 +11,6 @@ use std::time::Instant;
 
 use http::HeaderValue;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 pub use self::batch_answer::batch_answer;
 pub use self::date_time_offset::date_time_offset;
@@ -20,6 +19,7 @@ pub use self::odata::odata;
 pub use self::page::page;
 use super::auth::Authorization;
 use super::caller::Caller;
+use crate::telemetry::request::RequestTelemetry;
 
 /// The caller's token, which no response may return.
 pub(crate) const TOKEN: &str = "canary-token.0123456789";
@@ -28,7 +28,7 @@ fn caller() -> Caller {
     let header = HeaderValue::from_str(&format!("Bearer {TOKEN}")).expect("it is plain text");
     Caller {
         authorization: Authorization::parse(&header).expect("it is a bearer token"),
-        client_request_id: Uuid::nil(),
+        telemetry: RequestTelemetry::random(),
         deadline: Instant::now(),
         disconnected: CancellationToken::new(),
     }

@@ -56,7 +56,7 @@ impl GraphResponse {
     {
         let (http::response::Parts { status, headers, .. }, body) = response.into_parts();
         let request_id = request_id(&headers, caller);
-        let client_request_id = caller.client_request_id.to_string();
+        let client_request_id = caller.telemetry.client_request_id().to_string();
         let info = ResponseInfo { status, request_id, client_request_id };
 
         let body = match read_body(body, &headers, &mut limit).await {
@@ -321,7 +321,7 @@ mod tests {
         response.headers_mut().insert(REQUEST_ID, id.parse().unwrap());
         let caller = Caller {
             authorization: Authorization::parse(&"Bearer canary-token-1".parse().unwrap()).unwrap(),
-            client_request_id: uuid::Uuid::nil(),
+            telemetry: crate::telemetry::request::RequestTelemetry::random(),
             deadline: std::time::Instant::now(),
             disconnected: tokio_util::sync::CancellationToken::new(),
         };

@@ -7,11 +7,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderMap, HeaderValue, Method};
 use tokio::time::Instant;
 use tower::retry::budget::Budget as _;
 use url::Url;
-use uuid::Uuid;
 
 use super::allowance::ReadAllowance;
 use super::batch::{self, Item};
@@ -26,8 +25,9 @@ use super::retry::{Delay, Reason};
 use super::retry_after_cache::OperationKind;
 use super::send_gate::SendGate;
 use crate::telemetry::metrics;
+use crate::telemetry::request::CLIENT_REQUEST_ID;
+use crate::telemetry::trace_context::TRACEPARENT;
 
-const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");
 const APPLICATION_JSON: HeaderValue = HeaderValue::from_static("application/json");
 const GZIP: HeaderValue = HeaderValue::from_static("gzip");
 const PRODUCT: HeaderValue = HeaderValue::from_static(concat!("intune-graphql/", env!("CARGO_PKG_VERSION")));
@@ -274,12 +274,10 @@ impl Transport {
         headers.insert(ACCEPT, APPLICATION_JSON);
         headers.insert(ACCEPT_ENCODING, GZIP);
         headers.insert(USER_AGENT, PRODUCT);
-        let mut id = Uuid::encode_buffer();
-        let id = self.caller.client_request_id.hyphenated().encode_lower(&mut id);
-        headers.insert(
-            CLIENT_REQUEST_ID,
-            HeaderValue::from_str(id).map_err(|_| Error::Unsendable("a GUID is no header value"))?,
-        );
+        headers.insert(CLIENT_REQUEST_ID, self.caller.telemetry.header().clone());
+        if let Some(trace) = self.caller.telemetry.trace_context() {
+            headers.insert(TRACEPARENT, trace.header().clone());
+        }
         Ok(Request { method, path_and_query, headers, body: Bytes::new(), gate: None })
     }
 

@@ -35,7 +35,7 @@ pub(super) async fn write(
     let (transport, path) = (Arc::clone(transport), path.to_owned());
     let attempts =
         Attempts { transport: Arc::clone(&transport), kind, method, path, body, gates: Arc::clone(&gates) };
-    let mut task = transport.client.writes.spawn(attempts.run());
+    let mut task = transport.client.writes.spawn(transport.caller.telemetry.scope(attempts.run()));
     let ended = match transport.wait_for_write(deadline, &mut task).await {
         Some(ended) => ended,
         // Sent. The response is not known yet.
@@ -121,7 +121,7 @@ impl Attempts {
             return attempt.await;
         }
         let client = &self.transport.client;
-        let mut attempt = client.writes.spawn(attempt);
+        let mut attempt = client.writes.spawn(self.transport.caller.telemetry.scope(attempt));
         match tokio::time::timeout(client.attempt_timeout, &mut attempt).await {
             Ok(Ok(response)) => response,
             Ok(Err(ended)) => Err(ended_early(&ended)),

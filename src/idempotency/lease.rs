@@ -8,6 +8,7 @@ use tracing::{debug, error};
 
 use super::record::{ItemState, Record, RecordId};
 use super::store::{Store, StoreError};
+use crate::telemetry::request;
 
 /// Returns the current time.
 pub type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
@@ -142,7 +143,7 @@ impl Drop for Lease {
         // Without a runtime the process is ending, and the store reads the record as abandoned when it is
         // opened again.
         if let (Some(leased), Ok(runtime)) = (self.0.take(), tokio::runtime::Handle::try_current()) {
-            runtime.spawn(leased.release_when_possible());
+            runtime.spawn(request::inherit(leased.release_when_possible()));
         }
     }
 }

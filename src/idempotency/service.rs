@@ -14,6 +14,7 @@ use tracing::{debug, warn};
 use super::lease::{Clock, IdempotencyError, Lease, StoreContext};
 use super::record::{ItemState, MAX_ITEMS, Owner, Record, RecordId, TenantId};
 use super::store::{Store, StoreError};
+use crate::telemetry::request;
 
 /// Maximum number of writes whose keys are being looked up, disconnected callers included. While a
 /// store does not respond, further calls wait for a permit until their deadlines.
@@ -136,10 +137,10 @@ impl IdempotencyService {
         let writes = u32::try_from(lookup.items.clamp(1, MAX_PENDING_WRITES)).unwrap_or(u32::MAX);
         let permit = Arc::clone(&self.pending_writes).acquire_many_owned(writes).await;
         let permit = permit.map_err(|error| StoreError::Unavailable(Arc::new(error)))?;
-        let task = tokio::spawn(async move {
+        let task = tokio::spawn(request::inherit(async move {
             let _permit = permit;
             lookup.run().await
-        });
+        }));
         match task.await {
             Ok(entry) => entry,
             Err(ended) => match ended.try_into_panic() {

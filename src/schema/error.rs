@@ -12,12 +12,14 @@ use async_graphql::parser::types::OperationType;
 use async_graphql::{Context, ErrorExtensionValues, Name, ServerError, SimpleObject, Value};
 use indexmap::IndexMap;
 use tracing::{error, warn};
+use uuid::Uuid;
 
 pub use self::code::ErrorCode;
 pub(crate) use self::code::WriteOutcome;
 pub(super) use self::operation_error::OperationError;
 pub use self::request_error::RequestError;
 use crate::graph::{ApiError, Outcome, ResponseInfo};
+use crate::telemetry::request;
 
 /// The error of a resolver. It has no `Display` on purpose: async-graphql converts any error with
 /// `Display`, so `?` would expose internal messages to callers.
@@ -32,6 +34,8 @@ struct Details {
     outcome: Option<WriteOutcome>,
     retry_after: Option<Duration>,
     graph: Option<GraphErrorDetail>,
+    /// Of the call to Graph that failed, also if there was no response.
+    client_request_id: Option<Uuid>,
     www_authenticate: Option<String>,
 }
 
@@ -59,6 +63,7 @@ impl FieldError {
             outcome: None,
             retry_after: None,
             graph: None,
+            client_request_id: None,
             www_authenticate: None,
         }))
     }
@@ -83,6 +88,7 @@ impl FieldError {
     #[must_use]
     pub fn unusable_key() -> Self {
         Self::new(ErrorCode::UpstreamError, "Microsoft Graph returned an object whose id cannot be used.")
+            .of_call()
     }
 
     /// Graph created an object without saying which.
@@ -90,12 +96,13 @@ impl FieldError {
     pub fn created_without_key() -> Self {
         let message =
             "Microsoft Graph created the object, but did not return its id. Do not send the create again.";
-        Self::new(ErrorCode::UpstreamError, message)
+        Self::new(ErrorCode::UpstreamError, message).of_call()
     }
 
     /// What Graph sent for a field cannot be a value of it.
     pub(super) fn unreadable_value(ctx: &Context<'_>) -> Self {
         Self::new(ErrorCode::UpstreamError, "Microsoft Graph's value of this field could not be read.")
+            .of_call()
             .retryable_read(ctx)
     }
 
@@ -129,7 +136,7 @@ impl FieldError {
     /// Graph did a write, and does not show the object.
     #[must_use]
     pub fn not_shown(done: &str) -> Self {
-        Self::new(ErrorCode::NotFound, format!("Microsoft Graph {done}, but does not show it yet."))
+        Self::new(ErrorCode::NotFound, format!("Microsoft Graph {done}, but does not show it yet.")).of_call()
     }
 
     /// A field for which a response of at most `max` bytes has no room.
@@ -170,6 +177,12 @@ impl FieldError {
     #[must_use]
     pub fn with_outcome(mut self, outcome: Outcome) -> Self {
         self.0.outcome = Some(outcome.into());
+        self
+    }
+
+    /// The same error, of a call to Graph by the current request.
+    fn of_call(mut self) -> Self {
+        self.0.client_request_id = request::current().map(|request| request.client_request_id());
         self
     }
 
@@ -250,8 +263,14 @@ impl From<FieldError> for async_graphql::Error {
         if let Some(wait) = error.retry_after {
             extensions.set("retryAfter", whole_seconds(wait));
         }
-        if let Some(graph) = error.graph {
-            extensions.set("graph", graph.into_value());
+        match (error.graph, error.client_request_id) {
+            (Some(graph), _) => extensions.set("graph", graph.into_value()),
+            // Without a response there is neither a status nor an id of Graph's.
+            (None, Some(id)) => {
+                let id = (Name::new("clientRequestId"), Value::String(id.to_string()));
+                extensions.set("graph", Value::Object(IndexMap::from_iter([id])));
+            }
+            (None, None) => {}
         }
         if let Some(challenge) = error.www_authenticate {
             extensions.set("wwwAuthenticate", challenge);

@@ -15,6 +15,7 @@ use url::{Host, Url};
 use super::app::App;
 use super::graphql;
 use super::settings::Settings;
+use crate::telemetry::request::CLIENT_REQUEST_ID;
 
 /// How long a browser may cache the response to a preflight request; Chromium's maximum.
 const PREFLIGHT_MAX_AGE: Duration = Duration::from_secs(2 * 60 * 60);
@@ -26,7 +27,7 @@ pub(super) fn is_allowed(settings: &Settings, origin: &HeaderValue) -> bool {
     settings.cors_origins.contains(origin) || (settings.allow_loopback_origins && is_loopback(origin))
 }
 
-/// Allows pages of the allowed origins to send requests with a token, and to read `Retry-After`. Cookies are not used.
+/// Allows pages of the allowed origins to send requests with a token, and to read `Retry-After` and the request's id. Cookies are not used.
 pub(super) fn layer(app: &Arc<App>) -> CorsLayer {
     let app = Arc::clone(app);
     CorsLayer::new()
@@ -34,7 +35,7 @@ pub(super) fn layer(app: &Arc<App>) -> CorsLayer {
         .allow_methods([Method::GET, Method::POST])
         // Clients send tracing headers of their own, which the gateway ignores. The origin decides who may send requests.
         .allow_headers(AllowHeaders::mirror_request())
-        .expose_headers([RETRY_AFTER])
+        .expose_headers([RETRY_AFTER, CLIENT_REQUEST_ID])
         .max_age(PREFLIGHT_MAX_AGE)
 }
 

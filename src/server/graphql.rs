@@ -23,7 +23,7 @@ use http::request::Parts;
 use http::{Request, StatusCode};
 
 use self::body::RequestBody;
-use self::execution::{CallerContext, ExecutionResult, catch_panic, client_request_id, execute};
+use self::execution::{CallerContext, ExecutionResult, catch_panic, execute};
 use self::rejection::RequestRejection;
 use super::app::App;
 use super::auth;
@@ -31,18 +31,26 @@ use super::connection::ClientConnection;
 use super::guarded_body::GuardedBody;
 use super::media_type::AcceptedTypes;
 use crate::telemetry::metrics::{self, Overloaded};
+use crate::telemetry::request::{CLIENT_REQUEST_ID, RequestTelemetry};
 
-/// `/graphql`.
+/// `/graphql`. The response names the request's id.
 pub(super) async fn handle(State(app): State<Arc<App>>, request: Request<Body>) -> Response {
+    let telemetry = RequestTelemetry::from_headers(request.headers());
+    let mut response = telemetry.scope(respond(app, request, &telemetry)).await;
+    response.headers_mut().insert(CLIENT_REQUEST_ID, telemetry.header().clone());
+    response
+}
+
+async fn respond(app: Arc<App>, request: Request<Body>, telemetry: &Arc<RequestTelemetry>) -> Response {
     let deadline = Instant::now() + app.settings.request_timeout;
     let (mut parts, body) = request.into_parts();
     if websocket::is_upgrade_request(&parts) {
-        return websocket::upgrade(app, &mut parts).await;
+        return websocket::upgrade(app, &mut parts, telemetry).await;
     }
     let mut body = RequestBody::new(&parts, body, &app.settings, app.request_memory.reservation());
     let accepted = AcceptedTypes::of(&parts.headers);
     let execution = catch_panic(async |is_write| {
-        read_and_execute(&app, &parts, &mut body, accepted, deadline, is_write).await
+        read_and_execute(&app, &parts, &mut body, accepted, telemetry, deadline, is_write).await
     });
     let response = match execution.await {
         Ok(ExecutionResult::Single(response)) => http_response::from_response(&response, accepted),
@@ -82,6 +90,7 @@ async fn read_and_execute(
     parts: &Parts,
     body: &mut RequestBody,
     accepted: AcceptedTypes,
+    telemetry: &Arc<RequestTelemetry>,
     deadline: Instant,
     is_write: &mut bool,
 ) -> Result<ExecutionResult, RequestRejection> {
@@ -109,7 +118,6 @@ async fn read_and_execute(
         .get::<ClientConnection>()
         .map(ClientConnection::disconnect_token)
         .unwrap_or_default();
-    let caller =
-        CallerContext { token, client_request_id: client_request_id(&parts.headers), deadline, disconnected };
+    let caller = CallerContext { token, telemetry: Arc::clone(telemetry), deadline, disconnected };
     execute(app, request, caller, may_subscribe, is_write).await
 }

@@ -220,13 +220,20 @@ pub(crate) const CASES: &[Case] = &[
         "may have happened",
     ),
     // Connections that end.
-    case("drop-unread", "OUTCOME_UNKNOWN", "UNKNOWN", false, || json!({"graph": null}), "may have happened"),
+    case(
+        "drop-unread",
+        "OUTCOME_UNKNOWN",
+        "UNKNOWN",
+        false,
+        || json!({"graph": {"status": null}}),
+        "may have happened",
+    ),
     case(
         "drop-unread;close=reset",
         "OUTCOME_UNKNOWN",
         "UNKNOWN",
         false,
-        || json!({"graph": null}),
+        || json!({"graph": {"status": null}}),
         "may have happened",
     ),
     case("drop-mid-answer", "OUTCOME_UNKNOWN", "UNKNOWN", false, nothing, "may have happened"),

@@ -15,6 +15,7 @@ mod commands;
 mod configuration_file;
 mod connections;
 mod content_coding;
+mod correlation;
 mod counts;
 mod coverage;
 mod create_responses;

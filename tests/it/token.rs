@@ -90,7 +90,7 @@ fn no_debug_output_shows_the_token() {
     let authorization = Authorization::parse(&format!("Bearer {CANARY}").parse().unwrap()).unwrap();
     let caller = Caller {
         authorization,
-        client_request_id: uuid::Uuid::nil(),
+        telemetry: intune_graphql::telemetry::request::RequestTelemetry::random(),
         deadline: std::time::Instant::now(),
         disconnected: tokio_util::sync::CancellationToken::new(),
     };

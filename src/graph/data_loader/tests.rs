@@ -37,7 +37,7 @@ fn transport(allowance: Option<ReadAllowance>) -> Arc<Transport> {
     };
     let caller = Caller {
         authorization: Authorization::parse(&"Bearer token".parse().unwrap()).unwrap(),
-        client_request_id: uuid::Uuid::nil(),
+        telemetry: crate::telemetry::request::RequestTelemetry::random(),
         deadline: (Instant::now() + Duration::from_secs(60)).into_std(),
         disconnected: CancellationToken::new(),
     };

@@ -66,7 +66,7 @@ impl<T: Entity> Collection<T> {
             progress: Arc::clone(&progress),
             deadline,
         };
-        let task = transport.client.writes.spawn(creates.run());
+        let task = transport.client.writes.spawn(transport.caller.telemetry.scope(creates.run()));
         let failure = match transport.wait_for_write(deadline, task).await {
             Some(Ok(())) | None => None,
             Some(Err(ended)) => Some(ended_early(&ended)),

@@ -50,6 +50,12 @@ impl OperationError {
         self.0.0.retry_after.map(|wait| Duration::from_secs(whole_seconds(wait)).as_secs_f64())
     }
 
+    /// The `client-request-id` of the call to Graph that failed, for support requests. Null if Graph was
+    /// not called.
+    async fn client_request_id(&self) -> Option<String> {
+        self.0.0.client_request_id.map(|id| id.to_string())
+    }
+
     /// The details of Graph's response, for support requests. Null if Graph was not called or did
     /// not respond.
     async fn graph(&self) -> Option<Bounded<&GraphErrorDetail>> {

@@ -13,7 +13,9 @@ use crate::graph::{self, ApiError, Outcome, WriteKind};
 impl From<graph::Error> for FieldError {
     fn from(error: graph::Error) -> Self {
         log(&error, None);
-        repeatable(error)
+        let is_of_call = is_of_call(&error);
+        let error = repeatable(error);
+        if is_of_call { error.of_call() } else { error }
     }
 }
 
@@ -21,12 +23,26 @@ impl From<graph::Error> for FieldError {
 impl From<graph::WriteError> for FieldError {
     fn from(graph::WriteError { kind, outcome, error }: graph::WriteError) -> Self {
         log(&error, Some(outcome));
+        let is_of_call = is_of_call(&error) || outcome != Outcome::NotSent;
         let error = match kind {
             WriteKind::Keyed => repeatable(error),
             WriteKind::Create | WriteKind::Action => not_repeatable(error, outcome),
         };
-        error.with_outcome(outcome)
+        let error = error.with_outcome(outcome);
+        if is_of_call { error.of_call() } else { error }
     }
+}
+
+/// Whether the error is of a call to Graph, also of one that was refused before it was sent: the ids of that call help to
+/// find the earlier ones. The others are of the input, or of the gateway itself.
+fn is_of_call(error: &graph::Error) -> bool {
+    !matches!(
+        error,
+        graph::Error::InvalidKey(_)
+            | graph::Error::OverBudget { .. }
+            | graph::Error::NotRecorded(_)
+            | graph::Error::Unsendable(_)
+    )
 }
 
 /// What fails a request that does the same however often it is sent: a read, or a write by key.

@@ -5,12 +5,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use async_graphql::parser::types::OperationType;
-use futures_util::stream::BoxStream;
+use futures_util::stream::{self, BoxStream};
 use futures_util::{FutureExt as _, StreamExt as _};
-use http::{HeaderMap, HeaderName};
 use tokio_util::sync::CancellationToken;
 use tracing::error;
-use uuid::Uuid;
 
 use super::rejection::RequestRejection;
 use super::response::GraphqlResponse;
@@ -19,8 +17,7 @@ use crate::memory::Reservation;
 use crate::schema::{GraphqlRequest, ResponseMemory};
 use crate::server::app::App;
 use crate::telemetry::metrics::{self, Overloaded};
-
-const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");
+use crate::telemetry::request::RequestTelemetry;
 
 /// The result of a request that was executed.
 pub(super) enum ExecutionResult {
@@ -33,19 +30,11 @@ pub(super) enum ExecutionResult {
 /// The caller of a request.
 pub(super) struct CallerContext {
     pub(super) token: Option<Authorization>,
-    /// The caller's `client-request-id`, or a random one.
-    pub(super) client_request_id: Uuid,
+    /// The request's ids.
+    pub(super) telemetry: Arc<RequestTelemetry>,
     pub(super) deadline: Instant,
     /// Cancelled when the client disconnects: no further call to Graph is made then.
     pub(super) disconnected: CancellationToken,
-}
-
-/// The caller's `client-request-id` if it is a GUID, else a random one.
-pub(super) fn client_request_id(headers: &HeaderMap) -> Uuid {
-    headers
-        .get(CLIENT_REQUEST_ID)
-        .and_then(|id| Uuid::try_parse_ascii(id.as_bytes()).ok())
-        .unwrap_or_else(Uuid::new_v4)
 }
 
 /// Executes a request: a query or mutation to its end, a subscription when its stream is polled. `may_subscribe` is the
@@ -61,7 +50,7 @@ pub(super) async fn execute(
     may_subscribe: Result<(), RequestRejection>,
     is_write: &mut bool,
 ) -> Result<ExecutionResult, RequestRejection> {
-    let CallerContext { token, client_request_id, deadline, disconnected } = caller;
+    let CallerContext { token, telemetry, deadline, disconnected } = caller;
     let permit = tokio::select! {
         biased;
         permit = app.request_limiter.acquire(token.as_ref(), deadline.into()) => permit,
@@ -72,8 +61,9 @@ pub(super) async fn execute(
     let prepared = app.api.prepare(request)?;
     // Cancels the calls to Graph when this future is dropped, because the client has disconnected.
     let cancel_on_drop = disconnected.clone().drop_guard();
+    let for_events = Arc::clone(&telemetry);
     let session = |token: Option<Authorization>| {
-        let caller = |authorization| Caller { authorization, client_request_id, deadline, disconnected };
+        let caller = |authorization| Caller { authorization, telemetry, deadline, disconnected };
         token.map(|authorization| app.graph.session(caller(authorization)))
     };
     if prepared.operation_type == OperationType::Subscription {
@@ -87,14 +77,15 @@ pub(super) async fn execute(
         let memory = move || -> Box<dyn ResponseMemory> { Box::new(response_memory.reservation()) };
         let responses = app.api.subscribe(prepared, session(token), app.settings.request_timeout, memory);
         let guards = (permit, cancel_on_drop);
-        return Ok(ExecutionResult::Stream(
-            responses
-                .map(move |response| {
-                    let _ = &guards;
-                    GraphqlResponse::event(response)
-                })
-                .boxed(),
-        ));
+        let mut responses = responses
+            .map(move |response| {
+                let _ = &guards;
+                GraphqlResponse::event(response)
+            })
+            .boxed();
+        // Whoever sends the events polls the stream outside of the request's scope.
+        let responses = stream::poll_fn(move |cx| for_events.sync_scope(|| responses.poll_next_unpin(cx)));
+        return Ok(ExecutionResult::Stream(responses.boxed()));
     }
     let mut memory = Box::new(app.response_memory.reservation());
     // Reserved before a mutation executes, so that its outcome can always be delivered.

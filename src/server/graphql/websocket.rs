@@ -32,15 +32,20 @@ use crate::server::connection::ConnectionPermit;
 use crate::server::cors;
 use crate::server::media_type::AcceptedTypes;
 use crate::telemetry::metrics::{self, Overloaded};
+use crate::telemetry::request::RequestTelemetry;
 
 /// Upgrades a connection to a WebSocket.
-pub(super) async fn upgrade(app: Arc<App>, parts: &mut Parts) -> Response {
-    try_upgrade(app, parts)
+pub(super) async fn upgrade(app: Arc<App>, parts: &mut Parts, telemetry: &RequestTelemetry) -> Response {
+    try_upgrade(app, parts, telemetry)
         .await
         .unwrap_or_else(|rejection| http_response::from_rejection(rejection, AcceptedTypes::JSON))
 }
 
-async fn try_upgrade(app: Arc<App>, parts: &mut Parts) -> Result<Response, RequestRejection> {
+async fn try_upgrade(
+    app: Arc<App>,
+    parts: &mut Parts,
+    telemetry: &RequestTelemetry,
+) -> Result<Response, RequestRejection> {
     if !is_allowed_origin(&app, &parts.headers) {
         let message = "Pages of this origin may not open a WebSocket: see --cors-origin.";
         return Err(RequestRejection::http(StatusCode::FORBIDDEN, message));
@@ -52,6 +57,7 @@ async fn try_upgrade(app: Arc<App>, parts: &mut Parts) -> Result<Response, Reque
     let upgrade = parts.extensions.remove::<OnUpgrade>().ok_or_else(|| {
         RequestRejection::http(StatusCode::BAD_REQUEST, "This connection cannot become a WebSocket.")
     })?;
+    let trace_context = telemetry.trace_context().cloned();
     tokio::spawn(async move {
         let _permit = permit;
         match upgrade.await {
@@ -63,7 +69,7 @@ async fn try_upgrade(app: Arc<App>, parts: &mut Parts) -> Result<Response, Reque
                     app.settings.body_timeout,
                     Arc::clone(&app.request_memory),
                 );
-                WebSocketConnection::new(app, socket, token).serve().await;
+                WebSocketConnection::new(app, socket, token, trace_context).serve().await;
             }
             Err(error) => debug!(%error, "the upgrade to a WebSocket failed"),
         }

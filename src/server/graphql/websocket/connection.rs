@@ -13,7 +13,6 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::AbortOnDropHandle;
 use tracing::debug;
-use uuid::Uuid;
 
 use super::decoder::{DiscardReason, IncomingMessage, Violation};
 use super::message::{ClientMessage, MessagePrefix, ServerMessage};
@@ -27,6 +26,8 @@ use crate::server::graphql::rejection::RequestRejection;
 use crate::server::graphql::{parameters, sse};
 use crate::server::settings::Settings;
 use crate::telemetry::metrics::{self, Overloaded};
+use crate::telemetry::request::RequestTelemetry;
+use crate::telemetry::trace_context::TraceContext;
 
 /// Maximum size of a message, in bytes: a document of the maximum size, and as much again for its variables. Larger
 /// operations must be sent by POST.
@@ -68,6 +69,8 @@ pub(super) struct WebSocketConnection {
     socket: Socket,
     /// The token that the client sent last.
     token: StoredToken,
+    /// The trace of the upgrade request, which the operations belong to.
+    trace_context: Option<TraceContext>,
     is_acknowledged: bool,
     /// By the client's ids; an operation ends when its guard is removed.
     operations: HashMap<Arc<str>, DropGuard>,
@@ -81,13 +84,19 @@ pub(super) struct WebSocketConnection {
 }
 
 impl WebSocketConnection {
-    pub(super) fn new(app: Arc<App>, socket: Socket, token: StoredToken) -> Self {
+    pub(super) fn new(
+        app: Arc<App>,
+        socket: Socket,
+        token: StoredToken,
+        trace_context: Option<TraceContext>,
+    ) -> Self {
         let now = Instant::now();
         let send_buffer = SendBuffer::new(Arc::clone(&app.response_memory));
         Self {
             app,
             socket,
             token,
+            trace_context,
             is_acknowledged: false,
             operations: HashMap::new(),
             outgoing: SelectAll::new(),
@@ -287,19 +296,21 @@ impl WebSocketConnection {
         let operation = CancellationToken::new();
         let ended = operation.clone().cancelled_owned();
         self.operations.insert(Arc::clone(&id), operation.drop_guard());
+        let telemetry = RequestTelemetry::in_trace(self.trace_context.clone());
         let caller = CallerContext {
             token: self.token.authorization().cloned(),
-            client_request_id: Uuid::new_v4(),
+            telemetry: Arc::clone(&telemetry),
             deadline: std::time::Instant::now() + self.app.settings.request_timeout,
             disconnected: CancellationToken::new(),
         };
         let (app, send_buffer, draining) =
             (Arc::clone(&self.app), self.send_buffer.clone(), self.app.draining.clone());
-        let messages = AbortOnDropHandle::new(tokio::spawn(async move {
+        let operation = async move {
             let execution =
                 catch_panic(async |is_write| execute(&app, request, caller, Ok(()), is_write).await).await;
             outgoing_messages(id, execution, send_buffer, draining, reservation)
-        }));
+        };
+        let messages = AbortOnDropHandle::new(tokio::spawn(telemetry.scope(operation)));
         // The task fails only if it is aborted, and then nothing polls the stream.
         let messages = stream::once(messages).filter_map(async |messages| messages.ok()).flatten();
         self.outgoing.push(messages.take_until(ended).boxed());

@@ -76,8 +76,10 @@ async fn serve(config: GatewayConfig) -> anyhow::Result<ExitCode> {
         admin: bind(config.listen.admin_listen, config.load.listen_backlog, "--admin-listen")?,
     };
     let signals = Signals::new()?;
-    print(&format!("listening on http://{}", listeners.public.local_addr()?))?;
-    print(&format!("admin listening on http://{}", listeners.admin.local_addr()?))?;
+    let scheme = |is_tls| if is_tls { "https" } else { "http" };
+    let (tls, admin_tls) = (config.listen.tls_cert.is_some(), config.listen.admin_tls);
+    print(&format!("listening on {}://{}", scheme(tls), listeners.public.local_addr()?))?;
+    print(&format!("admin listening on {}://{}", scheme(admin_tls), listeners.admin.local_addr()?))?;
     match gateway.run(listeners, signals.first(), signals.second()).await {
         0 => Ok(ExitCode::SUCCESS),
         writes => {

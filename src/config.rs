@@ -29,7 +29,7 @@ pub use self::graph::{Cloud, CreatePath, GraphConfig};
 pub use self::limits::{LimitsConfig, LoadConfig, RequestConfig};
 pub use self::state::StateConfig;
 pub use self::usage_error::UsageError;
-use self::values::{address, duration, log_filter};
+use self::values::{address, boolean, duration, log_filter};
 
 /// A GraphQL gateway in front of Microsoft Graph's Intune app provisioning endpoints.
 ///
@@ -201,6 +201,17 @@ pub struct ListenConfig {
     /// Address for `/livez`, `/readyz` and `/metrics`.
     #[arg(long, env = "INTUNE_GRAPHQL_ADMIN_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:4001", value_parser = address)]
     pub admin_listen: SocketAddr,
+    /// PEM file with the TLS certificate chain of the GraphQL listener. It is read again when it changes. Without it, the
+    /// listener uses plain HTTP.
+    #[arg(long, env = "INTUNE_GRAPHQL_TLS_CERT", value_name = "FILE")]
+    pub tls_cert: Option<PathBuf>,
+    /// PEM file with the private key of the certificate.
+    #[arg(long, env = "INTUNE_GRAPHQL_TLS_KEY", value_name = "FILE")]
+    pub tls_key: Option<PathBuf>,
+    /// Use the certificate on the admin listener too.
+    #[arg(long, env = "INTUNE_GRAPHQL_ADMIN_TLS", value_name = "BOOL", default_value_t = false, value_parser = boolean,
+          num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
+    pub admin_tls: bool,
 }
 
 /// How to stop.
@@ -248,6 +259,9 @@ pub struct HealthcheckConfig {
     #[arg(long, env = "INTUNE_GRAPHQL_HEALTHCHECK_TIMEOUT", value_name = "DURATION", default_value = "3s",
           value_parser = duration)]
     pub timeout: Duration,
+    /// PEM file with certificate authorities to trust in addition to the system's, for an `https` URL.
+    #[arg(long, env = "INTUNE_GRAPHQL_HEALTHCHECK_CA", value_name = "FILE")]
+    pub ca: Option<PathBuf>,
 }
 
 /// The defaults of `--help`, for a gateway that is started without a command line.

@@ -10,13 +10,15 @@ use graphql_prepare::Limits;
 use tokio::net::TcpListener;
 use tracing::{info, warn};
 
-use crate::config::{self, FrontEndConfig, GatewayConfig, GraphConfig, LimitsConfig, StateConfig};
+use crate::config::{
+    self, FrontEndConfig, GatewayConfig, GraphConfig, LimitsConfig, ListenConfig, StateConfig,
+};
 use crate::graph::{
     Client, ClientError, ClientSettings, Cloud, CreatePath, ReadRates, ServiceRoot, ServiceRootError,
 };
 use crate::idempotency::{FileStore, IdempotencyService, MemoryStore, Store};
 use crate::schema::{Api, ApiSettings, CursorKey, TrustedDocuments};
-use crate::server::{self, ConcurrencyLimits, ConnectionLimits, GraphiqlSettings};
+use crate::server::{self, CertificateFiles, ConcurrencyLimits, ConnectionLimits, GraphiqlSettings, Tls};
 
 /// Open files besides connections, and those of the admin listener.
 const OTHER_FILES: u64 = 64;
@@ -103,6 +105,10 @@ impl Settings {
             config.graph.graph_url.is_none() || config.graph.graph_cloud == config::Cloud::Global,
             "--graph-url: replaces --graph-cloud; set one of them"
         );
+        let ListenConfig { tls_cert, tls_key, admin_tls, .. } = &config.listen;
+        anyhow::ensure!(tls_cert.is_some() || tls_key.is_none(), "--tls-key: needs --tls-cert");
+        anyhow::ensure!(tls_key.is_some() || tls_cert.is_none(), "--tls-cert: needs --tls-key");
+        anyhow::ensure!(tls_cert.is_some() || !admin_tls, "--admin-tls: needs --tls-cert and --tls-key");
         service_root(&config.graph)?;
         Ok(())
     }
@@ -118,6 +124,8 @@ impl Settings {
         let GatewayConfig { request, load, .. } = config;
         let graph = graph(&config.graph, load.max_buffered_bytes)?;
         let server = server::Settings {
+            tls: tls(&config.listen)?,
+            admin_tls: config.listen.admin_tls,
             request_timeout: request.request_timeout,
             max_request_body: request.max_request_body,
             body_timeout: request.body_timeout,
@@ -157,6 +165,16 @@ impl Settings {
             },
         };
         Ok(Self { graph, api, server })
+    }
+}
+
+fn tls(config: &ListenConfig) -> anyhow::Result<Option<Tls>> {
+    match (&config.tls_cert, &config.tls_key) {
+        (Some(certificate), Some(key)) => {
+            let files = CertificateFiles { certificate: certificate.clone(), key: key.clone() };
+            Ok(Some(Tls::read(files).context("--tls-cert and --tls-key")?))
+        }
+        _ => Ok(None),
     }
 }
 

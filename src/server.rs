@@ -17,6 +17,7 @@ mod media_type;
 mod qvalue;
 mod router;
 mod settings;
+mod tls;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -35,8 +36,10 @@ pub use self::graphiql::GraphiqlSettings;
 #[cfg(any(test, fuzzing))]
 pub use self::graphql::properties::request_body;
 use self::health::Readiness;
+use self::listener::Endpoint;
 pub use self::listener::{ConnectionLimits, HALF_CLOSE_WINDOW, bind};
 pub use self::settings::Settings;
+pub use self::tls::{CertificateFiles, Tls, TlsError};
 use crate::graph;
 use crate::memory::MemoryBudget;
 use crate::schema::Api;
@@ -75,6 +78,8 @@ pub async fn run(
         max_queued_requests: 0,
         ..concurrency
     };
+    let tls = settings.tls.clone();
+    let admin_tls = tls.clone().filter(|_| settings.admin_tls);
     let draining = CancellationToken::new();
     let aborted = CancellationToken::new();
     let app = Arc::new(App {
@@ -105,6 +110,7 @@ pub async fn run(
         let max_request_time = request_timeout + RESPONSE_GRACE;
         let drain = max_request_time.min(drain_timeout);
         let (router, heads) = (router::public(&app), Arc::clone(&app.request_memory));
+        let public = Endpoint { listener: public, tls: tls.clone() };
         listener::serve(public, router, connections, &heads, max_request_time, begin_drain, drain).await;
         graph.wait_for_writes().await;
     };
@@ -138,7 +144,7 @@ pub async fn run(
     let health = health::router(readiness, Arc::clone(&app));
     let heads = MemoryBudget::new(MAX_ADMIN_HEAD_BYTES);
     let admin = listener::serve(
-        admin,
+        Endpoint { listener: admin, tls: admin_tls },
         health,
         ADMIN_CONNECTIONS,
         &heads,
@@ -146,6 +152,15 @@ pub async fn run(
         until_served.map(|_| ()),
         RESPONSE_GRACE,
     );
-    future::join(public, admin).await;
+    let watch = async {
+        match &tls {
+            Some(tls) => tls.watch().await,
+            None => future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = future::join(public, admin) => {}
+        () = watch => {}
+    }
     graph.writes_in_flight()
 }

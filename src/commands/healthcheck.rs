@@ -16,8 +16,15 @@ pub(super) async fn run(config: &HealthcheckConfig) -> anyhow::Result<()> {
     }
     crate::graph::install_tls_provider();
     // The gateway is on this machine or in this network, without a proxy in between. A redirect is not readiness.
-    let client =
-        reqwest::Client::builder().no_proxy().redirect(Policy::none()).timeout(config.timeout).build()?;
+    let mut client = reqwest::Client::builder().no_proxy().redirect(Policy::none()).timeout(config.timeout);
+    if let Some(ca) = &config.ca {
+        let named = || format!("--ca: {}", ca.display());
+        let pem = std::fs::read(ca).with_context(named)?;
+        let authorities = reqwest::Certificate::from_pem_bundle(&pem).with_context(named)?;
+        anyhow::ensure!(!authorities.is_empty(), "{} has no certificate in PEM format", named());
+        client = client.tls_certs_merge(authorities);
+    }
+    let client = client.build()?;
     let response = client.get(url.clone()).send().await.with_context(|| format!("no response from {url}"))?;
     if !response.status().is_success() {
         bail!("{url} returned {}", response.status());

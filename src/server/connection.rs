@@ -12,6 +12,7 @@
 //! - [`half_close`]: whether a client that closes its sending side still waits.
 //! - [`head_memory`]: the memory of incomplete request heads.
 
+mod client_stream;
 mod half_close;
 mod head_memory;
 mod requests;
@@ -33,7 +34,6 @@ use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
-use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -41,6 +41,7 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use tower::Service as _;
 use tracing::debug;
 
+pub(super) use self::client_stream::ClientStream;
 pub(super) use self::head_memory::MAX_HEAD_BYTES;
 use self::streaming_body::StreamingBody;
 pub(super) use self::streaming_body::StreamingResponse;
@@ -68,7 +69,7 @@ impl ConnectionPermit {
 
 /// Serves requests on a connection until it ends, or becomes a WebSocket.
 pub(super) async fn serve(
-    stream: TcpStream,
+    stream: ClientStream,
     permit: ConnectionPermit,
     http: &auto::Builder<TokioExecutor>,
     router: Router,

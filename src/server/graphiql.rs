@@ -121,8 +121,9 @@ where
     let pages = Arc::clone(&files);
     let settings = serde_json::to_string(page).expect("plain strings always become JSON");
     Router::new()
-        .route("/", get(async || Redirect::temporary("/graphiql")))
-        .route("/graphiql/", get(async || Redirect::temporary("/graphiql")))
+        // Relative, because a proxy may serve the gateway under another path.
+        .route("/", get(async || Redirect::temporary("graphiql")))
+        .route("/graphiql/", get(async || Redirect::temporary("../graphiql")))
         .route(
             "/graphiql",
             get(async move |headers: HeaderMap| {
@@ -274,10 +275,10 @@ mod tests {
 
     #[tokio::test]
     async fn the_root_redirects_to_the_page() {
-        for path in ["/", "/graphiql/"] {
+        for (path, location) in [("/", "graphiql"), ("/graphiql/", "../graphiql")] {
             let response = get(path, &demo()).await;
             assert_eq!(response.status(), StatusCode::TEMPORARY_REDIRECT);
-            assert_eq!(response.headers()[LOCATION], "/graphiql");
+            assert_eq!(response.headers()[LOCATION], location);
         }
     }
 

@@ -10,13 +10,14 @@ use std::time::Duration;
 use axum::Router;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto;
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
-use super::connection::{self, ConnectionPermit, ConnectionTimeouts, MAX_HEAD_BYTES};
+use super::connection::{self, ClientStream, ConnectionPermit, ConnectionTimeouts, MAX_HEAD_BYTES};
+use super::tls::Tls;
 use crate::memory::MemoryBudget;
 
 /// Limits of client connections.
@@ -58,11 +59,17 @@ const MAX_STREAMS: u32 = 128;
 /// Maximum number of streams that a client has reset before they were accepted; more of them are an attack.
 const MAX_RESETS: usize = 20;
 
-/// Serves `router`, which responds within `max_request_time`, on every connection to `listener`. Incomplete request heads are
+/// A listener, and TLS for its connections.
+pub(super) struct Endpoint {
+    pub(super) listener: TcpListener,
+    pub(super) tls: Option<Tls>,
+}
+
+/// Serves `router`, which responds within `max_request_time`, on every connection to `endpoint`. Incomplete request heads are
 /// counted in `memory`. When `shutdown` resolves, no further connection is accepted, open ones finish their requests in flight,
 /// and then this returns, at the latest after `drain_timeout`.
 pub(super) async fn serve(
-    listener: TcpListener,
+    endpoint: Endpoint,
     router: Router,
     limits: ConnectionLimits,
     memory: &Arc<MemoryBudget>,
@@ -70,6 +77,7 @@ pub(super) async fn serve(
     shutdown: impl Future<Output = ()>,
     drain_timeout: Duration,
 ) {
+    let Endpoint { listener, tls } = endpoint;
     let ConnectionLimits { max_connections, header_timeout, idle_timeout, send_timeout, half_close_window } =
         limits;
     let timeouts = ConnectionTimeouts {
@@ -119,10 +127,12 @@ pub(super) async fn serve(
             debug!(%error, "an accepted connection was already closed");
             continue;
         }
-        let (http, router, draining) = (Arc::clone(&http), router.clone(), draining.clone());
+        let (http, router, tls) = (Arc::clone(&http), router.clone(), tls.clone());
+        let draining = draining.clone();
         let memory = Arc::clone(memory);
         let permit = ConnectionPermit::new(permit, open.token());
         open.spawn(async move {
+            let Some(stream) = handshake(stream, tls, header_timeout, &draining).await else { return };
             connection::serve(stream, permit, &http, router, timeouts, &memory, draining).await;
         });
     }
@@ -146,5 +156,28 @@ async fn handle_accept_error(error: &io::Error, has_failed: &mut bool) {
             warn!(%error, "connections cannot be accepted");
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// Completes the TLS handshake of a connection, if there is TLS. `None` if it fails or takes longer than `timeout`, or the
+/// gateway shuts down.
+async fn handshake(
+    stream: TcpStream,
+    tls: Option<Tls>,
+    timeout: Duration,
+    draining: &CancellationToken,
+) -> Option<ClientStream> {
+    let Some(tls) = tls else { return Some(ClientStream::Plain(stream)) };
+    let handshake = tokio::time::timeout(timeout, tls.accept(stream));
+    match draining.run_until_cancelled(handshake).await? {
+        Ok(Ok(stream)) => Some(stream),
+        Ok(Err(error)) => {
+            debug!(%error, "a TLS handshake failed");
+            None
+        }
+        Err(_) => {
+            debug!("a TLS handshake took too long");
+            None
+        }
     }
 }

@@ -7,10 +7,15 @@ use http::HeaderValue;
 use super::concurrency_limiter::ConcurrencyLimits;
 use super::graphiql::GraphiqlSettings;
 use super::listener::ConnectionLimits;
+use super::tls::Tls;
 
 /// The server's settings.
 #[derive(Debug, Clone)]
 pub struct Settings {
+    /// TLS of the public listener.
+    pub tls: Option<Tls>,
+    /// Whether the admin listener uses TLS too.
+    pub admin_tls: bool,
     /// Time limit for one request, including its calls to Graph.
     pub request_timeout: Duration,
     /// Maximum size of a request body, in bytes.

@@ -44,6 +44,7 @@ mod idempotency;
 mod idempotency_store;
 mod ignored_options;
 mod limits;
+mod listener_tls;
 mod localhost_tls;
 mod malformed_batches;
 mod malformed_links;

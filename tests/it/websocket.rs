@@ -26,7 +26,7 @@ impl Socket {
     }
 
     /// The request for one.
-    fn upgrade(url: &str, headers: &[(&'static str, &str)]) -> http::Request<()> {
+    pub(crate) fn upgrade(url: &str, headers: &[(&'static str, &str)]) -> http::Request<()> {
         let mut request =
             format!("ws{}/graphql", url.strip_prefix("http").unwrap()).into_client_request().unwrap();
         request.headers_mut().insert("sec-websocket-protocol", "graphql-transport-ws".parse().unwrap());

@@ -7,9 +7,10 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::ReadBuf;
-use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep};
 use tokio_util::sync::CancellationToken;
+
+use super::client_stream::ClientStream;
 
 /// Time for calls to Graph to begin for a client that closed its sending side with its request, from when both have been
 /// received. It may have closed the whole connection.
@@ -79,7 +80,7 @@ impl HalfClose {
     /// `window` after the request still waits for its response, unless the response `is_streaming`.
     pub(super) fn poll_disconnected(
         &mut self,
-        stream: &Weak<Mutex<TcpStream>>,
+        stream: &Weak<Mutex<ClientStream>>,
         window: Duration,
         is_streaming: bool,
         context: &mut Context<'_>,
@@ -87,7 +88,7 @@ impl HalfClose {
         if self.sending_side == SendingSide::Open {
             let Some(stream) = stream.upgrade() else { return Poll::Pending };
             let stream = stream.lock().unwrap_or_else(PoisonError::into_inner);
-            match ready!(stream.poll_peek(context, &mut ReadBuf::new(&mut [0]))) {
+            match ready!(stream.tcp().poll_peek(context, &mut ReadBuf::new(&mut [0]))) {
                 // Unread bytes: the rest of a body, or another request.
                 Ok(1..) => return Poll::Pending,
                 Ok(0) => match self.request_complete_at {

@@ -6,18 +6,18 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
+use super::client_stream::ClientStream;
 use super::tracker::{ConnectionTracker, lock};
 use crate::telemetry::metrics::{self, Overloaded};
 
 pub(super) struct TrackedIo {
-    stream: Arc<Mutex<TcpStream>>,
+    stream: Arc<Mutex<ClientStream>>,
     tracker: Arc<ConnectionTracker>,
 }
 
 impl TrackedIo {
-    pub(super) fn new(stream: Arc<Mutex<TcpStream>>, tracker: Arc<ConnectionTracker>) -> Self {
+    pub(super) fn new(stream: Arc<Mutex<ClientStream>>, tracker: Arc<ConnectionTracker>) -> Self {
         Self { stream, tracker }
     }
 }

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use http::Version;
 use socket2::SockRef;
-use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
+use super::client_stream::ClientStream;
 use super::half_close::HalfClose;
 use super::head_memory::HeadMemory;
 use super::requests::Requests;
@@ -20,7 +20,7 @@ use crate::memory::{BudgetExceeded, Reservation};
 pub(super) struct ConnectionTracker {
     state: Mutex<State>,
     /// The connection's stream, until it is closed.
-    stream: Weak<Mutex<TcpStream>>,
+    stream: Weak<Mutex<ClientStream>>,
 }
 
 #[derive(Debug)]
@@ -58,7 +58,7 @@ impl ClientConnection {
 
 impl ConnectionTracker {
     /// Tracks a connection, whose incomplete request heads are counted in `head`.
-    pub(super) fn new(stream: Weak<Mutex<TcpStream>>, head: Reservation) -> Self {
+    pub(super) fn new(stream: Weak<Mutex<ClientStream>>, head: Reservation) -> Self {
         let (requests, head, half_close) = (Requests::new(), HeadMemory::new(head), HalfClose::new());
         Self { state: Mutex::new(State { requests, head, half_close }), stream }
     }
@@ -70,7 +70,7 @@ impl ConnectionTracker {
     /// Returns `Ok(0)` if the client has closed its sending side.
     fn peek(&self) -> io::Result<usize> {
         let stream = self.stream.upgrade().ok_or(io::ErrorKind::NotConnected)?;
-        SockRef::from(&*lock(&stream)).peek(&mut [MaybeUninit::uninit()])
+        SockRef::from(lock(&stream).tcp()).peek(&mut [MaybeUninit::uninit()])
     }
 
     /// Ready if nothing more can be sent to the client: its connection is broken, or it has disconnected during an event
@@ -142,6 +142,6 @@ impl Drop for InFlightRequest {
     }
 }
 
-pub(super) fn lock(stream: &Mutex<TcpStream>) -> MutexGuard<'_, TcpStream> {
+pub(super) fn lock(stream: &Mutex<ClientStream>) -> MutexGuard<'_, ClientStream> {
     stream.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -53,7 +53,7 @@ use Within::{AnyLength, Unlimited};
 /// A document or a body of about so many bytes.
 type Text = fn(usize) -> String;
 
-const DOCUMENTS: [(&str, Growth, Within, Text); 14] = [
+const DOCUMENTS: [(&str, Growth, Within, Text); 16] = [
     ("nested lists", Constant, AnyLength, |size| {
         format!("{{node(id:{}{}){{id}}}}", "[".repeat(size / 2), "]".repeat(size / 2))
     }),
@@ -70,6 +70,14 @@ const DOCUMENTS: [(&str, Growth, Within, Text); 14] = [
         format!("{{{}}}", "__typename ".repeat(size / 11))
     }),
     ("unknown fields", Linear, AnyLength, |size| format!("{{{}}}", "nothing ".repeat(size / 8))),
+    ("mistyped types", Linear, AnyLength, |size| {
+        let fragments = (0..size / 38).map(|index| format!("fragment F{index:06} on DeviceStatu{{id}}\n"));
+        "{__typename}".to_owned() + &fragments.collect::<String>()
+    }),
+    ("unknown enum members", Linear, AnyLength, |size| {
+        let variables = (0..size / 39).map(|index| format!("$a{index:06}:ComplianceStatus=COMPLAINT "));
+        format!("query({}){{__typename}}", variables.collect::<String>())
+    }),
     ("a comment", Linear, AnyLength, |size| format!("{{__typename}}#{}", "x".repeat(size))),
     ("a string", Linear, AnyLength, |size| format!("{{node(id:\"{}\"){{id}}}}", "x".repeat(size))),
     ("doubling fragments", Linear, AnyLength, doubling_fragments),
@@ -124,7 +132,7 @@ fn main() -> anyhow::Result<()> {
     };
     let preparer = |limits| {
         let types = TypeSystem::new(&sdl(), InputRules::default())?;
-        anyhow::Ok(Preparer::new(types, Costs::default(), limits))
+        anyhow::Ok(Preparer::new(types.with_suggestions(true), Costs::default(), limits))
     };
     let (any_length, unlimited) = (preparer(ANY_LENGTH)?, preparer(UNLIMITED)?);
     for (kind, growth, within, text) in DOCUMENTS {

@@ -25,6 +25,9 @@ pub(super) fn declared(
     let mut positions: HashMap<&Name, Pos> = HashMap::new();
     let mut variables = Vec::with_capacity(operation.variable_definitions.len());
     for definition in &operation.variable_definitions {
+        if errors.is_full() {
+            break;
+        }
         let pos = definition.pos;
         let definition = &definition.node;
         let name = &definition.name.node;

@@ -255,7 +255,7 @@ fn idempotency_service(config: &StateConfig) -> anyhow::Result<IdempotencyServic
         Some(file) => Arc::new(FileStore::open(file, config.state_capacity).context("--state-file")?),
         None => {
             let store = MemoryStore::new(config.state_capacity);
-            Arc::new(store.map_err(|_| anyhow::anyhow!("no random numbers can be had"))?)
+            Arc::new(store.map_err(|_| anyhow::anyhow!("the system provides no random numbers"))?)
         }
     };
     Ok(IdempotencyService::new(store, config.state_retention))
@@ -268,5 +268,5 @@ fn cursor_key(file: Option<&Path>) -> anyhow::Result<CursorKey> {
         .with_context(|| format!("--cursor-key-file: cannot read {}", file.display()))?;
     let bytes = STANDARD.decode(text.trim()).unwrap_or_default();
     CursorKey::new(&bytes)
-        .map_err(|_| anyhow::anyhow!("--cursor-key-file: {} must hold 32 bytes in base64", file.display()))
+        .map_err(|_| anyhow::anyhow!("--cursor-key-file: {} must contain 32 bytes in base64", file.display()))
 }

@@ -43,13 +43,13 @@ pub enum ClientError {
         source: std::io::Error,
     },
     /// The file holds no certificate in PEM form.
-    #[error("{path} holds no certificate in PEM form")]
+    #[error("{path} contains no certificate in PEM format")]
     NotPem {
         /// The file.
         path: String,
     },
     /// The system's random number generator failed.
-    #[error("no random numbers can be had")]
+    #[error("the system provides no random numbers")]
     NoRandomness,
     /// The service root's origin forms no address.
     #[error("the service root's origin is not usable")]

@@ -51,7 +51,7 @@ pub enum ServiceRootError {
     #[error("the scheme must be https (or http towards a loopback address)")]
     Scheme,
     /// User-info, query or fragment in the URL.
-    #[error("must hold neither user, password, query nor fragment")]
+    #[error("must not contain a user, password, query or fragment")]
     Surplus,
     /// The version is missing.
     #[error("the API version is missing; write it as in {0}/beta")]

@@ -48,7 +48,9 @@ pub enum OpenError {
         path: String,
     },
     /// The file has another content, or is damaged.
-    #[error("{path} is no state file of this version, or is damaged; name another, or move it away")]
+    #[error(
+        "{path} is not a state file of this version, or is corrupt; set another file, or move this one away"
+    )]
     Unrecognized {
         /// The file.
         path: String,
@@ -56,7 +58,7 @@ pub enum OpenError {
         source: Box<redb::Error>,
     },
     /// The system's random number generator failed.
-    #[error("no random numbers can be had")]
+    #[error("the system provides no random numbers")]
     NoRandomness,
 }
 

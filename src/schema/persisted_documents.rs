@@ -64,7 +64,7 @@ pub enum TrustedDocumentsError {
         id: String,
     },
     /// A document of it would be refused.
-    #[error("the document {id:?} is refused: {why}")]
+    #[error("the document {id:?} is invalid: {why}")]
     Refused {
         /// Its id.
         id: String,

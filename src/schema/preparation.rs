@@ -46,7 +46,7 @@ pub(super) fn costs(default_page_size: usize) -> Costs {
 
 /// The rules of inputs that SDL cannot express.
 pub(super) fn input_rules(rules: InputRules) -> InputRules {
-    let read_only = "It stands for members that this gateway does not know, and can only be read.";
+    let read_only = "It is read-only: it represents members that Microsoft Graph added later.";
     rules
         .scalar("DateTimeOffset", check_date_time_offset)
         .reject_enum_value("ComplianceStatus", "UNKNOWN_FUTURE_VALUE", read_only)

@@ -238,6 +238,12 @@ async fn a_rejected_request_says_what_to_send_instead() {
         (Some(long.as_str()), query, "Unsupported Content-Type: send `application/json`."),
         (None, query, "Content-Type is missing: send `application/json`."),
         (Some("application/json"), "[]", "Request batching is not supported: send one JSON object."),
+        (Some("application/json"), r#"{"query":"#, "Invalid JSON in the body: error at line 1, column 9."),
+        (
+            Some("application/json"),
+            r#"{"variables":{"a":1,"a":2}}"#,
+            "Invalid JSON in the body: an object has a key twice at line 1 column 26.",
+        ),
         (Some("application/json"), "1", "The body must be a JSON object with the member \"query\"."),
     ] {
         let mut request = gateway.post().body(body.to_owned());

@@ -201,7 +201,7 @@ fn an_invalid_trusted_document_fails_the_start() {
         ),
     ] {
         let error = refused(&json!({"good": QUERY, "no\ngood": text}).to_string());
-        let start = "error: --trusted-documents: the document \"no\\ngood\" is refused: ";
+        let start = "error: --trusted-documents: the document \"no\\ngood\" is invalid: ";
         assert!(error.starts_with(start) && error.contains(why), "{error}");
     }
 }

@@ -140,7 +140,7 @@ fn rule(json: &Json) -> Result<FaultRule, String> {
             _ => return Err(format!("a rule has no member `{name}`")),
         };
         if !known {
-            return Err(format!("{value} is no value of `{name}`"));
+            return Err(format!("{value} is not a value of `{name}`"));
         }
     }
     Ok(rule)

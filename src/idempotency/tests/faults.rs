@@ -234,7 +234,7 @@ fn a_file_of_another_version_is_refused_and_left_unchanged() {
     meta(&file, "format", b"intune-graphql state 1");
     let refused = FileStore::open(&file, 1).unwrap_err();
     assert!(matches!(refused, OpenError::Unrecognized { .. }), "{refused:?}");
-    assert!(refused.to_string().contains("is no state file of this version"));
+    assert!(refused.to_string().contains("is not a state file of this version"));
     let database = Database::create(&file).unwrap();
     let tables = database.begin_read().unwrap();
     assert_eq!(

@@ -87,9 +87,9 @@ fn read_json<T: DeserializeOwned>(what: &str, text: &str, max_depth: usize) -> R
     serde_json::from_str(text).map_err(|error| {
         let problem = match error.classify() {
             serde_json::error::Category::Data => error.to_string(),
-            _ => format!("not valid JSON at line {}, column {}", error.line(), error.column()),
+            _ => format!("error at line {}, column {}", error.line(), error.column()),
         };
-        bad_request(format!("Reading {what} failed: {problem}."))
+        bad_request(format!("Invalid JSON in {what}: {problem}."))
     })
 }
 

@@ -83,7 +83,7 @@ impl FaultParser {
             Some(text) => match read(&text) {
                 Some(value) => Ok(Some(value)),
                 None => {
-                    Err(FaultSyntaxError(format!("`{text}` is no value of the fault parameter `{name}`")))
+                    Err(FaultSyntaxError(format!("`{text}` is not a value of the fault parameter `{name}`")))
                 }
             },
         }
@@ -293,7 +293,7 @@ impl FaultParser {
             let (name, value) = self.parameters.remove(index);
             let name = name.trim_start_matches("header.");
             let name = HeaderName::from_bytes(name.as_bytes())
-                .map_err(|_| FaultSyntaxError(format!("`{name}` is no header name")))?;
+                .map_err(|_| FaultSyntaxError(format!("`{name}` is not a header name")))?;
             headers.push((name, header_value(&value)?));
         }
         let retry_after = match self.take("retry-after") {
@@ -302,7 +302,7 @@ impl FaultParser {
             Some(text) => Some(match text.strip_prefix("date:") {
                 None => RetryAfter::Text(text),
                 Some(ahead) => RetryAfter::Date(
-                    wait(ahead).ok_or_else(|| FaultSyntaxError(format!("`{ahead}` is no time")))?,
+                    wait(ahead).ok_or_else(|| FaultSyntaxError(format!("`{ahead}` is not a duration")))?,
                 ),
             }),
         };
@@ -331,11 +331,11 @@ fn status_code(status: u16) -> ParseResult<StatusCode> {
     StatusCode::from_u16(status)
         .ok()
         .filter(|status| (200..600).contains(&status.as_u16()))
-        .ok_or_else(|| FaultSyntaxError(format!("`{status}` is no status that a response can have")))
+        .ok_or_else(|| FaultSyntaxError(format!("`{status}` is not a status of a response")))
 }
 
 fn header_value(text: &str) -> ParseResult<HeaderValue> {
-    HeaderValue::from_str(text).map_err(|_| FaultSyntaxError(format!("`{text}` is no header value")))
+    HeaderValue::from_str(text).map_err(|_| FaultSyntaxError(format!("`{text}` is not a header value")))
 }
 
 impl FromStr for Fault {
@@ -390,14 +390,14 @@ mod tests {
         for (text, part) in [
             ("nope", "no fault `nope`"),
             ("503;nope=1", "no parameter `nope`"),
-            ("503;body=nope", "`nope` is no value"),
-            ("99", "no status"),
+            ("503;body=nope", "`nope` is not a value"),
+            ("99", "is not a status"),
             ("page-size", "needs the parameter `size`"),
             ("slow-first-byte;wait=soon", "`soon`"),
             ("503;times=1", "no parameter `times`"),
             ("slow-handshake", "needs the parameter `wait`"),
-            ("503;flaw=nope", "`nope` is no value"),
-            ("batch-envelope;body=nope", "`nope` is no value"),
+            ("503;flaw=nope", "`nope` is not a value"),
+            ("batch-envelope;body=nope", "`nope` is not a value"),
         ] {
             let error = text.parse::<Fault>().unwrap_err().to_string();
             assert!(error.contains(part), "{text}: {error}");

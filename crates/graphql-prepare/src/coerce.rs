@@ -70,7 +70,7 @@ pub(crate) fn coerce_variables(
 
 struct Coercion<'t> {
     types: &'t TypeSystem,
-    /// Where the variable is declared.
+    /// The position of the variable's definition.
     pos: Pos,
     errors: Errors,
 }
@@ -96,7 +96,7 @@ impl Coercion<'_> {
                 }
                 Some(ConstValue::List(list))
             }
-            // A single value stands for a list of one (3.11, "List").
+            // A single value is coerced to a list of one (3.11, "List").
             (value, Base::List(item)) => Some(ConstValue::List(vec![self.value(item, value, path)?])),
             (value, Base::Named(id)) => self.named(*id, value, path),
         }
@@ -206,7 +206,7 @@ impl Coercion<'_> {
     }
 }
 
-/// A scalar's value (3.5), or what was expected instead.
+/// Checks a scalar's value (3.5). Returns the expected kind of value as the error.
 fn scalar_value(scalar: Scalar, value: JsonValue) -> Result<ConstValue, String> {
     let wrong = |found: &'static str| Err(format!("expected {}, but found {found}", expectation(scalar)));
     match (scalar, value) {
@@ -232,7 +232,7 @@ fn scalar_value(scalar: Scalar, value: JsonValue) -> Result<ConstValue, String> 
     }
 }
 
-/// The number as an integer, however JSON writes it: 8.0 is 8. Only where a float is exact.
+/// The number as an integer, in any JSON notation: 8.0 is 8. Only if a float is exact.
 fn integral(number: &Number) -> Option<i64> {
     const EXACT: f64 = 9_007_199_254_740_992.0;
     number.as_i64().or_else(|| {

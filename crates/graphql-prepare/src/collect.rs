@@ -1,8 +1,9 @@
 //! Fields collected ahead of execution: the specification's section 6.3.2, "Field Collection".
 //!
-//! async-graphql resolves a field once for each time that it is selected, and merges the results. For a mutation that
-//! is a second write. What comes out of here has each response key once, in the order in which it is first selected,
-//! with the selections below merged, fragments expanded, and `@skip` and `@include` decided.
+//! async-graphql resolves a field once for each selection of it, and merges the results. For a
+//! mutation that is a second write. The result of this module has each response key once, in the
+//! order of the first selection, with merged selections below, expanded fragments, and `@skip` and
+//! `@include` applied.
 
 use async_graphql::{
     Name, Positioned, Value as ConstValue, Variables,
@@ -59,7 +60,7 @@ impl<'d> Collector<'d> {
     ///
     /// # Errors
     ///
-    /// `TooLarge` where the expanded selections pass a limit.
+    /// `TooLarge` if the expanded selections exceed a limit.
     pub(crate) fn collect(
         &self,
         ty: OperationType,
@@ -94,8 +95,8 @@ impl<'d> Collector<'d> {
         if possible_types == [parent] || self.is_same_for_all(parent, sets, *budget)? {
             return self.fields(parent, sets, budget, depth);
         }
-        // Which fields there are, and in which order, differs from object to object. Each type gets a fragment of its
-        // own, of which exactly one applies.
+        // The fields and their order differ between objects. Each type gets its own fragment, and
+        // exactly one of them applies.
         let mut selections = Vec::new();
         for &object in possible_types {
             let items = self.fields(object, sets, budget, depth)?;
@@ -148,7 +149,8 @@ impl<'d> Collector<'d> {
         budget: &mut Budget,
         depth: usize,
     ) -> Result<Vec<Positioned<Selection>>, RequestError> {
-        // Where the parent is abstract, a fragment applies to all of its objects or to none, so any will do.
+        // If the parent is abstract, a fragment applies to all of its objects or to none, so any
+        // object can be checked.
         let Some(&object) = self.possible_types(parent).first() else { return Ok(Vec::new()) };
         let mut groups: IndexMap<&'d str, Vec<&'d Positioned<Field>>> = IndexMap::new();
         let mut expansion = Expansion::new(self.fragments, sets.iter().map(|set| ((), &set.node)));
@@ -191,8 +193,8 @@ impl<'d> Collector<'d> {
         Ok(first.position_node(Selection::Field(first.position_node(field))))
     }
 
-    /// The directives of the merged selections without `@skip` and `@include`. One that an earlier selection has as well is left
-    /// out.
+    /// The directives of the merged selections without `@skip` and `@include`. Duplicates of
+    /// earlier selections are left out.
     fn directives(&self, group: &[&'d Positioned<Field>]) -> Vec<Positioned<Directive>> {
         let mut directives: Vec<Positioned<Directive>> = Vec::new();
         for field in group {
@@ -213,7 +215,7 @@ impl<'d> Collector<'d> {
         directives
     }
 
-    /// The arguments, but for variables that the request left out and for which a default stands in.
+    /// The arguments except variables that the request omits and that have a default.
     fn arguments(&self, definitions: &IndexMap<Name, InputValue>, arguments: &'d Arguments) -> Arguments {
         let counts = |(name, value): &&(Positioned<Name>, Positioned<Value>)| {
             let has_default =
@@ -223,8 +225,9 @@ impl<'d> Collector<'d> {
         arguments.iter().filter(counts).cloned().collect()
     }
 
-    /// Whether the value is a variable that the request left out. The argument's default then stands in for it (6.4.1,
-    /// "Coercing Field Arguments"), as if the argument were not there; async-graphql would use null instead.
+    /// Whether the value is a variable that the request omits. The argument's default then applies
+    /// (6.4.1, "Coercing Field Arguments"), as if the argument were omitted; async-graphql would
+    /// use null instead.
     fn is_left_out(&self, value: &Value) -> bool {
         matches!(value, Value::Variable(name) if !self.variables.contains_key(name))
     }

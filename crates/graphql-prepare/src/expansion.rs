@@ -40,11 +40,12 @@ pub(crate) fn too_many(pos: Pos, max: usize) -> RequestError {
 /// Walks through selection sets as if they were one, and into their fragments. A named fragment is entered once, as
 /// in the specification's `CollectFields` (6.3.2).
 ///
-/// Each field is returned with a scope `S`: the one of its selection set, or the one that `enter` returned for its fragment.
+/// Each field is returned with a scope `S`: that of its selection set, or the one that `enter`
+/// returned for its fragment.
 pub(crate) struct Expansion<'d, S> {
     fragments: &'d Fragments,
     entered: HashSet<&'d str>,
-    /// Where the walk stands in each selection set that it has gone into.
+    /// The position in each selection set that was entered.
     open: Vec<(S, slice::Iter<'d, Positioned<Selection>>)>,
 }
 
@@ -57,8 +58,9 @@ impl<'d, S: Copy> Expansion<'d, S> {
         Self { fragments, entered: HashSet::new(), open }
     }
 
-    /// The next field. `includes` decides by its directives whether a selection counts; `enter` gives the scope inside
-    /// a fragment from the one outside and the type condition, or leaves the fragment out.
+    /// The next field. `includes` decides by its directives whether a selection counts. `enter`
+    /// returns the scope inside a fragment from the outer scope and the type condition, or skips
+    /// the fragment.
     ///
     /// # Errors
     ///

@@ -75,7 +75,7 @@ impl<'t> Introspection<'t> {
     }
 
     fn selections(&mut self, set: &SelectionSet, object: Object<'t>) -> Result<(), RequestError> {
-        // These types are all objects, so that no fragment is left in what was collected.
+        // All of these types are objects, so the collected selections have no fragments.
         for (_, field) in fields(set, "") {
             let children = self.children(object, &field.node.name.node);
             let values = children.len().max(1);

@@ -6,7 +6,7 @@ use async_graphql::Pos;
 
 use crate::error::{RequestError, TruncatedName};
 
-/// One token and where it starts.
+/// One token and its position.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Token<'a> {
     pub(crate) kind: TokenKind<'a>,
@@ -23,9 +23,9 @@ pub(crate) enum TokenKind<'a> {
     Name(&'a str),
     Int(&'a str),
     Float(&'a str),
-    /// What stands between the quotes, escapes and all.
+    /// The text between the quotes, with escapes.
     String(&'a str),
-    /// What stands between the triple quotes, as it is.
+    /// The text between the triple quotes, unchanged.
     BlockString(&'a str),
     End,
 }
@@ -157,7 +157,7 @@ impl<'a> Lexer<'a> {
                     return Ok(TokenKind::String(&content[..index]));
                 }
                 b'\n' | b'\r' => break,
-                // Whatever is escaped, it does not end the string.
+                // An escaped character does not end the string.
                 b'\\' if content[index + 1..].starts_with(['"', '\\']) => {
                     bytes.next();
                 }

@@ -12,8 +12,8 @@
 //! any schema.
 //!
 //! Execute the result with a schema that is built with
-//! [`ValidationMode::Fast`](async_graphql::ValidationMode::Fast) and without a limit on recursion, as below: both have been
-//! checked already.
+//! [`ValidationMode::Fast`](async_graphql::ValidationMode::Fast) and without a recursion limit, as
+//! below. Both were checked already.
 //!
 //! ```
 //! use async_graphql::{EmptySubscription, Object, Schema, ValidationMode};
@@ -124,13 +124,14 @@ pub struct Preparer {
     limits: Limits,
 }
 
-/// An operation that is ready to execute: valid, with coerced variables, and with each response key once.
+/// An operation that is ready to execute: valid, with coerced variables, and with each response key
+/// once.
 #[derive(Clone)]
 pub struct PreparedOperation {
     /// A document of one operation, without named fragments and default values. Of the directives, it keeps those on fields
     /// other than `@skip` and `@include`, for async-graphql's custom directives.
     pub document: ExecutableDocument,
-    /// The coerced variables. A variable that is missing here was left out, which differs from null.
+    /// The coerced variables. A variable that is missing here was omitted, which differs from null.
     pub variables: Variables,
     /// Query, mutation or subscription.
     pub operation_type: OperationType,

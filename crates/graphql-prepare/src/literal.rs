@@ -1,5 +1,5 @@
-//! Values that stand in the document: the specification's section 5.6, "Values", with the input coercion that
-//! section 3 gives each kind of type. All of it is decided before anything executes.
+//! Values in the document: section 5.6 of the specification, "Values", with the input coercion of
+//! section 3 for each kind of type. All values are checked before anything executes.
 
 use async_graphql::{Name, Number, Pos};
 use async_graphql_value::Value;
@@ -11,13 +11,13 @@ use crate::{
     type_system::{Base, EnumType, InputObject, InputValue, Scalar, TypeId, TypeKind, TypeRef, TypeSystem},
 };
 
-/// As what an operation or a fragment uses a variable.
+/// The type of a variable's usage in an operation or a fragment.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct VariableUsage<'t, 'd> {
     pub(crate) name: &'d Name,
     /// The type of the place.
     pub(crate) ty: &'t TypeRef,
-    /// The place is an argument or an input field with a default of its own.
+    /// The position is an argument or an input field with a default value.
     pub(crate) has_default: bool,
     /// The place is an argument itself, not a part of its value.
     pub(crate) is_argument: bool,
@@ -25,8 +25,8 @@ pub(crate) struct VariableUsage<'t, 'd> {
     pub(crate) in_one_of: bool,
 }
 
-/// The usages of variables, and where each of them comes first. One that is repeated counts once: however long a
-/// fragment is, the operations that reach it have no more to check than they have variables.
+/// The usages of variables with the position of the first one each. Repeated usages count once: for
+/// each fragment, an operation checks at most as many usages as there are variables.
 pub(crate) type VariableUsages<'t, 'd> = IndexMap<VariableUsage<'t, 'd>, Pos>;
 
 /// Checks literals, and gathers the variables inside them.
@@ -54,7 +54,8 @@ impl<'t, 'd> Literals<'_, 't, 'd> {
         }
     }
 
-    /// A value, or a part of one, that stands where `ty` is asked for. `pos` is the whole value's.
+    /// Checks a value, or a part of one, at a position of type `ty`. `pos` is the position of the
+    /// whole value.
     pub(crate) fn value(&mut self, ty: &'t TypeRef, value: &'d Value, pos: Pos, path: &InputPath<'_>) {
         match (value, &ty.base) {
             (Value::Variable(name), _) => self.usage(
@@ -76,7 +77,7 @@ impl<'t, 'd> Literals<'_, 't, 'd> {
                     self.value(item, value, pos, &path.item(index));
                 }
             }
-            // A single value stands for a list of one (3.11, "List").
+            // A single value is coerced to a list of one (3.11, "List").
             (_, Base::List(item)) => self.value(item, value, pos, path),
             (_, Base::Named(id)) => self.named(*id, value, pos, path),
         }
@@ -136,7 +137,7 @@ impl<'t, 'd> Literals<'_, 't, 'd> {
                     format_args!("`{path}`: expected {} `{name}` object, but found {found}.", article(name));
                 self.errors.invalid(pos, message);
             }
-            // An output type where a value is asked for has been reported as such.
+            // An output type at an input position was already reported.
             (TypeKind::Composite(_), _) => {}
         }
     }
@@ -171,7 +172,7 @@ impl<'t, 'd> Literals<'_, 't, 'd> {
     }
 }
 
-/// Whether a literal is one of a scalar's (3.5), or what was expected instead.
+/// Whether a scalar accepts the literal (3.5), or the expected kind of value.
 fn scalar_literal(scalar: Scalar, name: &str, value: &Value) -> Result<(), String> {
     let fits = match (scalar, value) {
         (Scalar::Int, Value::Number(number)) => number.as_i64().is_some_and(|int| i32::try_from(int).is_ok()),
@@ -180,7 +181,7 @@ fn scalar_literal(scalar: Scalar, name: &str, value: &Value) -> Result<(), Strin
         | (Scalar::Boolean, Value::Boolean(_)) => true,
         (Scalar::Id, Value::Number(number)) => number.is_i64(),
         (Scalar::Custom(rule), _) => {
-            // What a variable inside such a value would have to be, no type says.
+            // The type of a variable inside such a value is not defined.
             let Some(value) = value.clone().into_const() else {
                 return Err(format!("a variable is not allowed inside {} `{name}`", article(name)));
             };
@@ -200,7 +201,7 @@ pub(crate) fn outside_int(number: &Number) -> String {
     format!("{number} is outside the `Int` range {} to {}", i32::MIN, i32::MAX)
 }
 
-/// What a built-in scalar takes.
+/// The values that a built-in scalar accepts.
 pub(crate) fn expectation(scalar: Scalar) -> &'static str {
     match scalar {
         Scalar::Int => "an `Int`, a whole number from -2147483648 to 2147483647",

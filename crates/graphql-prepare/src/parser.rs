@@ -1,8 +1,9 @@
 //! Tokens to a document: the specification's section 2, "Language", for executable documents.
 //!
-//! The result consists of async-graphql's own types, because its executor runs the operations. Its parser is not used:
-//! it panics on `\uD83D`, keeps only the last of two input fields with one name, reads `[01]` as two numbers, leaves
-//! `\"""` as it is, and takes no white space inside a type.
+//! The result consists of async-graphql's types, because its executor runs the operations. Its
+//! parser is not used: it panics on `\uD83D`, keeps only the last of two input fields with one
+//! name, parses `[01]` as two numbers, does not unescape `\"""`, and rejects white space inside a
+//! type.
 
 use async_graphql::{
     Name, Number, Pos, Positioned,
@@ -22,7 +23,7 @@ use crate::{
     token_limiter::TokenLimiter,
 };
 
-/// A document as it was written: nothing in it has been looked up, and names may still collide.
+/// A document as it was written. Names are not resolved and may collide.
 #[derive(Debug, Default)]
 pub(crate) struct ParsedDocument {
     pub(crate) operations: Vec<ParsedOperation>,
@@ -46,7 +47,7 @@ pub(crate) struct ParsedOperation {
 
 #[derive(Debug)]
 pub(crate) struct ParsedFragment {
-    /// Where its name stands.
+    /// The position of its name.
     pub(crate) pos: Pos,
     pub(crate) definition: Positioned<FragmentDefinition>,
 }
@@ -116,8 +117,8 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// Skips a description, and says whether there was one. It has no effect on execution (September 2025
-    /// specification, "Descriptions").
+    /// Skips a description, and returns whether there was one. It does not affect execution
+    /// (September 2025 specification, "Descriptions").
     fn description(&mut self) -> Parsed<bool> {
         match self.token.kind {
             TokenKind::String(raw) => {
@@ -289,7 +290,7 @@ impl<'a> Parser<'a> {
         })
     }
 
-    /// A value in which variables may stand.
+    /// A value that may contain variables.
     fn value(&mut self) -> Parsed<Positioned<Value>> {
         if self.at('$') {
             let pos = self.advance()?.pos;
@@ -298,7 +299,7 @@ impl<'a> Parser<'a> {
         self.literal(Self::value)
     }
 
-    /// A value in which no variables may stand.
+    /// A value that must not contain variables.
     fn constant(&mut self) -> Parsed<Positioned<Value>> {
         self.literal(Self::constant)
     }
@@ -409,7 +410,7 @@ impl<'a> Parser<'a> {
         self.token.kind == TokenKind::Punctuator(punctuator)
     }
 
-    /// Goes on to the next token, and gives the one that was current.
+    /// Advances to the next token and returns the current one.
     fn advance(&mut self) -> Parsed<Token<'a>> {
         let next = self.lexer.next_token()?;
         self.limiter.count(&next)?;
@@ -424,7 +425,8 @@ impl<'a> Parser<'a> {
     }
 }
 
-/// An integer of any size; past 64 bits the nearest float stands for it, which no `Int` and no `ID` takes.
+/// An integer of any size. Beyond 64 bits it is the nearest float, which neither `Int` nor `ID`
+/// accepts.
 fn integer(digits: &str, pos: Pos) -> Parsed<Number> {
     if let Ok(number) = digits.parse::<i64>() {
         return Ok(number.into());

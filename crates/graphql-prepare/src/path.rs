@@ -36,7 +36,7 @@ impl<'p> InputPath<'p> {
         InputPath { before: Some(self), step: Step::Index(index) }
     }
 
-    /// The steps, the first one first, in the form that answers use.
+    /// The steps in order, in the form that responses use.
     pub(crate) fn segments(&self) -> Vec<PathSegment> {
         let mut segments = self.before.map(InputPath::segments).unwrap_or_default();
         segments.push(match self.step {
@@ -64,8 +64,8 @@ impl fmt::Display for InputPath<'_> {
     }
 }
 
-/// Whether this is a name by the specification's grammar (2.1.9, "Names"); anything else may be a value that was
-/// put in a key's place, and is not repeated.
+/// Whether this is a name by the grammar (2.1.9, "Names"). Other keys may be values in the wrong
+/// place, and are not repeated in messages.
 pub(crate) fn is_name(text: &str) -> bool {
     text.starts_with(|first: char| first == '_' || first.is_ascii_alphabetic())
         && text.chars().all(|char| char == '_' || char.is_ascii_alphanumeric())

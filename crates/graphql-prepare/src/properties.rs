@@ -92,12 +92,12 @@ fn assert_errors_are_bounded(source: &str, errors: &[RequestError]) {
 fn assert_error_is_bounded(source: &str, error: &RequestError) {
     let RequestError { message, locations, .. } = error;
     assert!(message.len() <= 600 && !message.contains(char::is_control), "{message:?}");
-    // The position of a document that is refused whole is none.
+    // Errors of a document that is rejected as a whole have no position.
     let lines = source.split(['\n', '\r']).count();
     assert!(locations.iter().all(|pos| pos.line <= lines && pos.column <= source.len() + 1), "{error:?}");
 }
 
-/// What stands in a document that can be parsed.
+/// The contents of a document that can be parsed.
 struct Counts {
     tokens: usize,
     nesting: usize,
@@ -150,7 +150,8 @@ fn string(text: &str) -> usize {
     at + quotes.len()
 }
 
-/// How long the number is that the text begins with: a sign stands at its start or after its `e`.
+/// The length of the number at the start of the text: a sign is allowed at its start and after its
+/// `e`.
 fn number(text: &str) -> usize {
     let mut before = 'e';
     let belongs = |char: char| {

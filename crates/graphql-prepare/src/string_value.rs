@@ -1,7 +1,7 @@
-//! What a string literal means: the specification's section 2.9.4, "String Value", as of September 2025, which adds
-//! `\u{1F600}` and pairs of surrogates to October 2021.
+//! The value of a string literal: section 2.9.4 of the specification, "String Value", as of
+//! September 2025, which adds `\u{1F600}` and surrogate pairs to October 2021.
 
-/// The value of a string between single quotes, or a sentence on what is wrong with it.
+/// The value of a string between single quotes, or its error.
 pub(crate) fn string_value(raw: &str) -> Result<String, &'static str> {
     let mut value = String::with_capacity(raw.len());
     let mut rest = raw;
@@ -76,7 +76,7 @@ pub(crate) fn block_string_value(raw: &str) -> String {
     let shared = lines.iter().skip(1).filter(|line| !is_blank(line)).map(|line| indent(line)).min();
     if let Some(shared) = shared {
         for line in lines.iter_mut().skip(1) {
-            // A blank line may be shorter than what the others share.
+            // A blank line may be shorter than the common indentation.
             *line = line.get(shared..).unwrap_or_default();
         }
     }

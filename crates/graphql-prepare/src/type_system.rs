@@ -1,5 +1,5 @@
-//! The schema: the specification's section 3, "Type System", read from SDL. Types are looked up by name in documents, and by
-//! [`TypeId`] everywhere else.
+//! The schema: section 3 of the specification, "Type System", parsed from SDL. Types are looked up
+//! by name in documents, and by [`TypeId`] elsewhere.
 
 mod build;
 mod introspection;
@@ -37,7 +37,7 @@ pub struct TypeSystem {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct TypeId(usize);
 
-/// A type where it is used, with its lists and non-nulls.
+/// A type reference, with its lists and non-nulls.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct TypeRef {
     pub(crate) base: Base,
@@ -101,7 +101,7 @@ pub(crate) enum Scalar {
 
 #[derive(Debug)]
 pub(crate) struct EnumType {
-    /// The members, in order; with a sentence where the member is refused as input.
+    /// The members in order; those with a text are rejected as input, with that reason.
     pub(crate) members: IndexMap<Name, Option<String>>,
 }
 
@@ -122,13 +122,13 @@ pub(crate) struct InputObject {
 /// An object, an interface or a union.
 #[derive(Debug)]
 pub(crate) struct Composite {
-    /// Whether objects of more than this very type can stand where it is used.
+    /// Whether objects of several types are possible here.
     pub(crate) is_abstract: bool,
     /// None for a union.
     pub(crate) fields: IndexMap<Name, FieldDefinition>,
     /// The interfaces that it implements.
     pub(crate) interfaces: Vec<TypeId>,
-    /// The object types that can stand where it is used (`GetPossibleTypes`), in order.
+    /// The possible object types (`GetPossibleTypes`), in order.
     pub(crate) possible_types: Vec<TypeId>,
 }
 
@@ -227,7 +227,7 @@ impl TypeSystem {
         fields.into_iter().flatten().chain(["__typename"])
     }
 
-    /// A type as a document writes it; `None` where it names a type that the schema lacks.
+    /// A type as it is written in a document; `None` if the schema does not have it.
     pub(crate) fn resolve(&self, ty: &Type) -> Option<TypeRef> {
         let base = match &ty.base {
             BaseType::Named(name) => Base::Named(self.type_named(name)?),

@@ -33,17 +33,17 @@ pub(crate) struct OperationFacts {
     pub(crate) variables: Vec<Variable>,
     /// Some `@skip` or `@include` depends on a variable.
     pub(crate) is_conditional: bool,
-    /// Variables that stand for an argument which has a default, and that a request may leave out.
+    /// Variables of arguments that have a default. A request may omit them.
     pub(crate) replaced_by_defaults: Vec<Name>,
 }
 
-/// What walking an operation or a fragment finds, without what is inside the fragments that it spreads.
+/// The findings of an operation or a fragment, without those of the fragments that it spreads.
 #[derive(Debug, Default)]
 struct Definition<'t, 'd> {
     usages: VariableUsages<'t, 'd>,
     /// How many selections it holds itself.
     selections: usize,
-    /// The fragments spread, as indices into the document's; one as often as it is spread.
+    /// The fragment spreads, as indices into the document's fragments, with repetitions.
     spreads: Vec<usize>,
     is_conditional: bool,
 }
@@ -52,8 +52,8 @@ struct Definition<'t, 'd> {
 ///
 /// # Errors
 ///
-/// The first ten breaches of a rule; `TooLarge` where an operation comes to too many selections, or comparing fields would
-/// take too long.
+/// The first ten errors of a rule; `TooLarge` if an operation has too many selections, or if
+/// comparing fields would take too long.
 pub(crate) fn validate(
     types: &TypeSystem,
     document: &ParsedDocument,

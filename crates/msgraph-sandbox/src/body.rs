@@ -167,7 +167,7 @@ impl Rules {
     }
 }
 
-/// The `id` that a body gives, where it gives one.
+/// The `id` in a body, if present.
 pub(crate) fn given_key(body: &Map<String, Json>) -> Option<&str> {
     body.get("id").and_then(Json::as_str)
 }

@@ -30,7 +30,7 @@ pub(crate) struct Message {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Transport {
     Http1,
-    /// A stream of its own.
+    /// A separate random stream.
     Http2,
     /// An item of a batch, which has no connection.
     BatchItem,

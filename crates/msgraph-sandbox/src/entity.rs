@@ -27,8 +27,8 @@ pub(crate) enum Value {
     Complexes(Vec<StructuredValue>),
 }
 
-/// A date with the text in which a caller gave it: the documented examples repeat that text, the live service does
-/// not.
+/// A date with the original text of the caller. The documented examples repeat that text, the live
+/// service does not.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct DateTimeOffset {
     pub(crate) instant: Instant,
@@ -84,7 +84,7 @@ impl StructuredValue {
         }
     }
 
-    /// The number of a member of an enumeration; 0 where the property holds none.
+    /// The number of a member of an enumeration; 0 if the property has no value.
     pub(crate) fn member(&self, name: &str) -> usize {
         match self.get(name) {
             Value::Member(_, number) => *number,
@@ -100,7 +100,7 @@ impl StructuredValue {
     }
 }
 
-/// What a property holds that nobody gave a value: null, or the type's default as .NET services fill it in.
+/// The value of a property that was not set: null, or the type's default as .NET services use it.
 fn default_value(property: &'static Property) -> Value {
     if property.nullable {
         return Value::Null;

@@ -34,7 +34,7 @@ pub(crate) enum Shape {
 #[derive(Debug, Clone)]
 pub(crate) struct Trace {
     pub(crate) request_id: String,
-    /// The caller's, else a copy of `request_id`.
+    /// The caller's id, otherwise a copy of `request_id`.
     pub(crate) client_request_id: String,
     pub(crate) date: OffsetDateTime,
     /// The URL of Intune's front end in wrapped messages.

@@ -36,7 +36,8 @@ const MIN_GZIP_BYTES: usize = 512;
 pub(crate) struct ExchangeContext<'a> {
     pub(crate) scheme: Scheme,
     pub(crate) source: ConnectionInfo,
-    /// Called once before the request is executed. If it returns false, the request is neither executed nor answered.
+    /// Called once before the request is executed. If it returns false, the request is neither
+    /// executed nor answered.
     pub(crate) may_process: &'a (dyn Fn() -> bool + Send + Sync),
 }
 

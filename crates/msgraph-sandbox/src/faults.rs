@@ -106,7 +106,7 @@ pub(crate) struct FaultResponse {
     pub(crate) message: Option<String>,
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     pub(crate) retry_after: Option<RetryAfter>,
-    /// What is wrong with the body's bytes.
+    /// The error in the body's bytes.
     pub(crate) flaw: Option<Flaw>,
     /// Execute the request first.
     pub(crate) applied: bool,

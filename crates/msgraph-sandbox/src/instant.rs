@@ -33,8 +33,9 @@ impl Instant {
         Self(self.0.saturating_add(ticks).clamp(Self::MIN.0, Self::MAX.0))
     }
 
-    /// Reads `YYYY-MM-DDThh:mm[:ss[.f]]` with 1 to 7 fractional digits and `Z` or an offset. `None` for everything
-    /// else, a value without offset included, and where the UTC form leaves the years 0001 to 9999.
+    /// Parses `YYYY-MM-DDThh:mm[:ss[.f]]` with 1 to 7 fractional digits and `Z` or an offset.
+    /// `None` for everything else, including a value without offset, and if the UTC form is outside
+    /// the years 0001 to 9999.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let mut rest = DateParser(text.as_bytes());
         let year = rest.digits(4)?;

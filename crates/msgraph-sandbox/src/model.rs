@@ -1,5 +1,5 @@
-//! The part of Microsoft Graph's metadata that the sandbox serves: what a type, a property and a navigation property
-//! are, and in `metadata` which ones there are.
+//! The part of Microsoft Graph's metadata that the sandbox serves: the structure of types,
+//! properties and navigation properties. `metadata` has the types themselves.
 
 mod metadata;
 
@@ -43,9 +43,10 @@ impl Version {
 pub(crate) struct StructuredType {
     /// The name without namespace, which is `microsoft.graph` for all of them.
     pub(crate) name: &'static str,
-    /// The declared type of the collection, where this one derives from it; its rows then carry `@odata.type`.
+    /// The declared type of the collection, if this type derives from it. Its rows then have
+    /// `@odata.type`.
     pub(crate) base: Option<&'static StructuredType>,
-    /// Concrete types that may stand where this one is declared; empty where only the type itself may.
+    /// Concrete types that are allowed for this declared type; empty if only the type itself is.
     pub(crate) derived: &'static [&'static StructuredType],
     /// The properties: inherited ones, then the type's own.
     pub(crate) properties: &'static [&'static [Property]],
@@ -79,7 +80,7 @@ pub(crate) enum PropertyType {
     Complexes(&'static StructuredType),
 }
 
-/// Who gives a property its value.
+/// The origin of a property's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Origin {
     Key,
@@ -176,7 +177,7 @@ impl StructuredType {
         self.concrete().find(|candidate| candidate.name == name)
     }
 
-    /// The types whose values may stand where this one is declared.
+    /// The types whose values are allowed for this declared type.
     pub(crate) fn concrete(&'static self) -> impl Iterator<Item = &'static Self> {
         let itself = self.derived.is_empty().then_some(self);
         itself.into_iter().chain(self.derived.iter().copied())

@@ -15,7 +15,7 @@ use crate::store::{EntitySet, EntitySetPath};
 /// Maximum number of cached orders, over all collections and options.
 const MAX_CACHED_ORDERS: usize = 32;
 
-/// Where a page begins.
+/// The start of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SkipToken {
     /// Number of the page, the first being 1.
@@ -133,7 +133,7 @@ enum SortKey {
     Descending(Reverse<Sortable>),
 }
 
-/// Null comes before everything else.
+/// Null is ordered first.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Sortable {
     Null,

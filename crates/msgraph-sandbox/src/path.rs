@@ -9,7 +9,7 @@ use crate::error::{GraphError, Result};
 use crate::model::{Action, Cardinality, DEVICE_APP_MANAGEMENT, Navigation, StructuredType, Version};
 use crate::store::EntitySetPath;
 
-/// What a path leads to.
+/// The target of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Resource {
     /// `/deviceAppManagement` itself.
@@ -25,7 +25,7 @@ pub(crate) enum Resource {
         root: usize,
         key: String,
     },
-    /// An action and, where it is bound to an entity, that entity's key.
+    /// An action and, if it is bound to an entity, that entity's key.
     Action {
         action: Action,
         root: usize,
@@ -41,7 +41,7 @@ pub(crate) enum Resource {
 #[derive(Debug, Clone)]
 pub(crate) struct Address {
     pub(crate) resource: Resource,
-    /// The declared type of the entities in question; the singleton's where there is none.
+    /// The declared type of the entities, or of the singleton.
     pub(crate) kind: &'static StructuredType,
     /// Intune's name for the shape of the path, as in `~/singleton/navigation/key`.
     pub(crate) template: String,

@@ -136,7 +136,7 @@ impl ReadOperation<'_> {
         GraphResponse::json(status, out)
     }
 
-    /// An entity's members and what was expanded.
+    /// An entity's members and its expanded properties.
     fn row(&self, members: &mut Members<'_>, entry: &StoredEntity, view: &View<'_>, options: &QueryOptions) {
         view.entity(members, &entry.entity);
         for index in &options.expand {
@@ -191,7 +191,7 @@ impl ReadOperation<'_> {
         }
     }
 
-    /// `@odata.context`. The live service was seen to leave what is expanded out of it.
+    /// `@odata.context`. The live service was seen to omit expanded properties in it.
     fn context(&self, options: &QueryOptions, suffix: &str) -> String {
         let mut listed: Vec<String> = options.select.clone().unwrap_or_default();
         if self.service.settings.profile == Profile::Documented {
@@ -263,7 +263,7 @@ fn summary(kind: &'static StructuredType, parent: &StoredEntity, of: usize) -> O
         })
         .max()
         .unwrap_or(Instant::MIN);
-    // The first GUID stands for the account, as in the ids seen live.
+    // The first GUID identifies the account, as in live ids.
     let id = format!("b1d6e1bc-92c3-4c6c-9a5c-3d5d2f8d7c11_{}", parent.entity.id());
     Some(
         StructuredValue::new(kind)

@@ -29,7 +29,7 @@ pub struct RecordedRequest {
     pub headers: HeaderMap,
     /// The body; empty if it was not read.
     pub body: Bytes,
-    /// When the body had been read, or reading it had failed.
+    /// The time when the body was read completely, or failed.
     pub at: Instant,
     /// Number of the connection, in the order in which they were accepted, from 1.
     pub connection: u64,

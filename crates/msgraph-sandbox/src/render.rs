@@ -1,5 +1,5 @@
-//! Writes entities as OData JSON with minimal metadata: `@odata.type` only where the type derives from the declared
-//! one, properties of other versions left out.
+//! Writes entities as OData JSON with minimal metadata: `@odata.type` only if the type derives from
+//! the declared one, without properties of other versions.
 
 use std::io::Write as _;
 
@@ -11,9 +11,9 @@ use crate::model::{Property, Version};
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct View<'a> {
     pub(crate) version: Version,
-    /// Give dates in the text in which they came, as the documented examples do, rather than in UTC.
+    /// Returns dates with their original text, as the documented examples do, rather than in UTC.
     pub(crate) echo_dates: bool,
-    /// The properties to give; all where `None`.
+    /// The properties to return; all if `None`.
     pub(crate) select: Option<&'a [String]>,
 }
 
@@ -87,7 +87,7 @@ impl View<'_> {
         }
     }
 
-    /// A complex value shows all its properties, whatever was selected of the entity.
+    /// A complex value has all its properties, independent of the entity's `$select`.
     fn complex(&self, out: &mut Vec<u8>, complex: &StructuredValue) {
         let mut members = Members::open(out);
         View { select: None, ..*self }.entity(&mut members, complex);

@@ -45,8 +45,8 @@ pub(crate) fn store(settings: &Settings) -> Store {
     store
 }
 
-/// How many statuses the configuration of this number gets: nine in ten belong to the first, the rest is spread
-/// over the others, the last of which stays empty where there are three or more.
+/// The number of statuses of a configuration: nine in ten belong to the first, the rest is
+/// distributed over the others. The last one is empty if there are three or more.
 fn share(settings: &Settings, number: usize) -> usize {
     let others = match settings.configurations {
         0 | 1 => return settings.statuses,

@@ -123,7 +123,8 @@ pub enum Profile {
 pub enum RefMode {
     /// 400 `No method match route template`, as a contained navigation property has no references.
     Refuse,
-    /// Creates the status, as the page "Add deviceStatuses" says; the POST without `$ref` is then refused.
+    /// Creates the status, as the page "Add deviceStatuses" documents. The POST without `$ref` is
+    /// then rejected.
     Stub,
 }
 

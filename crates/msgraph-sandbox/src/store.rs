@@ -53,7 +53,7 @@ impl Store {
         self.revision
     }
 
-    /// `None` where the parent does not exist.
+    /// `None` if the parent does not exist.
     pub(crate) fn set(&self, address: &EntitySetPath) -> Option<&EntitySet> {
         match address {
             EntitySetPath::Root(root) => self.sets.get(*root),
@@ -109,7 +109,7 @@ impl EntitySet {
         }
     }
 
-    /// Removes an entity and all that it contains; whether it was there.
+    /// Removes an entity with its content. Returns whether it existed.
     pub(crate) fn remove(&mut self, key: &str) -> bool {
         self.entries.shift_remove(&normalized(key)).is_some()
     }
@@ -125,7 +125,8 @@ impl StoredEntity {
         Self { entity, sets }
     }
 
-    /// What a navigation property contains; `None` where it is computed or the type has no such property.
+    /// The content of a navigation property; `None` if it is computed or the type has no such
+    /// property.
     pub(crate) fn contained(&self, navigation: usize) -> Option<&EntitySet> {
         self.entity
             .kind

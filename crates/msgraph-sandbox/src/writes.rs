@@ -80,7 +80,7 @@ impl WriteOperation<'_> {
         }
     }
 
-    /// Replaces the assignments of a configuration, those of both forms where it has two.
+    /// Replaces the assignments of a configuration, in both forms.
     fn assign(mut self, root: usize, key: &str) -> Result<GraphResponse> {
         let body = self.body()?;
         let parent = self.store.root_entry(root, key).ok_or_else(GraphError::not_found)?;
@@ -128,7 +128,7 @@ impl WriteOperation<'_> {
         self.rules().create(kind, members)
     }
 
-    /// A payload counts as linked where it is the id of a configuration with assignments.
+    /// A payload counts as linked if it is the id of a configuration with assignments.
     fn has_payload_links(mut self) -> Result<GraphResponse> {
         let body = self.body()?;
         self.check_parameters(self.address.kind, &body, &["payloadIds"])?;

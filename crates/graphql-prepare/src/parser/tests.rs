@@ -162,7 +162,7 @@ fn strings_keep_what_they_mean() {
     assert_eq!(argument(r#""""\uD83D \""" ""\n""""#), Value::String(r#"\uD83D """ ""\n"#.to_owned()));
 }
 
-/// A document without where its parts stand.
+/// A document without the positions of its parts.
 fn without_positions(source: &str) -> serde_json::Value {
     fn strip(value: &mut serde_json::Value) {
         match value {

@@ -60,7 +60,7 @@ fn a_custom_directive_executes_with_its_arguments() {
     );
     let source = "query ($text: String) {greeting @suffix(text:$text)}";
     assert_eq!(execute(source, json!({"text": "."})), "hello.");
-    // The default stands in for a variable that was left out.
+    // The default applies to an omitted variable.
     assert_eq!(execute(source, json!({})), "hello!");
 }
 

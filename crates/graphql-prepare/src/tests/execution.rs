@@ -56,7 +56,7 @@ fn nothing_runs_when_a_variable_is_bad() {
     let source = "mutation ($j: Int = 2) {a: add(x:1){a} b: add(x:$j){b}}";
     assert_eq!(execute(source, json!({})).calls, ["add(1)", "add(2)"]);
     assert_eq!(refused(source, json!({"j": null}))[0].kind, RequestErrorKind::Variable);
-    // What is wrong in a field that is skipped is wrong all the same.
+    // An error in a skipped field is an error.
     refused("mutation {a: add(x:1){a} b: add(x:\"\") @skip(if:true) {b}}", json!({}));
 }
 
@@ -98,7 +98,7 @@ fn defaults_of_arguments_stand_in_for_what_is_absent() {
         arguments(json!({"first": 1, "after": "x", "flag": false})).starts_with("Some(1) Value(\"x\") false")
     );
     assert_eq!(refused(source, json!({"flag": null}))[0].variable.as_ref().unwrap().len(), 1);
-    // A variable's own default goes before the argument's.
+    // A variable's default has precedence over the argument's.
     let source = "query ($first: Int = 3) {arguments(first:$first)}";
     assert!(data(source, json!({})).contains("Some(3)"));
     assert!(data("{arguments}", json!({})).contains("Some(10) Undefined true None None None None None"));
@@ -212,7 +212,7 @@ fn an_object_of_which_everything_is_skipped_is_empty() {
     assert_eq!(execution.data.to_string(), r#"{"a":{},"node":{},"nodes":[{},{}]}"#);
     assert_eq!(data("{a @skip(if:true){id}}", json!({})), "{}");
     assert_eq!(data("mutation {add(x:1) @include(if:false) {a}}", json!({})), "{}");
-    // One of two selections of a field is skipped: what is below the other stays.
+    // One of two selections of a field is skipped; the selections below the other remain.
     assert_eq!(data("{a{id} a @skip(if:true){onlyA}}", json!({})), r#"{"a":{"id":"a"}}"#);
 }
 
@@ -322,7 +322,7 @@ fn too_many_selections_are_refused_with_or_without_variables() {
     source += "fragment F12 on Node{id}";
     let errors = refused(&source, json!({"x": true}));
     assert_eq!(errors[0].kind, RequestErrorKind::TooLarge);
-    // A document is good or bad as such, whatever a request leaves out of it.
+    // A document is valid or invalid independent of the parts that a request skips.
     assert_eq!(refused(&source, json!({"x": false}))[0].kind, RequestErrorKind::TooLarge);
     let plain = source.replace("query ($x: Boolean!)", "").replace("@include(if:$x)", "");
     assert_eq!(refused(&plain, json!({}))[0].kind, RequestErrorKind::TooLarge);

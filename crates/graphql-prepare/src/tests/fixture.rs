@@ -219,7 +219,7 @@ pub(super) struct Fixture {
     schema: Schema<Query, Mutation, Updates>,
 }
 
-/// What came of a request that was good enough to execute.
+/// The result of a request that was valid enough to execute.
 #[derive(Debug)]
 pub(super) struct Execution {
     pub(super) data: JsonValue,

@@ -1,5 +1,5 @@
-//! Random selections, collected and executed, against a reference that follows the specification's algorithms word
-//! by word.
+//! Random selections, collected and executed, compared with a reference that follows the algorithms
+//! of the specification literally.
 
 use std::{collections::HashMap, fmt::Write};
 
@@ -18,7 +18,7 @@ use serde_json::{Map, Value as JsonValue, json};
 use super::fixture::Fixture;
 use crate::RequestErrorKind;
 
-/// A selection to write down; a named fragment is one that is not written inline.
+/// A selection to write. A named fragment is not written inline.
 #[derive(Debug, Clone)]
 enum Written {
     Field { name: &'static str, alias: &'static str, directive: &'static str, below: Vec<Written> },
@@ -29,7 +29,7 @@ const ALIASES: [&str; 3] = ["", "x", "y"];
 const DIRECTIVES: [&str; 7] =
     ["", "", "", "@skip(if:true)", "@include(if:true)", "@skip(if:$yes)", "@include(if:$no) @skip(if:false)"];
 
-/// The fields of a type, with the type of what is below them.
+/// The fields of a type, with their types.
 fn fields_of(ty: &str) -> &'static [(&'static str, Option<&'static str>)] {
     match ty {
         "Query" => &[
@@ -156,7 +156,7 @@ fn document(selections: &[Written]) -> String {
     format!("query {variables} {body}\n{source}")
 }
 
-/// What the schema holds.
+/// The contents of the schema.
 enum Resolved {
     Leaf(JsonValue),
     Object(&'static str),

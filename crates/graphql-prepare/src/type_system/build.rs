@@ -111,7 +111,8 @@ impl Builder {
                     }
                     self.parsed.push(ty);
                 }
-                // The schema's own wording of a built-in directive gives way to the specification's, read later.
+                // The specification's definition of a built-in directive replaces that of the
+                // schema, and is read later.
                 TypeSystemDefinition::Directive(directive) => {
                     let name = directive.node.name.node.as_str();
                     if repeatable.contains(name) {
@@ -355,7 +356,7 @@ impl Builder {
 }
 
 impl TypeSystem {
-    /// Defaults are literals, and are applied as they stand.
+    /// Defaults are literals and are applied unchanged.
     fn check_defaults(&self) -> Result<()> {
         let check = |place: &str, values: &IndexMap<Name, InputValue>| {
             for (name, value) in values {

@@ -1,8 +1,9 @@
 //! What SDL leaves out of a schema: the specification's own scalars and directives, and the types and fields of
 //! section 4, "Introspection".
 
-/// The built-in scalars, the introspection types, and the built-in directives of the September 2025 edition. Where it
-/// and October 2021 differ (`includeDeprecated` is non-null), this follows September 2025, as async-graphql does.
+/// The built-in scalars, the introspection types, and the built-in directives of the September 2025
+/// edition. If it differs from October 2021 (`includeDeprecated` is non-null), this follows
+/// September 2025, as async-graphql does.
 pub(super) const BUILT_IN: &str = r#"
 scalar Int
 scalar Float
@@ -82,5 +83,5 @@ directive @specifiedBy(url: String!) on SCALAR
 directive @oneOf on INPUT_OBJECT
 "#;
 
-/// The fields that every query root has besides its own. They stand in a type here only to be SDL.
+/// The additional fields of every query root. They are in a type here because SDL requires one.
 pub(super) const QUERY_ROOT: &str = "type Query { __schema: __Schema! __type(name: String!): __Type }";

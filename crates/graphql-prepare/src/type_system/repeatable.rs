@@ -9,17 +9,18 @@ use crate::{
     lexer::{Lexer, TokenKind},
 };
 
-/// The names of the repeatable directives of a text that is SDL.
+/// The names of the repeatable directives in an SDL text.
 ///
 /// # Errors
 ///
-/// When the text holds something that is not a token.
+/// If the text contains something that is not a token.
 pub(super) fn repeatable_directives(sdl: &str) -> Result<HashSet<String>, RequestError> {
     let mut lexer = Lexer::new(sdl);
     let mut tokens = Vec::new();
     let mut open_brackets = 0_usize;
-    // Definitions are outside of all brackets; inside, each of the words may be an enum value. What is in brackets is left out,
-    // and with it the arguments between a directive's name and the keyword.
+    // Definitions are outside of all brackets; inside, each of the words may be an enum value. The
+    // content of brackets is skipped, including the arguments between a directive's name and the
+    // keyword.
     loop {
         let token = lexer.next_token()?.kind;
         match token {

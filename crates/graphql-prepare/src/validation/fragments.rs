@@ -1,5 +1,5 @@
-//! Section 5.5, "Fragments", as far as it is about the definitions: their names, and who spreads whom. What a single
-//! spread needs is in [`selections`](super::selections).
+//! Section 5.5, "Fragments", as far as it concerns definitions: their names and spreads. Single
+//! spreads are validated in [`selections`](super::selections).
 
 use async_graphql::Pos;
 
@@ -74,8 +74,9 @@ fn reachable(operation: &Definition<'_, '_>, fragments: &[Definition<'_, '_>]) -
     reached
 }
 
-/// How many selections each operation comes to with its fragments expanded, each spread by itself. Every fragment is
-/// counted once, however often it is spread, so that ones which double are refused before anything expands them.
+/// The number of selections of each operation with all fragments expanded. Each fragment is counted
+/// once, however often it is spread, so fragments that grow exponentially are rejected before they
+/// are expanded.
 fn check_size<'a>(
     operations: impl Iterator<Item = (Pos, &'a Definition<'a, 'a>)>,
     fragments: &[Definition<'_, '_>],
@@ -98,10 +99,10 @@ fn check_size<'a>(
     }
 }
 
-/// The fragments, each after those that it spreads; or one that spreads itself. Without recursion: a chain may be as
-/// long as the document.
+/// The fragments, each after those that it spreads; or a fragment that spreads itself. Without
+/// recursion, because a chain may be as long as the document.
 fn dependency_order(fragments: &[Definition<'_, '_>]) -> Result<Vec<usize>, usize> {
-    // Take away, again and again, what spreads nothing that is left.
+    // Repeatedly removes fragments that spread none of the remaining ones.
     let mut spread_by = vec![Vec::new(); fragments.len()];
     for (index, fragment) in fragments.iter().enumerate() {
         for &spread in &fragment.spreads {
@@ -121,7 +122,8 @@ fn dependency_order(fragments: &[Definition<'_, '_>]) -> Result<Vec<usize>, usiz
         }
     }
 
-    // Each that is left spreads another one that is: going on from any leads around a cycle.
+    // Each remaining fragment spreads another remaining one, so following the spreads leads around
+    // a cycle.
     let Some(mut current) = left.iter().position(|&spreads| spreads > 0) else { return Ok(order) };
     let mut seen = vec![false; fragments.len()];
     while !std::mem::replace(&mut seen[current], true) {

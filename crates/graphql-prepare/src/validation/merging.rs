@@ -1,9 +1,10 @@
-//! Field Selection Merging (section 5.3.2): selections of one response key must be able to be one field of the answer.
+//! Field Selection Merging (section 5.3.2): selections with one response key must be mergeable into
+//! one field of the response.
 //!
-//! The specification compares pairs of fields, and goes down each pair. Here all selections of a response key are
-//! compared at once, and the selection sets below them are gone down together, once for each set of them: that two
-//! fields have the same name, the same arguments, or answers of the same shape is an equivalence, so comparing each
-//! with the first is enough.
+//! The specification compares pairs of fields recursively. Here all selections of a response key
+//! are compared at once, and the selection sets below them are visited together, once for each set
+//! of them. That is equivalent, because the same name, the same arguments and the same response
+//! shape are equivalence relations: comparing each field with the first is enough.
 
 use std::collections::HashSet;
 
@@ -42,19 +43,20 @@ pub(super) fn check(types: &TypeSystem, document: &ParsedDocument, limits: Limit
     }
 }
 
-/// What is asked of selections with the same response key.
+/// The requirement for selections with the same response key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum MergeRule {
     /// `FieldsInSetCanMerge`: they are for the same object, and must be the same field.
     SameField,
-    /// `SameResponseShape`: they are for different objects, whose answers clients must be able to read alike.
+    /// `SameResponseShape`: the fields belong to different objects, whose responses clients must be
+    /// able to read alike.
     SameShape,
 }
 
 /// A selection set and the type that it selects on.
 type Scoped<'d> = (TypeId, &'d Positioned<SelectionSet>);
 
-/// A field with what the schema says of it.
+/// A field and its definition in the schema.
 #[derive(Clone, Copy)]
 struct Selected<'t, 'd> {
     parent: TypeId,
@@ -68,7 +70,7 @@ struct Merging<'m, 't, 'd> {
     errors: &'m mut Errors,
     budget: Budget,
     max_nesting: usize,
-    /// What has been gone into: sets of selection sets, by address.
+    /// The visited sets of selection sets, by address.
     checked: HashSet<(MergeRule, Vec<usize>)>,
 }
 

@@ -137,7 +137,7 @@ impl<'t, 'd> Walk<'_, 't, 'd> {
             return;
         };
         self.definition.spreads.push(index);
-        // A condition that is wrong in itself is reported where the fragment is defined.
+        // An invalid type condition is reported at the fragment's definition.
         let condition = &fragment.definition.node.type_condition.node.on.node;
         if let Some(id) = self.types.type_named(condition) {
             self.check_possible(parent, id, name.pos);

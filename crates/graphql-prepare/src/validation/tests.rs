@@ -59,7 +59,7 @@ fn valid(sources: &[&str]) {
     }
 }
 
-/// Each document breaks one rule, in the way that the message names.
+/// Each document breaks one rule, which the message names.
 #[track_caller]
 fn invalid(documents: &[(&str, &str)]) {
     for (source, message) in documents {

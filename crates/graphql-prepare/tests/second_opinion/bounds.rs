@@ -1,4 +1,5 @@
-//! Bounds of what apollo-compiler is given: it limits recursion and tokens of the parser, and nothing else.
+//! Bounds of the input for apollo-compiler, which limits only the recursion and the tokens of its
+//! parser.
 
 /// Maximum length of a document, in bytes.
 pub(crate) const MAX_BYTES: usize = 4096;

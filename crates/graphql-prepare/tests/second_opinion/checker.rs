@@ -19,11 +19,11 @@ pub(crate) enum Outcome {
     NotCompared,
 }
 
-/// Compares what two judges say of a request.
+/// Compares the verdicts of two judges on a request.
 ///
 /// # Errors
 ///
-/// A report with the request, where they differ in a way that is not listed in [`KNOWN`].
+/// A report with the request, if they differ in a way that is not listed in [`KNOWN`].
 pub(crate) fn compare(case: &Case, ours: Judge, theirs: Judge) -> Result<Outcome, String> {
     if !bounds::admits(&case.document) {
         return Ok(Outcome::NotCompared);

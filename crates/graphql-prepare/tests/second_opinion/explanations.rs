@@ -94,7 +94,8 @@ fn fields(document: &ExecutableDocument) -> Vec<&Node<Field>> {
     fields
 }
 
-/// The variable is inside of a value, and of the named type that is expected: that is all that apollo-compiler compares.
+/// The variable is inside of a value and has the expected named type, which is all that
+/// apollo-compiler compares.
 pub(crate) fn nested_variable(case: &Case, reason: &Reason) -> bool {
     let named = |index: usize| -> Option<String> {
         let ty = reason.message.split('`').nth(index)?;
@@ -159,7 +160,8 @@ pub(crate) fn number_beyond_a_float(_: &Case, reason: &Reason) -> bool {
     reason.message == "This number is too large for a 64-bit float."
 }
 
-/// apollo-compiler's parser knows no descriptions here: without them, it accepts the document.
+/// apollo-compiler's parser does not support descriptions here. It accepts the document without
+/// them.
 pub(crate) fn description(case: &Case, reason: &Reason) -> bool {
     let document = without_descriptions(&case.document);
     if !reason.message.starts_with("syntax error") || document == significant_tokens(&case.document).join(" ")

@@ -1,4 +1,4 @@
-//! The two judges, and what each says of a request.
+//! The two judges and their verdicts on a request.
 
 use apollo_compiler::{
     ExecutableDocument,
@@ -27,7 +27,7 @@ pub(crate) struct Reason {
     pub(crate) of_values: bool,
 }
 
-/// What a judge says of a request.
+/// A judge's verdict on a request.
 #[derive(Debug, Clone)]
 pub(crate) enum Verdict {
     Valid,
@@ -86,7 +86,8 @@ pub(crate) fn apollo_compiler(case: &Case) -> Verdict {
             Err(error) => {
                 let reasons = error.errors.iter().map(|diagnostic| reason(case, diagnostic.to_json(), false));
                 let mut reasons: Vec<_> = reasons.collect();
-                // It goes on after a syntax error, with what it could read: the rest follows from that.
+                // It continues after a syntax error with the parts that it could parse; further
+                // errors follow from that.
                 let is_syntax = |reason: &Reason| reason.message.starts_with("syntax error");
                 if reasons.iter().any(is_syntax) {
                     reasons.retain(is_syntax);

@@ -28,8 +28,8 @@ use self::{
 
 /// Both judges agree on a request, or differ in a known way; panics with the request where they do not.
 ///
-/// Takes the name of a schema on the first line, then a document, and after a line with `%%` its variables in JSON. Anything
-/// else is taken as decisions from which a request is made.
+/// Accepts the name of a schema on the first line, then a document, and after a line with `%%` its
+/// variables in JSON. Other input is used as decisions to generate a request.
 pub fn second_opinion(data: &[u8]) {
     if let Err(report) = compare(&case(data), graphql_prepare, apollo_compiler) {
         panic!("{report}");

@@ -71,7 +71,7 @@ pub(crate) fn change(document: &str, choices: &mut Choices<'_>) -> String {
                 let other = choices.below(tokens.len());
                 tokens.swap(at, other);
             }
-            // It gives way to another one of the document, or of the pool.
+            // It is replaced by another one of the document, or of the pool.
             4 => tokens[at] = tokens[choices.below(tokens.len())].clone(),
             5 => tokens[at] = POOL[choices.below(POOL.len())].to_owned(),
             6 => tokens.insert(at, POOL[choices.below(POOL.len())].to_owned()),
@@ -136,7 +136,7 @@ pub(crate) fn tokens(document: &str) -> Vec<&str> {
             '"' if rest.starts_with("\"\"\"") => string_length(rest, "\"\"\"", "\\\"\"\""),
             '"' => string_length(rest, "\"", "\\"),
             '.' if rest.starts_with("...") => 3,
-            // With the end of its line, without which it would go on.
+            // With the end of its line, which ends it.
             '#' => rest.find(['\n', '\r']).map_or(rest.len(), |end| end + 1),
             '$' => 1 + rest[1..].find(|char| !is_word(char)).unwrap_or(rest.len() - 1),
             _ if is_word(first) => rest.find(|char| !is_word(char)).unwrap_or(rest.len()),

@@ -14,7 +14,7 @@ pub(crate) struct SchemaPair {
     pub(crate) apollo: Valid<Schema>,
 }
 
-/// The schema of this repository, and small ones for what it lacks.
+/// The schema of this repository, and small ones for features that it does not use.
 pub(crate) static SCHEMAS: LazyLock<Vec<SchemaPair>> =
     LazyLock::new(|| SDLS.iter().map(|(name, sdl)| SchemaPair::new(name, sdl)).collect());
 
@@ -100,7 +100,7 @@ const TINY: &str = "type Query { a: Int  b(c: Int): Query  d: String! }";
 impl SchemaPair {
     fn new(name: &'static str, sdl: &str) -> Self {
         let types = TypeSystem::new(sdl, InputRules::default()).expect("the schema is supported");
-        // The limits that depend on anything but the work are not what is compared.
+        // Limits that do not depend on the work are not compared.
         let limits = Limits {
             document: bounds::MAX_BYTES,
             tokens: usize::MAX,

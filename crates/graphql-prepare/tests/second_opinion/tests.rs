@@ -94,7 +94,8 @@ fn without(case: &Case, texts: &[&str]) -> Verdict {
     if reasons.is_empty() { Verdict::Valid } else { Verdict::Invalid(reasons) }
 }
 
-/// This crate's verdict, but that it rejects what it accepts with a message of its own about the first place of a text.
+/// This crate's verdict, except that accepted documents are rejected with a message about the first
+/// position.
 fn against(case: &Case, text: &str, message: &str) -> Verdict {
     match (graphql_prepare(case), case.document.find(text)) {
         (Verdict::Valid, Some(offset)) => Verdict::Invalid(vec![Reason {
@@ -106,7 +107,7 @@ fn against(case: &Case, text: &str, message: &str) -> Verdict {
     }
 }
 
-/// Judges that are wrong on purpose, each in a way that is not listed.
+/// Judges with deliberate errors, each of which is not listed.
 const WRONG: [(&str, Judge); 8] = [
     ("accepts unknown fields", |case| without(case, &["has no field"])),
     ("accepts what lacks an argument", |case| without(case, &["needs the argument"])),
@@ -114,7 +115,7 @@ const WRONG: [(&str, Judge); 8] = [
     ("accepts any variable anywhere", |case| without(case, &["cannot be used where"])),
     ("accepts any value for a variable", |case| without(case, &["Variable `$"])),
     ("rejects conditions", |case| against(case, "@include", "`@include` is not allowed here.")),
-    // Messages of known differences, where there is none.
+    // Messages of known differences in documents without a difference.
     ("rejects variables as arguments", |case| {
         against(case, "$", "The variable `v0` of type `Int` cannot be used where `Int!` is expected.")
     }),
@@ -138,7 +139,7 @@ fn a_difference_that_is_not_listed_is_reported_with_the_request() {
     }
 }
 
-/// What the README says of apollo-compiler besides.
+/// The README's other statements about apollo-compiler.
 #[test]
 fn apollo_compiler_returns_any_number_of_errors_and_repeats_values() {
     let schema = &SchemaPair::named("tiny").unwrap().apollo;
@@ -165,7 +166,7 @@ fn every_seed_of_the_fuzzer_is_judged_alike() {
     }
 }
 
-/// For some thousand requests, or for as many seconds as `FUZZ_SECONDS` says.
+/// Runs some thousand requests, or for `FUZZ_SECONDS` seconds.
 #[test]
 fn the_judges_differ_only_where_it_is_known() {
     let seconds = std::env::var("FUZZ_SECONDS").ok().and_then(|seconds| seconds.parse().ok());
@@ -190,7 +191,7 @@ fn the_judges_differ_only_where_it_is_known() {
 /// Prints how long each judge takes: `cargo test --release -p graphql-prepare --test second_opinion times -- --nocapture`.
 #[test]
 fn times() {
-    // A debug build shows that it works; its times say nothing.
+    // A debug build shows that it works; its times are not meaningful.
     let repetitions = if cfg!(debug_assertions) { 5 } else { 5000 };
     for name in ["tiny", "pets", "inputs", "graph", "repository"] {
         let written: Vec<_> = cases::VALID.iter().filter(|written| written.0 == name).map(case_of).collect();

@@ -162,7 +162,7 @@ impl Generator<'_> {
         format!("${name}")
     }
 
-    /// A literal without variables: those that were made for it are dropped, with nulls in their place.
+    /// A literal without variables: the generated ones are dropped, and replaced by nulls.
     fn constant(mut self, choices: &mut Choices<'_>, ty: &Type) -> String {
         let mut text = self.value(choices, ty, false, 3);
         for variable in self.variables.iter().rev() {

@@ -14,7 +14,7 @@ use crate::response::GraphResponse;
 pub(super) struct ItemResponse {
     pub(super) id: String,
     response: GraphResponse,
-    /// The malformed shape, if a fault asks for one.
+    /// The malformed form that a fault requests, if any.
     pub(super) form: Option<ItemForm>,
 }
 

@@ -1,4 +1,4 @@
-//! Builds the responses that faults ask for.
+//! Builds the responses of faults.
 
 use std::borrow::Cow;
 use std::time::SystemTime;

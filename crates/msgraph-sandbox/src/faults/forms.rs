@@ -52,7 +52,8 @@ impl Flaw {
     }
 }
 
-/// Puts bytes at the start of the last string that is a member's value. The first ones hold codes, which stay readable.
+/// Inserts bytes at the start of the last string that is a member's value. The first strings are
+/// codes, which stay readable.
 fn within_last_string(body: &[u8], bytes: &[u8]) -> Bytes {
     const START: &[u8] = br#"":""#;
     match body.windows(START.len()).rposition(|window| window == START) {

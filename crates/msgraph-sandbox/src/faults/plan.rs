@@ -242,7 +242,7 @@ fn is_batch(message: &Message) -> bool {
     message.path.ends_with("/$batch")
 }
 
-/// The number of the page that a request asks for: 1 without a `$skiptoken`.
+/// The requested page number: 1 without a `$skiptoken`.
 fn page_number(message: &Message) -> u64 {
     message
         .query

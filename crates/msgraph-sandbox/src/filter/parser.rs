@@ -202,7 +202,7 @@ impl Parser {
     }
 }
 
-/// One condition by itself, several under their operator.
+/// A single condition unchanged, several ones combined by their operator.
 fn single(mut conditions: Vec<Filter>, operator: impl FnOnce(Vec<Filter>) -> Filter) -> Filter {
     match conditions.pop() {
         Some(only) if conditions.is_empty() => only,

@@ -1,5 +1,5 @@
-//! The types themselves, as beta's and v1.0's metadata have them. Properties stand in the order in which the
-//! live service was seen to write them.
+//! The types, as in the metadata of beta and v1.0. Properties have the order in which the live
+//! service was seen to write them.
 
 use super::{Action, Cardinality, EnumType, Navigation, Origin, Property, PropertyType, StructuredType};
 

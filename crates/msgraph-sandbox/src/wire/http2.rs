@@ -24,7 +24,7 @@ use crate::response::{CloseMode, GraphResponse, Termination};
 
 /// Flow control windows of a stream and of the connection, in bytes: large requests do not wait for window updates.
 const WINDOW: u32 = 1 << 20;
-/// How long the connection stays open after GOAWAY, once all streams are answered.
+/// Time between the end of all streams and the close of the connection after GOAWAY.
 const GO_AWAY_LINGER: Duration = Duration::from_secs(1);
 
 /// Tracks which streams of a connection are processed.
@@ -114,7 +114,8 @@ pub(super) async fn serve(
             accepted = served.accept() => match accepted {
                 Some(Ok((request, respond))) => {
                     let (connection, streams) = (connection.clone(), Arc::clone(&streams));
-                    // Streams above a GOAWAY are never answered. All others end before the connection does.
+                    // Streams above a GOAWAY get no response. All others end before the connection
+                    // does.
                     let (done, ended) = tokio::sync::oneshot::channel::<()>();
                     open_streams.spawn(ended);
                     exchanges.spawn(exchange(connection, streams, request, respond, done));

@@ -40,7 +40,7 @@ struct Graph {
     _shutdown: oneshot::Sender<()>,
 }
 
-/// A complete answer.
+/// A complete response.
 #[derive(Debug)]
 struct Reply {
     status: StatusCode,
@@ -62,7 +62,7 @@ impl Graph {
         let served = sandbox.clone();
         tokio::spawn(async move {
             run(listener, served, async {
-                // Completes as well where the sender is dropped.
+                // Also completes if the sender is dropped.
                 let _ = ended.await;
             })
             .await
@@ -111,7 +111,7 @@ fn json(request: RequestBuilder, body: &Value) -> RequestBuilder {
     request.header("content-type", "application/json").body(body.to_string())
 }
 
-/// Sends a request and reads the whole answer.
+/// Sends a request and reads the whole response.
 async fn reply(request: RequestBuilder) -> Reply {
     let response = request.send().await.expect("an answer");
     let (status, headers) = (response.status(), response.headers().clone());
@@ -130,7 +130,7 @@ impl Reply {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_else(|| panic!("no {name}"))
     }
 
-    /// The body, where the status is the one expected.
+    /// The body, if the status is the expected one.
     #[track_caller]
     fn expect(&self, status: u16) -> Value {
         assert_eq!(self.status.as_u16(), status, "{}", self.text);
@@ -146,7 +146,7 @@ impl Reply {
     }
 }
 
-/// The path of the demo configuration, and what is below it.
+/// The path of the demo configuration, and of its content.
 fn demo(below: &str) -> String {
     format!("{P}/{DEMO_CONFIGURATION_ID}{below}")
 }

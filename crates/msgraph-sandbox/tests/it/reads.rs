@@ -256,7 +256,7 @@ async fn options_can_be_ignored() {
     assert_eq!(faulty("count-wrong").await["@odata.count"], rows(&faulty("count-wrong").await).len());
 }
 
-/// A read with a fault of its own.
+/// A read with a fault.
 async fn graph_get(graph: &Graph, path: &str, fault: &str) -> Value {
     reply(graph.request(Method::GET, path).header("x-sandbox-fault", fault)).await.expect(200)
 }

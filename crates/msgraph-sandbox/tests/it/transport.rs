@@ -118,7 +118,7 @@ async fn a_body_over_the_limit_is_413() {
 #[tokio::test]
 async fn long_responses_are_compressed_on_request() {
     let graph = Graph::start().await;
-    // The client asks for gzip by itself and hides the header; a plain connection shows it.
+    // The client requests gzip itself and hides the header; a plain connection shows it.
     let raw = super::connections::raw(
         &graph.address,
         &format!(

@@ -1,8 +1,8 @@
 //! Lays out the GraphiQL page that the binary embeds, in `$OUT_DIR/ide`: every file compressed, under a name that
 //! changes with its content.
 //!
-//! It is `ide/dist` where `just ide` has built that, GraphiQL whole, and else the small page in `ide/small`, which needs
-//! nothing but this script. `cfg(graphiql_whole)` says which.
+//! It is the full GraphiQL if `just ide` has built `ide/dist`, otherwise the small page in
+//! `ide/small`, which needs no other build. `cfg(graphiql_whole)` is set for the former.
 
 use std::error::Error;
 use std::fs;
@@ -53,8 +53,8 @@ fn small(into: &Path) -> Result<(), Box<dyn Error>> {
     write(into, "index.html", &page.replace("{{style.css}}", &style).replace("{{app.js}}", &script))
 }
 
-/// Gives the name: `name` with sixteen hex digits that change with the content put before its extension. Not a
-/// cryptographic hash: nobody else writes these files.
+/// The file name: `name` with sixteen hex digits of a content hash before its extension. The hash
+/// is not cryptographic, because only this project writes these files.
 fn write_hashed(into: &Path, name: &str, content: &str) -> Result<String, Box<dyn Error>> {
     let mut hasher = DefaultHasher::new();
     content.hash(&mut hasher);

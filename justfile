@@ -1,4 +1,4 @@
-# Each recipe is one command, so that nobody needs `just`: read it here and run it.
+# Each recipe is one command, which also works without `just`.
 
 _list:
     @just --list --unsorted
@@ -52,7 +52,7 @@ write-consistency:
 ide:
     npm ci --prefix ide --ignore-scripts --no-audit --no-fund && npm run --prefix ide build
 
-# Build the program as it is released: with GraphiQL whole (needs npm)
+# Build the program as it is released: with the full GraphiQL (needs npm)
 release: ide
     cargo build --release --locked --bin intune-graphql
 

@@ -38,12 +38,12 @@ enum Growth {
     Linear,
 }
 
-/// What a document is prepared within.
+/// The limits of the preparation.
 #[derive(Clone, Copy, PartialEq)]
 enum Within {
     /// Limits but those of length: it may be refused.
     AnyLength,
-    /// None: it is gone through to its end.
+    /// No limit: the whole input is processed.
     Unlimited,
 }
 
@@ -108,7 +108,7 @@ const DOCUMENTS: [(&str, Growth, Within, Text); 16] = [
     }),
 ];
 
-/// What is looked at before JSON is read: a body, or a parameter of a URL.
+/// The checks before JSON is parsed: of a body, or of a parameter of a URL.
 const VARIABLES: [(&str, Growth, Text); 3] = [
     ("variables of nested lists", Constant, |size| body(&"[".repeat(size / 2), &"]".repeat(size / 2))),
     ("variables of nested objects", Constant, |size| {
@@ -159,7 +159,8 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What is counted, and then written down: the counter knows both by their names.
+/// The counted function, and the one that writes the count. The counter identifies both by their
+/// names.
 fn measure(work: impl FnOnce()) {
     counted(work);
     written_down();

@@ -28,7 +28,8 @@ pub(crate) enum SendMode {
 }
 
 impl SendMode {
-    /// Most are sent whole; which of them are not, goes with the number, and in time through all kinds.
+    /// Most requests are sent completely. The number determines the ones that are not, and over
+    /// time all kinds.
     pub(crate) fn of(number: usize) -> Self {
         match number % 19 {
             0 => Self::Half,
@@ -42,7 +43,7 @@ impl SendMode {
 
 /// One attack, by its number.
 pub(crate) async fn attack(address: &str, number: usize, mode: SendMode) {
-    // Whatever becomes of it, the next one follows.
+    // The next one follows, whatever the result.
     let _ = tokio::time::timeout(TIMEOUT, attempt(address, number, mode)).await;
 }
 
@@ -118,7 +119,7 @@ fn bytes(number: usize) -> Vec<u8> {
             let heads = (1..257).step_by(2).map(head);
             [PREFACE.to_vec(), frame(4, 0, 0, &[])].into_iter().chain(heads).flatten().collect()
         }
-        // Answers that nobody takes: the window has no room for a byte (HTTP/2).
+        // Responses that are not read: the window has no room for a byte (HTTP/2).
         24 => {
             let ask = |stream: u32| frame(1, 5, stream, b"\x82\x86\x44\x1b/graphql?query={__typename}");
             let asked = (1..257).step_by(2).map(ask);
@@ -142,7 +143,7 @@ fn web_socket() -> Vec<u8> {
     let head = "GET /graphql HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
                 Authorization: Bearer hostile\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\
                 Sec-WebSocket-Protocol: graphql-transport-ws\r\n\r\n";
-    // A frame with a mask that changes nothing; longer than the 125 bytes that a shorter head would tell.
+    // A frame with a mask of zeros, longer than the 125 bytes of the shortest header.
     let frame = |text: String| {
         let text = format!("{text:200}");
         let length = u16::try_from(text.len()).unwrap_or_default().to_be_bytes();
@@ -163,8 +164,8 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
 }
 
-/// Good documents of as many tokens as may be, each another and each sent twice, on one connection: what a gateway keeps
-/// them in is full within seconds, and has to stay within its bound from then on.
+/// Valid documents with the maximum number of tokens, each different and sent twice, on one
+/// connection. The gateway's document cache is full within seconds, and must not grow afterwards.
 fn large_documents(number: usize) -> Vec<u8> {
     let fields = |id: usize| format!("{{node(id:\"{id}\"){{{}}}}}", "id ".repeat(1980));
     let ids = |id: usize| {
@@ -191,7 +192,7 @@ fn post(body: &str) -> Vec<u8> {
     request(body, "close").into_bytes()
 }
 
-/// A request that asks for its connection to be kept or closed.
+/// A request with `Connection: keep-alive` or `close`.
 fn request(body: &str, connection: &str) -> String {
     let length = body.len();
     format!(

@@ -1,5 +1,6 @@
-//! Hostile and honest load at the same time, against a gateway that is a process of its own: it must not fall over, honest
-//! requests must all succeed, and memory and file descriptors must come back to where they were.
+//! Hostile and regular load at the same time, against a gateway in a separate process. It must not
+//! fail, all regular requests must succeed, and memory and file descriptors must return to their
+//! initial level.
 //!
 //! `cargo run --release --example hostile_load -- --help`
 
@@ -27,7 +28,7 @@ use self::gateway::{Gateway, StateFile, start_sandbox};
 #[derive(Debug, Parser)]
 #[command(max_term_width = 110)]
 struct Load {
-    /// How long it goes on, as in `10m`.
+    /// Duration of the load, for example `10m`.
     #[arg(long, default_value = "10m", value_parser = humantime::parse_duration)]
     duration: Duration,
     /// Clients that behave.
@@ -36,12 +37,12 @@ struct Load {
     /// Clients that do not.
     #[arg(long, default_value_t = 16)]
     hostile: usize,
-    /// After how long memory is what it is to be at the end: what the gateway keeps has filled up by then.
+    /// Time after which memory is compared with the end. The gateway's caches are full by then.
     #[arg(long, default_value = "1m", value_parser = humantime::parse_duration)]
     warm_up: Duration,
 }
 
-/// What has been counted so far.
+/// The counts so far.
 #[derive(Debug, Default)]
 struct Counts {
     honest: AtomicU64,
@@ -51,7 +52,7 @@ struct Counts {
 }
 
 fn main() -> ExitCode {
-    // The gateway is a process of its own: this program again.
+    // The gateway runs as a separate process of this program.
     let result = if std::env::args().nth(1).as_deref() == Some("serve") {
         return commands::run(Cli::parse()).unwrap_or(ExitCode::FAILURE);
     } else {
@@ -137,7 +138,7 @@ async fn run(load: &Load) -> anyhow::Result<()> {
     for client in clients {
         client.await?;
     }
-    // What the last attackers left open is closed by the gateway's own time-outs.
+    // The gateway's timeouts close the connections that the last attackers left open.
     let patience = Instant::now() + Duration::from_secs(30);
     let mut files = gateway.files().context("the gateway has ended")?;
     while files > files_at_start + POOL && Instant::now() < patience {
@@ -167,7 +168,8 @@ async fn run(load: &Load) -> anyhow::Result<()> {
 /// Most memory at the end, as a multiple of that after the warm-up.
 const MAX_GROWTH: f64 = 1.1;
 const SECOND: Duration = Duration::from_secs(1);
-/// How many seconds the memory at a time is the median of: what a body or a document takes for a moment is no growth.
+/// Window in seconds of the median of memory. Temporary allocations for a body or a document are
+/// not growth.
 const WINDOW: usize = 15;
 
 fn median<'a>(memories: impl Iterator<Item = &'a u64>) -> u64 {
@@ -188,8 +190,8 @@ struct Attacker {
 }
 
 impl Attacker {
-    /// All of them do each kind at the same time first, and from then on each another at any time: what a kind can take at
-    /// most is taken within the first minute, so that what memory grows by later is a leak's.
+    /// First all attackers do each kind at the same time, then each a different one. The maximum
+    /// memory of a kind is reached within the first minute, so later growth is a leak.
     async fn attack(self, address: String, counts: Arc<Counts>) {
         let at_once = (0..attacks::KINDS).map(|kind| kind + attacks::KINDS * self.number);
         for turn in at_once {
@@ -243,7 +245,7 @@ fn honest(number: usize, turn: usize) -> String {
             "mutation($status: DeviceStatusInput!, $key: String, $id: ID!) { addDeviceStatus(input: {
                 configurationId: $id, idempotencyKey: $key, deviceStatus: $status}) { deviceStatusId } }",
             json!({
-                // Few keys, so that what is kept does not grow.
+                // Few keys, so that the stored state does not grow.
                 "key": format!("{number}-{}", turn % 60),
                 "status": {
                     "deviceDisplayName": "honest", "userName": "honest", "deviceModel": "iPad", "platform": 8,

@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail};
 use msgraph_sandbox::{self as sandbox, Sandbox, Settings};
 use tokio::net::TcpListener;
 
-/// Serves a sandbox on a free port; gives its service root.
+/// Serves a sandbox on a free port, and returns its service root.
 pub(crate) async fn start_sandbox(settings: Settings) -> anyhow::Result<(Sandbox, String)> {
     let scheme = if settings.tls.is_some() { "https" } else { "http" };
     let sandbox = Sandbox::new(settings);
@@ -18,7 +18,7 @@ pub(crate) async fn start_sandbox(settings: Settings) -> anyhow::Result<(Sandbox
     Ok((sandbox, root))
 }
 
-/// A file for the gateway's state, which goes with this.
+/// A file for the gateway's state, removed on drop.
 pub(crate) struct StateFile(PathBuf);
 
 impl StateFile {
@@ -40,7 +40,7 @@ impl Drop for StateFile {
 /// A running gateway; killed when it is dropped.
 pub(crate) struct Gateway {
     child: Child,
-    /// Held open, since the program ends where it cannot say where it listens.
+    /// Kept open, because the program ends if it cannot print its address.
     _stdout: BufReader<ChildStdout>,
     /// `127.0.0.1:PORT`
     pub(crate) address: String,
@@ -79,21 +79,21 @@ impl Gateway {
         bail!("the gateway ended at its start")
     }
 
-    /// Asks it to stop, as an operator does, and gives its exit code.
+    /// Sends SIGTERM, and returns the exit code.
     pub(crate) async fn drain(mut self) -> anyhow::Result<Option<i32>> {
         let id = self.child.id().to_string();
         Command::new("kill").args(["-TERM", &id]).status().context("kill")?;
         tokio::task::spawn_blocking(move || Ok(self.child.wait()?.code())).await?
     }
 
-    /// Resident memory in KiB; `None` where the system does not say.
+    /// Resident memory in KiB; `None` if the system does not report it.
     pub(crate) fn memory(&self) -> Option<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
         line.trim().trim_end_matches(" kB").parse().ok()
     }
 
-    /// How many files it has open, connections among them; `None` where the system does not say.
+    /// The number of open files, including connections; `None` if the system does not report it.
     pub(crate) fn files(&self) -> Option<usize> {
         Some(std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).ok()?.count())
     }

@@ -27,7 +27,7 @@ const ADD_MANY: &str =
 /// The members of a call that make it safe to repeat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CallKind {
-    /// None: it is repeated only after a response that says that nothing was written.
+    /// No key: the call is repeated only after a response that reports that nothing was written.
     Plain,
     /// An idempotency key.
     Keyed,

@@ -14,7 +14,7 @@ const SHORT: usize = 5000;
 /// Longest delay, in milliseconds: twice as long as the gateway's deadline in a hard run.
 const MAX_MS: u32 = 4000;
 
-/// The library in a folder of its own, which goes with this.
+/// The library in a separate folder, removed on drop.
 pub(crate) struct StalledDisk {
     folder: PathBuf,
     seed: u64,
@@ -51,7 +51,7 @@ impl StalledDisk {
         self.folder.join("delays")
     }
 
-    /// The environment of a gateway whose disk stalls; each of its runs has delays of its own.
+    /// The environment of a gateway whose disk stalls, with different delays in each run.
     pub(crate) fn environment(&self, run: usize) -> anyhow::Result<Vec<(&'static str, String)>> {
         Ok(vec![
             ("LD_PRELOAD", self.library().display().to_string()),

@@ -155,7 +155,7 @@ async fn dates_are_sent_and_returned_byte_for_byte() {
 async fn dates_that_graph_returns_in_utc_are_returned_unchanged() {
     let sandbox = Settings { profile: Profile::LiveLike, ..Settings::default() };
     let gateway = Gateway::builder().sandbox(sandbox).start().await;
-    // The live service may have no route for this very call, and the caller is told so.
+    // The live service may have no route for this call; the error then says so.
     let reply = add(&gateway, input(device_status())).await;
     assert_eq!(reply.code(), "UPSTREAM_NOT_SUPPORTED");
     assert!(
@@ -358,7 +358,7 @@ async fn the_alternative_create_path_is_a_setting() {
     let sent = gateway.sent();
     assert_eq!((sent.len(), sent[0].path.clone()), (1, format!("{}/$ref", collection())));
 
-    // The documented sandbox has no such route, and says so.
+    // The documented sandbox has no such route, and returns an error.
     let gateway = Gateway::builder().create_path(CreatePath::Ref).start().await;
     let reply = add(&gateway, input(device_status())).await;
     assert_eq!(reply.code(), "UPSTREAM_NOT_SUPPORTED");

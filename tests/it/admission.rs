@@ -41,7 +41,7 @@ fn refusal(reply: &Reply) -> &str {
     reply.error()["message"].as_str().unwrap()
 }
 
-/// A Graph that has nothing, and says so only when it is let.
+/// A Graph without objects, which responds only when the test allows it.
 struct HeldResponses {
     root: String,
     asked: Arc<AtomicUsize>,
@@ -108,7 +108,7 @@ async fn at_twice_the_limit_admitted_requests_succeed_and_others_are_rejected_im
     for taken in taken {
         taken.await.unwrap().data();
     }
-    // It recovers by itself.
+    // It recovers.
     read(&gateway, &fresh_token()).await.data();
 }
 
@@ -209,7 +209,8 @@ async fn connections_above_the_limit_wait() {
     third.await.data();
 }
 
-/// Connects so many clients at once to something that accepts none of them, and counts those that are connected.
+/// Connects this many clients at once to a server that accepts none of them, and counts those that
+/// are connected.
 async fn connected_at_once(address: &str, clients: usize) -> usize {
     let connects = (0..clients).map(|_| TcpStream::connect(address));
     // A client that finds the queue full tries again after a second.
@@ -224,7 +225,7 @@ async fn a_burst_of_connections_waits_in_the_backlog() {
     const CLIENTS: usize = 500;
     let system = std::fs::read_to_string("/proc/sys/net/core/somaxconn");
     let expected = system.map_or(128, |most| most.trim().parse().unwrap()).min(CLIENTS);
-    // Nothing accepts: what is connected is in the queue.
+    // Nothing is accepted: connected clients are in the queue.
     for listener in ["127.0.0.1:0", "[::1]:0"] {
         let Ok(listener) = server::bind(listener.parse().unwrap(), 4096) else { continue };
         let address = listener.local_addr().unwrap().to_string();
@@ -281,7 +282,7 @@ async fn the_total_size_of_request_bodies_is_limited() {
         Reply::read(request.body(large.clone()).send().await.unwrap()).await
     };
     post().await.data();
-    // One that has sent all but its last byte leaves no room for another large one, and enough for small ones.
+    // A body without its last byte leaves no room for another large one, and enough for small ones.
     let mut slow = connect(&gateway).await;
     slow.write_all(head("slow", large.len()).as_bytes()).await.unwrap();
     slow.write_all(&large.as_bytes()[..large.len() - 1]).await.unwrap();

@@ -1,5 +1,5 @@
-//! The audits of graphql-http (1.23, `serverAudits`), each by its id: what it sends, and what it expects. The package itself
-//! is run by `tests/clients/audits`, which needs npm; this needs nothing.
+//! The audits of graphql-http (1.23, `serverAudits`), each with its id, request and expectation.
+//! The package itself is run by `tests/clients/audits`, which needs npm; these tests do not.
 
 use std::collections::HashSet;
 
@@ -7,7 +7,7 @@ use http::Method;
 
 use crate::harness::{Gateway, Reply};
 
-/// What an audit sends.
+/// The request of an audit.
 #[derive(Clone, Copy)]
 enum Sent {
     /// This body by POST, as JSON.
@@ -20,7 +20,7 @@ enum Sent {
     Url(&'static [(&'static str, &'static str)]),
 }
 
-/// What an audit expects: a status of these, and more.
+/// The expectation of an audit: one of these statuses, and a check of the body.
 #[derive(Clone, Copy)]
 enum Expected {
     /// 200.
@@ -61,14 +61,15 @@ const NULL_FOR_AN_ID: Sent =
     Body(r#"{"query":"query CoerceFailure($id: ID!){ __typename }","variables":{"id":null}}"#);
 const EXTENSIONS: Sent = Body(r#"{"query":"{ __typename }","extensions":{"some":"value"}}"#);
 
-/// By id: what is sent with which `Accept`, and what is expected. Audits of one series differ in their last digit.
+/// By id: the request with its `Accept`, and the expectation. Audits of one series differ in their
+/// last digit.
 const AUDITS: &[(&str, Option<&str>, Sent, Expected)] = &[
     // Media types
     ("22EB", NEW, TYPENAME, Typed("application/graphql-response+json")),
     ("4655", OLD, TYPENAME, Typed("application/json")),
     ("47DE", Some("*/*"), TYPENAME, Typed("application/json")),
     ("80D8", None, TYPENAME, Typed("application/json")),
-    // That every answer is in UTF-8 is checked wherever one is read.
+    // The harness checks that each response is UTF-8.
     ("82A3", None, TYPENAME, Success),
     ("BF61", None, Utf8(r#"{"query":"{ __type(name: \"Run🏃Swim🏊\") { name } }"}"#), Success),
     ("78D5", None, TYPENAME, Success),

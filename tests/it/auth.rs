@@ -17,8 +17,8 @@ async fn a_request_without_a_usable_token_sends_nothing_to_graph() {
         &["Bearer a b"],
         &["Bearer a,b"],
         &["Bearer ä"],
-        // No 400, as other gateways answer: a token that cannot be used is one that is missing, and the contract makes that
-        // a field error under 200.
+        // Not a 400, as other gateways return: an invalid token counts as a missing one, which is a
+        // field error under 200.
         &["Bearer one", "Bearer two"],
     ];
     for values in headers {

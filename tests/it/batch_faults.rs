@@ -1,4 +1,5 @@
-//! Batches that Graph answers partly, in another order or not at all: each fault affects only its own nodes.
+//! Batches to which Graph responds partly, in another order or not at all: each fault affects only
+//! its own nodes.
 
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ async fn read(gateway: &Gateway, ids: &[String], faults: &[&str]) -> Reply {
     gateway.graphql_as(Some(&fresh_token()), NODES, json!({"ids": ids})).await
 }
 
-/// Which nodes came, in their places.
+/// The returned nodes, with their positions.
 fn present(reply: &Reply, ids: &[String]) -> Vec<bool> {
     let nodes = reply.json["data"]["nodes"].as_array().unwrap();
     assert_eq!(nodes.len(), ids.len());
@@ -107,7 +108,7 @@ async fn only_throttled_batch_items_are_retried() {
         (vec!["batch-item;item=2;status=429;retry-after=0;times=1"], vec![4, 1]),
         (vec!["batch-item;item=2;status=429;retry-after=0.2;times=1"], vec![4, 1]),
         (vec!["batch-item;item=2;status=429;retry-after=date:1s;times=1"], vec![4, 1]),
-        // Intune often says 429 without saying when to come back.
+        // Intune often sends a 429 without `Retry-After`.
         (vec!["batch-item;item=2;status=429;times=1"], vec![4, 1]),
         (
             vec![

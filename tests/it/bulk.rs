@@ -46,7 +46,7 @@ fn results(reply: &Reply) -> &[Value] {
     payload(reply)["results"].as_array().unwrap()
 }
 
-/// What became of each: the user name of what was created, or the error's code.
+/// The result of each: the user name of the created object, or the error's code.
 pub(crate) fn outcomes(results: &[Value]) -> Vec<String> {
     let fate = |(index, result): (usize, &Value)| {
         assert_eq!(result["index"], index);
@@ -213,7 +213,7 @@ async fn items_with_client_ids_and_lost_responses_are_read_back() {
     assert_eq!(outcomes(results(&reply)), expected);
     assert_eq!(gateway.status_count(), before + 30);
 
-    // Where Graph keeps ids, those that it did not do are sent again.
+    // If Graph keeps ids, the missing ones are sent again.
     let gateway = Gateway::builder().sandbox(settings()).keeps_ids().start().await;
     gateway.replace_faults(&["drop-unread;path=$batch;method=POST;times=1"]);
     let reply = add(&gateway, with_ids(30, "b")).await;
@@ -262,7 +262,7 @@ async fn no_further_batch_is_sent_after_the_caller_disconnects() {
         tokio::task::yield_now().await;
     }
     caller.abort();
-    // What had been sent is done.
+    // The sent writes were applied.
     while gateway.status_count() < before + 80 {
         tokio::task::yield_now().await;
     }

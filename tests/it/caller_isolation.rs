@@ -104,8 +104,8 @@ async fn only_allowlisted_headers_go_to_graph() {
     }
     assert_eq!(sent.header("authorization"), Some(format!("Bearer {TOKEN}").as_str()));
 
-    // Two lengths: the chunks count (RFC 9112, section 6.3), and what a proxy that counts otherwise took for a second
-    // request is neither answered nor sent on.
+    // Two lengths: the chunks count (RFC 9112, section 6.3). The bytes that another proxy would
+    // parse as a second request are neither answered nor forwarded.
     gateway.clear_requests();
     let body = json!({"query": MUTATION, "variables": input(device_status())}).to_string();
     let smuggled = "GET /graphql?query={smuggled:__typename} HTTP/1.1\r\nhost: x\r\n\r\n";
@@ -121,7 +121,7 @@ async fn only_allowlisted_headers_go_to_graph() {
         let mut stream = connect(&gateway).await;
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = Vec::new();
-        // The connection may be reset for what was left unread on it.
+        // The connection may be reset because of unread bytes.
         let _ = stream.read_to_end(&mut answer).await;
         let answer = String::from_utf8(answer).unwrap();
         assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{lengths}: {answer}");

@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 
 use crate::harness::{Builder, Gateway};
 
-/// What a [`CannedGraph`] upstream was sent.
+/// A request that a [`CannedGraph`] received.
 #[derive(Debug, Clone)]
 pub(crate) struct ReceivedRequest {
     pub(crate) method: http::Method,
@@ -22,14 +22,14 @@ pub(crate) struct ReceivedRequest {
 }
 
 impl ReceivedRequest {
-    /// How many items a batch has; 0 for anything else.
+    /// The number of items of a batch; 0 for other requests.
     pub(crate) fn items(&self) -> usize {
         let body: Value = serde_json::from_slice(&self.body).unwrap_or_default();
         body["requests"].as_array().map_or(0, Vec::len)
     }
 }
 
-/// An answer.
+/// A response.
 #[derive(Debug, Clone)]
 pub(crate) struct CannedResponse {
     status: u16,
@@ -50,7 +50,7 @@ impl CannedResponse {
         self
     }
 
-    /// The same answer, whose connection ends before its body does.
+    /// The same response, whose connection ends before its body.
     pub(crate) fn cut(mut self) -> Self {
         self.is_cut = true;
         self
@@ -78,7 +78,7 @@ pub(crate) struct CannedGraph {
 }
 
 impl CannedGraph {
-    /// Answers each request with what `answer` gives.
+    /// Responds to each request with the result of `answer`.
     pub(crate) async fn start(
         answer: impl Fn(&ReceivedRequest) -> CannedResponse + Clone + Send + Sync + 'static,
     ) -> Self {
@@ -109,7 +109,7 @@ impl CannedGraph {
         self.behind(Gateway::short_timeouts()).start().await
     }
 
-    /// What was sent since the last call.
+    /// The requests since the last call.
     pub(crate) fn sent(&self) -> Vec<ReceivedRequest> {
         std::mem::take(&mut self.sent.lock().unwrap())
     }

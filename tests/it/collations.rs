@@ -9,14 +9,14 @@ const LIST: &str =
     "query($id: ID!, $filter: DeviceStatusFilter) { iosLobAppProvisioningConfiguration(id: $id) {
     deviceStatuses(filter: $filter) { totalCount nodes { userName } } } }";
 
-/// The names of the rows that are left of those that Graph answers a filter with.
+/// The names of the remaining rows of a filtered list from Graph.
 async fn left(gateway: &Gateway, filter: Value) -> Value {
     let reply = gateway.graphql(LIST, json!({"id": DEMO_CONFIGURATION_ID, "filter": filter})).await;
     let list = &reply.data()["iosLobAppProvisioningConfiguration"]["deviceStatuses"];
     json!(list["nodes"].as_array().unwrap().iter().map(|node| &node["userName"]).collect::<Vec<_>>())
 }
 
-/// A Graph that answers every filter with rows of these names.
+/// A Graph that responds to every filter with rows of these names.
 async fn answering(names: &[Value]) -> Gateway {
     let gateway = Gateway::start().await;
     let rows = names.iter().enumerate().map(|(row, name)| json!({"id": format!("r{row}"), "userName": name}));
@@ -57,7 +57,7 @@ async fn rows_that_a_collation_may_match_are_returned() {
     ] {
         assert_eq!(left(&gateway, filter.clone()).await, expected, "{filter}");
     }
-    // Of the opposite, too, only what is certain is withheld: the very text.
+    // For the negation, too, only certain misses are withheld: the identical text.
     let not = left(&gateway, json!({"userName": {"ne": "müller"}})).await;
     assert_eq!(not, json!([&names[..10], &[Value::Null]].concat()));
     let not = left(&gateway, json!({"not": {"userName": {"startsWith": "Ma"}}})).await;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::harness::http_client;
 
-/// A running `intune-graphql`, stopped by its id when it goes.
+/// A running `intune-graphql`, stopped by its process id on drop.
 pub(crate) struct Program {
     child: Child,
     stdout: BufReader<std::process::ChildStdout>,
@@ -49,7 +49,7 @@ impl Program {
         Self::spawn(command)
     }
 
-    /// Starts it where it may open so many files and no more.
+    /// Starts it with this limit of open files.
     #[cfg(unix)]
     pub(crate) fn start_with_open_files(files: usize, arguments: &[&str]) -> Self {
         let of_program = program(arguments);
@@ -93,7 +93,7 @@ impl Program {
         peak.trim().parse::<usize>().unwrap() * 1024
     }
 
-    /// Asks it to stop.
+    /// Sends SIGTERM.
     pub(crate) fn terminate(&self) {
         self.signal("-TERM");
     }
@@ -113,13 +113,13 @@ impl Program {
         self.ended()
     }
 
-    /// Asks it to stop, and gives its exit code and all that it had still to say on either output.
+    /// Sends SIGTERM, and returns the exit code and the remaining output.
     pub(crate) fn stop(self) -> (Option<i32>, String) {
         self.terminate();
         self.ended()
     }
 
-    /// Waits for its end, and gives its exit code and all that it had still to say on either output.
+    /// Waits for the end, and returns the exit code and the remaining output.
     pub(crate) fn ended(mut self) -> (Option<i32>, String) {
         let mut said = String::new();
         self.stdout.read_to_string(&mut said).unwrap();
@@ -137,7 +137,7 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // It has ended already, but where a test failed.
+        // It has already ended, unless a test failed.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -162,7 +162,7 @@ async fn the_mutation_that_the_demo_prints_succeeds() {
     assert_eq!(demo.line("GraphiQL "), format!("  {gateway}/graphiql"));
     let token = demo.line("Token ").split_whitespace().next().unwrap().to_owned();
 
-    // What a shell makes of the printed command is sent, but by our own client: curl may not be installed.
+    // Sends the request of the printed command with our client, because curl may not be installed.
     let arguments =
         Command::new("sh").args(["-c", &format!("printf '%s\\0' {curl}")]).output().unwrap().stdout;
     let arguments = String::from_utf8(arguments).unwrap();
@@ -190,7 +190,7 @@ async fn the_mutation_that_the_demo_prints_succeeds() {
     let page = client.get(format!("{gateway}/graphiql")).send().await.unwrap();
     assert_eq!(page.status(), 200);
     let bare = admin.trim_start_matches("http://");
-    // The public listener redirects `/` to GraphiQL, which says nothing about readiness.
+    // The public listener redirects `/` to GraphiQL, which is not a health check.
     for (path, code) in
         [(bare, Some(0)), (admin.as_str(), Some(0)), (gateway.as_str(), Some(1)), ("127.0.0.1:1", Some(1))]
     {
@@ -368,7 +368,7 @@ fn an_invalid_setting_fails_the_start_with_one_line_that_names_it() {
             "--state-file",
         ),
         (&["serve", "--state-retention", "0s"][..], "--state-retention"),
-        // Read before the addresses are said, so that whoever waits for them is not led on.
+        // Read before the addresses are printed, because scripts wait for those.
         (
             &[&["serve", "--trusted-documents", "/nonexistent.json"][..], &ANY_PORTS].concat(),
             "--trusted-documents",

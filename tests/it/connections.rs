@@ -142,7 +142,7 @@ async fn the_circuit_breaker_closes_when_a_connection_is_established() {
     }
 }
 
-/// A connection without TLS is what a probe waits for, and a handshake that hangs is none.
+/// A probe waits for a connection without TLS. A hanging handshake is not one.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_circuit_breaker_stays_open_while_the_probes_handshake_hangs() {
     let mut graph = FakeGraph::refusing(Protocol::TlsHttp2);
@@ -200,7 +200,7 @@ async fn a_read_on_a_closing_connection_is_resent_immediately() {
     }
 }
 
-/// The whole request arrives, and instead of an answer the end of the connection.
+/// The whole request arrives, and the connection ends without a response.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_read_on_a_reused_connection_that_closes_is_resent_immediately() {
     for protocol in [Protocol::Http1, Protocol::TlsHttp1, Protocol::TlsHttp2] {

@@ -76,7 +76,7 @@ async fn a_created_object_and_an_error_are_decoded_in_each_coding() {
     }
 }
 
-/// Whatever is cut off or damaged is no answer.
+/// A truncated or damaged body is not a response.
 #[tokio::test]
 async fn a_truncated_or_extended_gzip_stream_is_rejected() {
     let graph = FakeGraph::start(Protocol::Http1).await;

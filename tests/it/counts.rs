@@ -1,4 +1,4 @@
-//! `deviceStatusCounts`: how many device statuses stand at each compliance status.
+//! `deviceStatusCounts`: the number of device statuses for each compliance status.
 
 use msgraph_sandbox::{DEMO_CONFIGURATION_ID, Settings};
 use serde_json::{Value, json};
@@ -34,7 +34,7 @@ fn of(reply: &Reply) -> &Value {
     &reply.json["data"]["iosLobAppProvisioningConfiguration"]["deviceStatusCounts"]
 }
 
-/// What the counts of a configuration are.
+/// The counts of a configuration.
 fn expected(gateway: &Gateway, configuration: &Value) -> Value {
     let rows = gateway.sandbox.device_statuses(configuration.as_str().unwrap());
     let count = |member: &str| rows.iter().filter(|row| row["status"] == member).count();
@@ -77,7 +77,7 @@ async fn counts_with_ignored_filters_are_null() {
         assert!(configuration["displayName"].is_string(), "the sibling stands");
     }
     assert!(gateway.counter(metric).await >= before + 2);
-    // Of an empty list all counts are nothing, whatever became of the filters.
+    // All counts of an empty list are 0, whether or not the filters were ignored.
     let empty = gateway.sandbox.configurations()[4]["id"].clone();
     let reply = counts(&gateway, &empty, &["filter-ignored"]).await;
     reply.data();

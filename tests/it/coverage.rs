@@ -36,7 +36,8 @@ impl Schema {
                     schema.words.insert(name, fields.collect());
                     continue;
                 }
-                // Its values stand in the extensions of errors, some of them for what later versions refuse.
+                // Its values occur in the extensions of errors, some of them only in later
+                // versions.
                 TypeKind::Enum(_) if name == "ErrorCode" => continue,
                 TypeKind::Enum(values) => {
                     let values = values.values.iter().map(|value| value.node.value.node.to_string());
@@ -55,13 +56,13 @@ impl Schema {
         schema
     }
 
-    /// Marks what a selection set uses of `parent`.
+    /// Marks the fields of `parent` that a selection set uses.
     fn mark(&self, parent: &str, set: &SelectionSet, used: &mut BTreeSet<String>) {
         for selection in &set.items {
             match &selection.node {
                 Selection::Field(field) => {
                     let name = field.node.name.node.as_str();
-                    // Not `__typename`, and not what a test asks for to be refused.
+                    // Not `__typename`, and not fields of tests that expect a rejection.
                     let Some((ty, _)) = self.fields.get(parent).and_then(|fields| fields.get(name)) else {
                         continue;
                     };
@@ -76,7 +77,7 @@ impl Schema {
                     let parent = condition.map_or(parent, |condition| condition.node.on.node.as_str());
                     self.mark(parent, &fragment.node.selection_set.node, used);
                 }
-                // Marked where it is defined.
+                // Marked at its definition.
                 Selection::FragmentSpread(_) => {}
             }
         }
@@ -182,7 +183,7 @@ fn every_part_of_the_schema_is_used_by_a_test() {
         }
     }
     assert!(documents > 100, "the documents of the tests are found: {documents}");
-    // Inputs and enum values stand in variables too, which are no documents.
+    // Inputs and enum values occur in variables too, which are not documents.
     let words: BTreeSet<&str> =
         texts.iter().flat_map(|text| text.split(|c: char| !c.is_alphanumeric() && c != '_')).collect();
 

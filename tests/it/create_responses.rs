@@ -45,7 +45,7 @@ async fn an_object_created_without_a_body_is_read_back_once_at_the_configured_or
         assert_eq!(methods, ["POST", "GET"], "{header}");
     }
 
-    // Not read where only the id is asked for.
+    // Not read if only the id is selected.
     gateway.clear_requests();
     gateway.sandbox.inject(FaultRule::once("created-204;header=location".parse().unwrap()));
     let query =

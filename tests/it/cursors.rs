@@ -18,7 +18,8 @@ use crate::pagination::{Listed, ids, list};
 /// Field names of a request that names many things at once.
 const AT_ONCE: usize = 100;
 
-/// What can be made of a text that the gateway gave: changed, cut, extended, swapped with another, or made up.
+/// Texts derived from one that the gateway returned: changed, cut, extended, swapped with another,
+/// or invented.
 fn forged(real: Vec<String>) -> impl Strategy<Value = String> {
     let one = proptest::sample::select(real.clone());
     let other = proptest::sample::select(real);
@@ -65,7 +66,7 @@ async fn ask(gateway: &Gateway, texts: &[String], kind: &str, field: &str) -> Re
     gateway.graphql(&format!("query({declared}) {{{fields} }}"), variables).await
 }
 
-/// The codes of the errors of an answer, by the number of the field.
+/// The codes of a response's errors, by the number of the field.
 fn codes(reply: &Reply) -> Vec<(usize, String)> {
     let errors = reply.json["errors"].as_array().map(Vec::as_slice).unwrap_or_default();
     let code = |error: &Value| {
@@ -115,7 +116,7 @@ async fn forged_ids_are_bad_input_or_absent_objects() {
             assert!(node.is_null() || node["id"] == json!(text), "{text} names {node}");
         }
         refused += codes.len();
-        // A changed key is another key, and is looked for where it would be: never elsewhere.
+        // A changed key is another key, and is only looked up in its own list.
         let request_shapes = request_shapes(&gateway).concat();
         let places =
             ["*", "*/deviceStatuses/*", "*/userStatuses/*", "*/assignments/*", "*/groupAssignments/*"];
@@ -150,7 +151,7 @@ async fn a_cursor_of_another_list_filter_order_or_key_is_rejected() {
             assert_eq!(reply.code(), "BAD_USER_INPUT", "{from} {to}");
             assert_eq!(requests_of_shape(&gateway, "*/deviceStatuses"), []);
         }
-        // A filter that is true of nothing has no cursors either.
+        // A filter that matches nothing has no cursors either.
         for nothing in [json!({"or": []}), json!({"platform": {"in": []}})] {
             let reply = list(&gateway, json!({"filter": nothing, "after": cursor})).await;
             assert_eq!(reply.code(), "BAD_USER_INPUT");
@@ -196,7 +197,7 @@ async fn ids_of_the_wrong_type_or_parent_are_bad_input() {
     let configuration = "ig~1.c.~4qI2MTYx4qIxNqLiMTai4g";
     let reply = gateway.graphql(query, json!({"id": configuration, "status": configuration})).await;
     assert_eq!(reply.code(), "BAD_USER_INPUT");
-    // A status of another configuration is none of this one.
+    // A status of another configuration is not one of this configuration.
     let other = gateway.sandbox.configurations()[1]["id"].clone();
     let reply = gateway.graphql(query, json!({"id": other, "status": status})).await;
     assert_eq!(reply.data()["iosLobAppProvisioningConfiguration"], json!({"deviceStatus": null}));

@@ -34,12 +34,12 @@ fn client() -> reqwest::Client {
     crate::harness::http_client().build().unwrap()
 }
 
-/// What the gateway answers to a create.
+/// The gateway's response to a create.
 pub(crate) async fn post(url: String) -> Value {
     send(url, json!({"query": MUTATION, "variables": input(device_status())})).await
 }
 
-/// What the gateway answers to a request; nothing where it ends before it answers.
+/// The gateway's response to a request; `None` if the connection ends before it.
 pub(crate) async fn try_send(url: String, request: Value) -> Option<Value> {
     let body = request.to_string();
     let request =
@@ -52,7 +52,7 @@ async fn send(url: String, request: Value) -> Value {
     try_send(url, request).await.expect("an answer")
 }
 
-/// Waits until the sandbox has been asked so often.
+/// Waits until the sandbox has received this many requests.
 async fn until_requests(sandbox: &Sandbox, times: usize) {
     while sandbox.requests().len() < times {
         tokio::task::yield_now().await;

@@ -6,13 +6,14 @@ use serde_json::{Value, json};
 use crate::add_device_status::{MUTATION, device_status, input};
 use crate::harness::{Gateway, TOKEN};
 
-/// What Graph does, in the sandbox's words (`TOKEN` stands for the caller's token), and what the caller gets.
+/// The behaviour of Graph, in the sandbox's fault language (`TOKEN` is the caller's token), and the
+/// result for the caller.
 pub(crate) struct Case {
     fault: &'static str,
     code: &'static str,
     outcome: &'static str,
     retryable: bool,
-    /// What `extensions` holds besides, and a part of the message.
+    /// Other members of `extensions`, and a part of the message.
     more: fn() -> Value,
     message: &'static str,
 }
@@ -197,7 +198,7 @@ pub(crate) const CASES: &[Case] = &[
     case("gateway-timeout;applied=true", "OUTCOME_UNKNOWN", "UNKNOWN", false, nothing, "may have happened"),
     case("507", "OUTCOME_UNKNOWN", "UNKNOWN", false, nothing, "may have happened"),
     case("408", "OUTCOME_UNKNOWN", "UNKNOWN", false, nothing, "may have happened"),
-    // Bodies that are no envelope, whatever the status.
+    // Bodies that are not an envelope, with any status.
     case("400;body=empty", "BAD_USER_INPUT", "REJECTED", false, || graph(400, Value::Null), "rejected"),
     case("400;body=truncated", "BAD_USER_INPUT", "REJECTED", false, || graph(400, Value::Null), "rejected"),
     case("400;body=text", "BAD_USER_INPUT", "REJECTED", false, || graph(400, Value::Null), "rejected"),
@@ -240,7 +241,7 @@ pub(crate) const CASES: &[Case] = &[
     case("drop-mid-answer;close=reset", "OUTCOME_UNKNOWN", "UNKNOWN", false, nothing, "may have happened"),
     case("drop-applied", "OUTCOME_UNKNOWN", "UNKNOWN", false, nothing, "may have happened"),
     case("drop-applied;close=reset", "OUTCOME_UNKNOWN", "UNKNOWN", false, nothing, "may have happened"),
-    // Successes that do not say what was created.
+    // Successes without the created object.
     case(
         "without;members=id",
         "UPSTREAM_ERROR",
@@ -284,7 +285,8 @@ pub(crate) const CASES: &[Case] = &[
         "may have happened",
     ),
     case("canned;status=202;text={}", "OUTCOME_UNKNOWN", "UNKNOWN", false, nothing, "may have happened"),
-    // Throttling. A wait that Graph names holds for all that the token sends, so that one case of it comes last.
+    // Throttling. A `Retry-After` applies to all requests of the token, so its case is the last
+    // one.
     case(
         "429;body=wrapped;code=TooManyRequests",
         "THROTTLED",
@@ -388,7 +390,8 @@ async fn graphs_own_rejections_map_to_codes() {
 
 #[tokio::test]
 async fn a_refused_connection_is_not_sent() {
-    // Bound and not listening: nobody else can take the port, and a connection to it is refused.
+    // Bound and not listening: no other process can use the port, and connections to it are
+    // refused.
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let root = format!("http://{}/beta", socket.local_addr().unwrap());

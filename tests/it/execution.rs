@@ -1,4 +1,4 @@
-//! Rules of execution in the GraphQL specification that the library does not follow by itself.
+//! Rules of execution in the GraphQL specification that the library does not implement.
 
 use msgraph_sandbox::DEMO_CONFIGURATION_ID;
 use serde_json::{Value, json};

@@ -1,7 +1,8 @@
-//! A Graph over real sockets whose every step a test decides: when a connection is accepted, its TLS handshake answered,
-//! a stream refused, a request answered. It records what it has received completely, and tests wait for that.
+//! A Graph over real sockets, each step of which a test controls: accepting a connection, the TLS
+//! handshake, refusing a stream, responding to a request. It records complete requests, and tests
+//! wait for those.
 //!
-//! The sandbox stands in for what Graph does; this one is for what networks and HTTP servers do.
+//! The sandbox simulates Graph's behaviour; this fake simulates networks and HTTP servers.
 
 mod content;
 mod hpack;
@@ -37,7 +38,7 @@ use crate::localhost_tls;
 /// How long a state is waited for before a test has failed.
 const TIMEOUT: Duration = Duration::from_secs(15);
 
-/// What is spoken; HTTP/2 by ALPN only, which is why there is none without TLS.
+/// The HTTP version. HTTP/2 needs ALPN, so it is not available without TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Protocol {
     Http1,
@@ -66,7 +67,7 @@ enum Port {
 }
 
 impl FakeGraph {
-    /// One that accepts connections.
+    /// A server that accepts connections.
     pub(crate) async fn start(protocol: Protocol) -> Self {
         let mut graph = Self::refusing(protocol);
         graph.listen();
@@ -81,7 +82,7 @@ impl FakeGraph {
         Self::new(protocol, address, Port::Bound(socket))
     }
 
-    /// One that drops the packets of new connections until [`Self::listen`].
+    /// A server that drops the packets of new connections until [`Self::listen`].
     pub(crate) async fn dropping_packets(protocol: Protocol) -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
@@ -131,17 +132,17 @@ impl FakeGraph {
         *self.shared.connections.lock().unwrap() = Box::new(script);
     }
 
-    /// HTTP/2: what becomes of streams that begin from now on.
+    /// HTTP/2: the treatment of later streams.
     pub(crate) fn script_streams(&self, script: impl FnMut(Head) -> Admission + Send + 'static) {
         *self.shared.admissions.lock().unwrap() = Box::new(script);
     }
 
-    /// What requests are answered that arrive from now on.
+    /// The response to later requests.
     pub(crate) fn script_replies(&self, script: impl FnMut(Request) -> Reply + Send + 'static) {
         *self.shared.replies.lock().unwrap() = Box::new(script);
     }
 
-    /// Holds the answers to POSTs until the gate is open, and answers all else at once.
+    /// Delays the responses to POSTs until the gate is open. Other requests get a response at once.
     pub(crate) fn hold_posts(&self) -> Gate {
         let gate = Gate::closed();
         let held = gate.clone();
@@ -152,7 +153,7 @@ impl FakeGraph {
         gate
     }
 
-    /// What has been seen so far. To be let go before anything is awaited.
+    /// The record so far. Drop it before the next await.
     pub(crate) fn seen(&self) -> watch::Ref<'_, Seen> {
         self.shared.seen.borrow()
     }
@@ -161,7 +162,7 @@ impl FakeGraph {
         self.seen().requests.clone()
     }
 
-    /// Waits until this holds of what has been seen.
+    /// Waits until the condition holds for the record.
     pub(crate) async fn until(&self, what: &str, holds: impl Fn(&Seen) -> bool) {
         let mut seen = self.shared.seen.subscribe();
         let awaited = tokio::time::timeout(TIMEOUT, seen.wait_for(|seen| holds(seen)));
@@ -185,7 +186,7 @@ impl FakeGraph {
         self.write(connection, Output::Bytes(http2::window_update(stream, bytes)));
     }
 
-    /// Answers a stream, whether its request has come whole or not.
+    /// Responds to a stream, whether or not its request is complete.
     pub(crate) fn answer(&self, connection: usize, stream: u32, status: u16) {
         self.write(connection, Output::Bytes(http2::answer(stream, status, &[], b"")));
     }
@@ -229,7 +230,7 @@ impl Drop for FakeGraph {
             task.abort();
         }
         if let Some(ca) = &self.ca {
-            // What is left of it is no test's failure.
+            // Errors after that are not failures of a test.
             let _ = std::fs::remove_file(ca);
         }
     }

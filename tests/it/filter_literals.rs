@@ -71,15 +71,15 @@ async fn characters_with_a_meaning_in_urls_are_encoded() {
     }
 }
 
-/// A word of a `$filter`, read without any of the code that wrote it.
+/// A token of a `$filter`, parsed independently of the code that wrote it.
 #[derive(Debug, Clone, PartialEq)]
 enum Token {
     Text(String),
     Other(String),
 }
 
-/// Splits by OData's grammar: a text is in single quotes, in which a quote is doubled; all else is names, operators and
-/// punctuation.
+/// Splits by OData's grammar: a text is in single quotes, in which a quote is doubled; the rest is
+/// names, operators and punctuation.
 fn tokens(filter: &str) -> Vec<Token> {
     let mut tokens = Vec::new();
     let mut letters = filter.chars().peekable();

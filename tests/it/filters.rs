@@ -7,7 +7,7 @@ use crate::graph_requests::requests_of_shape;
 use crate::harness::Gateway;
 use crate::pagination::{Listed, gateway_of, list};
 
-/// Names of the rows that a filter gives, by their place, and the `$filter` that asked for them.
+/// The positions of the rows that a filter returns, and the `$filter` that was sent.
 async fn filtered(gateway: &Gateway, filter: &Value) -> (Vec<String>, Option<String>) {
     gateway.clear_requests();
     let page = Listed::read(gateway, json!({"first": 1000, "filter": filter})).await;
@@ -50,7 +50,7 @@ async fn each_operator_returns_the_matching_rows() {
         (json!({"deviceDisplayName": {"eq": "IPAD-000007"}}), "deviceDisplayName eq 'IPAD-000007'", |row| {
             row["deviceDisplayName"] == "IPAD-000007"
         }),
-        // Whether case matters is Graph's to say.
+        // Graph decides whether case matters.
         (json!({"deviceDisplayName": {"eq": "ipad-000007"}}), "deviceDisplayName eq 'ipad-000007'", |row| {
             row["deviceDisplayName"] == "IPAD-000007"
         }),
@@ -78,7 +78,7 @@ async fn each_operator_returns_the_matching_rows() {
             |row| row["complianceGracePeriodExpirationDateTime"] == "9999-12-31T23:59:59.9999999Z",
         ),
         (
-            // The same instant, whatever its offset.
+            // The same instant with any offset.
             json!({"complianceGracePeriodExpirationDateTime": {"le": "0001-01-01T02:00:00+02:00"}}),
             "complianceGracePeriodExpirationDateTime le 0001-01-01T02:00:00+02:00",
             |row| row["complianceGracePeriodExpirationDateTime"] == "0001-01-01T00:00:00Z",
@@ -224,8 +224,7 @@ async fn the_size_of_a_filter_is_limited() {
     }
 }
 
-/// What a filter may hold, its pages can be turned over with: the link repeats it, percent-encoded, and so does the
-/// cursor.
+/// Any filter allows paging: the link and the cursor repeat it, percent-encoded.
 #[tokio::test]
 async fn the_longest_filter_can_be_paged() {
     let gateway = gateway_of(60).await;

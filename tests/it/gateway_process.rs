@@ -30,7 +30,8 @@ impl GatewayProcess {
         Self { program, client: Arc::new(Client { http: http_client().build().unwrap(), url, admin }) }
     }
 
-    /// Sends an operation, with a connection of its own if need be. Aborting the task closes the connection.
+    /// Sends an operation, on a new connection if necessary. Aborting the task closes the
+    /// connection.
     pub(crate) fn spawn(&self, token: &str, query: &str, variables: Value) -> JoinHandle<Reply> {
         let body = json!({"query": query, "variables": variables}).to_string();
         let request = self.client.http.post(format!("{}/graphql", self.client.url));
@@ -46,7 +47,7 @@ impl GatewayProcess {
         self.spawn(token, query, variables).await.unwrap()
     }
 
-    /// The sum of a metric over its labels; 0 where it is not shown.
+    /// The sum of a metric over its labels; 0 if it is missing.
     pub(crate) async fn metric(&self, name: &str) -> f64 {
         let text = self.client.admin("/metrics").await.unwrap().text().await.unwrap();
         let of_line = |line: &str| {
@@ -79,13 +80,13 @@ impl GatewayProcess {
         tokio::time::timeout(TIMEOUT, awaited).await.expect("SIGTERM to be noticed");
     }
 
-    /// Waits for the end after [`Self::terminate`], and gives the exit code.
+    /// Waits for the end after [`Self::terminate`], and returns the exit code.
     pub(crate) async fn ended(self) -> Option<i32> {
         let Self { program, .. } = self;
         tokio::task::spawn_blocking(|| program.ended().0).await.unwrap()
     }
 
-    /// Sends SIGTERM and waits for the end: nothing is under way any more. Gives the exit code.
+    /// Sends SIGTERM and waits until no request is in flight. Returns the exit code.
     pub(crate) async fn stop(self) -> Option<i32> {
         self.program.terminate();
         self.ended().await
@@ -98,8 +99,8 @@ impl Client {
     }
 }
 
-/// Hangs up on a request that has been under way for longer than a half-close takes: one that ends its sending side at once
-/// still waits for the response.
+/// Disconnects during a request that has been in flight for longer than the half-close window. A
+/// client that closes its sending side earlier still waits for the response.
 pub(crate) async fn disconnect(caller: &JoinHandle<Reply>) {
     tokio::time::sleep(Duration::from_millis(100)).await;
     caller.abort();

@@ -10,7 +10,7 @@ const CONFIGURATIONS: &str = "/deviceAppManagement/iosLobAppProvisioningConfigur
 /// A request to Graph: a single request, or an item of a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct GraphRequest {
-    /// Below the service root, as it was sent.
+    /// The path below the service root, as it was sent.
     pub(crate) path: String,
     /// As it was sent, without `?`.
     pub(crate) query: String,
@@ -31,7 +31,8 @@ impl GraphRequest {
         Some(percent_decode_str(value).decode_utf8().unwrap().into_owned())
     }
 
-    /// What is read: the path below a configuration, with `*` for keys; empty for the configurations themselves.
+    /// The resource of a read: the path below a configuration, with `*` for keys; empty for the
+    /// configurations themselves.
     pub(crate) fn shape(&self) -> String {
         let rest = self.path.strip_prefix(CONFIGURATIONS).unwrap_or_else(|| panic!("outside: {self:?}"));
         let segments = rest.split('/').skip(1).enumerate();

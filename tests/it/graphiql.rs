@@ -37,7 +37,7 @@ impl Page {
         serde_json::from_str(&self.get("/graphiql/config.json").await.text).unwrap()
     }
 
-    /// The paths of what the page itself names.
+    /// The paths of the assets that the page names.
     async fn assets(&self) -> Vec<String> {
         let html = self.get("/graphiql").await.text;
         let links = [" src=\"", " href=\""].into_iter().flat_map(|attribute| html.split(attribute).skip(1));
@@ -60,7 +60,7 @@ async fn serve_has_no_graphiql_by_default() {
     let mut gateway = Program::start_with(&[&["serve"][..], &ANY_PORTS, &GRAPH].concat(), &on);
     let page = Page::at(gateway.line("listening on "));
     assert_eq!(page.get("/graphiql").await.status, StatusCode::OK);
-    // No token and no id: the gateway knows none.
+    // No token and no id, because the gateway has none.
     assert_eq!(
         page.settings().await,
         json!({
@@ -101,7 +101,7 @@ async fn the_demo_serves_graphiql_with_all_assets() {
 
     let settings = page.settings().await;
     assert_eq!(settings["upstream"], json!({"kind": "sandbox", "host": sandbox.trim_end_matches("/beta")}));
-    // A browser sends the tag of what it has; whoever takes no coding gets the same page.
+    // A browser sends the entity tag of its copy. Clients without compression get the same page.
     let page_url = format!("{}/graphiql", page.url);
     let client = http_client().no_gzip().build().unwrap();
     let packed = client.get(&page_url).header("accept-encoding", "gzip").send().await.unwrap();
@@ -130,7 +130,7 @@ async fn the_demo_serves_graphiql_with_all_assets() {
         assert_eq!(found, coding, "{accept}");
     }
 
-    // What it is prefilled with works.
+    // The prefilled values work.
     let body = json!({
         "query": "query($id: ID!) { node(id: $id) { id ... on IosLobAppProvisioningConfiguration { graphId } } }",
         "variables": {"id": settings["exampleNodeId"]},

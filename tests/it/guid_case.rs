@@ -79,7 +79,7 @@ async fn an_object_has_one_id_and_is_read_once_for_keys_in_any_case() {
     assert_eq!(request_shapes(&gateway), [["*"], ["*/deviceStatuses/*"]]);
     let id = data["a"]["s"]["id"].as_str().unwrap();
     assert!(id.len() < 100, "{id}");
-    // The status' global id names its configuration, which the caller gives in another case.
+    // The status' global id contains its configuration, which the caller sends in another case.
     let query = "query($c: ID!, $s: ID!) { iosLobAppProvisioningConfiguration(id: $c) { deviceStatus(id: $s) { id } } }";
     let reply = gateway.graphql(query, json!({"c": capitals(), "s": id})).await;
     assert_eq!(reply.data()["iosLobAppProvisioningConfiguration"]["deviceStatus"]["id"], id);
@@ -98,7 +98,7 @@ async fn a_row_is_found_in_its_list_for_keys_in_any_case() {
     assert_eq!(expected["graphId"], key);
     let same = gateway.graphql(query, json!({"c": capitals(), "s": mixed(key)})).await;
     assert_eq!(same.data()["iosLobAppProvisioningConfiguration"]["deviceStatus"], expected);
-    // Graph answers with the row's id in capitals.
+    // Graph returns the row's id in upper case.
     let body = json!({"value": [{"id": "other"}, {"id": key.to_uppercase()}]});
     let list = format!("canned;text={body};path=/deviceStatuses;times=1");
     gateway.sandbox.inject("missing-route;path=/deviceStatuses/".parse().unwrap());

@@ -48,7 +48,7 @@ fn two_creates(token: &str) -> Vec<u8> {
     request(token, query, &input(device_status()))
 }
 
-/// What the gateway sends until it closes the connection, which it does by itself.
+/// The response of the gateway, until it closes the connection.
 async fn rest(stream: &mut TcpStream) -> String {
     let mut said = Vec::new();
     let closed = tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut said)).await;
@@ -62,7 +62,7 @@ fn response(said: &str) -> Value {
     serde_json::from_str(said.split_once("\r\n\r\n").unwrap().1).unwrap()
 }
 
-/// Waits until Graph has been asked so often with a token.
+/// Waits until Graph has received this many requests with a token.
 async fn until_graph_requests(gateway: &Gateway, token: &str, times: usize) {
     while requests_with_token(gateway, token) < times {
         tokio::task::yield_now().await;
@@ -83,7 +83,7 @@ async fn a_client_that_closes_its_sending_side_with_the_request_is_served() {
         read,
         json!({"data": {"iosLobAppProvisioningConfiguration": {"graphId": DEMO_CONFIGURATION_ID}}})
     );
-    // Every write of a document is sent, also those that begin later.
+    // Every write of a document is sent, including later ones.
     let mut stream = connect(&gateway).await;
     stream.write_all(&two_creates(&fresh_token())).await.unwrap();
     stream.shutdown().await.unwrap();
@@ -176,11 +176,11 @@ async fn nothing_more_is_sent_after_a_disconnect() {
             stream.set_zero_linger().unwrap();
         }
         drop(stream);
-        // What was sent is finished.
+        // The sent request was finished.
         while gateway.status_count() == before {
             tokio::task::yield_now().await;
         }
-        // A connection that is served from start to end: by then the gateway has seen the first one's end.
+        // A complete further connection, after which the gateway has received the first one's end.
         for _ in 0..20 {
             gateway.graphql(READ, json!({"id": DEMO_CONFIGURATION_ID})).await.data();
         }

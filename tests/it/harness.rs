@@ -21,16 +21,16 @@ use tokio::task::JoinHandle;
 /// Length of the accept queue.
 const BACKLOG: u32 = 4096;
 
-/// The limits of connections that a gateway has unless a setting says otherwise.
+/// The connection limits of a gateway without settings.
 pub(crate) fn connection_limits() -> server::ConnectionLimits {
     let settings = Settings::from_config(&GatewayConfig::default()).unwrap();
     settings.server.connections
 }
 
-/// The token that tests send unless they say otherwise.
+/// The default token of tests.
 pub(crate) const TOKEN: &str = "test-token.0";
 
-/// A token that nobody else has: Graph told its bearer nothing yet.
+/// A unique token, for which no `Retry-After` is pending.
 pub(crate) fn fresh_token() -> String {
     static NEXT: AtomicUsize = AtomicUsize::new(1);
     format!("test-token.{}", NEXT.fetch_add(1, Ordering::Relaxed))
@@ -54,7 +54,7 @@ pub(crate) struct Gateway {
     admin_url: String,
     /// The sandbox's service root.
     pub(crate) sandbox_url: String,
-    /// What the gateway takes for Microsoft Graph.
+    /// The upstream that the gateway calls as Microsoft Graph.
     pub(crate) sandbox: Sandbox,
     client: reqwest::Client,
     server: JoinHandle<usize>,
@@ -107,7 +107,7 @@ impl Builder {
         self
     }
 
-    /// Graph keeps callers' ids, and the operator says so.
+    /// Graph keeps client-supplied ids, and the setting declares it.
     pub(crate) fn keeps_ids(mut self) -> Self {
         self.settings.graph.honors_client_ids = true;
         self
@@ -184,7 +184,7 @@ impl Gateway {
         Self::builder().settings(|settings| settings.request_timeout = Duration::from_millis(950))
     }
 
-    /// Asks the gateway to stop, and waits until it has: nothing is under way any more.
+    /// Shuts the gateway down and waits until no request is in flight.
     pub(crate) async fn stop(self) {
         drop(self.stop);
         assert_eq!(self.server.await.unwrap(), 0, "writes that were cut off");
@@ -225,12 +225,12 @@ impl Gateway {
         self.client.request(method, format!("{}{path}", self.url))
     }
 
-    /// What the admin listener answers.
+    /// The response of the admin listener.
     pub(crate) async fn ask_admin(&self, path: &str) -> reqwest::Response {
         self.client.get(format!("{}{path}", self.admin_url)).send().await.unwrap()
     }
 
-    /// The status that the admin listener answers with.
+    /// The status of the admin listener's response.
     pub(crate) async fn admin(&self, path: &str) -> StatusCode {
         self.ask_admin(path).await.status()
     }
@@ -242,7 +242,7 @@ impl Gateway {
         line.unwrap_or_else(|| panic!("no {name}: {text}")).parse().unwrap()
     }
 
-    /// What the sandbox was sent since the start or the last [`Self::forget`].
+    /// The requests of the sandbox since the start or the last [`Self::forget`].
     pub(crate) fn sent(&self) -> Vec<RecordedRequest> {
         self.sandbox.requests()
     }
@@ -272,7 +272,7 @@ impl Gateway {
     }
 }
 
-/// An answer of the gateway's, checked for what every answer must be.
+/// A response of the gateway, with the checks that apply to every response.
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: StatusCode,
@@ -313,14 +313,14 @@ impl Reply {
         }
     }
 
-    /// The data of an answer without errors.
+    /// The data of a response without errors.
     #[track_caller]
     pub(crate) fn data(&self) -> &Value {
         assert!(self.json.get("errors").is_none(), "{:#}", self.json);
         &self.json["data"]
     }
 
-    /// The one error of an answer.
+    /// The only error of a response.
     #[track_caller]
     pub(crate) fn error(&self) -> &Value {
         let errors = self.json["errors"].as_array().map(Vec::as_slice).unwrap_or_default();

@@ -24,7 +24,7 @@ pub(crate) async fn assert_serving(gateway: &Gateway) {
     query(gateway, "{ __typename }").await.data();
 }
 
-/// Refused with few and short words, and Graph was not asked.
+/// Rejected with few and short messages, and without a call to Graph.
 async fn assert_rejected(gateway: &Gateway, document: &str, code: &str) {
     let reply = query(gateway, document).await;
     assert_eq!(reply.status, StatusCode::BAD_REQUEST);

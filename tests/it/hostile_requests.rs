@@ -67,7 +67,7 @@ async fn oversized_and_compressed_bodies_are_rejected() {
     let gateway = Gateway::builder().settings(|settings| settings.max_request_body = 1000).start().await;
     let body = json!({"query": "{ __typename }", "variables": {"x": "x".repeat(2000)}}).to_string();
     let head = "POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nconnection: close\r\n";
-    // So small that all of it is read at once, and the answer never lost with what is unread.
+    // Small enough to be read at once, because unread bytes may lose the response.
     for request in [
         format!("{head}content-length: {}\r\n\r\n{body}", body.len()),
         format!("{head}transfer-encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n0\r\n\r\n", body.len()),
@@ -79,7 +79,7 @@ async fn oversized_and_compressed_bodies_are_rejected() {
         assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
         assert!(answer.contains("QUERY_TOO_LARGE"), "{answer}");
     }
-    // One without an end is cut; nobody waits until it has come.
+    // A body without an end is cut off; the response does not wait for it.
     let mut stream = connect(&gateway).await;
     stream.write_all(format!("{head}transfer-encoding: chunked\r\n\r\n").as_bytes()).await.unwrap();
     let chunk = format!("10000\r\n{}\r\n", "x".repeat(1 << 16));
@@ -148,7 +148,7 @@ fn requests_cannot_forge_log_lines() {
     for format in ["text", "json"] {
         let mut gateway = Program::serve(&root, &["--log", "trace", "--log-format", format]);
         let url = gateway.line("listening on ");
-        // Graph fails, and says it with the same text: the one answer that is logged at any level.
+        // Graph fails with the same text: this response is logged at any level.
         sandbox.inject(FaultRule::once(format!("500;code={forged};message={forged}").parse().unwrap()));
         let mut keyed = input(device_status());
         keyed["input"]["idempotencyKey"] = json!(forged);
@@ -202,7 +202,7 @@ async fn multipart_uploads_are_rejected() {
     assert_serving(&gateway).await;
 }
 
-/// Members that nobody reads nest without end: the JSON reader passes over them without a bound.
+/// Unknown members are nested without end; the JSON parser skips them without a limit.
 #[tokio::test]
 async fn a_deeply_nested_graph_response_is_an_error() {
     const ONE: &str = "query($id: ID!) { iosLobAppProvisioningConfiguration(id: $id) { displayName } }";
@@ -222,7 +222,7 @@ async fn a_deeply_nested_graph_response_is_an_error() {
         let reply = read(entity(depth)).await;
         assert_eq!(reply.code(), "UPSTREAM_ERROR", "{depth}");
     }
-    // A refusal is one, whatever else it says.
+    // A rejection remains one, whatever else the response has.
     let refusal = format!(r#"{{"error":{{"code":"Forbidden"}},"x":{}}}"#, nested(1_000_000));
     gateway.sandbox.clear_faults();
     gateway.sandbox.inject(format!("canned;status=403;text={refusal}").parse().unwrap());

@@ -128,7 +128,7 @@ async fn other_methods_are_405_with_the_allowed_ones() {
         let reply = Reply::read(response).await;
         assert_eq!((reply.status, reply.code()), (StatusCode::METHOD_NOT_ALLOWED, "BAD_REQUEST"));
     }
-    // Not served although GET is, which would ask Graph for an answer that nobody gets.
+    // HEAD is rejected, unlike GET, because it would call Graph for a response that is not sent.
     let answer = gateway.request(Method::HEAD, "/graphql?query={__typename}").send().await.unwrap();
     assert_eq!(
         (answer.status(), answer.headers()["allow"].to_str().unwrap()),
@@ -227,7 +227,7 @@ async fn an_invalid_graphql_request_by_get_is_rejected() {
     assert_eq!(reply.status, StatusCode::NOT_ACCEPTABLE);
 }
 
-/// What was wrong, and what to send instead.
+/// The error, and the correct request.
 #[tokio::test]
 async fn a_rejected_request_says_what_to_send_instead() {
     let gateway = Gateway::start().await;
@@ -337,7 +337,7 @@ async fn pages_of_loopback_origins_may_be_allowed() {
 #[tokio::test]
 async fn responses_are_compressed_as_the_client_prefers() {
     let gateway = Gateway::start().await;
-    // This client would undo the compression that it knows.
+    // This client would decompress the codings that it supports.
     let client = crate::harness::http_client().no_gzip().build().unwrap();
     let post = || client.post(format!("{}/graphql", gateway.url));
     let body = r#"{"query": "{ __schema { types { name description fields { name description } } } }"}"#;
@@ -353,7 +353,7 @@ async fn responses_are_compressed_as_the_client_prefers() {
         ("identity", None),
         ("identity, br;q=0.999", None),
         ("deflate", None),
-        // A weight of 0 refuses a coding, and so does one that is none.
+        // A weight of 0 and an invalid weight both exclude a coding.
         ("br;q=0", None),
         ("br;Q=0", None),
         ("br ; Q=0.000", None),
@@ -380,7 +380,7 @@ async fn responses_are_compressed_as_the_client_prefers() {
     let request = post().header("content-type", "application/json").header("accept-encoding", "gzip");
     let answer = request.body(r#"{"query": "{ __typename }"}"#).send().await.unwrap();
     assert!(!answer.headers().contains_key("content-encoding"));
-    // Unless the client takes nothing else.
+    // Unless the client accepts nothing else.
     for (accept, coding) in
         [("gzip, identity;Q=0", Some("gzip")), ("br, *;q=0", Some("br")), ("identity;q=0", None)]
     {

@@ -63,13 +63,13 @@ async fn http_2_frame_floods_close_only_their_own_connection() {
     let floods = [
         ("rapid reset", rapid_reset.collect::<Vec<_>>().concat(), Some(ENHANCE_YOUR_CALM)),
         ("windows of too much", too_much.collect::<Vec<_>>().concat(), Some(ENHANCE_YOUR_CALM)),
-        // An error of the connection, or, where the answer is there already, of a stream that is closed.
+        // An error of the connection or, if the response was already sent, of a closed stream.
         ("data after the end", data_when_ended.collect::<Vec<_>>().concat(), ANY),
         ("windows of nothing", no_window.collect::<Vec<_>>().concat(), Some(PROTOCOL_ERROR)),
         ("continuations", continuations.concat(), Some(ENHANCE_YOUR_CALM)),
         ("growing headers", growing.concat(), Some(ENHANCE_YOUR_CALM)),
         ("header bombs", bombs.collect::<Vec<_>>().concat(), Some(ENHANCE_YOUR_CALM)),
-        // These are answered one by one, and cost no more than they bring.
+        // Each of these gets a response, which costs no more than the request.
         ("pings", frame(PING, 0, 0, &[7; 8]).repeat(20_000), None),
         ("settings", frame(SETTINGS, 0, 0, &[0, 3, 0, 0, 0, 9]).repeat(20_000), None),
     ];

@@ -12,10 +12,10 @@ use crate::harness::{Gateway, Reply, TOKEN, http_client};
 const HEAD: &str = "POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n";
 const TYPENAME: &str = r#"{"query":"{ __typename }"}"#;
 
-/// Sends bytes, closes the sending side if told to, and reads until the gateway closes.
+/// Sends bytes, optionally closes the sending side, and reads until the gateway closes.
 async fn talk(gateway: &Gateway, bytes: impl AsRef<[u8]>, close: bool) -> String {
     let mut stream = TcpStream::connect(gateway.url.trim_start_matches("http://")).await.unwrap();
-    // The gateway may have heard enough before everything is sent.
+    // The gateway may respond before everything is sent.
     let _ = stream.write_all(bytes.as_ref()).await;
     if close {
         let _ = stream.shutdown().await;
@@ -31,7 +31,8 @@ async fn talk(gateway: &Gateway, bytes: impl AsRef<[u8]>, close: bool) -> String
 async fn invalid_framing_is_rejected_and_the_next_request_is_served() {
     let gateway = Gateway::start().await;
     let flood: String = (0..200).map(|index| format!("x-{index}: y\r\n")).collect();
-    // Whether the client says that nothing more comes, without which half a body is waited for.
+    // Whether the client closes its sending side, without which the gateway waits for the rest of
+    // the body.
     for (request, closes, status) in [
         (format!("{HEAD}content-length: 26\r\ncontent-length: 5\r\n\r\n{TYPENAME}"), false, "400"),
         (format!("{HEAD}content-length: -1\r\n\r\n{TYPENAME}"), false, "400"),
@@ -40,7 +41,7 @@ async fn invalid_framing_is_rejected_and_the_next_request_is_served() {
         (format!("{HEAD}transfer-encoding: chunked\r\n\r\nZZ\r\n{{"), false, "400"),
         (format!("{HEAD}transfer-encoding: chunked\r\n\r\n5\r\n{{\"que"), true, "400"),
         (format!("{HEAD}content-length: 26\r\n\r\n{{\"que"), true, "400"),
-        // A coding that is not known, which the length of the body cannot be told by.
+        // An unknown coding, which does not define the body's length.
         (format!("{HEAD}transfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n"), false, "501"),
         (
             format!("{HEAD}transfer-encoding: gzip\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n"),
@@ -59,7 +60,7 @@ async fn invalid_framing_is_rejected_and_the_next_request_is_served() {
         let told = answer.starts_with(&format!("HTTP/1.1 {status} "));
         assert!(told, "{}: {answer}", &request[..request.len().min(200)]);
     }
-    // So much of it is never read that the answer may be lost with the connection.
+    // So many bytes remain unread that the response may be lost with the connection.
     let long = format!("{HEAD}x: {}\r\ncontent-length: 26\r\n\r\n{TYPENAME}", "y".repeat(1_000_000));
     let answer = talk(&gateway, long, false).await;
     assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431 "), "{answer}");

@@ -118,7 +118,7 @@ async fn an_unknown_outcome_is_kept_and_never_resent() {
     for (index, fault) in ["504", "drop-applied", "drop-unread", "500"].into_iter().enumerate() {
         gateway.replace_faults(&[&format!("{fault};times=1")]);
         let key = format!("k{index}");
-        // It may be sent again, since the key keeps it from being done twice; and it says so.
+        // It is retryable, since the key prevents duplicates, and the message says so.
         for _ in 0..2 {
             let reply = add(&gateway, &key).await;
             assert_eq!(reply.failure(), ("OUTCOME_UNKNOWN", "UNKNOWN", true), "{fault}");
@@ -139,7 +139,7 @@ async fn an_unknown_outcome_with_a_graph_id_is_read_back_by_the_repeat() {
     let gateway = Gateway::short_timeouts().sandbox(settings).start().await;
     let mut status = device_status();
     status["graphId"] = json!("mine");
-    // The object is there, and at first cannot be read.
+    // The object exists, and cannot be read at first.
     gateway.replace_faults(&["drop-applied;method=POST;times=1", "500;method=GET;times=1"]);
     let reply = gateway.graphql(MUTATION, keyed("k", status.clone())).await;
     assert_eq!(reply.failure(), ("OUTCOME_UNKNOWN", "UNKNOWN", true));
@@ -178,7 +178,7 @@ async fn a_waiter_that_times_out_first_has_an_unknown_outcome() {
     for reply in [first, second] {
         assert_eq!(reply.failure(), ("OUTCOME_UNKNOWN", "UNKNOWN", true));
     }
-    // The first one's answer is awaited and recorded all the same.
+    // The first call's response is awaited and recorded nevertheless.
     let reply = loop {
         let reply = add(&gateway, "k").await;
         if reply.json.get("errors").is_none() {
@@ -294,7 +294,7 @@ async fn a_repeated_bulk_call_sends_only_the_unfinished_items() {
         .map(|sent| sent.batch_items().len())
         .collect();
     assert_eq!(sent[0], 2, "only what was refused: {sent:?}");
-    // One was done without saying so; nothing is there twice.
+    // One was applied without a response; nothing is duplicated.
     assert_eq!(gateway.status_count(), before + 5);
     let other = gateway.graphql(BULK, bulk("k", numbered(5))).await;
     assert_eq!(other.failure(), ("IDEMPOTENCY_KEY_REUSED", "NOT_SENT", false));

@@ -78,7 +78,8 @@ async fn rejected_calls_take_no_lasting_space_in_the_store() {
     gateway.replace_faults(&[]);
     assert_eq!(call("new").await.failure(), ("STATE_UNAVAILABLE", "NOT_SENT", true));
     assert!(!created(&add(&gateway, "single").await).1);
-    // There is no room for the nineteen that are left of the first either: each is told what is known of it.
+    // There is no room for the remaining nineteen of the first call either. Each gets its known
+    // outcome.
     let reply = call("partly-0").await;
     assert_eq!(outcomes(results(&reply))[..3], ["0", "STATE_UNAVAILABLE", "STATE_UNAVAILABLE"]);
     assert_eq!(results(&reply)[1]["error"]["outcome"], "NOT_SENT");
@@ -101,7 +102,7 @@ fn failing_service(is_readable: bool, writes: usize) -> IdempotencyService {
 #[tokio::test]
 async fn nothing_is_sent_if_the_intent_cannot_be_stored() {
     for (is_readable, replacements, outcome) in [
-        // Whether an earlier call wrote cannot be asked.
+        // The store cannot be read, so an earlier write is possible.
         (false, 9, "UNKNOWN"),
         // The key is new, and its lease could not be stored.
         (true, 0, "NOT_SENT"),
@@ -128,7 +129,7 @@ async fn a_result_that_cannot_be_stored_is_still_returned() {
         .start()
         .await;
     assert!(!created(&add(&gateway, "k").await).1);
-    // The record says that it is under way, so that nobody sends it again.
+    // The record is in progress, so the write is not sent again.
     assert_eq!(add(&gateway, "k").await.failure(), ("OUTCOME_UNKNOWN", "UNKNOWN", true));
     assert_eq!(gateway.post_count(), 1);
 }

@@ -51,7 +51,7 @@ async fn the_total_is_null_if_a_row_shows_that_the_filter_was_ignored() {
     let gateway = gateway_of(120).await;
     ignore(&gateway, "filter-ignored");
     gateway.sandbox.inject("page-size;size=50;path=deviceStatuses".parse().unwrap());
-    // The one row that is asked for meets the filter, those behind it do not.
+    // The requested row matches the filter, those after it do not.
     let list = page(&gateway, 1, Value::Null, json!({"platform": {"eq": 8}})).await;
     assert_eq!(list["nodes"].as_array().unwrap().len(), 1);
     assert_eq!(list["totalCount"], Value::Null);

@@ -13,7 +13,7 @@ async fn ask(gateway: &Gateway, query: &str) -> Reply {
     reply
 }
 
-/// Refused for its size, by a message that names the limit, and Graph was not asked.
+/// Rejected because of its size, with a message that names the limit, and without a call to Graph.
 async fn assert_rejected(gateway: &Gateway, query: &str, limit: &str) {
     gateway.clear_requests();
     let reply = ask(gateway, query).await;
@@ -96,7 +96,7 @@ async fn the_cost_of_nested_lists_is_the_number_of_possible_graph_calls() {
     gateway.clear_requests();
     assert_eq!(ask(json!(200), json!(1)).await.code(), "QUERY_TOO_LARGE");
     assert_eq!(ask(json!(1000), json!(1000)).await.code(), "QUERY_TOO_LARGE");
-    // Fifty where the caller does not say.
+    // The default of 50.
     assert!(gateway.sent().is_empty());
     ask(Value::Null, Value::Null).await.data();
 
@@ -191,7 +191,7 @@ fn whole_schema(levels: usize) -> String {
     )
 }
 
-/// How many values an answer holds: objects, and scalars and nulls of them.
+/// The number of values in a response: objects, and their scalars and nulls.
 fn values(answer: &Value) -> usize {
     match answer {
         Value::Array(items) => items.iter().map(values).sum::<usize>().max(1),
@@ -214,7 +214,7 @@ async fn the_size_of_an_introspection_response_is_limited_before_it_is_built() {
         let reply = gateway.graphql(&query, json!({})).await;
         let answer = reply.data().as_object().unwrap();
         let about_it = answer.iter().filter(|(key, _)| *key != "__typename");
-        // What is in the root's fields, and not those themselves.
+        // The values within the root's fields, without the fields themselves.
         let introspection: usize =
             about_it.map(|(_, value)| if value.is_null() { 0 } else { values(value) - 1 }).sum();
         assert!(introspection < Limits::default().introspection / 5, "generous: {introspection}");

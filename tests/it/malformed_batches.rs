@@ -136,7 +136,7 @@ async fn an_unreadable_batch_response_leaves_all_outcomes_unknown() {
             assert_eq!(outcomes(&reply), unknown, "{answer:?}");
             assert_eq!(scripted.posts(), 1, "{answer:?}");
             if key.is_some() {
-                // Graph lets the caller read the configuration; nothing else is known by then either.
+                // Graph allows the caller to read the configuration. Nothing else is known by then.
                 let configuration =
                     CannedResponse::new(200, json!({"id": DEMO_CONFIGURATION_ID}).to_string());
                 let reply = scripted.graphql(configuration, BULK, variables).await;

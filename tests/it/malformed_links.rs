@@ -20,7 +20,7 @@ async fn a_link_that_repeats_ends_the_list_with_an_error() {
     let page = |upstream: &CannedGraph, row: &str, next: &str| {
         json!({"value": [{"id": row}], "@odata.nextLink": link(upstream, next)}).to_string()
     };
-    // Where the page of a token leads; the list begins with the empty one.
+    // The target of a page's token. The list starts with the empty one.
     for (links, requests) in [
         (&[("", "A"), ("A", "A")][..], 2),
         (&[("", "A"), ("A", "B"), ("B", "B")], 3),
@@ -44,7 +44,7 @@ async fn a_link_that_repeats_ends_the_list_with_an_error() {
         assert_eq!(info["hasNextPage"], false, "{links:?}");
         assert_eq!(upstream.sent().len(), requests + 1, "{links:?}");
 
-        // Page by page, the cursor knows where the list has led.
+        // The cursor records the visited links page by page.
         let mut arguments = json!({"first": 1});
         let mut pages = 0;
         let error = loop {
@@ -62,7 +62,7 @@ async fn a_link_that_repeats_ends_the_list_with_an_error() {
     }
 }
 
-/// Whether an answer's page says that it is not the last.
+/// Whether a page reports that it is not the last.
 fn has_next(reply: &Reply) -> &Value {
     &reply.json["data"][CONFIGURATION]["deviceStatuses"]["pageInfo"]["hasNextPage"]
 }
@@ -138,14 +138,14 @@ async fn an_unusable_next_link_ends_the_list_with_an_error_and_keeps_the_rows() 
         assert_eq!(reply.error()["extensions"]["retryable"], true);
         assert!(reply.error()["extensions"]["graph"]["clientRequestId"].is_string());
         assert_eq!(upstream.sent().len(), 2, "{members}");
-        // A page that is left before its end is whole, and the one that goes on from there is told.
+        // A page that ends early is complete; the next one has the error.
         let first = list(&gateway, json!({"first": 1})).await;
         let first = Listed::of(&first);
         assert_eq!((first.keys.join(""), first.has_next()), ("a".to_owned(), true), "{members}");
         let rest = list(&gateway, json!({"first": 5, "after": first.end()})).await;
         assert_eq!((rest.code(), nodes_of(&rest)), ("UPSTREAM_ERROR", vec!["b"]), "{members}");
     }
-    // The same on a later page, and where a page has no rows.
+    // The same on a later page, and on a page without rows.
     let (_upstream, gateway) = listing(|upstream, query| {
         CannedResponse::new(
             200,
@@ -160,7 +160,7 @@ async fn an_unusable_next_link_ends_the_list_with_an_error_and_keeps_the_rows() 
     assert_eq!((nodes(&reply).len(), has_next(&reply), reply.code()), (1, &json!(false), "UPSTREAM_ERROR"));
 }
 
-/// The keys of a page that came with an error.
+/// The keys of a page that has an error.
 fn nodes_of(reply: &Reply) -> Vec<&str> {
     let edges = reply.json["data"][CONFIGURATION]["deviceStatuses"]["edges"].as_array().unwrap();
     edges.iter().map(|edge| edge["node"]["graphId"].as_str().unwrap()).collect()

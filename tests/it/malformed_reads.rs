@@ -17,7 +17,8 @@ const ROWS: &str = "query($id: ID!, $first: Int, $filter: DeviceStatusFilter) {
 
 pub(crate) const CONFIGURATION: &str = "iosLobAppProvisioningConfiguration";
 
-/// An upstream with one list of device statuses, which `page` gives for the query of each request.
+/// An upstream with one list of device statuses, whose pages `page` returns for the query of each
+/// request.
 pub(crate) async fn listing(
     page: impl Fn(&CannedGraph, &str) -> CannedResponse + Clone + Send + Sync + 'static,
 ) -> (CannedGraph, Gateway) {
@@ -264,7 +265,7 @@ async fn rows_are_withheld_only_for_certain_misses() {
 #[tokio::test]
 async fn a_batch_item_that_breaks_its_batch_does_not_fail_the_others() {
     const NODES: &str = "query($ids: [ID!]!) { nodes(ids: $ids) { ... on DeviceStatus { graphId } } }";
-    // `raw` stands in the batch's answer for item 1, whose own GET answers with `single`.
+    // `raw` is item 1 of the batch's response. A GET of the item returns `single`.
     for (raw, single, failed) in [
         (
             r#"{"id":"1","status":502,"body":<html>Bad Gateway</html>}"#,

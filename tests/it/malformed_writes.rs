@@ -16,7 +16,7 @@ const TYPE: &str = "#microsoft.graph.managedDeviceMobileAppConfigurationDeviceSt
 const NAMED: &str = "mutation($input: AddDeviceStatusInput!) { addDeviceStatus(input: $input) {
     deviceStatusId deviceStatus { graphId userName platform } } }";
 
-/// An upstream whose answer to everything changes, and a gateway in front of it.
+/// An upstream with a changeable response to every request, and a gateway in front of it.
 pub(crate) struct Scripted {
     upstream: CannedGraph,
     gateway: Gateway,
@@ -115,7 +115,7 @@ async fn a_temporary_rejection_counts_only_if_its_body_is_readable() {
             if believed { ("UPSTREAM_UNAVAILABLE", "REJECTED") } else { ("OUTCOME_UNKNOWN", "UNKNOWN") };
         assert_eq!((outcome(&reply), scripted.posts()), (expected, 1), "{answer:?}");
     }
-    // A 429 is one whatever its body is.
+    // A 429 is a rejection with any body.
     let answer = CannedResponse::new(429, "<html>").with("retry-after", "5");
     let reply = scripted.graphql(answer, MUTATION, input(device_status())).await;
     assert_eq!(outcome(&reply), ("THROTTLED", "REJECTED"));
@@ -338,7 +338,7 @@ async fn an_html_page_is_not_a_successful_delete_or_assign() {
     {
         scripted.graphql(answer.clone(), delete, variables()).await.data();
     }
-    // An update answered with another object is none of this one.
+    // An update whose response has another object is not successful.
     let other = json!({"id": uuid::Uuid::new_v4().to_string(), "displayName": "x"}).to_string();
     let reply = scripted.graphql(CannedResponse::new(200, other), update, variables()).await;
     assert_eq!(outcome(&reply).1, "UNKNOWN");

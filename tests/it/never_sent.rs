@@ -92,7 +92,8 @@ async fn a_bulk_that_is_cut(key: Option<&str>) {
     const LIMIT: Duration = Duration::from_secs(20);
     let graph = FakeGraph::start(Protocol::Http1).await;
     let batches = graph.hold_posts();
-    // The first of the nine waits for the store, so that the document goes on after the bulk has been told.
+    // The first of the nine waits for the store, so the document continues after the bulk call has
+    // returned.
     let (stall, reads_before) = (StallGate::new(), usize::from(key.is_some()));
     let stalls = move |call| matches!(call, StoreCall::Get(number) if number > reads_before);
     let gateway = stall.gateway(&graph, Duration::from_secs(1), stalls).await;
@@ -115,7 +116,8 @@ async fn a_bulk_that_is_cut(key: Option<&str>) {
         () = stall.is_reached() => None,
         () = tokio::time::sleep(LIMIT) => panic!("the deadline ends the bulk"),
     };
-    // The bulk has been told. What had been sent is answered now, which makes room for more.
+    // The bulk call has returned. The sent requests get their responses now, which makes room for
+    // more.
     let sent_before = graph.seen().names().len();
     assert!((1..1000).contains(&sent_before), "{sent_before}");
     batches.open();
@@ -192,7 +194,7 @@ async fn a_create_whose_intent_is_not_stored_before_the_request_timeout_is_never
     assert_eq!(graph.seen().requests.len(), 0);
 }
 
-/// A Graph that answers no TLS handshake until the gate is open.
+/// A Graph that continues no TLS handshake until the gate is open.
 pub(crate) async fn slow_handshakes(protocol: Protocol) -> (FakeGraph, Gate) {
     let graph = FakeGraph::start(protocol).await;
     let handshakes = Gate::closed();
@@ -204,7 +206,8 @@ pub(crate) async fn slow_handshakes(protocol: Protocol) -> (FakeGraph, Gate) {
     (graph, handshakes)
 }
 
-/// Lets the handshakes go on, waits until nothing is under way, and gives the names of what has arrived.
+/// Continues the handshakes, waits until nothing is in flight, and returns the names of the
+/// received objects.
 async fn arrived(graph: &FakeGraph, handshakes: &Gate, gateway: GatewayProcess) -> Vec<String> {
     handshakes.open();
     let is_through = |seen: &Seen| {
@@ -345,7 +348,7 @@ async fn a_delete_that_waits_for_a_stream_is_not_sent_after_a_disconnect_or_time
     let gateway = GatewayProcess::start(&graph, &["--request-timeout", "1500ms"]);
     gateway.graphql(TOKEN, READ, json!({"id": "c"})).await.data();
     graph.limit_streams(1, 0);
-    // Its acknowledgement comes before anything that is sent from then on.
+    // Its acknowledgement arrives before later requests are sent.
     graph.until("the limit is known", |seen| seen.connections[0].acknowledged == 2).await;
     let gone = gateway.spawn(TOKEN, DELETE, named("gone"));
     let told = gateway.spawn(TOKEN, DELETE, named("told"));

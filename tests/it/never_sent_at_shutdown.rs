@@ -61,7 +61,7 @@ async fn a_create_that_waits_for_a_connection_ends_when_the_gateway_drains() {
     assert_eq!(graph.seen().requests.len(), 0);
 }
 
-/// A write that outlasts the drain is cut off, and its caller is told so.
+/// A write that outlasts the drain timeout is cut off, and its caller receives `UNKNOWN`.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_write_that_exceeds_the_drain_timeout_has_an_unknown_outcome() {
     let graph = FakeGraph::start(Protocol::Http1).await;

@@ -20,7 +20,7 @@ async fn live_like() -> Gateway {
     Gateway::builder().sandbox(settings).start().await
 }
 
-/// Objects of each type as their lists give them.
+/// Objects of each type, as their lists return them.
 async fn listed(gateway: &Gateway) -> Vec<Value> {
     let query = "{ iosLobAppProvisioningConfigurations(first: 1) { nodes { __typename id graphId displayName
         deviceStatuses(first: 2) { nodes { __typename id graphId userName configuration { graphId } } }
@@ -91,7 +91,8 @@ async fn rows_without_a_route_are_found_in_their_collection() {
 
 #[tokio::test]
 async fn an_absent_node_is_null_without_an_error() {
-    // A status, a user status, an assignment, a group assignment, of a configuration that is there and of none.
+    // A status, a user status, an assignment and a group assignment, of an existing configuration
+    // and of a missing one.
     let keys = ["~4qI2MTYx4qIxNqLiMTai4g", "YQ"];
     let mut ids = vec!["ig~1.c.YQ".to_owned()];
     ids.extend(keys.iter().flat_map(|key| ["s", "u", "a", "g"].map(|kind| format!("ig~1.{kind}.{key}.YQ"))));
@@ -119,7 +120,7 @@ async fn a_row_is_found_if_the_filter_by_key_is_ignored() {
     assert_eq!(reply.data()["nodes"][0]["id"], json!(ids[45]));
 }
 
-/// Five pages are searched. A row that is on none of them, while there are more, may be there or not.
+/// Five pages are searched. A row that is on none of them may exist if there are more pages.
 #[tokio::test]
 async fn a_row_that_is_not_on_the_searched_pages_is_an_error() {
     let gateway = live_like().await;
@@ -150,7 +151,7 @@ async fn an_invalid_id_among_nodes_is_an_error_for_its_node_only() {
 
 #[tokio::test]
 async fn keys_of_any_form_round_trip_through_global_ids() {
-    // As seen live: plain words; and what a path, a query or a header would take for its own.
+    // As seen live: plain words; and characters with a meaning in paths, queries or headers.
     for key in [
         "DefaultDeviceCompliancePolicy.RequireDeviceCompliancePolicyAssigned",
         "a/b?c#d%2F e'f\u{1f4f1}",

@@ -1,4 +1,4 @@
-//! `docs/operations.md`: every operation in it works as it is printed, one after another.
+//! `docs/operations.md`: every operation in it works as printed, one after another.
 
 use msgraph_sandbox::DEMO_CONFIGURATION_ID;
 use serde_json::{Value, json};
@@ -23,7 +23,7 @@ fn operations() -> Vec<(&'static str, &'static str, Value)> {
         .collect()
 }
 
-/// Puts ids and cursors where the page has words for them.
+/// Replaces the placeholders of the page by ids and cursors.
 fn fill(value: &mut Value, words: &[(&str, String)]) {
     match value {
         Value::String(text) => {
@@ -37,7 +37,7 @@ fn fill(value: &mut Value, words: &[(&str, String)]) {
     }
 }
 
-/// What a subscription tells first.
+/// The first event of a subscription.
 async fn first_event(gateway: &Gateway, document: &str, variables: Value) -> Value {
     let mut events = subscriptions::subscribe_with(gateway, &fresh_token(), document, variables).await;
     subscriptions::add(gateway).await;
@@ -65,7 +65,7 @@ async fn every_documented_operation_succeeds() {
             true => first_event(&gateway, document, variables).await,
             false => gateway.graphql(document, variables).await.data().clone(),
         };
-        // Nothing asked for at the top is null: an operation that finds nothing shows nothing.
+        // No root field is null, because an operation that finds nothing proves nothing.
         for (field, value) in data.as_object().unwrap() {
             assert!(!value.is_null(), "{title}: {field} is null");
         }

@@ -28,12 +28,12 @@ async fn a_short_page_is_filled_from_the_next() {
         assert!(page.has_next(), "{fault}");
         let requested = requests_of_shape(&gateway, "*/deviceStatuses");
         assert_eq!(requested.len(), requests, "{fault}");
-        // Whatever Graph's links carry, the selection is asked for again, and once.
+        // The selection is requested again, once, with any of Graph's links.
         assert!(
             requested.iter().all(|requested| requested.option("$select").as_deref() == Some("id")),
             "{requested:?}"
         );
-        // The fault goes on where it has no number of times.
+        // Without a number of times, the fault continues.
         let all = walk(&gateway, json!({"first": 37})).await;
         assert_eq!(places(&keys, &all), range(0..120), "{fault}");
     }
@@ -113,7 +113,7 @@ async fn a_next_link_to_another_location_is_never_followed() {
         "url=/beta/me?$skiptoken=1".to_owned(),
         "url=nothing".to_owned(),
     ] {
-        // Both where the link would be needed to fill the page and where it is only handed on.
+        // If the link is needed to fill the page, and if it only becomes a cursor.
         for fault in [format!("link-elsewhere;{part}"), format!("link-elsewhere;{part};skip=2")] {
             gateway.replace_faults(&[&fault]);
             gateway.sandbox.inject("page-size;size=10".parse().unwrap());
@@ -123,7 +123,7 @@ async fn a_next_link_to_another_location_is_never_followed() {
                 reply.error()["path"],
                 json!(["iosLobAppProvisioningConfiguration", "deviceStatuses"])
             );
-            // What was read before stands.
+            // The rows before it are returned.
             let list = &reply.json["data"]["iosLobAppProvisioningConfiguration"]["deviceStatuses"];
             let rows = list["edges"].as_array().map(Vec::len);
             let has_next = &list["pageInfo"]["hasNextPage"];

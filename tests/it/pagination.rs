@@ -86,7 +86,7 @@ pub(crate) fn keys(gateway: &Gateway) -> Vec<String> {
     statuses.iter().map(|status| status["id"].as_str().unwrap().to_owned()).collect()
 }
 
-/// Where keys stand in a list, which is shorter to read than the keys.
+/// The positions of keys in a list, which are shorter than the keys.
 pub(crate) fn places(keys: &[String], of: &[String]) -> Vec<Option<usize>> {
     of.iter().map(|key| keys.iter().position(|found| found == key)).collect()
 }
@@ -199,7 +199,8 @@ async fn a_cursor_is_valid_after_its_row_is_deleted() {
         };
         delete(&gateway, &keys[at]).await;
         let page = Listed::read(&gateway, json!({"first": 10, "after": after})).await;
-        // After the last row of a page, Graph's own link goes on, which counts rows: it has moved by one.
+        // After the last row of a page, the cursor continues with Graph's link, which counts rows:
+        // it has moved by one.
         let start = if at == 9 { 11 } else { at + 1 };
         assert_eq!(places(&keys, &page.keys), range(start..start + 10), "{at}");
     }
@@ -245,7 +246,7 @@ async fn page_info_tells_whether_pages_precede_and_follow() {
     let last = Listed::read(&gateway, json!({"first": 6, "after": first.end()})).await;
     assert_eq!((last.has_next(), &last.info["hasPreviousPage"]), (false, &json!(true)));
     assert_eq!(last.keys, &keys(&gateway)[4..]);
-    // After the last edge there is nothing, and that is no error.
+    // After the last edge there is an empty page without an error.
     let none = Listed::read(&gateway, json!({"first": 6, "after": last.end()})).await;
     assert_eq!(none.keys, Vec::<String>::new());
     let info = json!({"hasNextPage": false, "hasPreviousPage": true, "startCursor": null, "endCursor": null});
@@ -297,8 +298,7 @@ async fn the_total_is_counted_only_when_it_is_selected() {
     assert_eq!(reply.data()["iosLobAppProvisioningConfiguration"]["deviceStatuses"]["totalCount"], 23);
 }
 
-/// Whatever the sizes of the caller's pages and of Graph's, before and after the cursor, the list goes on where the
-/// cursor stands.
+/// The list continues after the cursor, for all page sizes of the caller and of Graph.
 #[test]
 fn a_cursor_resumes_with_any_page_size() {
     let runtime = tokio::runtime::Runtime::new().unwrap();

@@ -55,10 +55,10 @@ fn posts(gateway: &Gateway) -> usize {
 
 async fn each_panic_fails_one_write() {
     for (call, outcome, sent) in [
-        // An earlier call may have written: that cannot be asked.
+        // An earlier call may have written, which cannot be checked.
         (StoreCall::Get(1), "UNKNOWN", 0),
         (StoreCall::Replace(1), "UNKNOWN", 0),
-        // Nothing is sent before the intent is noted.
+        // Nothing is sent before the intent is recorded.
         (StoreCall::Replace(2), "NOT_SENT", 0),
         (StoreCall::Replace(3), "UNKNOWN", 1),
     ] {
@@ -70,7 +70,7 @@ async fn each_panic_fails_one_write() {
         assert_eq!(posts(&gateway), sent, "{call:?}");
     }
 
-    // What was created before in the same request is told.
+    // Earlier creates of the same request are returned.
     let reply = panicking(
         &gateway(StoreCall::Get(1)).await,
         "mutation($first: AddDeviceStatusInput!, $second: AddDeviceStatusInput!) {
@@ -82,7 +82,7 @@ async fn each_panic_fails_one_write() {
     assert!(reply.json["data"]["first"]["deviceStatusId"].is_string(), "{reply:?}");
     assert_eq!((reply.code(), &reply.error()["path"]), ("INTERNAL_SERVER_ERROR", &json!(["second"])));
 
-    // The first batch is under way when the second cannot be noted.
+    // The first batch is in flight when the second cannot be recorded.
     let bulk = json!({"input": {"configurationId": DEMO_CONFIGURATION_ID, "deviceStatuses": numbered(50),
         "idempotencyKey": "k"}});
     let reply = panicking(&gateway(StoreCall::Replace(3)).await, BULK, bulk).await;
@@ -94,7 +94,7 @@ async fn each_panic_fails_one_write() {
     }
 }
 
-/// In a process of its own, with the log that `main` sets up: it is one for the whole process.
+/// In a separate process, with the log of `main`, which is global to a process.
 #[test]
 fn a_panic_fails_one_write_and_its_message_is_not_exposed() {
     const ALONE: &str = "INTUNE_GRAPHQL_TEST_OF_PANICS";

@@ -66,7 +66,7 @@ async fn a_document_with_a_wrong_hash_is_not_stored() {
     let reply = send(&gateway, body).await;
     assert_eq!((reply.status, reply.code()), (StatusCode::BAD_REQUEST, "BAD_REQUEST"));
     assert_eq!(send(&gateway, by_hash(QUERY)).await.code(), "PERSISTED_QUERY_NOT_FOUND");
-    // Nor does a document that is no good.
+    // Nor is an invalid document.
     for bad in ["{", "{ nothing }"] {
         send(&gateway, with_text(bad)).await.error();
         assert_eq!(send(&gateway, by_hash(bad)).await.code(), "PERSISTED_QUERY_NOT_FOUND");
@@ -153,7 +153,7 @@ async fn a_request_must_name_exactly_one_document() {
         let reply = send(&gateway, body.clone()).await;
         assert_eq!((reply.status, reply.code()), (StatusCode::BAD_REQUEST, "BAD_REQUEST"), "{body}");
     }
-    // Nothing else is executed in place of a document that is asked for.
+    // No other document is executed in place of the requested one.
     for body in [
         json!({"documentId": "other", "query": QUERY}),
         and(with_text(QUERY), "documentId", "other"),
@@ -163,7 +163,7 @@ async fn a_request_must_name_exactly_one_document() {
     }
 }
 
-/// The one line that tells why a gateway with this manifest does not start.
+/// The line with the reason why a gateway with this manifest does not start.
 fn refused(text: &str) -> String {
     let file = manifest(text);
     let free = "127.0.0.1:0";

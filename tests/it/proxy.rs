@@ -10,7 +10,7 @@ use crate::add_device_status::{MUTATION, device_status, input};
 use crate::commands::Program;
 use crate::harness::{TOKEN, http_client};
 
-/// A proxy that connects nobody, its address, and the head of each request that reaches it.
+/// A proxy that refuses to connect, with its address and the head of each received request.
 async fn proxy() -> (String, mpsc::UnboundedReceiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -29,7 +29,7 @@ async fn proxy() -> (String, mpsc::UnboundedReceiver<String>) {
     (url, seen)
 }
 
-/// What a gateway in front of `root` answers to a create, started with these variables.
+/// The response to a create, of a gateway in front of `root` with these variables.
 async fn answer(root: &str, variables: &[(&str, &str)]) -> Value {
     // Short enough that a connection that does not come about is tried once.
     let deadline = ["--request-timeout", "950ms"];
@@ -60,7 +60,7 @@ async fn another_host_is_reached_through_the_proxy_without_exposing_the_token() 
         assert_eq!(extensions["code"], "UPSTREAM_UNAVAILABLE", "{answer}");
         assert_eq!(extensions["outcome"], "NOT_SENT", "{answer}");
     }
-    // `NO_PROXY` names the host: then it is looked up here, where there is none of that name.
+    // `NO_PROXY` contains the host, so it is resolved here, without success.
     let variables = [("HTTPS_PROXY", url.as_str()), ("NO_PROXY", "graph.invalid")];
     let answer = answer("https://graph.invalid/beta", &variables).await;
     assert_eq!(answer["errors"][0]["extensions"]["outcome"], "NOT_SENT", "{answer}");

@@ -28,7 +28,7 @@ async fn failed_reads_map_to_their_codes() {
     ] {
         gateway.sandbox.inject(FaultRule::once(fault.parse().unwrap()));
         if fault == "drop-unread" {
-            // A read that is lost on a connection in use is sent again at once, on a new one.
+            // A read that is lost on a reused connection is sent again at once, on a new one.
             gateway.sandbox.inject(FaultRule::once(fault.parse().unwrap()));
         }
         let reply = gateway.graphql(query, json!({"id": DEMO_CONFIGURATION_ID})).await;

@@ -70,7 +70,7 @@ async fn a_configuration_read_after_an_update_is_current_even_if_the_response_wa
 async fn a_configuration_read_after_its_delete_is_null() {
     let gateway = Gateway::start().await;
     let id = added(&gateway).await;
-    // Graph's word that it created a status, so that there is something whose configuration can be selected.
+    // Graph's response with a created status, whose configuration can then be selected.
     let created = r#"canned;status=201;text={"id":"k"};method=POST;path=/deviceStatuses"#;
     gateway.sandbox.inject(created.parse::<FaultRule>().unwrap());
     let status = "{deviceDisplayName: \"\", userName: \"\", deviceModel: \"\", platform: 0, status: ERROR, \

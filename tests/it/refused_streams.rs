@@ -1,5 +1,5 @@
-//! HTTP/2 streams that Graph refuses, which it surely did not process (RFC 9113, section 8.7), and those of which only the
-//! answer is lost.
+//! HTTP/2 streams that Graph refuses, and therefore did not process (RFC 9113, section 8.7), and
+//! streams of which only the response is lost.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ use crate::fake_graph::{
 use crate::harness::{Gateway, fresh_token};
 use crate::never_sent::{READ, bulk, named};
 
-/// How long sending again what was refused may take: there is nothing to wait for.
+/// Maximum time of a retry after a refused stream, which needs no wait.
 const AT_ONCE: Duration = Duration::from_secs(2);
 
 async fn graph() -> FakeGraph {
@@ -103,7 +103,7 @@ async fn creates_above_the_last_stream_of_a_goaway_are_resent_immediately() {
     }
 }
 
-/// As servers do that are about to be replaced: first all streams may end, then those that have begun.
+/// As a server does before a restart: first all streams may end, then those that have started.
 #[tokio::test]
 async fn a_graceful_goaway_loses_nothing() {
     let graph = graph().await;

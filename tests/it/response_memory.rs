@@ -56,7 +56,7 @@ async fn the_total_size_of_responses_is_limited_but_short_ones_always_fit() {
     let error = &reply.json["errors"][0];
     assert_eq!(error["extensions"], json!({"code": "OVERLOADED", "retryable": true, "retryAfter": 1}));
     assert!(error["path"].as_array().unwrap().len() == 2, "{error}");
-    // Nor of what a write gives, which must not be sent again for that.
+    // Nor the result of a write, which must not be sent again for that reason.
     let write = "mutation($input: AddDeviceStatusInput!) { addDeviceStatus(input: $input) { deviceStatusId
         deviceStatus { configuration { a: payload b: payload c: payload } } } }";
     gateway.sandbox.clear_faults();
@@ -111,7 +111,7 @@ async fn memory_for_write_outcomes_is_reserved_before_writes_are_sent() {
     assert!(is_refused(&ask(1000).await), "more than there is at all");
     assert_eq!(gateway.sent().len(), 0);
     assert!(!is_refused(&ask(800).await));
-    // What a client does not take of its response is counted until then.
+    // The unread part of a response is counted.
     let body = json!({ "query": bulk, "variables": variables(800) }).to_string();
     let mut slow = connect(&gateway).await;
     slow.write_all((head("slow", body.len()) + &body).as_bytes()).await.unwrap();
@@ -142,7 +142,7 @@ async fn bytes_read_from_graph_are_counted_but_write_responses_are_always_read()
     assert_eq!(error["extensions"], json!({"code": "OVERLOADED", "retryable": true, "retryAfter": 1}));
     assert!(gateway.counter("intune_graphql_rejected_total{reason=\"memory\"}").await > counted);
     assert_eq!(gateway.sent().len(), 1, "it is not read again");
-    // What it took is free again.
+    // The memory of the read part is free again.
     gateway.sandbox.clear_faults();
     payload_of(&gateway, MIB);
     for _ in 0..4 {

@@ -17,7 +17,7 @@ pub(crate) const MIB: usize = 1024 * 1024;
 /// The default bound.
 pub(crate) const MAX: usize = 16 * MIB;
 
-/// What the errors of a response may add, and what is not counted exactly.
+/// Maximum size of a response's errors, and of parts that are not counted exactly.
 pub(crate) const ERRORS: usize = 80 * 1024;
 
 const NODES: &str =
@@ -37,7 +37,7 @@ pub(crate) fn a_thousand_times() -> Value {
     json!({"ids": vec![configuration_id(&key); 1000]})
 }
 
-/// Graph answers with one configuration, whose payload is so large.
+/// A Graph with one configuration, whose payload has this size.
 pub(crate) fn payload_of(gateway: &Gateway, bytes: usize) {
     let payload = "A".repeat(bytes);
     let fault = format!(
@@ -60,7 +60,7 @@ fn codes(reply: &Reply) -> (BTreeMap<String, usize>, usize) {
     (codes, omitted)
 }
 
-/// How many errors say that the response has no room, listed or not; there are no others.
+/// The number of errors because of the response's size, listed or not; there are no others.
 pub(crate) fn too_large(reply: &Reply) -> usize {
     let (codes, omitted) = codes(reply);
     assert_eq!(codes.keys().collect::<Vec<_>>(), ["QUERY_TOO_LARGE"], "{codes:?}");
@@ -150,7 +150,7 @@ async fn long_response_keys_count_toward_the_response_limit() {
     );
     let reply = gateway.graphql(&query, json!({})).await;
     let configuration = &reply.json["data"]["iosLobAppProvisioningConfiguration"];
-    // A row may not be null, so that the list is; what is beside it stands.
+    // A row is not nullable, so the list is null. Its siblings remain.
     assert_eq!(
         (&configuration["deviceStatuses"], configuration["version"].is_number()),
         (&Value::Null, true)
@@ -165,7 +165,7 @@ async fn fields_that_wait_for_one_read_share_the_response_limit() {
     gateway
         .sandbox
         .inject(format!("canned;text={};path=deviceStatuses", json!({ "value": rows })).parse().unwrap());
-    // By another key than it was asked for, so that the rows' configuration has not been read.
+    // With another key than the requested one, so the rows' configuration was not read.
     gateway.sandbox.inject(format!("canned;text={}", json!({"id": "c", "version": 3})).parse().unwrap());
     let fields = aliases(30, "configuration { version }");
     let query = format!(

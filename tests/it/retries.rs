@@ -109,7 +109,8 @@ async fn a_failed_connection_is_retried() {
     while !metrics().await.contains("intune_graphql_requests_in_flight 1") {
         tokio::task::yield_now().await;
     }
-    // Nobody sees a connection that is refused. It is tried at once, and again after a second at the earliest.
+    // A refused connection has no effect on the caller. It is tried again at once, and then after
+    // at least a second.
     tokio::time::sleep(std::time::Duration::from_millis(500)).await;
     let sandbox = Sandbox::new(Settings::default());
     let listener = socket.listen(16).unwrap();
@@ -136,7 +137,7 @@ async fn an_unreachable_graph_opens_the_circuit_breaker() {
     assert_eq!(reply.failure(), ("UPSTREAM_UNAVAILABLE", "NOT_SENT", true));
     let wait = reply.error()["extensions"]["retryAfter"].as_f64().unwrap();
     assert!(wait <= 1.0, "{wait}");
-    // It comes back by itself.
+    // It recovers.
     let listener = socket.listen(16).unwrap();
     tokio::spawn(msgraph_sandbox::run(listener, gateway.sandbox.clone(), std::future::pending()));
     while add(&gateway).await.json.get("errors").is_some() {
@@ -202,7 +203,7 @@ async fn an_object_read_back_counts_only_if_it_equals_the_input() {
         let reply = gateway.graphql(MUTATION, input(other)).await;
         assert_eq!(reply.failure(), ("OUTCOME_UNKNOWN", "UNKNOWN", false), "{member}");
     }
-    // The same instant, written in another way, is what was sent.
+    // The same instant in another notation equals the sent one.
     gateway.replace_faults(&["504;times=1"]);
     status["graphId"] = json!("taken");
     status["lastReportedDateTime"] = json!("2016-12-31T20:57:41.6559639Z");
@@ -241,19 +242,19 @@ async fn a_lost_create_is_resent_if_graph_honors_client_ids() {
 #[tokio::test]
 async fn a_conflict_with_the_calls_own_create_is_read_back_and_never_rejected() {
     let gateway = Gateway::builder().sandbox(keeps()).keeps_ids().start().await;
-    // The write is done and its answer lost; the first look does not see it yet.
+    // The write is applied and its response lost; the first lookup does not find it yet.
     gateway.replace_faults(&["drop-applied;method=POST;times=1", "404;method=GET;times=1"]);
     let reply = add_with_id(&gateway, "late").await;
     assert_eq!(reply.data()["addDeviceStatus"]["deviceStatus"]["graphId"], "late");
     assert_eq!(methods(&gateway), [Method::POST, Method::GET, Method::POST, Method::GET]);
 
-    // What is there is not to be seen.
+    // The object is not visible.
     gateway.replace_faults(&["drop-applied;method=POST;times=1", "404;method=GET"]);
     let reply = add_with_id(&gateway, "hidden").await;
     let (code, outcome, _) = reply.failure();
     assert_eq!((code, outcome), ("OUTCOME_UNKNOWN", "UNKNOWN"));
 
-    // A conflict with what was there before is one.
+    // A conflict with an earlier object is a conflict.
     gateway.replace_faults(&[]);
     add_with_id(&gateway, "theirs").await.data();
     assert_eq!(add_with_id(&gateway, "theirs").await.failure(), ("CONFLICT", "REJECTED", false));
@@ -271,7 +272,7 @@ async fn no_retry_is_sent_after_the_caller_disconnects() {
         tokio::task::yield_now().await;
     }
     caller.abort();
-    // A second caller, throttled likewise, is answered after a wait that is longer than the first one's.
+    // A second throttled caller gets a response after a longer wait than the first one's.
     gateway.replace_faults(&[]);
     let start = Instant::now();
     while start.elapsed() < Duration::from_millis(1500) {

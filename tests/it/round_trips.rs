@@ -66,7 +66,7 @@ async fn forty_five_nodes_are_three_batches_and_each_is_read_once() {
     assert_eq!(sizes, [5, 20, 20]);
     assert_eq!(distinct(&gateway).len(), 45);
 
-    // Ids that stand there twice are read once, and answered where they stand.
+    // Duplicate ids are read once, and returned at each of their positions.
     gateway.clear_requests();
     let repeated: Vec<String> = ids.iter().chain(&ids[..10]).chain(&ids[5..6]).cloned().collect();
     let reply = gateway.graphql(NODES, json!({"ids": repeated})).await;
@@ -127,7 +127,7 @@ async fn an_object_of_several_fields_is_read_once() {
 async fn a_read_of_an_object_waits_for_the_read_in_flight() {
     let gateway = Gateway::start().await;
     let ids = ids(&gateway, 40).await;
-    // The batch that is answered first asks for the parent, and the other finds that read under way.
+    // The first batch to get a response requests the parent. The other finds that read in flight.
     gateway.sandbox.inject("slow-first-byte;wait=300ms;method=POST;skip=1;times=1".parse().unwrap());
     gateway.sandbox.inject("slow-first-byte;wait=900ms;method=GET;times=1".parse().unwrap());
     gateway.clear_requests();
@@ -147,7 +147,7 @@ async fn a_read_of_an_object_waits_for_the_read_in_flight() {
 async fn two_requests_share_no_reads() {
     let gateway = Gateway::start().await;
     let ids = ids(&gateway, 2).await;
-    // The first answer is late, so that both requests are under way together.
+    // The first response is late, so both requests are in flight together.
     gateway.sandbox.inject("slow-first-byte;wait=300ms;times=1".parse().unwrap());
     gateway.clear_requests();
     let variables = json!({"ids": ids});
@@ -174,7 +174,7 @@ fn calls(gateway: &Gateway) -> Vec<String> {
     gateway.sent().iter().map(call).collect()
 }
 
-/// Selects a created status in every way, also by its id where that is known.
+/// Selects a created status in every way, also by its id if it is known.
 const CREATED: &str = "deviceStatusId replayed deviceStatus { id userName configuration { graphId deviceStatus(id: \"wished\") { userName } } }";
 
 #[tokio::test]
@@ -188,7 +188,7 @@ async fn a_created_status_is_read_only_if_graph_returned_its_key_alone() {
         // The last call of each reads the configuration, which is selected of the status.
         (None, vec!["POST", "GET"]),
         (Some("created-204;header=location;method=POST;times=1"), vec!["POST", "GET", "GET"]),
-        // The outcome is unknown until the status is read back: that is the status of the payload.
+        // The outcome is unknown until the status is read back: that is the status in the payload.
         (Some("drop-applied;method=POST;times=1"), vec!["POST", "GET", "GET"]),
     ] {
         let gateway = Gateway::builder().sandbox(settings.clone()).start().await;
@@ -285,7 +285,8 @@ fn distinct(gateway: &Gateway) -> Vec<GraphRequest> {
     items
 }
 
-/// Tokio suspends a task that polls many resolvers, so that some of them ask after the first have their response.
+/// Tokio suspends a task that polls many resolvers, so some of them request the page after others
+/// have received it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_list_below_each_of_a_thousand_rows_is_read_once() {
     let gateway = Gateway::start().await;

@@ -1,10 +1,10 @@
-//! The printed schema, and the one that introspection shows.
+//! The printed schema and the result of introspection.
 
 use serde_json::{Value, json};
 
 use crate::harness::Gateway;
 
-/// `schema.graphql` is what `intune-graphql schema` prints; write it anew with `just schema`.
+/// `schema.graphql` is the output of `intune-graphql schema`. Update it with `just schema`.
 #[test]
 fn the_checked_in_schema_equals_the_served_one() {
     let checked_in = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/schema.graphql")).unwrap();

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::graph_requests::graph_requests;
 use crate::harness::Gateway;
 
-/// What was selected of each thing that was read, by its shape.
+/// The selected properties of each read, by the form of its path.
 async fn selected(gateway: &Gateway, query: &str, more: Value) -> Vec<(String, String)> {
     let status = &gateway.sandbox.device_statuses(DEMO_CONFIGURATION_ID)[0]["id"];
     let mut variables = json!({"id": DEMO_CONFIGURATION_ID, "key": status});

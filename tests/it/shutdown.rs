@@ -34,7 +34,7 @@ fn incomplete_requests_do_not_delay_the_shutdown() {
     let body = format!("{HEAD}content-length: 100\r\n\r\n{{");
     assert!(time_to_end(|stream| stream.write_all(body.as_bytes()).unwrap()) < limit, "half a body");
 
-    // Asks for more than the sockets' buffers hold, and reads nothing of it.
+    // Requests more than the sockets' buffers hold, and reads nothing of it.
     let query = (0..1000).map(|index| format!("a{index}:__typename ")).collect::<String>();
     let query = json!({ "query": format!("{{{query}}}") }).to_string();
     let request = format!("{HEAD}content-length: {}\r\n\r\n{query}", query.len());

@@ -65,7 +65,7 @@ async fn assert_closed(gateway: &Gateway, first: &[u8], rest: &[u8], last: &[u8]
     is_closed_during(drip, &mut from, &[first, rest, last].concat().escape_ascii().to_string()).await;
 }
 
-/// Asserts that the gateway closes the connection while `sending` goes on, and not because of what is sent.
+/// Asserts that the gateway closes the connection during `sending`, and not because of the content.
 async fn is_closed_during(sending: impl Future<Output = ()>, from: &mut ReadHalf<'_>, what: &str) {
     let mut said = Vec::new();
     let closed = async {
@@ -76,7 +76,7 @@ async fn is_closed_during(sending: impl Future<Output = ()>, from: &mut ReadHalf
         }
     };
     assert!(tokio::time::timeout(Duration::from_secs(30), closed).await.is_ok(), "{what}");
-    // HTTP/2's GOAWAY says by a number that is not 0 that the client broke the protocol.
+    // A code other than 0 in HTTP/2's GOAWAY means that the client broke the protocol.
     let blames = |frame: &[u8]| frame.starts_with(b"\0\0\x08\x07\0\0\0\0\0") && frame[13..] != [0; 4];
     assert!(!said.windows(17).any(blames), "{what}: {}", said.escape_ascii());
 }
@@ -86,7 +86,7 @@ async fn a_connection_without_a_request_is_closed() {
     let gateway = short_timeouts().await;
     let headers = frame(1, 5, 1, &[QUERY, b"\x00\x01a\x7f\x50", "x".repeat(127 + 0x50).as_bytes()].concat());
     for (first, rest, last) in [
-        // Nothing at all, a part of what tells the protocol, and all of it.
+        // No bytes, a part of the protocol's preface, and all of it.
         (&b""[..], &b""[..], &b""[..]),
         (b"P", b"", b""),
         (b"PRI * HTT", b"", b""),
@@ -96,7 +96,7 @@ async fn a_connection_without_a_request_is_closed() {
         (b"", START, b""),
         (START, &headers[..], b""),
         (START, b"", PING),
-        // After a request that was answered: another that does not come, or comes byte by byte.
+        // After a request with a response: the next one does not arrive, or arrives byte by byte.
         (b"GET /graphql?query={__typename} HTTP/1.1\r\nHost: x\r\n\r\n", b"", b""),
         (
             b"GET /graphql?query={__typename} HTTP/1.1\r\nHost: x\r\n\r\n",
@@ -124,7 +124,7 @@ async fn a_request_body_that_never_arrives_times_out() {
 #[tokio::test]
 async fn a_connection_with_an_unread_response_is_closed() {
     let gateway = short_timeouts().await;
-    // A window of no bytes: the answer's head can be sent, and nothing of its body.
+    // A window of no bytes: the head of the response can be sent, and nothing of its body.
     assert_closed(&gateway, &requests_with_window(QUERY, 0), b"", PING).await;
     // By HTTP/1, more than the system takes off the gateway's hands.
     let body = json!({"query": "{ __schema { types { name description fields { name description } } } }"});
@@ -239,7 +239,7 @@ async fn a_client_that_is_still_sending_receives_the_rejection() {
     }
 }
 
-/// Where the system allows few open files, strangers cannot take the last one.
+/// If the system allows few open files, clients cannot use the last one.
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread")]
 async fn silent_clients_cannot_exhaust_the_file_descriptors() {

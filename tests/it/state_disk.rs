@@ -1,4 +1,4 @@
-//! A stalled or full disk of the state file: what callers receive, and what is known after it recovers.
+//! A stalled or full disk of the state file: the callers' results, and the state after it recovers.
 
 use std::io;
 use std::ops::Bound;
@@ -18,7 +18,7 @@ use crate::add_device_status::{MUTATION, device_status, input};
 use crate::bulk::{BULK, numbered, outcomes};
 use crate::harness::{Builder, Gateway, Reply, TOKEN};
 
-/// A disk with one file, which does what a test says.
+/// A disk with one file, which the test controls.
 #[derive(Debug, Clone)]
 struct Disk(Arc<State>);
 
@@ -255,7 +255,7 @@ async fn a_call_waits_for_a_stalled_disk_until_the_request_timeout() {
     assert_eq!(created(&add(&gateway, "before").await), (before, true), "what is known is told");
 
     disk.release();
-    // Nothing is sent for those who were told so, and the keys are free.
+    // Nothing is sent for the callers with that error, and the keys are free.
     for key in ["k", "other"] {
         assert!(!created(&add(&gateway, key).await).1, "{key}");
     }
@@ -289,7 +289,7 @@ async fn a_full_disk_is_reported_and_used_again_once_it_has_space() {
         gateway.graphql(MUTATION, input(device_status())).await.data();
 
         disk.set_full(false);
-        // By itself: nobody writes.
+        // Without a write by a caller.
         is_ready(&gateway).await;
         assert_eq!(created(&add(&gateway, "before").await), (before.clone(), true));
         for key in ["k", "other"] {
@@ -313,7 +313,7 @@ async fn keys_of_objects_created_while_the_disk_was_full_are_known_afterwards() 
     });
     let first = created(&first);
     assert!(!first.1, "its caller is told");
-    // Its own call still owns the record, whatever the file is opened again.
+    // Its own call still owns the record, although the file was reopened.
     assert_ne!(gateway.admin("/readyz").await, StatusCode::OK);
     add(&gateway, "k").await.error();
     disk.set_full(false);

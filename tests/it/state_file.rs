@@ -12,7 +12,7 @@ use crate::bulk::BULK;
 use crate::commands::Program;
 use crate::drain::{gateway, try_send};
 
-/// A path that goes with its file.
+/// A path whose file is removed on drop.
 struct Scratch(PathBuf);
 
 impl Scratch {
@@ -40,7 +40,7 @@ fn sandbox() -> (tokio::runtime::Runtime, Sandbox, String) {
     (runtime, sandbox, root)
 }
 
-/// A create of a status that is told by its user name.
+/// A create of a status with this user name.
 fn single(name: &str, graph_id: Option<&str>) -> Value {
     let mut status = device_status();
     status["userName"] = json!(name);
@@ -65,7 +65,7 @@ fn bulk(name: &str) -> Value {
     json!({"query": BULK, "variables": {"input": input}})
 }
 
-/// How often each user name is there.
+/// The number of objects with each user name.
 fn names(sandbox: &Sandbox) -> HashMap<String, usize> {
     let mut names = HashMap::new();
     for status in sandbox.device_statuses(DEMO_CONFIGURATION_ID) {
@@ -94,7 +94,7 @@ fn an_idempotency_key_is_known_after_a_restart() {
     assert_eq!(second["data"]["addDeviceStatus"]["replayed"], true, "{second}");
     assert_eq!(id(&first), id(&second));
     assert_eq!(names(&sandbox)["k"], 1);
-    // A second gateway is told that the file is taken.
+    // A second gateway receives an error that the file is in use.
     let arguments =
         ["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--state-file", file.as_str()];
     let (code, said) = Program::start(&arguments).ended();
@@ -118,7 +118,7 @@ fn a_start_without_a_state_file_warns_that_keys_are_not_kept() {
 fn a_gateway_killed_during_writes_duplicates_nothing() {
     let (runtime, sandbox, root) = sandbox();
     let file = Scratch::new("kill");
-    // Some answers are late, some are lost, some writes are never done.
+    // Some responses are late, some are lost, some writes are never applied.
     for fault in [
         "slow-first-byte;wait=40ms;method=POST;rate=0.6",
         "drop-applied;method=POST;rate=0.1",

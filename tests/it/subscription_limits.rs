@@ -27,7 +27,7 @@ async fn add_bulk(gateway: &Gateway, count: usize) {
     assert_eq!(reply.data()["addDeviceStatuses"]["createdCount"], count);
 }
 
-/// How many objects Graph was asked for, the items of batches too.
+/// The number of objects that were requested from Graph, including the items of batches.
 fn reads(gateway: &Gateway) -> usize {
     assert_eq!(gateway.sandbox.dropped_requests(), 0);
     let of = |request: &RecordedRequest| match request.path.ends_with("/$batch") {
@@ -74,7 +74,7 @@ async fn event_reads_stay_within_their_budget_and_all_events_arrive() {
         }
         assert_eq!(ids.len(), STATUSES, "every event arrives");
     }
-    // A bucket of ten seconds' worth, and what has come since.
+    // A bucket of ten seconds' worth, and its refill since.
     let budget = rates.process * (10 + usize::try_from(begun.elapsed().as_secs()).unwrap() + 1);
     let sent = reads(&gateway);
     assert!(sent <= budget, "{sent} reads of {budget}");
@@ -146,7 +146,7 @@ async fn subscriptions_are_limited_separately_from_requests() {
     }
     shows(&admin, "intune_graphql_subscriptions 3").await;
     shows(&admin, "intune_graphql_requests_in_flight 0").await;
-    // They take no request's place, and there is none for a fourth of them.
+    // They do not count as requests in flight, and a fourth of them is rejected.
     let query = json!({"query": "{ __typename }"}).to_string();
     let query = client.post(&url).header("content-type", "application/json").body(query);
     Reply::read(query.send().await.unwrap()).await.data();
@@ -155,12 +155,13 @@ async fn subscriptions_are_limited_separately_from_requests() {
             .await;
     assert_eq!((refused.status, refused.code()), (StatusCode::SERVICE_UNAVAILABLE, "OVERLOADED"));
     assert_eq!(refused.headers["retry-after"], "1");
-    // A client that goes makes room.
+    // A client that disconnects makes room.
     streams.pop();
     shows(&admin, "intune_graphql_subscriptions 2").await;
     streams.push(Events::ask(client.post(&url), Some(TOKEN), HINT).await);
     shows(&admin, "intune_graphql_subscriptions 3").await;
-    // At the end they are let go without a word, so that their clients come again to another gateway.
+    // At the end they are closed without `complete`, so that their clients connect to another
+    // gateway.
     program.terminate();
     for mut stream in streams {
         assert_eq!(stream.next().await, Event::End);

@@ -11,14 +11,14 @@ use serde_json::{Value, json};
 use crate::add_device_status::{MUTATION, device_status, input};
 use crate::harness::{Gateway, Reply, TOKEN, fresh_token};
 
-/// What subscribers ask for.
+/// The subscription of the tests.
 pub(crate) const ADDED: &str = "subscription($id: ID!) { deviceStatusAdded(configurationId: $id) {
     deviceStatusId deviceStatus { id graphId userName configuration { displayName } } } }";
 
 pub(crate) const HINT: &str =
     "subscription($id: ID!) { deviceStatusAdded(configurationId: $id) { deviceStatusId } }";
 
-/// What a stream of events says next.
+/// The next event of a stream.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Event {
     Alive,
@@ -35,7 +35,7 @@ pub(crate) struct Events {
 }
 
 impl Events {
-    /// Asks for events; the answer is a stream of them.
+    /// Subscribes; the response is a stream of events.
     pub(crate) async fn ask(request: reqwest::RequestBuilder, token: Option<&str>, query: &str) -> Self {
         Self::read(ask(request, token, query, json!({"id": DEMO_CONFIGURATION_ID})).await)
     }
@@ -73,7 +73,7 @@ impl Events {
         }
     }
 
-    /// The next event that is no sign of life.
+    /// The next event except keep-alive messages.
     pub(crate) async fn next(&mut self) -> Event {
         loop {
             match self.event().await {
@@ -83,7 +83,7 @@ impl Events {
         }
     }
 
-    /// The next answer.
+    /// The next response.
     pub(crate) async fn answer(&mut self) -> Value {
         match self.next().await {
             Event::Next(answer) => answer,
@@ -113,7 +113,7 @@ pub(crate) fn requests_with_token(gateway: &Gateway, token: &str) -> usize {
     gateway.sent().iter().filter(|sent| sent.header("authorization") == Some(&bearer)).count()
 }
 
-/// Subscribes, and waits until Graph has been asked whether the subscriber may.
+/// Subscribes, and waits for the authorization check.
 pub(crate) async fn subscribe(gateway: &Gateway, token: &str, query: &str) -> Events {
     subscribe_with(gateway, token, query, json!({"id": DEMO_CONFIGURATION_ID})).await
 }
@@ -128,7 +128,7 @@ pub(crate) async fn subscribe_with(gateway: &Gateway, token: &str, query: &str, 
     events
 }
 
-/// Adds a status, and gives its global id.
+/// Adds a status, and returns its global id.
 pub(crate) async fn add(gateway: &Gateway) -> Value {
     add_as(gateway, TOKEN).await
 }
@@ -178,7 +178,8 @@ async fn an_added_status_is_sent_to_subscribers() {
         assert_eq!((&added["deviceStatusId"], &added["deviceStatus"]["id"]), (&id, &id), "{answer}");
         assert!(added["deviceStatus"]["configuration"]["displayName"].is_string(), "{answer}");
     }
-    // Whoever selects no more than the id causes no call; the others read with their own tokens, each event anew.
+    // Subscribers that select only the id cause no call. The others read with their own tokens, for
+    // each event.
     assert_eq!(requests_with_token(&gateway, &one), 0);
     assert!(requests_with_token(&gateway, &other) >= 3);
 }
@@ -193,7 +194,7 @@ async fn events_are_delivered_only_within_their_tenant() {
             subscribers.push((tokens, subscribe(&gateway, token, HINT).await));
         }
     }
-    // Twice, so that what was told to the wrong ones would come before what is theirs.
+    // Twice, because an event for the wrong subscribers would arrive before their own.
     for _ in 0..2 {
         for tokens in &tenants {
             for token in tokens {
@@ -282,7 +283,7 @@ async fn a_subscriber_who_loses_read_access_gets_no_more_events() {
     let id = add(&gateway).await;
     assert_eq!(events.answer().await["data"]["deviceStatusAdded"]["deviceStatusId"], id);
     let failed = json!({"deviceStatusAdded": null});
-    // What passes leaves the subscription as it is: this event is lost, and said to be.
+    // A temporary error does not end the subscription: this event is lost, with an error.
     gateway.sandbox.inject("503;method=GET".parse().unwrap());
     add(&gateway).await;
     let answer = events.answer().await;
@@ -310,11 +311,11 @@ async fn queries_and_mutations_are_answered_as_an_event_stream_if_only_that_is_a
         assert_eq!(events.event().await, Event::Complete);
         assert_eq!(events.event().await, Event::End);
     }
-    // What is wrong with an operation is told by an event too: a browser would not show another status.
+    // Errors of an operation are events too, because browsers do not expose another status.
     let mut events = Events::ask(gateway.post(), Some(TOKEN), "subscription { nothing }").await;
     assert_eq!(code(&events.answer().await), "GRAPHQL_VALIDATION_FAILED");
     assert_eq!(events.next().await, Event::Complete);
-    // What is no operation at all is not.
+    // Requests without an operation are not.
     let response = gateway.post().header("accept", "text/event-stream").body("{}").send().await.unwrap();
     assert_eq!(response.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
 }
@@ -325,7 +326,7 @@ async fn a_subscription_requires_an_accepted_event_stream() {
     let reply = gateway.graphql(HINT, json!({"id": DEMO_CONFIGURATION_ID})).await;
     assert_eq!((reply.status, reply.code()), (StatusCode::NOT_ACCEPTABLE, "BAD_REQUEST"));
     assert!(reply.error()["message"].as_str().unwrap().contains("text/event-stream"));
-    // A client that takes either gets a stream where there is one, and else a document.
+    // A client that accepts both gets a stream for subscriptions, and otherwise a document.
     let both = |query: &str| {
         let body = json!({"query": query, "variables": {"id": DEMO_CONFIGURATION_ID}}).to_string();
         let request = gateway.post().bearer_auth(TOKEN).header("content-type", "application/json");

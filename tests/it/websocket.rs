@@ -71,7 +71,7 @@ impl Socket {
         self.send(json!({"type": "subscribe", "id": id, "payload": payload})).await;
     }
 
-    /// Subscribes to what is added, and waits until Graph has been asked whether the subscriber may.
+    /// Subscribes to new statuses, and waits for the authorization check.
     pub(crate) async fn subscribe_at(&mut self, gateway: &Gateway, token: &str, id: &str, query: &str) {
         let before = requests_with_token(gateway, token);
         self.subscribe(id, query).await;
@@ -91,7 +91,7 @@ impl Socket {
         }
     }
 
-    /// What the gateway closes it for, whatever it says before.
+    /// The close code and reason, after any other messages.
     pub(crate) async fn closed(&mut self) -> (u16, String) {
         loop {
             if let Message::Close(Some(close)) = self.0.next().await.unwrap().unwrap() {
@@ -151,7 +151,7 @@ async fn many_subscriptions_share_a_websocket_and_its_token() {
         let added = &whole["payload"]["data"]["deviceStatusAdded"];
         assert_eq!((&whole["id"], &added["deviceStatus"]["id"]), (&json!("whole"), &id), "{whole}");
     }
-    // One that is completed says nothing more, and its id may be used again.
+    // A completed operation sends no more messages, and its id may be used again.
     socket.send(json!({"type": "complete", "id": "whole"})).await;
     socket.subscribe("whole", "{ __typename }").await;
     let data = json!({"data": {"__typename": "Query"}});
@@ -165,7 +165,7 @@ async fn many_subscriptions_share_a_websocket_and_its_token() {
     );
     socket.send(json!({"type": "ping", "payload": {"a": 1}})).await;
     assert_eq!(socket.next().await, json!({"type": "pong"}));
-    // Whoever closes is answered.
+    // A close frame of the client is answered.
     socket
         .0
         .send(Message::Close(Some(CloseFrame { code: CloseCode::Normal, reason: "".into() })))
@@ -265,7 +265,7 @@ async fn a_protocol_violation_closes_the_connection_with_its_code() {
     ] {
         let token = format!("Bearer {TOKEN}");
         let mut socket = Socket::open(&gateway.url, &[("authorization", &token)]).await.unwrap();
-        // The first of two subscriptions is to be under way when the second comes.
+        // The first of two subscriptions is in progress when the second arrives.
         gateway.sandbox.inject(FaultRule::once("slow-first-byte;wait=5s".parse().unwrap()));
         for message in &messages {
             if socket.0.send(Message::text(message)).await.is_err() {
@@ -329,7 +329,7 @@ async fn a_stopping_gateway_finishes_operations_and_closes_with_going_away() {
     assert_eq!((&next["type"], &next["id"]), (&json!("next"), &json!("write")), "{next}");
     assert!(next["payload"]["data"]["addDeviceStatus"]["deviceStatusId"].is_string(), "{next}");
     assert_eq!(socket.next().await, json!({"type": "complete", "id": "write"}));
-    // The subscription is not said to be complete, so that its client comes again.
+    // The subscription is not completed, so that its client reconnects.
     assert_eq!(socket.closed().await, (1001, "The gateway is shutting down".to_owned()));
     let (code, said) = program.ended();
     assert_eq!(code, Some(0), "{said}");

@@ -87,7 +87,7 @@ async fn an_oversized_frame_is_rejected_at_its_header() {
     }
 }
 
-/// A WebSocket that is not initialised, for which nothing but its own headers was sent.
+/// A WebSocket that is not initialised and whose client has sent only its headers.
 async fn uninitialised(gateway: &Gateway) -> TcpStream {
     let (stream, said) = ask(gateway, "1.1", &["Host: x\r\n", UPGRADE, VERSION, KEY, PROTOCOL]).await;
     assert!(said.starts_with("HTTP/1.1 101 "), "{said}");
@@ -287,7 +287,7 @@ async fn an_oversized_message_ends_only_its_own_operation() {
         (&next["id"], &next["payload"]["data"]["deviceStatusAdded"]["deviceStatusId"]),
         (&json!("live"), &id)
     );
-    // Where its id cannot be known, the WebSocket is closed, and so where it takes the id of another.
+    // If its id is not known, or is that of another operation, the WebSocket is closed.
     let query = "x".repeat(100_000);
     for (message, expected) in [
         (format!(r#"{{"payload":{{"query":"{query}"}},"id":"1","type":"subscribe"}}"#), 1009),
@@ -387,7 +387,7 @@ async fn a_message_that_times_out_closes_its_websocket() {
         let reason = b"\x03\xf0Message timeout";
         assert!(said.windows(reason.len()).any(|part| part == reason), "{}", said.escape_ascii());
     }
-    // A message in time, whatever came before.
+    // A message in time, after any other frames.
     let mut stream = open(&gateway).await;
     tokio::time::sleep(Duration::from_millis(400)).await;
     stream.write_all(&whole).await.unwrap();

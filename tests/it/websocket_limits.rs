@@ -67,20 +67,20 @@ fn text_frame(message: &Value) -> Vec<u8> {
     [&[0x81, 0xfe][..], &length, &[0; 4], text.as_bytes()].concat()
 }
 
-/// What has a large answer.
+/// An operation with a large response.
 fn large_query() -> String {
     let types = "__schema { types { name description fields { name description } } }";
     format!("{{ a: {types} b: {types} c: {types} d: {types} e: {types} f: {types} }}")
 }
 
-/// So many operations whose answers are large.
+/// This many operations with large responses.
 fn large_asks(count: usize) -> Vec<u8> {
     let query = large_query();
     let ask = |id: usize| json!({"type": "subscribe", "id": format!("{id}"), "payload": {"query": query}});
     (0..count).flat_map(|id| text_frame(&ask(id))).collect()
 }
 
-/// A WebSocket that is initialised, and of which nothing has been read.
+/// An initialised WebSocket whose client has read nothing.
 async fn open_by_hand(gateway: &Gateway, token: &str) -> TcpStream {
     let mut stream = connect(gateway).await;
     let head = format!(
@@ -107,7 +107,7 @@ async fn a_client_that_sends_no_pong_or_reads_nothing_is_disconnected() {
                 let mut said = Vec::new();
                 let _ = stream.read_to_end(&mut said).await;
             } else {
-                // It goes on asking, and takes nothing.
+                // It continues to send, and reads nothing.
                 while stream.write_all(b"\x89\x80\0\0\0\0").await.is_ok() {
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
@@ -135,7 +135,7 @@ async fn a_client_that_reads_no_responses_holds_no_permits() {
     let asks = (0..SLOW).flat_map(|id| {
         text_frame(&json!({"type": "subscribe", "id": format!("slow {id}"), "payload": payload}))
     });
-    // While Graph takes its time over most of them, answers that nobody takes fill what there is between the two.
+    // While Graph delays most of them, unread responses fill the buffers in between.
     gateway.sandbox.inject(FaultRule::always("slow-first-byte;wait=4s".parse().unwrap()));
     let token = fresh_token();
     let mut stream = open_by_hand(&gateway, &token).await;
@@ -145,7 +145,8 @@ async fn a_client_that_reads_no_responses_holds_no_permits() {
     }
     gateway.sandbox.clear_faults();
     stream.write_all(&large_asks(64)).await.unwrap();
-    // Graph answers, and the places are there again for others, well before the gateway gives that client up.
+    // Graph responds, and the permits are free again well before the gateway disconnects that
+    // client.
     gateway.sandbox.inject(FaultRule::always("slow-first-byte;wait=200ms".parse().unwrap()));
     let others_are_served = async {
         loop {
@@ -172,13 +173,13 @@ async fn a_client_with_unread_responses_starts_no_operation_while_the_memory_is_
     let change =
         change.header("content-type", "application/json").body(json!({"displayName": name}).to_string());
     assert!(change.send().await.unwrap().status().is_success());
-    // Below 16 KiB, a response is built whatever memory there is.
+    // A response below 16 KiB is built even without free memory.
     let read = |aliases: usize| {
         let fields: String = (0..aliases).map(|index| format!("a{index}: displayName ")).collect();
         format!("query($id: ID!) {{ iosLobAppProvisioningConfiguration(id: $id) {{ {fields} }} }}")
     };
 
-    // All of them are started before the first response is there.
+    // All of them are started before the first response is ready.
     gateway.sandbox.inject(FaultRule::always("slow-first-byte;wait=1s".parse().unwrap()));
     let token = fresh_token();
     let mut socket = Socket::with_small_buffer(&gateway.url, &token).await;

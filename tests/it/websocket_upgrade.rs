@@ -11,7 +11,7 @@ pub(crate) const KEY: &str = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 pub(crate) const PROTOCOL: &str = "Sec-WebSocket-Protocol: graphql-transport-ws\r\n";
 pub(crate) const UPGRADE: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\n";
 
-/// Asks for a WebSocket with these headers, and reads the head of the response.
+/// Requests a WebSocket with these headers, and reads the head of the response.
 pub(crate) async fn ask(gateway: &Gateway, version: &str, headers: &[&str]) -> (TcpStream, String) {
     let mut stream = connect(gateway).await;
     let head = format!("GET /graphql HTTP/{version}\r\n{}\r\n", headers.concat());

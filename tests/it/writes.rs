@@ -144,7 +144,8 @@ async fn an_update_or_delete_is_retried_until_it_succeeds() {
 
         gateway.clear_requests();
         gateway.sandbox.inject(FaultRule::once(fault.parse().unwrap()));
-        // An attempt that did it without saying so leaves nothing for the next: that is a success.
+        // An attempt that succeeded without a response leaves nothing for the next one, which is a
+        // success.
         let reply = delete(&gateway, &id).await;
         assert_eq!(reply.data()["deleteDeviceStatus"]["deletedId"], id, "{fault}");
         assert_eq!(sent()[..2], [Method::DELETE, Method::DELETE], "{fault}");

@@ -1,12 +1,12 @@
-//! What Graph would answer.
+//! Responses of Graph.
 
 use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::script::Request;
 
-/// The status and the body. Objects that are read are there, whatever their ids; what is created gets an id that
-/// begins with the request's number.
+/// The status and the body. Every object that is read exists. The id of a created object starts
+/// with the request's number.
 pub(super) fn usual(request: &Request) -> (u16, Bytes) {
     if !request.is_batch() {
         let body = serde_json::from_slice(&request.body).unwrap_or_default();

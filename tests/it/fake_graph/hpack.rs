@@ -184,7 +184,7 @@ fn huffman(octets: &[u8]) -> String {
         }
         assert!(bits < 19, "an octet that is not printable ASCII");
     }
-    // What is left is padding, of ones.
+    // The rest is padding of ones.
     text
 }
 

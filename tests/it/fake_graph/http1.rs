@@ -18,7 +18,7 @@ pub(super) async fn serve(
     let mut buffer = BytesMut::new();
     for answered in 0.. {
         if worker.script.requests == Some(answered) {
-            // What is left unread makes the end of the connection a reset.
+            // Unread bytes would cause a reset when the connection closes.
             tokio::select! {
                 _ = stream.read_u8() => {}
                 _ = commands.recv() => {}
@@ -67,7 +67,7 @@ async fn closed(stream: &mut (impl AsyncRead + Unpin), buffer: &mut BytesMut) {
     while stream.read_buf(buffer).await.is_ok_and(|count| count > 0) {}
 }
 
-/// The next request; `None` where the connection ends before it is complete.
+/// The next request; `None` if the connection ends before it is complete.
 async fn read(stream: &mut (impl AsyncRead + Unpin), buffer: &mut BytesMut) -> Option<Request> {
     loop {
         if let Some(request) = parse(buffer) {

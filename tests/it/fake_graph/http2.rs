@@ -63,7 +63,7 @@ pub(super) fn answer(stream: u32, status: u16, headers: &[(&'static str, String)
     bytes
 }
 
-/// The windows of the other side are taken to be large enough for all that tests answer.
+/// The peer's windows are assumed to be large enough for all responses of tests.
 pub(super) async fn serve(
     worker: &Worker,
     stream: impl AsyncRead + AsyncWrite + Unpin,

@@ -1,4 +1,4 @@
-//! What the fake does, as its test says, and what it has seen.
+//! The script of the fake, which the test writes, and its record.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use bytes::Bytes;
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 
-/// Something that is waited for until the test opens it.
+/// A gate at which steps wait until the test opens it.
 #[derive(Debug, Clone)]
 pub(crate) struct Gate(Arc<watch::Sender<bool>>);
 
@@ -25,7 +25,7 @@ impl Gate {
         self.0.send_replace(true);
     }
 
-    /// Holds from now on what has not passed.
+    /// Closes the gate for later steps.
     pub(crate) fn close(&self) {
         self.0.send_replace(false);
     }
@@ -38,19 +38,21 @@ impl Gate {
 /// What one connection does.
 #[derive(Debug, Clone)]
 pub(crate) struct ConnectionScript {
-    /// The TLS handshake is answered once this is open.
+    /// The TLS handshake continues once this is open.
     pub(crate) handshake: Gate,
-    /// Bytes are written once this is open; those that are received are recorded all the same.
+    /// Bytes are written once this is open. Received bytes are recorded in any case.
     pub(crate) output: Gate,
-    /// HTTP/1: so many requests are answered, and the connection is reset at the first byte of the next one.
+    /// HTTP/1: this many requests get a response, and the connection is reset at the first byte of
+    /// the next one.
     pub(crate) requests: Option<usize>,
-    /// HTTP/2: `SETTINGS_MAX_CONCURRENT_STREAMS`; streams beyond it are answered by `REFUSED_STREAM`.
+    /// HTTP/2: `SETTINGS_MAX_CONCURRENT_STREAMS`; further streams are refused with
+    /// `REFUSED_STREAM`.
     pub(crate) max_streams: Option<u32>,
     /// HTTP/2: `SETTINGS_INITIAL_WINDOW_SIZE` for the bodies of requests.
     pub(crate) window: u32,
     /// HTTP/2: whether the window grows as data arrives.
     pub(crate) has_window_updates: bool,
-    /// HTTP/2: whether PINGs are answered.
+    /// HTTP/2: whether PINGs are acknowledged.
     pub(crate) answers_pings: bool,
 }
 
@@ -68,7 +70,7 @@ impl Default for ConnectionScript {
     }
 }
 
-/// HTTP/2: the begin of a request, as its header block says.
+/// HTTP/2: the start of a request, from its header block.
 #[derive(Debug, Clone)]
 pub(crate) struct Head {
     /// The connection's number, from 1.
@@ -82,11 +84,11 @@ pub(crate) struct Head {
     pub(crate) path: String,
 }
 
-/// HTTP/2: what becomes of a stream as it begins.
+/// HTTP/2: the treatment of a new stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Admission {
     Accepted,
-    /// Not read and never answered, until a GOAWAY says so.
+    /// Not read and without a response, until a GOAWAY.
     Ignored,
     /// `RST_STREAM` with this code: the request is not read.
     Reset(u32),
@@ -141,7 +143,7 @@ impl Request {
     }
 }
 
-/// What a request is answered, and when.
+/// The response to a request, and its time.
 #[derive(Debug, Clone)]
 pub(crate) struct Reply {
     pub(crate) after: Gate,
@@ -150,7 +152,7 @@ pub(crate) struct Reply {
 
 #[derive(Debug, Clone)]
 pub(crate) enum Content {
-    /// What Graph would answer: an object of the id that is read, or the created one.
+    /// The response of Graph: the object of the requested id, or the created one.
     Usual,
     Canned {
         status: u16,
@@ -191,7 +193,7 @@ impl Reply {
     }
 }
 
-/// A connection as it has gone so far.
+/// The record of a connection.
 #[derive(Debug)]
 pub(crate) struct Connection {
     /// Whether the TLS handshake is complete; at once without TLS.
@@ -200,7 +202,7 @@ pub(crate) struct Connection {
     pub(crate) streams: usize,
     /// Streams that are open, those left out that were refused.
     pub(crate) open_streams: BTreeSet<u32>,
-    /// Most streams that were open at once, with one that was refused.
+    /// Maximum number of concurrent streams, including a refused one.
     pub(crate) max_open_streams: usize,
     /// Streams that were refused, or ignored as above the last stream of a GOAWAY.
     pub(crate) refused: usize,
@@ -223,7 +225,7 @@ pub(super) enum Output {
     Close,
 }
 
-/// All that the fake has seen.
+/// The complete record of the fake.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     /// By number, from 1: the first is at 0.

@@ -1,4 +1,4 @@
-//! What the connections of one fake share: the scripts, and the record of all that was seen.
+//! The shared state of one fake's connections: the scripts and the record.
 
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -37,7 +37,7 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    /// Takes the next number, and gives what the connection is to write.
+    /// Assigns the next number, and returns the bytes to write.
     pub(super) fn new(shared: &Arc<Shared>) -> (Self, mpsc::UnboundedReceiver<Output>) {
         let (output, commands) = mpsc::unbounded_channel();
         let mut number = 0;
@@ -49,7 +49,7 @@ impl Worker {
         (Self { shared: Arc::clone(shared), number, script }, commands)
     }
 
-    /// Records what the connection has come to.
+    /// Records the result of the connection.
     pub(super) fn record<T>(&self, change: impl FnOnce(&mut Connection) -> T) -> T {
         let mut result = None;
         self.shared.seen.send_modify(|seen| result = Some(change(&mut seen.connections[self.number - 1])));
@@ -74,7 +74,7 @@ impl Worker {
         (self.shared.admissions.lock().unwrap())(head)
     }
 
-    /// Records a request that was received completely, and gives what it is answered.
+    /// Records a request that was received completely, and returns its response.
     pub(super) fn receive(&self, mut request: Request) -> (Request, Reply) {
         request.connection = self.number;
         request.at = Instant::now();

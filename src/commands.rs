@@ -11,17 +11,53 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use tokio::net::TcpListener;
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 
 use self::signals::Signals;
-use crate::config::{Cli, Command, EffectiveSetting, GatewayConfig};
+use crate::config::{self, Cli, Command, EffectiveSetting, GatewayConfig};
 use crate::gateway::{Gateway, Listeners, Settings};
-use crate::{schema, server};
+use crate::{schema, server, telemetry};
 
 /// A failed health check: the gateway is not ready.
 #[derive(Debug, thiserror::Error)]
 #[error("not ready")]
 pub struct NotReady;
+
+/// What a command prints and logs about itself.
+struct Output {
+    /// Form of the lines on standard output that name an address.
+    format: telemetry::LogFormat,
+    /// The settings in force.
+    settings: Vec<EffectiveSetting>,
+}
+
+impl Output {
+    /// Prints a line at once, because scripts wait for the address in it.
+    fn announce(&self, line: &str) -> anyhow::Result<()> {
+        match self.format {
+            telemetry::LogFormat::Text => print(line),
+            telemetry::LogFormat::Json => {
+                let url = line.split("listening on ").nth(1);
+                print(&serde_json::json!({"level": "INFO", "message": line, "url": url}).to_string())
+            }
+        }
+    }
+
+    /// Logs the version and the settings.
+    fn log_start(&self) {
+        let settings: Vec<String> = self.settings.iter().filter_map(EffectiveSetting::to_flag).collect();
+        info!(version = env!("CARGO_PKG_VERSION"), settings = settings.join(" "), "starting");
+    }
+}
+
+/// The form of log lines by its setting.
+#[must_use]
+pub fn log_format(config: config::LogFormat) -> telemetry::LogFormat {
+    match config {
+        config::LogFormat::Text => telemetry::LogFormat::Text,
+        config::LogFormat::Json => telemetry::LogFormat::Json,
+    }
+}
 
 /// Runs a command and returns its exit code, which is 1 if writes were cut off at shutdown.
 ///
@@ -41,12 +77,13 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         _ => {}
     }
+    let output = Output { format: log_format(cli.log.log_format), settings: cli.effective };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
         match cli.command {
             #[cfg(feature = "sandbox")]
-            Command::Demo(config) => demo::run(config).await?,
-            Command::Serve(config) => return serve(*config).await,
+            Command::Demo(config) => demo::run(config, &output).await?,
+            Command::Serve(config) => return serve(*config, &output).await,
             #[cfg(feature = "sandbox")]
             Command::Sandbox(options) => {
                 let signals = Signals::new()?;
@@ -65,7 +102,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     ended
 }
 
-async fn serve(config: GatewayConfig) -> anyhow::Result<ExitCode> {
+async fn serve(config: GatewayConfig, output: &Output) -> anyhow::Result<ExitCode> {
     // Built before an address is printed: a script that waits for the address must not find a gateway that ends at once.
     let gateway = Gateway::new(Settings::from_config(&config)?)?;
     if config.state.state_file.is_none() {
@@ -76,10 +113,15 @@ async fn serve(config: GatewayConfig) -> anyhow::Result<ExitCode> {
         admin: bind(config.listen.admin_listen, config.load.listen_backlog, "--admin-listen")?,
     };
     let signals = Signals::new()?;
+    output.log_start();
     let scheme = |is_tls| if is_tls { "https" } else { "http" };
     let (tls, admin_tls) = (config.listen.tls_cert.is_some(), config.listen.admin_tls);
-    print(&format!("listening on {}://{}", scheme(tls), listeners.public.local_addr()?))?;
-    print(&format!("admin listening on {}://{}", scheme(admin_tls), listeners.admin.local_addr()?))?;
+    output.announce(&format!("listening on {}://{}", scheme(tls), listeners.public.local_addr()?))?;
+    output.announce(&format!(
+        "admin listening on {}://{}",
+        scheme(admin_tls),
+        listeners.admin.local_addr()?
+    ))?;
     match gateway.run(listeners, signals.first(), signals.second()).await {
         0 => Ok(ExitCode::SUCCESS),
         writes => {

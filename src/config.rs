@@ -8,6 +8,7 @@ mod file;
 mod front_end;
 mod graph;
 mod limits;
+mod logging;
 mod renamed;
 mod state;
 mod suggestion;
@@ -20,16 +21,17 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 pub use self::effective::{EffectiveSetting, SettingSource};
 use self::file::ConfigFile;
 pub use self::front_end::{FrontEndConfig, SubscriptionConfig};
 pub use self::graph::{Cloud, CreatePath, GraphConfig};
 pub use self::limits::{LimitsConfig, LoadConfig, RequestConfig};
+pub use self::logging::{AccessLog, AccessLogConfig, LogConfig, LogFormat};
 pub use self::state::StateConfig;
 pub use self::usage_error::UsageError;
-use self::values::{address, boolean, duration, log_filter};
+use self::values::{address, boolean, duration};
 
 /// A GraphQL gateway in front of Microsoft Graph's Intune app provisioning endpoints.
 ///
@@ -43,7 +45,7 @@ pub struct Cli {
     /// What to log.
     #[command(flatten)]
     pub log: LogConfig,
-    /// The settings of `serve` and `config`, and where each value came from.
+    /// The settings of the command, and where each value came from.
     #[arg(skip)]
     pub effective: Vec<EffectiveSetting>,
 }
@@ -74,10 +76,8 @@ impl Cli {
         }
         let mut cli = Self::from_arg_matches(&matches)
             .map_err(|error| UsageError::new(&definition, &arguments, error))?;
-        if let (Command::Serve(_) | Command::Config(_), Some((_, matches))) =
-            (&cli.command, matches.subcommand())
-        {
-            cli.effective = effective::effective(&definition, &command, matches, file.as_ref());
+        if let Some((name, matches)) = matches.subcommand() {
+            cli.effective = effective::effective(&definition, name, matches, file.as_ref());
         }
         Ok(cli)
     }
@@ -134,27 +134,6 @@ pub enum Command {
     Healthcheck(HealthcheckConfig),
 }
 
-/// What to log, to standard error. Tokens and bodies are never logged.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Logging")]
-pub struct LogConfig {
-    /// Levels to log, for example `info` or `warn,intune_graphql=debug`.
-    #[arg(long, global = true, env = "INTUNE_GRAPHQL_LOG", value_name = "FILTER", default_value = "info", value_parser = log_filter)]
-    pub log: String,
-    /// Format of a log line.
-    #[arg(long, global = true, env = "INTUNE_GRAPHQL_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
-    pub log_format: LogFormat,
-}
-
-/// Format of a log line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    /// Readable text.
-    Text,
-    /// One JSON object per line.
-    Json,
-}
-
 /// The gateway's settings.
 #[derive(Debug, Clone, Args)]
 pub struct GatewayConfig {
@@ -189,6 +168,9 @@ pub struct GatewayConfig {
     /// How to stop.
     #[command(flatten)]
     pub shutdown: ShutdownConfig,
+    /// Which operations are logged.
+    #[command(flatten)]
+    pub access_log: AccessLogConfig,
 }
 
 /// Where to serve.

@@ -11,7 +11,8 @@ use tokio::net::TcpListener;
 use tracing::{info, warn};
 
 use crate::config::{
-    self, FrontEndConfig, GatewayConfig, GraphConfig, LimitsConfig, ListenConfig, StateConfig,
+    self, AccessLogConfig, FrontEndConfig, GatewayConfig, GraphConfig, LimitsConfig, ListenConfig,
+    StateConfig,
 };
 use crate::graph::{
     Client, ClientError, ClientSettings, Cloud, CreatePath, ReadRates, ServiceRoot, ServiceRootError,
@@ -19,6 +20,7 @@ use crate::graph::{
 use crate::idempotency::{FileStore, IdempotencyService, MemoryStore, Store};
 use crate::schema::{Api, ApiSettings, CursorKey, TrustedDocuments};
 use crate::server::{self, CertificateFiles, ConcurrencyLimits, ConnectionLimits, GraphiqlSettings, Tls};
+use crate::telemetry::operation::{AccessLog, AccessLogMode};
 
 /// Open files besides connections, and those of the admin listener.
 const OTHER_FILES: u64 = 64;
@@ -147,6 +149,7 @@ impl Settings {
             drain_timeout: config.shutdown.drain_timeout,
             cors_origins: config.front_end.cors_origins.clone(),
             allow_loopback_origins: false,
+            access_log: access_log(&config.access_log),
             graphiql: config.front_end.graphiql.then(|| GraphiqlSettings::serve(&graph.root)),
         };
         let api = ApiSettings {
@@ -212,6 +215,15 @@ fn graph(config: &GraphConfig, max_buffered: usize) -> anyhow::Result<ClientSett
         max_response: config.graph_max_response,
         max_buffered,
     })
+}
+
+fn access_log(config: &AccessLogConfig) -> AccessLog {
+    let mode = match config.access_log {
+        config::AccessLog::Off => AccessLogMode::Off,
+        config::AccessLog::Errors => AccessLogMode::Errors,
+        config::AccessLog::All => AccessLogMode::All,
+    };
+    AccessLog { mode, sample: config.access_log_sample }
 }
 
 fn limits(config: &LimitsConfig) -> Limits {

@@ -22,6 +22,7 @@ mod batch;
 mod body;
 mod body_limit;
 mod breaker;
+mod call_log;
 mod caller;
 mod client;
 mod client_state;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use intune_graphql::commands::{self, NotReady};
-use intune_graphql::config::{Cli, LogFormat, UsageError};
+use intune_graphql::config::{Cli, UsageError};
 use intune_graphql::telemetry;
 
 /// The exit code of a program that cannot start with its settings.
@@ -16,10 +16,7 @@ fn main() -> ExitCode {
         Err(UsageError::Help(help)) => help.exit(),
         Err(UsageError::Setting(message)) => return fail(BAD_START, &message),
     };
-    let format = match cli.log.log_format {
-        LogFormat::Text => telemetry::LogFormat::Text,
-        LogFormat::Json => telemetry::LogFormat::Json,
-    };
+    let format = commands::log_format(cli.log.log_format);
     let logging = telemetry::init(&cli.log.log, format).context("--log");
     match logging.and_then(|()| commands::run(cli)) {
         Ok(code) => code,

@@ -5,7 +5,7 @@ use msgraph_sandbox::{self as sandbox, Sandbox};
 use tracing::info;
 
 use super::signals::Signals;
-use super::{bind, print};
+use super::{Output, bind};
 use crate::config::{DemoConfig, GatewayConfig};
 use crate::gateway::{Gateway, Listeners, Settings};
 use crate::graph::Key;
@@ -16,7 +16,7 @@ use crate::server::GraphiqlSettings;
 const TOKEN: &str = "demo-token";
 
 /// Starts the sandbox, and a gateway in front of it, over real HTTP on loopback.
-pub(super) async fn run(config: DemoConfig) -> anyhow::Result<()> {
+pub(super) async fn run(config: DemoConfig, output: &Output) -> anyhow::Result<()> {
     let mut gateway = GatewayConfig::default();
     gateway.front_end.introspection = true;
     gateway.load.max_connections = 1000;
@@ -42,10 +42,11 @@ pub(super) async fn run(config: DemoConfig) -> anyhow::Result<()> {
     let url = format!("http://{}", listeners.public.local_addr()?);
 
     let signals = Signals::new()?;
-    print(&format!("sandbox listening on {root}"))?;
-    print(&format!("listening on {url}"))?;
-    print(&format!("admin listening on http://{}", listeners.admin.local_addr()?))?;
-    print(&welcome(&url))?;
+    output.log_start();
+    output.announce(&format!("sandbox listening on {root}"))?;
+    output.announce(&format!("listening on {url}"))?;
+    output.announce(&format!("admin listening on http://{}", listeners.admin.local_addr()?))?;
+    output.announce(&welcome(&url))?;
 
     let (stopped, until_stopped) = tokio::sync::oneshot::channel::<()>();
     let sandbox = async {

@@ -67,6 +67,14 @@ pub(super) fn effective(
     settings(definition, name).map(describe).collect()
 }
 
+impl EffectiveSetting {
+    /// The setting as a flag; `None` if it is not set.
+    #[must_use]
+    pub fn to_flag(&self) -> Option<String> {
+        (!self.values.is_empty()).then(|| format!("--{}={}", self.name, self.values.join(",")))
+    }
+}
+
 /// The text, or, if it is a URL with a user name or a password, the URL with `***` instead of them.
 fn without_credentials(text: &str) -> String {
     let Ok(mut url) = Url::parse(text) else { return text.to_owned() };

@@ -46,6 +46,12 @@ pub(super) fn percent(text: &str) -> Result<usize, String> {
     up_to(100, text)
 }
 
+/// A share in percent, as a number from 0 to 1.
+pub(super) fn sample(text: &str) -> Result<f64, String> {
+    let percent = text.parse::<f64>().ok().filter(|percent| *percent > 0.0 && *percent <= 100.0);
+    percent.map(|percent| percent / 100.0).ok_or_else(|| "must be above 0, up to 100".to_owned())
+}
+
 /// More would need more of the stack than a thread has.
 pub(super) fn nesting(text: &str) -> Result<usize, String> {
     up_to(64, text)

@@ -10,11 +10,13 @@ use http::{HeaderMap, HeaderValue, Method, Uri};
 use hyper::body::{Body, Frame, SizeHint};
 
 use super::send_gate::SendGate;
+use crate::telemetry::route::Route;
 
 /// A request that can be sent on any connection, and again.
 #[derive(Debug, Clone)]
 pub(super) struct Request {
     pub(super) method: Method,
+    pub(super) route: Route,
     pub(super) path_and_query: PathAndQuery,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,

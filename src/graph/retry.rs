@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::StatusCode;
 
 use super::error::Error;
-use crate::telemetry::metrics;
+use crate::telemetry::{metrics, request};
 
 /// First wait without a `Retry-After`; each further one is twice as long. Jitter adds up to as much again.
 const MIN_BACKOFF: Duration = Duration::from_secs(1);
@@ -116,6 +116,9 @@ impl Reason {
     pub(super) fn count<T>(self, result: &Result<T, Error>) {
         if !matches!(result, Err(error) if error.is_before_sending()) {
             metrics::graph_retry(self.as_str());
+            if let Some(request) = request::current() {
+                request.calls().add_retry();
+            }
         }
     }
 

@@ -15,6 +15,7 @@ use url::Url;
 use super::allowance::ReadAllowance;
 use super::batch::{self, Item};
 use super::body_limit::BodyLimit;
+use super::call_log::{self, CallRecord};
 use super::caller::Caller;
 use super::client_state::ClientState;
 use super::error::Error;
@@ -26,6 +27,7 @@ use super::retry_after_cache::OperationKind;
 use super::send_gate::SendGate;
 use crate::telemetry::metrics;
 use crate::telemetry::request::CLIENT_REQUEST_ID;
+use crate::telemetry::route::Route;
 use crate::telemetry::trace_context::TRACEPARENT;
 
 const APPLICATION_JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -256,7 +258,10 @@ impl Transport {
             self.record_retry_after(&response, kind);
             response
         };
-        Ok(urls.zip(items).map(classify).collect())
+        let items: Vec<_> = urls.zip(items).map(classify).collect();
+        self.caller.telemetry.calls().add_batch_items(items.len());
+        call_log::log_items(&items);
+        Ok(items)
     }
 
     /// A request to `path`, which starts with a slash and is relative to the service root. The
@@ -278,7 +283,14 @@ impl Transport {
         if let Some(trace) = self.caller.telemetry.trace_context() {
             headers.insert(TRACEPARENT, trace.header().clone());
         }
-        Ok(Request { method, path_and_query, headers, body: Bytes::new(), gate: None })
+        Ok(Request {
+            method,
+            route: Route::of(path),
+            path_and_query,
+            headers,
+            body: Bytes::new(),
+            gate: None,
+        })
     }
 
     /// Sends the request and reads the whole response. Nothing is sent while a `Retry-After` of the
@@ -288,7 +300,7 @@ impl Transport {
             return Err(Error::Throttled { retry_after });
         }
         self.client.budget.deposit();
-        let received = self.receive(&request).await?;
+        let (record, received) = self.receive(&request).await?;
         let request_line = format!("{} {}", request.method, request.path_and_query.path());
         let gives_up = request.gate.is_none();
         let limit = BodyLimit::new(self.client.max_response, &self.client.responses, !gives_up);
@@ -296,6 +308,7 @@ impl Transport {
             .read(gives_up, |response| GraphResponse::read(response, limit, request_line, &self.caller))
             .await
             .unwrap_or(Err(Error::Timeout));
+        record.end(response.as_ref());
         self.record_retry_after(&response, kind);
         response
     }
@@ -303,13 +316,15 @@ impl Transport {
     /// Waits for the head of the response. A request that Graph did not process is sent again at
     /// once, and so is a read that was lost on a connection that was open for a while, since that
     /// connection was probably closing.
-    async fn receive(&self, request: &Request) -> Result<PendingResponse, Error> {
+    async fn receive(&self, request: &Request) -> Result<(CallRecord<'_>, PendingResponse), Error> {
         let mut resends = 0;
         loop {
+            let record = CallRecord::begin(&self.caller, &request.method, request.route);
             let failure = match self.client.http.send(request).await {
-                Ok(received) => return Ok(received),
+                Ok(received) => return Ok((record, received)),
                 Err(failure) => failure,
             };
+            record.end(Err(&failure.error));
             let reason = match &failure.error {
                 Error::Unprocessed(_) if resends < MAX_RESENDS => Reason::Refused,
                 Error::Transport(_) if failure.was_reused && request.gate.is_none() && resends == 0 => {

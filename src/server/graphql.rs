@@ -23,7 +23,7 @@ use http::request::Parts;
 use http::{Request, StatusCode};
 
 use self::body::RequestBody;
-use self::execution::{CallerContext, ExecutionResult, catch_panic, execute};
+use self::execution::{CallerContext, ExecutionResult, catch_panic, execute, record_stream};
 use self::rejection::RequestRejection;
 use super::app::App;
 use super::auth;
@@ -31,6 +31,7 @@ use super::connection::ClientConnection;
 use super::guarded_body::GuardedBody;
 use super::media_type::AcceptedTypes;
 use crate::telemetry::metrics::{self, Overloaded};
+use crate::telemetry::operation::{Operation, Transport};
 use crate::telemetry::request::{CLIENT_REQUEST_ID, RequestTelemetry};
 
 /// `/graphql`. The response names the request's id.
@@ -47,14 +48,20 @@ async fn respond(app: Arc<App>, request: Request<Body>, telemetry: &Arc<RequestT
     if websocket::is_upgrade_request(&parts) {
         return websocket::upgrade(app, &mut parts, telemetry).await;
     }
+    let operation = Operation::begin(telemetry, app.settings.access_log, Transport::Http);
     let mut body = RequestBody::new(&parts, body, &app.settings, app.request_memory.reservation());
     let accepted = AcceptedTypes::of(&parts.headers);
     let execution = catch_panic(async |is_write| {
         read_and_execute(&app, &parts, &mut body, accepted, telemetry, deadline, is_write).await
     });
     let response = match execution.await {
-        Ok(ExecutionResult::Single(response)) => http_response::from_response(&response, accepted),
+        Ok(ExecutionResult::Single(response)) => {
+            let http_response = http_response::from_response(&response, accepted);
+            operation.finish(response.result(), Some(http_response.status().as_u16()));
+            http_response
+        }
         Ok(ExecutionResult::Stream(responses)) => {
+            let responses = record_stream(operation, responses);
             let interval = sse::keep_alive_interval(app.settings.connections.send_timeout);
             // A subscription keeps the variables and the document of its request.
             let reservation = body.into_reservation();
@@ -71,7 +78,10 @@ async fn respond(app: Arc<App>, request: Request<Body>, telemetry: &Arc<RequestT
         }
         Err(rejection) => {
             body.discard().await;
-            http_response::from_rejection(rejection, accepted)
+            let result = rejection.result();
+            let http_response = http_response::from_rejection(rejection, accepted);
+            operation.finish(result, Some(http_response.status().as_u16()));
+            http_response
         }
     };
     let size = response.body().size_hint().exact().and_then(|size| size.try_into().ok());

@@ -8,6 +8,7 @@ use super::concurrency_limiter::ConcurrencyLimits;
 use super::graphiql::GraphiqlSettings;
 use super::listener::ConnectionLimits;
 use super::tls::Tls;
+use crate::telemetry::operation::AccessLog;
 
 /// The server's settings.
 #[derive(Debug, Clone)]
@@ -39,6 +40,8 @@ pub struct Settings {
     pub cors_origins: Vec<HeaderValue>,
     /// Whether pages of loopback origins may as well, as of front ends in development.
     pub allow_loopback_origins: bool,
+    /// Which operations are logged.
+    pub access_log: AccessLog,
     /// Settings of the GraphiQL page; `None` if it is not served.
     pub graphiql: Option<GraphiqlSettings>,
 }

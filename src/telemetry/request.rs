@@ -1,27 +1,33 @@
 //! The request that a task works for: the ids that its log lines, its errors and its calls to Graph share.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use futures_util::future::Either;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::task::futures::TaskLocalFuture;
 use uuid::Uuid;
 
+use super::calls::Calls;
 use super::trace_context::TraceContext;
 
 /// The header of the request's id, in requests to the gateway, in its responses and in its calls to Graph.
 pub(crate) const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");
 
+/// Maximum length of an operation's name in log lines, in bytes.
+const MAX_NAME: usize = 100;
+
 tokio::task_local! {
     static CURRENT: Arc<RequestTelemetry>;
 }
 
-/// The ids of one request.
+/// The ids of one request, its operation, and what it has sent to Graph.
 #[derive(Debug)]
 pub struct RequestTelemetry {
     client_request_id: Uuid,
     header: HeaderValue,
     trace_context: Option<TraceContext>,
+    operation: OnceLock<(Option<String>, &'static str)>,
+    calls: Calls,
 }
 
 impl RequestTelemetry {
@@ -48,7 +54,7 @@ impl RequestTelemetry {
         let mut text = Uuid::encode_buffer();
         let text = client_request_id.hyphenated().encode_lower(&mut text);
         let header = HeaderValue::from_str(text).expect("a GUID is a header value");
-        Self { client_request_id, header, trace_context }
+        Self { client_request_id, header, trace_context, operation: OnceLock::new(), calls: Calls::default() }
     }
 
     /// The request's id.
@@ -65,6 +71,24 @@ impl RequestTelemetry {
     /// The caller's trace, if it sent a valid `traceparent`.
     pub(crate) fn trace_context(&self) -> Option<&TraceContext> {
         self.trace_context.as_ref()
+    }
+
+    /// Sets the name and the type of the operation, once it is known.
+    pub(crate) fn set_operation(&self, name: Option<&str>, kind: &'static str) {
+        let name = name.map(|name| name[..name.floor_char_boundary(MAX_NAME)].to_owned());
+        // A request has one operation.
+        let _ = self.operation.set((name, kind));
+    }
+
+    /// Name and type of the operation; `unknown` if the request was rejected before its document was read.
+    pub(crate) fn operation(&self) -> (Option<&str>, &'static str) {
+        let (name, kind) = self.operation.get().map_or((&None, "unknown"), |(name, kind)| (name, *kind));
+        (name.as_deref(), kind)
+    }
+
+    /// What the request has sent to Graph so far.
+    pub(crate) fn calls(&self) -> &Calls {
+        &self.calls
     }
 
     /// Runs `future` for this request: its log lines and errors have the request's ids. A task that it spawns needs a scope of

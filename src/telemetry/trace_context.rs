@@ -51,6 +51,11 @@ impl TraceContext {
         Some(Self { header: HeaderValue::from_bytes(&header).ok()? })
     }
 
+    /// The trace's id: 32 hexadecimal digits.
+    pub(crate) fn trace_id(&self) -> &str {
+        self.header.to_str().ok().and_then(|text| text.get(3..35)).unwrap_or_default()
+    }
+
     /// The value of [`TRACEPARENT`] in calls to Graph.
     pub(crate) fn header(&self) -> &HeaderValue {
         &self.header

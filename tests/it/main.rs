@@ -46,6 +46,7 @@ mod ignored_options;
 mod limits;
 mod listener_tls;
 mod localhost_tls;
+mod logs;
 mod malformed_batches;
 mod malformed_links;
 mod malformed_reads;

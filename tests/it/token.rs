@@ -1,18 +1,36 @@
-//! A canary token appears nowhere but in requests to Graph.
+//! A canary token appears nowhere but in requests to Graph, and no log line has what a status says of a person or a device.
 
 use intune_graphql::graph::{Authorization, Caller, Client, ClientSettings, CreatePath, ServiceRoot};
 use msgraph_sandbox::{FaultRule, Sandbox};
 use serde_json::json;
 
 use crate::add_device_status::{MUTATION, device_status, input};
+use crate::bulk::BULK;
 use crate::commands::Program;
 use crate::errors::CASES;
 use crate::harness::{Gateway, http_client};
 
 const CANARY: &str = "canary-0385114b-b48f-4800-a046-f249eaba24b1";
 
+/// In each text of the statuses that are added.
+const PERSONAL: &str = "canary-7b0e";
+
+fn personal_status() -> serde_json::Value {
+    let mut status = device_status();
+    for property in ["deviceDisplayName", "userName", "deviceModel", "userPrincipalName"] {
+        status[property] = json!(format!("{PERSONAL}-{property}@contoso.example"));
+    }
+    status
+}
+
 #[test]
-fn the_token_appears_in_no_log_output_or_response() {
+fn the_token_and_personal_data_appear_in_no_log_line_of_either_form() {
+    for format in ["text", "json"] {
+        nothing_secret_is_logged(format);
+    }
+}
+
+fn nothing_secret_is_logged(format: &str) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let sandbox = Sandbox::new(msgraph_sandbox::Settings::default());
     let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
@@ -21,9 +39,17 @@ fn the_token_appears_in_no_log_output_or_response() {
 
     let mut gateway = Program::serve(
         &root,
-        &["--graphiql", "--introspection", "--request-timeout", "950ms", "--log", "trace"],
+        &[
+            &["--graphiql", "--introspection", "--request-timeout", "950ms", "--log", "trace"][..],
+            &["--access-log", "all", "--log-format", format],
+        ]
+        .concat(),
     );
-    let url = gateway.line("listening on ");
+    let line = match format {
+        "json" => gateway.line(r#"{"level":"INFO","message":"listening on "#),
+        _ => gateway.line("listening on "),
+    };
+    let url = line.split('"').next().unwrap();
     let http_1 = http_client().build().unwrap();
     let http_2 = http_client().http2_prior_knowledge().build().unwrap();
     let send = |client: &reqwest::Client, token: &str, body: String| {
@@ -34,7 +60,13 @@ fn the_token_appears_in_no_log_output_or_response() {
     let post = |token: &str, body: String| send(&http_1, token, body);
 
     let bearer = format!("Bearer {CANARY}");
-    let body = json!({"query": MUTATION, "variables": input(device_status())}).to_string();
+    let body = json!({"query": MUTATION, "variables": input(personal_status())}).to_string();
+    let bulk = json!({"query": BULK, "variables": {"input": {
+        "configurationId": msgraph_sandbox::DEMO_CONFIGURATION_ID, "deviceStatuses": [personal_status(), personal_status()],
+    }}});
+    let list = json!({"query": "query($id: ID!, $name: String) { iosLobAppProvisioningConfiguration(id: $id) {
+        deviceStatuses(filter: {userName: {eq: $name}}) { nodes { userName } } } }",
+        "variables": {"id": msgraph_sandbox::DEMO_CONFIGURATION_ID, "name": format!("{PERSONAL}-userName")}});
     let mut answers = vec![post(&bearer, body.clone()), send(&http_2, &bearer, body.clone())];
     for case in CASES {
         sandbox.clear_faults();
@@ -44,6 +76,8 @@ fn the_token_appears_in_no_log_output_or_response() {
     sandbox.clear_faults();
     for (token, body) in [
         (bearer.as_str(), "{".to_owned()),
+        (bearer.as_str(), bulk.to_string()),
+        (bearer.as_str(), list.to_string()),
         (bearer.as_str(), json!({"query": "{ nothing }"}).to_string()),
         (bearer.as_str(), json!({"query": "{ __schema { queryType { name } } }"}).to_string()),
         (bearer.as_str(), json!({"query": MUTATION, "variables": {}}).to_string()),
@@ -61,11 +95,8 @@ fn the_token_appears_in_no_log_output_or_response() {
     let (code, said) = gateway.stop();
     assert_eq!(code, Some(0));
     assert!(said.contains("TRACE"), "the log is at trace level");
-    assert!(
-        !said.contains(CANARY),
-        "in the log: {}",
-        said.lines().find(|line| line.contains(CANARY)).unwrap()
-    );
+    let leak = said.lines().find(|line| line.contains(CANARY) || line.contains(PERSONAL));
+    assert_eq!(leak, None, "in the log");
     for answer in answers {
         assert!(!answer.contains(CANARY), "{answer}");
     }

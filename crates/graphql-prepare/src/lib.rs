@@ -97,7 +97,7 @@ mod tests;
 use std::{collections::HashMap, fmt, sync::OnceLock};
 
 use async_graphql::{
-    Positioned, Request, Variables,
+    Name, Positioned, Request, Variables,
     parser::types::{
         DocumentOperations, ExecutableDocument, OperationDefinition, OperationType, Selection, SelectionSet,
     },
@@ -135,6 +135,8 @@ pub struct PreparedOperation {
     pub variables: Variables,
     /// Query, mutation or subscription.
     pub operation_type: OperationType,
+    /// The operation's name in the document.
+    pub operation_name: Option<Name>,
     /// Estimated size, in bytes, of the parts of the response that cannot be left out: the results of mutations, and
     /// introspection. Reserve this much before executing when responses share a memory budget.
     pub reserved_bytes: usize,
@@ -231,6 +233,7 @@ impl Preparer {
             },
             variables,
             operation_type: selected.operation_type(),
+            operation_name: operation.name.clone(),
             reserved_bytes,
         })
     }

@@ -19,6 +19,12 @@ pub struct RequestError {
 }
 
 impl RequestError {
+    /// The error's code.
+    #[must_use]
+    pub fn code(&self) -> ErrorCode {
+        self.code
+    }
+
     /// An error about no place in the document.
     pub(crate) fn new(code: ErrorCode, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), locations: Vec::new(), variable: None }

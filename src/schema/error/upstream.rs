@@ -1,13 +1,13 @@
-//! Errors of failed calls to Graph: their code, message, outcome and whether to retry. Causes are not returned to callers; a
-//! failure is logged here, once.
+//! Errors of failed calls to Graph: their code, message, outcome and whether to retry. Causes are not returned to callers.
 
 use std::time::Duration;
 
 use http::StatusCode;
-use tracing::{debug, warn};
+use tracing::warn;
 
 use super::{ErrorCode, FieldError, WriteOutcome, internal};
 use crate::graph::{self, ApiError, Outcome, WriteKind};
+use crate::telemetry::rate_limit::LineLimit;
 
 /// A read that failed.
 impl From<graph::Error> for FieldError {
@@ -206,36 +206,33 @@ fn unexpected_response() -> FieldError {
     FieldError::new(ErrorCode::UpstreamError, "Microsoft Graph's response could not be read.")
 }
 
-/// Failed calls to Graph are logged only here. Rejections concern the caller and are logged at
-/// debug level.
+/// Maximum number of lines per second: a bulk call can fail a thousand times.
+static LINES: LineLimit = LineLimit::new(100);
+
+/// Logs a failure that is not of a call to Graph. Failed calls are logged when they end.
 fn log(error: &graph::Error, outcome: Option<Outcome>) {
-    let outcome = outcome.map(|outcome| WriteOutcome::from(outcome).as_str());
     match error {
-        graph::Error::Api(api) if api.status.is_client_error() => debug!(
-            graph.status = api.status.as_u16(),
-            graph.code = api.code,
-            graph.request_id = api.request_id,
-            outcome,
-            "Graph rejected the request"
-        ),
-        graph::Error::Api(api) => warn!(
-            graph.status = api.status.as_u16(),
-            graph.code = api.code,
-            graph.request_id = api.request_id,
-            outcome,
-            "Graph failed"
-        ),
-        // Counted where it is rejected; one write can cause thousands.
-        graph::Error::InvalidKey(_)
-        | graph::Error::OverBudget { .. }
-        | graph::Error::ReadTooMuch { .. }
-        | graph::Error::MemoryExhausted => {}
-        error => {
+        graph::Error::NotRecorded(_)
+        | graph::Error::Unsendable(_)
+        | graph::Error::Internal(_)
+        | graph::Error::UnexpectedResponse { .. } => {
             let cause = std::iter::successors(std::error::Error::source(error), |cause| cause.source())
                 .map(ToString::to_string)
                 .collect::<Vec<_>>()
                 .join(": ");
-            warn!(%error, cause, outcome, "Graph returned no usable response");
+            let outcome = outcome.map(|outcome| WriteOutcome::from(outcome).as_str());
+            if let Some(suppressed) = LINES.allow() {
+                let suppressed = (suppressed > 0).then_some(suppressed);
+                let cause = (!cause.is_empty()).then_some(cause);
+                warn!(%error, cause, outcome, suppressed, "a call to Graph failed");
+            }
         }
+        _ => {}
+    }
+    if outcome == Some(Outcome::Unknown)
+        && let Some(suppressed) = LINES.allow()
+    {
+        let suppressed = (suppressed > 0).then_some(suppressed);
+        warn!(%error, outcome = WriteOutcome::Unknown.as_str(), suppressed, "the outcome of a write is unknown");
     }
 }

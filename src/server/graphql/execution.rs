@@ -17,6 +17,7 @@ use crate::memory::Reservation;
 use crate::schema::{GraphqlRequest, ResponseMemory};
 use crate::server::app::App;
 use crate::telemetry::metrics::{self, Overloaded};
+use crate::telemetry::operation::Operation;
 use crate::telemetry::request::RequestTelemetry;
 
 /// The result of a request that was executed.
@@ -59,6 +60,13 @@ pub(super) async fn execute(
     };
     let _permit = permit.map_err(RequestRejection::Overloaded)?;
     let prepared = app.api.prepare(request)?;
+    let operation_type = match prepared.operation_type {
+        OperationType::Query => "query",
+        OperationType::Mutation => "mutation",
+        OperationType::Subscription => "subscription",
+    };
+    let name = prepared.operation_name.as_ref().map(async_graphql::Name::as_str);
+    telemetry.set_operation(name, operation_type);
     // Cancels the calls to Graph when this future is dropped, because the client has disconnected.
     let cancel_on_drop = disconnected.clone().drop_guard();
     let for_events = Arc::clone(&telemetry);
@@ -121,4 +129,13 @@ pub(super) async fn catch_panic<T>(
         error!("a request panicked");
         Err(RequestRejection::Failed { is_write })
     })
+}
+
+/// The responses of a subscription, counted by its operation, which ends with them.
+pub(super) fn record_stream(
+    mut operation: Operation,
+    responses: BoxStream<'static, GraphqlResponse>,
+) -> BoxStream<'static, GraphqlResponse> {
+    operation.begin_streaming();
+    responses.inspect(move |response| operation.count_event(response.result())).boxed()
 }

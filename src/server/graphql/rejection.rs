@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::schema::{ErrorCode, PrepareError, RequestError, WriteOutcome};
 use crate::telemetry::metrics::Overloaded;
+use crate::telemetry::operation::OperationResult;
 
 /// `Retry-After` of a request that was rejected because the gateway is overloaded, in seconds.
 pub(super) const RETRY_AFTER_SECS: u64 = 1;
@@ -91,6 +92,18 @@ impl RequestRejection {
     /// The request is too large to be parsed.
     pub(super) fn too_large(status: StatusCode, message: String) -> Self {
         Self::Http { status, code: ErrorCode::QueryTooLarge, message, header: None }
+    }
+
+    /// The rejection as the access log and the metrics see it.
+    pub(super) fn result(&self) -> OperationResult<'static> {
+        let (code, errors) = match self {
+            Self::Http { code, .. } => (Some(*code), 1),
+            Self::Overloaded(_) => (Some(ErrorCode::Overloaded), 1),
+            Self::Failed { .. } => (Some(ErrorCode::InternalServerError), 1),
+            Self::Graphql(errors) => (errors.first().map(RequestError::code), errors.len()),
+        };
+        let outcome = matches!(self, Self::Failed { is_write: true }).then(|| WriteOutcome::Unknown.as_str());
+        OperationResult { code: code.map(ErrorCode::as_str), errors, outcome }
     }
 
     /// The `errors` of the response.

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::schema::{Executed, ResponseMemory};
+use crate::telemetry::operation::OperationResult;
 
 /// The response to a request that was executed. A request error has no `data` (GraphQL, section 7.1), and is a
 /// [`RequestRejection`](super::rejection::RequestRejection).
@@ -29,8 +30,25 @@ impl GraphqlResponse {
         Self { errors: response.errors, data: has_started.then_some(response.data), memory }
     }
 
+    /// The response as the access log and the metrics see it.
+    pub(super) fn result(&self) -> OperationResult<'_> {
+        OperationResult {
+            code: self.errors.first().and_then(|error| extension(error, "code")),
+            errors: self.errors.len(),
+            outcome: self.errors.iter().find_map(|error| extension(error, "outcome")),
+        }
+    }
+
     /// The memory that the response takes, to be kept until it has been sent.
     pub(super) fn into_memory(self) -> Option<Box<dyn ResponseMemory>> {
         self.memory
+    }
+}
+
+/// A member of an error's extensions that is text.
+fn extension<'e>(error: &'e async_graphql::ServerError, name: &str) -> Option<&'e str> {
+    match error.extensions.as_ref()?.get(name)? {
+        async_graphql::Value::String(text) => Some(text),
+        _ => None,
     }
 }

@@ -21,11 +21,14 @@ use super::socket::Socket;
 use super::token::StoredToken;
 use crate::memory::{BudgetExceeded, Reservation};
 use crate::server::app::App;
-use crate::server::graphql::execution::{CallerContext, catch_panic, execute};
+use crate::server::graphql::execution::{
+    CallerContext, ExecutionResult, catch_panic, execute, record_stream,
+};
 use crate::server::graphql::rejection::RequestRejection;
 use crate::server::graphql::{parameters, sse};
 use crate::server::settings::Settings;
 use crate::telemetry::metrics::{self, Overloaded};
+use crate::telemetry::operation::{Operation, Transport};
 use crate::telemetry::request::RequestTelemetry;
 use crate::telemetry::trace_context::TraceContext;
 
@@ -275,6 +278,8 @@ impl WebSocketConnection {
         payload: &RawValue,
         reservation: Reservation,
     ) -> Result<(), Disconnected> {
+        let telemetry = RequestTelemetry::in_trace(self.trace_context.clone());
+        let recorded = Operation::begin(&telemetry, self.app.settings.access_log, Transport::WebSocket);
         let overloaded = if self.operations.len() >= MAX_OPERATIONS || self.app.draining.is_cancelled() {
             Some(Overloaded::Full)
         } else {
@@ -282,12 +287,15 @@ impl WebSocketConnection {
         };
         if let Some(reason) = overloaded {
             metrics::refused(reason);
-            let errors = RequestRejection::Overloaded(reason).errors();
+            let rejection = RequestRejection::Overloaded(reason);
+            recorded.finish(rejection.result(), None);
+            let errors = rejection.errors();
             return self.send_message(&ServerMessage::Error { id: &id, payload: errors }).await;
         }
         let request = match parameters::parse(payload.get().as_bytes(), self.app.api.limits().nesting) {
             Ok(request) => request,
             Err(rejection) => {
+                recorded.finish(rejection.result(), None);
                 return self
                     .send_message(&ServerMessage::Error { id: &id, payload: rejection.errors() })
                     .await;
@@ -296,7 +304,6 @@ impl WebSocketConnection {
         let operation = CancellationToken::new();
         let ended = operation.clone().cancelled_owned();
         self.operations.insert(Arc::clone(&id), operation.drop_guard());
-        let telemetry = RequestTelemetry::in_trace(self.trace_context.clone());
         let caller = CallerContext {
             token: self.token.authorization().cloned(),
             telemetry: Arc::clone(&telemetry),
@@ -308,6 +315,19 @@ impl WebSocketConnection {
         let operation = async move {
             let execution =
                 catch_panic(async |is_write| execute(&app, request, caller, Ok(()), is_write).await).await;
+            let execution = match execution {
+                Ok(ExecutionResult::Stream(responses)) => {
+                    Ok(ExecutionResult::Stream(record_stream(recorded, responses)))
+                }
+                Ok(ExecutionResult::Single(response)) => {
+                    recorded.finish(response.result(), None);
+                    Ok(ExecutionResult::Single(response))
+                }
+                Err(rejection) => {
+                    recorded.finish(rejection.result(), None);
+                    Err(rejection)
+                }
+            };
             outgoing_messages(id, execution, send_buffer, draining, reservation)
         };
         let messages = AbortOnDropHandle::new(tokio::spawn(telemetry.scope(operation)));

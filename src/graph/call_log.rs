@@ -1,0 +1,143 @@
+//! Records each call to Graph: its duration and result, and a log line if it failed.
+
+use std::time::Instant;
+
+use http::Method;
+use tracing::{info, warn};
+
+use super::caller::Caller;
+use super::error::{ApiError, Error};
+use super::response::GraphResponse;
+use crate::telemetry::operation::milliseconds;
+use crate::telemetry::rate_limit::LineLimit;
+use crate::telemetry::route::Route;
+
+/// Largest number of log lines per second, of each kind, about calls that failed.
+const MAX_LINES: u64 = 10;
+
+/// Calls that Graph refused, by its own word: the callers' business.
+static REFUSED: LineLimit = LineLimit::new(MAX_LINES);
+/// Calls that failed.
+static FAILED: LineLimit = LineLimit::new(MAX_LINES);
+/// Batches with failed items.
+static ITEMS: LineLimit = LineLimit::new(MAX_LINES);
+
+/// A call that has not ended. If it is dropped before [`CallRecord::end`], the request has ended without its response.
+pub(super) struct CallRecord<'a> {
+    caller: &'a Caller,
+    method: Method,
+    route: Route,
+    started: Instant,
+    has_ended: bool,
+}
+
+impl<'a> CallRecord<'a> {
+    pub(super) fn begin(caller: &'a Caller, method: &Method, route: Route) -> Self {
+        Self { caller, method: method.clone(), route, started: Instant::now(), has_ended: false }
+    }
+
+    /// Records the result.
+    pub(super) fn end(mut self, result: Result<&GraphResponse, &Error>) {
+        self.has_ended = true;
+        // Of those, nothing was sent, and nothing was tried.
+        let is_call = !matches!(
+            result,
+            Err(Error::BreakerOpen { .. }
+                | Error::Withdrawn
+                | Error::OverBudget { .. }
+                | Error::Unsendable(_))
+        );
+        if is_call {
+            self.caller.telemetry.calls().add(self.started.elapsed());
+        }
+        match result {
+            Ok(_) => {}
+            Err(Error::Api(api)) => self.log_response(api),
+            Err(error) if is_call => self.log_failure(error),
+            Err(_) => {}
+        }
+    }
+
+    fn log_response(&self, api: &ApiError) {
+        if let Some(id) = &api.request_id {
+            self.caller.telemetry.calls().set_request_id(id);
+        }
+        let is_refusal = api.status.is_client_error();
+        let limit = if is_refusal { &REFUSED } else { &FAILED };
+        let Some(suppressed) = limit.allow() else { return };
+        macro_rules! log {
+            ($level:ident, $message:literal) => {
+                $level!(
+                    graph.method = self.method.as_str(),
+                    graph.route = self.route.as_str(),
+                    graph.status = api.status.as_u16(),
+                    graph.code = api.code,
+                    graph.request_id = api.request_id,
+                    retry_after_ms = api.retry_after.map(milliseconds),
+                    duration_ms = milliseconds(self.started.elapsed()),
+                    suppressed = (suppressed > 0).then_some(suppressed),
+                    $message
+                )
+            };
+        }
+        match api {
+            api if api.is_throttled() => log!(info, "Graph throttled a call"),
+            _ if is_refusal => log!(info, "Graph refused a call"),
+            _ => log!(warn, "Graph failed a call"),
+        }
+    }
+
+    fn log_failure(&self, error: &Error) {
+        let Some(suppressed) = FAILED.allow() else { return };
+        let response = match error {
+            Error::UnexpectedResponse { response, .. } => Some(response),
+            _ => None,
+        };
+        let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+        let cause = causes.map(ToString::to_string).collect::<Vec<_>>().join(": ");
+        warn!(
+            graph.method = self.method.as_str(),
+            graph.route = self.route.as_str(),
+            graph.status = response.map(|response| response.status.as_u16()),
+            graph.request_id = response.and_then(|response| response.request_id.as_deref()),
+            %error,
+            cause = (!cause.is_empty()).then_some(cause),
+            duration_ms = milliseconds(self.started.elapsed()),
+            suppressed = (suppressed > 0).then_some(suppressed),
+            "a call to Graph has no usable response"
+        );
+    }
+}
+
+impl Drop for CallRecord<'_> {
+    fn drop(&mut self) {
+        if self.has_ended {
+            return;
+        }
+        self.caller.telemetry.calls().add(self.started.elapsed());
+        if !self.caller.disconnected.is_cancelled() {
+            self.log_failure(&Error::Timeout);
+        }
+    }
+}
+
+/// Logs the items of a batch that failed, in one line.
+pub(super) fn log_items(items: &[Result<GraphResponse, Error>]) {
+    let mut failed = items.iter().filter_map(|item| item.as_ref().err());
+    let Some(first) = failed.next() else { return };
+    let Some(suppressed) = ITEMS.allow() else { return };
+    let api = match first {
+        Error::Api(api) => Some(api),
+        _ => None,
+    };
+    info!(
+        items = items.len(),
+        failed = 1 + failed.count(),
+        // Of the first of them.
+        graph.status = api.map(|api| api.status.as_u16()),
+        graph.code = api.and_then(|api| api.code.as_deref()),
+        graph.request_id = api.and_then(|api| api.request_id.as_deref()),
+        suppressed = (suppressed > 0).then_some(suppressed),
+        "items of a batch failed"
+    );
+}

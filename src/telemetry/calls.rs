@@ -1,0 +1,61 @@
+//! What a request has sent to Graph so far.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// Counts the calls of one request.
+#[derive(Debug, Default)]
+pub(crate) struct Calls {
+    count: AtomicU32,
+    nanoseconds: AtomicU64,
+    batch_items: AtomicU32,
+    retries: AtomicU32,
+    request_id: Mutex<Option<String>>,
+}
+
+impl Calls {
+    /// Counts a call that has ended.
+    pub(crate) fn add(&self, duration: Duration) {
+        self.count.fetch_add(1, Ordering::Relaxed);
+        let nanoseconds = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        self.nanoseconds.fetch_add(nanoseconds, Ordering::Relaxed);
+    }
+
+    /// Counts the items of a batch.
+    pub(crate) fn add_batch_items(&self, items: usize) {
+        self.batch_items.fetch_add(u32::try_from(items).unwrap_or(u32::MAX), Ordering::Relaxed);
+    }
+
+    /// Counts a call that is sent again.
+    pub(crate) fn add_retry(&self) {
+        self.retries.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Keeps Graph's `request-id` of a failed call.
+    pub(crate) fn set_request_id(&self, id: &str) {
+        *self.request_id.lock().unwrap_or_else(PoisonError::into_inner) = Some(id.to_owned());
+    }
+
+    pub(crate) fn count(&self) -> u32 {
+        self.count.load(Ordering::Relaxed)
+    }
+
+    /// The sum of the calls' durations. Calls may overlap.
+    pub(crate) fn duration(&self) -> Duration {
+        Duration::from_nanos(self.nanoseconds.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn batch_items(&self) -> u32 {
+        self.batch_items.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn retries(&self) -> u32 {
+        self.retries.load(Ordering::Relaxed)
+    }
+
+    /// Graph's `request-id` of the last call that failed.
+    pub(crate) fn request_id(&self) -> Option<String> {
+        self.request_id.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}

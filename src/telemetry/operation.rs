@@ -1,0 +1,180 @@
+//! One GraphQL operation, from its start to its response: a line of the access log.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tracing::info;
+
+use super::rate_limit::LineLimit;
+use super::request::RequestTelemetry;
+
+/// Largest number of lines per second about failed operations.
+const MAX_ERROR_LINES: u64 = 100;
+/// The code of an operation without errors.
+const OK: &str = "OK";
+/// The code of an operation whose client disconnected before the response.
+const CANCELLED: &str = "CANCELLED";
+
+/// Which operations are logged.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AccessLog {
+    /// Which kinds of operations.
+    pub mode: AccessLogMode,
+    /// Share of the operations without errors that are logged, 0 to 1.
+    pub sample: f64,
+}
+
+/// Which kinds of operations are logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AccessLogMode {
+    /// None.
+    Off,
+    /// Those with errors.
+    Errors,
+    /// All.
+    All,
+}
+
+/// Where an operation came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Transport {
+    Http,
+    WebSocket,
+}
+
+/// The response to an operation.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct OperationResult<'a> {
+    /// The code of the first error.
+    pub(crate) code: Option<&'a str>,
+    /// Number of errors.
+    pub(crate) errors: usize,
+    /// What is known of the first write that failed.
+    pub(crate) outcome: Option<&'a str>,
+}
+
+/// An operation that has not ended. If it is dropped before [`Operation::finish`], the client has disconnected.
+pub(crate) struct Operation {
+    telemetry: Arc<RequestTelemetry>,
+    access_log: AccessLog,
+    transport: Transport,
+    started: Instant,
+    state: State,
+}
+
+enum State {
+    Open,
+    /// A subscription, with the code of its first response if that was an error. It ends when it is dropped.
+    Streaming {
+        code: Option<String>,
+        events: u64,
+    },
+    Finished,
+}
+
+impl Operation {
+    /// Begins an operation of a request.
+    pub(crate) fn begin(
+        telemetry: &Arc<RequestTelemetry>,
+        access_log: AccessLog,
+        transport: Transport,
+    ) -> Self {
+        let telemetry = Arc::clone(telemetry);
+        Self { telemetry, access_log, transport, started: Instant::now(), state: State::Open }
+    }
+
+    /// The operation has its response.
+    pub(crate) fn finish(mut self, result: OperationResult<'_>, http_status: Option<u16>) {
+        self.state = State::Finished;
+        self.record(result, http_status, None);
+    }
+
+    /// The operation is a subscription.
+    pub(crate) fn begin_streaming(&mut self) {
+        self.state = State::Streaming { code: None, events: 0 };
+    }
+
+    /// A response of a subscription.
+    pub(crate) fn count_event(&mut self, result: OperationResult<'_>) {
+        if let State::Streaming { code, events } = &mut self.state {
+            if *events == 0 {
+                *code = result.code.map(str::to_owned);
+            }
+            *events += 1;
+        }
+    }
+
+    fn record(&self, result: OperationResult<'_>, http_status: Option<u16>, events: Option<u64>) {
+        let code = result.code.unwrap_or(OK);
+        let is_error = result.code.is_some();
+        let duration = self.started.elapsed();
+        let suppressed = match self.access_log.mode {
+            AccessLogMode::Off => return,
+            AccessLogMode::Errors if !is_error => return,
+            AccessLogMode::Errors | AccessLogMode::All if is_error => match ERRORS.allow() {
+                Some(suppressed) => suppressed,
+                None => return,
+            },
+            AccessLogMode::Errors | AccessLogMode::All => {
+                // A share of 1 needs no random number.
+                if self.access_log.sample < 1.0 && fastrand::f64() >= self.access_log.sample {
+                    return;
+                }
+                0
+            }
+        };
+        self.telemetry.sync_scope(|| {
+            let (name, kind) = self.telemetry.operation();
+            let calls = self.telemetry.calls();
+            info!(
+                target: "intune_graphql::access",
+                { operation.name = name,
+                "operation.type" = kind,
+                transport = match self.transport {
+                    Transport::Http => "http",
+                    Transport::WebSocket => "websocket",
+                },
+                code,
+                errors = result.errors,
+                outcome = result.outcome,
+                http.status = http_status,
+                events,
+                duration_ms = milliseconds(duration),
+                graph.calls = calls.count(),
+                graph.duration_ms = milliseconds(calls.duration()),
+                graph.batch_items = calls.batch_items(),
+                graph.retries = calls.retries(),
+                graph.request_id = calls.request_id(),
+                suppressed = (suppressed > 0).then_some(suppressed) },
+                "operation"
+            );
+        });
+    }
+}
+
+static ERRORS: LineLimit = LineLimit::new(MAX_ERROR_LINES);
+
+impl Drop for Operation {
+    fn drop(&mut self) {
+        match std::mem::replace(&mut self.state, State::Finished) {
+            State::Open => {
+                let result = OperationResult { code: Some(CANCELLED), ..OperationResult::default() };
+                self.record(result, None, None);
+            }
+            State::Streaming { code, events } => {
+                let result = OperationResult {
+                    code: code.as_deref(),
+                    errors: usize::from(code.is_some()),
+                    outcome: None,
+                };
+                self.record(result, None, Some(events));
+            }
+            State::Finished => {}
+        }
+    }
+}
+
+/// Milliseconds, with three digits after the decimal point.
+pub(crate) fn milliseconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1_000_000.0).round() / 1000.0
+}

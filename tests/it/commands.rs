@@ -79,7 +79,10 @@ impl Program {
                 self.stdout.read_line(&mut line).unwrap() > 0,
                 "the program ended without a line {start:?}"
             );
-            if let Some(rest) = line.strip_prefix(start) {
+            // With `--log-format json`, the text is a member of an object.
+            let object = serde_json::from_str::<Value>(&line).ok();
+            let message = object.as_ref().and_then(|object| object["message"].as_str());
+            if let Some(rest) = message.unwrap_or(&line).strip_prefix(start) {
                 return rest.trim_end().to_owned();
             }
         }

@@ -36,8 +36,7 @@ impl Gateway {
         let timeout =
             if more.contains(&"--request-timeout") { &[][..] } else { &["--request-timeout", "950ms"] };
         let mut program = Program::serve(root, &[&["--log-format", "json"], timeout, more].concat());
-        let line = program.line(r#"{"level":"INFO","message":"listening on "#);
-        let url = line.split('"').next().unwrap().to_owned();
+        let url = program.line("listening on ");
         Self { program, url, sandbox, runtime, client: http_client().build().unwrap() }
     }
 

@@ -22,16 +22,16 @@ use crate::schema::{Api, ApiSettings, CursorKey, TrustedDocuments};
 use crate::server::{self, CertificateFiles, ConcurrencyLimits, ConnectionLimits, GraphiqlSettings, Tls};
 use crate::telemetry::operation::{AccessLog, AccessLogMode};
 
-/// Open files besides connections, and those of the admin listener.
+/// Open files besides client connections, including those of the admin listener.
 const OTHER_FILES: u64 = 64;
 
 /// The settings of each layer.
 pub struct Settings {
-    /// Of the client of Microsoft Graph.
+    /// Settings of the client of Microsoft Graph.
     pub graph: ClientSettings,
-    /// Of the GraphQL API.
+    /// Settings of the GraphQL API.
     pub api: ApiSettings,
-    /// Of the HTTP server.
+    /// Settings of the HTTP server.
     pub server: server::Settings,
 }
 
@@ -243,7 +243,8 @@ fn limits(config: &LimitsConfig) -> Limits {
     }
 }
 
-/// As many connections as are possible: each is an open file, and may need another one towards Graph.
+/// The possible number of connections. Each is an open file, and may need another one for a
+/// connection to Graph.
 fn max_connections(wanted: usize) -> usize {
     // The soft limit is raised to the hard limit, which any process may do.
     let Ok(files) = rlimit::increase_nofile_limit(u64::MAX) else { return wanted };

@@ -65,7 +65,7 @@ impl Reservation {
         self.bytes += bytes;
     }
 
-    /// How many bytes are reserved.
+    /// The number of reserved bytes.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }

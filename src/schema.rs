@@ -1,5 +1,5 @@
-//! The GraphQL schema: what callers see of Graph. Resolvers are thin: check and map the input, make one call of the
-//! Graph client, map the output.
+//! The GraphQL schema: the API that callers use. Resolvers are thin: they check and map the input,
+//! make one call of the Graph client, and map the output.
 
 mod api;
 mod bounded;

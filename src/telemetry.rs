@@ -28,7 +28,7 @@ pub enum TelemetryError {
     #[error("write it as in info or warn,intune_graphql=debug")]
     Filter(#[from] tracing_subscriber::filter::ParseError),
     /// Another subscriber is installed.
-    #[error("logging is set up already")]
+    #[error("logging is already set up")]
     Installed(#[from] TryInitError),
 }
 

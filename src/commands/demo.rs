@@ -1,4 +1,4 @@
-//! `demo`: the whole system on one machine, with something to paste.
+//! `demo`: gateway and sandbox on one machine, with a command to paste.
 
 use anyhow::Context as _;
 use msgraph_sandbox::{self as sandbox, Sandbox};

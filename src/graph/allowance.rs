@@ -8,15 +8,15 @@ use tokio::time::Instant;
 
 use crate::telemetry::metrics;
 
-/// How many seconds' worth of reads a bucket holds when nothing has been taken for a while.
+/// Capacity of a bucket, in seconds' worth of reads.
 const SAVED_UP: u32 = 10;
 
-/// How many reads a second the events of live updates may cause; ten seconds' worth at once after a pause.
+/// Maximum reads per second that subscription events may cause, with a burst of ten seconds' worth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReadRates {
-    /// Of one subscription; at least 1.
+    /// For one subscription; at least 1.
     pub subscriber: usize,
-    /// Of all together, checks of what subscribers may read included; at least 1.
+    /// For all subscriptions together, authorization checks included; at least 1.
     pub process: usize,
 }
 
@@ -34,13 +34,14 @@ impl ReadBudget {
         Self { process: Arc::new(Bucket::new(rates.process)), subscriber: rates.subscriber }
     }
 
-    /// What one more subscription may take of it.
+    /// The share of one more subscription.
     #[must_use]
     pub fn subscriber(&self) -> ReadAllowance {
         ReadAllowance { own: Arc::new(Bucket::new(self.subscriber)), process: Arc::clone(&self.process) }
     }
 
-    /// Waits for a read's turn, in the order of the calls. It comes before any read that does not wait.
+    /// Waits for a turn, in the order of the calls. Waiting calls have precedence over reads that
+    /// do not wait.
     pub async fn turn(&self) {
         let turn = self.process.reserve();
         tokio::time::sleep_until(turn).await;
@@ -71,13 +72,13 @@ impl ReadAllowance {
 struct Bucket {
     /// Between two tokens.
     interval: Duration,
-    /// How long an empty bucket takes to fill.
+    /// Time in which an empty bucket fills up.
     capacity: Duration,
     full_at: Mutex<Instant>,
 }
 
 impl Bucket {
-    /// A full bucket for so many a second.
+    /// A full bucket for this many reads per second.
     fn new(rate: usize) -> Self {
         let interval = Duration::from_secs(1) / u32::try_from(rate.max(1)).unwrap_or(u32::MAX);
         let capacity = Duration::from_secs(1) * SAVED_UP;

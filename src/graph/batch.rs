@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use super::body::{self, MAX_NESTING, Member, Members, NESTS_TOO_DEEP};
 use crate::json;
 
-/// Largest number of items that Graph accepts in one batch.
+/// Maximum number of items that Graph accepts in one batch.
 pub(super) const MAX_ITEMS: usize = 20;
 
 /// One request of a batch.
@@ -137,7 +137,7 @@ pub(super) fn read_responses(
             }
         };
     }
-    // Where none of them does it, a member around them nests too deep.
+    // If no item nests too deep, a member around them does.
     if !is_deep || has_deep_items { Ok(responses) } else { Err(Unreadable::Other) }
 }
 
@@ -152,7 +152,7 @@ fn unreadable(text: &str) -> Unreadable {
 fn index(members: &Members<'_>) -> Option<usize> {
     let Member::Value(id) = members.get("id") else { return None };
     match body::read(id.get()).ok()? {
-        // `02` would be read as well, and is no id of ours.
+        // `02` would be parsed too, but is not a valid id.
         Value::String(id) => id.parse().ok().filter(|index: &usize| index.to_string() == id),
         Value::Number(id) => usize::try_from(id.as_u64()?).ok(),
         _ => None,

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 /// Maximum nesting of brackets in a response, ignored members included. Graph's own responses nest four deep.
 pub(super) const MAX_NESTING: usize = 64;
-/// Why a response that nests deeper is refused.
+/// The error of a response that nests too deep.
 pub(super) const NESTS_TOO_DEEP: &str = "the answer's brackets nest too deep";
 
 /// The text of a body, without a byte order mark and without whitespace and NUL at its ends. Bytes that are not valid
@@ -154,7 +154,8 @@ fn unit(digits: &[u8]) -> Option<u16> {
     })
 }
 
-/// The members of an object, not looked into. Names may come twice, and in another case than documented.
+/// The members of an object, not parsed. Names may be duplicate, and in another case than
+/// documented.
 #[derive(Debug)]
 pub(super) struct Members<'t>(Vec<(Cow<'t, str>, &'t RawValue)>);
 

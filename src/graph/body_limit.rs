@@ -12,7 +12,7 @@ const STEP: usize = 64 * 1024;
 /// The limits of one body.
 #[derive(Debug)]
 pub(super) struct BodyLimit {
-    /// Largest size, in bytes.
+    /// Maximum size in bytes.
     pub(super) max: usize,
     reservation: Reservation,
     is_for_write: bool,
@@ -31,7 +31,7 @@ impl BodyLimit {
         Self::new(max, &MemoryBudget::new(usize::MAX), false)
     }
 
-    /// Reserves memory for a body of so many bytes so far.
+    /// Reserves memory for a body of which this many bytes were received.
     ///
     /// # Errors
     ///

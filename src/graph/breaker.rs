@@ -11,11 +11,11 @@ use tracing::{info, warn};
 
 use crate::telemetry::metrics;
 
-/// Failures to connect, one after another, that open it.
+/// Consecutive connect failures that open it.
 const FAILURES_TO_OPEN: u32 = 5;
 /// Time that it stays open at first, doubled after each probe that fails.
 const MIN_OPEN: Duration = Duration::from_secs(1);
-/// Longest time that it stays open.
+/// Maximum time that it stays open.
 const MAX_OPEN: Duration = Duration::from_secs(30);
 
 /// The breaker. Opening a connection takes a [`CallPermit`], on which the result is reported.
@@ -24,7 +24,7 @@ pub(super) struct Breaker(Mutex<State>);
 
 #[derive(Debug)]
 enum State {
-    /// Calls pass; so many have failed to connect since the last that did not.
+    /// Calls are allowed. This many connection attempts have failed since the last success.
     Closed { failures: u32 },
     /// Nothing passes before then.
     Open { until: Instant, open_for: Duration },

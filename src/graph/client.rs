@@ -45,7 +45,7 @@ impl Client {
         self.0.cut_off.cancel();
     }
 
-    /// Waits until no write is in flight, those of disconnected callers included.
+    /// Waits until no write is in flight, including those of disconnected callers.
     pub async fn wait_for_writes(&self) {
         self.0.writes.close();
         self.0.writes.wait().await;

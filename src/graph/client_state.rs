@@ -1,4 +1,5 @@
-//! What all sessions of one client share: the connections, the service root, and the limits of the whole process.
+//! Shared state of all sessions of one client: the connections, the service root, and the limits of
+//! the process.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,14 +16,14 @@ use super::root::ServiceRoot;
 use super::settings::{ClientSettings, CreatePath};
 use crate::memory::MemoryBudget;
 
-/// How long requests count towards the retry budget.
+/// Window of the retry budget.
 const BUDGET_WINDOW: Duration = Duration::from_secs(10);
 /// Retries a second that are allowed however few requests there are.
 const BUDGET_FLOOR: u32 = 10;
 /// Retries that are allowed beyond it, as a part of the requests.
 const BUDGET_SHARE: f32 = 0.2;
 
-/// What all sessions of one client share.
+/// Shared state of all sessions of one client.
 pub(super) struct ClientState {
     pub(super) http: HttpClient,
     pub(super) root: ServiceRoot,
@@ -33,7 +34,7 @@ pub(super) struct ClientState {
     pub(super) attempt_timeout: Duration,
     pub(super) honors_client_ids: bool,
     pub(super) retry_after: RetryAfterCache,
-    /// Allows retries to the whole process, so that a failing Graph is not hammered.
+    /// Limits the retries of the process, to protect a failing Graph.
     pub(super) budget: TpsBudget,
     /// Cancelled when the process is to stop: nothing is waited for that would be sent after a while.
     pub(super) stopping: CancellationToken,

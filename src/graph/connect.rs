@@ -25,7 +25,7 @@ use super::root::ServiceRoot;
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 type Https<C> = HttpsConnector<C>;
 type Direct = Https<HttpConnector>;
-/// Through a proxy, which may be spoken to by TLS itself.
+/// Through a proxy, which may itself use TLS.
 type Proxied = Https<Tunnel<Direct>>;
 
 /// Idle time before TCP keep-alive probes. Middleboxes drop idle connections silently.
@@ -42,7 +42,7 @@ pub enum ClientError {
         /// Why.
         source: std::io::Error,
     },
-    /// The file holds no certificate in PEM form.
+    /// The file has no certificate in PEM format.
     #[error("{path} contains no certificate in PEM format")]
     NotPem {
         /// The file.
@@ -58,7 +58,7 @@ pub enum ClientError {
     #[error("the service root has no host")]
     NoHost,
     /// TLS could not be set up.
-    #[error("TLS towards Graph could not be set up")]
+    #[error("TLS to Graph could not be set up")]
     Tls(#[source] rustls::Error),
 }
 
@@ -100,7 +100,7 @@ impl Connector {
         let route = match proxy {
             None => Route::Direct(direct(tls, tcp())),
             Some(proxy) => {
-                // The proxy is spoken to by HTTP/1.1: CONNECT, and then the origin's own TLS inside.
+                // The proxy is used with HTTP/1.1: CONNECT, and then TLS to the origin inside.
                 let to_proxy = HttpsConnectorBuilder::new()
                     .with_tls_config(tls.clone())
                     .https_or_http()
@@ -201,7 +201,7 @@ pub fn install_tls_provider() {
     });
 }
 
-/// What HTTP runs over.
+/// The transport of HTTP.
 pub(super) trait Io: Read + Write + Send + Unpin {}
 impl<T: Read + Write + Send + Unpin> Io for T {}
 

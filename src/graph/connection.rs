@@ -24,7 +24,7 @@ const STREAMS_BEFORE_SETTINGS: usize = 1;
 /// Interval and timeout of HTTP/2 pings.
 const PING_INTERVAL: Duration = Duration::from_secs(10);
 const PING_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a response's last bytes may take to leave a connection free.
+/// Maximum time for the last bytes of a response, after which the connection is free.
 const READY_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A connection that was opened.
@@ -33,8 +33,9 @@ pub(super) enum OpenConnection {
     Http2(Http2Connection),
 }
 
-/// Opens a connection. An HTTP/2 connection counts as open when the server's settings have come (RFC 9113, section
-/// 3.4), so that its limit is known before the first request. `on_end` is called when it has ended.
+/// Opens a connection. An HTTP/2 connection is open when the server's settings have been received
+/// (RFC 9113, section 3.4), because they have the limit of requests. `on_end` is called when it has
+/// ended.
 ///
 /// # Errors
 ///
@@ -79,7 +80,7 @@ pub(super) async fn open(
     Ok(OpenConnection::Http2(Http2Connection::new(sender, driver)))
 }
 
-/// How long a connection is looked at for the limit that the server's settings name.
+/// Time in which the limit in the server's settings is awaited.
 const SETTINGS_CHECKS: usize = 20;
 const SETTINGS_CHECK_INTERVAL: Duration = Duration::from_millis(1);
 

@@ -12,7 +12,7 @@ use flate2::write::GzDecoder;
 use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
 
-/// Largest number of codings of one body.
+/// Maximum number of codings of one body.
 const MAX_LAYERS: usize = 2;
 /// Bytes that the codings around another may add to a body.
 const OVERHEAD: usize = 1024;
@@ -28,7 +28,7 @@ pub(super) struct Decoder {
 
 /// An unknown coding, or too many codings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the answer has a content coding that was not asked for")]
+#[error("the response has a content coding that was not requested")]
 pub(super) struct Unsupported;
 
 /// Why a body cannot be decoded.
@@ -41,7 +41,7 @@ pub(super) enum DecodeError {
     #[error("the body's content coding is damaged")]
     Damaged,
     /// It ends in the middle.
-    #[error("the coded body ends too early")]
+    #[error("the compressed body ends too early")]
     Cut,
 }
 
@@ -83,7 +83,8 @@ impl Decoder {
     ///
     /// # Errors
     ///
-    /// [`DecodeError::Cut`] where more should have come, or its checksum is wrong; and as [`Self::push`].
+    /// [`DecodeError::Cut`] if data is missing or the checksum is wrong; and the errors of
+    /// [`Self::push`].
     pub(super) fn finish(&mut self, out: &mut BytesMut, max: usize) -> Result<(), DecodeError> {
         let mut rest = &mut self.layers[..];
         while let Some((layer, within)) = std::mem::take(&mut rest).split_first_mut() {
@@ -117,16 +118,16 @@ type Give<'a> = &'a mut dyn FnMut(&[u8]) -> Result<(), DecodeError>;
 #[derive(Debug, Default)]
 struct Gzip {
     state: State,
-    /// How many bytes it has given.
+    /// The number of bytes produced.
     given: usize,
 }
 
 #[derive(Debug, Default)]
 enum State {
-    /// Nothing has come.
+    /// No byte was received.
     #[default]
     Start,
-    /// The first byte of [`MAGIC`] has come; `is_first`: of the body.
+    /// The first byte of [`MAGIC`] was received; `is_first`: of the body.
     Magic { is_first: bool },
     /// Within a member.
     Member(Box<GzDecoder<Vec<u8>>>),
@@ -234,7 +235,7 @@ mod tests {
         Decoder::new(&headers)
     }
 
-    /// Decodes a body that comes in chunks of this size.
+    /// Decodes a body in chunks of this size.
     fn decode(coding: &'static str, body: &[u8], chunk: usize, max: usize) -> Result<Vec<u8>, DecodeError> {
         let mut decoder = decoder(&[coding]).unwrap();
         let mut out = BytesMut::new();

@@ -1,9 +1,9 @@
 //! The data loader of one request: a read is sent once, and reads that become ready together are sent in batches.
 //!
-//! The crate `dataloader` collects the keys while the resolvers of the request are polled. It runs its batch function
-//! in one of the callers, which may be cancelled at any await point, so that function must not wait:
-//! [`Dispatcher::dispatch`] spawns the batches and returns where their results will arrive.
-//! `docs/decisions/data-loader.md` records why.
+//! The crate `dataloader` collects the keys while the resolvers of the request are polled. It runs
+//! its batch function in one of the callers, which may be cancelled at any await point, so that
+//! function must not wait: [`Dispatcher::dispatch`] spawns the batches and returns the receivers of
+//! their results. `docs/decisions/data-loader.md` has the reasons.
 
 use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
@@ -28,8 +28,8 @@ use crate::telemetry::metrics;
 
 /// Turns that a caller leaves to others before it dispatches the keys. The crate needs no timer.
 const YIELDS: usize = 2;
-/// How often a key is looked up. Tokio can suspend the caller that dispatches after it has taken the keys; if that caller
-/// is cancelled there, the other callers find no result and try again.
+/// Number of lookups of a key. Tokio can suspend the caller that dispatches after it has taken the
+/// keys. If that caller is cancelled there, the other callers find no result and try again.
 const MAX_LOOKUPS: usize = 3;
 
 /// Maximum size in bytes of a page that is cached until the request ends. Resolvers of one list may

@@ -1,4 +1,4 @@
-//! Graph's error envelope, read leniently: whatever arrives, the status alone is enough to go on.
+//! Graph's error envelope, read leniently: for any content, the status alone is sufficient.
 
 use serde_json::Value;
 
@@ -7,16 +7,16 @@ use super::error::ErrorBody;
 
 /// Intune nests JSON in `message` twice at most; one more level is allowed for.
 const MAX_UNFOLDS: usize = 3;
-/// Longest message that is passed on, in characters.
+/// Maximum length of a message that is passed on, in characters.
 const MAX_MESSAGE: usize = 1000;
-/// Longest code or id that is passed on, in characters.
+/// Maximum length of a code or id that is passed on, in characters.
 pub(super) const MAX_CODE: usize = 100;
 
-/// Words of Intune's, in lower case, for giving up on its own backend. They stand in the code, and also in inner errors
+/// Codes of Intune for a timeout of its own backend, in lower case. They occur as the error code, and in inner errors
 /// and phrases.
 const GAVE_UP: [&str; 3] = ["cancelledonservicetimeout", "canceledonservicetimeout", "cancelontimeout"];
 
-/// What an error answer says of itself.
+/// The content of an error response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ErrorEnvelope {
     /// `error.code`; live codes may hold spaces, and may be empty.
@@ -27,18 +27,19 @@ pub(super) struct ErrorEnvelope {
     pub(super) request_id: Option<String>,
     /// `RetryAfter` of Intune's inner document.
     pub(super) retry_after: Option<String>,
-    /// What the body is worth.
+    /// The form of the body.
     pub(super) body: ErrorBody,
 }
 
 impl ErrorEnvelope {
-    /// Of a body that did not come whole.
+    /// The envelope of an incomplete body.
     pub(super) fn cut() -> Self {
         Self { code: None, message: None, request_id: None, retry_after: None, body: ErrorBody::Unreadable }
     }
 
-    /// Reads a body; an empty one, HTML, or anything else that is no envelope gives an empty envelope. `redact` takes
-    /// secrets out of a text: it sees each whole, since half a secret would no longer be known for one.
+    /// Parses a body. An empty body, HTML, or anything else without an envelope results in an empty
+    /// envelope. `redact` removes secrets from a text; it receives whole texts, since half a secret
+    /// would not be recognized.
     pub(super) fn read(body: &[u8], redact: impl Fn(&mut String)) -> Self {
         let text = body::text(body);
         let document = body::read::<Value>(&text);
@@ -65,8 +66,8 @@ impl ErrorEnvelope {
     }
 }
 
-/// Whether a text is an object whose error, where it has one, is an object or a text. A JSON reader takes the start of a
-/// sentence for a value as well: the number of `503 Service Unavailable`.
+/// Whether a text is an object whose error, if present, is an object or a text. A JSON parser
+/// accepts the start of a sentence as well: the number in `503 Service Unavailable`.
 fn is_error_object(text: &str) -> bool {
     let has_no_other_error = |members: &Members<'_>| match members.get("error") {
         Member::Absent => true,
@@ -76,7 +77,7 @@ fn is_error_object(text: &str) -> bool {
     body::is_one_object(text) && body::with_members(text, has_no_other_error).unwrap_or_default()
 }
 
-/// An object's member of this name, else of one that differs in case alone; null where there is none.
+/// An object's member of this name, or else one that differs only in case; null if there is none.
 fn member<'a>(value: &'a Value, name: &str) -> &'a Value {
     let Value::Object(members) = value else { return &Value::Null };
     let in_another_case = || members.iter().find(|(found, _)| found.eq_ignore_ascii_case(name));
@@ -91,7 +92,8 @@ fn only(value: &Value) -> &Value {
     }
 }
 
-/// Whether a text says so, with or without escapes: of a member that comes twice, a JSON reader shows one.
+/// Whether a text contains this, with or without escapes. A JSON parser returns only one value of a
+/// duplicate member.
 fn has_given_up(text: &str) -> bool {
     let text = text.to_ascii_lowercase();
     GAVE_UP.iter().any(|word| text.contains(word))
@@ -106,8 +108,8 @@ fn names_giving_up(value: &Value) -> bool {
     }
 }
 
-/// While the text is a JSON object with `Message`, takes that; then cuts what is for Microsoft's support only: the
-/// operation and activity ids, and the internal host and path that follow them.
+/// While the text is a JSON object with `Message`, unfolds that. Then removes the parts for
+/// Microsoft support: the operation and activity ids, and the internal host and path after them.
 fn unfold(message: &str, redact: &impl Fn(&mut String)) -> (Option<String>, Option<String>) {
     let mut message = message.to_owned();
     let mut retry_after = None;
@@ -127,8 +129,8 @@ fn unfold(message: &str, redact: &impl Fn(&mut String)) -> (Option<String>, Opti
     (one_line(sentence, MAX_MESSAGE, redact), retry_after)
 }
 
-/// The text without secrets, on one line, without control characters, cut to `max` characters; `None` where nothing is
-/// left.
+/// The text without secrets, on one line, without control characters, cut to `max` characters;
+/// `None` if nothing is left.
 pub(super) fn one_line(text: &str, max: usize, redact: &impl Fn(&mut String)) -> Option<String> {
     let mut text = text.to_owned();
     redact(&mut text);

@@ -11,11 +11,11 @@ use super::key::InvalidKey;
 /// A failed call to Graph.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
-    /// The input names no entity; nothing was sent.
+    /// The input is not a valid key. Nothing was sent.
     #[error("the key is not usable")]
     InvalidKey(#[source] InvalidKey),
     /// Graph responded with a status that is not a success.
-    #[error("Graph answered {}", .0.status)]
+    #[error("Graph returned {}", .0.status)]
     Api(Box<ApiError>),
     /// No connection was established. Nothing was sent.
     #[error("no connection to Graph")]
@@ -27,40 +27,40 @@ pub enum Error {
     #[error("the write was withdrawn before it was sent")]
     Withdrawn,
     /// The circuit breaker is open after consecutive connect failures. Nothing was sent.
-    #[error("Graph cannot be reached, and is asked again in {} ms", .retry_after.as_millis())]
+    #[error("the circuit breaker is open for another {} ms", .retry_after.as_millis())]
     BreakerOpen {
         /// When it will be tried again.
         retry_after: Duration,
     },
     /// A `Retry-After` of this caller is pending. Nothing was sent.
-    #[error("Graph told the caller to wait for another {} ms", .retry_after.as_millis())]
+    #[error("a Retry-After of the caller is pending for another {} ms", .retry_after.as_millis())]
     Throttled {
         /// The rest of the wait.
         retry_after: Duration,
     },
     /// The events of live updates have caused as many reads as they may; nothing was sent.
-    #[error("the budget for reads of live updates is spent for another {} ms", .retry_after.as_millis())]
+    #[error("the read budget of subscription events is spent for another {} ms", .retry_after.as_millis())]
     OverBudget {
         /// When there is room for a further one.
         retry_after: Duration,
     },
     /// The write had not started at the request timeout or at shutdown; nothing was sent.
-    #[error("the write was not begun in time, and may be sent again in {} ms", .retry_after.as_millis())]
+    #[error("the write was not started in time, and may be sent again in {} ms", .retry_after.as_millis())]
     NotStarted {
         /// When it may be sent again.
         retry_after: Duration,
     },
     /// The connection was lost, or the response cut off, after the request may have been sent.
-    #[error("no complete answer from Graph")]
+    #[error("no complete response from Graph")]
     Transport(#[source] Arc<dyn std::error::Error + Send + Sync>),
     /// The request's deadline passed while waiting for the response.
-    #[error("no answer from Graph within the deadline")]
+    #[error("no response from Graph within the deadline")]
     Timeout,
     /// The request's deadline had passed before the call; nothing was sent.
     #[error("the deadline had passed before the call to Graph")]
     DeadlinePassed,
     /// A success status with a response that does not match the documentation.
-    #[error("Graph answered {} outside its contract: {what}", .response.status)]
+    #[error("Graph returned {} with an unexpected response: {what}", .response.status)]
     UnexpectedResponse {
         /// The error of the response.
         what: &'static str,
@@ -77,7 +77,7 @@ pub enum Error {
         max: usize,
     },
     /// The memory budget of all responses has no room for the response to a read.
-    #[error("there is no room in memory for the answer")]
+    #[error("there is no memory for the response")]
     MemoryExhausted,
     /// The gateway could not make the request; nothing was sent.
     #[error("{0}")]
@@ -208,8 +208,8 @@ pub enum ErrorBody {
     Empty,
     /// It is a JSON object, and its error, if present, is an object or a text.
     Valid,
-    /// It names `CancelledOnServiceTimeout` or the like: Intune's own backend timed out, and may have done the work all the
-    /// same.
+    /// It contains `CancelledOnServiceTimeout` or similar: Intune's backend timed out, and may have
+    /// applied the write.
     BackendTimeout,
     /// It is incomplete or anything else.
     Unreadable,
@@ -322,7 +322,7 @@ pub struct WriteError {
     pub kind: WriteKind,
     /// Whether Graph did it.
     pub outcome: Outcome,
-    /// What went wrong.
+    /// The error.
     pub error: Error,
 }
 

@@ -18,7 +18,7 @@ const MAX_HANDOVERS: usize = 4;
 /// Sends requests to one origin.
 pub(super) struct HttpClient {
     pool: Pool,
-    /// Longest wait for a response before the connection is given no further requests.
+    /// Maximum wait for a response, after which the connection gets no further requests.
     attempt_timeout: Duration,
 }
 
@@ -147,7 +147,7 @@ async fn watch<T>(
 /// How a server promises that it did nothing with a request (RFC 9113, section 8.7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Refusal {
-    /// It refused the stream; it may take another.
+    /// It refused the stream. It may accept another.
     Stream,
     /// The connection is closing, and the stream is above the last one that is processed.
     Connection,

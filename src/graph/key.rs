@@ -8,7 +8,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 /// All except RFC 3986's unreserved characters: any key is exactly one path segment.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Longest key, in bytes; a live one has about 110.
+/// Maximum length of a key in bytes; live keys have about 110.
 const MAX_BYTES: usize = 1024;
 
 /// Graph's key of an entity: opaque text that is sent as exactly one path segment. GUIDs in it are

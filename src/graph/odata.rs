@@ -26,7 +26,7 @@ pub type Select = BTreeSet<&'static str>;
 pub enum Direction {
     /// Smallest first.
     Ascending,
-    /// Largest first.
+    /// Descending.
     Descending,
 }
 
@@ -35,7 +35,7 @@ pub enum Direction {
 pub struct OrderBy {
     /// The property's name.
     pub property: &'static str,
-    /// Which way.
+    /// The direction.
     pub direction: Direction,
 }
 

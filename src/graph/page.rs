@@ -22,7 +22,7 @@ const MAX_QUERY: usize = 8 * 1024;
 const VALUE: &str = "value";
 const ERROR: &str = "error";
 const NEXT_LINK: &str = "@odata.nextLink";
-/// As Graph writes it, and as OData 4.01 and 3 do.
+/// The names that Graph, OData 4.01 and OData 3 use.
 const COUNT: [&str; 3] = ["@odata.count", "@count", "odata.count"];
 
 /// One page.
@@ -30,7 +30,8 @@ const COUNT: [&str; 3] = ["@odata.count", "@count", "odata.count"];
 pub struct Page<T> {
     /// The entities, in Graph's order; there may be none although more pages follow.
     pub entities: Vec<T>,
-    /// How many rows besides are no entity of this collection: null, without a usable id, or of another type.
+    /// The number of other rows, which are not entities of this collection: null, without a usable
+    /// id, or of another type.
     pub unreadable: usize,
     /// The link to the next page.
     pub next: NextLink,
@@ -52,8 +53,8 @@ pub enum NextLink {
     Unusable,
 }
 
-/// The query of an `@odata.nextLink` that was checked: it leads to the same collection at the same origin. `$select` and
-/// `$count` are left out, to be put anew; the rest is Graph's own and is not looked into.
+/// The query of a valid `@odata.nextLink`: it refers to the same collection at the same origin.
+/// `$select` and `$count` are removed, because they are set again; the rest is opaque.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NextPage(String);
 
@@ -73,7 +74,7 @@ struct Body<T> {
     error: Received<String>,
 }
 
-/// Reads a page whose members come once each, and under the documented names.
+/// Parses a page whose members are unique and have the documented names.
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Body<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct BodyVisitor<T>(PhantomData<T>);
@@ -118,8 +119,9 @@ fn is_of_page(name: &str) -> bool {
     is(VALUE) || is(ERROR) || is_next_link(name) || COUNT.into_iter().any(is)
 }
 
-/// Whether a name is one of a link to the next page: `@odata.nextLink`, `@nextLink` of OData 4.01, `odata.nextLink` of 3,
-/// `__next` of 2, and the like. A list that ends in spite of one is not whole.
+/// Whether a name is that of a link to the next page: `@odata.nextLink`, `@nextLink` of OData 4.01,
+/// `odata.nextLink` of 3, `__next` of 2, and similar. A list that ends despite such a link is
+/// incomplete.
 fn is_next_link(name: &str) -> bool {
     let tail = name.len().checked_sub("nextLink".len()).and_then(|start| name.get(start..));
     tail.is_some_and(|tail| tail.eq_ignore_ascii_case("nextLink")) || name.eq_ignore_ascii_case("__next")
@@ -201,7 +203,7 @@ impl<T: Entity> Page<T> {
     /// [`Error::UnexpectedResponse`] if the response has no page.
     pub(super) fn read(response: &GraphResponse, root: &Url, collection: &str) -> Result<Self, Error> {
         let Some((body, rows)) = read_page::<T>(&response.text()?) else {
-            return Err(response.contradiction("no page can be read from the body"));
+            return Err(response.contradiction("the body has no readable page"));
         };
         if matches!(body.error, Received::Value(_) | Received::Malformed) {
             return Err(response.contradiction("the page is an error"));

@@ -1,7 +1,8 @@
-//! Connections to Graph: opened as they are needed, shared where HTTP/2 allows it, and none loaded beyond its limit.
+//! Connections to Graph: opened on demand, shared with HTTP/2, and never used beyond their limit.
 //!
-//! A request waits here until a connection has room for it, so that it never queues inside one: what waits can be
-//! withdrawn, and one caller's slow requests do not delay another's.
+//! A request waits here until a connection has room for it, and never queues inside a connection.
+//! Waiting requests can therefore be withdrawn, and one caller's slow requests do not delay
+//! another's.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -18,11 +19,11 @@ use super::error::Error;
 /// Maximum idle time after which a connection still serves a request. Graph closes idle connections
 /// after some minutes, and a request on a closing connection is lost.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
-/// Largest number of connections that are being opened at once. How many are open, the requests in flight bound.
+/// Maximum number of connections that are being opened. The requests in flight limit the open ones.
 const MAX_CONNECTING: usize = 256;
-/// How often a request that waits looks whether a connection has room.
+/// Interval at which a waiting request checks for a free connection.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
-/// Largest number of unused HTTP/1.1 connections that are kept.
+/// Maximum number of idle HTTP/1.1 connections.
 const MAX_IDLE: usize = 512;
 
 /// The connections to one origin. Cheap to clone; clones are the same pool.
@@ -227,7 +228,7 @@ impl Pool {
     }
 }
 
-/// The connection did not come about in time.
+/// The connection was not established in time.
 #[derive(Debug, thiserror::Error)]
 #[error("no connection in time")]
 struct ConnectTimeout;

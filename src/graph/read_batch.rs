@@ -14,10 +14,10 @@ use super::response::GraphResponse;
 use super::retry::{Delay, Idempotency, Reason, Retries};
 use super::transport::{BatchError, Transport};
 
-/// Largest number of requests to Graph that the reads of one request have in flight at once.
+/// Maximum number of requests to Graph in flight for the reads of one request.
 const MAX_IN_FLIGHT: usize = 4;
 
-/// How many responses of the largest size the reads of one request may hold together.
+/// Maximum number of responses of the maximum size that the reads of one request may hold.
 const MAX_LARGEST_RESPONSES: usize = 4;
 
 /// The result of a read whose batch ended without a response.

@@ -20,7 +20,7 @@ pub(super) struct Request {
     pub(super) path_and_query: PathAndQuery,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
-    /// Of a write: decides whether it may still be sent.
+    /// The gate of a write, which decides whether it may still be sent.
     pub(super) gate: Option<SendGate>,
 }
 

@@ -119,7 +119,7 @@ impl GraphResponse {
         let envelope = body.map_or_else(ErrorEnvelope::cut, |body| ErrorEnvelope::read(body, redact));
         let now = SystemTime::now();
         let told = headers.get_all(RETRY_AFTER).iter().filter_map(|value| value.to_str().ok());
-        // Of several, the longest.
+        // The longest of several.
         let wait = told.filter_map(|value| retry_after::parse(value, now)).max();
         Error::Api(Box::new(ApiError {
             status,
@@ -150,7 +150,7 @@ impl GraphResponse {
     ///
     /// # Errors
     ///
-    /// [`Error::UnexpectedResponse`] where its brackets nest too deep.
+    /// [`Error::UnexpectedResponse`] if its brackets nest too deep.
     pub(super) fn text(&self) -> Result<Cow<'_, str>, Error> {
         let text = body::text(&self.body);
         if json::nests_deeper(text.as_bytes(), body::MAX_NESTING) {
@@ -161,7 +161,7 @@ impl GraphResponse {
 
     /// The entity in the body.
     pub(super) fn entity<T: DeserializeOwned>(&self) -> Result<T, Error> {
-        body::read(&self.text()?).map_err(|_| self.unexpected("no entity can be read from the body"))
+        body::read(&self.text()?).map_err(|_| self.unexpected("the body has no readable entity"))
     }
 
     /// Whether the body, even with an id, is probably not an entity of type `T`: the JSON of a

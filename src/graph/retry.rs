@@ -10,10 +10,10 @@ use crate::telemetry::{metrics, request};
 
 /// First wait without a `Retry-After`; each further one is twice as long. Jitter adds up to as much again.
 const MIN_BACKOFF: Duration = Duration::from_secs(1);
-/// Longest wait without a `Retry-After` and without jitter.
+/// Maximum wait without a `Retry-After` and without jitter.
 const MAX_BACKOFF: Duration = Duration::from_secs(16);
-/// From the second retry on, a `Retry-After` is at least the backoff divided by this, so that repeated `Retry-After: 0`
-/// does not make a busy loop.
+/// From the second retry on, a `Retry-After` is at least the backoff divided by this, because
+/// repeated `Retry-After: 0` would cause a busy loop.
 const MIN_BACKOFF_DIVISOR: u32 = 20;
 
 /// Whether sending a call twice does the same as sending it once.
@@ -32,11 +32,11 @@ pub(super) struct Retries {
     count: u32,
 }
 
-/// How long to wait before a call is sent again.
+/// The delay before a retry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Delay {
     pub(super) wait: Duration,
-    /// Whether Graph named the wait. Only other retries take from the retry budget.
+    /// Whether Graph requested the wait. Only other retries use the retry budget.
     pub(super) from_retry_after: bool,
     /// Why the call is sent again.
     pub(super) reason: Reason,

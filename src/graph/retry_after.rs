@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-/// Longest wait. A longer one is read as this.
+/// Maximum wait. Longer ones are reduced to it.
 const MAX_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Parses a `Retry-After` value (RFC 9110, section 10.2.3; fractions occur in batch items). `None`

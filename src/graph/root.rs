@@ -41,7 +41,7 @@ impl Cloud {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServiceRoot(Url);
 
-/// Why a service root was refused.
+/// The reason why a service root was rejected.
 #[derive(Debug, thiserror::Error)]
 pub enum ServiceRootError {
     /// Not an absolute URL.
@@ -56,7 +56,7 @@ pub enum ServiceRootError {
     /// The version is missing.
     #[error("the API version is missing; write it as in {0}/beta")]
     NoVersion(String),
-    /// Plain http towards Microsoft's own Graph, which speaks https: no setting allows it.
+    /// Plain HTTP to Microsoft Graph, which supports HTTPS. No setting allows it.
     #[error(
         "plain http to {0}, which is Microsoft Graph itself, would send callers' tokens unencrypted; use https"
     )]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::root::ServiceRoot;
 
-/// Which URL creates a device status; the page 'Add deviceStatuses' shows both.
+/// The URL that creates a device status; the page 'Add deviceStatuses' shows both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CreatePath {
     /// `POST …/deviceStatuses`.
@@ -21,13 +21,13 @@ pub struct ClientSettings {
     pub root: ServiceRoot,
     /// PEM file of certificate authorities to trust besides the system's.
     pub ca: Option<PathBuf>,
-    /// Which URL creates a device status.
+    /// The URL that creates a device status.
     pub create_path: CreatePath,
-    /// Longest wait for a connection.
+    /// Timeout of connection attempts.
     pub connect_timeout: Duration,
     /// Timeout of one attempt at a read, or at a write that may be sent again.
     pub attempt_timeout: Duration,
-    /// Whether Graph keeps client-supplied ids, and refuses a second object with the same id.
+    /// Whether Graph keeps client-supplied ids and rejects a second object with the same id.
     pub honors_client_ids: bool,
     /// Maximum size of a response in bytes, after decompression.
     pub max_response: usize,

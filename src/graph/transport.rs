@@ -34,7 +34,8 @@ const APPLICATION_JSON: HeaderValue = HeaderValue::from_static("application/json
 const GZIP: HeaderValue = HeaderValue::from_static("gzip");
 const PRODUCT: HeaderValue = HeaderValue::from_static(concat!("intune-graphql/", env!("CARGO_PKG_VERSION")));
 
-/// How often a request that Graph did not process is sent again at once, on another connection where need be.
+/// How often a request that Graph did not process is sent again at once, on another connection if
+/// necessary.
 const MAX_RESENDS: u32 = 2;
 /// Time to wait before the caller retries the writes that did not fit the request timeout or the
 /// shutdown.
@@ -44,13 +45,13 @@ pub(super) const RETRY_AFTER: Duration = Duration::from_secs(1);
 pub(super) struct Transport {
     pub(super) client: Arc<ClientState>,
     pub(super) caller: Caller,
-    /// What its reads may take, where they are not a caller's own.
+    /// The budget of reads that a caller did not request.
     pub(super) allowance: Option<ReadAllowance>,
 }
 
 /// A batch without responses to its items.
 pub(super) enum BatchError {
-    /// It failed as a whole.
+    /// The batch failed as a whole.
     Failed(Error),
     /// Its response is malformed JSON, possibly because of one item.
     Broken(Error),
@@ -244,7 +245,7 @@ impl Transport {
         kind: OperationKind,
     ) -> Result<Vec<Result<GraphResponse, Error>>, BatchError> {
         let items = batch::read_responses(outer.body(), count).map_err(|unreadable| {
-            let error = outer.contradiction("no batch answer can be read from the body");
+            let error = outer.contradiction("the body has no readable batch response");
             match unreadable {
                 batch::Unreadable::Broken => BatchError::Broken(error),
                 batch::Unreadable::Other => BatchError::Failed(error),
@@ -269,7 +270,7 @@ impl Transport {
     fn request(&self, method: Method, path: &str) -> Result<Request, Error> {
         let unsendable = || Error::Unsendable("a path does not form a URL");
         let root = self.client.root.url().as_str();
-        // Parsed as a whole, so that nothing in `path` can name another origin.
+        // Parsed as a whole, because `path` must not change the origin.
         let url = Url::parse(&[root, path].concat()).map_err(|_| unsendable())?;
         let path_and_query =
             PathAndQuery::try_from(&url[url::Position::BeforePath..url::Position::AfterQuery]);

@@ -32,7 +32,7 @@ impl ChangeNotifier {
         self.lock().clear();
     }
 
-    /// How many records have subscribers.
+    /// The number of records with subscribers.
     #[cfg(test)]
     pub(super) fn watched_records(&self) -> usize {
         self.lock().len()

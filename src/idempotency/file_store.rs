@@ -42,7 +42,7 @@ pub enum OpenError {
         source: std::io::Error,
     },
     /// Another process has it.
-    #[error("{path} is in use by another process; each gateway needs a file of its own")]
+    #[error("{path} is in use by another process; each gateway needs its own file")]
     InUse {
         /// The file.
         path: String,

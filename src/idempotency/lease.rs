@@ -13,9 +13,9 @@ use crate::telemetry::request;
 /// Returns the current time.
 pub type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 
-/// First delay before a release that the store refused is tried again. It doubles after each failure.
+/// First delay before the store is asked again to release a lease. It doubles after each failure.
 const MIN_RETRY_DELAY: Duration = Duration::from_millis(50);
-/// Longest such delay.
+/// Maximum delay.
 const MAX_RETRY_DELAY: Duration = Duration::from_secs(5);
 /// Attempts at one replacement while the result of an earlier one is unknown.
 const MAX_ATTEMPTS: usize = 8;
@@ -27,7 +27,7 @@ pub enum IdempotencyError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The store did not respond in time.
-    #[error("the store of idempotency keys did not answer in time")]
+    #[error("the store of idempotency keys did not respond in time")]
     Timeout,
     /// No earlier call wrote anything with the key, and its lease could not be acquired.
     #[error("a new key could not be stored")]
@@ -40,7 +40,7 @@ pub enum IdempotencyError {
     LeaseLost,
 }
 
-/// The store, and what its users need besides.
+/// The store and its shared state.
 #[derive(Clone)]
 pub(super) struct StoreContext {
     pub(super) store: Arc<dyn Store>,
@@ -86,7 +86,7 @@ impl Lease {
         }
     }
 
-    /// Drops a lease that the store has refused, without releasing it.
+    /// Drops a lease that the store has rejected, without releasing it.
     pub(super) fn discard(mut self) {
         self.0 = None;
     }

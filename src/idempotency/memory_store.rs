@@ -11,7 +11,8 @@ use super::record::{PackedRecord, Record, RecordId};
 use super::store::{Store, StoreError};
 use super::usage::{TenantWeight, Usage};
 
-/// Most expired records that are removed for one write, so that no call waits for a long clean-up.
+/// Maximum number of expired records that are removed for one write, because a call must not wait
+/// for a long clean-up.
 const MAX_EXPIRED_PER_WRITE: usize = 1000;
 
 /// A store in memory, with a bounded number of writes.

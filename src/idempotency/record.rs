@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// Most writes of a record.
+/// Maximum number of writes of a record.
 pub const MAX_ITEMS: usize = 100_000;
 
 /// The id of a record: a keyed hash of the key's scope.
@@ -45,7 +45,7 @@ pub enum ItemState {
     InProgress,
     /// The object with this key was created.
     Created(String),
-    /// Graph created an object and returned no key.
+    /// Graph created an object without returning its key.
     Applied,
     /// Sent; the outcome is unknown and will not be recorded.
     Unknown,

@@ -74,7 +74,7 @@ impl IdempotencyService {
         Self::with_clock(store, retention, Arc::new(SystemTime::now))
     }
 
-    /// As [`IdempotencyService::new`], with another clock.
+    /// Like [`IdempotencyService::new`], with another clock.
     #[must_use]
     pub fn with_clock(store: Arc<dyn Store>, retention: Duration, clock: Clock) -> Self {
         let hash_key = Arc::new(hmac::Key::new(hmac::HMAC_SHA256, &store.hash_key()));

@@ -97,7 +97,7 @@ fn temp_path() -> PathBuf {
     std::env::temp_dir().join(format!("intune-graphql-state-{}-{number}", std::process::id()))
 }
 
-/// One of each store, for so many writes.
+/// One of each store, for this many writes.
 fn fixtures(capacity: usize) -> [Fixture; 2] {
     let file = temp_path();
     [
@@ -131,7 +131,7 @@ async fn only_a_lease_without_writes_frees_the_key() {
         lease.mark_in_progress(&[0]).await.unwrap();
         lease.record_outcomes(&[(0, ItemState::Unwritten)]).await.unwrap();
         lease.release().await.unwrap();
-        // As if it had never come: with any input.
+        // As if the key were new: with any input.
         let mut lease = fixture.acquire("k", "b", 1).await;
         lease.mark_in_progress(&[0]).await.unwrap();
         drop(lease);

@@ -62,7 +62,7 @@ pub struct Api {
     documents: DocumentCache,
     persisted: PersistedDocuments,
     executing: GatewaySchema,
-    /// The same, for subscriptions: what each event needs slows a large page down.
+    /// The same for subscriptions. Its per-event extension would slow down large queries.
     streaming: GatewaySchema,
     read_budget: ReadBudget,
     introspection: bool,
@@ -91,15 +91,15 @@ pub struct ApiSettings {
     pub default_page_size: usize,
     /// The key that seals cursors.
     pub cursor_key: CursorKey,
-    /// Largest payload of a configuration, in bytes before base64.
+    /// Maximum size of a configuration's payload, in bytes before base64.
     pub max_configuration_payload: usize,
-    /// Largest response, in bytes as they are estimated while it is built.
+    /// Maximum size of a response, in bytes as estimated while it is built.
     pub max_response: usize,
     /// Idempotency keys and the outcomes of their writes.
     pub idempotency: IdempotencyService,
     /// How long a successful authorization check of a subscriber is reused.
     pub subscription_recheck: Duration,
-    /// How much the events of subscriptions may read.
+    /// Read limits of subscription events.
     pub subscription_reads: ReadRates,
 }
 
@@ -112,7 +112,7 @@ impl Api {
     ///
     /// # Panics
     ///
-    /// Where our own SDL cannot be read, which a test would show.
+    /// If the built-in SDL cannot be parsed, which a test would detect.
     pub fn new(settings: ApiSettings) -> Result<Self, TrustedDocumentsError> {
         let ApiSettings {
             introspection,

@@ -1,5 +1,5 @@
-//! Objects and interfaces as they are returned by resolvers: what each adds to the response is charged to its budget.
-//! Every resolver that returns an object returns it in one of these, except the root types themselves.
+//! Objects and interfaces as resolvers return them: each charges its size to the response's budget.
+//! Every resolver that returns an object wraps it in one of these types, except for the root types.
 
 use std::borrow::Cow;
 use std::ops::Deref;
@@ -280,7 +280,7 @@ fn charge_field<T: ContainerType>(
     value: ServerResult<Option<Value>>,
     delivery: Delivery,
 ) -> ServerResult<Option<Value>> {
-    // What failed further down has left errors, and perhaps nothing in its place.
+    // Failed fields below have errors, and may have no value.
     if !matches!(value, Ok(Some(Value::String(_) | Value::Number(_) | Value::Enum(_) | Value::Boolean(_)))) {
         budget.limit_errors(&ctx.query_env.errors);
     }
@@ -317,7 +317,7 @@ fn charge_value<T: ContainerType>(
     let name = ctx.item.node.name.node.as_str();
     if delivery == Delivery::Guaranteed && (!is_nullable || tells_outcome(ctx, delivery)) {
         let value = if name == "message" { shortened(value) } else { value };
-        // Never refused.
+        // Never rejected.
         let _ = budget.charge(length(&value), Priority::Guaranteed);
         return Ok(Some(value));
     }

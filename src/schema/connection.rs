@@ -36,10 +36,10 @@ pub(super) struct Edge<T> {
 /// A cursor that is encrypted when it is selected.
 #[derive(Debug, Clone)]
 pub(super) enum Cursor {
-    /// Of a row: the list continues after it.
+    /// A row's cursor: the list continues after the row.
     Of(Position, Arc<Binding>),
-    /// Of an object that a mutation created. Its position in lists is not known, so it cannot be
-    /// used as `after`.
+    /// The cursor of an object that a mutation created. Its position in lists is not known, so it
+    /// cannot be used as `after`.
     Created(Key),
 }
 

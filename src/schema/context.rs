@@ -1,4 +1,4 @@
-//! What resolvers share: the schema's context for the whole process, and the context of one request.
+//! Shared state of resolvers: the schema's context for the process, and the context of one request.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,7 +22,7 @@ pub(super) struct SchemaContext {
     pub(super) cursor_key: CursorKey,
     /// The page size of lists without `first`.
     pub(super) default_page_size: usize,
-    /// Largest payload of a configuration, in bytes before base64.
+    /// Maximum size of a configuration's payload, in bytes before base64.
     pub(super) max_configuration_payload: usize,
     /// Idempotency keys and the outcomes of their writes.
     pub(super) idempotency: IdempotencyService,

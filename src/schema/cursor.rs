@@ -24,14 +24,14 @@ pub struct CursorKey {
     random: SystemRandom,
 }
 
-/// Why there is no key.
+/// The error of a cursor key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CursorKeyError {
     /// Not 32 bytes.
     #[error("must be 32 bytes")]
     Length,
     /// The system's random number generator failed.
-    #[error("the system gives no random bytes")]
+    #[error("the system provides no random numbers")]
     NoRandom,
 }
 
@@ -68,7 +68,7 @@ impl CursorKey {
     ///
     /// # Errors
     ///
-    /// Where `bytes` are not 32.
+    /// If `bytes` does not have 32 bytes.
     pub fn new(bytes: &[u8]) -> Result<Self, CursorKeyError> {
         let key = UnboundKey::new(&AES_256_GCM, bytes).map_err(|_| CursorKeyError::Length)?;
         Ok(Self { key: LessSafeKey::new(key), random: SystemRandom::new() })

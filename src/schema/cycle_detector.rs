@@ -49,7 +49,8 @@ fn hash(link: &str) -> u64 {
 mod tests {
     use super::CycleDetector;
 
-    /// How many links are followed of a list that leads through `before` pages into a cycle of `length`.
+    /// The number of links that are followed in a list with `before` pages before a cycle of
+    /// `length`.
     fn followed(before: usize, length: usize) -> Option<usize> {
         let mut detector = CycleDetector::default();
         for step in 0..10_000 {

@@ -11,11 +11,11 @@ use quick_cache::sync::Cache;
 
 use graphql_prepare::{Document, Preparer, RequestError};
 
-/// Most bytes of all documents together, as [`DocumentWeight`] estimates them.
+/// Maximum total size of all documents in bytes, as [`DocumentWeight`] estimates it.
 const MAX_BYTES: u64 = 32 * 1024 * 1024;
 /// Expected number of documents, for the initial size of the cache.
 const DOCUMENTS: usize = 512;
-/// Most hashes of documents that were seen once.
+/// Maximum number of hashes of documents that were used once.
 const MAX_SEEN_ONCE: usize = 4096;
 
 /// A cache of documents, bounded by the memory that they take.

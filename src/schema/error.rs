@@ -68,7 +68,8 @@ impl FieldError {
         }))
     }
 
-    /// The input breaks a rule that GraphQL's types can't state. `what` names the argument and the rule.
+    /// The input breaks a rule that the types of GraphQL cannot express. `what` names the argument
+    /// and the rule.
     #[must_use]
     pub fn bad_user_input(what: impl Into<String>) -> Self {
         Self::new(ErrorCode::BadUserInput, what)
@@ -99,7 +100,7 @@ impl FieldError {
         Self::new(ErrorCode::UpstreamError, message).of_call()
     }
 
-    /// What Graph sent for a field cannot be a value of it.
+    /// The value from Graph cannot be a value of the field.
     pub(super) fn unreadable_value(ctx: &Context<'_>) -> Self {
         Self::new(ErrorCode::UpstreamError, "Microsoft Graph's value of this field could not be read.")
             .of_call()
@@ -127,7 +128,7 @@ impl FieldError {
         Self::new(ErrorCode::UpstreamError, message).with_response_info(info).retryable_read(ctx)
     }
 
-    /// What went wrong.
+    /// The code of the error.
     #[must_use]
     pub fn code(&self) -> ErrorCode {
         self.0.code
@@ -166,7 +167,7 @@ impl FieldError {
         Self::new(ErrorCode::QueryTooLarge, message)
     }
 
-    /// The gateway itself failed; `what` is for the log alone.
+    /// The gateway failed. `what` is only logged.
     #[must_use]
     pub fn internal(what: &str) -> Self {
         error!(what, "the gateway failed");

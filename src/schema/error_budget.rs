@@ -10,7 +10,7 @@ const MAX_ERRORS: usize = 64 * 1024;
 /// Counts the errors of one response.
 #[derive(Debug, Default)]
 pub(super) struct ErrorBudget {
-    /// How many errors have been counted, and are delivered.
+    /// The number of errors that are counted and delivered.
     kept: usize,
     bytes: usize,
     omitted: usize,
@@ -24,7 +24,7 @@ impl ErrorBudget {
         has_room
     }
 
-    /// Leaves out those of the errors beyond the counted ones for which there is no room.
+    /// Removes the errors after the counted ones for which there is no room.
     pub(super) fn limit(&mut self, errors: &mut Vec<ServerError>) {
         // A subscription takes the errors of each event out.
         let counted = self.kept.min(errors.len());

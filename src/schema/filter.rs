@@ -8,7 +8,8 @@ use crate::graph::odata::{Comparison, Filter, Function, ListOptions, Literal};
 
 /// Maximum nesting of `and`, `or` and `not`.
 const MAX_DEPTH: usize = 8;
-/// Most comparisons in one filter: each becomes a part of a URL, which servers cut off at about 8 kB.
+/// Maximum number of comparisons in one filter. Each becomes part of a URL, which servers limit to
+/// about 8 kB.
 const MAX_COMPARISONS: usize = 100;
 /// Maximum length of `$filter` in bytes, as encoded in a URL. Graph's links repeat it with a skip
 /// token, and links longer than 8 kB are not followed.
@@ -199,7 +200,7 @@ impl Terms {
         Ok(())
     }
 
-    /// A property's comparisons, where any are given.
+    /// The comparisons of a property, if there are any.
     pub(super) fn property<P: PropertyFilter>(
         &mut self,
         property: &'static str,

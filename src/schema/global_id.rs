@@ -158,7 +158,7 @@ fn decode_key(text: &str, parent: Option<&Key>) -> Option<Key> {
     Key::new(guids.join("_")).ok()
 }
 
-/// The key of a configuration that a caller names by global id or by Graph's own key.
+/// The key of a configuration from its global id or its id in Graph.
 ///
 /// # Errors
 ///
@@ -174,8 +174,8 @@ pub(super) fn configuration_key(id: &ID, argument: &str) -> Result<Key, FieldErr
     }
 }
 
-/// The key of a device status of `configuration` that a caller names by global id or by Graph's own key; `None` for the
-/// global id of a status of another configuration, which this one does not contain.
+/// The key of a device status of `configuration` from its global id or its id in Graph; `None` for
+/// the global id of a status of another configuration.
 ///
 /// # Errors
 ///
@@ -198,7 +198,7 @@ pub(super) fn device_status_key(
     }
 }
 
-/// The keys of a device status that a caller names by its global id: its configuration's and its own.
+/// The keys of a device status from its global id: the configuration's and its own.
 ///
 /// # Errors
 ///
@@ -290,7 +290,7 @@ mod tests {
         }
     }
 
-    /// Keys as they come: of GUIDs in either case, of anything, and of both.
+    /// Possible keys: of GUIDs in either case, of any text, and of both.
     fn any_key() -> impl Strategy<Value = String> {
         let guid = "[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}|e2a23631-3631-e2a2-3136-a2e23136a2e2";
         prop_oneof![

@@ -21,9 +21,9 @@ use crate::graph::models::{Entity, Received};
 use crate::graph::odata::{Filter, ListOptions, OrderBy, Select};
 use crate::graph::{Collection, NextLink};
 
-/// Largest `first`.
+/// Maximum value of `first`.
 const MAX_PAGE_SIZE: usize = 1000;
-/// Most pages of Graph's that are read for one page.
+/// Maximum number of Graph's pages that are read for one page.
 const MAX_GRAPH_PAGES: usize = 10;
 
 /// The arguments of a list.

@@ -15,7 +15,7 @@ use super::graphql_request::{GraphqlRequest, PersistedQuery};
 use crate::json::UniqueKeys;
 use graphql_prepare::Preparer;
 
-/// Most bytes of all callers' documents together.
+/// Maximum total size in bytes of all callers' documents.
 const MAX_BYTES: u64 = 4 * 1024 * 1024;
 /// Bytes of a document besides its text: its hash and its entry in the cache.
 const DOCUMENT_OVERHEAD: usize = 128;
@@ -63,7 +63,7 @@ pub enum TrustedDocumentsError {
         /// The id.
         id: String,
     },
-    /// A document of it would be refused.
+    /// A document of it would be rejected.
     #[error("the document {id:?} is invalid: {why}")]
     Refused {
         /// Its id.

@@ -1,4 +1,5 @@
-//! What preparing an operation needs to know of the schema beyond its SDL: the rules of inputs and the costs of fields.
+//! The parts of the preparation that SDL does not define: the rules of inputs and the costs of
+//! fields.
 
 use graphql_prepare::{Cost, Costs, InputRules, ObjectCount};
 

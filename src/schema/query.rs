@@ -20,7 +20,7 @@ use super::types::{
     IosLobAppProvisioningConfigurationOrder,
 };
 
-/// Most ids that `nodes` takes.
+/// Maximum number of ids in `nodes`.
 const MAX_NODES: usize = 1000;
 
 /// Reads from Microsoft Graph. Each call uses the caller's own access token.

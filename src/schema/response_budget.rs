@@ -16,17 +16,17 @@ const CHUNK: usize = 64 * 1024;
 
 /// The part of the memory for responses that one response has reserved. Dropping it frees the memory.
 pub trait ResponseMemory: Send + Sync {
-    /// Reserves so many more bytes. Returns false, and reserves nothing, if there is no room.
+    /// Reserves this many more bytes. Returns false and reserves nothing if there is no room.
     fn try_grow(&mut self, bytes: usize) -> bool;
 
-    /// Reserves so many more bytes, even if there is no room.
+    /// Reserves this many more bytes, even if there is no room.
     fn grow(&mut self, bytes: usize);
 }
 
 /// Whether a part of a response may be left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Priority {
-    /// It may be null instead. It leaves a sixteenth of the bound to what may not be.
+    /// It may be null instead. It leaves a sixteenth of the limit to values that may not.
     Nullable,
     /// Without it, the nearest object above it that may be null is null.
     Required,
@@ -34,10 +34,10 @@ pub(super) enum Priority {
     Guaranteed,
 }
 
-/// Which bound a part of a response exceeds.
+/// The limit that a part of a response exceeds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Exceeded {
-    /// The one of each response, which is so many bytes.
+    /// The limit of each response, in bytes.
     Response(usize),
     /// The memory that all responses share.
     Memory,
@@ -50,7 +50,7 @@ pub(super) struct ResponseBudget {
     charged: AtomicUsize,
     /// Estimated bytes that building it takes at present.
     held: AtomicUsize,
-    /// Most bytes of both for which nothing more has to be reserved.
+    /// Maximum number of bytes of both that need no further reservation.
     available: AtomicUsize,
     /// Bytes of values that were made and did not fit.
     wasted: AtomicUsize,
@@ -58,7 +58,7 @@ pub(super) struct ResponseBudget {
 }
 
 struct BudgetState {
-    /// Which bound the last value exceeded that did not fit.
+    /// The limit that the last value exceeded.
     exceeded: Exceeded,
     errors: ErrorBudget,
     memory: Option<Box<dyn ResponseMemory>>,
@@ -90,7 +90,8 @@ impl ResponseBudget {
         }
     }
 
-    /// How much of the shared memory a response reserves before it is built, of which so many bytes are known ahead.
+    /// The part of the shared memory that a response reserves before it is built, for this many
+    /// bytes that are known in advance.
     pub(super) fn reserved_ahead(bytes: usize) -> usize {
         bytes.saturating_sub(UNRESERVED)
     }
@@ -102,7 +103,8 @@ impl ResponseBudget {
         self
     }
 
-    /// The same budget, where so many bytes of the response are made without being counted, and have been reserved.
+    /// The same budget, in which this many bytes of the response are reserved and built without
+    /// being counted.
     pub(super) fn with_charged(self, bytes: usize) -> Self {
         self.charged.store(bytes, Relaxed);
         self.with_reserved(bytes)
@@ -112,7 +114,7 @@ impl ResponseBudget {
     ///
     /// # Errors
     ///
-    /// Which bound it exceeds; nothing is counted then.
+    /// The limit that it exceeds; nothing is counted then.
     pub(super) fn charge(&self, bytes: usize, priority: Priority) -> Result<(), Exceeded> {
         let limit = match priority {
             Priority::Nullable => self.max - self.max / 16,
@@ -132,7 +134,7 @@ impl ResponseBudget {
     ///
     /// # Errors
     ///
-    /// Which bound it exceeds.
+    /// The limit that it exceeds.
     pub(super) fn reserve_temporary(&self, bytes: usize) -> Result<TemporaryReservation<'_>, Exceeded> {
         let held = self.held.load(Relaxed).saturating_add(bytes);
         if held > (self.max / 2).max(CHUNK) {
@@ -143,7 +145,7 @@ impl ResponseBudget {
         Ok(TemporaryReservation { budget: self, bytes })
     }
 
-    /// Reserves as much of the shared memory as so many bytes need. What few fields hold is passed over: short responses
+    /// Reserves the shared memory for this many bytes. Small responses are not reserved, so they
     /// always have room.
     fn reserve(&self, charged: usize, held: usize, priority: Priority) -> Result<(), Exceeded> {
         let bytes = charged.saturating_add(held.saturating_sub(CHUNK));
@@ -163,7 +165,7 @@ impl ResponseBudget {
         Ok(())
     }
 
-    /// Notes that a value of so many bytes was made and did not fit.
+    /// Records that a value of this many bytes did not fit.
     pub(super) fn waste(&self, bytes: usize, exceeded: Exceeded) {
         self.wasted.store(self.wasted.load(Relaxed).saturating_add(bytes), Relaxed);
         self.state().exceeded = exceeded;
@@ -179,7 +181,7 @@ impl ResponseBudget {
         self.state().errors.has_room_or_omit()
     }
 
-    /// Leaves out those of the errors that were added since the last call and are beyond the bound of errors.
+    /// Removes errors that were added since the last call and exceed the limit of errors.
     pub(super) fn limit_errors(&self, errors: &Mutex<Vec<ServerError>>) {
         let mut errors = errors.lock().unwrap_or_else(PoisonError::into_inner);
         if !errors.is_empty() {
@@ -202,7 +204,8 @@ impl ResponseBudget {
     }
 }
 
-/// Bytes of a text as a JSON string, at most: those of control characters count as `\u0000`.
+/// Maximum number of bytes of a text as a JSON string: those of control characters count as
+/// `\u0000`.
 pub(super) fn json_length(text: &str) -> usize {
     /// Bytes whose escapes one byte counts, so that many of them are looked at in one step.
     const AT_A_TIME: usize = 32;

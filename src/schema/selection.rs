@@ -52,7 +52,7 @@ impl<'a> Selected<'a> {
         self.fields().iter().any(|field| field.name.node == name)
     }
 
-    /// The key, and those of `properties` that are selected. Fields have the names of their properties.
+    /// The key, and the selected ones of `properties`. Fields have the names of their properties.
     pub(super) fn properties(self, properties: &[&'static str]) -> Select {
         let fields = self.fields();
         let selected = |property: &&&str| fields.iter().any(|field| field.name.node == ***property);

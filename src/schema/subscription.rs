@@ -33,7 +33,7 @@ pub(super) struct Subscriber {
     pub(super) last: LatestBudget,
 }
 
-/// The budget of the response that was built last. Events are executed one after another.
+/// The budget of the latest response. Events are executed one after another.
 #[derive(Clone, Default)]
 pub(super) struct LatestBudget(Arc<Mutex<Option<Arc<ResponseBudget>>>>);
 

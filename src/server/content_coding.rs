@@ -44,7 +44,7 @@ impl AcceptedCodings {
         self.named(coding).or_else(|| self.named("*")).unwrap_or(NOT_ACCEPTABLE)
     }
 
-    /// The lowest quality value of a coding that is named several times.
+    /// The lowest quality value of a coding that is listed several times.
     fn named(&self, coding: &str) -> Option<u16> {
         self.0.iter().filter(|(name, _)| name == coding).map(|(_, qvalue)| *qvalue).min()
     }

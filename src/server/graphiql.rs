@@ -1,4 +1,5 @@
-//! The GraphiQL page, served entirely by the binary: GraphiQL if `ide/dist` was built, else a small page of our own.
+//! The GraphiQL page, served entirely by the binary: GraphiQL if `ide/dist` was built, otherwise
+//! the small page.
 //!
 //! This file owns its routes, headers and settings, and [`assets`] its files, whose sources are in
 //! `ide/`. The page calls `/graphql` on its own origin like any other client. This file does not

@@ -8,7 +8,7 @@ use super::qvalue::{MAX_QVALUE, parse_qvalue};
 /// The media type of a response (GraphQL over HTTP, "Media Types").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ResponseType {
-    /// `application/graphql-response+json`: the status code tells request errors from executed requests.
+    /// `application/graphql-response+json`: the status code distinguishes request errors from executed requests.
     GraphqlResponse,
     /// `application/json`: every well-formed request is answered with 200.
     Json,
@@ -46,9 +46,10 @@ impl ResponseType {
 /// The forms in which a client accepts the response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct AcceptedTypes {
-    /// As one JSON document, of this type.
+    /// As one JSON document of this type.
     pub(super) single: Option<ResponseType>,
-    /// As Server-Sent Events. Only if the client names them: other clients would wait for the end of the stream.
+    /// As server-sent events. Only if the client names them: other clients would wait for the end
+    /// of the stream.
     pub(super) event_stream: bool,
 }
 

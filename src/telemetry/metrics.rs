@@ -1,4 +1,5 @@
-//! Every metric, with its labels; the names are what `/metrics` shows. Labels never hold ids or anything a caller sent.
+//! All metrics, with their labels, under the names in `/metrics`. Labels never contain ids or input
+//! of callers.
 
 use std::sync::OnceLock;
 
@@ -125,7 +126,7 @@ pub(crate) fn panicked() {
 /// The limit for which a request is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Overloaded {
-    /// As many requests are in flight and queued as may be.
+    /// The limits of requests in flight and of queued requests are reached.
     Full,
     /// The request waited for a permit until its deadline.
     WaitedTooLong,

@@ -18,7 +18,7 @@ use crate::graph::response::GraphResponse;
 use crate::graph::root::ServiceRoot;
 use crate::graph::settings::{ClientSettings, CreatePath};
 
-/// How long a batch takes.
+/// Duration of a batch.
 const LATENCY: Duration = Duration::from_millis(100);
 
 /// The URLs of each batch that was sent.

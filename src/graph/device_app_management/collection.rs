@@ -15,14 +15,15 @@ use crate::graph::response::GraphResponse;
 use crate::graph::session::Session;
 use crate::graph::writes::is_deleted;
 
-/// Pages that are searched for a row whose own route Graph refuses, of a size that Intune serves at most.
+/// Maximum number of pages that are searched for a row whose own route Graph rejects. Their size is
+/// the maximum of Intune.
 const MAX_SEARCHED_PAGES: usize = 5;
 const SEARCH_PAGE_SIZE: usize = 1000;
 
 /// The result of a search.
 enum Search<T> {
     Found(T),
-    /// The collection has been seen whole.
+    /// The whole collection was searched.
     Absent,
     /// There are more pages than are searched or can be reached, or rows that cannot be read.
     GivenUp,
@@ -34,7 +35,7 @@ pub struct Collection<T> {
     pub(super) session: Session,
     /// Percent-encoded, below the service root.
     pub(super) path: String,
-    /// Where entities are created, as `path`; most often the same.
+    /// The path of creates, usually the same as `path`.
     pub(super) create_path: String,
     entities: PhantomData<fn() -> T>,
 }
@@ -77,7 +78,7 @@ impl<T: Entity> Collection<T> {
     fn of_key(&self, response: &GraphResponse, id: &Key) -> Result<T, Error> {
         let entity: T = response.entity()?;
         if response.is_foreign::<T>(false) {
-            return Err(response.contradiction("the answer has nothing of what was asked for"));
+            return Err(response.contradiction("the response has no requested member"));
         }
         if is_of_another(entity.key(), id.as_str()) {
             return Err(response.contradiction("the entity has another key"));
@@ -85,8 +86,8 @@ impl<T: Entity> Collection<T> {
         Ok(entity)
     }
 
-    /// As [`Self::get_opt`], for rows that Intune computes: on the live service they may have no route of their own
-    /// ("Field behaviour", status rows of siblings), and are then looked for in their collection.
+    /// Like [`Self::get_opt`], for rows that Intune computes. On the live service they may have no
+    /// route of their own, and are then searched in their collection.
     ///
     /// # Errors
     ///
@@ -128,7 +129,8 @@ impl<T: Entity> Collection<T> {
         Ok(Search::GivenUp)
     }
 
-    /// `GET …`, a page of the collection. `query` comes from [`ListOptions::to_query`] or is a [`NextPage`].
+    /// `GET …`, a page of the collection. `query` is the result of [`ListOptions::to_query`] or a
+    /// [`NextPage`].
     ///
     /// [`NextPage`]: crate::graph::NextPage
     ///
@@ -151,7 +153,7 @@ impl<T: Entity> Collection<T> {
         let text = response.text()?;
         let digits = text.trim_matches(|c: char| c.is_whitespace() || c == '"' || c == '\u{feff}');
         let count = digits.parse().ok().filter(|count: &i64| *count >= 0);
-        count.ok_or_else(|| response.unexpected("the count is no number"))
+        count.ok_or_else(|| response.unexpected("the count is not a number"))
     }
 
     /// `PATCH …/{id}`. `None` if Graph succeeded without returning the entity.
@@ -161,7 +163,7 @@ impl<T: Entity> Collection<T> {
         match response.status() {
             StatusCode::OK => self.of_key(&response, id).map(Some),
             StatusCode::NO_CONTENT => Ok(None),
-            _ => Err(response.contradiction("the status is not one of an update")),
+            _ => Err(response.contradiction("the status is not that of an update")),
         }
         .map_err(|error| WriteError::new(WriteKind::Keyed, error))
     }
@@ -180,7 +182,10 @@ impl<T: Entity> Collection<T> {
         if response.is_done() {
             return Ok(());
         }
-        Err(WriteError::new(WriteKind::Keyed, response.contradiction("the answer is not one to a deletion")))
+        Err(WriteError::new(
+            WriteKind::Keyed,
+            response.contradiction("the response is not that of a deletion"),
+        ))
     }
 }
 

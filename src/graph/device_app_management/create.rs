@@ -30,7 +30,7 @@ use crate::graph::transport::{RETRY_AFTER, Transport};
 use crate::graph::writes::{ended_early, to_body, within_bounds};
 use crate::telemetry::metrics;
 
-/// Largest number of batches that one call has in flight. Halved each time Graph throttles.
+/// Maximum number of batches of one call in flight. Halved each time Graph throttles.
 const MAX_CONCURRENT_BATCHES: usize = 4;
 
 impl<T: Entity> Collection<T> {

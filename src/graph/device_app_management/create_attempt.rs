@@ -46,7 +46,7 @@ impl<T: Entity> AttemptResult<T> {
         Self::Done(Err(WriteError::after(WriteKind::Create, pending.worst_outcome, error)))
     }
 
-    /// Whether this is a retry that Graph named no wait for.
+    /// Whether this is a retry without a `Retry-After`.
     pub(super) fn spends_budget(&self) -> bool {
         matches!(self, Self::Retry { delay, .. } if !delay.from_retry_after)
     }

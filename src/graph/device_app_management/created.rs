@@ -29,14 +29,14 @@ impl<T: Entity> Created<T> {
     /// location.
     pub(super) fn read(response: &GraphResponse, root: &Url, collection: &str) -> Result<Self, Error> {
         if response.denies_success(Some(T::ODATA_TYPE)) {
-            return Err(response.contradiction("the answer is an error, or another object"));
+            return Err(response.contradiction("the response is an error or another object"));
         }
         let entity = match response.status() {
             StatusCode::NO_CONTENT => {
-                Err(response.unexpected("neither the entity nor a usable location came"))
+                Err(response.unexpected("the response has neither the entity nor a usable location"))
             }
             _ if response.is_foreign::<T>(true) => {
-                Err(response.contradiction("the answer has nothing of what was created"))
+                Err(response.contradiction("the response has no member of the created object"))
             }
             _ => response.entity::<T>(),
         };

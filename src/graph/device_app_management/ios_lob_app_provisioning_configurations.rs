@@ -65,7 +65,7 @@ impl IosLobAppProvisioningConfigurations {
         }
         Err(WriteError::new(
             WriteKind::Action,
-            response.contradiction("the answer is not one to this action"),
+            response.contradiction("the response is not that of this action"),
         ))
     }
 

@@ -1,11 +1,12 @@
-//! Looking for what a create made, by the key that was wished for it.
+//! Looks up a created object by its client-supplied key.
 
 use super::collection::Collection;
 use crate::graph::key::Key;
 use crate::graph::models::{Entity, NewEntity};
 
 impl<T: Entity> Collection<T> {
-    /// What an earlier create of `new` made, told by its key and by its properties; `None` where that cannot be told.
+    /// The object that an earlier create of `new` created, identified by its key and its
+    /// properties; `None` if that is not certain.
     pub async fn created_before<N: NewEntity<Entity = T>>(&self, new: &N) -> Option<T> {
         match read_back(self, new).await {
             ReadBack::Created(entity) => Some(entity),
@@ -14,7 +15,8 @@ impl<T: Entity> Collection<T> {
     }
 }
 
-/// Looks whether what was sent is there. The key alone does not tell: somebody else may have used it.
+/// Looks up the sent object. The key alone is not sufficient, because another caller may have used
+/// it.
 pub(super) async fn read_back<N: NewEntity>(
     collection: &Collection<N::Entity>,
     new: &N,
@@ -27,12 +29,12 @@ pub(super) async fn read_back<N: NewEntity>(
     }
 }
 
-/// What became of looking for a create by its key.
+/// The result of looking up a create by its key.
 pub(super) enum ReadBack<T> {
     /// It is there.
     Created(T),
     /// There is nothing of that key.
     Absent,
-    /// There is something else, no key to look for, or no answer.
+    /// Another object, no key, or no response.
     NotKnown,
 }

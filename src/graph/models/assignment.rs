@@ -79,7 +79,8 @@ impl Property for AssignmentTarget {
     }
 }
 
-/// The body of the action `assign`: the whole new set. Note Graph's capitalisation of the second member.
+/// The body of the action `assign`: the complete new sets. Note Graph's capitalisation of the
+/// second member.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Assign {
     /// The groups to assign to.
@@ -93,7 +94,7 @@ pub struct Assign {
     pub assignments: Option<Vec<NewAssignment>>,
 }
 
-/// An assignment to a group, as `assign` takes it.
+/// An assignment to a group, in the form of `assign`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "@odata.type", rename = "#microsoft.graph.mobileAppProvisioningConfigGroupAssignment")]
 #[serde(rename_all = "camelCase")]
@@ -102,7 +103,7 @@ pub struct NewGroupAssignment {
     pub target_group_id: String,
 }
 
-/// An assignment to a target, as `assign` takes it.
+/// An assignment to a target, in the form of `assign`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "@odata.type", rename = "#microsoft.graph.iosLobAppProvisioningConfigurationAssignment")]
 pub struct NewAssignment {
@@ -110,7 +111,7 @@ pub struct NewAssignment {
     pub target: NewAssignmentTarget,
 }
 
-/// A target, as `assign` takes it. `@odata.type` is required there.
+/// A target, in the form of `assign`. `@odata.type` is required there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NewAssignmentTarget {

@@ -67,8 +67,9 @@ impl Property for DateTimeOffset {
     }
 }
 
-/// Reads `YYYY-MM-DDTHH:MM:SS[.f{1,7}](Z|±HH:MM)`. By hand, because no date-time type keeps the text, and most refuse
-/// or shift the two sentinels that Intune uses (`0001-01-01T00:00:00Z`, `9999-12-31T23:59:59.9999999Z`).
+/// Parses `YYYY-MM-DDTHH:MM:SS[.f{1,7}](Z|±HH:MM)`. No date-time type keeps the text, and most
+/// reject or shift the two sentinels of Intune (`0001-01-01T00:00:00Z`,
+/// `9999-12-31T23:59:59.9999999Z`).
 fn ticks(text: &str) -> Result<i128, InvalidDateTimeOffset> {
     use InvalidDateTimeOffset as Error;
 

@@ -15,7 +15,8 @@ pub enum Received<T> {
     Absent,
     /// `null`.
     Null,
-    /// What cannot be a value of the property: another JSON type, a number out of range, two different values.
+    /// A value that the property cannot have: another JSON type, a number out of range, two
+    /// different values.
     Malformed,
     /// A value.
     Value(T),
@@ -185,7 +186,7 @@ impl<T: PartialEq> Slot<T> {
     }
 }
 
-/// The one of `names` that a member has, and whether in the same case.
+/// The one of `names` that equals a member's, and whether in the same case.
 pub(super) fn known(name: &str, names: &'static [&'static str]) -> Option<(&'static str, bool)> {
     let exact = names.iter().find(|known| **known == name).map(|known| (*known, true));
     exact.or_else(|| names.iter().find(|known| known.eq_ignore_ascii_case(name)).map(|known| (*known, false)))
@@ -217,7 +218,7 @@ impl Visitor<'_> for KnownNames {
     }
 }
 
-/// Reads the members of an object into [`Slot`]s; those of other names are passed over.
+/// Parses the members of an object into [`Slot`]s and ignores other names.
 macro_rules! read_members {
     ($members:ident, { $($slot:ident: $name:literal),+ $(,)? }) => {
         const NAMES: &[&str] = &[$($name),+];

@@ -12,7 +12,7 @@ pub struct UserStatus {
     pub id: String,
     /// Name of the user.
     pub user_display_name: Received<String>,
-    /// How many devices the user has.
+    /// The number of the user's devices.
     pub devices_count: Received<i32>,
     /// Compliance of the user's devices.
     pub status: Received<ComplianceStatus>,

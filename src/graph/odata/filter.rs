@@ -93,11 +93,11 @@ fn joined(f: &mut fmt::Formatter<'_>, parts: &[Filter], operator: &str) -> fmt::
 /// The result of evaluating a filter on a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// It surely meets the filter.
+    /// It certainly matches the filter.
     Meets,
-    /// It surely misses it.
+    /// It certainly does not match.
     Misses,
-    /// The service's rules, those of its collation above all, decide.
+    /// The service's rules decide, in particular its collation.
     Open,
 }
 
@@ -131,7 +131,7 @@ impl Filter {
         }
     }
 
-    /// The names of the properties that the filter reads.
+    /// The names of the properties in the filter.
     pub fn properties(&self, into: &mut impl Extend<&'static str>) {
         match self {
             Self::And(parts) | Self::Or(parts) => parts.iter().for_each(|part| part.properties(into)),

@@ -61,7 +61,7 @@ fn instant(text: &str) -> Option<i128> {
     (0..END * 86_400).contains(&seconds).then_some((seconds - UNIX_EPOCH * 86_400) * 10_000_000 + fraction)
 }
 
-/// As many numbers as there are `lengths`, each of so many digits, with `separator` between them.
+/// One number for each of `lengths`, with that many digits, separated by `separator`.
 fn numbers<const N: usize>(text: &str, separator: char, lengths: [usize; N]) -> Option<[i128; N]> {
     let parts: Vec<&str> = text.split(separator).collect();
     let parts: [&str; N] = parts.try_into().ok()?;

@@ -35,7 +35,7 @@ pub fn odata(data: &[u8]) {
 /// operands are joined at the end.
 fn filter(text: &str) -> Option<Filter> {
     let mut parts: Vec<Filter> = Vec::new();
-    // As many as the schema takes.
+    // As many as the schema accepts.
     for line in text.lines().take(100) {
         let mut rest = line.chars();
         let operator = rest.next();
@@ -114,7 +114,7 @@ fn is_one_value_of_a_url(filter: Filter) {
     assert!(form.iter().map(|(name, value)| (&**name, &**value)).eq(expected), "{query}");
 }
 
-/// Reads filters as OData's grammar has them (`boolCommonExpr` in its ABNF), as far as ours go.
+/// Parses filters by OData's grammar (`boolCommonExpr` in its ABNF), as far as the gateway uses it.
 struct Reader<'a>(&'a str);
 
 impl<'a> Reader<'a> {

@@ -25,7 +25,8 @@ const PROBE: &str = "probe";
 
 /// Bytes that a probe writes: as many as a bulk call may need.
 const PROBE_BYTES: usize = 128 * 1024;
-/// Most expired records that are removed for one write, so that no call waits for a long clean-up.
+/// Maximum number of expired records that are removed for one write, because a call must not wait
+/// for a long clean-up.
 const MAX_EXPIRED_PER_WRITE: usize = 1000;
 
 /// The ids and the used capacity of all records.
@@ -99,7 +100,7 @@ pub(super) fn contents(database: &Database, mut usage: Usage) -> Result<FileCont
     Ok(FileContents { usage, known })
 }
 
-/// Finds out whether the file takes what may be written to it.
+/// Checks whether the file can be written to.
 pub(super) fn probe(database: &Database) -> Result<(), redb::Error> {
     let transaction = database.begin_write()?;
     transaction.open_table(META)?.insert(PROBE, &[0xa5; PROBE_BYTES][..])?;

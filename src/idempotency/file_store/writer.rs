@@ -16,13 +16,13 @@ use crate::idempotency::record::{Record, RecordId};
 use crate::idempotency::store::StoreError;
 use crate::idempotency::usage::Usage;
 
-/// Most replacements of one commit.
+/// Maximum number of replacements in one commit.
 const MAX_BATCH: usize = 512;
 /// Memory for pages of the file, in bytes.
 const CACHE_BYTES: usize = 4 * 1024 * 1024;
 /// Delay before the file is reopened after a failure. It doubles after each further failure.
 const MIN_RETRY_DELAY: Duration = Duration::from_millis(100);
-/// Longest such delay.
+/// Maximum delay.
 const MAX_RETRY_DELAY: Duration = Duration::from_secs(5);
 
 /// A task of the thread.

@@ -34,7 +34,7 @@ async fn unwritten_items_take_no_lasting_capacity() {
         for call in 0..20 {
             fixture.write("t", &format!("refused {call}"), 10, 0).await.unwrap();
         }
-        // One write each, of which the others were refused; the call itself needs room for ten.
+        // One write each, because the others were rejected; the call itself needs room for ten.
         fixture.write("t", "partly", 10, 1).await.unwrap();
         for call in 0..8 {
             fixture.write("t", &format!("partly {call}"), 2, 1).await.unwrap();

@@ -17,7 +17,7 @@ use crate::idempotency::{
     RecordId, Store, StoreError,
 };
 
-/// What happens to one replacement.
+/// The fault of one replacement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fault {
     /// It stalls before it has happened, or after.
@@ -30,7 +30,7 @@ enum Fault {
 struct Faulty {
     inner: MemoryStore,
     fault: Fault,
-    /// Which of the replacements, from 1.
+    /// The number of the replacement, from 1.
     nth: usize,
     replaced: AtomicUsize,
     is_met: Notify,
@@ -336,7 +336,7 @@ async fn leases_survive_a_failure_of_the_file() {
         );
         noted.mark_in_progress(&[0, 1]).await.unwrap();
         fails.store(true, Ordering::SeqCst);
-        // What fails may be on the disk.
+        // A failed write may be on the disk.
         assert!(intended.mark_in_progress(&[0]).await.is_err());
         assert!(noted.record_outcomes(&[(0, created("x"))]).await.is_err());
         let new = fixture.look_up(&format!("new {round}"), "", 1).await;

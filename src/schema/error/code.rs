@@ -62,8 +62,8 @@ pub enum ErrorCode {
     /// The gateway has no document with this hash or id. Send the text of the document, or add it
     /// to the trusted documents.
     PersistedQueryNotFound,
-    /// `extensions.persistedQuery` has another version than 1, the only one that is supported. Send
-    /// the text of the document.
+    /// `extensions.persistedQuery` has a version other than 1, which is not supported. Send the text
+    /// of the document.
     PersistedQueryNotSupported,
     /// The gateway failed. Report it to the operator of the gateway.
     InternalServerError,

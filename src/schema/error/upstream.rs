@@ -33,8 +33,8 @@ impl From<graph::WriteError> for FieldError {
     }
 }
 
-/// Whether the error is of a call to Graph, also of one that was refused before it was sent: the ids of that call help to
-/// find the earlier ones. The others are of the input, or of the gateway itself.
+/// Whether the error belongs to a call to Graph, including one that was rejected before it was sent: its ids help to find
+/// the earlier calls. The other errors are of the input or of the gateway.
 fn is_of_call(error: &graph::Error) -> bool {
     !matches!(
         error,
@@ -45,7 +45,7 @@ fn is_of_call(error: &graph::Error) -> bool {
     )
 }
 
-/// What fails a request that does the same however often it is sent: a read, or a write by key.
+/// The error of an idempotent request: a read, an update or a deletion.
 fn repeatable(error: graph::Error) -> FieldError {
     match error {
         graph::Error::InvalidKey(invalid) => FieldError::bad_user_input(format!("The id {invalid}.")),

@@ -35,9 +35,9 @@ pub(super) struct PageBuilder<'a, E> {
     is_cyclic: bool,
     /// Whether a link could not be followed.
     pub(super) is_broken: bool,
-    /// How many rows could not be read.
+    /// The number of rows that could not be read.
     pub(super) unreadable: usize,
-    /// How many rows certainly miss the filter.
+    /// The number of rows that certainly do not match the filter.
     filtered_out: u64,
     /// Whether rows of earlier pages did.
     filtered_before: bool,
@@ -221,7 +221,7 @@ impl<'a, E: Entity> PageBuilder<'a, E> {
         if self.unreadable > 0 {
             FieldError::unreadable_rows(ctx, self.unreadable, info.clone()).add_to_response(ctx);
         }
-        // Where rows are left over, the list does not end here yet.
+        // If rows are left over, the list does not end here.
         if self.is_cyclic && !self.has_more {
             FieldError::repeated_link(ctx, info.clone()).add_to_response(ctx);
         }

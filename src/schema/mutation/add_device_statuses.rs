@@ -12,7 +12,7 @@ use crate::schema::mutation::idempotency::{self, IdempotentCall};
 use crate::schema::selection::Selected;
 use crate::schema::types::{DeviceStatus, DeviceStatusInput};
 
-/// Most statuses that one call takes.
+/// Maximum number of statuses in one call.
 const MAX_STATUSES: usize = 1000;
 
 /// The input of `addDeviceStatuses`.

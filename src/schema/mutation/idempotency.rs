@@ -45,7 +45,7 @@ type ReplayableCreates<T> = Vec<Result<ReplayableCreate<T>, FieldError>>;
 ///
 /// # Errors
 ///
-/// As of [`create`], and those of the object.
+/// Those of [`create`], and those of the object.
 pub(super) async fn create_one<N: NewEntity>(
     ctx: &Context<'_>,
     call: IdempotentCall<'_>,
@@ -56,12 +56,13 @@ pub(super) async fn create_one<N: NewEntity>(
     result.unwrap_or_else(|| Err(FieldError::internal("no result of a create")))
 }
 
-/// Creates what no earlier call with the key has created, and replays the rest.
+/// Creates the objects that no earlier call with the key has created, and replays the rest.
 ///
 /// # Errors
 ///
-/// Errors of the whole call, which sent nothing: an invalid key, a key that was used with other input or whose first call
-/// is in progress until the deadline, and a caller who may not read the configuration.
+/// Errors of the whole call, which sent nothing: an invalid key, a key that was used with other
+/// input or whose first call is still in progress at the deadline, and a caller who may not read
+/// the configuration.
 pub(super) async fn create<N: NewEntity>(
     ctx: &Context<'_>,
     call: IdempotentCall<'_>,

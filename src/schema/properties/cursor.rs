@@ -10,8 +10,8 @@ use super::super::cycle_detector::CycleDetector;
 
 static KEY: LazyLock<CursorKey> = LazyLock::new(|| CursorKey::new(&[7; 32]).expect("it has 32 bytes"));
 
-/// Takes a text, which is no cursor of ours; its lines are a list, the list's arguments, a page, and a row's key, of
-/// which one is made.
+/// Accepts a text, which is not a valid cursor. Its lines are a list, the list's arguments, a page,
+/// and a row's key, from which a cursor is created.
 pub fn cursor(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let mut lines = text.splitn(4, '\n');

@@ -1,4 +1,4 @@
-//! Documents for our own schema.
+//! Documents for the gateway's schema.
 
 use std::sync::LazyLock;
 

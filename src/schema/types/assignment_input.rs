@@ -27,7 +27,7 @@ pub(crate) struct AssignmentInput {
     device_and_app_management_assignment_filter_type: AssignmentFilterType,
 }
 
-/// The kinds of assignment targets. Each stands for a type that Graph derives from
+/// The kinds of assignment targets. Each is a type that Graph derives from
 /// `deviceAndAppManagementAssignmentTarget`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 pub(crate) enum AssignmentTargetKind {

@@ -40,7 +40,7 @@ impl Listed for ConfigurationGroupAssignment {
 }
 
 impl ConfigurationAssignment {
-    /// The fields that are properties of Graph's, under the same names.
+    /// The fields that are properties in Graph, with the same names.
     pub(crate) const PROPERTIES: &'static [&'static str] = &["target"];
 
     /// The node of an entity that `configuration` contains.
@@ -63,7 +63,7 @@ impl ConfigurationAssignment {
 }
 
 impl ConfigurationGroupAssignment {
-    /// The fields that are properties of Graph's, under the same names.
+    /// The fields that are properties in Graph, with the same names.
     pub(crate) const PROPERTIES: &'static [&'static str] = &["targetGroupId"];
 
     /// The node of an entity that `configuration` contains.

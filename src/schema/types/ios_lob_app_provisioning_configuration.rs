@@ -14,7 +14,7 @@ use crate::schema::error::FieldError;
 use crate::schema::selection::Selected;
 use crate::schema::type_names;
 
-/// The fields that are properties of Graph's, under the same names.
+/// The fields that are properties in Graph, with the same names.
 const PROPERTIES: &[&str] = &[
     "displayName",
     "description",

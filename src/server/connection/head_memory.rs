@@ -26,7 +26,7 @@ impl HeadMemory {
         self.received = (self.received + bytes).min(MAX_HEAD_BYTES as usize);
     }
 
-    /// Counts what has been received.
+    /// Counts the received bytes.
     ///
     /// # Errors
     ///

@@ -9,7 +9,7 @@ pub(super) struct Requests {
     version: Option<Version>,
     /// Number of requests whose heads have been read, and whose responses have not been sent.
     in_flight: usize,
-    /// The responses of those requests that are ready, oldest first.
+    /// The ready responses, oldest first.
     responses: Vec<UnsentResponse>,
     /// When the last request ended.
     idle_since: Instant,

@@ -28,7 +28,7 @@ pub(super) struct RequestBody {
     max_bytes: usize,
     /// When the body must be complete.
     deadline: Instant,
-    /// The memory of what has been read, until the request has ended.
+    /// The memory of the received bytes, until the request has ended.
     reservation: Reservation,
 }
 

@@ -59,7 +59,7 @@ struct Errors<'a> {
     errors: &'a [RejectionError],
 }
 
-/// `no-store`, because a response may hold what only its caller may read.
+/// `no-store`, because a response may contain data that only its caller may read.
 fn respond(status: StatusCode, media_type: ResponseType, body: &impl Serialize) -> Response {
     match serde_json::to_vec(body) {
         Ok(body) => {

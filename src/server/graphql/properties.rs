@@ -1,4 +1,4 @@
-//! What must hold of every body of a request: see [`crate::fuzzing`].
+//! Properties of request bodies that hold for every input: see [`crate::fuzzing`].
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::parameters::parse;
 use super::rejection::RequestRejection;
 
-/// How deep a document may nest.
+/// Maximum nesting of a document.
 const NESTING: usize = 64;
 /// Maximum nesting of a body: the values of variables are within two more brackets.
 const MAX_DEPTH: usize = NESTING + 2;

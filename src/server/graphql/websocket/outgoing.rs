@@ -41,7 +41,7 @@ pub(super) struct SendBuffer {
     shared: Arc<MemoryBudget>,
 }
 
-/// The memory of one of those responses.
+/// The memory of one of these responses.
 pub(super) struct BufferedBytes {
     _own: Reservation,
     _shared: Reservation,

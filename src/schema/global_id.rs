@@ -111,7 +111,7 @@ impl GlobalId {
 
 /// The indefinite article of a type's name.
 fn article(name: &str) -> &'static str {
-    if name.starts_with(['A', 'E', 'I', 'O', 'U']) { "an" } else { "a" }
+    if name.starts_with(['A', 'E', 'I', 'O']) { "an" } else { "a" }
 }
 
 fn encode(kind: &str, first: &Key, contained: Option<&Key>) -> String {

@@ -211,25 +211,30 @@ async fn a_slash_after_graphql_changes_nothing() {
 async fn an_id_of_another_type_is_named_with_its_article() {
     let gateway = Gateway::start().await;
     let query = format!(
-        "{{ {CONFIGURATIONS}(first: 1) {{ nodes {{ id deviceStatuses(first: 1) {{ nodes {{ id }} }} }} }} }}"
+        "{{ {CONFIGURATIONS}(first: 1) {{ nodes {{ id deviceStatuses(first: 1) {{ nodes {{ id }} }}
+        userStatuses(first: 1) {{ nodes {{ id }} }} }} }} }}"
     );
     let reply = gateway.graphql(&query, json!({})).await;
     let configuration = &reply.data()[CONFIGURATIONS]["nodes"][0];
     let delete = "mutation($id: ID!) { deleteDeviceStatus(input: {id: $id}) { deletedId } }";
-    let reply = gateway.graphql(delete, json!({"id": configuration["id"]})).await;
-    assert!(
-        message(&reply).ends_with(
-            " is the global id of an `IosLobAppProvisioningConfiguration`, not of a `DeviceStatus`."
-        ),
-        "{}",
-        message(&reply)
-    );
     let one = "query($id: ID!) { iosLobAppProvisioningConfiguration(id: $id) { id } }";
-    let reply = gateway.graphql(one, json!({"id": configuration["deviceStatuses"]["nodes"][0]["id"]})).await;
-    assert_eq!(
-        message(&reply),
-        "`id` is the global id of a `DeviceStatus`, not of an `IosLobAppProvisioningConfiguration`."
-    );
+    for (query, id, expected) in [
+        (delete, &configuration["id"], "an `IosLobAppProvisioningConfiguration`, not of a `DeviceStatus`."),
+        (
+            one,
+            &configuration["deviceStatuses"]["nodes"][0]["id"],
+            "a `DeviceStatus`, not of an `IosLobAppProvisioningConfiguration`.",
+        ),
+        (
+            one,
+            &configuration["userStatuses"]["nodes"][0]["id"],
+            "a `UserStatus`, not of an `IosLobAppProvisioningConfiguration`.",
+        ),
+    ] {
+        let reply = gateway.graphql(query, json!({"id": id})).await;
+        let expected = format!(" is the global id of {expected}");
+        assert!(message(&reply).ends_with(&expected), "{}", message(&reply));
+    }
 }
 
 #[tokio::test]

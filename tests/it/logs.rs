@@ -138,8 +138,7 @@ fn the_access_log_is_of_errors_by_default_and_can_be_off_or_sampled() {
 #[test]
 fn a_request_that_its_client_cancels_is_logged() {
     let mut gateway = Gateway::start(&["--request-timeout", "20s"]);
-    let admin = gateway.program.line(r#"{"level":"INFO","message":"admin listening on "#);
-    let admin = admin.split('"').next().unwrap().to_owned();
+    let admin = gateway.program.line("admin listening on ");
     gateway.sandbox.inject("slow-first-byte;wait=30s".parse().unwrap());
     // By HTTP/1.1, a client that closes its connection may still wait for the response.
     let http_2 = http_client().http2_prior_knowledge().build().unwrap();

@@ -64,6 +64,10 @@ browser:
 linear:
     tests/linear/run
 
+# Count the instructions per request of the whole gateway, and compare them with the kept figures (needs valgrind)
+instructions:
+    tests/instructions/run
+
 # Fuzz each target for ten minutes (needs cargo-fuzz and a C++ compiler; tries changed seeds without)
 fuzz:
     fuzz/run 600

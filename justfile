@@ -68,6 +68,10 @@ linear:
 instructions:
     tests/instructions/run
 
+# Measure CPU time, latency and memory of the gateway in front of the sandbox; BENCH_COMPARE names a comparison program to run as well
+bench *options:
+    bench/run {{options}}
+
 # Fuzz each target for ten minutes (needs cargo-fuzz and a C++ compiler; tries changed seeds without)
 fuzz:
     fuzz/run 600

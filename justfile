@@ -9,7 +9,7 @@ fmt:
 
 # Lint as CI does
 lint:
-    cargo clippy --all-targets -- -D warnings && cargo clippy -p intune-graphql --no-default-features -- -D warnings
+    cargo clippy --all-targets -- -D warnings && cargo clippy -p intune-graphql --no-default-features -- -D warnings && cargo clippy -p intune-graphql --features benchmarks --benches -- -D warnings
 
 # Build the documentation, private items included
 doc:
@@ -71,6 +71,10 @@ instructions:
 # Measure CPU time, latency and memory of the gateway in front of the sandbox; BENCH_COMPARE names a comparison program to run as well
 bench *options:
     bench/run {{options}}
+
+# Measure the steps of a request without network
+bench-steps:
+    cargo bench --features benchmarks --bench steps
 
 # Fuzz each target for ten minutes (needs cargo-fuzz and a C++ compiler; tries changed seeds without)
 fuzz:

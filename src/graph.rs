@@ -19,6 +19,8 @@ mod address;
 mod allowance;
 mod auth;
 mod batch;
+#[cfg(feature = "benchmarks")]
+pub(crate) mod benchmarks;
 mod body;
 mod body_limit;
 mod breaker;

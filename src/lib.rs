@@ -20,6 +20,8 @@
 //! 5. The result is an entity of [`graph::models`], or a [`graph::Error`] whose variants follow
 //!    what the caller can do. The schema converts it to a node, or to an error with a code.
 
+#[cfg(feature = "benchmarks")]
+pub mod benchmarks;
 pub mod commands;
 pub mod config;
 #[cfg(any(test, fuzzing))]

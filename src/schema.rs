@@ -2,6 +2,8 @@
 //! make one call of the Graph client, and map the output.
 
 mod api;
+#[cfg(feature = "benchmarks")]
+pub(crate) mod benchmarks;
 mod bounded;
 mod connection;
 mod context;

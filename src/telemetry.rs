@@ -38,6 +38,7 @@ pub enum TelemetryError {
 ///
 /// If the filter cannot be parsed, or a subscriber is already installed.
 pub fn init(filter: &str, format: LogFormat) -> Result<(), TelemetryError> {
+    metrics::record_start();
     let filter = EnvFilter::try_new(filter)?;
     let has_color = has_color(std::io::stderr().is_terminal(), std::env::var_os("NO_COLOR"));
     let layer = fmt::layer().event_format(LineFormat { format, has_color }).with_writer(std::io::stderr);

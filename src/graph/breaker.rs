@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use crate::telemetry::metrics;
+use crate::telemetry::metrics::{self, BreakerState};
 
 /// Consecutive connect failures that open it.
 const FAILURES_TO_OPEN: u32 = 5;
@@ -41,6 +41,7 @@ pub(super) struct CallPermit {
 
 impl Breaker {
     pub(super) fn new() -> Self {
+        metrics::set_breaker_state(BreakerState::Closed);
         Self(Mutex::new(State::Closed { failures: 0 }))
     }
 
@@ -55,6 +56,7 @@ impl Breaker {
                     return Err(left);
                 }
                 *state = State::HalfOpen { open_for };
+                metrics::set_breaker_state(BreakerState::HalfOpen);
                 true
             }
             State::HalfOpen { .. } => return Err(MIN_OPEN),
@@ -88,6 +90,7 @@ impl CallPermit {
             State::Closed { ref mut failures } => *failures = 0,
             State::HalfOpen { .. } if self.is_probe => {
                 info!("Graph can be reached again; the circuit breaker is closed");
+                metrics::set_breaker_state(BreakerState::Closed);
                 *state = State::Closed { failures: 0 };
             }
             // A connection attempt that started before the circuit breaker opened does not predict
@@ -111,6 +114,7 @@ impl CallPermit {
             State::Open { .. } | State::HalfOpen { .. } => return,
         };
         *state = State::Open { until: Instant::now() + open_for, open_for };
+        metrics::set_breaker_state(BreakerState::Open);
         drop(state);
         metrics::breaker_opened();
         warn!(open_for_ms = open_for.as_millis(), "Graph cannot be reached; the circuit breaker is open");
@@ -124,6 +128,7 @@ impl Drop for CallPermit {
             let mut state = self.breaker.state();
             if let State::HalfOpen { open_for } = *state {
                 *state = State::Open { until: Instant::now(), open_for };
+                metrics::set_breaker_state(BreakerState::Open);
             }
         }
     }

@@ -6,8 +6,10 @@ use http::Method;
 use tracing::{info, warn};
 
 use super::caller::Caller;
-use super::error::{ApiError, Error};
+use super::error::{ApiError, Error, Outcome, WriteError};
 use super::response::GraphResponse;
+use super::retry_after_cache::OperationKind;
+use crate::telemetry::metrics::{self, BatchKind, CallLabels, CallResult, NoResponse, NotSent, WriteResult};
 use crate::telemetry::operation::milliseconds;
 use crate::telemetry::rate_limit::LineLimit;
 use crate::telemetry::route::Route;
@@ -48,7 +50,9 @@ impl<'a> CallRecord<'a> {
                 | Error::Unsendable(_))
         );
         if is_call {
-            self.caller.telemetry.calls().add(self.started.elapsed());
+            self.count(result_of(result));
+        } else if let Err(Error::BreakerOpen { .. }) = result {
+            metrics::graph_call_not_sent(NotSent::BreakerOpen);
         }
         match result {
             Ok(_) => {}
@@ -56,6 +60,12 @@ impl<'a> CallRecord<'a> {
             Err(error) if is_call => self.log_failure(error),
             Err(_) => {}
         }
+    }
+
+    fn count(&self, result: CallResult) {
+        let duration = self.started.elapsed();
+        self.caller.telemetry.calls().add(duration);
+        metrics::graph_call(CallLabels::of(self.method.as_str(), self.route), result, duration);
     }
 
     fn log_response(&self, api: &ApiError) {
@@ -114,15 +124,43 @@ impl Drop for CallRecord<'_> {
         if self.has_ended {
             return;
         }
-        self.caller.telemetry.calls().add(self.started.elapsed());
+        self.count(CallResult::NoResponse(NoResponse::Cancelled));
         if !self.caller.disconnected.is_cancelled() {
             self.log_failure(&Error::Timeout);
         }
     }
 }
 
-/// Logs the items of a batch that failed, in one line.
-pub(super) fn log_items(items: &[Result<GraphResponse, Error>]) {
+/// What came of a call, or of an item.
+fn result_of(result: Result<&GraphResponse, &Error>) -> CallResult {
+    match result {
+        Ok(response) => CallResult::Response(response.status().as_u16()),
+        Err(Error::Api(api)) => CallResult::Response(api.status.as_u16()),
+        Err(Error::Connect(_)) => CallResult::NoResponse(NoResponse::NotConnected),
+        Err(Error::Unprocessed(_)) => CallResult::NoResponse(NoResponse::NotProcessed),
+        Err(Error::Timeout) => CallResult::NoResponse(NoResponse::Timeout),
+        Err(_) => CallResult::NoResponse(NoResponse::Lost),
+    }
+}
+
+/// Counts a write, by what its caller is told.
+pub(super) fn count_write(error: Option<&WriteError>) {
+    metrics::write(match error.map(|error| error.outcome) {
+        None => WriteResult::Succeeded,
+        Some(Outcome::NotSent) => WriteResult::NotSent,
+        Some(Outcome::Rejected) => WriteResult::Rejected,
+        Some(Outcome::Unknown) => WriteResult::Unknown,
+        Some(Outcome::Applied) => WriteResult::Applied,
+    });
+}
+
+/// Counts the items of a batch, and logs those that failed in one line.
+pub(super) fn record_items(items: &[Result<GraphResponse, Error>], kind: OperationKind) {
+    let kind = match kind {
+        OperationKind::Read => BatchKind::Read,
+        OperationKind::Write => BatchKind::Write,
+    };
+    metrics::batch(kind, items.iter().map(|item| result_of(item.as_ref())));
     let mut failed = items.iter().filter_map(|item| item.as_ref().err());
     let Some(first) = failed.next() else { return };
     let Some(suppressed) = ITEMS.allow() else { return };

@@ -13,6 +13,7 @@ use super::odata::{Select, push_select};
 use super::response::GraphResponse;
 use super::retry::{Delay, Idempotency, Reason, Retries};
 use super::transport::{BatchError, Transport};
+use crate::telemetry::metrics::{self, Deviation};
 
 /// Maximum number of requests to Graph in flight for the reads of one request.
 const MAX_IN_FLIGHT: usize = 4;
@@ -148,6 +149,7 @@ async fn send(transport: &Transport, urls: &[String], together: &mut bool) -> Ve
             Ok(responses) => return responses.into_iter().map(|response| response.map(Arc::new)).collect(),
             Err(BatchError::Failed(error)) => return urls.iter().map(|_| Err(error.clone())).collect(),
             Err(BatchError::Broken(error)) => {
+                metrics::deviation(Deviation::BrokenBatch);
                 warn!(%error, reads = urls.len(), "a batch response could not be read; its reads are sent one by one");
                 *together = false;
             }

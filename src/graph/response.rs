@@ -25,6 +25,7 @@ use super::models::{Entity, is_type};
 use super::retry_after;
 use crate::json;
 use crate::memory::Reservation;
+use crate::telemetry::metrics::{self, Deviation};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 const ODATA_ENTITY_ID: HeaderName = HeaderName::from_static("odata-entityid");
@@ -235,12 +236,14 @@ impl GraphResponse {
 
     /// The error of a success that does not match the documentation.
     pub(super) fn unexpected(&self, what: &'static str) -> Error {
+        metrics::deviation(Deviation::UnexpectedResponse);
         let applied = self.info.says_applied();
         Error::UnexpectedResponse { what, applied, response: Box::new(self.info.clone()) }
     }
 
     /// The error of a success status whose body contradicts it.
     pub(super) fn contradiction(&self, what: &'static str) -> Error {
+        metrics::deviation(Deviation::UnexpectedResponse);
         Error::UnexpectedResponse { what, applied: false, response: Box::new(self.info.clone()) }
     }
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 use http::StatusCode;
 
 use super::error::Error;
-use crate::telemetry::{metrics, request};
+use crate::telemetry::metrics::{self, RetryReason};
+use crate::telemetry::request;
 
 /// First wait without a `Retry-After`; each further one is twice as long. Jitter adds up to as much again.
 const MIN_BACKOFF: Duration = Duration::from_secs(1);
@@ -115,20 +116,16 @@ impl Reason {
     /// connection was not sent.
     pub(super) fn count<T>(self, result: &Result<T, Error>) {
         if !matches!(result, Err(error) if error.is_before_sending()) {
-            metrics::graph_retry(self.as_str());
+            metrics::graph_retry(match self {
+                Self::Throttled => RetryReason::Throttled,
+                Self::Unavailable => RetryReason::Unavailable,
+                Self::NotConnected => RetryReason::NotConnected,
+                Self::Refused => RetryReason::Refused,
+                Self::Lost => RetryReason::Lost,
+            });
             if let Some(request) = request::current() {
                 request.calls().add_retry();
             }
-        }
-    }
-
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Throttled => "throttled",
-            Self::Unavailable => "unavailable",
-            Self::NotConnected => "not_connected",
-            Self::Refused => "refused",
-            Self::Lost => "lost",
         }
     }
 }

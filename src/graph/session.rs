@@ -9,6 +9,7 @@ use serde::Serialize;
 use url::Url;
 
 use super::allowance::ReadAllowance;
+use super::call_log;
 use super::caller::Caller;
 use super::client_state::ClientState;
 use super::data_loader::DataLoader;
@@ -99,7 +100,10 @@ impl Session {
         path: &str,
         body: Option<&impl Serialize>,
     ) -> Result<GraphResponse, WriteError> {
+        let is_delete = method == Method::DELETE;
         let result = writes::write(&self.transport, kind, method, path, body).await;
+        let is_done = result.as_ref().map_or_else(|error| is_delete && writes::is_deleted(error), |_| true);
+        call_log::count_write(result.as_ref().err().filter(|_| !is_done));
         self.invalidate().await;
         result
     }

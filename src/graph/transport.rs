@@ -25,7 +25,7 @@ use super::response::GraphResponse;
 use super::retry::{Delay, Reason};
 use super::retry_after_cache::OperationKind;
 use super::send_gate::SendGate;
-use crate::telemetry::metrics;
+use crate::telemetry::metrics::{self, NotSent};
 use crate::telemetry::request::CLIENT_REQUEST_ID;
 use crate::telemetry::route::Route;
 use crate::telemetry::trace_context::TRACEPARENT;
@@ -96,6 +96,9 @@ impl Transport {
         if !delay.from_retry_after && !self.client.budget.withdraw() {
             metrics::retry_budget_spent();
             return false;
+        }
+        if delay.from_retry_after {
+            metrics::retry_after_wait(delay.wait);
         }
         self.wait_until(Instant::now() + delay.wait).await
     }
@@ -261,7 +264,7 @@ impl Transport {
         };
         let items: Vec<_> = urls.zip(items).map(classify).collect();
         self.caller.telemetry.calls().add_batch_items(items.len());
-        call_log::log_items(&items);
+        call_log::record_items(&items, kind);
         Ok(items)
     }
 
@@ -298,6 +301,7 @@ impl Transport {
     /// caller is pending or the circuit breaker is open.
     async fn send(&self, request: Request, kind: OperationKind) -> Result<GraphResponse, Error> {
         if let Some(retry_after) = self.remaining_retry_after(kind) {
+            metrics::graph_call_not_sent(NotSent::RetryAfter);
             return Err(Error::Throttled { retry_after });
         }
         self.client.budget.deposit();

@@ -14,6 +14,7 @@ use tracing::{debug, warn};
 use super::lease::{Clock, IdempotencyError, Lease, StoreContext};
 use super::record::{ItemState, MAX_ITEMS, Owner, Record, RecordId, TenantId};
 use super::store::{Store, StoreError};
+use crate::telemetry::metrics::{self, LookupResult};
 use crate::telemetry::request;
 
 /// Maximum number of writes whose keys are being looked up, disconnected callers included. While a
@@ -118,6 +119,14 @@ impl IdempotencyService {
             Ok(entry) => entry,
             Err(_elapsed) => Err(IdempotencyError::Timeout),
         };
+        metrics::idempotency_lookup(match &entry {
+            Ok(Lookup::Acquired(_)) => LookupResult::Acquired,
+            Ok(Lookup::InProgress(_)) => LookupResult::InProgress,
+            Ok(Lookup::Conflict) => LookupResult::Conflict,
+            Ok(Lookup::Completed(_)) => LookupResult::Completed,
+            Ok(Lookup::StoreFull(_)) | Err(IdempotencyError::Store(StoreError::Full)) => LookupResult::Full,
+            Err(_) => LookupResult::Failed,
+        });
         entry.map_err(|error| {
             self.log(&error);
             match error {

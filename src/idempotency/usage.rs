@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::record::{Record, TenantId};
+use crate::telemetry::metrics;
 
 /// The divisor of a store's capacity that gives one tenant's share. Callers without a tenant hint count as one tenant.
 pub const TENANT_SHARE: usize = 4;
@@ -31,6 +32,7 @@ pub(super) struct Usage {
 
 impl Usage {
     pub(super) fn new(capacity: usize) -> Self {
+        metrics::set_idempotency_usage(0, capacity);
         Self { capacity, used: 0, by_tenant: HashMap::new() }
     }
 
@@ -54,11 +56,13 @@ impl Usage {
         self.used = self.used.saturating_add(record.weight);
         let of_tenant = self.by_tenant.entry(record.tenant).or_default();
         *of_tenant = of_tenant.saturating_add(record.weight);
+        metrics::set_idempotency_usage(self.used, self.capacity);
     }
 
     /// Removes a record.
     pub(super) fn remove(&mut self, record: TenantWeight) {
         self.used = self.used.saturating_sub(record.weight);
+        metrics::set_idempotency_usage(self.used, self.capacity);
         if let Some(of_tenant) = self.by_tenant.get_mut(&record.tenant) {
             *of_tenant = of_tenant.saturating_sub(record.weight);
             if *of_tenant == 0 {

@@ -39,9 +39,7 @@ pub(super) fn router(readiness: Readiness, app: Arc<App>) -> Router {
             Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {reason}\n")),
         }
     };
-    let handle = metrics::install();
-    let metrics =
-        async move || ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], handle.render());
+    let metrics = async || ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], metrics::render());
     let routes = Router::new()
         .route("/livez", get(async || "alive\n"))
         .route("/readyz", get(readyz))

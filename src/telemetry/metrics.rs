@@ -1,201 +1,214 @@
-//! All metrics, with their labels, under the names in `/metrics`. Labels never contain ids or input
-//! of callers.
+//! The metrics of the process, as `/metrics` shows them; `docs/metrics.md` documents each. Labels have fixed lists of values, and each
+//! series exists from the start, so that the first increment is visible.
+//!
+//! Counting costs one atomic addition: there is no registry to look a series up in.
 
-use std::sync::OnceLock;
+mod exposition;
+mod instances;
+mod instruments;
+mod labels;
+mod process;
 
-use metrics::{counter, describe_counter, describe_gauge, gauge};
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use std::time::Duration;
 
-/// Rows withheld from lists because Graph ignored a filter.
-const FILTER_IGNORED_ROWS: &str = "intune_graphql_graph_filter_ignored_rows_total";
-/// Counts by status not returned because Graph ignored their filter.
-const FILTER_IGNORED_COUNTS: &str = "intune_graphql_graph_filter_ignored_counts_total";
-/// Pages in another order than requested.
-const ORDER_IGNORED_PAGES: &str = "intune_graphql_graph_order_ignored_pages_total";
+pub(crate) use self::exposition::{CONTENT_TYPE, render};
+use self::instruments::Gauge;
+pub(crate) use self::labels::{
+    BatchKind, BreakerState, Deviation, LookupResult, NoResponse, NotSent, Overloaded, RetryReason,
+    WriteResult,
+};
+use self::labels::{CALLS, CODES, OPERATION_TYPES, STATUSES, status_index};
+use super::route::Route;
 
-/// Calls to Graph that were retried, by `reason`.
-const GRAPH_RETRIES: &str = "intune_graphql_graph_retries_total";
-/// Retries not sent because the retry budget was used up.
-const RETRY_BUDGET_SPENT: &str = "intune_graphql_graph_retry_budget_spent_total";
-/// Times the circuit breaker opened.
-const BREAKER_OPENED: &str = "intune_graphql_graph_breaker_opened_total";
-
-/// Panics; each failed one request or one write.
-const PANICS: &str = "intune_graphql_panics_total";
-
-/// Requests rejected because of a limit, by `reason`.
-const REJECTED: &str = "intune_graphql_rejected_total";
-/// Requests in flight.
-const IN_FLIGHT: &str = "intune_graphql_requests_in_flight";
-/// Requests that wait for one in flight to end.
-const QUEUED: &str = "intune_graphql_requests_queued";
-/// Open subscriptions.
-const SUBSCRIPTIONS: &str = "intune_graphql_subscriptions";
-/// Events that subscribers were too slow to receive.
-const EVENTS_DROPPED: &str = "intune_graphql_subscription_events_dropped_total";
-/// Reads of events rejected because their budget was used up.
-const SUBSCRIPTION_READS_REJECTED: &str = "intune_graphql_subscription_reads_rejected_total";
-/// Connections to the public listener.
-const CONNECTIONS: &str = "intune_graphql_connections";
-
-/// Counts into a registry that `/metrics` shows; one for the process.
-///
-/// # Panics
-///
-/// If another recorder is installed, which nothing in this program does.
-pub fn install() -> PrometheusHandle {
-    static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
-    HANDLE
-        .get_or_init(|| {
-            let handle = PrometheusBuilder::new().install_recorder().expect("nothing else records metrics");
-            describe_counter!(FILTER_IGNORED_ROWS, "Rows withheld from lists because Graph ignored a filter");
-            describe_counter!(
-                FILTER_IGNORED_COUNTS,
-                "Counts by status not returned because Graph ignored their filter"
-            );
-            describe_counter!(ORDER_IGNORED_PAGES, "Pages in another order than requested");
-            describe_counter!(GRAPH_RETRIES, "Calls to Graph that were retried");
-            describe_counter!(RETRY_BUDGET_SPENT, "Retries not sent because the retry budget was used up");
-            describe_counter!(BREAKER_OPENED, "Times the circuit breaker opened");
-            describe_counter!(REJECTED, "Requests rejected because of a limit");
-            describe_counter!(PANICS, "Panics; each failed one request or one write");
-            describe_gauge!(IN_FLIGHT, "Requests in flight");
-            describe_gauge!(QUEUED, "Requests that wait for one in flight to end");
-            describe_gauge!(SUBSCRIPTIONS, "Open subscriptions, which are not requests in flight");
-            describe_counter!(EVENTS_DROPPED, "Events that subscribers were too slow to receive");
-            describe_counter!(
-                SUBSCRIPTION_READS_REJECTED,
-                "Reads of events rejected because their budget was used up"
-            );
-            describe_gauge!(CONNECTIONS, "Open connections, including those to the admin listener");
-            // Every series exists from the start, so that the first increment is visible.
-            counter!(FILTER_IGNORED_ROWS).absolute(0);
-            counter!(FILTER_IGNORED_COUNTS).absolute(0);
-            counter!(ORDER_IGNORED_PAGES).absolute(0);
-            counter!(RETRY_BUDGET_SPENT).absolute(0);
-            counter!(BREAKER_OPENED).absolute(0);
-            counter!(PANICS).absolute(0);
-            counter!(EVENTS_DROPPED).absolute(0);
-            counter!(SUBSCRIPTION_READS_REJECTED).absolute(0);
-            for reason in Overloaded::ALL {
-                counter!(REJECTED, "reason" => reason.label()).absolute(0);
-            }
-            for level in [IN_FLIGHT, QUEUED, SUBSCRIPTIONS, CONNECTIONS] {
-                gauge!(level).set(0.0);
-            }
-            handle
-        })
-        .clone()
+/// Keeps the start time of the process.
+pub(super) fn record_start() {
+    process::start_time();
 }
 
-/// Counts rows withheld because Graph ignored a filter.
-pub(crate) fn filter_ignored(rows: u64) {
-    counter!(FILTER_IGNORED_ROWS).increment(rows);
+/// Counts an operation that has ended, with the code of its first error. A subscription has no duration of interest.
+pub(crate) fn operation(operation_type: &str, code: Option<&str>, duration: Option<Duration>) {
+    let kind = OPERATION_TYPES.iter().position(|known| *known == operation_type);
+    let kind = kind.unwrap_or(OPERATION_TYPES.len() - 1);
+    // A code that is not in the list is a mistake of ours, which a test shows.
+    let code =
+        code.map_or(0, |code| CODES.iter().position(|known| *known == code).unwrap_or(CODES.len() - 1));
+    instances::REQUESTS[kind][code].add(1);
+    if let Some(duration) = duration {
+        instances::REQUEST_DURATIONS[kind].observe(nanoseconds(duration));
+    }
 }
 
-/// Counts a list whose filtered counts Graph ignored.
-pub(crate) fn counts_ignored() {
-    counter!(FILTER_IGNORED_COUNTS).increment(1);
+/// Method and route of a call to Graph, looked up once.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CallLabels(usize);
+
+impl CallLabels {
+    /// The labels of a call; those of the last entry if it is not a call that the gateway is known to make.
+    pub(crate) fn of(method: &str, route: Route) -> Self {
+        let index = CALLS.iter().position(|known| *known == (method, route));
+        Self(index.unwrap_or(CALLS.len() - 1))
+    }
 }
 
-/// Counts a page in another order than requested.
-pub(crate) fn order_ignored() {
-    counter!(ORDER_IGNORED_PAGES).increment(1);
+/// What came of a call to Graph, or of an item of a batch.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum CallResult {
+    /// Graph responded with this status.
+    Response(u16),
+    NoResponse(NoResponse),
 }
 
-/// Counts a retried call.
-pub(crate) fn graph_retry(reason: &'static str) {
-    counter!(GRAPH_RETRIES, "reason" => reason).increment(1);
-}
-
-/// Counts a retry that the budget did not allow.
-pub(crate) fn retry_budget_spent() {
-    counter!(RETRY_BUDGET_SPENT).increment(1);
-}
-
-/// Counts an opening of the circuit breaker.
-pub(crate) fn breaker_opened() {
-    counter!(BREAKER_OPENED).increment(1);
-}
-
-/// Counts a panic.
-pub(crate) fn panicked() {
-    counter!(PANICS).increment(1);
-}
-
-/// The limit for which a request is rejected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Overloaded {
-    /// The limits of requests in flight and of queued requests are reached.
-    Full,
-    /// The request waited for a permit until its deadline.
-    WaitedTooLong,
-    /// The caller uses its share of the requests.
-    CallerShare,
-    /// Request bodies or unsent responses use as much memory as they may.
-    Memory,
-}
-
-impl Overloaded {
-    const ALL: [Self; 4] = [Self::Full, Self::WaitedTooLong, Self::CallerShare, Self::Memory];
-
-    fn label(self) -> &'static str {
+impl CallResult {
+    fn index(self) -> usize {
         match self {
-            Self::Full => "full",
-            Self::WaitedTooLong => "waited_too_long",
-            Self::CallerShare => "caller_share",
-            Self::Memory => "memory",
+            Self::Response(status) => status_index(status),
+            Self::NoResponse(reason) => STATUSES.len() + reason as usize,
         }
     }
 }
 
-/// A request was rejected.
+/// Counts a call to Graph that has ended.
+pub(crate) fn graph_call(labels: CallLabels, result: CallResult, duration: Duration) {
+    instances::GRAPH_REQUESTS[labels.0][result.index()].add(1);
+    instances::GRAPH_DURATIONS[labels.0].observe(nanoseconds(duration));
+}
+
+/// Counts a call to Graph that was not sent.
+pub(crate) fn graph_call_not_sent(reason: NotSent) {
+    instances::GRAPH_NOT_SENT[reason as usize].add(1);
+}
+
+/// Counts the items of a batch that Graph has answered.
+pub(crate) fn batch(kind: BatchKind, items: impl ExactSizeIterator<Item = CallResult>) {
+    let size = u64::try_from(items.len()).unwrap_or(u64::MAX);
+    instances::BATCH_SIZES[kind as usize].observe(size);
+    instances::REQUESTS_SAVED.add(size.saturating_sub(1));
+    for item in items {
+        instances::BATCH_ITEMS[kind as usize][item.index()].add(1);
+    }
+}
+
+/// Counts a call that was sent again.
+pub(crate) fn graph_retry(reason: RetryReason) {
+    instances::RETRIES[reason as usize].add(1);
+}
+
+/// Counts a retry that the budget did not allow.
+pub(crate) fn retry_budget_spent() {
+    instances::RETRY_BUDGET_SPENT.add(1);
+}
+
+/// Counts a wait that Graph asked for.
+pub(crate) fn retry_after_wait(wait: Duration) {
+    instances::RETRY_AFTER_WAITS.observe(nanoseconds(wait));
+}
+
+/// Shows the state of the circuit breaker.
+pub(crate) fn set_breaker_state(state: BreakerState) {
+    for (index, gauge) in instances::BREAKER_STATES.iter().enumerate() {
+        gauge.set(i64::from(index == state as usize));
+    }
+}
+
+/// Counts an opening of the circuit breaker.
+pub(crate) fn breaker_opened() {
+    instances::BREAKER_OPENED.add(1);
+}
+
+/// Counts a write, or an item of a bulk write, by what is known of it at its end.
+pub(crate) fn write(result: WriteResult) {
+    instances::WRITES[result as usize].add(1);
+}
+
+/// Counts a deviation of Graph from its documentation.
+pub(crate) fn deviation(kind: Deviation) {
+    instances::DEVIATIONS[kind as usize].add(1);
+}
+
+/// Counts rows withheld because Graph ignored a filter.
+pub(crate) fn filter_ignored(rows: u64) {
+    instances::FILTER_IGNORED_ROWS.add(rows);
+    deviation(Deviation::FilterIgnored);
+}
+
+/// Counts a lookup of an idempotency key.
+pub(crate) fn idempotency_lookup(result: LookupResult) {
+    instances::LOOKUPS[result as usize].add(1);
+}
+
+/// Shows how many writes the store of idempotency keys holds, and how many it can hold.
+pub(crate) fn set_idempotency_usage(used: usize, capacity: usize) {
+    instances::IDEMPOTENCY_USED.set(i64::try_from(used).unwrap_or(i64::MAX));
+    instances::IDEMPOTENCY_CAPACITY.set(i64::try_from(capacity).unwrap_or(i64::MAX));
+}
+
+/// Counts a panic.
+pub(crate) fn panicked() {
+    instances::PANICS.add(1);
+}
+
+/// Counts a request that was rejected.
 pub(crate) fn refused(reason: Overloaded) {
-    counter!(REJECTED, "reason" => reason.label()).increment(1);
+    instances::REJECTED[reason as usize].add(1);
+}
+
+/// Counts an event that was sent to a subscriber.
+pub(crate) fn subscription_event_sent() {
+    instances::EVENTS_SENT.add(1);
+}
+
+/// Counts events that a subscriber was too slow to receive.
+pub(crate) fn subscription_events_dropped(events: u64) {
+    instances::EVENTS_DROPPED.add(events);
+}
+
+/// Counts a read of an event that was rejected because the budget was used up.
+pub(crate) fn subscription_read_refused() {
+    instances::SUBSCRIPTION_READS_REJECTED.add(1);
 }
 
 /// Counts one in a gauge until it is dropped.
-pub(crate) struct GaugeGuard(&'static str);
+pub(crate) struct GaugeGuard(&'static Gauge);
 
 impl GaugeGuard {
-    fn new(level: &'static str) -> Self {
-        gauge!(level).increment(1.0);
-        Self(level)
+    fn new(gauge: &'static Gauge) -> Self {
+        gauge.add(1);
+        Self(gauge)
     }
 }
 
 impl Drop for GaugeGuard {
     fn drop(&mut self) {
-        gauge!(self.0).decrement(1.0);
+        self.0.add(-1);
     }
 }
 
 /// A request is in flight.
 pub(crate) fn in_flight() -> GaugeGuard {
-    GaugeGuard::new(IN_FLIGHT)
-}
-
-/// A subscription is open.
-pub(crate) fn subscription() -> GaugeGuard {
-    GaugeGuard::new(SUBSCRIPTIONS)
-}
-
-/// Counts events that a slow subscriber did not receive.
-pub(crate) fn subscription_events_dropped(events: u64) {
-    counter!(EVENTS_DROPPED).increment(events);
-}
-
-/// An event of a live update did not read something since the budget was spent.
-pub(crate) fn subscription_read_refused() {
-    counter!(SUBSCRIPTION_READS_REJECTED).increment(1);
-}
-
-/// A connection is open.
-pub(crate) fn connection() -> GaugeGuard {
-    GaugeGuard::new(CONNECTIONS)
+    GaugeGuard::new(&instances::IN_FLIGHT)
 }
 
 /// A request waits for one in flight to end.
 pub(crate) fn queued() -> GaugeGuard {
-    GaugeGuard::new(QUEUED)
+    GaugeGuard::new(&instances::QUEUED)
+}
+
+/// A subscription is open.
+pub(crate) fn subscription() -> GaugeGuard {
+    GaugeGuard::new(&instances::SUBSCRIPTIONS)
+}
+
+/// A connection is open.
+pub(crate) fn connection() -> GaugeGuard {
+    GaugeGuard::new(&instances::CONNECTIONS)
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Whether a code of an operation has a series.
+#[cfg(test)]
+pub(crate) fn has_code(code: &str) -> bool {
+    CODES.contains(&code)
 }

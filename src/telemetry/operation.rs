@@ -1,10 +1,11 @@
-//! One GraphQL operation, from its start to its response: a line of the access log.
+//! One GraphQL operation, from its start to its response: its metrics, and a line of the access log.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tracing::info;
 
+use super::metrics;
 use super::rate_limit::LineLimit;
 use super::request::RequestTelemetry;
 
@@ -101,6 +102,7 @@ impl Operation {
                 *code = result.code.map(str::to_owned);
             }
             *events += 1;
+            metrics::subscription_event_sent();
         }
     }
 
@@ -108,6 +110,9 @@ impl Operation {
         let code = result.code.unwrap_or(OK);
         let is_error = result.code.is_some();
         let duration = self.started.elapsed();
+        // The time that a subscription is open says nothing about the gateway.
+        let response_time = events.is_none().then_some(duration);
+        metrics::operation(self.telemetry.operation().1, result.code, response_time);
         let suppressed = match self.access_log.mode {
             AccessLogMode::Off => return,
             AccessLogMode::Errors if !is_error => return,

@@ -63,7 +63,7 @@ async fn the_counts_are_correct_and_take_one_batch_of_nine() {
 #[tokio::test]
 async fn counts_with_ignored_filters_are_null() {
     let gateway = Gateway::start().await;
-    let metric = "intune_graphql_graph_filter_ignored_counts_total";
+    let metric = "intune_graphql_graph_deviations_total{kind=\"count_filter_ignored\"}";
     let before = gateway.counter(metric).await;
     for configuration in [json!(DEMO_CONFIGURATION_ID), gateway.sandbox.configurations()[1]["id"].clone()] {
         let reply = counts(&gateway, &configuration, &["filter-ignored"]).await;

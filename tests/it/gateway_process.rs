@@ -47,9 +47,15 @@ impl GatewayProcess {
         self.spawn(token, query, variables).await.unwrap()
     }
 
+    /// The page of metrics.
+    /// The page of metrics.
+    pub(crate) async fn metrics(&self) -> String {
+        self.client.admin("/metrics").await.unwrap().text().await.unwrap()
+    }
+
     /// The sum of a metric over its labels; 0 if it is missing.
     pub(crate) async fn metric(&self, name: &str) -> f64 {
-        let text = self.client.admin("/metrics").await.unwrap().text().await.unwrap();
+        let text = self.metrics().await;
         let of_line = |line: &str| {
             let rest = line.strip_prefix(name)?;
             let is_whole = rest.starts_with(['{', ' ']);

@@ -9,7 +9,7 @@ use crate::harness::{Gateway, TOKEN};
 use crate::pagination::{Listed, gateway_of, keys, places, walk};
 
 const FILTERED_ROWS: &str = "intune_graphql_graph_filter_ignored_rows_total";
-const UNORDERED_PAGES: &str = "intune_graphql_graph_order_ignored_pages_total";
+const UNORDERED_PAGES: &str = "intune_graphql_graph_deviations_total{kind=\"order_ignored\"}";
 
 const PAGE: &str = "query($id: ID!, $first: Int, $after: String, $filter: DeviceStatusFilter) {
     iosLobAppProvisioningConfiguration(id: $id) { deviceStatuses(first: $first, after: $after, filter: $filter) {

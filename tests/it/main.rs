@@ -52,6 +52,7 @@ mod malformed_links;
 mod malformed_reads;
 mod malformed_writes;
 mod mistakes;
+mod metrics;
 mod never_sent;
 mod never_sent_at_shutdown;
 mod node;

@@ -20,6 +20,7 @@ use super::create_observer::{CreateObserver, CreateOutcome};
 use super::created::{CreateResult, Created};
 use super::progress::{ItemProgress, Progress};
 use super::read_back::{ReadBack, read_back};
+use crate::graph::call_log;
 use crate::graph::error::{Error, Outcome, WriteError, WriteKind};
 use crate::graph::models::{Entity, NewEntity};
 use crate::graph::response::GraphResponse;
@@ -52,6 +53,7 @@ impl<T: Entity> Collection<T> {
                 return vec![error; count]
                     .into_iter()
                     .map(|error| Err(WriteError::new(WriteKind::Create, error)))
+                    .inspect(|result: &CreateResult<T>| call_log::count_write(result.as_ref().err()))
                     .collect();
             }
         };
@@ -90,7 +92,8 @@ impl<T: Entity> Collection<T> {
                 Err(WriteError { kind: WriteKind::Create, outcome: worst_outcome, error })
             }
         };
-        progress.report().into_iter().map(result).collect()
+        let results = progress.report().into_iter().map(result);
+        results.inspect(|result| call_log::count_write(result.as_ref().err())).collect()
     }
 }
 
@@ -218,6 +221,9 @@ impl<N: NewEntity> Creates<N> {
         self.observer.after_send(&outcomes).await;
         // Those of one request are sent again together, as one request.
         let wait = results.iter().filter_map(AttemptResult::wait).max().unwrap_or_default();
+        if results.iter().any(AttemptResult::has_retry_after) {
+            metrics::retry_after_wait(wait);
+        }
         let not_before = Instant::now() + wait;
         let mut again = Vec::new();
         for (mut pending, result) in group.into_iter().zip(results) {

@@ -51,6 +51,11 @@ impl<T: Entity> AttemptResult<T> {
         matches!(self, Self::Retry { delay, .. } if !delay.from_retry_after)
     }
 
+    /// Whether this is a retry after a wait that Graph named.
+    pub(super) fn has_retry_after(&self) -> bool {
+        matches!(self, Self::Retry { delay, .. } if delay.from_retry_after)
+    }
+
     pub(super) fn wait(&self) -> Option<Duration> {
         match self {
             Self::Retry { delay, .. } => Some(delay.wait),

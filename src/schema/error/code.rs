@@ -104,3 +104,18 @@ fn name<T: EnumType>(value: T) -> &'static str {
     let item = T::items().iter().find(|item| item.value == value);
     item.expect("the derived list has every value").name
 }
+
+#[cfg(test)]
+mod tests {
+    use async_graphql::resolver_utils::EnumType as _;
+
+    use super::ErrorCode;
+    use crate::telemetry::metrics;
+
+    #[test]
+    fn each_code_has_a_metric() {
+        for code in ErrorCode::items() {
+            assert!(metrics::has_code(code.name), "{}", code.name);
+        }
+    }
+}

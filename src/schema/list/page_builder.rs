@@ -15,7 +15,7 @@ use crate::schema::context::RequestContext;
 use crate::schema::cursor::{Binding, Position};
 use crate::schema::cycle_detector::CycleDetector;
 use crate::schema::error::FieldError;
-use crate::telemetry::metrics;
+use crate::telemetry::metrics::{self, Deviation};
 
 /// Builds a caller's page from Graph's pages.
 pub(super) struct PageBuilder<'a, E> {
@@ -190,12 +190,15 @@ impl<'a, E: Entity> PageBuilder<'a, E> {
     /// Counts and logs options that Graph ignored, and logs errors of its list.
     pub(super) fn report(&self, request: &RequestContext, list: &str) {
         if self.unreadable > 0 {
+            metrics::deviation(Deviation::UnreadableRow);
             warn!(list, rows = self.unreadable, "rows of a list could not be read and are left out");
         }
         if self.is_cyclic {
+            metrics::deviation(Deviation::RepeatedLink);
             warn!(list, "a next link leads back to an earlier page; the list ends");
         }
         if self.is_broken {
+            metrics::deviation(Deviation::UnusableLink);
             warn!(list, "a next link is invalid or has another origin; the list ends");
         }
         if self.filtered_out > 0 {
@@ -209,7 +212,7 @@ impl<'a, E: Entity> PageBuilder<'a, E> {
             }
         }
         if self.order_by.is_some_and(|order| !is_ordered(self.rows.iter().map(|(entity, _)| entity), order)) {
-            metrics::order_ignored();
+            metrics::deviation(Deviation::OrderIgnored);
             if request.first_ignored_order() {
                 warn!(list, "Graph ignored an order; rows are returned in its order");
             }

@@ -10,7 +10,7 @@ use crate::graph::odata::{Comparison, Filter, Literal};
 use crate::graph::{self, Key};
 use crate::schema::context::{request_context, session};
 use crate::schema::error::{ErrorCode, FieldError};
-use crate::telemetry::metrics;
+use crate::telemetry::metrics::{self, Deviation};
 
 /// The number of device statuses that have one compliance status.
 pub(crate) struct DeviceStatusCount {
@@ -56,7 +56,7 @@ pub(crate) async fn load(
     {
         // Either each status has the same count, or each count is the total. The total decides.
         if all? == *first {
-            metrics::counts_ignored();
+            metrics::deviation(Deviation::CountFilterIgnored);
             if request_context(ctx)?.first_ignored_filter() {
                 warn!(list = statuses.path(), "Graph ignored a filter of the counts; they are not returned");
             }

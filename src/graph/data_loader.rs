@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
+use std::ops::Deref;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -46,10 +47,21 @@ pub(super) struct DataLoader {
     asked: AtomicU64,
 }
 
-/// The key of a read: the resource and the properties. Keys that differ only in their number are
-/// equal.
-#[derive(Debug, Clone)]
-struct RequestKey {
+/// The key of a read. The crate clones keys often.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct RequestKey(Arc<RequestedRead>);
+
+impl Deref for RequestKey {
+    type Target = RequestedRead;
+
+    fn deref(&self) -> &RequestedRead {
+        &self.0
+    }
+}
+
+/// The resource and the properties of a read. Reads that differ only in their number are equal.
+#[derive(Debug)]
+struct RequestedRead {
     resource: Resource,
     /// Selected properties; all if empty.
     select: Select,
@@ -58,18 +70,18 @@ struct RequestKey {
     number: u64,
 }
 
-impl PartialEq for RequestKey {
+impl PartialEq for RequestedRead {
     fn eq(&self, other: &Self) -> bool {
         self.resource == other.resource && self.select == other.select
     }
 }
 
-impl Eq for RequestKey {}
+impl Eq for RequestedRead {}
 
-impl Hash for RequestKey {
+impl Hash for RequestedRead {
+    /// Without the properties, which are many texts, and of which one resource is seldom asked for several.
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.resource.hash(state);
-        self.select.hash(state);
     }
 }
 
@@ -110,7 +122,8 @@ impl DataLoader {
     pub(super) async fn read(&self, path: String, query: String, select: &Select) -> ReadResult {
         let deadline = self.transport.deadline()?;
         let number = self.asked.fetch_add(1, Ordering::Relaxed);
-        let key = RequestKey { resource: Resource { path, query }, select: select.clone(), number };
+        let read = RequestedRead { resource: Resource { path, query }, select: select.clone(), number };
+        let key = RequestKey(Arc::new(read));
         let mut receiver = self.load(&key).await?;
         let result = match tokio::time::timeout_at(deadline, receiver.wait_for(Option::is_some)).await {
             Ok(Ok(result)) => result.clone().unwrap_or(Err(CANCELLED)),

@@ -1,9 +1,11 @@
 //! The calls of one caller: the shared state of a request, and the methods that collections use.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use http::Method;
 use serde::Serialize;
 use url::Url;
@@ -28,7 +30,8 @@ use super::writes;
 #[derive(Clone)]
 pub struct Session {
     pub(super) transport: Arc<Transport>,
-    loader: Arc<DataLoader>,
+    /// Made by the first read: most mutations read nothing.
+    loader: Arc<OnceLock<DataLoader>>,
 }
 
 impl Session {
@@ -37,8 +40,7 @@ impl Session {
     }
 
     fn of(transport: Transport) -> Self {
-        let transport = Arc::new(transport);
-        Self { loader: Arc::new(DataLoader::new(Arc::clone(&transport))), transport }
+        Self { loader: Arc::default(), transport: Arc::new(transport) }
     }
 
     /// The same caller's session with another deadline and an empty cache. With an allowance, reads
@@ -71,9 +73,18 @@ impl Session {
         self.transport.client.root.url()
     }
 
+    fn loader(&self) -> &DataLoader {
+        self.loader.get_or_init(|| DataLoader::new(Arc::clone(&self.transport)))
+    }
+
+    /// Boxed, since the futures of all resolvers that may read would be as large as this one, and are moved several times.
+    fn load<'s>(&'s self, path: String, query: String, select: &'s Select) -> BoxFuture<'s, ReadResult> {
+        self.loader().read(path, query, select).boxed()
+    }
+
     /// Reads one entity.
     pub(super) async fn get(&self, path: String, select: &Select) -> ReadResult {
-        self.loader.read(path, String::new(), select).await
+        self.load(path, String::new(), select).await
     }
 
     /// Reads a page of a collection.
@@ -83,13 +94,13 @@ impl Session {
         query: String,
         select: &Select,
     ) -> Result<Page<T>, Error> {
-        let response = self.loader.read(path.to_owned(), query, select).await?;
+        let response = self.load(path.to_owned(), query, select).await?;
         Page::read(&response, self.root(), path)
     }
 
     /// Reads a path with a query.
     pub(super) async fn read(&self, path: String, query: String) -> ReadResult {
-        self.loader.read(path, query, &Select::new()).await
+        self.load(path, query, &Select::new()).await
     }
 
     /// Sends a write other than a create, as often as its kind allows.
@@ -110,7 +121,9 @@ impl Session {
 
     /// Clears the cache, because a write may have changed entities.
     pub(super) async fn invalidate(&self) {
-        self.loader.invalidate().await;
+        if let Some(loader) = self.loader.get() {
+            loader.invalidate().await;
+        }
     }
 }
 

@@ -15,6 +15,7 @@ use std::panic::AssertUnwindSafe;
 
 use async_graphql::{Context, Object};
 use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, ready};
 
 use self::add_device_status::{AddDeviceStatusInput, AddDeviceStatusPayload};
 use self::add_device_statuses::{AddDeviceStatusesInput, AddDeviceStatusesPayload};
@@ -47,18 +48,27 @@ pub(super) struct Mutation;
 /// written and keep their results. The cache of the request is cleared first: a write may change
 /// entities whatever its outcome. An assignment changes its configuration, and a deletion
 /// everything in the object.
-async fn run<T>(
-    ctx: &Context<'_>,
-    resolver: impl Future<Output = Result<T, FieldError>>,
-) -> Result<Bounded<T>, FieldError> {
+///
+/// The future is boxed: async-graphql moves the future of a field several times, and the root's is as
+/// large as the largest of its fields.
+fn run<'c, T: Send + 'c>(
+    ctx: &'c Context<'_>,
+    resolver: impl Future<Output = Result<T, FieldError>> + Send + 'c,
+) -> BoxFuture<'c, Result<Bounded<T>, FieldError>> {
     // Fields run one after another, and none reads an entity through the request before it has written.
-    request_context(ctx).map_err(|error| error.with_outcome(Outcome::NotSent))?.invalidate();
-    let payload = AssertUnwindSafe(resolver).catch_unwind().await.unwrap_or_else(|_panic| {
-        metrics::panicked();
-        // The progress is not known.
-        Err(FieldError::internal("a mutation panicked").with_outcome(Outcome::Unknown))
+    match request_context(ctx) {
+        Ok(request) => request.invalidate(),
+        Err(error) => return ready(Err(error.with_outcome(Outcome::NotSent))).boxed(),
+    }
+    let payload = AssertUnwindSafe(resolver).catch_unwind().map(|payload| {
+        let payload = payload.unwrap_or_else(|_panic| {
+            metrics::panicked();
+            // The progress is not known.
+            Err(FieldError::internal("a mutation panicked").with_outcome(Outcome::Unknown))
+        });
+        payload.map(Bounded::guaranteed)
     });
-    payload.map(Bounded::guaranteed)
+    payload.boxed()
 }
 
 /// Writes to Microsoft Graph. Fields run one after another. A field that fails is null, with an

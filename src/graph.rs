@@ -36,6 +36,7 @@ mod device_app_management;
 mod envelope;
 mod error;
 mod http_client;
+mod in_place;
 mod key;
 pub mod models;
 pub mod odata;

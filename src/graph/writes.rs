@@ -1,21 +1,22 @@
-//! Updates, deletions and actions: repeated as far as their kind allows, in a separate task,
-//! because neither a disconnect nor a deadline may cut off a sent request. Creates are in
-//! `create.rs`.
+//! Updates, deletions and actions: repeated as far as their kind allows, and finished without the
+//! caller if need be, because neither a disconnect nor a deadline may cut off a sent request. Creates
+//! are in `create.rs`.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use http::{Method, StatusCode};
 use serde::Serialize;
-use tokio::task::JoinError;
 
 use super::error::{Error, Outcome, WriteError, WriteKind};
+use super::in_place::{InPlace, Panicked};
 use super::response::GraphResponse;
 use super::retry::{Idempotency, Reason, Retries};
 use super::send_gate::AttemptGates;
 use super::transport::Transport;
-use crate::telemetry::metrics;
 
 /// Timeout of the response to an attempt, even after the caller has received its result. Intune
 /// gives its backend 15 s.
@@ -35,23 +36,22 @@ pub(super) async fn write(
     let (transport, path) = (Arc::clone(transport), path.to_owned());
     let attempts =
         Attempts { transport: Arc::clone(&transport), kind, method, path, body, gates: Arc::clone(&gates) };
-    let mut task = transport.client.writes.spawn(transport.caller.telemetry.scope(attempts.run()));
-    let ended = match transport.wait_for_write(deadline, &mut task).await {
+    let run = transport.caller.telemetry.scope(attempts.run());
+    let mut attempts = InPlace::new(&transport.client.writes, run);
+    let ended = match transport.wait_for_write(deadline, &mut attempts).await {
         Some(ended) => ended,
         // Sent. The response is not known yet.
         None if gates.close() => return Err(WriteError::new(kind, Error::Timeout)),
-        // Not sent, and never will be: the task ends.
-        None => task.await,
+        // Not sent, and never will be: it ends by itself.
+        None => attempts.await,
     };
-    ended.unwrap_or_else(|ended| Err(WriteError::new(kind, ended_early(&ended))))
+    ended.unwrap_or_else(|panicked| Err(WriteError::new(kind, panicked.into())))
 }
 
-/// The error of a write whose task panicked, or was cut off with the process.
-pub(super) fn ended_early(ended: &JoinError) -> Error {
-    if ended.is_panic() {
-        metrics::panicked();
+impl From<Panicked> for Error {
+    fn from(_: Panicked) -> Self {
+        Self::Internal("a write panicked")
     }
-    Error::Internal("a write's task ended early")
 }
 
 /// The body of a write.
@@ -59,9 +59,12 @@ pub(super) fn to_body(body: &impl Serialize) -> Result<Bytes, Error> {
     serde_json::to_vec(body).map(Bytes::from).map_err(|_| Error::Unsendable("the body could not be written"))
 }
 
-/// Waits for the response to one attempt, up to [`MAX_WRITE_TIME`].
-pub(super) async fn within_bounds<T>(attempt: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    tokio::time::timeout(MAX_WRITE_TIME, attempt).await.unwrap_or(Err(Error::Timeout))
+/// Waits for the response to one attempt, up to [`MAX_WRITE_TIME`]. Boxed, since futures around it are moved several times.
+pub(super) fn within_bounds<'a, T: Send + 'a>(
+    attempt: impl Future<Output = Result<T, Error>> + Send + 'a,
+) -> BoxFuture<'a, Result<T, Error>> {
+    let attempt = tokio::time::timeout(MAX_WRITE_TIME, attempt);
+    attempt.map(|ended| ended.unwrap_or(Err(Error::Timeout))).boxed()
 }
 
 struct Attempts {
@@ -121,14 +124,15 @@ impl Attempts {
             return attempt.await;
         }
         let client = &self.transport.client;
-        let mut attempt = client.writes.spawn(self.transport.caller.telemetry.scope(attempt));
+        let attempt = self.transport.caller.telemetry.scope(attempt);
+        let mut attempt = InPlace::new(&client.writes, attempt);
         match tokio::time::timeout(client.attempt_timeout, &mut attempt).await {
             Ok(Ok(response)) => response,
-            Ok(Err(ended)) => Err(ended_early(&ended)),
+            Ok(Err(panicked)) => Err(panicked.into()),
             Err(_elapsed) if gate.close() => Err(Error::Timeout),
             Err(_elapsed) => {
                 // It waits for a connection, and gets none any more.
-                attempt.abort();
+                attempt.cancel();
                 Err(Error::Withdrawn)
             }
         }

@@ -1,8 +1,8 @@
 //! Creates: one by a plain POST, many by `POST /$batch`. Each is sent again only if Graph certainly did nothing, or if a
 //! lookup by its key shows that it does not exist.
 //!
-//! The work runs in a separate task, since neither a disconnect nor the deadline may abort a sent
-//! request. At the deadline the caller receives the progress of each create.
+//! The work continues when its caller leaves, since neither a disconnect nor the deadline may abort a
+//! sent request. At the deadline the caller receives the progress of each create.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -22,13 +22,14 @@ use super::progress::{ItemProgress, Progress};
 use super::read_back::{ReadBack, read_back};
 use crate::graph::call_log;
 use crate::graph::error::{Error, Outcome, WriteError, WriteKind};
+use crate::graph::in_place::InPlace;
 use crate::graph::models::{Entity, NewEntity};
 use crate::graph::response::GraphResponse;
 use crate::graph::retry::{Idempotency, Retries};
 use crate::graph::retry_after_cache::OperationKind;
 use crate::graph::send_gate::SendGate;
 use crate::graph::transport::{RETRY_AFTER, Transport};
-use crate::graph::writes::{ended_early, to_body, within_bounds};
+use crate::graph::writes::{to_body, within_bounds};
 use crate::telemetry::metrics;
 
 /// Maximum number of batches of one call in flight. Halved each time Graph throttles.
@@ -68,10 +69,11 @@ impl<T: Entity> Collection<T> {
             progress: Arc::clone(&progress),
             deadline,
         };
-        let task = transport.client.writes.spawn(transport.caller.telemetry.scope(creates.run()));
-        let failure = match transport.wait_for_write(deadline, task).await {
+        let creates = transport.caller.telemetry.scope(creates.run());
+        let creates = InPlace::new(&transport.client.writes, creates);
+        let failure = match transport.wait_for_write(deadline, creates).await {
             Some(Ok(())) | None => None,
-            Some(Err(ended)) => Some(ended_early(&ended)),
+            Some(Err(panicked)) => Some(Error::from(panicked)),
         };
         let result = |item| match item {
             ItemProgress::Done(result) => result,
@@ -88,7 +90,7 @@ impl<T: Entity> Collection<T> {
             ItemProgress::Waiting { worst_outcome, error } => {
                 let error = error.unwrap_or(Error::NotStarted { retry_after: RETRY_AFTER });
                 let error = failure.clone().unwrap_or_else(|| error.with_retry_after(RETRY_AFTER));
-                // No attempt was in flight, so the end of the task sent nothing.
+                // No attempt was in flight, so what panicked sent nothing.
                 Err(WriteError { kind: WriteKind::Create, outcome: worst_outcome, error })
             }
         };
@@ -275,7 +277,8 @@ impl<N: NewEntity> Creates<N> {
         pending.worst_outcome = pending.worst_outcome.max(outcome);
         let mut again = pending.retries.after(&error);
         if outcome >= Outcome::Unknown || conflicts_with_itself {
-            match self.read_back(pending.index).await {
+            // Boxed, since it is seldom needed and as large as a read.
+            match Box::pin(self.read_back(pending.index)).await {
                 ReadBack::Created(entity) => return AttemptResult::Done(Ok(Created::Entity(entity))),
                 ReadBack::Absent if self.transport.client.honors_client_ids => {
                     pending.is_resent = true;

@@ -23,7 +23,8 @@ pub(super) fn text(body: &[u8]) -> Cow<'_, str> {
         // No mark: JSON starts with two ASCII characters, of which UTF-8 has no NUL.
         [first, 0, second, 0, ..] if *first != 0 && *second != 0 => utf_16(body, u16::from_le_bytes),
         [0, first, 0, second, ..] if *first != 0 && *second != 0 => utf_16(body, u16::from_be_bytes),
-        _ => String::from_utf8_lossy(body),
+        // Nearly always valid; the lossy conversion looks at each byte on its own.
+        _ => std::str::from_utf8(body).map_or_else(|_| String::from_utf8_lossy(body), Cow::Borrowed),
     };
     let is_padding = |c: char| c == '\u{feff}' || c == '\0' || c.is_whitespace();
     match decoded {
@@ -154,6 +155,9 @@ fn unit(digits: &[u8]) -> Option<u16> {
     })
 }
 
+/// Number of members of the objects that Graph usually returns.
+const USUAL_MEMBERS: usize = 12;
+
 /// The members of an object, not parsed. Names may be duplicate, and in another case than
 /// documented.
 #[derive(Debug)]
@@ -207,7 +211,7 @@ impl<'de: 't, 't> Deserialize<'de> for Members<'t> {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::new();
+                let mut members = Vec::with_capacity(USUAL_MEMBERS);
                 while let Some((Name(name), value)) = map.next_entry()? {
                     members.push((name, value));
                 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
+use uuid::Uuid;
 
 use super::key::InvalidKey;
 
@@ -174,7 +175,7 @@ pub struct ResponseInfo {
     /// Graph's `request-id`.
     pub request_id: Option<String>,
     /// The `client-request-id` that was sent.
-    pub client_request_id: String,
+    pub client_request_id: Uuid,
 }
 
 /// A response with a status that is not a success. Graph's texts are unfolded, on one line, and
@@ -190,7 +191,7 @@ pub struct ApiError {
     /// Graph's `request-id`.
     pub request_id: Option<String>,
     /// The `client-request-id` that was sent.
-    pub client_request_id: String,
+    pub client_request_id: Uuid,
     /// The wait that Graph requested.
     pub retry_after: Option<Duration>,
     /// `WWW-Authenticate` of a 401: holds the claims challenge that a sign-in library needs.

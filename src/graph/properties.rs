@@ -19,7 +19,10 @@ pub use self::odata::odata;
 pub use self::page::page;
 use super::auth::Authorization;
 use super::caller::Caller;
+use super::response::RequestLine;
 use crate::telemetry::request::RequestTelemetry;
+
+const REQUEST_LINE: RequestLine<'static> = RequestLine { method: "GET", root: "/beta", path: "/x" };
 
 /// The caller's token, which no response may return.
 pub(crate) const TOKEN: &str = "canary-token.0123456789";

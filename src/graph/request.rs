@@ -4,13 +4,22 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::HOST;
+use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HOST, USER_AGENT};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Uri};
 use hyper::body::{Body, Frame, SizeHint};
 
 use super::send_gate::SendGate;
+use crate::telemetry::request::CLIENT_REQUEST_ID;
 use crate::telemetry::route::Route;
+use crate::telemetry::trace_context::TRACEPARENT;
+
+const APPLICATION_JSON: HeaderValue = HeaderValue::from_static("application/json");
+const GZIP: HeaderValue = HeaderValue::from_static("gzip");
+const PRODUCT: HeaderValue = HeaderValue::from_static(concat!("intune-graphql/", env!("CARGO_PKG_VERSION")));
+
+/// Largest number of headers of a request, so that their map is allocated once.
+const MAX_HEADERS: usize = 8;
 
 /// A request that can be sent on any connection, and again.
 #[derive(Debug, Clone)]
@@ -18,8 +27,12 @@ pub(super) struct Request {
     pub(super) method: Method,
     pub(super) route: Route,
     pub(super) path_and_query: PathAndQuery,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Bytes,
+    pub(super) authorization: HeaderValue,
+    pub(super) client_request_id: HeaderValue,
+    /// The W3C trace context, if the caller sent one.
+    pub(super) traceparent: Option<HeaderValue>,
+    /// The JSON body.
+    pub(super) body: Option<Bytes>,
     /// The gate of a write, which decides whether it may still be sent.
     pub(super) gate: Option<SendGate>,
 }
@@ -42,20 +55,37 @@ impl Request {
 
     fn with_uri(&self, uri: Uri, held_back: usize) -> http::Request<RequestBody> {
         let gate = self.gate.clone();
-        let is_whole = gate.is_none() || (self.body.is_empty() && held_back == 0);
-        let body = RequestBody { bytes: self.body.clone(), gate, held_back, is_whole };
+        let bytes = self.body.clone().unwrap_or_default();
+        let is_whole = gate.is_none() || (bytes.is_empty() && held_back == 0);
+        let body = RequestBody { bytes, gate, held_back, is_whole };
         let mut request = http::Request::new(body);
         *request.method_mut() = self.method.clone();
         *request.uri_mut() = uri;
-        *request.headers_mut() = self.headers.clone();
+        *request.headers_mut() = self.headers();
         request
+    }
+
+    fn headers(&self) -> HeaderMap {
+        let mut headers = HeaderMap::with_capacity(MAX_HEADERS);
+        headers.insert(AUTHORIZATION, self.authorization.clone());
+        headers.insert(ACCEPT, APPLICATION_JSON);
+        headers.insert(ACCEPT_ENCODING, GZIP);
+        headers.insert(USER_AGENT, PRODUCT);
+        headers.insert(CLIENT_REQUEST_ID, self.client_request_id.clone());
+        if let Some(traceparent) = &self.traceparent {
+            headers.insert(TRACEPARENT, traceparent.clone());
+        }
+        if self.body.is_some() {
+            headers.insert(CONTENT_TYPE, APPLICATION_JSON);
+        }
+        headers
     }
 
     /// Whether the request may be passed to an HTTP/1.1 connection. A request with a body counts as
     /// sent when the connection polls the body; a request without one counts as sent now.
     pub(super) fn may_go_to_http1(&self) -> bool {
         match &self.gate {
-            Some(gate) if self.body.is_empty() => gate.try_send(),
+            Some(gate) if self.body.as_ref().is_none_or(Bytes::is_empty) => gate.try_send(),
             Some(_) | None => true,
         }
     }

@@ -1,6 +1,7 @@
 //! Responses of Microsoft Graph: read within limits, classified as success or error, and searched for entities and locations.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -43,12 +44,27 @@ pub(super) struct GraphResponse {
     memory: Arc<Reservation>,
 }
 
+/// Names a request in its errors; written out only for those.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RequestLine<'a> {
+    pub(super) method: &'a str,
+    /// The path of the service root; empty if `path` has it.
+    pub(super) root: &'a str,
+    pub(super) path: &'a str,
+}
+
+impl fmt::Display for RequestLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}{}", self.method, self.root, self.path)
+    }
+}
+
 impl GraphResponse {
     /// Reads the body within its limits. A status that is not a success becomes an error.
     pub(super) async fn read<B>(
         response: http::Response<B>,
         mut limit: BodyLimit,
-        request_line: String,
+        request_line: RequestLine<'_>,
         caller: &Caller,
     ) -> Result<Self, Error>
     where
@@ -57,7 +73,7 @@ impl GraphResponse {
     {
         let (http::response::Parts { status, headers, .. }, body) = response.into_parts();
         let request_id = request_id(&headers, caller);
-        let client_request_id = caller.telemetry.client_request_id().to_string();
+        let client_request_id = caller.telemetry.client_request_id();
         let info = ResponseInfo { status, request_id, client_request_id };
 
         let body = match read_body(body, &headers, &mut limit).await {
@@ -81,13 +97,12 @@ impl GraphResponse {
     pub(super) fn item(
         &self,
         item: ItemResponse,
-        request_line: String,
+        request_line: RequestLine<'_>,
         caller: &Caller,
     ) -> Result<Self, Error> {
         let ItemResponse { status, headers, body, is_text } = item;
         let request_id = request_id(&headers, caller).or_else(|| self.info.request_id.clone());
-        let client_request_id = self.info.client_request_id.clone();
-        let info = ResponseInfo { status, request_id, client_request_id };
+        let info = ResponseInfo { status, request_id, client_request_id: self.info.client_request_id };
         let response = Self::classify(info, headers, body, Arc::clone(&self.memory), request_line, caller);
         response.map_err(|error| if is_text { error.of_text() } else { error })
     }
@@ -98,7 +113,7 @@ impl GraphResponse {
         headers: HeaderMap,
         body: Bytes,
         memory: Arc<Reservation>,
-        request_line: String,
+        request_line: RequestLine<'_>,
         caller: &Caller,
     ) -> Result<Self, Error> {
         if info.status.is_success() {
@@ -112,7 +127,7 @@ impl GraphResponse {
         info: ResponseInfo,
         headers: &HeaderMap,
         body: Option<&[u8]>,
-        request_line: String,
+        request_line: RequestLine<'_>,
         caller: &Caller,
     ) -> Error {
         let status = info.status;
@@ -132,7 +147,7 @@ impl GraphResponse {
             www_authenticate: (status == StatusCode::UNAUTHORIZED)
                 .then(|| challenge(headers, caller))
                 .flatten(),
-            request_line,
+            request_line: request_line.to_string(),
             body: envelope.body,
         }))
     }
@@ -166,46 +181,29 @@ impl GraphResponse {
     }
 
     /// Whether the body, even with an id, is probably not an entity of type `T`: the JSON of a
-    /// sign-in page has members as well. Graph's responses have annotations. Without a status of
-    /// 201, a new object must have more known properties than other members.
-    pub(super) fn is_foreign<T: Entity>(&self, is_new: bool) -> bool {
+    /// sign-in page has members as well. Graph's responses have annotations.
+    pub(super) fn is_foreign<T: Entity>(&self) -> bool {
         let text = body::text(&self.body);
-        let is_foreign = |members: &Members<'_>| {
-            let (mut own, mut others) = (0, 0);
-            for name in members.names().filter(|name| !name.eq_ignore_ascii_case("id")) {
-                if name.contains("@odata.") {
-                    return false;
-                }
-                let is_own = T::PROPERTIES.iter().any(|property| property.eq_ignore_ascii_case(name));
-                *(if is_own { &mut own } else { &mut others }) += 1;
-            }
-            let is_in_doubt = is_new && self.info.status != StatusCode::CREATED;
-            others > 0 && (own == 0 || is_in_doubt && others >= own)
-        };
-        body::with_members(&text, is_foreign).unwrap_or_default()
+        body::with_members(&text, |members| is_foreign::<T>(members, false)).unwrap_or_default()
     }
 
-    /// Whether the body contradicts the successful status: it has an error, or an object of another
-    /// type than `expected`.
-    pub(super) fn denies_success(&self, expected: Option<&str>) -> bool {
+    /// What the body of a response to a create has, found in one pass over its members.
+    pub(super) fn verdict<T: Entity>(&self) -> Verdict {
         let text = body::text(&self.body);
-        let denies = |members: &Members<'_>| {
-            let has_error = match members.get("error") {
-                Member::Absent => false,
-                Member::Value(error) => error.get() != "null",
-                Member::Contradictory => true,
-            };
-            let is_other = match (members.get("@odata.type"), expected) {
-                (Member::Absent, _) | (_, None) => false,
-                (Member::Value(name), _) if name.get() == "null" => false,
-                (Member::Value(name), Some(expected)) => {
-                    !body::read::<String>(name.get()).is_ok_and(|name| is_type(&name, expected))
-                }
-                (Member::Contradictory, Some(_)) => true,
-            };
-            has_error || is_other
+        // Where no status of 201 vouches for it, a new object is to have more properties than other members.
+        let is_in_doubt = self.info.status != StatusCode::CREATED;
+        let verdict = |members: &Members<'_>| match denies_success(members, Some(T::ODATA_TYPE)) {
+            true => Verdict::NoSuccess,
+            false if is_foreign::<T>(members, is_in_doubt) => Verdict::Foreign,
+            false => Verdict::Entity,
         };
-        body::with_members(&text, denies).unwrap_or_default()
+        body::with_members(&text, verdict).unwrap_or(Verdict::Entity)
+    }
+
+    /// Whether the body denies that what was asked for succeeded, whatever the status says: it holds an error.
+    fn denies_success(&self) -> bool {
+        let text = body::text(&self.body);
+        body::with_members(&text, |members| denies_success(members, None)).unwrap_or_default()
     }
 
     /// Whether a write without a result succeeded, as far as the response shows: it is empty, or an
@@ -222,7 +220,7 @@ impl GraphResponse {
             let mut names = members.names().peekable();
             names.peek().is_none() || names.any(|name| name.contains("@odata.") || name == "value")
         };
-        body::with_members(&text, is_document).unwrap_or_default() && !self.denies_success(None)
+        body::with_members(&text, is_document).unwrap_or_default() && !self.denies_success()
     }
 
     /// The key in `Location` or `OData-EntityId`, if it refers to an item of `collection`
@@ -251,6 +249,48 @@ impl GraphResponse {
     pub(super) fn info(&self) -> &ResponseInfo {
         &self.info
     }
+}
+
+/// What the body of a response to a create holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// An error, or an object of another type, whatever the status says.
+    NoSuccess,
+    /// Something else than an entity.
+    Foreign,
+    /// Perhaps the entity.
+    Entity,
+}
+
+/// Whether the members are those of an error, or of an object of another type than `expected`.
+fn denies_success(members: &Members<'_>, expected: Option<&str>) -> bool {
+    let has_error = match members.get("error") {
+        Member::Absent => false,
+        Member::Value(error) => error.get() != "null",
+        Member::Contradictory => true,
+    };
+    let is_other = match (members.get("@odata.type"), expected) {
+        (Member::Absent, _) | (_, None) => false,
+        (Member::Value(name), _) if name.get() == "null" => false,
+        (Member::Value(name), Some(expected)) => {
+            !body::read::<String>(name.get()).is_ok_and(|name| is_type(&name, expected))
+        }
+        (Member::Contradictory, Some(_)) => true,
+    };
+    has_error || is_other
+}
+
+/// Whether the members are not those of an entity of type `T`.
+fn is_foreign<T: Entity>(members: &Members<'_>, is_in_doubt: bool) -> bool {
+    let (mut own, mut others) = (0, 0);
+    for name in members.names().filter(|name| !name.eq_ignore_ascii_case("id")) {
+        if name.contains("@odata.") {
+            return false;
+        }
+        let is_own = T::PROPERTIES.iter().any(|property| property.eq_ignore_ascii_case(name));
+        *(if is_own { &mut own } else { &mut others }) += 1;
+    }
+    others > 0 && (own == 0 || is_in_doubt && others >= own)
 }
 
 enum BodyError {
@@ -328,7 +368,8 @@ mod tests {
             deadline: std::time::Instant::now(),
             disconnected: tokio_util::sync::CancellationToken::new(),
         };
-        let response = GraphResponse::read(response, BodyLimit::unshared(0), String::new(), &caller).await;
+        let request_line = RequestLine { method: "GET", root: "", path: "/" };
+        let response = GraphResponse::read(response, BodyLimit::unshared(0), request_line, &caller).await;
         let Err(Error::Api(api)) = response else { panic!("{response:?}") };
         assert_eq!(api.request_id, Some(format!("a b{}", "c".repeat(97))));
     }

@@ -151,7 +151,7 @@ mod tests {
             code: None,
             message: None,
             request_id: None,
-            client_request_id: String::new(),
+            client_request_id: uuid::Uuid::nil(),
             retry_after: retry_after.map(Duration::from_secs_f64),
             www_authenticate: None,
             request_line: String::new(),

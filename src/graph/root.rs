@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use url::{Host, Url};
+use http::uri::PathAndQuery;
+use url::{Host, Position, Url};
 
 /// The national clouds. Tokens of one are not valid in another (Microsoft Graph: "National cloud deployments").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,6 +110,17 @@ impl ServiceRoot {
         &self.0
     }
 
+    /// The target of a request to `path`, which starts with a slash and is relative to the root. The origin is no part of it,
+    /// whatever `path` holds. `None` if it forms no URL.
+    #[must_use]
+    pub(super) fn path_and_query(&self, path: &str) -> Option<PathAndQuery> {
+        if is_normal(path) {
+            return PathAndQuery::try_from([self.0.path(), path].concat()).ok();
+        }
+        let url = Url::parse(&[self.0.as_str(), path].concat()).ok()?;
+        PathAndQuery::try_from(&url[Position::BeforePath..Position::AfterQuery]).ok()
+    }
+
     /// Whether the host is this machine: `localhost`, `127.0.0.0/8` or `::1`.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
@@ -121,6 +133,17 @@ impl ServiceRoot {
     }
 }
 
+/// Whether the URL parser would leave a path and its query as they are: no character that it encodes or removes, and no dot
+/// segment. Nearly all are, since keys and options are encoded before.
+fn is_normal(path: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/?%$&=_-.~,:()@".contains(&byte);
+    path.starts_with('/')
+        && path.bytes().all(is_plain)
+        && !path.contains("/.")
+        && !path.contains("%2e")
+        && !path.contains("%2E")
+}
+
 impl fmt::Display for ServiceRoot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.0.as_str())
@@ -129,7 +152,32 @@ impl fmt::Display for ServiceRoot {
 
 #[cfg(test)]
 mod tests {
-    use super::ServiceRoot;
+    use http::uri::PathAndQuery;
+    use proptest::prelude::*;
+    use url::{Position, Url};
+
+    use super::{ServiceRoot, is_normal};
+
+    proptest! {
+        #[test]
+        fn a_target_is_what_the_url_parser_makes_of_it(path in "/([a-z0-9./?%$&=_~,:()@ '#\\\\é-]|%2[eEfF]|/\\.\\.?/)*") {
+            let root = ServiceRoot::parse("https://graph.microsoft.com/beta", false).unwrap();
+            let url = Url::parse(&format!("https://graph.microsoft.com/beta{path}")).unwrap();
+            let expected = PathAndQuery::try_from(&url[Position::BeforePath..Position::AfterQuery]).ok();
+            prop_assert_eq!(root.path_and_query(&path), expected, "{}", path);
+        }
+    }
+
+    #[test]
+    fn targets_of_requests_are_not_parsed_as_urls() {
+        for path in [
+            "/deviceAppManagement/iosLobAppProvisioningConfigurations/a%2Fb/deviceStatuses",
+            "/$batch",
+            "/deviceAppManagement/x?$select=id,status&$top=100&$filter=status%20eq%20%27compliant%27",
+        ] {
+            assert!(is_normal(path), "{path}");
+        }
+    }
 
     #[test]
     fn roots_that_are_taken() {

@@ -5,12 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
-use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, Method};
+use http::Method;
 use tokio::time::Instant;
 use tower::retry::budget::Budget as _;
-use url::Url;
 
 use super::allowance::ReadAllowance;
 use super::batch::{self, Item};
@@ -21,18 +18,12 @@ use super::client_state::ClientState;
 use super::error::Error;
 use super::http_client::PendingResponse;
 use super::request::Request;
-use super::response::GraphResponse;
+use super::response::{GraphResponse, RequestLine};
 use super::retry::{Delay, Reason};
 use super::retry_after_cache::OperationKind;
 use super::send_gate::SendGate;
 use crate::telemetry::metrics::{self, NotSent};
-use crate::telemetry::request::CLIENT_REQUEST_ID;
 use crate::telemetry::route::Route;
-use crate::telemetry::trace_context::TRACEPARENT;
-
-const APPLICATION_JSON: HeaderValue = HeaderValue::from_static("application/json");
-const GZIP: HeaderValue = HeaderValue::from_static("gzip");
-const PRODUCT: HeaderValue = HeaderValue::from_static(concat!("intune-graphql/", env!("CARGO_PKG_VERSION")));
 
 /// How often a request that Graph did not process is sent again at once, on another connection if
 /// necessary.
@@ -143,9 +134,7 @@ impl Transport {
         gate: &SendGate,
     ) -> Result<GraphResponse, Error> {
         let mut request = self.request(method, path)?;
-        if let Some(body) = body {
-            set_body(&mut request, body);
-        }
+        request.body = body;
         request.gate = Some(gate.clone());
         let withdrawal = async {
             self.withdrawn().await;
@@ -182,15 +171,15 @@ impl Transport {
         self.client.draining.is_cancelled()
     }
 
-    /// Waits for a write in a separate task, until the deadline or the end of the process.
+    /// Waits for a write that continues without its caller, until the deadline or the end of the process.
     pub(super) async fn wait_for_write<T>(
         &self,
         deadline: Instant,
-        task: impl Future<Output = T>,
+        write: impl Future<Output = T>,
     ) -> Option<T> {
         tokio::select! {
             biased;
-            ended = task => Some(ended),
+            ended = write => Some(ended),
             () = tokio::time::sleep_until(deadline) => None,
             () = self.client.cut_off.cancelled() => None,
         }
@@ -234,7 +223,7 @@ impl Transport {
         let count = items.len();
         let body = batch::envelope(items).map_err(|_| Error::Unsendable("the batch could not be written"))?;
         let mut request = self.request(Method::POST, "/$batch")?;
-        set_body(&mut request, body.into());
+        request.body = Some(body.into());
         Ok((request, count))
     }
 
@@ -258,7 +247,7 @@ impl Transport {
         let classify = |(url, item): (&str, Result<batch::ItemResponse, &'static str>)| {
             let item = item.map_err(|what| outer.contradiction(what))?;
             let path = url.split('?').next().unwrap_or_default();
-            let response = outer.item(item, format!("{method} {root}{path}"), &self.caller);
+            let response = outer.item(item, RequestLine { method, root, path }, &self.caller);
             self.record_retry_after(&response, kind);
             response
         };
@@ -271,28 +260,17 @@ impl Transport {
     /// A request to `path`, which starts with a slash and is relative to the service root. The
     /// origin is always that of the service root.
     fn request(&self, method: Method, path: &str) -> Result<Request, Error> {
-        let unsendable = || Error::Unsendable("a path does not form a URL");
-        let root = self.client.root.url().as_str();
-        // Parsed as a whole, because `path` must not change the origin.
-        let url = Url::parse(&[root, path].concat()).map_err(|_| unsendable())?;
-        let path_and_query =
-            PathAndQuery::try_from(&url[url::Position::BeforePath..url::Position::AfterQuery]);
-        let path_and_query = path_and_query.map_err(|_| unsendable())?;
-        let mut headers = HeaderMap::with_capacity(8);
-        headers.insert(AUTHORIZATION, self.caller.authorization.header());
-        headers.insert(ACCEPT, APPLICATION_JSON);
-        headers.insert(ACCEPT_ENCODING, GZIP);
-        headers.insert(USER_AGENT, PRODUCT);
-        headers.insert(CLIENT_REQUEST_ID, self.caller.telemetry.header().clone());
-        if let Some(trace) = self.caller.telemetry.trace_context() {
-            headers.insert(TRACEPARENT, trace.header().clone());
-        }
+        let path_and_query = self.client.root.path_and_query(path);
+        let path_and_query = path_and_query.ok_or(Error::Unsendable("a path does not form a URL"))?;
+        let telemetry = &self.caller.telemetry;
         Ok(Request {
             method,
             route: Route::of(path),
             path_and_query,
-            headers,
-            body: Bytes::new(),
+            authorization: self.caller.authorization.header(),
+            client_request_id: telemetry.header().clone(),
+            traceparent: telemetry.trace_context().map(|trace| trace.header().clone()),
+            body: None,
             gate: None,
         })
     }
@@ -306,7 +284,8 @@ impl Transport {
         }
         self.client.budget.deposit();
         let (record, received) = self.receive(&request).await?;
-        let request_line = format!("{} {}", request.method, request.path_and_query.path());
+        let (method, path) = (request.method.as_str(), request.path_and_query.path());
+        let request_line = RequestLine { method, root: "", path };
         let gives_up = request.gate.is_none();
         let limit = BodyLimit::new(self.client.max_response, &self.client.responses, !gives_up);
         let response = received
@@ -357,9 +336,4 @@ impl Transport {
             self.client.retry_after.insert(&self.caller.authorization, kind, wait);
         }
     }
-}
-
-fn set_body(request: &mut Request, body: Bytes) {
-    request.headers.insert(CONTENT_TYPE, APPLICATION_JSON);
-    request.body = body;
 }

@@ -194,7 +194,7 @@ impl FieldError {
             status: api.status.as_u16(),
             code: api.code,
             request_id: api.request_id,
-            client_request_id: Some(api.client_request_id),
+            client_request_id: Some(api.client_request_id.to_string()),
         });
         self
     }
@@ -204,7 +204,7 @@ impl FieldError {
             status: info.status.as_u16(),
             code: None,
             request_id: info.request_id,
-            client_request_id: Some(info.client_request_id),
+            client_request_id: Some(info.client_request_id.to_string()),
         });
         self
     }

@@ -14,7 +14,7 @@ use crate::graph::auth::Authorization;
 use crate::graph::body_limit::BodyLimit;
 use crate::graph::caller::Caller;
 use crate::graph::client_state::ClientState;
-use crate::graph::response::GraphResponse;
+use crate::graph::response::{GraphResponse, RequestLine};
 use crate::graph::root::ServiceRoot;
 use crate::graph::settings::{ClientSettings, CreatePath};
 
@@ -49,7 +49,8 @@ async fn response(read: &PendingRead, caller: &Caller) -> Arc<GraphResponse> {
     let padding = if read.url().starts_with("/large") { MAX_CACHED_PAGE } else { 0 };
     let body = http::Response::new(Full::from(read.url() + &" ".repeat(padding)));
     let limit = BodyLimit::unshared(2 * MAX_CACHED_PAGE);
-    Arc::new(GraphResponse::read(body, limit, String::new(), caller).await.unwrap())
+    let request_line = RequestLine { method: "GET", root: "", path: "/" };
+    Arc::new(GraphResponse::read(body, limit, request_line, caller).await.unwrap())
 }
 
 fn loader_with(allowance: Option<ReadAllowance>, panics: bool) -> (Arc<DataLoader>, Batches) {

@@ -77,7 +77,7 @@ impl<T: Entity> Collection<T> {
     /// another request.
     fn of_key(&self, response: &GraphResponse, id: &Key) -> Result<T, Error> {
         let entity: T = response.entity()?;
-        if response.is_foreign::<T>(false) {
+        if response.is_foreign::<T>() {
             return Err(response.contradiction("the response has no requested member"));
         }
         if is_of_another(entity.key(), id.as_str()) {

@@ -6,7 +6,7 @@ use url::Url;
 use crate::graph::error::{Error, WriteError};
 use crate::graph::key::Key;
 use crate::graph::models::Entity;
-use crate::graph::response::GraphResponse;
+use crate::graph::response::{GraphResponse, Verdict};
 
 /// The created object: Graph returns the entity or its location.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,14 +28,15 @@ impl<T: Entity> Created<T> {
     /// [`Error::UnexpectedResponse`] if the response has neither a usable entity nor a usable
     /// location.
     pub(super) fn read(response: &GraphResponse, root: &Url, collection: &str) -> Result<Self, Error> {
-        if response.denies_success(Some(T::ODATA_TYPE)) {
+        let verdict = response.verdict::<T>();
+        if verdict == Verdict::NoSuccess {
             return Err(response.contradiction("the response is an error or another object"));
         }
         let entity = match response.status() {
             StatusCode::NO_CONTENT => {
                 Err(response.unexpected("the response has neither the entity nor a usable location"))
             }
-            _ if response.is_foreign::<T>(true) => {
+            _ if verdict == Verdict::Foreign => {
                 Err(response.contradiction("the response has no member of the created object"))
             }
             _ => response.entity::<T>(),

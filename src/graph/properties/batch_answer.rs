@@ -9,8 +9,8 @@ use super::super::batch::{ItemResponse, MAX_ITEMS, read_responses};
 use super::super::body_limit::BodyLimit;
 use super::super::error::Error;
 use super::super::response::GraphResponse;
-use super::caller;
 use super::graph_error::check;
+use super::{REQUEST_LINE, caller};
 
 /// Accepts a response: a first line with the number of requests, then the body. A well-formed
 /// response is also generated from the bytes of the body.
@@ -65,12 +65,12 @@ fn check_item(item: ItemResponse) {
     let outer = GraphResponse::read(
         outer.map(http_body_util::Full::new),
         BodyLimit::unshared(0),
-        String::new(),
+        REQUEST_LINE,
         &caller(),
     )
     .now_or_never();
     let outer = outer.and_then(Result::ok).expect("the answer around the items is a success");
-    match outer.item(item, "GET /beta/x".to_owned(), &caller()) {
+    match outer.item(item, REQUEST_LINE, &caller()) {
         Ok(item) => assert!(status.is_success() && item.status() == status),
         Err(Error::Api(api)) => {
             assert!(!status.is_success() && api.status == status);

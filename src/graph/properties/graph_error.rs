@@ -10,7 +10,7 @@ use super::super::body;
 use super::super::body_limit::BodyLimit;
 use super::super::error::{ApiError, Error, Outcome};
 use super::super::response::GraphResponse;
-use super::{TOKEN, caller};
+use super::{REQUEST_LINE, TOKEN, caller};
 
 /// The gateway's result for a response: a line with its status, a line for each header, an empty
 /// line, and its body.
@@ -33,7 +33,7 @@ pub(crate) fn read_response(data: &[u8]) -> Result<(), Error> {
     let read = GraphResponse::read(
         response.map(http_body_util::Full::new),
         BodyLimit::unshared(usize::MAX),
-        "GET /beta/x".to_owned(),
+        REQUEST_LINE,
         &caller,
     );
     match read.now_or_never().expect("the body is there") {

@@ -12,7 +12,7 @@ use super::super::key::Key;
 use super::super::models::{DeviceStatus, Entity as _};
 use super::super::page::{NextLink, Page};
 use super::super::response::GraphResponse;
-use super::caller;
+use super::{REQUEST_LINE, caller};
 
 /// Takes the body of a page.
 pub fn page(data: &[u8]) {
@@ -23,7 +23,7 @@ pub fn page(data: &[u8]) {
     let response = GraphResponse::read(
         response.map(http_body_util::Full::new),
         BodyLimit::unshared(usize::MAX),
-        "GET /beta/x".to_owned(),
+        REQUEST_LINE,
         &caller,
     );
     let response = response.now_or_never().and_then(Result::ok).expect("it is a success");

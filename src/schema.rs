@@ -32,6 +32,7 @@ mod type_names;
 mod types;
 
 use async_graphql::{SDLExportOptions, Schema, SchemaBuilder, ValidationMode};
+use graphql_prepare::SharedRoot;
 
 use self::mutation::Mutation;
 use self::query::Query;
@@ -46,10 +47,10 @@ pub use self::graphql_request::{GraphqlRequest, PersistedQuery};
 pub use self::persisted_documents::{TrustedDocuments, TrustedDocumentsError};
 pub use self::response_budget::ResponseMemory;
 
-type GatewaySchema = Schema<Query, Mutation, Subscription>;
+type GatewaySchema = Schema<SharedRoot<Query>, SharedRoot<Mutation>, Subscription>;
 
-fn build(mode: ValidationMode) -> SchemaBuilder<Query, Mutation, Subscription> {
-    Schema::build(Query, Mutation, Subscription)
+fn build(mode: ValidationMode) -> SchemaBuilder<SharedRoot<Query>, SharedRoot<Mutation>, Subscription> {
+    Schema::build(SharedRoot(Query), SharedRoot(Mutation), Subscription)
         .register_output_type::<ErrorCode>()
         .register_output_type::<error::WriteOutcome>()
         .validation_mode(mode)

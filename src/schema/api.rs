@@ -23,7 +23,7 @@ use super::{CursorKey, GatewaySchema, build, error, sdl};
 use crate::graph::{ReadBudget, ReadRates, Session};
 use crate::idempotency::IdempotencyService;
 use crate::telemetry::metrics;
-use graphql_prepare::{InputRules, Limits, PreparedOperation, Preparer, TypeSystem};
+use graphql_prepare::{InputRules, Limits, PreparedOperation, Preparer, TypeSystem, unwrap_shared_response};
 
 /// Maximum number of concurrent authorization checks. After a pause, one write can make all of them
 /// due.
@@ -242,8 +242,10 @@ impl Api {
             OperationType::Mutation => budget.with_reserved(prepared.reserved_bytes),
             _ => budget.with_charged(prepared.reserved_bytes),
         });
-        let request = prepared.into_request().data(RequestContext::new(session, Arc::clone(&budget)));
-        executed(self.executing.execute(request).await, Some(&budget))
+        let request = prepared.into_shared_request().data(RequestContext::new(session, Arc::clone(&budget)));
+        let mut response = self.executing.execute(request).await;
+        unwrap_shared_response(&mut response);
+        executed(response, Some(&budget))
     }
 }
 

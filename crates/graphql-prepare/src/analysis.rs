@@ -72,7 +72,7 @@ struct Scope {
     results: usize,
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
     /// The selections on objects of type `parent`, at a depth that counts from 1.
     fn selections(
         &mut self,
@@ -107,12 +107,13 @@ impl Walk<'_> {
             }
             let key = field.node.response_key().node.len();
             self.results = self.results.saturating_add(results.saturating_mul(key + VALUE));
+            let cost = self.costs.of(ty, name);
             let results = match depth {
-                _ if self.costs.is_list_by_length(ty, name) => 0,
+                _ if cost.is_list_by_length() => 0,
                 1 => results.saturating_mul(max_list_length(&field.node, self.variables)),
                 _ => results,
             };
-            let (cost, objects) = self.costs.charge(ty, &field.node, self.variables, objects);
+            let (cost, objects) = cost.charge(&field.node, self.variables, objects);
             self.cost = self.cost.saturating_add(cost);
             if self.cost > self.limits.cost {
                 let message = format!(
@@ -124,17 +125,17 @@ impl Walk<'_> {
             let inner = &field.node.selection_set.node;
             if !inner.items.is_empty() {
                 let inner_type = self.type_of(ty, name);
-                self.selections(inner, &inner_type, depth + 1, Scope { objects, introspects, results })?;
+                self.selections(inner, inner_type, depth + 1, Scope { objects, introspects, results })?;
             }
         }
         Ok(())
     }
 
     /// The name of the type that a field returns.
-    fn type_of(&self, ty: &str, field: &str) -> String {
+    fn type_of(&self, ty: &str, field: &str) -> &'a str {
         let parent = self.types.type_named(ty);
         let field = parent.and_then(|parent| self.types.field(parent, field));
-        field.map(|field| self.types.get(field.ty.named()).name.to_string()).unwrap_or_default()
+        field.map_or("", |field| self.types.get(field.ty.named()).name.as_str())
     }
 }
 

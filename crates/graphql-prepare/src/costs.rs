@@ -19,7 +19,7 @@ use async_graphql_value::Value;
 ///     .field("User", "manager", Cost { calls: 1, objects: ObjectCount::One });
 /// ```
 #[derive(Debug, Clone, Default)]
-pub struct Costs(HashMap<(String, String), Cost>);
+pub struct Costs(HashMap<String, HashMap<String, Cost>>);
 
 /// The cost of one field.
 #[derive(Debug, Clone, Copy, Default)]
@@ -47,29 +47,25 @@ impl Costs {
     /// Sets the cost of the field `field` of the type `ty`.
     #[must_use]
     pub fn field(mut self, ty: &str, field: &str, cost: Cost) -> Self {
-        self.0.insert((ty.to_owned(), field.to_owned()), cost);
+        self.0.entry(ty.to_owned()).or_default().insert(field.to_owned(), cost);
         self
     }
 
-    fn of(&self, ty: &str, field: &str) -> Cost {
-        // Allocates two strings for each look-up: a borrowed pair cannot be the key of a map of pairs.
-        self.0.get(&(ty.to_owned(), field.to_owned())).copied().unwrap_or_default()
+    /// The cost of a field. Few types have fields that cost anything.
+    pub(crate) fn of(&self, ty: &str, field: &str) -> Cost {
+        self.0.get(ty).and_then(|fields| fields.get(field)).copied().unwrap_or_default()
+    }
+}
+
+impl Cost {
+    /// Whether an argument sets the length of the list that the field returns.
+    pub(crate) fn is_list_by_length(self) -> bool {
+        matches!(self.objects, ObjectCount::Argument(..))
     }
 
-    /// Whether an argument sets the length of the list that a field returns.
-    pub(crate) fn is_list_by_length(&self, ty: &str, field: &str) -> bool {
-        matches!(self.of(ty, field).objects, ObjectCount::Argument(..))
-    }
-
-    /// The cost of a field with `objects` parent objects, and the number of objects that it returns.
-    pub(crate) fn charge(
-        &self,
-        ty: &str,
-        field: &Field,
-        variables: &Variables,
-        objects: usize,
-    ) -> (usize, usize) {
-        let Cost { calls, objects: count_rule } = self.of(ty, &field.name.node);
+    /// The cost of the field with `objects` parent objects, and the number of objects that it returns.
+    pub(crate) fn charge(self, field: &Field, variables: &Variables, objects: usize) -> (usize, usize) {
+        let Self { calls, objects: count_rule } = self;
         match count_rule {
             ObjectCount::One => (calls.saturating_mul(objects), objects),
             ObjectCount::Argument(argument, default) => {

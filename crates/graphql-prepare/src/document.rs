@@ -1,6 +1,9 @@
 //! A valid document and its operations: the part of preparation that can be cached between requests.
 
-use std::{fmt, sync::OnceLock};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use async_graphql::{
     Name, Positioned, Variables,
@@ -22,7 +25,7 @@ pub struct Document {
     pub(crate) tokens: usize,
     /// The collected fields of one operation (its index is the first member), kept when they do not depend on variables. One
     /// is enough: clients send documents with one operation. Not kept when fragments make it larger than the document.
-    pub(crate) collected: OnceLock<(usize, Positioned<SelectionSet>)>,
+    pub(crate) collected: OnceLock<(usize, Arc<Positioned<SelectionSet>>)>,
 }
 
 /// Upper bound of the memory that one token of a document uses. A field without arguments is one token, and no other

@@ -85,6 +85,7 @@ mod parser;
 mod path;
 #[cfg(any(test, feature = "properties"))]
 pub mod properties;
+mod shared;
 mod string_value;
 mod suggestions;
 mod token_limiter;
@@ -94,13 +95,14 @@ mod validation;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::HashMap, fmt, sync::OnceLock};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use async_graphql::{
     Name, Positioned, Request, Variables,
-    parser::types::{
-        DocumentOperations, ExecutableDocument, OperationDefinition, OperationType, Selection, SelectionSet,
-    },
+    parser::types::{ExecutableDocument, OperationDefinition, OperationType, Selection, SelectionSet},
 };
 
 use self::{coerce::coerce_variables, collect::Collector, document::Operation, error::pluralize};
@@ -110,6 +112,7 @@ pub use self::{
     error::{RequestError, RequestErrorKind},
     input_rules::{InputRules, ScalarRule},
     limits::Limits,
+    shared::{SharedRoot, unwrap_shared_response},
     type_system::{TypeSystem, TypeSystemError},
 };
 
@@ -128,9 +131,12 @@ pub struct Preparer {
 /// once.
 #[derive(Clone)]
 pub struct PreparedOperation {
-    /// A document of one operation, without named fragments and default values. Of the directives, it keeps those on fields
-    /// other than `@skip` and `@include`, for async-graphql's custom directives.
-    pub document: ExecutableDocument,
+    /// The operation without its fields and without default values.
+    signature: Positioned<OperationDefinition>,
+    /// The collected fields, without named fragments. Of the directives, they keep those other than
+    /// `@skip` and `@include`, for async-graphql's custom directives. Shared with the document if they
+    /// do not depend on variables.
+    selection_set: Arc<Positioned<SelectionSet>>,
     /// The coerced variables. A variable that is missing here was omitted, which differs from null.
     pub variables: Variables,
     /// Query, mutation or subscription.
@@ -224,13 +230,9 @@ impl Preparer {
         let reserved_bytes =
             analysis::check(&self.types, &self.costs, &self.limits, ty, &selection_set, &variables)
                 .map_err(|error| vec![error])?;
-        let definition = OperationDefinition { selection_set, ..operation.signature.node.clone() };
-        let definition = Positioned::new(definition, operation.signature.pos);
         Ok(PreparedOperation {
-            document: ExecutableDocument {
-                operations: DocumentOperations::Single(definition),
-                fragments: HashMap::new(),
-            },
+            signature: operation.signature.clone(),
+            selection_set,
             variables,
             operation_type: selected.operation_type(),
             operation_name: operation.name.clone(),
@@ -238,27 +240,28 @@ impl Preparer {
         })
     }
 
-    /// The collected fields of the operation; a copy when an earlier request collected the same ones.
+    /// The collected fields of the operation, those of an earlier request if they are the same.
     fn selection_set(
         &self,
         selected: SelectedOperation<'_>,
         variables: &Variables,
-    ) -> Result<Positioned<SelectionSet>, RequestError> {
+    ) -> Result<Arc<Positioned<SelectionSet>>, RequestError> {
         let SelectedOperation { document, operation, index } = selected;
         let collector =
             Collector { types: &self.types, fragments: &document.fragments, variables, limits: self.limits };
-        let collect = || collector.collect(operation.signature.node.ty, &operation.selection_set);
+        let collect =
+            || collector.collect(operation.signature.node.ty, &operation.selection_set).map(Arc::new);
         if operation.depends_on(variables) {
             return collect();
         }
         match document.collected.get() {
-            Some((of, collected)) if *of == index => Ok(collected.clone()),
+            Some((of, collected)) if *of == index => Ok(Arc::clone(collected)),
             Some(_) => collect(),
             None => {
                 let collected = collect()?;
                 if collect::size(&collected.node) <= document.tokens {
                     // Another request may have stored the same fields first.
-                    let _ = document.collected.set((index, collected.clone()));
+                    let _ = document.collected.set((index, Arc::clone(&collected)));
                 }
                 Ok(collected)
             }
@@ -273,16 +276,19 @@ impl PreparedOperation {
             matches!(&selection.node, Selection::Field(field)
                 if matches!(field.node.name.node.as_str(), "__schema" | "__type"))
         };
-        self.document
-            .operations
-            .iter()
-            .any(|(_, operation)| operation.node.selection_set.node.items.iter().any(asks))
+        self.selection_set.node.items.iter().any(asks)
+    }
+
+    /// A document of the operation alone.
+    pub fn to_document(&self) -> ExecutableDocument {
+        shared::document(self.signature.clone(), (*self.selection_set).clone())
     }
 
     /// The request to execute. See the [crate documentation](crate) for how to build the schema.
     pub fn into_request(self) -> Request {
+        let document = self.to_document();
         let mut request = Request::new("").variables(self.variables);
-        request.set_parsed_query(self.document);
+        request.set_parsed_query(document);
         request
     }
 }

@@ -48,10 +48,11 @@ pub fn prepares_or_rejects(preparer: &Preparer, source: &str, variables: Option<
         };
         match preparer.prepare(selected, variables.clone()) {
             Ok(prepared) => {
-                let DocumentOperations::Single(operation) = &prepared.document.operations else {
+                let executed = prepared.to_document();
+                let DocumentOperations::Single(operation) = &executed.operations else {
                     panic!("one operation is executed");
                 };
-                assert!(prepared.document.fragments.is_empty() && operation.node.directives.is_empty());
+                assert!(executed.fragments.is_empty() && operation.node.directives.is_empty());
                 let selections =
                     assert_selections_are_merged(&operation.node.selection_set, 1, &preparer.limits);
                 assert!(selections <= preparer.limits.expanded_selections);

@@ -172,7 +172,7 @@ fn an_interface_gives_each_object_each_key_once() {
 #[test]
 fn selections_that_differ_by_type_alone_stay_flat() {
     let prepared = Fixture::shared().prepare("{node{id ...on Node{echo} ...{id}}}", json!({})).unwrap();
-    let text = format!("{:?}", prepared.document);
+    let text = format!("{:?}", prepared.to_document());
     assert!(!text.contains("InlineFragment"), "{text}");
 }
 

@@ -4,12 +4,16 @@ use std::sync::{Arc, LazyLock, Mutex};
 
 use async_graphql::{
     Context, Enum, ID, InputObject, InputValueError, InputValueResult, Interface, MaybeUndefined, Object,
-    OneofObject, Scalar, ScalarType, Schema, SimpleObject, Subscription, Union, ValidationMode, Value,
+    OneofObject, Request, Scalar, ScalarType, Schema, SimpleObject, Subscription, Union, ValidationMode,
+    Value,
 };
 use futures_util::{FutureExt, Stream, StreamExt, stream};
 use serde_json::Value as JsonValue;
 
-use crate::{Costs, InputRules, Limits, PreparedOperation, Preparer, RequestError, TypeSystem};
+use crate::{
+    Costs, InputRules, Limits, PreparedOperation, Preparer, RequestError, SharedRoot, TypeSystem,
+    unwrap_shared_response,
+};
 
 #[derive(Clone, Default)]
 struct Calls(Arc<Mutex<Vec<String>>>);
@@ -216,7 +220,7 @@ impl Updates {
 /// The preparer, and the schema behind it.
 pub(super) struct Fixture {
     pub(super) preparer: Preparer,
-    schema: Schema<Query, Mutation, Updates>,
+    schema: Schema<SharedRoot<Query>, SharedRoot<Mutation>, Updates>,
 }
 
 /// The result of a request that was valid enough to execute.
@@ -236,7 +240,7 @@ impl Fixture {
     }
 
     fn new() -> Self {
-        let schema = Schema::build(Query, Mutation, Updates)
+        let schema = Schema::build(SharedRoot(Query), SharedRoot(Mutation), Updates)
             .validation_mode(ValidationMode::Fast)
             .limit_recursive_depth(usize::MAX)
             .finish();
@@ -266,9 +270,20 @@ impl Fixture {
     }
 
     pub(super) fn execute(&self, prepared: PreparedOperation) -> Execution {
+        let copied = self.execute_request(prepared.clone().into_request());
+        let shared = self.execute_request(prepared.into_shared_request());
+        assert_eq!(
+            (&shared.data, &shared.errors, &shared.calls),
+            (&copied.data, &copied.errors, &copied.calls)
+        );
+        shared
+    }
+
+    fn execute_request(&self, request: Request) -> Execution {
         let calls = Calls::default();
-        let request = prepared.into_request().data(calls.clone());
-        let response = self.schema.execute(request).now_or_never().unwrap();
+        let request = request.data(calls.clone());
+        let mut response = self.schema.execute(request).now_or_never().unwrap();
+        unwrap_shared_response(&mut response);
         let calls = calls.0.lock().unwrap().clone();
         Execution {
             data: response.data.into_json().unwrap(),

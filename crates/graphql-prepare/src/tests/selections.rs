@@ -311,7 +311,7 @@ proptest! {
                 return Err(TestCaseError::reject("too large"));
             }
         };
-        for (_, operation) in prepared.document.operations.iter() {
+        for (_, operation) in prepared.to_document().operations.iter() {
             check_keys(&operation.node.selection_set.node)?;
         }
 

@@ -78,7 +78,12 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         _ => {}
     }
     let output = Output { format: log_format(cli.log.log_format), settings: cli.effective };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let mut runtime = match cli.command {
+        // Its connections are served by threads of their own.
+        Command::Serve(_) => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
+    };
+    let runtime = runtime.enable_all().build()?;
     let ended = runtime.block_on(async {
         match cli.command {
             #[cfg(feature = "sandbox")]

@@ -1,5 +1,6 @@
 //! Builds a gateway from its configuration. Only this file uses the settings of every layer.
 
+use std::num::NonZero;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -7,7 +8,6 @@ use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use graphql_prepare::Limits;
-use tokio::net::TcpListener;
 use tracing::{info, warn};
 
 use crate::config::{
@@ -19,7 +19,10 @@ use crate::graph::{
 };
 use crate::idempotency::{FileStore, IdempotencyService, MemoryStore, Store};
 use crate::schema::{Api, ApiSettings, CursorKey, TrustedDocuments};
-use crate::server::{self, CertificateFiles, ConcurrencyLimits, ConnectionLimits, GraphiqlSettings, Tls};
+pub use crate::server::Listeners;
+use crate::server::{
+    self, CertificateFiles, ConcurrencyLimits, ConnectionLimits, GraphiqlSettings, Tls, Workers,
+};
 use crate::telemetry::operation::{AccessLog, AccessLogMode};
 
 /// Open files besides client connections, including those of the admin listener.
@@ -35,20 +38,12 @@ pub struct Settings {
     pub server: server::Settings,
 }
 
-/// The listeners of a gateway.
-#[derive(Debug)]
-pub struct Listeners {
-    /// GraphQL and GraphiQL.
-    pub public: TcpListener,
-    /// Health and metrics.
-    pub admin: TcpListener,
-}
-
 /// A gateway that is ready to serve.
 pub struct Gateway {
     client: Client,
     api: Api,
     settings: server::Settings,
+    workers: Workers,
 }
 
 impl Gateway {
@@ -56,7 +51,8 @@ impl Gateway {
     ///
     /// # Errors
     ///
-    /// If the certificate authorities cannot be read, or a trusted document is not valid. The message names the setting.
+    /// If the certificate authorities cannot be read, or a trusted document is not valid, and the message names the setting; if
+    /// no thread can be started.
     pub fn new(settings: Settings) -> anyhow::Result<Self> {
         let Settings { graph, api, server: settings } = settings;
         let client = match Client::new(graph) {
@@ -66,7 +62,8 @@ impl Gateway {
             client => client?,
         };
         let api = Api::new(api).context("--trusted-documents")?;
-        Ok(Self { client, api, settings })
+        let workers = Workers::start(settings.workers).context("cannot start a thread")?;
+        Ok(Self { client, api, settings, workers })
     }
 
     /// Serves until `shutdown` completes and the drain has ended; `abort` ends the drain early. Returns the number of writes
@@ -77,9 +74,9 @@ impl Gateway {
         shutdown: impl Future<Output = ()> + Send,
         abort: impl Future<Output = ()> + Send,
     ) -> usize {
-        let Self { client, api, settings } = self;
+        let Self { client, api, settings, workers } = self;
         info!(graph.root = %client.root(), "calling Microsoft Graph");
-        server::run(listeners.public, listeners.admin, client, api, settings, shutdown, abort).await
+        server::run(listeners, client, api, settings, workers, shutdown, abort).await
     }
 }
 
@@ -128,6 +125,7 @@ impl Settings {
         let server = server::Settings {
             tls: tls(&config.listen)?,
             admin_tls: config.listen.admin_tls,
+            workers: std::thread::available_parallelism().map_or(1, NonZero::get),
             request_timeout: request.request_timeout,
             max_request_body: request.max_request_body,
             body_timeout: request.body_timeout,

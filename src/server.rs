@@ -18,6 +18,7 @@ mod qvalue;
 mod router;
 mod settings;
 mod tls;
+mod workers;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -40,6 +41,7 @@ use self::listener::Endpoint;
 pub use self::listener::{ConnectionLimits, HALF_CLOSE_WINDOW, bind};
 pub use self::settings::Settings;
 pub use self::tls::{CertificateFiles, Tls, TlsError};
+pub use self::workers::Workers;
 use crate::graph;
 use crate::memory::MemoryBudget;
 use crate::schema::Api;
@@ -59,18 +61,30 @@ const ADMIN_CONNECTIONS: ConnectionLimits = ConnectionLimits {
 /// Time beyond its time limit for sending the response to a request, while the gateway shuts down.
 const RESPONSE_GRACE: Duration = Duration::from_secs(1);
 
-/// Serves the gateway on `public` and its health on `admin`, until `shutdown` resolves. Then `/readyz` fails at once. After
-/// the drain delay no new connection is accepted, and requests in flight and writes that were sent to Graph are finished
-/// within the drain timeout, or until `abort` resolves after `shutdown`. Returns the number of writes that were cut off.
+/// The listeners of a gateway.
+#[derive(Debug)]
+pub struct Listeners {
+    /// GraphQL and GraphiQL.
+    pub public: TcpListener,
+    /// Health and metrics.
+    pub admin: TcpListener,
+}
+
+/// Serves the gateway on the public listener, by the threads of `workers`, and its health on the admin
+/// listener, until `shutdown` resolves. Then `/readyz` fails at once. After the drain delay no new
+/// connection is accepted, and requests in flight and writes that were sent to Graph are finished within
+/// the drain timeout, or until `abort` resolves after `shutdown`. Returns the number of writes that were
+/// cut off.
 pub async fn run(
-    public: TcpListener,
-    admin: TcpListener,
+    listeners: Listeners,
     graph: graph::Client,
     api: Api,
     settings: Settings,
+    workers: Workers,
     shutdown: impl Future<Output = ()> + Send,
     abort: impl Future<Output = ()> + Send,
 ) -> usize {
+    let Listeners { public, admin } = listeners;
     let readiness = Readiness::ready();
     let Settings { request_timeout, drain_delay, drain_timeout, concurrency, connections, .. } = settings;
     let subscriptions = ConcurrencyLimits {
@@ -110,7 +124,7 @@ pub async fn run(
         let max_request_time = request_timeout + RESPONSE_GRACE;
         let drain = max_request_time.min(drain_timeout);
         let (router, heads) = (router::public(&app), Arc::clone(&app.request_memory));
-        let public = Endpoint { listener: public, tls: tls.clone() };
+        let public = Endpoint { listener: public, tls: tls.clone(), workers: Some(&workers) };
         listener::serve(public, router, connections, &heads, max_request_time, begin_drain, drain).await;
         graph.wait_for_writes().await;
     };
@@ -144,7 +158,7 @@ pub async fn run(
     let health = health::router(readiness, Arc::clone(&app));
     let heads = MemoryBudget::new(MAX_ADMIN_HEAD_BYTES);
     let admin = listener::serve(
-        Endpoint { listener: admin, tls: admin_tls },
+        Endpoint { listener: admin, tls: admin_tls, workers: None },
         health,
         ADMIN_CONNECTIONS,
         &heads,

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::runtime::{self, Handle};
 use tokio::time::Instant;
 
 use super::connect::{Connector, WatchedIo};
@@ -52,7 +53,8 @@ pub(super) async fn open(
             let _ = connection.await;
             on_end();
         });
-        return Ok(OpenConnection::Http1(Http1Connection { sender, is_used: false }));
+        let runtime = Handle::current().id();
+        return Ok(OpenConnection::Http1(Http1Connection { sender, runtime, is_used: false }));
     }
     let (sender, connection) = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
@@ -118,6 +120,8 @@ impl Driver {
 /// An HTTP/1.1 connection, which carries one request at a time.
 pub(super) struct Http1Connection {
     pub(super) sender: http1::SendRequest<RequestBody>,
+    /// The runtime that moves it forward.
+    runtime: runtime::Id,
     is_used: bool,
 }
 
@@ -129,6 +133,11 @@ impl Http1Connection {
 
     pub(super) fn is_ready(&self) -> bool {
         self.sender.is_ready()
+    }
+
+    /// Whether it is moved forward by this runtime: a request by another one wakes a thread twice.
+    pub(super) fn is_of(&self, runtime: Option<runtime::Id>) -> bool {
+        runtime == Some(self.runtime)
     }
 
     /// Whether it has carried a request before; from now on it has.
@@ -146,6 +155,7 @@ impl Http1Connection {
 pub(super) struct Http2Connection {
     sender: http2::SendRequest<RequestBody>,
     driver: Arc<Driver>,
+    runtime: runtime::Id,
     in_flight: AtomicUsize,
     is_used: AtomicBool,
     is_retired: AtomicBool,
@@ -157,6 +167,7 @@ impl Http2Connection {
         Self {
             sender,
             driver,
+            runtime: Handle::current().id(),
             in_flight: AtomicUsize::new(0),
             is_used: AtomicBool::new(false),
             is_retired: AtomicBool::new(false),
@@ -166,6 +177,11 @@ impl Http2Connection {
 
     pub(super) fn sender(&self) -> http2::SendRequest<RequestBody> {
         self.sender.clone()
+    }
+
+    /// Whether this runtime polls the connection.
+    pub(super) fn is_of(&self, runtime: Option<runtime::Id>) -> bool {
+        runtime == Some(self.runtime)
     }
 
     /// The number of concurrent requests that the server currently allows; 0 if none.

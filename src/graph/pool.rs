@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -82,7 +83,6 @@ impl Pool {
     pub(super) async fn acquire(&self) -> Result<ConnectionLease, Error> {
         let waiting = {
             let mut state = self.0.lock();
-            state.forget_unusable();
             match state.take(self) {
                 Some(lease) => return Ok(lease),
                 None => {
@@ -115,11 +115,20 @@ impl Pool {
         drop(idle);
     }
 
+    /// Keeps a connection for further requests.
+    fn put_back(&self, connection: Http1Connection) {
+        self.0.lock().keep(connection);
+        self.serve_waiting();
+    }
+
     /// Assigns connections to waiting requests, and opens as many as they need.
     fn serve_waiting(&self) {
         loop {
             let next = {
                 let mut state = self.0.lock();
+                if state.waiting.is_empty() {
+                    return;
+                }
                 state.forget_unusable();
                 while state.waiting.front().is_some_and(oneshot::Sender::is_closed) {
                     state.waiting.pop_front();
@@ -207,6 +216,7 @@ impl Pool {
         let ended = Arc::downgrade(&self.0);
         let on_end = move || {
             if let Some(inner) = Weak::upgrade(&ended) {
+                inner.lock().forget_unusable();
                 Self(inner).serve_waiting();
             }
         };
@@ -263,19 +273,33 @@ impl State {
         }
     }
 
-    /// A free place on a connection, if there is one.
+    /// A free place on a connection, if there is one: of this runtime's own connections, else of another's.
     fn take(&mut self, pool: &Pool) -> Option<ConnectionLease> {
-        if let Some(connection) = self.shared.iter().find(|connection| connection.has_room()) {
+        let now = Instant::now();
+        let runtime = Handle::try_current().ok().map(|runtime| runtime.id());
+        self.shared.retain(|connection| connection.is_usable(now, IDLE_TIMEOUT));
+        let has_room = |connection: &&Arc<Http2Connection>| connection.has_room();
+        let own = self.shared.iter().filter(|connection| connection.is_of(runtime)).find(has_room);
+        if let Some(connection) = own.or_else(|| self.shared.iter().find(has_room)) {
             return Some(ConnectionLease::http2(pool, connection));
         }
-        self.idle.pop_back().map(|(connection, _)| ConnectionLease::http1(pool, connection))
+        loop {
+            let own = self.idle.iter().rposition(|(connection, _)| connection.is_of(runtime));
+            let index = own.or_else(|| self.idle.len().checked_sub(1))?;
+            let (connection, since) = self.idle.remove(index)?;
+            if connection.is_usable() && now - since < IDLE_TIMEOUT {
+                return Some(ConnectionLease::http1(pool, connection));
+            }
+        }
     }
 
     fn keep(&mut self, connection: Http1Connection) {
-        if self.idle.len() >= MAX_IDLE {
+        let now = Instant::now();
+        let is_old = |(_, since): &(Http1Connection, Instant)| now - *since >= IDLE_TIMEOUT;
+        while self.idle.len() >= MAX_IDLE || self.idle.front().is_some_and(is_old) {
             self.idle.pop_front();
         }
-        self.idle.push_back((connection, Instant::now()));
+        self.idle.push_back((connection, now));
     }
 
     /// Drops connections that have ended, were retired, or were idle for too long. Requests in
@@ -334,13 +358,11 @@ impl Drop for ConnectionLease {
             // been read.
             Some(LeasedConnection::Http1(mut connection)) if connection.is_usable() => {
                 if connection.is_ready() {
-                    pool.0.lock().keep(connection);
-                    pool.serve_waiting();
+                    pool.put_back(connection);
                 } else if let Ok(runtime) = tokio::runtime::Handle::try_current() {
                     runtime.spawn(async move {
                         if connection.ready().await {
-                            pool.0.lock().keep(connection);
-                            pool.serve_waiting();
+                            pool.put_back(connection);
                         }
                     });
                 }

@@ -50,20 +50,25 @@ use self::tracked_io::TrackedIo;
 pub(super) use self::tracker::ClientConnection;
 use self::tracker::{ConnectionTracker, InFlightRequest};
 use super::guarded_body::GuardedBody;
+use super::workers::AssignedConnection;
 use crate::memory::MemoryBudget;
 use crate::telemetry::metrics;
 
 /// A connection permit, held by the connection and by the WebSocket that it may become.
 #[derive(Clone)]
 pub(super) struct ConnectionPermit {
-    _guards: Arc<(OwnedSemaphorePermit, metrics::GaugeGuard, TaskTrackerToken)>,
+    _guards: Arc<(OwnedSemaphorePermit, metrics::GaugeGuard, TaskTrackerToken, Option<AssignedConnection>)>,
 }
 
 impl ConnectionPermit {
-    /// Counts the connection in the metrics until the last clone is dropped, and keeps the semaphore's permit and the task
-    /// tracker's token until then.
-    pub(super) fn new(permit: OwnedSemaphorePermit, token: TaskTrackerToken) -> Self {
-        Self { _guards: Arc::new((permit, metrics::connection(), token)) }
+    /// Counts the connection in the metrics until the last clone is dropped, and keeps until then the semaphore's permit, the
+    /// task tracker's token and the place on a worker.
+    pub(super) fn new(
+        permit: OwnedSemaphorePermit,
+        token: TaskTrackerToken,
+        assigned: Option<AssignedConnection>,
+    ) -> Self {
+        Self { _guards: Arc::new((permit, metrics::connection(), token, assigned)) }
     }
 }
 

@@ -18,6 +18,7 @@ use tracing::{debug, warn};
 
 use super::connection::{self, ClientStream, ConnectionPermit, ConnectionTimeouts, MAX_HEAD_BYTES};
 use super::tls::Tls;
+use super::workers::Workers;
 use crate::memory::MemoryBudget;
 
 /// Limits of client connections.
@@ -59,17 +60,19 @@ const MAX_STREAMS: u32 = 128;
 /// Maximum number of streams that a client has reset before they were accepted; more of them are an attack.
 const MAX_RESETS: usize = 20;
 
-/// A listener, and TLS for its connections.
-pub(super) struct Endpoint {
+/// A listener, TLS for its connections, and the threads that serve them.
+pub(super) struct Endpoint<'w> {
     pub(super) listener: TcpListener,
     pub(super) tls: Option<Tls>,
+    /// If `None`, the runtime that accepts connections serves them too.
+    pub(super) workers: Option<&'w Workers>,
 }
 
 /// Serves `router`, which responds within `max_request_time`, on every connection to `endpoint`. Incomplete request heads are
 /// counted in `memory`. When `shutdown` resolves, no further connection is accepted, open ones finish their requests in flight,
 /// and then this returns, at the latest after `drain_timeout`.
 pub(super) async fn serve(
-    endpoint: Endpoint,
+    endpoint: Endpoint<'_>,
     router: Router,
     limits: ConnectionLimits,
     memory: &Arc<MemoryBudget>,
@@ -77,7 +80,7 @@ pub(super) async fn serve(
     shutdown: impl Future<Output = ()>,
     drain_timeout: Duration,
 ) {
-    let Endpoint { listener, tls } = endpoint;
+    let Endpoint { listener, tls, workers } = endpoint;
     let ConnectionLimits { max_connections, header_timeout, idle_timeout, send_timeout, half_close_window } =
         limits;
     let timeouts = ConnectionTimeouts {
@@ -130,10 +133,28 @@ pub(super) async fn serve(
         let (http, router, tls) = (Arc::clone(&http), router.clone(), tls.clone());
         let draining = draining.clone();
         let memory = Arc::clone(memory);
-        let permit = ConnectionPermit::new(permit, open.token());
-        open.spawn(async move {
-            let Some(stream) = handshake(stream, tls, header_timeout, &draining).await else { return };
-            connection::serve(stream, permit, &http, router, timeouts, &memory, draining).await;
+        let token = open.token();
+        let Some((worker, assigned)) = workers.and_then(Workers::assign) else {
+            tokio::spawn(async move {
+                let permit = ConnectionPermit::new(permit, token, None);
+                let Some(stream) = handshake(stream, tls, header_timeout, &draining).await else { return };
+                connection::serve(stream, permit, &http, router, timeouts, &memory, draining).await;
+            });
+            continue;
+        };
+        // A connection belongs to the runtime that it was registered with.
+        let stream = stream.into_std();
+        worker.spawn(async move {
+            let permit = ConnectionPermit::new(permit, token, Some(assigned));
+            match stream.and_then(TcpStream::from_std) {
+                Ok(stream) => {
+                    let Some(stream) = handshake(stream, tls, header_timeout, &draining).await else {
+                        return;
+                    };
+                    connection::serve(stream, permit, &http, router, timeouts, &memory, draining).await;
+                }
+                Err(error) => debug!(%error, "an accepted connection was already closed"),
+            }
         });
     }
     drop(listener);

@@ -17,6 +17,8 @@ pub struct Settings {
     pub tls: Option<Tls>,
     /// Whether the admin listener uses TLS too.
     pub admin_tls: bool,
+    /// Number of threads that serve connections. If 0, the runtime that accepts connections serves them too.
+    pub workers: usize,
     /// Time limit for one request, including its calls to Graph.
     pub request_timeout: Duration,
     /// Maximum size of a request body, in bytes.

@@ -168,6 +168,8 @@ impl Gateway {
         config.request.request_timeout = Duration::from_secs(20);
         config.shutdown.drain_timeout = Duration::from_secs(20);
         let mut settings = Settings::from_config(&config).unwrap();
+        // One thread, so that the gateway runs only while the test waits.
+        settings.server.workers = 0;
         // Tests hang up as soon as they see a state, and mean it.
         settings.server.connections.half_close_window = Duration::ZERO;
         settings.api.cursor_key = CursorKey::new(&[7; 32]).unwrap();

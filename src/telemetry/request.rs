@@ -1,7 +1,9 @@
 //! The request that a task works for: the ids that its log lines, its errors and its calls to Graph share.
 
+use std::cell::RefCell;
 use std::sync::{Arc, OnceLock};
 
+use fastrand::Rng;
 use futures_util::future::Either;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::task::futures::TaskLocalFuture;
@@ -116,7 +118,20 @@ pub(crate) fn inherit<F: Future>(future: F) -> Either<TaskLocalFuture<Arc<Reques
     }
 }
 
-/// A random id. It correlates and protects nothing, so it needs no cryptographic randomness.
+/// A random id. It only correlates log lines, so it comes from a generator of the thread rather than from
+/// the system, which would cost a system call. The system seeds the generator with 128 bits, so that ids
+/// of different threads and processes do not collide.
 fn random_id() -> Uuid {
-    uuid::Builder::from_random_bytes(fastrand::u128(..).to_ne_bytes()).into_uuid()
+    thread_local! {
+        static GENERATORS: RefCell<[Rng; 2]> = RefCell::new(seeded());
+    }
+    GENERATORS.with_borrow_mut(|[high, low]| {
+        uuid::Builder::from_random_bytes(Uuid::from_u64_pair(high.u64(..), low.u64(..)).into_bytes())
+            .into_uuid()
+    })
+}
+
+fn seeded() -> [Rng; 2] {
+    let (high, low) = Uuid::new_v4().as_u64_pair();
+    [high, low].map(Rng::with_seed)
 }

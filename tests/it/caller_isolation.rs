@@ -69,6 +69,7 @@ async fn two_callers_share_neither_requests_nor_responses() {
 
 #[tokio::test]
 async fn only_allowlisted_headers_go_to_graph() {
+    const TRACEPARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     let gateway = Gateway::start().await;
     let request = gateway
         .post()
@@ -82,7 +83,9 @@ async fn only_allowlisted_headers_go_to_graph() {
         .header("forwarded", "for=1.2.3.4")
         .header("prefer", "return=minimal")
         .header("x-sandbox-fault", "500")
-        .header("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
+        .header("tracestate", "vendor=1")
+        .header("baggage", "user=1")
+        .header("traceparent", TRACEPARENT)
         .header("origin", "https://evil.example")
         .body(json!({"query": MUTATION, "variables": input(device_status())}).to_string());
     Reply::read(request.send().await.unwrap()).await.data();
@@ -97,12 +100,14 @@ async fn only_allowlisted_headers_go_to_graph() {
         "forwarded",
         "prefer",
         "x-sandbox-fault",
-        "traceparent",
+        "tracestate",
+        "baggage",
         "origin",
     ] {
         assert_eq!(sent.header(name), None, "{name}");
     }
     assert_eq!(sent.header("authorization"), Some(format!("Bearer {TOKEN}").as_str()));
+    assert_eq!(sent.header("traceparent"), Some(TRACEPARENT), "an id that says nothing of the caller");
 
     // Two lengths: the chunks count (RFC 9112, section 6.3). The bytes that another proxy would
     // parse as a second request are neither answered nor forwarded.

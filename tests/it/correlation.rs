@@ -4,13 +4,15 @@ use http::HeaderMap;
 use serde_json::{Value, json};
 
 use crate::add_device_status::{MUTATION, device_status, input};
-use crate::bulk::{BULK, numbered};
+use crate::bulk::numbered;
 use crate::errors::CASES;
 use crate::fake_graph::{FakeGraph, Protocol};
 use crate::harness::{Gateway, Reply, TOKEN};
 
 const ID: &str = "0b6f2c0a-5d1e-4c55-9f1b-7a1d3c1e9f10";
 const TRACEPARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+const BULK: &str = "mutation($input: AddDeviceStatusesInput!) { addDeviceStatuses(input: $input) {
+    results { error { clientRequestId graph { status } } } } }";
 const NODE: &str = "query($id: ID!) { iosLobAppProvisioningConfiguration(id: $id) { displayName } }";
 
 /// Sends an operation with these headers besides the usual ones.
@@ -64,14 +66,13 @@ async fn a_call_that_did_not_reach_graph_has_an_id_too() {
 #[tokio::test]
 async fn the_items_of_a_bulk_have_the_id_whether_graph_responded_or_not() {
     let gateway = Gateway::short_timeouts().start().await;
-    let query = BULK.replace("message retryable", "clientRequestId message retryable");
     let variables = json!({"input": {
         "configurationId": msgraph_sandbox::DEMO_CONFIGURATION_ID,
         "deviceStatuses": numbered(3),
     }});
     for (fault, is_answered) in [("drop-unread", false), ("500", true)] {
         gateway.replace_faults(&[fault]);
-        let reply = send(&gateway, &[("client-request-id", ID)], &query, variables.clone()).await;
+        let reply = send(&gateway, &[("client-request-id", ID)], BULK, variables.clone()).await;
         for result in reply.data()["addDeviceStatuses"]["results"].as_array().unwrap() {
             assert_eq!(result["error"]["clientRequestId"], ID, "{result}");
             assert_eq!(result["error"]["graph"].is_object(), is_answered, "{result}");

@@ -139,7 +139,11 @@ async fn bytes_read_from_graph_are_counted_but_write_responses_are_always_read()
     assert_eq!(reply.json["data"], json!({"large": null, "__typename": "Query"}));
     let error = &reply.json["errors"][0];
     assert_eq!(error["path"], json!(["large"]));
-    assert_eq!(error["extensions"], json!({"code": "OVERLOADED", "retryable": true, "retryAfter": 1}));
+    let mut extensions = error["extensions"].clone();
+    // Graph was called.
+    assert!(extensions["graph"].take()["clientRequestId"].is_string(), "{error}");
+    let expected = json!({"code": "OVERLOADED", "retryable": true, "retryAfter": 1, "graph": null});
+    assert_eq!(extensions, expected);
     assert!(gateway.counter("intune_graphql_rejected_total{reason=\"memory\"}").await > counted);
     assert_eq!(gateway.sent().len(), 1, "it is not read again");
     // The memory of the read part is free again.

@@ -1,5 +1,6 @@
 //! The form of a log line: text or JSON, with the ids of the request that the task works for.
 
+use std::borrow::Cow;
 use std::fmt::{self, Debug, Write as _};
 
 use serde_json::{Map, Number, Value};
@@ -71,12 +72,12 @@ impl LineFormat {
         let (dim, reset) = if self.has_color { ("\x1b[2m", "\x1b[0m") } else { ("", "") };
         let color = if self.has_color { color(level) } else { "" };
         write!(writer, "{dim}{time}{reset} {color}{level:>5}{reset} {dim}{target}:{reset} ")?;
-        write_escaped(&mut writer, &fields.message)?;
+        writer.write_str(&on_one_line(&fields.message))?;
         for (name, value) in &fields.values {
             match value {
                 // Words stand alone; all other texts are quoted, and their line breaks escaped.
                 Value::String(text) if is_word(text) => write!(writer, " {dim}{name}={reset}{text}")?,
-                value => write!(writer, " {dim}{name}={reset}{value}")?,
+                value => write!(writer, " {dim}{name}={reset}{}", on_one_line(&value.to_string()))?,
             }
         }
         writeln!(writer)
@@ -90,7 +91,7 @@ fn json(mut writer: Writer<'_>, time: &str, level: Level, target: &str, fields: 
     line.insert("target".to_owned(), target.into());
     line.insert("message".to_owned(), fields.message.into());
     line.extend(fields.values);
-    writeln!(writer, "{}", Value::Object(line))
+    writeln!(writer, "{}", on_one_line(&Value::Object(line).to_string()))
 }
 
 fn is_word(text: &str) -> bool {
@@ -98,16 +99,22 @@ fn is_word(text: &str) -> bool {
     !text.is_empty() && text.chars().all(is_plain)
 }
 
-/// Writes text on one line.
-fn write_escaped(writer: &mut Writer<'_>, text: &str) -> fmt::Result {
+/// Escapes line breaks and other controls as JSON does, also those that JSON allows in strings.
+fn on_one_line(text: &str) -> Cow<'_, str> {
+    let must_escape = |char: char| char.is_control() || matches!(char, '\u{2028}' | '\u{2029}');
+    if !text.contains(must_escape) {
+        return Cow::Borrowed(text);
+    }
+    let mut line = String::with_capacity(text.len() + 8);
     for char in text.chars() {
-        if char.is_control() {
-            write!(writer, "{}", char.escape_default())?
+        if must_escape(char) {
+            // Writing to a string does not fail. All of them have four digits at most.
+            let _ = write!(line, "\\u{:04x}", u32::from(char));
         } else {
-            writer.write_char(char)?
+            line.push(char);
         }
     }
-    Ok(())
+    Cow::Owned(line)
 }
 
 fn color(level: Level) -> &'static str {

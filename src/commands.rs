@@ -92,8 +92,9 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             #[cfg(feature = "sandbox")]
             Command::Sandbox(options) => {
                 let signals = Signals::new()?;
+                let announce = |line: &str| output.announce(line).map_err(std::io::Error::other);
                 tokio::select! {
-                    ended = msgraph_sandbox::start(*options, signals.first()) => ended?,
+                    ended = msgraph_sandbox::start(*options, announce, signals.first()) => ended?,
                     () = signals.second() => {}
                 }
             }

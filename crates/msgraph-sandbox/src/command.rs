@@ -14,13 +14,17 @@ use crate::{Sandbox, run};
 /// Timeout of each read and write of a health check.
 const HEALTHCHECK_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Binds the listener, prints `sandbox listening on http://ADDR/beta` to standard output, and serves until `shutdown`
+/// Binds the listener, passes the line `sandbox listening on http://ADDR/beta` to `announce`, and serves until `shutdown`
 /// completes.
 ///
 /// # Errors
 ///
 /// If the address is in use, or a certificate cannot be generated, read or written. The message names the setting.
-pub async fn start(options: Options, shutdown: impl Future<Output = ()> + Send) -> io::Result<()> {
+pub async fn start(
+    options: Options,
+    announce: impl FnOnce(&str) -> io::Result<()>,
+    shutdown: impl Future<Output = ()> + Send,
+) -> io::Result<()> {
     let address = options.listen;
     let listener = TcpListener::bind(address)
         .await
@@ -35,10 +39,7 @@ pub async fn start(options: Options, shutdown: impl Future<Output = ()> + Send) 
         settings.tls = Some(Tls::Generated(certificate));
     }
     let scheme = if settings.tls.is_some() { "https" } else { "http" };
-    let mut stdout = io::stdout().lock();
-    writeln!(stdout, "sandbox listening on {scheme}://{}/beta", listener.local_addr()?)?;
-    stdout.flush()?;
-    drop(stdout);
+    announce(&format!("sandbox listening on {scheme}://{}/beta", listener.local_addr()?))?;
     run(listener, Sandbox::new(settings), shutdown).await
 }
 

@@ -1,6 +1,6 @@
 //! The command line of `msgraph-sandbox`.
 
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
@@ -53,10 +53,17 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(2, &format!("cannot start the runtime: {error}")),
     };
-    match runtime.block_on(async { start(cli.options, stop_signal()?).await }) {
+    match runtime.block_on(async { start(cli.options, announce, stop_signal()?).await }) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(2, &error.to_string()),
     }
+}
+
+/// Prints the line that scripts wait for.
+fn announce(line: &str) -> std::io::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    writeln!(stdout, "{line}")?;
+    stdout.flush()
 }
 
 /// Resolves at the first SIGTERM or SIGINT (Ctrl-C). Registered at once, so that no signal after this call is missed.

@@ -55,7 +55,9 @@ impl<'a> CallRecord<'a> {
             metrics::graph_call_not_sent(NotSent::BreakerOpen);
         }
         match result {
-            Ok(_) => {}
+            Ok(response) => {
+                self.caller.telemetry.calls().suggest_request_id(response.info().request_id.as_deref());
+            }
             Err(Error::Api(api)) => self.log_response(api),
             Err(error) if is_call => self.log_failure(error),
             Err(_) => {}

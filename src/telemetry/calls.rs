@@ -1,7 +1,7 @@
 //! What a request has sent to Graph so far.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Counts the calls of one request.
@@ -12,6 +12,8 @@ pub(crate) struct Calls {
     batch_items: AtomicU32,
     retries: AtomicU32,
     request_id: Mutex<Option<String>>,
+    /// Whether a line of the access log will have the id of a call that succeeded.
+    keeps_ids: AtomicBool,
 }
 
 impl Calls {
@@ -34,7 +36,25 @@ impl Calls {
 
     /// Keeps Graph's `request-id` of a failed call.
     pub(crate) fn set_request_id(&self, id: &str) {
-        *self.request_id.lock().unwrap_or_else(PoisonError::into_inner) = Some(id.to_owned());
+        *self.lock() = Some(id.to_owned());
+    }
+
+    /// Keeps Graph's `request-id` of a call that succeeded, unless one is kept, or none will be logged.
+    pub(crate) fn suggest_request_id(&self, id: Option<&str>) {
+        if self.keeps_ids.load(Ordering::Relaxed)
+            && let Some(id) = id
+        {
+            self.lock().get_or_insert_with(|| id.to_owned());
+        }
+    }
+
+    /// The ids of calls that succeed will be logged too.
+    pub(crate) fn keep_ids(&self) {
+        self.keeps_ids.store(true, Ordering::Relaxed);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<String>> {
+        self.request_id.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn count(&self) -> u32 {
@@ -54,8 +74,8 @@ impl Calls {
         self.retries.load(Ordering::Relaxed)
     }
 
-    /// Graph's `request-id` of the last call that failed.
+    /// Graph's `request-id` of the last call that failed, else of the first.
     pub(crate) fn request_id(&self) -> Option<String> {
-        self.request_id.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.lock().clone()
     }
 }

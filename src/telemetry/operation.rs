@@ -80,6 +80,9 @@ impl Operation {
         access_log: AccessLog,
         transport: Transport,
     ) -> Self {
+        if access_log.mode == AccessLogMode::All {
+            telemetry.calls().keep_ids();
+        }
         let telemetry = Arc::clone(telemetry);
         Self { telemetry, access_log, transport, started: Instant::now(), state: State::Open }
     }

@@ -267,6 +267,9 @@ impl WebSocketConnection {
                 RequestRejection::Overloaded(Overloaded::Memory)
             }
         };
+        let telemetry = RequestTelemetry::in_trace(self.trace_context.clone());
+        let operation = Operation::begin(&telemetry, self.app.settings.access_log, Transport::WebSocket);
+        operation.finish(rejection.result(), None);
         self.send_message(&ServerMessage::Error { id: &id, payload: rejection.errors() }).await?;
         Ok(Ok(()))
     }

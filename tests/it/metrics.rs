@@ -1,6 +1,8 @@
 //! `/metrics`: its form, its documentation, and what it counts.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
+use std::process::{Command, Stdio};
 
 use serde_json::json;
 
@@ -57,7 +59,9 @@ async fn started(graph: &FakeGraph) -> GatewayProcess {
 async fn every_series_exists_from_the_start_and_the_docs_list_it() {
     let graph = FakeGraph::start(Protocol::Http1).await;
     let gateway = started(&graph).await;
-    let metrics = read(&gateway.metrics().await);
+    let page = gateway.metrics().await;
+    check_with_promtool(&page);
+    let metrics = read(&page);
     let not_zero = |name: &str| {
         name.starts_with("process_")
             || name == "intune_graphql_build_info"
@@ -86,6 +90,14 @@ async fn every_series_exists_from_the_start_and_the_docs_list_it() {
         return;
     }
     assert_eq!(documented, tables, "run `just docs`");
+}
+
+/// Where Prometheus' own tool is installed, it judges the page too.
+fn check_with_promtool(page: &str) {
+    let tool = Command::new("promtool").args(["check", "metrics"]).stdin(Stdio::piped()).spawn();
+    let Ok(mut tool) = tool else { return };
+    tool.stdin.take().unwrap().write_all(page.as_bytes()).unwrap();
+    assert!(tool.wait().unwrap().success(), "promtool check metrics");
 }
 
 /// The metrics with their labels, and the labels with their values. A label may have other values in another metric.

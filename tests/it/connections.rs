@@ -88,13 +88,11 @@ async fn slow_creates_of_one_caller_do_not_delay_others() {
         let limit = usize::try_from(limit).unwrap();
         graph.until("as many creates as one connection takes", |seen| seen.posts() >= limit).await;
 
-        let start = Instant::now();
+        // No create ends before the read: it depends on none of them.
         let read = gateway.spawn("another-tenant", READ, json!({"id": "d"}));
         let read = tokio::time::timeout(Duration::from_secs(10), read).await;
-        let taken = start.elapsed();
         answers.open();
         is_read(&read.expect("an answer while the creates are held").unwrap(), &format!("limit {limit}"));
-        assert!(taken < Duration::from_secs(1), "limit {limit}: {taken:?}");
         for create in creates {
             create.await.unwrap().data();
         }

@@ -1,5 +1,5 @@
-# The gateway's image, without the sandbox, and the sandbox's own. Plain instructions only: both the classic builder and
-# BuildKit take them.
+# The gateway's image, without the sandbox, and the sandbox's image. Both the classic builder and BuildKit accept all
+# instructions.
 #
 #   docker build -t intune-graphql .
 #   docker run --rm -p 127.0.0.1:4000:4000 intune-graphql
@@ -37,7 +37,7 @@ RUN for crate in . crates/graphql-prepare crates/msgraph-sandbox; do \
  && rm -r src build.rs crates/*/src
 COPY . .
 COPY --from=ide /ide/dist ide/dist
-# Newer than the stand-ins above, or cargo would take those for the programs.
+# Newer than the placeholders above, which cargo would otherwise use as the programs.
 RUN touch build.rs src/main.rs src/lib.rs crates/*/src/*.rs \
  && cargo build --release --locked -p msgraph-sandbox \
  && cargo build --release --locked --no-default-features -p intune-graphql
@@ -71,7 +71,7 @@ COPY --from=build /build/target/release/intune-graphql /usr/local/bin/intune-gra
 # A number, so that an orchestrator can see that it is not root, and no /etc/passwd is needed.
 USER 65532:65532
 WORKDIR /
-# In a container, loopback is reachable by nobody else.
+# In a container, loopback is not reachable from outside.
 ENV INTUNE_GRAPHQL_LISTEN=0.0.0.0:4000 \
     INTUNE_GRAPHQL_ADMIN_LISTEN=0.0.0.0:4001
 EXPOSE 4000 4001

@@ -8,7 +8,6 @@ use futures_util::FutureExt as _;
 use http::{HeaderValue, StatusCode};
 use tokio_util::sync::CancellationToken;
 use url::Url;
-use uuid::Uuid;
 
 use super::auth::Authorization;
 use super::batch::{Item, envelope, read_responses};
@@ -16,9 +15,12 @@ use super::body_limit::BodyLimit;
 use super::caller::Caller;
 use super::models::{DeviceStatus, NewDeviceStatus};
 use super::page::Page;
-use super::response::GraphResponse;
+use super::response::{GraphResponse, RequestLine};
 use super::writes::to_body;
 use crate::memory::MemoryBudget;
+use crate::telemetry::request::RequestTelemetry;
+
+const REQUEST_LINE: RequestLine<'static> = RequestLine { method: "GET", root: "/beta", path: "/x" };
 
 /// Returns the body of a create.
 #[must_use]
@@ -61,11 +63,11 @@ fn read(status: StatusCode, body: Bytes) -> Option<GraphResponse> {
     *response.status_mut() = status;
     let caller = Caller {
         authorization: Authorization::parse(&HeaderValue::from_static("Bearer benchmark")).ok()?,
-        client_request_id: Uuid::nil(),
+        telemetry: RequestTelemetry::random(),
         deadline: Instant::now(),
         disconnected: CancellationToken::new(),
     };
     let limit = BodyLimit::new(usize::MAX, &budget, false);
-    let read = GraphResponse::read(response, limit, "GET /beta/x".to_owned(), &caller);
+    let read = GraphResponse::read(response, limit, REQUEST_LINE, &caller);
     read.now_or_never()?.ok()
 }

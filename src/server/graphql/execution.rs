@@ -91,7 +91,7 @@ pub(super) async fn execute(
                 GraphqlResponse::event(response)
             })
             .boxed();
-        // Whoever sends the events polls the stream outside of the request's scope.
+        // The stream is polled outside of the request's scope, by the task that sends the events.
         let responses = stream::poll_fn(move |cx| for_events.sync_scope(|| responses.poll_next_unpin(cx)));
         return Ok(ExecutionResult::Stream(responses.boxed()));
     }

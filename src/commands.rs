@@ -121,7 +121,7 @@ async fn serve(config: GatewayConfig, output: &Output) -> anyhow::Result<ExitCod
     let signals = Signals::new()?;
     output.log_start();
     let scheme = |is_tls| if is_tls { "https" } else { "http" };
-    let (tls, admin_tls) = (config.listen.tls_cert.is_some(), config.listen.admin_tls);
+    let (tls, admin_tls) = (config.tls.tls_cert.is_some(), config.tls.admin_tls);
     output.announce(&format!("listening on {}://{}", scheme(tls), listeners.public.local_addr()?))?;
     output.announce(&format!(
         "admin listening on {}://{}",

@@ -126,7 +126,6 @@ pub enum Command {
     Config(Box<GatewayConfig>),
     /// Run the sandbox: an in-memory Microsoft Graph over HTTP.
     #[cfg(feature = "sandbox")]
-    #[cfg(feature = "sandbox")]
     Sandbox(Box<msgraph_sandbox::Options>),
     /// Print the GraphQL schema (SDL).
     Schema,
@@ -144,6 +143,9 @@ pub struct GatewayConfig {
     /// Where to serve.
     #[command(flatten)]
     pub listen: ListenConfig,
+    /// TLS of the listeners.
+    #[command(flatten)]
+    pub tls: TlsConfig,
     /// Which Microsoft Graph to call, and how.
     #[command(flatten)]
     pub graph: GraphConfig,
@@ -183,6 +185,12 @@ pub struct ListenConfig {
     /// Address for `/livez`, `/readyz` and `/metrics`.
     #[arg(long, env = "INTUNE_GRAPHQL_ADMIN_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:4001", value_parser = address)]
     pub admin_listen: SocketAddr,
+}
+
+/// TLS of the listeners.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "TLS")]
+pub struct TlsConfig {
     /// PEM file with the TLS certificate chain of the GraphQL listener. It is read again when it changes. Without it, the
     /// listener uses plain HTTP.
     #[arg(long, env = "INTUNE_GRAPHQL_TLS_CERT", value_name = "FILE")]

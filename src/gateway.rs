@@ -11,8 +11,7 @@ use graphql_prepare::Limits;
 use tracing::{info, warn};
 
 use crate::config::{
-    self, AccessLogConfig, FrontEndConfig, GatewayConfig, GraphConfig, LimitsConfig, ListenConfig,
-    StateConfig,
+    self, AccessLogConfig, FrontEndConfig, GatewayConfig, GraphConfig, LimitsConfig, StateConfig, TlsConfig,
 };
 use crate::graph::{
     Client, ClientError, ClientSettings, Cloud, CreatePath, ReadRates, ServiceRoot, ServiceRootError,
@@ -104,7 +103,7 @@ impl Settings {
             config.graph.graph_url.is_none() || config.graph.graph_cloud == config::Cloud::Global,
             "--graph-url: replaces --graph-cloud; set one of them"
         );
-        let ListenConfig { tls_cert, tls_key, admin_tls, .. } = &config.listen;
+        let TlsConfig { tls_cert, tls_key, admin_tls } = &config.tls;
         anyhow::ensure!(tls_cert.is_some() || tls_key.is_none(), "--tls-key: needs --tls-cert");
         anyhow::ensure!(tls_key.is_some() || tls_cert.is_none(), "--tls-cert: needs --tls-key");
         anyhow::ensure!(tls_cert.is_some() || !admin_tls, "--admin-tls: needs --tls-cert and --tls-key");
@@ -123,8 +122,8 @@ impl Settings {
         let GatewayConfig { request, load, .. } = config;
         let graph = graph(&config.graph, load.max_buffered_bytes)?;
         let server = server::Settings {
-            tls: tls(&config.listen)?,
-            admin_tls: config.listen.admin_tls,
+            tls: tls(&config.tls)?,
+            admin_tls: config.tls.admin_tls,
             workers: std::thread::available_parallelism().map_or(1, NonZero::get),
             request_timeout: request.request_timeout,
             max_request_body: request.max_request_body,
@@ -169,7 +168,7 @@ impl Settings {
     }
 }
 
-fn tls(config: &ListenConfig) -> anyhow::Result<Option<Tls>> {
+fn tls(config: &TlsConfig) -> anyhow::Result<Option<Tls>> {
     match (&config.tls_cert, &config.tls_key) {
         (Some(certificate), Some(key)) => {
             let files = CertificateFiles { certificate: certificate.clone(), key: key.clone() };

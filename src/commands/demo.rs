@@ -102,6 +102,7 @@ fn mutation() -> String {
     }}
   }}) {{
     deviceStatusId
+    replayed
     deviceStatus {{
       id
       graphId

@@ -49,7 +49,7 @@ pub struct SubscriptionConfig {
     /// count toward `--max-concurrent-requests` and do not time out.
     #[arg(long, env = "INTUNE_GRAPHQL_MAX_SUBSCRIPTIONS", value_name = "COUNT", default_value_t = 4096)]
     pub max_subscriptions: usize,
-    /// How long a successful authorization check is reused before Graph is asked again.
+    /// How long the result of a successful authorization check is reused.
     #[arg(long, env = "INTUNE_GRAPHQL_SUBSCRIPTION_RECHECK", value_name = "DURATION", default_value = "60s", value_parser = humantime::parse_duration)]
     pub subscription_recheck: Duration,
     /// Maximum reads per second that the events of one subscription may cause, with a burst of ten seconds'

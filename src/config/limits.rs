@@ -20,8 +20,8 @@ pub struct RequestConfig {
     /// Maximum time to receive a request body or a WebSocket message.
     #[arg(long, env = "INTUNE_GRAPHQL_BODY_TIMEOUT", value_name = "DURATION", default_value = "10s", value_parser = duration)]
     pub body_timeout: Duration,
-    /// Maximum size of a configuration's `payload` in bytes. Base64 makes it a third larger, so a payload of
-    /// the default size needs a larger `--max-request-body`.
+    /// Maximum size of a configuration's `payload` in bytes. The request has it in base64, which is a third
+    /// larger: for a payload of 1 MiB, raise `--max-request-body` to 1500000.
     #[arg(long, env = "INTUNE_GRAPHQL_MAX_CONFIGURATION_PAYLOAD", value_name = "BYTES", default_value_t = 1024 * 1024, value_parser = positive)]
     pub max_configuration_payload: usize,
     /// Maximum size of a response in bytes, estimated while it is built: its text and about 100 bytes per
@@ -85,9 +85,9 @@ pub struct LoadConfig {
     /// Share of both limits that one caller may use, in percent, 1 to 100.
     #[arg(long, env = "INTUNE_GRAPHQL_MAX_CALLER_SHARE", value_name = "PERCENT", default_value_t = 25, value_parser = percent)]
     pub max_caller_share: usize,
-    /// Maximum memory in bytes for request bodies and WebSocket messages, the same again for responses from
-    /// Graph, and the same again for responses to clients. At least `--max-request-body`. Resident memory may
-    /// reach two to three times as much. Beyond it, requests are rejected with 503 and large fields are null
+    /// Size in bytes of three separate memory budgets: request bodies and WebSocket messages, responses from
+    /// Graph, and responses to clients. At least `--max-request-body`. Resident memory may reach two to three
+    /// times as much. Beyond a budget, requests are rejected with 503 and large fields are null
     /// with `OVERLOADED`.
     #[arg(long, env = "INTUNE_GRAPHQL_MAX_BUFFERED_BYTES", value_name = "BYTES", default_value_t = 256 * 1024 * 1024)]
     pub max_buffered_bytes: usize,

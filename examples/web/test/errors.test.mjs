@@ -160,35 +160,46 @@ test('a count that fails leaves the others standing', async () => {
 });
 
 test('counts that are throttled count down, and can then be tried again', async () => {
-  // The counts alone: a throttled list would, if it came first, throttle the read of the configuration as well.
-  await stage.faults('429;retry-after=4;method=GET;path=filter');
-  const chart = (page) => page.getByRole('figure');
-  const { page, close } = await open(stage);
-  // If the configuration is read while the wait lasts, it is throttled too, and one notice replaces the whole overview, which
-  // is the first region of the page. The list may have a notice of its own.
-  const throttledNotice = page.locator('main .notice[data-code="THROTTLED"]').first();
-  await throttledNotice.getByRole('timer').getByText(/Try again in \d s/).waitFor();
-  assert.equal(await chart(page).count(), 0, 'no total is shown that is not known');
-  await stage.faults();
-  await throttledNotice.getByRole('timer').waitFor({ state: 'hidden' });
-  await throttledNotice.getByRole('button', { name: 'Try again' }).click();
-  await chart(page).waitFor();
-  await close();
+  // A gateway of its own: what others made it wait for must not count here.
+  const own = await raise({ gateway: ['--request-timeout', '3s'] });
+  try {
+    // The counts alone: a throttled list would, if it came first, throttle the read of the configuration as well.
+    await own.faults('429;retry-after=4;method=GET;path=filter');
+    const chart = (page) => page.getByRole('figure');
+    const { page, close } = await open(own);
+    const overview = page.locator('.overview');
+    await overview.locator('.notice[data-code="THROTTLED"]').waitFor();
+    await overview.getByRole('timer').getByText(/Try again in \d s/).waitFor();
+    assert.equal(await chart(page).count(), 0, 'no total is shown that is not known');
+    await own.faults();
+    await overview.getByRole('timer').waitFor({ state: 'hidden' });
+    await overview.getByRole('button', { name: 'Try again' }).click();
+    await chart(page).waitFor();
+    await close();
+  } finally {
+    await own.stop();
+  }
 });
 
 test('one count that is throttled counts down beside the others, and can then be tried again', async () => {
-  await stage.faults('429;retry-after=4;method=GET;path=conflict');
-  const { page, close } = await open(stage);
-  const chart = page.getByRole('figure');
-  await chart.getByText('1 count could not be read.').waitFor();
-  await chart.getByRole('button', { name: /^Try again in \d s$/ }).waitFor();
-  assert.ok(await chart.getByRole('button', { name: 'Try again' }).isDisabled());
-  await chart.getByText('For support').waitFor();
-  await stage.faults();
-  await chart.getByRole('button', { name: 'Try again', exact: true }).click();
-  await chart.getByRole('button', { name: /^Conflict \d+$/ }).waitFor();
-  await chart.getByText('could not be read').waitFor({ state: 'detached' });
-  await close();
+  // A gateway of its own: what others made it wait for must not count here.
+  const own = await raise({ gateway: ['--request-timeout', '3s'] });
+  try {
+    await own.faults('429;retry-after=4;method=GET;path=conflict');
+    const { page, close } = await open(own);
+    const chart = page.getByRole('figure');
+    await chart.getByText('1 count could not be read.').waitFor();
+    await chart.getByRole('button', { name: /^Try again in \d s$/ }).waitFor();
+    assert.ok(await chart.getByRole('button', { name: 'Try again' }).isDisabled());
+    await chart.getByText('For support').waitFor();
+    await own.faults();
+    await chart.getByRole('button', { name: 'Try again', exact: true }).click();
+    await chart.getByRole('button', { name: /^Conflict \d+$/ }).waitFor();
+    await chart.getByText('could not be read').waitFor({ state: 'detached' });
+    await close();
+  } finally {
+    await own.stop();
+  }
 });
 
 test('a list that fails leaves the chart and the form standing', async () => {

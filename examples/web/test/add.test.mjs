@@ -11,7 +11,7 @@ before(async () => {
   stage = await raise({ sandbox: ['--ids', 'keep'] });
 });
 after(() => stage.stop());
-beforeEach(() => stage.faults());
+beforeEach(() => stage.begin());
 
 /** What the page has sent of `addDeviceStatus`, as it goes on. */
 function sentBy(page) {

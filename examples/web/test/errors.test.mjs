@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, beforeEach, test } from 'node:test';
 
-import { add, artefacts, fillForm, folder, form, notice, open, raise, row, table } from './stage.mjs';
+import { add, artefacts, fillForm, folder, form, notice, onceAdded, open, raise, row, table } from './stage.mjs';
 
 let stage;
 before(async () => {
@@ -13,7 +13,7 @@ before(async () => {
   stage = await raise({ gateway: ['--request-timeout', '3s'] });
 });
 after(() => stage.stop());
-beforeEach(() => stage.faults());
+beforeEach(() => stage.begin());
 
 const LIST = 'method=GET;path=iosLobAppProvisioningConfigurations';
 const CREATE = 'method=POST;path=deviceStatuses;times=1';
@@ -217,6 +217,29 @@ test('a list that fails leaves the chart and the form standing', async () => {
   await close();
 });
 
+test('a list that is throttled as a whole leaves the configuration and its chart standing', async () => {
+  const own = await raise({ gateway: ['--request-timeout', '3s'] });
+  try {
+    const { page, close } = await open(own, {
+      // The list is asked for when the configuration is shown, by a caller who is throttled by then.
+      prepare: (page) => page.route('**/graphql', async (route) => {
+        if (route.request().postDataJSON().operationName === 'StatusTableQuery') {
+          await page.getByRole('figure').waitFor();
+          await own.faults('429;retry-after=4;method=GET');
+          await route.fetch();
+        }
+        await route.continue();
+      }),
+    });
+    await notice(page).getByRole('heading', { name: 'Too many requests' }).waitFor();
+    await page.locator('.overview').getByRole('figure').waitFor();
+    assert.equal(await notice(page).count(), 1);
+    await close();
+  } finally {
+    await own.stop();
+  }
+});
+
 test('a gateway that is full, and one that does not answer', async () => {
   const full = await raise({ gateway: ['--max-concurrent-requests', '1', '--max-queued-requests', '0'] });
   try {
@@ -244,10 +267,10 @@ test('a write that the gateway does not answer may have happened', async () => {
   const { page, close } = await open(stage);
   await table(page).waitFor();
   // The gateway does it, and its answer does not come through.
-  await page.route('**/graphql', async (route) => {
+  await onceAdded(page, async (route) => {
     await route.fetch();
     await route.abort();
-  }, { times: 1 });
+  });
   await fillForm(page, 'cut-off');
   await add(page);
   await tells(page, 'NO_ANSWER', 'The gateway cannot be reached');

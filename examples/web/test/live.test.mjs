@@ -3,14 +3,14 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, test } from 'node:test';
 
-import { add, fillForm, form, news, open, raise, row, table } from './stage.mjs';
+import { add, fillForm, form, news, onceAdded, open, raise, row, table } from './stage.mjs';
 
 let stage;
 before(async () => {
   stage = await raise({ gateway: ['--subscription-recheck', '1s', '--drain-timeout', '2s'] });
 });
 after(() => stage.stop());
-beforeEach(() => stage.faults());
+beforeEach(() => stage.begin());
 
 const show = (page) => news(page).getByRole('button', { name: 'Show' });
 const total = (page) => page.getByRole('figure').locator('figcaption').innerText();
@@ -90,13 +90,13 @@ test('statuses that the form adds do not count as new', async () => {
   await form(page).getByText('live-own-1 was added.').waitFor();
 
   // Others add one while the form waits for its response.
-  await page.route('**/graphql', async (route) => {
+  await onceAdded(page, async (route) => {
     const response = await route.fetch();
     await stage.addElsewhere('live-other');
     await page.waitForTimeout(500);
     assert.equal(await news(page).innerText(), '');
     await route.fulfill({ response });
-  }, { times: 1 });
+  });
   await fillForm(page, 'live-own-2');
   await add(page);
   await form(page).getByText('live-own-2 was added.').waitFor();
@@ -105,10 +105,10 @@ test('statuses that the form adds do not count as new', async () => {
   // A response that is lost does not say which status is the form's own. The repeat does.
   await page.getByRole('button', { name: 'Reload' }).click();
   await news(page).getByText('1 new status', { exact: true }).waitFor({ state: 'detached' });
-  await page.route('**/graphql', async (route) => {
+  await onceAdded(page, async (route) => {
     await route.fetch();
     await route.abort();
-  }, { times: 1 });
+  });
   await fillForm(page, 'live-own-3');
   await add(page);
   await page.getByRole('button', { name: 'Try again safely' }).click();

@@ -23,7 +23,7 @@ before(async () => {
   stage = await raise({ site: 'dist-sign-in' });
 });
 after(() => stage.stop());
-beforeEach(() => stage.faults());
+beforeEach(() => stage.begin());
 
 const encode = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
 

@@ -123,6 +123,12 @@ export async function raise({ sandbox: sandboxArguments = [], gateway: gatewayAr
       return Object.fromEntries(counts.map(({ status, count }) => [status, count]));
     },
 
+    /** Before each test: without faults, and without pages that a failed test has left open and that go on asking. */
+    async begin() {
+      for (const context of browser.contexts()) await context.close();
+      await this.faults();
+    },
+
     /** Waits until the sandbox has been asked something. */
     async isAsked() {
       for (;;) {
@@ -221,6 +227,16 @@ export async function fillForm(page, name) {
   await form(page).getByLabel('User', { exact: true }).fill('Adele Vance');
   await form(page).getByLabel('User principal name').fill('adelev@contoso.example');
   await form(page).getByLabel('Status').selectOption('COMPLIANT');
+}
+
+/** Has `handle` answer the next request that adds a status. Others may be under way, so it goes by the operation. */
+export async function onceAdded(page, handle) {
+  let isNext = true;
+  await page.route('**/graphql', (route) => {
+    if (!isNext || route.request().postDataJSON().operationName !== 'AddStatusMutation') return route.fallback();
+    isNext = false;
+    return handle(route);
+  });
 }
 
 export const add = (page) => form(page).getByRole('button', { name: 'Add', exact: true }).click();

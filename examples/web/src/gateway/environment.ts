@@ -38,7 +38,9 @@ function fetchWith(auth: Auth): FetchFunction {
     }
     const { data, errors = [] } = answer;
     noteArrival(errors);
-    if (data) return { data, errors };
+    // Several queries read the same record of the store. One that failed as a whole must not set it to null for all.
+    const hasData = data && (operationKind !== 'query' || Object.values(data).some((field) => field !== null));
+    if (data && (hasData || errors.length === 0)) return { data, errors };
     throw errors[0] ? new GatewayError(errors[0]) : GatewayError.noAnswer(operationKind === 'mutation');
   };
 }

@@ -1,4 +1,4 @@
-// A new status: shown before the answer, taken back where it fails, and never added twice.
+// A new status is shown before the response, removed on failure, and never added twice.
 
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, test } from 'node:test';
@@ -7,13 +7,13 @@ import { add, fillForm, form, notice, open, raise, row, rows, table } from './st
 
 let stage;
 before(async () => {
-  // Where Graph keeps callers' ids, the gateway can look whether a lost create happened.
+  // If Graph stores client-supplied ids, the gateway can read back a create whose response was lost.
   stage = await raise({ sandbox: ['--ids', 'keep'] });
 });
 after(() => stage.stop());
 beforeEach(() => stage.begin());
 
-/** What the page has sent of `addDeviceStatus`, as it goes on. */
+/** Collects the inputs of `addDeviceStatus` that the page sends. */
 function sentBy(page) {
   const inputs = [];
   page.on('request', (request) => {
@@ -26,7 +26,7 @@ function sentBy(page) {
 const total = (page) => page.getByRole('figure').locator('figcaption').innerText();
 const CREATE = 'method=POST;path=deviceStatuses';
 
-test('a new status is shown at once, and is the real one when the answer is there', async () => {
+test('a new status is shown at once, and the response replaces it', async () => {
   const { page, close } = await open(stage);
   const inputs = sentBy(page);
   await table(page).waitFor();
@@ -38,7 +38,7 @@ test('a new status is shown at once, and is the real one when the answer is ther
   const pending = rows(page).and(page.locator('[aria-busy="true"]'));
   await pending.getByText('quick-ipad').waitFor();
   await pending.getByText('Adding…').waitFor();
-  assert.equal(await total(page), before, 'what is counted is there');
+  assert.equal(await total(page), before, 'the counts do not include the optimistic row');
   assert.ok(await form(page).getByLabel('Device name').isDisabled());
 
   await form(page).getByText('quick-ipad was added.').waitFor();
@@ -58,7 +58,7 @@ test('a new status is shown at once, and is the real one when the answer is ther
   await close();
 });
 
-test('a status that is refused is taken back, and the form keeps its content and its key', async () => {
+test('a rejected status is removed, and the form keeps its values and its key', async () => {
   const { page, close } = await open(stage);
   const inputs = sentBy(page);
   await table(page).waitFor();
@@ -79,10 +79,10 @@ test('a status that is refused is taken back, and the form keeps its content and
 
   await notice(page).getByRole('button', { name: 'Try again' }).click();
   await form(page).getByText('refused-ipad was added.').waitFor();
-  assert.deepEqual(inputs[1], inputs[0], 'the same call, under the same key');
+  assert.deepEqual(inputs[1], inputs[0], 'the same input, with the same key');
   assert.equal(await stage.countOf('refused-ipad'), 1);
 
-  // Other content is another status.
+  // Other values are another status.
   await fillForm(page, 'next-ipad');
   await add(page);
   await form(page).getByText('next-ipad was added.').waitFor();
@@ -90,7 +90,7 @@ test('a status that is refused is taken back, and the form keeps its content and
   await close();
 });
 
-test('content that was changed after a failure goes under a key of its own', async () => {
+test('values that are changed after a failure are sent with a new key', async () => {
   const { page, close } = await open(stage);
   const inputs = sentBy(page);
   await table(page).waitFor();
@@ -105,31 +105,31 @@ test('content that was changed after a failure goes under a key of its own', asy
   await close();
 });
 
-test('where the outcome is unknown, trying again is safe: there is one in the end', async () => {
+test('a retry after an unknown outcome adds the status once', async () => {
   const { page, close } = await open(stage);
   const inputs = sentBy(page);
   await table(page).waitFor();
-  // It is carried out and the answer lost; and then the gateway is not let look whether it is there.
+  // The write is executed, its response is lost, and the read-back fails.
   await stage.faults(`drop-applied;${CREATE};times=1`, '403;method=GET;path=deviceStatuses/;times=1');
   await fillForm(page, 'lost-ipad');
   await add(page);
   await notice(page).getByText('The status may have been added', { exact: true }).waitFor();
   assert.equal(await notice(page).getAttribute('data-code'), 'OUTCOME_UNKNOWN');
-  assert.equal(await row(page, 'lost-ipad').count(), 0, 'it is not shown as if it were there');
+  assert.equal(await row(page, 'lost-ipad').count(), 0, 'a status with an unknown outcome is not shown');
   assert.equal(await stage.countOf('lost-ipad'), 1);
-  // What was sent cannot be changed now, nor be sent as another.
+  // The values cannot be changed now, and cannot be sent as another status.
   assert.ok(await form(page).getByLabel('Device name').isDisabled());
   assert.ok(await form(page).getByRole('button', { name: 'Add', exact: true }).isDisabled());
 
   await notice(page).getByRole('button', { name: 'Try again safely' }).click();
   await form(page).getByText('lost-ipad was added.').waitFor();
   await row(page, 'lost-ipad').waitFor();
-  assert.deepEqual(inputs[1], inputs[0], 'the same call, under the same key');
+  assert.deepEqual(inputs[1], inputs[0], 'the same input, with the same key');
   assert.equal(await stage.countOf('lost-ipad'), 1);
   await close();
 });
 
-test('what stays unknown is looked for in the list, and the form can be given back', async () => {
+test('while the outcome stays unknown, the user can check the list and edit the form', async () => {
   const { page, close } = await open(stage);
   await table(page).waitFor();
   await stage.faults(`drop-applied;${CREATE};times=1`, '403;method=GET;path=deviceStatuses/');
@@ -150,7 +150,7 @@ test('what stays unknown is looked for in the list, and the form can be given ba
   await close();
 });
 
-test('a status that the filter hides is added, and said to be hidden', async () => {
+test('a status that the filter hides is added, and the page mentions that it is hidden', async () => {
   const { page, close } = await open(stage);
   await table(page).waitFor();
   await page.getByRole('search').getByLabel('Status').selectOption('ERROR');

@@ -1,4 +1,4 @@
-// Each error by its code: staged by the sandbox and the gateway where they can, else answered in the gateway's place.
+// Each error by its code. The sandbox and the gateway produce it where they can; otherwise the test replaces the response.
 
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
@@ -9,7 +9,7 @@ import { add, artefacts, fillForm, folder, form, notice, onceAdded, open, raise,
 
 let stage;
 before(async () => {
-  // So short that a wait that Graph asks for is told to the caller rather than sat out.
+  // Shorter than Graph's `Retry-After`, so that the gateway returns `THROTTLED` instead of waiting.
   stage = await raise({ gateway: ['--request-timeout', '3s'] });
 });
 after(() => stage.stop());
@@ -18,7 +18,7 @@ beforeEach(() => stage.begin());
 const LIST = 'method=GET;path=iosLobAppProvisioningConfigurations';
 const CREATE = 'method=POST;path=deviceStatuses;times=1';
 
-/** Waits until the notice with this code and title is there. */
+/** Waits for the notice with this code and title. */
 async function tells(page, code, title) {
   await page.locator(`.notice[data-code="${code}"]`).getByRole('heading', { name: title, exact: true }).waitFor();
 }
@@ -32,7 +32,7 @@ const READS = [
   ['missing-route', 'UPSTREAM_NOT_SUPPORTED', 'Not available in this tenant'],
 ];
 for (const [fault, code, title] of READS) {
-  test(`a list that fails with ${code} says so, and is there when it is tried again`, async () => {
+  test(`a list that fails with ${code} shows the error, and loads when it is tried again`, async () => {
     await stage.faults(`${fault};${LIST}`);
     const { page, close } = await open(stage);
     await tells(page, code, title);
@@ -44,7 +44,7 @@ for (const [fault, code, title] of READS) {
   });
 }
 
-test('a list that is throttled counts down, and can then be tried again', async () => {
+test('a throttled list shows a countdown, and can then be tried again', async () => {
   await stage.faults(`429;retry-after=4;${LIST};times=1`);
   const { page, close } = await open(stage);
   await tells(page, 'THROTTLED', 'Too many requests');
@@ -77,7 +77,7 @@ const WRITES = [
   ['missing-route', 'UPSTREAM_NOT_SUPPORTED', 'Not available in this tenant'],
 ];
 for (const [fault, code, title] of WRITES) {
-  test(`a status that fails with ${code} is not there, and is added when it is tried again`, async () => {
+  test(`a status that fails with ${code} is not listed, and is added when it is tried again`, async () => {
     const name = `ipad-${code.toLowerCase()}-test`;
     const { page, close } = await open(stage);
     await table(page).waitFor();
@@ -105,7 +105,7 @@ for (const [fault, code, title] of WRITES) {
   });
 }
 
-test('the ids that support asks for are shown where Graph was called, and can be copied', async () => {
+test('the ids for support are shown if Graph was called, and can be copied', async () => {
   await stage.faults(`403;${LIST}`);
   const { page, close } = await open(stage, { permissions: ['clipboard-read', 'clipboard-write'] });
   await tells(page, 'FORBIDDEN', 'You do not have permission');
@@ -126,7 +126,7 @@ test('the ids that support asks for are shown where Graph was called, and can be
   await support.getByText('Selected: press Ctrl+C to copy').waitFor();
   assert.equal(await page.evaluate(() => getSelection().toString()), clientRequestId);
 
-  // The gateway itself refuses: there is nothing that Microsoft's support could look up.
+  // The gateway itself rejects the request, so there are no ids for Microsoft's support.
   await page.route('**/graphql', (route) => route.abort());
   await page.reload();
   await tells(page, 'NO_ANSWER', 'The gateway cannot be reached');
@@ -134,10 +134,10 @@ test('the ids that support asks for are shown where Graph was called, and can be
   await close({ complaint: /^error: Failed to load resource/ });
 });
 
-test('the permissions that are missing are named', async () => {
+test('missing permissions are named', async () => {
   const { page, close } = await open(stage);
   await table(page).waitFor();
-  // As a caller who may only read.
+  // The token may only read.
   await page.route('**/graphql', (route) =>
     route.continue({ headers: { ...route.request().headers(), authorization: 'Bearer read-only-token' } }));
   await fillForm(page, 'not-allowed');
@@ -147,7 +147,7 @@ test('the permissions that are missing are named', async () => {
   await close();
 });
 
-test('a count that fails leaves the others standing', async () => {
+test('a count that fails does not hide the others', async () => {
   const { COMPLIANT: compliant } = await stage.counts();
   await stage.faults('400;method=GET;path=conflict');
   const { page, close } = await open(stage);
@@ -159,18 +159,18 @@ test('a count that fails leaves the others standing', async () => {
   await close();
 });
 
-test('counts that are throttled count down, and can then be tried again', async () => {
-  // A gateway of its own: what others made it wait for must not count here.
+test('throttled counts show a countdown, and can then be tried again', async () => {
+  // A separate gateway, so that a `Retry-After` of other tests is not pending.
   const own = await raise({ gateway: ['--request-timeout', '3s'] });
   try {
-    // The counts alone: a throttled list would, if it came first, throttle the read of the configuration as well.
+    // Only the counts: a list that is throttled first would throttle the read of the configuration too.
     await own.faults('429;retry-after=4;method=GET;path=filter');
     const chart = (page) => page.getByRole('figure');
     const { page, close } = await open(own);
     const overview = page.locator('.overview');
     await overview.locator('.notice[data-code="THROTTLED"]').waitFor();
     await overview.getByRole('timer').getByText(/Try again in \d s/).waitFor();
-    assert.equal(await chart(page).count(), 0, 'no total is shown that is not known');
+    assert.equal(await chart(page).count(), 0, 'an unknown total is not shown');
     await own.faults();
     await overview.getByRole('timer').waitFor({ state: 'hidden' });
     await overview.getByRole('button', { name: 'Try again' }).click();
@@ -181,8 +181,8 @@ test('counts that are throttled count down, and can then be tried again', async 
   }
 });
 
-test('one count that is throttled counts down beside the others, and can then be tried again', async () => {
-  // A gateway of its own: what others made it wait for must not count here.
+test('one throttled count shows a countdown beside the others, and can then be tried again', async () => {
+  // A separate gateway, so that a `Retry-After` of other tests is not pending.
   const own = await raise({ gateway: ['--request-timeout', '3s'] });
   try {
     await own.faults('429;retry-after=4;method=GET;path=conflict');
@@ -202,7 +202,7 @@ test('one count that is throttled counts down beside the others, and can then be
   }
 });
 
-test('a list that fails leaves the chart and the form standing', async () => {
+test('a list that fails does not hide the chart and the form', async () => {
   const { page, close } = await open(stage);
   await table(page).waitFor();
   await fillForm(page, 'half-typed');
@@ -217,11 +217,11 @@ test('a list that fails leaves the chart and the form standing', async () => {
   await close();
 });
 
-test('a list that is throttled as a whole leaves the configuration and its chart standing', async () => {
+test('a list that is throttled as a whole does not hide the configuration and its chart', async () => {
   const own = await raise({ gateway: ['--request-timeout', '3s'] });
   try {
     const { page, close } = await open(own, {
-      // The list is asked for when the configuration is shown, by a caller who is throttled by then.
+      // The list is read after the configuration is shown. The caller is throttled by then.
       prepare: (page) => page.route('**/graphql', async (route) => {
         if (route.request().postDataJSON().operationName === 'StatusTableQuery') {
           await page.getByRole('figure').waitFor();
@@ -240,10 +240,10 @@ test('a list that is throttled as a whole leaves the configuration and its chart
   }
 });
 
-test('a gateway that is full, and one that does not answer', async () => {
+test('an overloaded gateway, and one that does not respond', async () => {
   const full = await raise({ gateway: ['--max-concurrent-requests', '1', '--max-queued-requests', '0'] });
   try {
-    // Somebody else has the only place.
+    // Another request uses the only permit.
     await full.faults(`slow-first-byte;wait=60s;${LIST}`);
     const leave = new AbortController();
     const query = '{ iosLobAppProvisioningConfigurations { nodes { id } } }';
@@ -263,10 +263,10 @@ test('a gateway that is full, and one that does not answer', async () => {
   }
 });
 
-test('a write that the gateway does not answer may have happened', async () => {
+test('a write without a response from the gateway may have happened', async () => {
   const { page, close } = await open(stage);
   await table(page).waitFor();
-  // The gateway does it, and its answer does not come through.
+  // The gateway executes the write, and its response is lost.
   await onceAdded(page, async (route) => {
     await route.fetch();
     await route.abort();
@@ -281,11 +281,11 @@ test('a write that the gateway does not answer may have happened', async () => {
   await close({ complaint: /^error: Failed to load resource/ });
 });
 
-test('a key that came with other content before: the form can be sent as a new status', async () => {
+test('if the key was used with other input, the form can be sent as a new status', async () => {
   const { page, close } = await open(stage);
   await table(page).waitFor();
   const keys = [];
-  // What the form cannot do by itself: the first call goes under a key that stands for something else.
+  // The form cannot cause this by itself: the test gives the first call a key that was used with other input.
   await page.route('**/graphql', async (route) => {
     const body = route.request().postDataJSON();
     if (body.operationName !== 'AddStatusMutation') return route.continue();
@@ -307,7 +307,7 @@ test('a key that came with other content before: the form can be sent as a new s
   await close();
 });
 
-test('every code of the schema has words of its own', async () => {
+test('every code of the schema has a text of its own', async () => {
   const schema = await readFile(path.join(folder, '../../schema.graphql'), 'utf8');
   const codes = schema.match(/^enum ErrorCode \{([^}]*)\}/m)[1].match(/^\t[A-Z_]+$/gm).map((line) => line.trim());
   assert.ok(codes.length > 20, codes.join());

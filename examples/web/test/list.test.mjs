@@ -11,7 +11,7 @@ before(async () => {
 });
 after(() => stage.stop());
 
-/** The list as the page asks for it. */
+/** The list, read as the page reads it. */
 const STATUSES = `query ($id: ID!, $after: String, $filter: DeviceStatusFilter) {
   iosLobAppProvisioningConfiguration(id: $id) {
     deviceStatuses(first: 20, after: $after, filter: $filter, orderBy: { field: LAST_REPORTED_DATE_TIME, direction: DESC }) {
@@ -35,7 +35,7 @@ async function shows(page, names) {
   assert.deepEqual(shown, names);
 }
 
-test('configurations are listed, and each is shown when it is chosen', async () => {
+test('configurations are listed, and selecting one shows it', async () => {
   const { page, close } = await open(stage);
   const data = await stage.graphql('{ iosLobAppProvisioningConfigurations { nodes { displayName } } }');
   const names = data.iosLobAppProvisioningConfigurations.nodes.map(({ displayName }) => displayName);
@@ -50,7 +50,7 @@ test('configurations are listed, and each is shown when it is chosen', async () 
   await close();
 });
 
-test('the chart has the counts that GraphQL tells', async () => {
+test('the chart shows the counts of the API', async () => {
   const { page, close } = await open(stage);
   const data = await stage.graphql(
     'query ($id: ID!) { iosLobAppProvisioningConfiguration(id: $id) { deviceStatusCounts { status count } } }',
@@ -76,7 +76,7 @@ test('the chart has the counts that GraphQL tells', async () => {
   await close();
 });
 
-test('pages go forward, and back', async () => {
+test('the list pages forward and back', async () => {
   const { page, close } = await open(stage);
   const first = await statuses();
   const second = await statuses({ after: first.pageInfo.endCursor });
@@ -131,7 +131,7 @@ test('the list is filtered by status, by name, and from the chart', async () => 
   await close();
 });
 
-test('a configuration without statuses says so', async () => {
+test('a configuration without statuses shows a message', async () => {
   await stage.graphql(
     `mutation ($input: CreateIosLobAppProvisioningConfigurationInput!) {
       createIosLobAppProvisioningConfiguration(input: $input) { configurationId }

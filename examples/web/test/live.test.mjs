@@ -1,4 +1,4 @@
-// Live updates: statuses that others add are announced, and shown on request.
+// Live updates: statuses of other clients are announced, and shown on request.
 
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, test } from 'node:test';
@@ -15,7 +15,7 @@ beforeEach(() => stage.begin());
 const show = (page) => news(page).getByRole('button', { name: 'Show' });
 const total = (page) => page.getByRole('figure').locator('figcaption').innerText();
 
-/** Opens the page, and waits until it has subscribed. `subscriptions` collects the tokens it subscribes with. */
+/** Opens the page, and waits until it has subscribed. `subscriptions` collects the tokens of its subscriptions. */
 async function subscribed(on = stage, options = {}) {
   const subscriptions = [];
   const opened = await open(on, {
@@ -34,7 +34,7 @@ async function subscribed(on = stage, options = {}) {
   });
   await table(opened.page).waitFor();
   await until(() => subscriptions.length > 0);
-  // The gateway does not say when it has begun to listen: a round trip to Graph later it has.
+  // The gateway does not confirm a subscription. It starts after one round trip to Graph.
   await opened.page.waitForTimeout(500);
   return { ...opened, subscriptions };
 }
@@ -47,7 +47,7 @@ async function until(condition) {
   }
 }
 
-test('statuses that others add are announced, and Show brings their rows and the counts', async () => {
+test('statuses of other clients are announced, and Show reads their rows and the counts', async () => {
   const { page, subscriptions, close } = await subscribed();
   const before = Number((await total(page)).replaceAll(/\D/g, ''));
   assert.equal(await news(page).innerText(), '');
@@ -58,7 +58,7 @@ test('statuses that others add are announced, and Show brings their rows and the
   await stage.addElsewhere('live-2');
   await stage.addElsewhere('live-3');
   await news(page).getByText('3 new statuses', { exact: true }).waitFor();
-  assert.equal(await row(page, 'live-').count(), 0, 'the list stays as it is while it is read');
+  assert.equal(await row(page, 'live-').count(), 0, 'the list does not change by itself');
 
   await page.getByRole('button', { name: 'Next page' }).click();
   await page.getByText('Page 2').waitFor();
@@ -89,7 +89,7 @@ test('statuses that the form adds do not count as new', async () => {
   await add(page);
   await form(page).getByText('live-own-1 was added.').waitFor();
 
-  // Others add one while the form waits for its response.
+  // Another client adds a status while the form waits for its response.
   await onceAdded(page, async (route) => {
     const response = await route.fetch();
     await stage.addElsewhere('live-other');
@@ -102,7 +102,7 @@ test('statuses that the form adds do not count as new', async () => {
   await form(page).getByText('live-own-2 was added.').waitFor();
   await news(page).getByText('1 new status', { exact: true }).waitFor();
 
-  // A response that is lost does not say which status is the form's own. The repeat does.
+  // If the response is lost, the page does not have the id of the form's status. The retry returns it.
   await page.getByRole('button', { name: 'Reload' }).click();
   await news(page).getByText('1 new status', { exact: true }).waitFor({ state: 'detached' });
   await onceAdded(page, async (route) => {
@@ -118,7 +118,7 @@ test('statuses that the form adds do not count as new', async () => {
   await close({ complaint: /^error: Failed to load resource/ });
 });
 
-test('live updates follow the configuration that is shown', async () => {
+test('live updates are for the selected configuration', async () => {
   const { page, subscriptions, close } = await subscribed();
   await stage.addElsewhere('live-first');
   await news(page).getByText('1 new status', { exact: true }).waitFor();
@@ -140,7 +140,7 @@ test('live updates follow the configuration that is shown', async () => {
   await close();
 });
 
-test('a gateway that stops and starts again goes unmentioned, and the next Show brings what was missed', async () => {
+test('a restart of the gateway is not mentioned, and the next Show reads the missed statuses', async () => {
   const { page, subscriptions, close } = await subscribed();
   await stage.stopGateway();
   await stage.startGateway();
@@ -156,7 +156,7 @@ test('a gateway that stops and starts again goes unmentioned, and the next Show 
   await close({ complaint: /WebSocket/ });
 });
 
-test('a connection that stays lost is mentioned, and that statuses may have been missed when it is back', async () => {
+test('the page mentions a connection that stays lost, and later that statuses may have been missed', async () => {
   const { page, subscriptions, close } = await subscribed();
   await page.clock.install();
   await stage.stopGateway();

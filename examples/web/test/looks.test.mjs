@@ -1,4 +1,4 @@
-// How the page looks and is used: both themes, wide and narrow, by keys alone, and to a screen reader.
+// Layout and accessibility: both themes, two widths, keyboard only, and screen readers.
 
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
@@ -10,13 +10,13 @@ import { add, artefacts, fillForm, form, news, notice, open, raise, row, table }
 const axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 
 let stage;
-// One for each test: a gateway remembers for a minute whom Graph told to wait a minute.
+// One for each test, because a gateway applies a `Retry-After` of one minute to later requests of the caller.
 beforeEach(async () => {
   stage = await raise();
 });
 afterEach(() => stage.stop());
 
-/** What axe finds against WCAG 2.2, levels A and AA: contrast, names, roles. */
+/** The violations of WCAG 2.2, levels A and AA, that axe finds: contrast, names, roles. */
 async function violations(page) {
   await page.addScriptTag({ path: axe });
   const found = await page.evaluate(async () => {
@@ -84,7 +84,7 @@ for (const colorScheme of ['light', 'dark']) {
         await fillForm(page, `${name}-${code}`);
         await add(page);
         await page.locator(`.notice[data-code="${code}"]`).waitFor();
-        // Not each error has a response of Graph.
+        // Some errors have no response from Graph.
         if (await notice(page).locator('summary').count() > 0) await notice(page).locator('summary').click();
         await notice(page).scrollIntoViewIfNeeded();
         await shoot(code.toLowerCase().replace('_', '-'));
@@ -94,7 +94,7 @@ for (const colorScheme of ['light', 'dark']) {
   }
 }
 
-test('a status is added by keys alone', async () => {
+test('a status is added with the keyboard only', async () => {
   const { page, close } = await open(stage);
   await table(page).waitFor();
   const focus = () => page.evaluate(() => document.activeElement.getAttribute('name') ?? document.activeElement.innerText);

@@ -1,5 +1,5 @@
-// Sign-in by MSAL. There is no Microsoft Entra ID here: what the browser would ask of it is answered in its place, so
-// that these tests show what the page asks and what it does with an answer, and not that Microsoft would give one.
+// Sign-in with MSAL. The tests intercept requests to Microsoft Entra ID, and fulfil them. They show what the page sends
+// and how it uses a response, but not that Microsoft would respond in this way.
 
 import assert from 'node:assert/strict';
 import path from 'node:path';
@@ -27,7 +27,7 @@ beforeEach(() => stage.begin());
 
 const encode = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
 
-/** Answers as Microsoft Entra ID does, with these access tokens one after another; notes what it was asked. */
+/** Responds as Microsoft Entra ID does, with these access tokens in turn, and records the requests. */
 async function entra(page, accessTokens) {
   const authorized = [];
   const redeemed = [];
@@ -67,7 +67,7 @@ async function entra(page, accessTokens) {
 
 const signIn = (page) => page.getByRole('button', { name: 'Sign in', exact: true });
 
-test('the button leads to the authorize page, and the token that comes back goes with each request', async () => {
+test('the button opens the authorize page, and each request has the returned token', async () => {
   const { page, close } = await open(stage);
   const { authorized, redeemed } = await entra(page, ['alpha-token']);
   const tokens = [];
@@ -88,7 +88,7 @@ test('the button leads to the authorize page, and the token that comes back goes
   assert.equal(asked.code_challenge_method, 'S256');
   assert.equal(asked.prompt, 'select_account');
   assert.equal(asked.redirect_uri, `${stage.url}signed-in.html`);
-  // "We can answer claims challenges."
+  // Declares support for claims challenges.
   assert.deepEqual(JSON.parse(asked.claims).access_token, { xms_cc: { values: ['CP1'] } });
   assert.equal(redeemed[0].code, 'a-code');
   assert.ok(redeemed[0].code_verifier);
@@ -120,7 +120,7 @@ test('a claims challenge is passed on to the sign-in, and the form is sent again
   await form(page).getByText('challenged-ipad was added.').waitFor();
   assert.equal(await stage.countOf('challenged-ipad'), 1);
 
-  // What the sandbox demanded, in the form that MSAL sends it on in.
+  // The claims of the sandbox's challenge, as MSAL sends them.
   const claims = JSON.parse(authorized[1].claims);
   assert.deepEqual(claims.access_token.xms_cc, { values: ['CP1'] });
   assert.equal(claims.access_token.nbf.essential, true);
@@ -129,7 +129,7 @@ test('a claims challenge is passed on to the sign-in, and the form is sent again
   await close({ alsoAsked: [ENTRA] });
 });
 
-test('a token that is revoked from the start leads to the challenge too', async () => {
+test('a token that is revoked from the start causes the challenge too', async () => {
   const { page, close } = await open(stage);
   await entra(page, ['revoked-token', 'alpha-token']);
   await signIn(page).click();
@@ -154,7 +154,7 @@ test('a sign-in window that was closed can be opened again', async () => {
   await close({ alsoAsked: [ENTRA] });
 });
 
-test('live updates that connect again send the token of the last sign-in', async () => {
+test('live updates that reconnect send the token of the last sign-in', async () => {
   const tokens = [];
   const { page, close } = await open(stage, {
     prepare: (page) => page.on('websocket', (socket) => socket.on('framesent', ({ payload }) => {

@@ -1,9 +1,8 @@
-// What the tests stand on: a sandbox and a gateway of their own, the built page in front of them, and Chromium. Ports
-// are of the system's choosing.
+// The environment of the tests: a sandbox, a gateway, the built page, and Chromium, on free ports.
 //
 //   PROGRAM      the gateway's binary (target/debug/intune-graphql)
 //   CHROMIUM     the browser (/usr/bin/chromium)
-//   ARTEFACTS    where screenshots go (artefacts, here)
+//   ARTEFACTS    folder for screenshots (artefacts)
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -20,12 +19,12 @@ export const folder = path.resolve(path.dirname(fileURLToPath(import.meta.url)),
 const program = path.resolve(folder, process.env.PROGRAM ?? '../../target/debug/intune-graphql');
 export const artefacts = path.resolve(folder, process.env.ARTEFACTS ?? 'artefacts');
 
-/** The configuration that the sandbox always has, and nine in ten statuses belong to. */
+/** A configuration that the sandbox always has, with nine of ten of its statuses. */
 export const CONFIGURATION = 'e2a23631-3631-e2a2-3136-a2e23136a2e2';
 const ANY = '127.0.0.1:0';
 
 /**
- * Everything that a test needs, with `stop` to end it.
+ * Starts everything that a test needs. `stop` ends it.
  *
  * @param {object} options
  * @param {string[]} [options.sandbox] settings of the sandbox
@@ -40,7 +39,7 @@ export async function raise({ sandbox: sandboxArguments = [], gateway: gatewayAr
   let gateway = await serve(ANY);
   const server = await preview({
     root: folder,
-    // It would print each WebSocket that a stopping gateway closes.
+    // Otherwise Vite prints each WebSocket that a stopping gateway closes.
     logLevel: 'silent',
     build: { outDir: path.resolve(folder, site) },
     preview: { host: '127.0.0.1', port: 0, proxy: { '/graphql': { target: gateway.address, ws: true } } },
@@ -59,7 +58,7 @@ export async function raise({ sandbox: sandboxArguments = [], gateway: gatewayAr
     url: `http://127.0.0.1:${server.httpServer.address().port}/`,
     browser,
 
-    /** Stops the gateway as a deployment does. */
+    /** Stops the gateway with SIGTERM. */
     stopGateway: () => gateway.stop(),
 
     /** Starts it again at the same address. */
@@ -67,14 +66,14 @@ export async function raise({ sandbox: sandboxArguments = [], gateway: gatewayAr
       gateway = await serve(new URL(gateway.address).host);
     },
 
-    /** Has the sandbox do this from now on, and nothing of what it did wrong before. */
+    /** Replaces the fault rules of the sandbox. */
     async faults(...rules) {
       await fetch(new URL('faults', control), { method: 'DELETE' });
       const answer = await fetch(new URL('faults', control), { method: 'POST', body: JSON.stringify(rules) });
       assert.equal(answer.status, 204, await answer.text());
     },
 
-    /** What the gateway answers to somebody else, who waits for it until `signal` says otherwise. */
+    /** Sends an operation to the gateway as another caller, and returns its data. `signal` cancels the request. */
     async graphql(query, variables = {}, signal = undefined) {
       const answer = await fetch(`${gateway.address}/graphql`, {
         method: 'POST',
@@ -87,7 +86,7 @@ export async function raise({ sandbox: sandboxArguments = [], gateway: gatewayAr
       return data;
     },
 
-    /** Adds a status as another client; it reports now, so it is the first of the list. */
+    /** Adds a status as another client. Its report time is now, so it is the first of the list. */
     async addElsewhere(deviceDisplayName, configurationId = CONFIGURATION) {
       const deviceStatus = {
         deviceDisplayName, deviceModel: 'iPad13,8', userName: 'Megan Bowen', userPrincipalName: 'meganb@contoso.example',
@@ -100,7 +99,7 @@ export async function raise({ sandbox: sandboxArguments = [], gateway: gatewayAr
       );
     },
 
-    /** How many statuses the sandbox has of a device. */
+    /** The number of statuses that the sandbox has of a device. */
     async countOf(deviceDisplayName) {
       const data = await this.graphql(
         `query ($id: ID!, $name: String!) {
@@ -113,7 +112,7 @@ export async function raise({ sandbox: sandboxArguments = [], gateway: gatewayAr
       return data.iosLobAppProvisioningConfiguration.deviceStatuses.totalCount;
     },
 
-    /** How many statuses the configuration has of each compliance status: `{ COMPLIANT: 700, … }`. */
+    /** The configuration's number of statuses by compliance status: `{ COMPLIANT: 700, … }`. */
     async counts() {
       const data = await this.graphql(
         'query ($id: ID!) { iosLobAppProvisioningConfiguration(id: $id) { deviceStatusCounts { status count } } }',
@@ -123,13 +122,13 @@ export async function raise({ sandbox: sandboxArguments = [], gateway: gatewayAr
       return Object.fromEntries(counts.map(({ status, count }) => [status, count]));
     },
 
-    /** Before each test: without faults, and without pages that a failed test has left open and that go on asking. */
+    /** Runs before each test. Removes faults, and closes pages that a failed test has left open. */
     async begin() {
       for (const context of browser.contexts()) await context.close();
       await this.faults();
     },
 
-    /** Waits until the sandbox has been asked something. */
+    /** Waits until the sandbox has received a request. */
     async isAsked() {
       for (;;) {
         const { requests } = await (await fetch(new URL('requests', control))).json();
@@ -146,7 +145,7 @@ export async function raise({ sandbox: sandboxArguments = [], gateway: gatewayAr
   };
 }
 
-/** Starts the program; gives the address that it prints, and what stops it. */
+/** Starts the program. Returns the address that it prints, and a function that stops it. */
 async function start(announcement, parameters) {
   const child = spawn(program, [...parameters, '--log', 'error'], { stdio: ['ignore', 'pipe', 'inherit'] });
   const ended = new Promise((resolve) => child.once('exit', resolve));
@@ -164,11 +163,11 @@ async function start(announcement, parameters) {
 }
 
 /**
- * A page that notes which hosts it asks, and what it complains of; `close` fails if it asked another host than its own,
- * complained, or kept anything.
+ * Opens a page, and records the hosts that it calls, and its errors and warnings. `close` fails if it called an
+ * unexpected host, logged an error or a warning, or stored anything.
  *
  * @param {object} stage
- * @param {object} [options] the browser context's, and `prepare`: what to do with the page before it is loaded
+ * @param {object} [options] options of the browser context, and `prepare`: called with the page before it is loaded
  */
 export async function open(stage, { prepare, ...options } = {}) {
   const context = await stage.browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
@@ -184,7 +183,7 @@ export async function open(stage, { prepare, ...options } = {}) {
     if (['error', 'warning'].includes(message.type())) complaints.push(`${message.type()}: ${message.text()}`);
   });
   context.on('weberror', (error) => complaints.push(`uncaught: ${error.error().stack}`));
-  // The gateway's, and not the token's place.
+  // WebSockets go to the gateway only, without the token in the URL.
   page.on('websocket', (socket) => {
     hosts.add(new URL(socket.url()).host);
     assert.ok(!socket.url().includes('token'), 'the token is in a URL');
@@ -196,8 +195,8 @@ export async function open(stage, { prepare, ...options } = {}) {
     page,
     /**
      * @param {object} [expected]
-     * @param {string[]} [expected.alsoAsked] other hosts that had to be asked
-     * @param {RegExp} [expected.complaint] what the browser itself says on the console of an answer that is staged
+     * @param {string[]} [expected.alsoAsked] other hosts that the page must have called
+     * @param {RegExp} [expected.complaint] console message of the browser about a staged response
      */
     async close({ alsoAsked = [], complaint } = {}) {
       const stored = await page.evaluate(() => JSON.stringify([{ ...localStorage }, document.cookie]));
@@ -229,7 +228,7 @@ export async function fillForm(page, name) {
   await form(page).getByLabel('Status').selectOption('COMPLIANT');
 }
 
-/** Has `handle` answer the next request that adds a status. Others may be under way, so it goes by the operation. */
+/** Calls `handle` for the next request that adds a status, by its operation name. Other requests are not affected. */
 export async function onceAdded(page, handle) {
   let isNext = true;
   await page.route('**/graphql', (route) => {

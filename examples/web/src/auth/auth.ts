@@ -18,7 +18,7 @@ export interface Auth {
   token(): Promise<string>;
 }
 
-/** Sign-in with Microsoft Entra ID if a client id is set, and the fixed token otherwise. */
+/** Sign-in with Microsoft Entra ID if a client id is set, otherwise the fixed token. */
 export async function createAuth(env: ImportMetaEnv): Promise<Auth> {
   if (!env.VITE_ENTRA_CLIENT_ID) return createFixedAuth(env.VITE_TOKEN ?? 'demo-token');
   // Loaded on demand, because MSAL is as large as the rest of the page.

@@ -2,7 +2,7 @@ import type { Auth } from './auth';
 
 const ACCOUNT = 'Sandbox token';
 
-/** One fixed token, for the sandbox. There is no sign-in: `signIn` only lets the caller try again. */
+/** One fixed token, for the sandbox. There is no sign-in: `signIn` returns at once, so that the caller can try again. */
 export function createFixedAuth(token: string): Auth {
   return {
     kind: 'fixed',

@@ -8,7 +8,7 @@ import { adviceFor } from './advice';
 import { SupportDetails } from './SupportDetails';
 import { useCountdown } from './useCountdown';
 
-/** What is known about a write. For `OUTCOME_UNKNOWN`, the advice says it. */
+/** What is known about a write. For `OUTCOME_UNKNOWN`, the advice has this text. */
 const OUTCOMES: Record<WriteOutcome, string> = {
   NOT_SENT: 'Nothing was added.',
   REJECTED: 'Nothing was added.',

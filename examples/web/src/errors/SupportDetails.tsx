@@ -4,7 +4,7 @@ import { useRef, useState } from 'react';
 
 import type { GatewayError } from '../gateway/GatewayError';
 
-/** What Microsoft's support asks for, if Microsoft Graph was called. */
+/** The ids for Microsoft's support, if Microsoft Graph was called. */
 export function SupportDetails({ error: { code, message, graph } }: { error: GatewayError }) {
   if (!graph) return null;
   return (

@@ -7,10 +7,10 @@ export interface Advice {
   title: string;
   /** What happened. */
   cause: string;
-  /** What to do, unless the button or the countdown says it. */
+  /** What to do, unless the button or the countdown shows it. */
   action: string;
   remedy: Remedy;
-  /** Whether the gateway's own message adds something that `cause` cannot say. */
+  /** Whether the gateway's own message adds details that `cause` does not have. */
   quotesGateway?: boolean;
 }
 

@@ -34,7 +34,7 @@ export interface AnsweredError {
   };
 }
 
-/** The response of Microsoft Graph: what Microsoft's support asks for. Without a response, there is no status. */
+/** The response of Microsoft Graph, for Microsoft's support. Without a response, there is no status. */
 interface GraphDetail {
   status?: number | null;
   code?: string | null;

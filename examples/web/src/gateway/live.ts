@@ -9,8 +9,8 @@ const PONG_WITHIN = 10_000;
 /** The longest wait before the next attempt to connect, in milliseconds. */
 const LONGEST_WAIT = 30_000;
 /**
- * A subscription that lasts this long, in milliseconds, or has had an event counts as accepted. The gateway does not acknowledge it: it asks
- * Graph whether the token may read the configuration, and sends an error if not.
+ * A subscription that lasts this long, in milliseconds, or has had an event counts as accepted. The gateway does not
+ * acknowledge it: it checks with Graph whether the token may read the configuration, and sends an error if not.
  */
 const ACCEPTED_AFTER = 10_000;
 
@@ -71,7 +71,7 @@ export function createLive(auth: Auth, url: string): Live {
               hasEvent = true;
               sink.next({ data });
             }
-            // An error refuses a new subscription, and comes in place of an event later.
+            // The error rejects a new subscription. Later, it replaces an event.
             else if (isAccepted()) emit('missed');
           },
           error() {

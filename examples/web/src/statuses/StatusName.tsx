@@ -2,7 +2,7 @@ import './StatusName.css';
 
 import { isComplianceStatus, STATUS_NAMES } from './complianceStatus';
 
-/** A compliance status: its color and name, or the value itself if this page does not know it. */
+/** A compliance status: its color and name, or the value itself if it is newer than this page. */
 export function StatusName({ of: status }: { of: string }) {
   return (
     <span className="status-name" data-status={status}>

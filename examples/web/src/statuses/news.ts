@@ -1,6 +1,6 @@
-/** Statuses that were added after the list was read, as far as this page knows. */
+/** Statuses that were added after the list was read, from the events that arrived. */
 export interface News {
-  /** The ids of statuses that others added. */
+  /** The ids of statuses that other clients added. */
   added: readonly string[];
   /** The ids of statuses that this page added. */
   own: readonly string[];

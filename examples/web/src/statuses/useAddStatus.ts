@@ -85,7 +85,7 @@ export function useAddStatus({ configuration, list, view, onNews }: Options) {
         prepend(store, listed);
       },
       onCompleted: (response, errors) => {
-        // A payload means that the status was added, even if an error says that a field could not be read.
+        // A payload means that the status was added, even if a field of it could not be read.
         if (!response.addDeviceStatus) return fail(errors?.[0] ? new GatewayError(errors[0]) : GatewayError.noAnswer(true));
         last.current = undefined;
         onNews({ type: 'settled', id: response.addDeviceStatus.deviceStatusId });
@@ -110,7 +110,7 @@ export function useAddStatus({ configuration, list, view, onNews }: Options) {
     repeat() {
       if (last.current) send(last.current);
     },
-    /** Forgets the last values. The next ones are sent with a new key. */
+    /** Clears the last values. The next ones are sent with a new key. */
     startOver() {
       last.current = undefined;
       setProgress({ is: 'edited' });

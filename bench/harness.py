@@ -1,4 +1,4 @@
-"""A sandbox with the objects that bench/requests names, a gateway in front of it, and what the system says of both.
+"""A sandbox with the objects that bench/requests names, a gateway in front of it, and system figures of both.
 
 Shared by bench/run and tests/instructions/run.
 """
@@ -16,9 +16,9 @@ TOKEN = "bench-token"
 STATUSES = "/deviceAppManagement/iosLobAppProvisioningConfigurations"
 CONFIGURATION = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
 STATUS_IDS = [f"9b2d4c1e-0000-4000-8000-{number:012x}" for number in range(1, 21)]
-# Large enough for a page of 1000: nine in ten belong to the configuration that the page requests name.
+# Enough for a page of 1000: nine of ten belong to the configuration of the page requests.
 SEEDED_STATUSES = "1200"
-# read20 names each object, and the `id` of each.
+# read20 has an alias for each object and for its `id`.
 LIMITS = ["--max-aliases", "40"]
 
 
@@ -36,7 +36,7 @@ def request(name):
 
 
 def call(address, method, path, body=None, token=TOKEN):
-    """One HTTP request on a connection of its own. Returns the status and the body."""
+    """Sends one HTTP request on a new connection. Returns the status and the body."""
     connection = http.client.HTTPConnection(address, timeout=30)
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json", "Accept": "application/json"}
     try:
@@ -48,7 +48,7 @@ def call(address, method, path, body=None, token=TOKEN):
 
 
 def check_answer(name, status, body):
-    """Fails unless a gateway has answered a request of bench/requests completely."""
+    """Fails unless the response to a request of bench/requests is complete."""
     answer = json.loads(body)
     if status != 200 or answer.get("errors") or any(value is None for value in answer["data"].values()):
         raise RuntimeError(f"{name}: {status} {body[:500]!r}")
@@ -102,7 +102,7 @@ class Program:
         return True
 
     def stop(self):
-        """Ends it in order, and returns its exit code."""
+        """Stops it gracefully, and returns its exit code."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:
@@ -143,7 +143,7 @@ class Sandbox(Program):
 
 
 def gateway_command(program, root, *options, listen="127.0.0.1:0"):
-    """The command line of a gateway in front of a Graph root, with the defaults of all settings but those given."""
+    """The command line of a gateway in front of a Graph root, with defaults except for the given settings."""
     addresses = ["--listen", listen, "--admin-listen", "127.0.0.1:0", "--graph-url", root]
     return [str(program), "serve", *addresses, *LIMITS, *map(str, options)]
 

@@ -8,7 +8,7 @@ import time
 
 import harness
 
-# What is sent, over how many connections.
+# The request and the number of connections.
 ROWS = [
     ("add", 1),
     ("add", 16),
@@ -28,7 +28,7 @@ TOKENS = 8
 
 
 class Bench:
-    """Programs that were built, a folder for what they write, and how long to measure."""
+    """The built programs, a folder for their output, and the duration of measurements."""
 
     def __init__(self, programs, folder, rounds, seconds):
         self.gateway_program = programs / "intune-graphql"
@@ -51,7 +51,7 @@ class Bench:
         return file
 
     def load(self, url, body, connections, *options, seconds=None):
-        """Sends the request in a file over so many connections."""
+        """Sends the request in a file over this number of connections."""
         command = [self.load_program, url, "--body", body, "--connections", connections]
         command += ["--duration", f"{int((seconds or self.seconds) * 1000)}ms", *options]
         run = subprocess.run([*map(str, command)], capture_output=True, text=True)
@@ -75,7 +75,7 @@ class Bench:
                         before = gateway.cpu()
                         figures = self.load(url, self.body(name), connections)
                         user, kernel = (after - was for after, was in zip(gateway.cpu(), before))
-                        # Those that were still on their way when the time was over are few.
+                        # Requests in flight at the end are not counted. They are few.
                         count = max(figures["requests"], 1)
                         figures |= {"user": user / count, "kernel": kernel / count, "rate": count / figures["seconds"]}
                         measured[row].append(figures)
@@ -112,7 +112,7 @@ class Bench:
         return (after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime) * 1e6 / times
 
     def process(self):
-        """Time to the first answer, and resident memory when idle and after 256 connections."""
+        """Time to the first response, and resident memory when idle and after 256 connections."""
         first, idle = [], []
         with self.sandbox() as sandbox:
             sandbox.fill()
@@ -129,7 +129,7 @@ class Bench:
         return {"first": statistics.median(first), "idle": statistics.median(idle), "after": after, "peak": peak}
 
     def in_flight(self, delay):
-        """Memory, failures and latency with many requests in flight, each a create that Graph answers after `delay` ms."""
+        """Memory, failures and latency with many requests in flight, each a create with a response from Graph after `delay` ms."""
         return [self._in_flight(count, is_tls, delay) for count, is_tls in IN_FLIGHT]
 
     def _in_flight(self, count, is_tls, delay_ms):

@@ -21,7 +21,7 @@ def table(head, rows):
 
 
 def machine():
-    """When and on what it was measured."""
+    """The date and the machine of the measurement."""
     cpu = [line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
     rustc = subprocess.run(["rustc", "--version"], capture_output=True, text=True).stdout.split(" (")[0]
     kernel = platform.release().split("-")[0]

@@ -18,7 +18,7 @@ def command(out, *options):
 
 
 def total(path):
-    """All instructions of a file of callgrind's."""
+    """The total of instructions in a callgrind file."""
     with open(path, encoding="utf-8", errors="replace") as lines:
         for line in lines:
             if line.startswith(("summary:", "totals:")):
@@ -45,7 +45,7 @@ def by_function(path, without=None):
             elif line.startswith("cfn="):
                 callee = _name(line[4:].rstrip("\n"), names)
             elif line.startswith("calls="):
-                # The next line is what the calls cost, with all that was called from there.
+                # The next line has the cost of the calls, callees included.
                 is_call = True
             elif line[0].isdigit() or line[0] in "+-*":
                 cost = int(line.split()[1]) if function else 0
@@ -61,6 +61,6 @@ def _name(text, names):
     """The name in `(1) name`, or in `(1)` after that."""
     number, _, name = text.partition(" ")
     if name:
-        # Without the compiler's hash and the number of a recursion, which differ between builds.
+        # Without the compiler's hash and the recursion number, which differ between builds.
         names[number] = re.sub(r"::h[0-9a-f]{16}|'\d+$", "", name)
     return names.get(number, number)

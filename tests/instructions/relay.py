@@ -1,7 +1,7 @@
 """A client of the gateway and a relay to Graph that wait until the gateway is idle before they send.
 
-A gateway that finds an answer already there takes another path than one that has to wait for it. Under an instruction
-counter it is so slow that either may happen. With these two, each request takes the same path.
+If a response has already arrived, the gateway takes another code path than if it must wait. Under an instruction counter
+the gateway is so slow that either may happen. With these two, each request takes the same path.
 """
 
 import http.client
@@ -10,7 +10,7 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-# Of one connection, so that they are not sent on.
+# Headers of one connection, which are not forwarded.
 HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length"}
 
 
@@ -26,7 +26,7 @@ def wait_until_idle(program, limit=60):
 
 
 class Relay:
-    """Sends requests on to `target`, and answers back once `gateway` is idle. The gateway may be set later."""
+    """Forwards requests to `target`, and responds when `gateway` is idle. The gateway may be set later."""
 
     def __init__(self, target):
         self.gateway = None

@@ -1,5 +1,5 @@
-// Runs every audit of graphql-http against the gateway whose URL is given, and fails unless each is "ok": a warning or
-// a notice is a failure too.
+// Runs every audit of graphql-http against the gateway at the given URL. Fails unless each is "ok": a warning or a notice
+// is a failure too.
 import { serverAudits } from "graphql-http";
 
 const [url] = process.argv.slice(2);

@@ -1,4 +1,4 @@
-// Apollo Client, to a gateway that takes no documents but those of the manifest that Apollo's tool wrote from this file.
+// Apollo Client with a gateway that accepts only the documents of a manifest, which Apollo's tool wrote from this file.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
@@ -39,7 +39,7 @@ const http = new HttpLink({
   },
 });
 
-test("Apollo Client sends the ids of its manifest alone", async () => {
+test("Apollo Client sends only the ids of its manifest", async () => {
   const manifest = JSON.parse(readFileSync(new URL("generated/apollo.json", import.meta.url), "utf8"));
   const ids = generatePersistedQueryIdsFromManifest({ loadManifest: async () => manifest });
   const client = new ApolloClient({ link: new PersistedQueryLink(ids).concat(http), cache: new InMemoryCache() });
@@ -54,9 +54,9 @@ test("Apollo Client sends the ids of its manifest alone", async () => {
   assert.deepEqual(bodies.map((body) => known.includes(body.extensions.persistedQuery.sha256Hash)), [true, true]);
 });
 
-test("a document that is not in Apollo's manifest is refused", async () => {
+test("a document that is not in Apollo's manifest is rejected", async () => {
   const client = new ApolloClient({ link: http, cache: new InMemoryCache() });
-  // Not by the tag, whose documents the tool finds.
+  // A call of `gql` and not a tagged template, so that the tool does not find the document.
   await assert.rejects(client.query({ query: gql("query Other { nodes(ids: []) { id } }") }), (error) => {
     assert.ok(CombinedGraphQLErrors.is(error));
     assert.equal(error.errors[0].extensions.code, "PERSISTED_QUERY_NOT_FOUND");

@@ -6,7 +6,7 @@ import { PersistedQueryLink } from "@apollo/client/link/persisted-queries";
 import { relayStylePagination } from "@apollo/client/utilities";
 import { add, change, configuration, eachOnce, headers, input, one, page, url } from "./shared.mjs";
 
-/** A client whose lists are Relay's connections: one list for each filter and order, however many pages were read. */
+/** A client with Relay connections: one list for each filter and order, with all pages that were read. */
 function open({ link = new HttpLink({ uri: url, headers }) } = {}) {
   const lists = { deviceStatuses: relayStylePagination(["filter", "orderBy"]) };
   const cache = new InMemoryCache({ typePolicies: { IosLobAppProvisioningConfiguration: { fields: lists } } });
@@ -27,7 +27,7 @@ test("Apollo Client reads back what it added, and a change reaches the cache thr
   assert.equal((await client.query({ ...ask, fetchPolicy: "network-only" })).data.node.status, "ERROR");
 });
 
-test("Apollo Client fetches more into one list, to which a mutation adds its edge", async () => {
+test("Apollo Client appends pages to one list, and a mutation adds its edge to it", async () => {
   const client = open();
   const ask = { query: gql(page), variables: { id: configuration } };
   const list = () => client.readQuery(ask).iosLobAppProvisioningConfiguration.deviceStatuses;
@@ -56,9 +56,9 @@ test("Apollo Client fetches more into one list, to which a mutation adds its edg
   eachOnce(ids(), id);
 });
 
-test("Apollo Client meets an error as its policy says, and reads its code", async () => {
+test("Apollo Client handles an error by its policy, and reads its code", async () => {
   const ask = { query: gql(page), variables: { id: configuration } };
-  // A client for each: `all` writes the null of the field that failed to the cache, which answers with it from then on.
+  // A separate client for each policy: `all` writes the null of the failed field to the cache, which returns it afterwards.
   const stranger = () => open({ link: new HttpLink({ uri: url }) });
 
   const all = await stranger().query({ ...ask, errorPolicy: "all" });
@@ -93,6 +93,6 @@ test("Apollo Client persists queries automatically", async () => {
     const { data } = await client.query(ask);
     assert.equal(data.iosLobAppProvisioningConfiguration.deviceStatuses.edges.length, 100, `turn ${turn}`);
   }
-  // By its hash alone, then with its text since it was not known, then by its hash alone.
+  // The hash only; the hash and the text, because the hash was unknown; the hash only.
   assert.deepEqual(bodies.map((body) => body.query !== undefined), [false, true, false]);
 });

@@ -1,7 +1,7 @@
 // Lets Node.js run TypeScript and JSX, and Relay's `graphql` tags find what relay-compiler generated for them.
 require("@babel/register")({
   babelrc: false,
-  // What is generated anew, by id in place of by text, must not be taken from the cache.
+  // No cache: the generated files change between the runs by text and by id.
   cache: false,
   extensions: [".ts", ".tsx"],
   plugins: ["relay", "@babel/plugin-transform-modules-commonjs"],

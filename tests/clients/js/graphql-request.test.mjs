@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { ClientError, GraphQLClient } from "graphql-request";
 import { add, eachOnce, headers, idsOfAllPages, input, one, page, url } from "./shared.mjs";
 
-test("graphql-request adds, reads back, pages, meets an error and reads its code", async () => {
+test("graphql-request adds, reads back, pages, and reads the code of an error", async () => {
   const client = new GraphQLClient(url, { headers });
   const { addDeviceStatus: added } = await client.request(add, { input: input("by graphql-request") });
   assert.equal(added.deviceStatus.id, added.deviceStatusId);

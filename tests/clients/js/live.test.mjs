@@ -17,7 +17,7 @@ const overWebSocket = (connectionParams = { Authorization: headers.authorization
   createWsClient({ url: url.replace(/^http/, "ws"), webSocketImpl: WebSocket, connectionParams, retryAttempts: 0 });
 const overEvents = (given = headers) => createSseClient({ url, headers: given, retryAttempts: 0 });
 
-/** Somebody else adds a status. */
+/** Adds a status as another client. */
 async function somebodyAdds(deviceDisplayName) {
   const response = await fetch(url, {
     method: "POST",
@@ -28,8 +28,8 @@ async function somebodyAdds(deviceDisplayName) {
 }
 
 /**
- * Subscribes by `subscribe(next, error)`, which gives what ends it, and has statuses added until three are told. When a
- * client has begun to listen it does not say, so that the first may be missed.
+ * Subscribes with `subscribe(next, error)`, which returns a function that ends the subscription, and adds statuses until
+ * three events have arrived. The start of a subscription is not confirmed, so the first events may be missed.
  */
 async function hears(name, subscribe) {
   const told = [];
@@ -37,7 +37,7 @@ async function hears(name, subscribe) {
   const end = subscribe((data) => told.push(data.deviceStatusAdded), (error) => (failed = error));
   const ids = new Set();
   for (let turn = 0; told.length < 3; turn += 1) {
-    assert.ok(turn < 200, "what is added is told");
+    assert.ok(turn < 200, "an event arrives for an added status");
     assert.equal(failed, undefined);
     ids.add(await somebodyAdds(`told to ${name}`));
     await new Promise((resolve) => setTimeout(resolve, 50));
@@ -47,10 +47,10 @@ async function hears(name, subscribe) {
     assert.ok(ids.has(deviceStatusId));
     assert.deepEqual({ id: deviceStatus.id, name: deviceStatus.deviceDisplayName }, { id: deviceStatusId, name: `told to ${name}` });
   }
-  assert.equal(new Set(told.map(({ deviceStatusId }) => deviceStatusId)).size, told.length, "each is told once");
+  assert.equal(new Set(told.map(({ deviceStatusId }) => deviceStatusId)).size, told.length, "each event arrives once");
 }
 
-/** The one answer to an operation. */
+/** Returns the only response to an operation. */
 const answer = (client, query, given) =>
   new Promise((resolve, reject) => {
     let result;
@@ -58,7 +58,7 @@ const answer = (client, query, given) =>
   });
 
 for (const [name, open] of [["graphql-ws", overWebSocket], ["graphql-sse", overEvents]]) {
-  test(`${name} hears of statuses, adds, reads back, meets an error and reads its code`, async () => {
+  test(`${name} receives events, adds, reads back, and reads the code of an error`, async () => {
     const client = open();
     await hears(name, (next, error) =>
       client.subscribe({ query: added, variables }, { next: ({ data }) => next(data), error, complete() {} }),
@@ -78,7 +78,7 @@ for (const [name, open] of [["graphql-ws", overWebSocket], ["graphql-sse", overE
   });
 }
 
-test("Apollo Client hears of statuses over a WebSocket", async () => {
+test("Apollo Client receives events over a WebSocket", async () => {
   const socket = overWebSocket();
   const client = new ApolloClient({ link: new GraphQLWsLink(socket), cache: new InMemoryCache() });
   await hears("Apollo", (next, error) => {
@@ -91,7 +91,7 @@ test("Apollo Client hears of statuses over a WebSocket", async () => {
   await socket.dispose();
 });
 
-test("urql hears of statuses as events", async () => {
+test("urql receives Server-Sent Events", async () => {
   const client = new Client({ url, fetchOptions: { headers }, fetchSubscriptions: true, exchanges: [fetchExchange], preferGetMethod: false });
   await hears("urql", (next, error) => {
     const listening = client.subscription(added, variables).subscribe((result) => (result.error ? error(result.error) : next(result.data)));

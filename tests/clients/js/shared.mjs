@@ -1,9 +1,9 @@
-// What the tests of the clients share: where the gateway is, a device status to add, and the operations.
+// Shared by the tests of the clients: the gateway's address, a device status to add, and the operations.
 import assert from "node:assert/strict";
 
 export const url = process.env.URL;
 export const headers = { authorization: "Bearer demo-token" };
-/** The sandbox's first configuration, which has nine in ten of its statuses. */
+/** The sandbox's first configuration, which has nine of ten of its statuses. */
 export const configuration = "e2a23631-3631-e2a2-3136-a2e23136a2e2";
 
 export const input = (deviceDisplayName) => ({
@@ -40,7 +40,7 @@ export const page = `query Page($id: ID!, $after: String) {
   }
 }`;
 
-/** Follows the cursors of `page` to the end, and gives the ids that were met. */
+/** Follows the cursors of `page` to the end, and returns the ids of all objects. */
 export async function idsOfAllPages(ask) {
   const ids = [];
   let after = null;
@@ -56,7 +56,7 @@ export async function idsOfAllPages(ask) {
   return ids;
 }
 
-/** Asserts that every object was met once, and that the created one is among them. */
+/** Asserts that every object was listed once, the created one included. */
 export function eachOnce(ids, created) {
   assert.equal(new Set(ids).size, ids.length, "no object is met twice");
   assert.ok(ids.includes(created));

@@ -9,7 +9,7 @@ import { add, change, configuration, eachOnce, headers, idsOfAllPages, input, on
 const repository = new URL("../../../", import.meta.url);
 const schema = buildSchema(readFileSync(new URL("schema.graphql", repository), "utf8"));
 
-/** The types that docs/clients.md says to be part of what holds them. */
+/** The types that docs/clients.md lists as embedded. */
 const parts = JSON.parse(
   /const parts = (\[[^\]]*\])/.exec(readFileSync(new URL("docs/clients.md", repository), "utf8"))[1].replace(/,\s*\]/, "]"),
 );
@@ -20,12 +20,12 @@ function open(options = { fetchOptions: { headers } }) {
     url,
     preferGetMethod: false,
     ...options,
-    // With the schema, graphcache also says so of keys for types that are not there.
+    // With the schema, graphcache also warns about keys for types that do not exist.
     exchanges: [cacheExchange({ schema: introspectionFromSchema(schema), keys }), fetchExchange],
   });
 }
 
-// Graphcache warns of what it cannot cache, and goes on without.
+// Graphcache warns about objects that it cannot cache, and continues.
 const warnings = [];
 const { warn, error } = console;
 beforeEach(() => {
@@ -36,7 +36,7 @@ afterEach(() => {
   assert.deepEqual(warnings.splice(0), []);
 });
 
-test("urql with graphcache adds, reads back, pages, meets an error and reads its code", async () => {
+test("urql with graphcache adds, reads back, pages, and reads the code of an error", async () => {
   const client = open();
   const added = await client.mutation(add, { input: input("by urql") }).toPromise();
   assert.equal(added.error, undefined);
@@ -134,6 +134,6 @@ test("graphcache caches an object of each type without a warning", async () => {
   );
   await run(`mutation Delete($input: Delete${type}Input!) { delete${type}(input: $input) { deletedId } }`, { input: { id } });
 
-  // Graph has no target yet of a kind that the schema does not know, and a subscription's answers are no responses of their own.
+  // Graph has no target of an unknown kind yet, and no subscription runs here.
   assert.deepEqual(parts.filter((part) => !met.has(part)), ["DeviceStatusAdded", "OtherAssignmentTarget"]);
 });

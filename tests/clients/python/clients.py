@@ -1,4 +1,4 @@
-"""gql, with the schema fetched: adds a status, reads it back, pages, meets an error and reads its code."""
+"""gql with the fetched schema: adds a status, reads it back, pages, and reads the code of an error."""
 
 import os
 
@@ -37,7 +37,7 @@ STATUS = {
 
 
 def client(**headers):
-    # With the schema fetched, the client refuses by itself what does not fit it.
+    # With the schema, the client itself rejects invalid documents.
     return Client(transport=RequestsHTTPTransport(url=URL, headers=headers), fetch_schema_from_transport=True)
 
 

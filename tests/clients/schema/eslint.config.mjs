@@ -1,4 +1,4 @@
-// The rule sets for schemas and for Relay, with what departs from their defaults and why.
+// The rule sets for schemas and for Relay, and each exception with its reason.
 
 import graphql from '@graphql-eslint/eslint-plugin';
 
@@ -13,12 +13,11 @@ export default [
     rules: {
       ...graphql.configs['flat/schema-recommended'].rules,
       ...graphql.configs['flat/schema-relay'].rules,
-      // Microsoft Graph pages forward only: a connection has no `last` and no `before` to offer.
+      // Microsoft Graph pages forward only, so connections have no `last` and no `before`.
       '@graphql-eslint/relay-arguments': ['error', { includeBoth: false }],
-      // `nodes` beside `edges`, and lists that are no connections because they are never paged (`deviceStatusCounts`,
-      // `results`), are plain lists.
+      // `nodes` beside `edges` is a plain list, and so are lists that are never paged (`deviceStatusCounts`, `results`).
       '@graphql-eslint/relay-edge-types': ['error', { listTypeCanWrapOnlyEdgeType: false }],
-      // Entities have an id. These do not: what is part of another object, or only carries others.
+      // Entities have an id. These types do not: they are part of another object, or only contain others.
       '@graphql-eslint/strict-id-in-types': [
         'error',
         { exceptions: { types: ['DeviceStatusAdded', 'PageInfo'], suffixes: ['AssignmentTarget', 'Connection', 'Count', 'Detail', 'Edge', 'Error', 'Payload', 'Result'] } },

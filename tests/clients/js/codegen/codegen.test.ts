@@ -1,4 +1,4 @@
-// graphql-request with typed documents. What is read needs no type of its own, and none is written here.
+// graphql-request with typed documents. No type of a result is written by hand.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ClientError, GraphQLClient } from "graphql-request";
@@ -8,7 +8,7 @@ import { Add, One, Page, StatusFields } from "./operations";
 
 const url = process.env["URL"]!;
 
-test("typed documents add, read back, page, meet an error and read its code", async () => {
+test("typed documents add, read back, page, and read the code of an error", async () => {
   const client = new GraphQLClient(url, { headers: { authorization: "Bearer demo-token" } });
   const { addDeviceStatus: added } = await client.request(Add, variables);
   const status = getFragmentData(StatusFields, added?.deviceStatus);

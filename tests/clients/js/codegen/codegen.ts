@@ -1,4 +1,4 @@
-// The client preset, with each scalar's type said and the manifest for `serve --trusted-documents`.
+// The client preset, with a type for each scalar and the manifest for `serve --trusted-documents`.
 import type { CodegenConfig } from "@graphql-codegen/cli";
 import { addTypenameSelectionDocumentTransform } from "@graphql-codegen/client-preset";
 
@@ -8,11 +8,11 @@ const config: CodegenConfig = {
   generates: {
     "codegen/generated/": {
       preset: "client",
-      // A cache asks for the type of each object. A client cannot add that to a document of which it sends the hash.
+      // Caches need `__typename` of each object. A client that sends only a hash cannot add it.
       documentTransforms: [addTypenameSelectionDocumentTransform],
       presetConfig: {
         fragmentMasking: { unmaskFunctionName: "getFragmentData" },
-        // Documents keep their text, so that they also go to a gateway that trusts none.
+        // Documents keep their text, so that they can also be sent to a gateway without trusted documents.
         persistedDocuments: { mode: "embedHashInDocument", hashAlgorithm: "sha256" },
       },
       config: {

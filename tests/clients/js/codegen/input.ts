@@ -1,7 +1,7 @@
-// A device status to add, of the type that the schema's input has.
+// A device status to add, with the type of the schema's input.
 import type { AddMutationVariables } from "./generated/graphql";
 
-/** The sandbox's first configuration, which has nine in ten of its statuses. */
+/** The sandbox's first configuration, which has nine of ten of its statuses. */
 export const configuration = "e2a23631-3631-e2a2-3136-a2e23136a2e2";
 
 export const variables: AddMutationVariables = {

@@ -1,4 +1,4 @@
-// A front end's operations, typed by what graphql-codegen generates from them and the schema.
+// A front end's operations. graphql-codegen generates their types from the schema.
 import { graphql } from "./generated";
 
 export const StatusFields = graphql(`

@@ -1,4 +1,4 @@
-// urql, to a gateway that takes no documents but those of the manifest that graphql-codegen wrote.
+// urql with a gateway that accepts only the documents of the manifest that graphql-codegen wrote.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Client, type Exchange, type TypedDocumentNode, fetchExchange } from "@urql/core";
@@ -31,7 +31,7 @@ const persisted = persistedExchange({
   generateHash: async (_, document) => (document as { __meta__?: { hash: string } }).__meta__!.hash,
 });
 
-test("trusted documents are run by their hashes alone", async () => {
+test("trusted documents execute by their hashes only", async () => {
   const cache = cacheExchange({ keys: { AddDeviceStatusPayload: () => null } });
   const client = open([cache, persisted, fetchExchange]);
   const added = await client.mutation(Add, variables).toPromise();
@@ -50,7 +50,7 @@ test("trusted documents are run by their hashes alone", async () => {
   }
 });
 
-test("a document that is not in the manifest is refused", async () => {
+test("a document that is not in the manifest is rejected", async () => {
   const other = parse("query Other { __typename }") as TypedDocumentNode<unknown, Record<string, never>>;
   const { error } = await open([fetchExchange]).query(other, {}).toPromise();
   assert.equal(error?.graphQLErrors[0]?.extensions["code"], "PERSISTED_QUERY_NOT_FOUND");

@@ -1,4 +1,4 @@
-// What must not compile. TypeScript fails where one of these lines has no error.
+// Lines that must not compile. TypeScript fails if one of them has no error.
 import type { ResultOf, VariablesOf } from "@graphql-typed-document-node/core";
 import { graphql } from "./generated";
 import type { DeviceStatusInput, StatusFieldsFragment } from "./generated/graphql";
@@ -16,7 +16,7 @@ page.iosLobAppProvisioningConfiguration.deviceStatuses;
 // @ts-expect-error The document does not select it.
 page.iosLobAppProvisioningConfiguration?.displayName;
 
-// @ts-expect-error The first of a list may not be there.
+// @ts-expect-error The first item of a list may be missing.
 page.iosLobAppProvisioningConfiguration?.deviceStatuses?.nodes[0].id;
 
 // @ts-expect-error A fragment's fields are read through the fragment.
@@ -31,14 +31,14 @@ status.lastReportedDateTime satisfies number | null;
 // @ts-expect-error An id is text.
 ({ id: 1 }) satisfies VariablesOf<typeof One>;
 
-// @ts-expect-error A member that the enumeration lacks.
+// @ts-expect-error The enum has no such member.
 ({ ...deviceStatus, status: "BROKEN" }) satisfies DeviceStatusInput;
 
-// @ts-expect-error A date that is no text.
+// @ts-expect-error A date is text.
 ({ ...deviceStatus, lastReportedDateTime: new Date() }) satisfies DeviceStatusInput;
 
-// @ts-expect-error A field that the input lacks.
+// @ts-expect-error The input has no such field.
 ({ input: { ...variables.input, deviceStatus: { ...deviceStatus, imei: "" } } }) satisfies VariablesOf<typeof Add>;
 
-// @ts-expect-error Nothing was generated for this document, and its type is not known.
+// @ts-expect-error No type was generated for this document.
 graphql("query Other { __typename }").kind;

@@ -1,4 +1,4 @@
-// A button that adds a device status to a configuration, and to the lists of it that are shown.
+// A button that adds a device status to a configuration and to its visible lists.
 import { useState } from "react";
 import { graphql, useMutation } from "react-relay";
 import { codeOf, codeOfRequest } from "./environment";

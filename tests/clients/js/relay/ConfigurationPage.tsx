@@ -1,4 +1,4 @@
-// The page of one configuration: its device statuses, or the code of what went wrong.
+// The page of one configuration: its device statuses, or the code of an error.
 import { graphql, useLazyLoadQuery } from "react-relay";
 import { DeviceStatusList } from "./DeviceStatusList";
 import { codeOf } from "./environment";

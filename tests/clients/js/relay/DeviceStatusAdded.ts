@@ -1,4 +1,4 @@
-// A subscription, which Relay's store takes in as it does a query's answer.
+// A subscription. Relay adds its events to the store like the response of a query.
 import { type Environment, graphql, requestSubscription } from "relay-runtime";
 import type {
   DeviceStatusAddedSubscription,
@@ -7,7 +7,7 @@ import type {
 
 type Added = NonNullable<DeviceStatusAddedSubscription$data["deviceStatusAdded"]>;
 
-/** Tells of each status that is added, until what it gives is called. */
+/** Calls back for each status that is added, until the returned function is called. */
 export function hear(environment: Environment, configurationId: string, tell: (added: Added) => void): () => void {
   const { dispose } = requestSubscription<DeviceStatusAddedSubscription>(environment, {
     subscription: graphql`

@@ -1,4 +1,4 @@
-// When a device last reported, as Graph has it.
+// The time at which a device last reported, as Graph returns it.
 import { graphql, useFragment } from "react-relay";
 import type { LastReported_status$key } from "./__generated__/LastReported_status.graphql";
 

@@ -1,4 +1,4 @@
-// A document for React to render to. To be imported before React DOM, which looks for it when it is loaded.
+// A document for React to render to. Import it before React DOM, which checks for a document when it is loaded.
 import { JSDOM } from "jsdom";
 
 const { window } = new JSDOM();
@@ -8,6 +8,6 @@ for (const [name, value] of Object.entries({
   navigator: window.navigator,
   IS_REACT_ACT_ENVIRONMENT: true,
 })) {
-  // Newer releases of Node.js have a navigator that an assignment would not replace.
+  // In newer releases of Node.js, an assignment does not replace `navigator`.
   Object.defineProperty(globalThis, name, { value, writable: true, configurable: true });
 }

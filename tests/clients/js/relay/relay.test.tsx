@@ -1,5 +1,5 @@
-// Relay's own hooks in React, with what relay-compiler made of the schema. Run by `run` twice: with documents that go by
-// their text, and with documents that go by their ids to a gateway that takes no others.
+// Relay's hooks in React, with the output of relay-compiler. `run` runs this twice: with documents that are sent as text,
+// and with documents that are sent as ids to a gateway that accepts no others.
 import "./browser";
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
@@ -14,11 +14,11 @@ import { environment } from "./environment";
 const configuration = "e2a23631-3631-e2a2-3136-a2e23136a2e2";
 const token = { authorization: "Bearer demo-token" };
 
-// What is waited for is a state; this is how long a broken test takes to say so.
+// The tests wait for a state. This is how long a failing test takes.
 configure({ asyncUtilTimeout: 20_000 });
 afterEach(cleanup);
 
-/** Opens a page in a browser of its own. */
+/** Opens a page in a separate browser. */
 function open(page: ReactNode, headers: Record<string, string> = token) {
   const { container } = render(
     <RelayEnvironmentProvider environment={environment(headers)}>
@@ -62,7 +62,7 @@ test("Relay appends what it added, pages to the end, reads again by global id, a
   assert.equal(mine.ids().at(-1), added.id, "the edge was appended to the connection");
   assert.equal(added.querySelector("time")!.textContent, "2016-12-31T23:57:41.6559639+03:00");
 
-  // Another browser meets it in the list, where Graph has it, and changes it.
+  // Another browser finds the status in Graph's list, and changes it.
   const other = await openList();
   await loadAll(other);
   assert.ok(other.rows().length > 300);
@@ -74,7 +74,7 @@ test("Relay appends what it added, pages to the end, reads again by global id, a
   mine.press("Refresh", added);
   await waitFor(() => assert.equal(mine.byRelay()[0]!.querySelector("i")!.textContent, "ERROR"));
 
-  // The page on which the added object comes from Graph does not show it twice.
+  // A page from Graph that contains the added object does not show it twice.
   await loadAll(mine);
   assert.deepEqual(mine.ids().toSorted(), other.ids().toSorted());
   for (const page of [mine, other]) {
@@ -91,26 +91,26 @@ test("Relay catches the code of a field's error", async () => {
   assert.equal(await stranger.alert(), "UNAUTHENTICATED");
 });
 
-test("Relay gives a mutation's onCompleted the code of a field's error", async () => {
+test("Relay passes the code of a field's error to a mutation's onCompleted", async () => {
   const stranger = open(<AddDeviceStatus configurationId={configuration} connections={[]} />, {});
   stranger.press("Add");
   assert.equal(await stranger.alert(), "UNAUTHENTICATED");
 });
 
-test("Relay gives a mutation's onError the code of what refused the request", async () => {
+test("Relay passes the code of an error that rejects the request to a mutation's onError", async () => {
   const page = open(<AddDeviceStatus configurationId={configuration} connections={[]} lastReportedDateTime="yesterday" />);
   page.press("Add");
   assert.equal(await page.alert(), "BAD_USER_INPUT");
 });
 
-test("Relay hears of a status that somebody else adds", async () => {
+test("Relay receives a status that another client adds", async () => {
   const told: Array<{ id: string; name: string }> = [];
   const mine = environment(token);
   const end = hear(mine, configuration, ({ deviceStatus }) => {
     told.push({ id: deviceStatus!.id, name: deviceStatus!.deviceDisplayName! });
   });
   const theirs = await openList();
-  // When Relay has begun to listen it does not say, so that the first may be missed.
+  // The start of a subscription is not confirmed, so the first events may be missed.
   await waitFor(() => {
     theirs.press("Add");
     assert.notEqual(told.length, 0);

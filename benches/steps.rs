@@ -57,7 +57,7 @@ fn preparing(criterion: &mut Criterion) {
     measure("bulk of 1000", request(BULK, BULK_ITEMS));
 }
 
-/// From a coerced input to the body of a create.
+/// Converting a coerced input to the body of a create.
 fn mapping(criterion: &mut Criterion) {
     let input = Value::from_json(status_input()).expect("it is an input");
     assert!(map_status(input.clone()).is_some(), "the input is refused");
@@ -77,7 +77,7 @@ fn mapping(criterion: &mut Criterion) {
     });
 }
 
-/// From Graph's bytes to entities.
+/// Parsing Graph's responses to entities.
 fn reading(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("read");
     let created = Bytes::from(status(0).to_string());
@@ -96,7 +96,7 @@ fn reading(criterion: &mut Criterion) {
     }
 }
 
-/// Batches of creates, both ways.
+/// Writing and reading batches of creates.
 fn batching(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("batch of 20");
     let input = Value::from_json(status_input()).expect("it is an input");
@@ -115,7 +115,7 @@ fn batching(criterion: &mut Criterion) {
     });
 }
 
-/// An API with the program's defaults.
+/// An API with the default settings.
 fn api() -> Api {
     let store = MemoryStore::new(1000).expect("the system has random numbers");
     let settings = ApiSettings {

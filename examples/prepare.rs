@@ -1,5 +1,5 @@
-//! Prepares hostile documents and variables, and large honest ones, of each of the sizes given (in bytes), without executing
-//! any: run under an instruction counter, it shows how the work grows with the size. See `tests/linear/run`.
+//! Prepares hostile documents and variables, and large honest ones, of each given size in bytes, without executing them.
+//! Under an instruction counter, it shows how the work grows with the size. See `tests/linear/run`.
 
 use std::hint::black_box;
 use std::io::Write as _;
@@ -9,8 +9,7 @@ use graphql_prepare::{Costs, InputRules, Limits, Preparer, TypeSystem};
 use intune_graphql::json;
 use intune_graphql::schema::sdl;
 
-/// Without limits of length, so that length is seen to cost no more than its share. Nesting bounds the stack as well, and
-/// is never lifted.
+/// No limits on length, so that the growth can be measured. The limit on nesting also protects the stack, and stays.
 const ANY_LENGTH: Limits = Limits {
     document: usize::MAX,
     tokens: usize::MAX,
@@ -32,16 +31,16 @@ const UNLIMITED: Limits =
 /// How the work may grow with the size.
 #[derive(Clone, Copy)]
 enum Growth {
-    /// Not at all: it ends at a bracket near the start.
+    /// No growth: preparation ends at a bracket near the start.
     Constant,
-    /// In proportion.
+    /// In proportion to the size.
     Linear,
 }
 
 /// The limits of the preparation.
 #[derive(Clone, Copy, PartialEq)]
 enum Within {
-    /// Limits but those of length: it may be refused.
+    /// All limits except those on length: the input may be rejected.
     AnyLength,
     /// No limit: the whole input is processed.
     Unlimited,
@@ -50,7 +49,7 @@ enum Within {
 use Growth::{Constant, Linear};
 use Within::{AnyLength, Unlimited};
 
-/// A document or a body of about so many bytes.
+/// Creates a document or a body of about this number of bytes.
 type Text = fn(usize) -> String;
 
 const DOCUMENTS: [(&str, Growth, Within, Text); 16] = [
@@ -144,7 +143,7 @@ fn main() -> anyhow::Result<()> {
             let text = text(size);
             let mut is_good = false;
             measure(|| is_good = prepare(preparer, &text));
-            // Else it was not gone through to its end.
+            // Otherwise the input was not processed to its end.
             anyhow::ensure!(within == AnyLength || is_good, "{kind}: refused");
             say(growth, size, kind)?;
         }

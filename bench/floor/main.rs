@@ -1,4 +1,4 @@
-//! The least work that an answer takes: reads bytes of JSON into structs and writes the answer, with neither GraphQL nor HTTP.
+//! The minimum work for a response: reads JSON into structs and writes the response, without GraphQL and HTTP.
 //! `bench/run` divides the gateway's CPU time by that of this program.
 //!
 //! ```text
@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 /// Creates in one batch.
 const BATCH_SIZE: usize = 20;
 
-/// A device status: as Graph sends it, as a caller creates it, and as a batch sends it.
+/// A device status, in the form of Graph, of a caller's input, and of a batch.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Status {
@@ -30,7 +30,7 @@ struct Status {
     user_principal_name: Option<String>,
 }
 
-/// A page of Graph's.
+/// A page from Graph.
 #[derive(Debug, Deserialize)]
 struct Page {
     value: Vec<Status>,
@@ -38,7 +38,7 @@ struct Page {
     next: Option<String>,
 }
 
-/// A page of the answer.
+/// A page of the response.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Connection {
@@ -87,7 +87,7 @@ struct Headers {
     content_type: &'static str,
 }
 
-/// A batch's answer.
+/// The response to a batch.
 #[derive(Debug, Deserialize)]
 struct BatchAnswer {
     responses: Vec<BatchResponse>,

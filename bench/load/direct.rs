@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 /// Clients that trust the certificate authority in a PEM file. Each has one HTTP/2 connection.
 pub(crate) fn clients(ca: &Path, count: usize) -> anyhow::Result<Vec<reqwest::Client>> {
-    // An error says that one is installed already.
+    // An error means that a provider is already installed.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let pem = std::fs::read(ca).with_context(|| format!("cannot read {}", ca.display()))?;
     let certificate = reqwest::Certificate::from_pem(&pem)?;
@@ -19,7 +19,7 @@ pub(crate) fn clients(ca: &Path, count: usize) -> anyhow::Result<Vec<reqwest::Cl
     (0..count).map(|_| client()).collect()
 }
 
-/// One request, which a client sends again and again.
+/// One request, which a client sends repeatedly.
 pub(crate) struct Direct {
     client: reqwest::Client,
     url: Arc<str>,
@@ -32,7 +32,7 @@ impl Direct {
         Self { client, url: url.into(), token: token.into(), body: Bytes::copy_from_slice(body) }
     }
 
-    /// Sends the request once. Returns the size of the answer's body; `None` if the answer is an error.
+    /// Sends the request once. Returns the size of the response body; `None` if the response is an error.
     pub(crate) async fn send(&self) -> reqwest::Result<Option<usize>> {
         let request = self.client.post(&*self.url).bearer_auth(&*self.token);
         let response =

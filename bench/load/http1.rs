@@ -1,14 +1,14 @@
-//! An HTTP/1.1 connection that sends one request, encoded in advance, again and again.
+//! An HTTP/1.1 connection that sends one request, encoded in advance, repeatedly.
 
 use anyhow::Context as _;
 use memchr::memmem;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-/// Size of a read: a page of 1000 takes a few.
+/// Size of one read from the socket. A response with a page of 1000 takes a few.
 const READ_SIZE: usize = 64 * 1024;
 
-/// A connection; opened when it is first used, and again after a failure.
+/// A connection. It opens on first use, and again after a failure.
 pub(crate) struct Connection {
     address: String,
     request: Vec<u8>,
@@ -31,11 +31,11 @@ impl Connection {
         Ok(Self { address: address.to_owned(), request, stream: None, buffer: Vec::new() })
     }
 
-    /// Sends the request once. Returns the size of the answer's body; `None` if the answer is an error.
+    /// Sends the request once. Returns the size of the response body; `None` if the response is an error.
     ///
     /// # Errors
     ///
-    /// If there is no complete answer.
+    /// If there is no complete response.
     pub(crate) async fn send(&mut self) -> anyhow::Result<Option<usize>> {
         let mut stream = match self.stream.take() {
             Some(stream) => stream,

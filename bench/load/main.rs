@@ -1,5 +1,5 @@
-//! A load generator: sends one request over many connections, each of which sends again when it has an answer. Prints one
-//! line of JSON with counts and latencies. `bench/run` uses it for all its measurements.
+//! A load generator: sends one request over many connections. Each sends again after a response. Prints one line of JSON
+//! with counts and latencies. `bench/run` uses it for all its measurements.
 //!
 //! `cargo run --release --example bench_load -- --help`
 
@@ -18,19 +18,19 @@ use tokio::task::JoinSet;
 use self::direct::Direct;
 use self::http1::Connection;
 
-/// Sends a request again and again, and prints counts and latencies as JSON.
+/// Sends a request repeatedly, and prints counts and latencies as JSON.
 #[derive(Debug, Parser)]
 #[command(max_term_width = 110)]
 struct Load {
-    /// Where to send: `http://ADDRESS/graphql`, or an https URL together with `--ca`.
+    /// URL to send to: `http://ADDRESS/graphql`, or an https URL together with `--ca`.
     url: String,
     /// File with the body of the request.
     #[arg(long)]
     body: PathBuf,
-    /// Number of requests in flight. Over http each has a connection of its own.
+    /// Number of requests in flight. Over http each has a separate connection.
     #[arg(long, default_value_t = 64)]
     connections: usize,
-    /// How long to measure, as in `5s`.
+    /// Duration of the measurement, for example `5s`.
     #[arg(long, default_value = "5s", value_parser = humantime::parse_duration)]
     duration: Duration,
     /// Time over which the connections start. It is not measured.
@@ -55,14 +55,14 @@ struct Measured {
     bytes: u64,
 }
 
-/// What one connection sends with.
+/// The client of one connection.
 enum Sender {
     Http1(Box<Connection>),
     Direct(Direct),
 }
 
 impl Sender {
-    /// Sends the request once. Returns the size of a complete answer without errors; `None` for any other.
+    /// Sends the request once. Returns the size of a complete response without errors; otherwise `None`.
     async fn send(&mut self) -> Option<usize> {
         match self {
             Self::Http1(connection) => connection.send().await.ok().flatten(),
@@ -73,7 +73,7 @@ impl Sender {
 
 fn main() -> ExitCode {
     let load = Load::parse();
-    // One thread, which leaves the other cores to the gateway.
+    // One thread, so that the gateway can use the other cores.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     match runtime.map_err(Into::into).and_then(|runtime| runtime.block_on(run(load))) {
         Ok(()) => ExitCode::SUCCESS,

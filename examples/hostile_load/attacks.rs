@@ -1,4 +1,4 @@
-//! What hostile clients send, one kind after another.
+//! The attacks of hostile clients.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-/// How many kinds there are: numbers that are the same but for multiples of this are of one kind.
+/// The number of kinds. Attack numbers with the same remainder are of one kind.
 pub(crate) const KINDS: usize = 28;
 /// Timeout of one attack.
 const TIMEOUT: Duration = Duration::from_secs(3);
@@ -28,8 +28,7 @@ pub(crate) enum SendMode {
 }
 
 impl SendMode {
-    /// Most requests are sent completely. The number determines the ones that are not, and over
-    /// time all kinds.
+    /// Most requests are sent completely. The number determines which are not, and how.
     pub(crate) fn of(number: usize) -> Self {
         match number % 19 {
             0 => Self::Half,
@@ -43,7 +42,7 @@ impl SendMode {
 
 /// One attack, by its number.
 pub(crate) async fn attack(address: &str, number: usize, mode: SendMode) {
-    // The next one follows, whatever the result.
+    // The result does not matter: the next attack follows.
     let _ = tokio::time::timeout(TIMEOUT, attempt(address, number, mode)).await;
 }
 
@@ -73,7 +72,7 @@ async fn attempt(address: &str, number: usize, mode: SendMode) -> std::io::Resul
 }
 
 fn bytes(number: usize) -> Vec<u8> {
-    // Sizes on both sides of the bounds from the first second on: a load that grows would look like a leak.
+    // Sizes below and above the limits from the first second on: a growing load would look like a leak.
     let size = number.wrapping_mul(7919);
     let deep = 60 + size % if number.is_multiple_of(2) { 700 } else { 20_000 };
     let query = |query: String| post(&json!({"query": query}).to_string());
@@ -108,7 +107,7 @@ fn bytes(number: usize) -> Vec<u8> {
         20 => query("mutation{addDeviceStatus(input:{}){replayed}}".to_owned()),
         21 => query("#".repeat(deep)),
         22 => large_documents(number),
-        // Requests whose bodies never come, as many as a connection may have, each with another token (HTTP/2).
+        // Requests whose bodies never arrive, the maximum per connection, each with another token (HTTP/2).
         23 => {
             let head = |stream: u32| {
                 let token = format!("Bearer {number}.{stream}");
@@ -119,13 +118,13 @@ fn bytes(number: usize) -> Vec<u8> {
             let heads = (1..257).step_by(2).map(head);
             [PREFACE.to_vec(), frame(4, 0, 0, &[])].into_iter().chain(heads).flatten().collect()
         }
-        // Responses that are not read: the window has no room for a byte (HTTP/2).
+        // Responses that are not read: the flow control window is empty (HTTP/2).
         24 => {
             let ask = |stream: u32| frame(1, 5, stream, b"\x82\x86\x44\x1b/graphql?query={__typename}");
             let asked = (1..257).step_by(2).map(ask);
             [PREFACE.to_vec(), frame(4, 0, 0, &[0, 4, 0, 0, 0, 0])].into_iter().chain(asked).flatten().collect()
         }
-        // Streams of events that are left behind, and a WebSocket with more operations than it may have.
+        // Abandoned event streams, and a WebSocket with more operations than the limit.
         25 => request(&added(), "keep-alive\r\nAccept: text/event-stream").into_bytes(),
         26 => web_socket(),
         _ => post(&"x".repeat(deep)),
@@ -138,12 +137,12 @@ fn added() -> String {
     json!({"query": query, "variables": {"id": DEMO_CONFIGURATION_ID}}).to_string()
 }
 
-/// A WebSocket with subscriptions, of which some are one too many, and then no message.
+/// A WebSocket with more subscriptions than the limit, and then an invalid message.
 fn web_socket() -> Vec<u8> {
     let head = "GET /graphql HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
                 Authorization: Bearer hostile\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\
                 Sec-WebSocket-Protocol: graphql-transport-ws\r\n\r\n";
-    // A frame with a mask of zeros, longer than the 125 bytes of the shortest header.
+    // A frame with a mask of zeros and an extended length, for more than 125 bytes.
     let frame = |text: String| {
         let text = format!("{text:200}");
         let length = u16::try_from(text.len()).unwrap_or_default().to_be_bytes();
@@ -155,10 +154,10 @@ fn web_socket() -> Vec<u8> {
     head.bytes().chain(messages).collect()
 }
 
-/// How HTTP/2 begins.
+/// The HTTP/2 connection preface.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// A frame of HTTP/2's.
+/// An HTTP/2 frame.
 fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).unwrap_or_default().to_be_bytes();
     [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()

@@ -1,5 +1,5 @@
-//! Hostile and regular load at the same time, against a gateway in a separate process. It must not
-//! fail, all regular requests must succeed, and memory and file descriptors must return to their
+//! Hostile and honest load at the same time, against a gateway in a separate process. It must not
+//! fail, all honest requests must succeed, and memory and file descriptors must return to their
 //! initial level.
 //!
 //! `cargo run --release --example hostile_load -- --help`
@@ -31,13 +31,13 @@ struct Load {
     /// Duration of the load, for example `10m`.
     #[arg(long, default_value = "10m", value_parser = humantime::parse_duration)]
     duration: Duration,
-    /// Clients that behave.
+    /// Number of honest clients.
     #[arg(long, default_value_t = 8)]
     honest: usize,
-    /// Clients that do not.
+    /// Number of hostile clients.
     #[arg(long, default_value_t = 16)]
     hostile: usize,
-    /// Time after which memory is compared with the end. The gateway's caches are full by then.
+    /// Time of the first measurement of memory, compared with the last. The gateway's caches are full by then.
     #[arg(long, default_value = "1m", value_parser = humantime::parse_duration)]
     warm_up: Duration,
 }
@@ -165,7 +165,7 @@ async fn run(load: &Load) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Most memory at the end, as a multiple of that after the warm-up.
+/// Maximum memory at the end, as a multiple of the memory after the warm-up.
 const MAX_GROWTH: f64 = 1.1;
 const SECOND: Duration = Duration::from_secs(1);
 /// Window in seconds of the median of memory. Temporary allocations for a body or a document are
@@ -178,20 +178,20 @@ fn median<'a>(memories: impl Iterator<Item = &'a u64>) -> u64 {
     memories.get(memories.len() / 2).copied().unwrap_or_default()
 }
 
-/// Connections to Graph that the gateway keeps for later, which are not what attackers left.
+/// Maximum of pooled connections to Graph, which are not leaks of attacks.
 const POOL: usize = 64;
 
-/// A client that does not behave.
+/// A hostile client.
 struct Attacker {
     number: usize,
-    /// How many there are.
+    /// The number of hostile clients.
     of: usize,
     together: Arc<Barrier>,
 }
 
 impl Attacker {
-    /// First all attackers do each kind at the same time, then each a different one. The maximum
-    /// memory of a kind is reached within the first minute, so later growth is a leak.
+    /// First, all attackers run each kind at the same time; then each runs a different one. The
+    /// maximum memory of a kind is reached within the first minute, so later growth is a leak.
     async fn attack(self, address: String, counts: Arc<Counts>) {
         let at_once = (0..attacks::KINDS).map(|kind| kind + attacks::KINDS * self.number);
         for turn in at_once {
@@ -208,7 +208,7 @@ impl Attacker {
     }
 }
 
-/// A client that behaves: it reads, lists, and writes with a key, and expects each to succeed.
+/// An honest client: it reads, lists, and writes with a key. Each request must succeed.
 async fn behave(address: String, number: usize, counts: Arc<Counts>) {
     let url = format!("http://{address}/graphql");
     let Ok(http) = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(10)).build() else {

@@ -1,4 +1,4 @@
-//! The gateway as a process, and the sandbox behind it.
+//! A gateway in a separate process, and its sandbox.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -37,7 +37,7 @@ impl Drop for StateFile {
     }
 }
 
-/// A running gateway; killed when it is dropped.
+/// A running gateway, killed on drop.
 pub(crate) struct Gateway {
     child: Child,
     /// Kept open, because the program ends if it cannot print its address.
@@ -52,7 +52,7 @@ impl Gateway {
         Self::start_in(&[], root, address, state, more)
     }
 
-    /// As `start`, with these variables added to its environment.
+    /// Like `start`, with additional environment variables.
     pub(crate) fn start_in(
         environment: &[(&str, String)],
         root: &str,

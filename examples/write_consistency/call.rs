@@ -40,7 +40,7 @@ pub(crate) enum CallKind {
 }
 
 impl CallKind {
-    /// A mix in which most carry something.
+    /// A mix of calls, most with a key or an id.
     pub(crate) fn of(number: usize) -> Self {
         match number % 20 {
             0..=3 => Self::Plain,
@@ -69,7 +69,7 @@ impl CallKind {
         matches!(self, Self::Identified | Self::KeyedIdentified)
     }
 
-    /// Whether a repeat cannot create a duplicate, whatever the earlier outcome.
+    /// Whether a repeat cannot create a duplicate after any outcome.
     pub(crate) fn is_safe(self, keeps_ids: bool) -> bool {
         self.has_key() || (self.has_id() && keeps_ids)
     }
@@ -227,7 +227,7 @@ impl Clients {
         if random.f64() >= self.disconnects {
             return exchange.await;
         }
-        // Half of them at once, where calls have hardly begun, the others later.
+        // Half of them within 20 ms, when calls have hardly begun, the others later.
         let longest = if random.bool() { 20 } else { 2000 };
         let patience = Duration::from_millis(random.u64(..longest));
         tokio::time::timeout(patience, exchange).await.unwrap_or(AttemptResult::Disconnected)

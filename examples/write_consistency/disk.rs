@@ -1,4 +1,4 @@
-//! A disk that stalls: a library that delays the gateway's `fsync` and `fdatasync`, compiled when it is needed.
+//! A slow disk: a library that delays the gateway's `fsync` and `fdatasync`, compiled when it is needed.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -8,10 +8,10 @@ use anyhow::{Context as _, ensure};
 const SOURCE: &str = include_str!("stalled_disk.c");
 /// Calls in a thousand that are delayed.
 const PER_MILLE: u32 = 4;
-/// As `PER_MILLE`, in a run of fewer calls than `SHORT`, which would otherwise meet hardly any delay.
+/// Like `PER_MILLE`, for a run of fewer calls than `SHORT`, which would otherwise have hardly any delay.
 const PER_MILLE_SHORT: u32 = 40;
 const SHORT: usize = 5000;
-/// Longest delay, in milliseconds: twice as long as the gateway's deadline in a hard run.
+/// Maximum delay in milliseconds: twice the gateway's request timeout in a hard run.
 const MAX_MS: u32 = 4000;
 
 /// The library in a separate folder, removed on drop.
@@ -22,7 +22,7 @@ pub(crate) struct StalledDisk {
 }
 
 impl StalledDisk {
-    /// Compiles the library, for a run of so many calls.
+    /// Compiles the library for a run of this number of calls.
     pub(crate) fn new(seed: u64, calls: usize) -> anyhow::Result<Self> {
         ensure!(cfg!(target_os = "linux"), "--faults hard: the disk can be stalled on Linux only");
         let folder = std::env::temp_dir().join(format!("intune-graphql-disk-{}", std::process::id()));
@@ -62,7 +62,7 @@ impl StalledDisk {
         ])
     }
 
-    /// How often it has stalled.
+    /// The number of delays so far.
     pub(crate) fn delays(&self) -> u64 {
         std::fs::metadata(self.log()).map_or(0, |log| log.len())
     }

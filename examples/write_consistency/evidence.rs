@@ -72,7 +72,7 @@ impl Evidence {
     }
 
     /// Prints what happened to a status, in the order in which it happened.
-    #[expect(clippy::print_stdout, reason = "the history is what a violation is explained by")]
+    #[expect(clippy::print_stdout, reason = "the history explains a violation")]
     pub(crate) fn print(&self, what: &str, status: &Status) {
         println!("{} ({}): {what}", status.name, status.kind.name());
         let mut lines: Vec<(Instant, String)> = Vec::new();

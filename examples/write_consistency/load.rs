@@ -54,7 +54,7 @@ pub(crate) async fn run(args: &LoadArgs) -> anyhow::Result<bool> {
     }
     let mut kinds = faults.len() + if is_hard { CONNECTIONS.len() } else { 0 };
     if args.false_rejections {
-        // As often as all the others together.
+        // Half of all faults.
         kinds += FALSE_REJECTIONS.len();
         faults.extend(FALSE_REJECTIONS.iter().cycle().take(faults.len()));
     }

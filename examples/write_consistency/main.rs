@@ -44,7 +44,7 @@ struct LoadArgs {
     /// Calls to make.
     #[arg(long, default_value_t = 20_000)]
     calls: usize,
-    /// Clients that make them at the same time.
+    /// Clients that make the calls concurrently.
     #[arg(long, default_value_t = 64)]
     clients: usize,
     /// Seed of the faults and of the calls.
@@ -69,8 +69,8 @@ struct LoadArgs {
 pub(crate) enum Faults {
     /// Refusals, failures, dropped connections and odd successes. The gateway restarts once, half-way.
     Usual,
-    /// Over HTTPS and HTTP/2, these and: refused streams, GOAWAY, late handshakes, closed connections, answers that cannot
-    /// be read, a disk that stalls (needs a C compiler), clients that disconnect, and restarts at random moments.
+    /// These, over HTTPS and HTTP/2, and also: refused streams, GOAWAY, late handshakes, closed connections, unreadable
+    /// responses, a slow disk (needs a C compiler), clients that disconnect, and restarts at random moments.
     Hard,
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::call::{ReportedOutcome, Status};
 use crate::evidence::Evidence;
 
-/// Maximum number of violations of each kind that are explained.
+/// Maximum number of violations of each kind whose history is printed.
 const MAX_EXPLAINED: usize = 3;
 
 /// A kind of inconsistency.
@@ -69,7 +69,7 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// Compares, and explains the first violations of each kind. `keeps_ids` is whether a `graphId` makes repeats safe.
+    /// Compares, and prints the history of the first violations of each kind. `keeps_ids` is whether a `graphId` makes repeats safe.
     pub(crate) fn new(statuses: &[Status], evidence: &Evidence, keeps_ids: bool) -> Self {
         let mut report = Self { statuses: statuses.len(), ..Self::default() };
         for status in statuses {

@@ -3,9 +3,9 @@
  * gateway with LD_PRELOAD.
  *
  * STALLED_DISK_PER_MILLE  calls in a thousand that are delayed
- * STALLED_DISK_MAX_MS     longest delay in milliseconds; each is drawn between 0 and this
- * STALLED_DISK_SEED       seed of what is drawn
- * STALLED_DISK_LOG        file that gets one byte for each delay
+ * STALLED_DISK_MAX_MS     maximum delay in milliseconds; each delay is random, from 0 to this
+ * STALLED_DISK_SEED       seed of the random numbers
+ * STALLED_DISK_LOG        file to which one byte is written for each delay
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -23,7 +23,7 @@ static uint64_t number(const char *name) {
     return text ? strtoull(text, NULL, 10) : 0;
 }
 
-/* SplitMix64, of a seed and a count. */
+/* SplitMix64 of a seed and a count. */
 static uint64_t draw(void) {
     uint64_t mixed = number("STALLED_DISK_SEED") + 0x9E3779B97F4A7C15u * (atomic_fetch_add(&calls, 1) + 1);
     mixed = (mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9u;

@@ -179,7 +179,7 @@ impl Clients {
                     text: answer.map_or_else(|| lost.clone(), |answer| answer.text.clone()),
                 });
                 if matches!(status.reported, ReportedOutcome::Created(_)) {
-                    // A created object exists, whatever a repeat returns.
+                    // A created object exists, even if a repeat returns something else.
                     continue;
                 }
                 // After a lost response, only calls that are safe to repeat are repeated.

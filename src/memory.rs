@@ -70,6 +70,11 @@ impl Reservation {
         self.bytes
     }
 
+    /// Moves all bytes to another reservation.
+    pub(crate) fn take(&mut self) -> Self {
+        Self { budget: Arc::clone(&self.budget), bytes: std::mem::take(&mut self.bytes) }
+    }
+
     /// Returns all bytes to the budget.
     pub(crate) fn release(&mut self) {
         self.shrink(self.bytes);

@@ -1,5 +1,6 @@
 //! On whose behalf Graph is called, and for how long.
 
+use std::any::Any;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -21,4 +22,6 @@ pub struct Caller {
     /// Cancelled when the caller disconnects. Nothing new is sent afterwards; requests in flight
     /// are finished.
     pub disconnected: CancellationToken,
+    /// What the request uses of the server's limits. Writes are finished without their caller, and hold it until then.
+    pub held: Option<Arc<dyn Any + Send + Sync>>,
 }

@@ -55,7 +55,9 @@ impl<T: Send + 'static> Drop for InPlace<T> {
         if let Some(work) = self.work.take()
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
         {
+            let detached = metrics::detached_write();
             runtime.spawn(async move {
+                let _detached = detached;
                 if work.await.is_err() {
                     metrics::panicked();
                 }

@@ -18,7 +18,6 @@ use std::time::Instant;
 use axum::body::{Body, HttpBody as _};
 use axum::extract::State;
 use axum::response::Response;
-use futures_util::StreamExt as _;
 use http::request::Parts;
 use http::{Request, StatusCode};
 
@@ -63,12 +62,6 @@ async fn respond(app: Arc<App>, request: Request<Body>, telemetry: &Arc<RequestT
         Ok(ExecutionResult::Stream(responses)) => {
             let responses = record_stream(operation, responses);
             let interval = sse::keep_alive_interval(app.settings.connections.send_timeout);
-            // A subscription keeps the variables and the document of its request.
-            let reservation = body.into_reservation();
-            let responses = responses.map(move |response| {
-                let _ = &reservation;
-                response
-            });
             return sse::respond(
                 responses,
                 app.response_memory.reservation(),
@@ -128,6 +121,12 @@ async fn read_and_execute(
         .get::<ClientConnection>()
         .map(ClientConnection::disconnect_token)
         .unwrap_or_default();
-    let caller = CallerContext { token, telemetry: Arc::clone(telemetry), deadline, disconnected };
+    let caller = CallerContext {
+        token,
+        telemetry: Arc::clone(telemetry),
+        deadline,
+        disconnected,
+        body: body.take_reservation(),
+    };
     execute(app, request, caller, may_subscribe, is_write).await
 }

@@ -188,6 +188,11 @@ pub(crate) fn in_flight() -> GaugeGuard {
     GaugeGuard::new(&instances::IN_FLIGHT)
 }
 
+/// A write goes on without its caller.
+pub(crate) fn detached_write() -> GaugeGuard {
+    GaugeGuard::new(&instances::DETACHED_WRITES)
+}
+
 /// A request waits for one in flight to end.
 pub(crate) fn queued() -> GaugeGuard {
     GaugeGuard::new(&instances::QUEUED)

@@ -42,14 +42,14 @@ fn refusal(reply: &Reply) -> &str {
 }
 
 /// A Graph without objects, which responds only when the test allows it.
-struct HeldResponses {
-    root: String,
+pub(crate) struct HeldResponses {
+    pub(crate) root: String,
     asked: Arc<AtomicUsize>,
     answers: Arc<Semaphore>,
 }
 
 impl HeldResponses {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let root = format!("http://{}/beta", listener.local_addr().unwrap());
         let (asked, answers) = (Arc::<AtomicUsize>::default(), Arc::new(Semaphore::new(0)));
@@ -73,13 +73,17 @@ impl HeldResponses {
         Arc::new(gateway.start().await)
     }
 
-    async fn until_requests(&self, times: usize) {
-        while self.asked.load(Ordering::SeqCst) < times {
+    pub(crate) fn requests(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
+    }
+
+    pub(crate) async fn until_requests(&self, times: usize) {
+        while self.requests() < times {
             tokio::task::yield_now().await;
         }
     }
 
-    fn answer(&self) {
+    pub(crate) fn answer(&self) {
         self.answers.add_permits(1);
     }
 }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
 use crate::commands::Program;
+use crate::drain;
 use crate::fake_graph::FakeGraph;
 use crate::harness::{Reply, http_client};
 
@@ -26,8 +27,21 @@ struct Client {
 
 impl GatewayProcess {
     pub(crate) fn start(graph: &FakeGraph, arguments: &[&str]) -> Self {
-        let (program, url, admin) = graph.program(arguments);
+        Self::of(graph.program(arguments))
+    }
+
+    /// In front of a Graph at `root`.
+    pub(crate) fn serve(root: &str, arguments: &[&str]) -> Self {
+        Self::of(drain::gateway(root, arguments))
+    }
+
+    fn of((program, url, admin): (Program, String, String)) -> Self {
         Self { program, client: Arc::new(Client { http: http_client().build().unwrap(), url, admin }) }
+    }
+
+    /// Host and port.
+    pub(crate) fn address(&self) -> &str {
+        self.client.url.strip_prefix("http://").unwrap()
     }
 
     /// Sends an operation, on a new connection if necessary. Aborting the task closes the
@@ -48,7 +62,6 @@ impl GatewayProcess {
     }
 
     /// The page of metrics.
-    /// The page of metrics.
     pub(crate) async fn metrics(&self) -> String {
         self.client.admin("/metrics").await.unwrap().text().await.unwrap()
     }
@@ -66,13 +79,18 @@ impl GatewayProcess {
 
     /// Waits until so many requests are in flight.
     pub(crate) async fn until_in_flight(&self, count: usize) {
-        let count = f64::from(u32::try_from(count).unwrap());
+        self.until_metric("intune_graphql_requests_in_flight", f64::from(u32::try_from(count).unwrap()))
+            .await;
+    }
+
+    /// Waits until a metric has a whole value.
+    pub(crate) async fn until_metric(&self, name: &str, value: f64) {
         let awaited = async {
-            while (self.metric("intune_graphql_requests_in_flight").await - count).abs() > 0.5 {
+            while (self.metric(name).await - value).abs() > 0.5 {
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(TIMEOUT, awaited).await.expect("so many requests in flight");
+        tokio::time::timeout(TIMEOUT, awaited).await.unwrap_or_else(|_| panic!("{name} to be {value}"));
     }
 
     /// Sends SIGTERM, and waits until it has been noticed.

@@ -20,6 +20,7 @@ mod counts;
 mod coverage;
 mod create_responses;
 mod cursors;
+mod detached_writes;
 mod docs;
 mod drain;
 mod errors;

@@ -28,7 +28,7 @@ pub(super) struct RequestBody {
     max_bytes: usize,
     /// When the body must be complete.
     deadline: Instant,
-    /// The memory of the received bytes, until the request has ended.
+    /// The memory of the received bytes.
     reservation: Reservation,
 }
 
@@ -92,9 +92,9 @@ impl RequestBody {
         Ok(if all.is_empty() { first } else { all.freeze() })
     }
 
-    /// The memory of the body, for a subscription, which keeps the request.
-    pub(super) fn into_reservation(self) -> Reservation {
-        self.reservation
+    /// The memory of the body, for the request that was read from it.
+    pub(super) fn take_reservation(&mut self) -> Reservation {
+        self.reservation.take()
     }
 
     fn too_large(&self) -> RequestRejection {

@@ -1,5 +1,6 @@
 //! Admission, preparation and execution of a request, the same for every transport.
 
+use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
@@ -36,6 +37,8 @@ pub(super) struct CallerContext {
     pub(super) deadline: Instant,
     /// Cancelled when the client disconnects: no further call to Graph is made then.
     pub(super) disconnected: CancellationToken,
+    /// The memory of the request's body.
+    pub(super) body: Reservation,
 }
 
 /// Executes a request: a query or mutation to its end, a subscription when its stream is polled. `may_subscribe` is the
@@ -51,14 +54,14 @@ pub(super) async fn execute(
     may_subscribe: Result<(), RequestRejection>,
     is_write: &mut bool,
 ) -> Result<ExecutionResult, RequestRejection> {
-    let CallerContext { token, telemetry, deadline, disconnected } = caller;
+    let CallerContext { token, telemetry, deadline, disconnected, body } = caller;
     let permit = tokio::select! {
         biased;
         permit = app.request_limiter.acquire(token.as_ref(), deadline.into()) => permit,
         // A client that has disconnected must not take the permit that others wait for.
         () = disconnected.cancelled() => Err(Overloaded::WaitedTooLong),
     };
-    let _permit = permit.map_err(RequestRejection::Overloaded)?;
+    let permit = permit.map_err(RequestRejection::Overloaded)?;
     let prepared = app.api.prepare(request)?;
     let operation_type = match prepared.operation_type {
         OperationType::Query => "query",
@@ -70,21 +73,23 @@ pub(super) async fn execute(
     // Cancels the calls to Graph when this future is dropped, because the client has disconnected.
     let cancel_on_drop = disconnected.clone().drop_guard();
     let for_events = Arc::clone(&telemetry);
-    let session = |token: Option<Authorization>| {
-        let caller = |authorization| Caller { authorization, telemetry, deadline, disconnected };
+    let session = |token: Option<Authorization>, held| {
+        let caller = |authorization| Caller { authorization, telemetry, deadline, disconnected, held };
         token.map(|authorization| app.graph.session(caller(authorization)))
     };
     if prepared.operation_type == OperationType::Subscription {
         may_subscribe?;
-        let permit = app
+        let subscription_permit = app
             .subscription_limiter
             .acquire(token.as_ref(), deadline.into())
             .await
             .map_err(RequestRejection::Overloaded)?;
         let response_memory = Arc::clone(&app.response_memory);
         let memory = move || -> Box<dyn ResponseMemory> { Box::new(response_memory.reservation()) };
-        let responses = app.api.subscribe(prepared, session(token), app.settings.request_timeout, memory);
-        let guards = (permit, cancel_on_drop);
+        let responses =
+            app.api.subscribe(prepared, session(token, None), app.settings.request_timeout, memory);
+        // A subscription keeps the variables and the document of its request.
+        let guards = (subscription_permit, cancel_on_drop, body);
         let mut responses = responses
             .map(move |response| {
                 let _ = &guards;
@@ -101,9 +106,11 @@ pub(super) async fn execute(
         metrics::refused(Overloaded::Memory);
         return Err(RequestRejection::Overloaded(Overloaded::Memory));
     }
+    // Writes that go on without their caller still count.
+    let held: Arc<dyn Any + Send + Sync> = Arc::new((permit, body));
     *is_write = prepared.operation_type == OperationType::Mutation;
     Ok(ExecutionResult::Single(GraphqlResponse::single(
-        app.api.execute(prepared, session(token), memory).await,
+        app.api.execute(prepared, session(token, Some(Arc::clone(&held))), memory).await,
     )))
 }
 

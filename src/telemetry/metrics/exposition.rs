@@ -127,7 +127,16 @@ fn operations(page: &mut Page) {
             metric.histogram(&[("operation_type", operation_type)], histogram, NANOSECONDS);
         }
     }
-    page.gauge("intune_graphql_requests_in_flight", "Requests in flight", &all::IN_FLIGHT);
+    page.gauge(
+        "intune_graphql_requests_in_flight",
+        "Requests in flight, including those with detached writes",
+        &all::IN_FLIGHT,
+    );
+    page.gauge(
+        "intune_graphql_detached_writes",
+        "Writes that wait for Microsoft Graph without their caller, and count as requests in flight",
+        &all::DETACHED_WRITES,
+    );
     page.gauge("intune_graphql_requests_queued", "Requests that wait for one in flight to end", &all::QUEUED);
     page.counters(
         "intune_graphql_rejected_total",

@@ -35,6 +35,7 @@ pub(super) static REQUESTS: [Counters<{ CODES.len() }>; OPERATION_TYPES.len()] =
     [const { counters() }; OPERATION_TYPES.len()];
 pub(super) static REQUEST_DURATIONS: [Durations; OPERATION_TYPES.len()] = durations();
 pub(super) static IN_FLIGHT: Gauge = Gauge::new();
+pub(super) static DETACHED_WRITES: Gauge = Gauge::new();
 pub(super) static QUEUED: Gauge = Gauge::new();
 pub(super) static REJECTED: Counters<{ Overloaded::VALUES.len() }> = counters();
 pub(super) static CONNECTIONS: Gauge = Gauge::new();

@@ -312,6 +312,7 @@ impl WebSocketConnection {
             telemetry: Arc::clone(&telemetry),
             deadline: std::time::Instant::now() + self.app.settings.request_timeout,
             disconnected: CancellationToken::new(),
+            body: reservation,
         };
         let (app, send_buffer, draining) =
             (Arc::clone(&self.app), self.send_buffer.clone(), self.app.draining.clone());
@@ -331,7 +332,7 @@ impl WebSocketConnection {
                     Err(rejection)
                 }
             };
-            outgoing_messages(id, execution, send_buffer, draining, reservation)
+            outgoing_messages(id, execution, send_buffer, draining)
         };
         let messages = AbortOnDropHandle::new(tokio::spawn(telemetry.scope(operation)));
         // The task fails only if it is aborted, and then nothing polls the stream.

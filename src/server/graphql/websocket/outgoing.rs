@@ -74,7 +74,6 @@ pub(super) fn outgoing_messages(
     execution: Result<ExecutionResult, RequestRejection>,
     send_buffer: SendBuffer,
     draining: CancellationToken,
-    reservation: Reservation,
 ) -> BoxStream<'static, OutgoingMessage> {
     let complete: ServerMessage<'_> = ServerMessage::Complete { id: &id };
     let complete = OutgoingMessage::new(&id, &complete).last();
@@ -84,10 +83,7 @@ pub(super) fn outgoing_messages(
         }
         Ok(ExecutionResult::Stream(responses)) => {
             let messages = responses
-                .map(move |response| {
-                    let _ = &reservation;
-                    next(&id, &response, &send_buffer)
-                })
+                .map(move |response| next(&id, &response, &send_buffer))
                 .take_until(draining.clone().cancelled_owned());
             // Without a `complete` message the client subscribes again, at another gateway.
             let last = async move {

@@ -35,6 +35,7 @@ mod data_loader;
 mod device_app_management;
 mod envelope;
 mod error;
+mod forbidden;
 mod http_client;
 mod in_place;
 mod key;
@@ -67,6 +68,7 @@ pub use self::device_app_management::{
     IosLobAppProvisioningConfigurations, NoopObserver,
 };
 pub use self::error::{ApiError, Error, Outcome, ResponseInfo, WriteError, WriteKind};
+pub use self::forbidden::{Forbidden, ForbiddenReason};
 pub use self::key::{InvalidKey, Key, canonical_key, is_guid};
 pub use self::page::{NextLink, NextPage, Page};
 pub use self::root::{Cloud, ServiceRoot, ServiceRootError};

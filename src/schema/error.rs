@@ -15,10 +15,10 @@ use tracing::{error, warn};
 use uuid::Uuid;
 
 pub use self::code::ErrorCode;
-pub(crate) use self::code::WriteOutcome;
+pub(crate) use self::code::{ForbiddenReason, WriteOutcome};
 pub(super) use self::operation_error::OperationError;
 pub use self::request_error::RequestError;
-use crate::graph::{ApiError, Outcome, ResponseInfo};
+use crate::graph::{ApiError, Forbidden, Outcome, ResponseInfo};
 use crate::telemetry::request;
 
 /// The error of a resolver. It has no `Display` on purpose: async-graphql converts any error with
@@ -37,6 +37,8 @@ struct Details {
     /// Of the call to Graph that failed, also if there was no response.
     client_request_id: Option<Uuid>,
     www_authenticate: Option<String>,
+    /// Of a request that Graph did not allow.
+    forbidden: Option<Forbidden>,
 }
 
 /// The details of a response from Graph. Microsoft support asks for them.
@@ -65,6 +67,7 @@ impl FieldError {
             graph: None,
             client_request_id: None,
             www_authenticate: None,
+            forbidden: None,
         }))
     }
 
@@ -189,6 +192,7 @@ impl FieldError {
 
     fn with_api(mut self, api: ApiError) -> Self {
         self.0.retry_after = api.retry_after;
+        self.0.forbidden = api.forbidden().filter(|_| self.0.code == ErrorCode::Forbidden);
         self.0.www_authenticate = api.www_authenticate;
         self.0.graph = Some(GraphErrorDetail {
             status: api.status.as_u16(),
@@ -275,6 +279,12 @@ impl From<FieldError> for async_graphql::Error {
         }
         if let Some(challenge) = error.www_authenticate {
             extensions.set("wwwAuthenticate", challenge);
+        }
+        if let Some(Forbidden { reason, required_permissions }) = error.forbidden {
+            extensions.set("reason", ForbiddenReason::from(reason).as_str());
+            if !required_permissions.is_empty() {
+                extensions.set("requiredPermissions", required_permissions);
+            }
         }
         Self { message: error.message, source: None, extensions: Some(extensions) }
     }

@@ -389,6 +389,46 @@ async fn graphs_own_rejections_map_to_codes() {
 }
 
 #[tokio::test]
+async fn a_403_says_what_the_caller_lacks() {
+    let gateway = Gateway::start().await;
+    let read = "{ iosLobAppProvisioningConfigurations { nodes { id } } }";
+    let reply = gateway.graphql_as(Some("read-only-token"), MUTATION, input(device_status())).await;
+    let extensions = &reply.error()["extensions"];
+    assert_eq!(extensions["reason"], "SCOPE");
+    let required = ["DeviceManagementConfiguration.ReadWrite.All", "DeviceManagementApps.ReadWrite.All"];
+    assert_eq!(extensions["requiredPermissions"], json!(required));
+    let message = reply.error()["message"].as_str().unwrap();
+    assert!(
+        message.ends_with(". Ask an administrator to grant the app one of the required permissions."),
+        "{message}"
+    );
+
+    for (message, reason, advice) in [
+        ("User is not authorized to perform this operation", "ROLE", "an Intune role"),
+        ("Insufficient privileges to complete the operation.", "OTHER", "Insufficient privileges"),
+    ] {
+        let fault = format!("403;body=wrapped;code=Forbidden;message={message}");
+        gateway.sandbox.inject(FaultRule::once(fault.parse().unwrap()));
+        let reply = gateway.graphql(read, json!({})).await;
+        let extensions = &reply.error()["extensions"];
+        assert_eq!(extensions["reason"], reason);
+        assert_eq!(extensions.get("requiredPermissions"), None);
+        assert!(reply.error()["message"].as_str().unwrap().contains(advice), "{reply:?}");
+    }
+
+    // An item of a bulk write has the same as fields.
+    let bulk = "mutation ($input: AddDeviceStatusesInput!) { addDeviceStatuses(input: $input) {
+        results { error { code reason requiredPermissions } } } }";
+    let statuses = json!([device_status(), device_status()]);
+    let variables = json!({"input": {"configurationId": DEMO_CONFIGURATION_ID, "deviceStatuses": statuses}});
+    let reply = gateway.graphql_as(Some("read-only-token"), bulk, variables).await;
+    for result in reply.data()["addDeviceStatuses"]["results"].as_array().unwrap() {
+        let error = json!({"code": "FORBIDDEN", "reason": "SCOPE", "requiredPermissions": required});
+        assert_eq!(result["error"], error);
+    }
+}
+
+#[tokio::test]
 async fn a_refused_connection_is_not_sent() {
     // Bound and not listening: no other process can use the port, and connections to it are
     // refused.

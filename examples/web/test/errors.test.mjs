@@ -143,7 +143,10 @@ test('missing permissions are named', async () => {
   await fillForm(page, 'not-allowed');
   await add(page);
   await tells(page, 'FORBIDDEN', 'You do not have permission');
-  await notice(page).locator('.notice-quote').getByText('DeviceManagementApps.ReadWrite.All').waitFor();
+  await notice(page).getByText('one of these permissions').waitFor();
+  const permissions = await notice(page).getByRole('listitem').allInnerTexts();
+  assert.deepEqual(permissions, ['DeviceManagementConfiguration.ReadWrite.All', 'DeviceManagementApps.ReadWrite.All']);
+  await page.screenshot({ path: path.join(artefacts, 'forbidden.png') });
   await close();
 });
 

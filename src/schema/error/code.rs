@@ -10,8 +10,8 @@ pub enum ErrorCode {
     /// The request has no usable access token, or Graph returned 401. Sign in again and retry with
     /// a new token.
     Unauthenticated,
-    /// Graph returned 403: the caller lacks a permission or an Intune role. The message names the
-    /// permissions.
+    /// Graph returned 403: the caller lacks a permission or an Intune role. `reason` says which, and
+    /// `requiredPermissions` names the permissions.
     Forbidden,
     /// Graph returned 404 or 410 to a write, or an object that must exist does not.
     NotFound,
@@ -96,6 +96,37 @@ impl WriteOutcome {
     /// The value of `extensions.outcome`: the name in the schema.
     pub(crate) fn as_str(self) -> &'static str {
         name(self)
+    }
+}
+
+/// What the caller of a request that Graph did not allow lacks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "crate::graph::ForbiddenReason")]
+pub(crate) enum ForbiddenReason {
+    /// A permission in the access token. `requiredPermissions` has the names if Graph returned them.
+    Scope,
+    /// An Intune role of the user.
+    Role,
+    /// The approval of a second administrator.
+    Approval,
+    /// Graph does not tell.
+    Other,
+}
+
+impl ForbiddenReason {
+    /// The value of `extensions.reason`: the name in the schema.
+    pub(crate) fn as_str(self) -> &'static str {
+        name(self)
+    }
+
+    /// What to ask an administrator for, as a sentence after a space. Empty if it is not known.
+    pub(super) fn advice(self) -> &'static str {
+        match self {
+            Self::Scope => " Ask an administrator to grant the app one of the required permissions.",
+            Self::Role => " Ask an administrator for an Intune role that allows it.",
+            Self::Approval => " The tenant requires the approval of a second administrator.",
+            Self::Other => "",
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use async_graphql::Object;
 
 use crate::schema::bounded::Bounded;
 
-use super::{ErrorCode, FieldError, GraphErrorDetail, WriteOutcome, whole_seconds};
+use super::{ErrorCode, FieldError, ForbiddenReason, GraphErrorDetail, WriteOutcome, whole_seconds};
 
 /// The error of one item of a bulk write. It has the members that `message` and `extensions` of a
 /// GraphQL error have.
@@ -43,6 +43,18 @@ impl OperationError {
     async fn outcome(&self) -> WriteOutcome {
         // An error without one is the gateway's own, of which nothing is known.
         self.0.0.outcome.unwrap_or(WriteOutcome::Unknown)
+    }
+
+    /// What the caller lacks. Null unless the code is `FORBIDDEN`.
+    async fn reason(&self) -> Option<ForbiddenReason> {
+        self.0.0.forbidden.as_ref().map(|forbidden| forbidden.reason.into())
+    }
+
+    /// The permissions of which the caller needs one, as Graph names them. Null if Graph did not name
+    /// any.
+    async fn required_permissions(&self) -> Option<&[String]> {
+        let forbidden = self.0.0.forbidden.as_ref()?;
+        (!forbidden.required_permissions.is_empty()).then_some(&forbidden.required_permissions)
     }
 
     /// The time to wait before a retry, in whole seconds. Null if it is not known.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::StatusCode;
 use tracing::warn;
 
-use super::{ErrorCode, FieldError, WriteOutcome, internal};
+use super::{ErrorCode, FieldError, ForbiddenReason, WriteOutcome, internal};
 use crate::graph::{self, ApiError, Outcome, WriteKind};
 use crate::telemetry::rate_limit::LineLimit;
 
@@ -129,7 +129,14 @@ fn refusal(api: &ApiError) -> Option<FieldError> {
     }
     let (code, sentence) = match api.status {
         StatusCode::UNAUTHORIZED => (Code::Unauthenticated, "Microsoft Graph rejected the access token"),
-        StatusCode::FORBIDDEN => (Code::Forbidden, "Microsoft Graph does not allow the caller to do this"),
+        StatusCode::FORBIDDEN => {
+            let reason = api.forbidden().map(|forbidden| ForbiddenReason::from(forbidden.reason));
+            let advice = reason.map_or("", ForbiddenReason::advice);
+            let sentence = "Microsoft Graph does not allow the caller to do this";
+            let message = quoted(api);
+            let end = if advice.is_empty() || message.ends_with('.') { "" } else { "." };
+            return Some(FieldError::new(Code::Forbidden, format!("{sentence}{message}{end}{advice}")));
+        }
         StatusCode::NOT_FOUND | StatusCode::GONE => (Code::NotFound, "Microsoft Graph has no such object"),
         StatusCode::CONFLICT | StatusCode::PRECONDITION_FAILED => {
             (Code::Conflict, "Microsoft Graph found a conflict: the object has changed, or exists already")

@@ -31,6 +31,7 @@ interface Props {
 /** An error for users: what happened, what is known, and what to do. */
 export function ErrorNotice({ error, isBusy = false, onRetry, retryLabel = 'Try again', onStartOver, children }: Props) {
   const { title, cause, action, remedy, quotesGateway } = adviceFor(error.code);
+  const permissions = error.requiredPermissions;
   const outcome = error.outcome && error.code !== 'OUTCOME_UNKNOWN' ? OUTCOMES[error.outcome] : undefined;
   const secondsLeft = useCountdown(error.retryAt);
   const isWaiting = secondsLeft > 0;
@@ -45,7 +46,7 @@ export function ErrorNotice({ error, isBusy = false, onRetry, retryLabel = 'Try 
   return (
     <div className="notice" role="alert" data-code={error.code} ref={notice} tabIndex={-1}>
       <h3>{title}</h3>
-      {quotesGateway ? (
+      {quotesGateway && permissions.length === 0 ? (
         <>
           <p>{cause}</p>
           <p className="notice-quote">{error.message}</p>
@@ -57,6 +58,18 @@ export function ErrorNotice({ error, isBusy = false, onRetry, retryLabel = 'Try 
         <p>
           {cause} {outcome} {action}
         </p>
+      )}
+      {permissions.length > 0 && (
+        <>
+          <p>This app needs one of these permissions:</p>
+          <ul className="notice-permissions">
+            {permissions.map((permission) => (
+              <li key={permission}>
+                <code>{permission}</code>
+              </li>
+            ))}
+          </ul>
+        </>
       )}
       <div className="actions">
         {remedy === 'sign in' && <SignInButton claims={error.claims} onSignedIn={onRetry} />}

@@ -30,6 +30,7 @@ export interface AnsweredError {
     /** Added on arrival, in milliseconds as `Date.now()` counts. */
     retryAt?: number;
     wwwAuthenticate?: string | null;
+    requiredPermissions?: readonly string[] | null;
     graph?: GraphDetail | null;
   };
 }
@@ -53,6 +54,8 @@ export class GatewayError extends Error {
   readonly retryAt: number | undefined;
   /** The claims that Graph demands of the next token. */
   readonly claims: string | undefined;
+  /** The permissions of which this app needs one. Empty if Graph named none. */
+  readonly requiredPermissions: readonly string[];
   readonly graph: GraphDetail | undefined;
 
   constructor({ message, extensions = {} }: AnsweredError, claims?: string) {
@@ -61,6 +64,7 @@ export class GatewayError extends Error {
     this.outcome = extensions.outcome ?? undefined;
     this.retryAt = extensions.retryAt;
     this.claims = claims ?? claimsOf(extensions.wwwAuthenticate ?? undefined);
+    this.requiredPermissions = extensions.requiredPermissions ?? [];
     this.graph = extensions.graph ?? undefined;
   }
 

@@ -1,6 +1,7 @@
 //! Where logs go: standard error, one line each. Tokens and bodies are never logged, at any level.
 
 mod calls;
+pub(crate) mod failed_items;
 mod log_format;
 pub mod metrics;
 pub mod operation;

@@ -43,7 +43,7 @@ pub struct AccessLogConfig {
 pub enum AccessLog {
     /// None.
     Off,
-    /// Those with errors.
+    /// Those with errors, or with failed items of bulk writes.
     Errors,
     /// All.
     All,

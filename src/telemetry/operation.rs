@@ -11,7 +11,7 @@ use super::request::RequestTelemetry;
 
 /// Largest number of lines per second about failed operations.
 const MAX_ERROR_LINES: u64 = 100;
-/// The code of an operation without errors.
+/// The code of an operation without errors, and without a bulk write of which every item failed.
 const OK: &str = "OK";
 /// The code of an operation whose client disconnected before the response.
 const CANCELLED: &str = "CANCELLED";
@@ -30,7 +30,7 @@ pub struct AccessLog {
 pub enum AccessLogMode {
     /// None.
     Off,
-    /// Those with errors.
+    /// Those with errors, or with failed items of bulk writes.
     Errors,
     /// All.
     All,
@@ -110,12 +110,16 @@ impl Operation {
     }
 
     fn record(&self, result: OperationResult<'_>, http_status: Option<u16>, events: Option<u64>) {
-        let code = result.code.unwrap_or(OK);
-        let is_error = result.code.is_some();
+        let failed_items = self.telemetry.failed_items().summary();
+        let failed_write = failed_items.first_of_failed_write.map(|item| item.code);
+        let error_code = result.code.or(failed_write);
+        let code = error_code.unwrap_or(OK);
+        let outcome = result.outcome.or(failed_items.first.map(|item| item.outcome));
+        let is_error = error_code.is_some() || failed_items.count > 0;
         let duration = self.started.elapsed();
         // The time that a subscription is open says nothing about the gateway.
         let response_time = events.is_none().then_some(duration);
-        metrics::operation(self.telemetry.operation().1, result.code, response_time);
+        metrics::operation(self.telemetry.operation().1, error_code, response_time);
         let suppressed = match self.access_log.mode {
             AccessLogMode::Off => return,
             AccessLogMode::Errors if !is_error => return,
@@ -144,7 +148,8 @@ impl Operation {
                 },
                 code,
                 errors = result.errors,
-                outcome = result.outcome,
+                outcome,
+                failed_items = (failed_items.count > 0).then_some(failed_items.count),
                 http.status = http_status,
                 events,
                 duration_ms = milliseconds(duration),

@@ -10,6 +10,7 @@ use tokio::task::futures::TaskLocalFuture;
 use uuid::Uuid;
 
 use super::calls::Calls;
+use super::failed_items::FailedItems;
 use super::trace_context::TraceContext;
 
 /// The header of the request's id, in requests to the gateway, in its responses and in its calls to Graph.
@@ -30,6 +31,7 @@ pub struct RequestTelemetry {
     trace_context: Option<TraceContext>,
     operation: OnceLock<(Option<String>, &'static str)>,
     calls: Calls,
+    failed_items: FailedItems,
 }
 
 impl RequestTelemetry {
@@ -56,7 +58,14 @@ impl RequestTelemetry {
         let mut text = Uuid::encode_buffer();
         let text = client_request_id.hyphenated().encode_lower(&mut text);
         let header = HeaderValue::from_str(text).expect("a GUID is a header value");
-        Self { client_request_id, header, trace_context, operation: OnceLock::new(), calls: Calls::default() }
+        Self {
+            client_request_id,
+            header,
+            trace_context,
+            operation: OnceLock::new(),
+            calls: Calls::default(),
+            failed_items: FailedItems::default(),
+        }
     }
 
     /// The request's id.
@@ -91,6 +100,11 @@ impl RequestTelemetry {
     /// What the request has sent to Graph so far.
     pub(crate) fn calls(&self) -> &Calls {
         &self.calls
+    }
+
+    /// The items of the request's bulk writes that failed so far.
+    pub(crate) fn failed_items(&self) -> &FailedItems {
+        &self.failed_items
     }
 
     /// Runs `future` for this request: its log lines and errors have the request's ids. A task that it spawns needs a scope of

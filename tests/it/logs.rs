@@ -138,6 +138,45 @@ fn the_access_log_is_of_errors_by_default_and_can_be_off_or_sampled() {
 }
 
 #[test]
+fn a_bulk_write_with_failed_items_is_logged_as_an_error_and_one_without_success_has_the_code_of_its_first_item()
+ {
+    let mut gateway = Gateway::start(&[]);
+    let admin = gateway.program.line("admin listening on ");
+    let input =
+        json!({"configurationId": msgraph_sandbox::DEMO_CONFIGURATION_ID, "deviceStatuses": numbered(3)});
+    let bulk = |faults: &[&str], query: &str| {
+        gateway.sandbox.clear_faults();
+        faults.iter().for_each(|fault| gateway.sandbox.inject(fault.parse().unwrap()));
+        gateway.graphql(query, json!({"input": input}));
+    };
+    bulk(&[], BULK);
+    bulk(&["batch-item;item=2;status=403"], BULK);
+    bulk(&["403;code=Forbidden"], BULK);
+    let several = "mutation($input: AddDeviceStatusesInput!) {
+        a: addDeviceStatuses(input: $input) { failedCount } b: addDeviceStatuses(input: $input) { failedCount } }";
+    bulk(&["403;code=Forbidden"], several);
+    let metrics = gateway.runtime.block_on(async {
+        gateway.client.get(format!("{admin}/metrics")).send().await.unwrap().text().await.unwrap()
+    });
+    for (code, count) in [("OK", 2), ("FORBIDDEN", 2)] {
+        let series =
+            format!("intune_graphql_requests_total{{operation_type=\"mutation\",code=\"{code}\"}} {count}\n");
+        assert!(metrics.contains(&series), "{series}: {metrics}");
+    }
+    let log = gateway.log();
+    let lines = of_access(&log);
+    let expected = [
+        json!({"code": "OK", "errors": 0, "failed_items": 1, "outcome": "REJECTED"}),
+        json!({"code": "FORBIDDEN", "errors": 0, "failed_items": 3, "outcome": "REJECTED", "http.status": 200}),
+        json!({"code": "FORBIDDEN", "errors": 0, "failed_items": 6, "outcome": "REJECTED"}),
+    ];
+    assert_eq!(lines.len(), expected.len(), "without failed items, it is not logged: {lines:#?}");
+    for (line, expected) in lines.iter().zip(expected) {
+        assert_fields(line, expected);
+    }
+}
+
+#[test]
 fn a_request_that_its_client_cancels_is_logged() {
     let mut gateway = Gateway::start(&["--request-timeout", "20s"]);
     let admin = gateway.program.line("admin listening on ");

@@ -5,6 +5,7 @@ use std::time::Duration;
 use async_graphql::Object;
 
 use crate::schema::bounded::Bounded;
+use crate::telemetry::failed_items::FailedItem;
 
 use super::{ErrorCode, FieldError, ForbiddenReason, GraphErrorDetail, WriteOutcome, whole_seconds};
 
@@ -16,6 +17,16 @@ pub(crate) struct OperationError(FieldError);
 impl From<FieldError> for OperationError {
     fn from(error: FieldError) -> Self {
         Self(error)
+    }
+}
+
+impl OperationError {
+    /// The error as the access log and the metrics see it.
+    pub(crate) fn failed_item(&self) -> FailedItem {
+        FailedItem {
+            code: self.0.0.code.as_str(),
+            outcome: self.0.0.outcome.unwrap_or(WriteOutcome::Unknown).as_str(),
+        }
     }
 }
 

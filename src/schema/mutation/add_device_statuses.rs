@@ -11,6 +11,7 @@ use crate::schema::mutation::created_device_status::CreatedDeviceStatus;
 use crate::schema::mutation::idempotency::{self, IdempotentCall};
 use crate::schema::selection::Selected;
 use crate::schema::types::{DeviceStatus, DeviceStatusInput};
+use crate::telemetry::request;
 
 /// Maximum number of statuses in one call.
 const MAX_STATUSES: usize = 1000;
@@ -86,6 +87,11 @@ pub(super) async fn resolve(
         Bounded::guaranteed(AddDeviceStatusResult { index, result })
     });
     let results: Vec<_> = results.collect();
+    if let Some(request) = request::current() {
+        request
+            .failed_items()
+            .add(results.iter().map(|result| Some(result.result.as_ref().err()?.failed_item())));
+    }
     let created_count = results.iter().filter(|result| result.result.is_ok()).count();
     Ok(AddDeviceStatusesPayload {
         created_count,

@@ -32,6 +32,7 @@ mod connect;
 mod connection;
 mod content_coding;
 mod data_loader;
+mod delivery;
 mod device_app_management;
 mod envelope;
 mod error;

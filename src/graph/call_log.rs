@@ -16,11 +16,15 @@ use crate::telemetry::route::Route;
 
 /// Largest number of log lines per second, of each kind, about calls that failed.
 const MAX_LINES: u64 = 10;
+/// Largest number of log lines per second about unknown outcomes: a bulk write can have a thousand.
+const MAX_UNDELIVERED_LINES: u64 = 100;
 
 /// Calls that Graph refused, by its own word: the callers' business.
 static REFUSED: LineLimit = LineLimit::new(MAX_LINES);
 /// Calls that failed.
 static FAILED: LineLimit = LineLimit::new(MAX_LINES);
+/// Writes of unknown outcome whose callers have left.
+static UNDELIVERED: LineLimit = LineLimit::new(MAX_UNDELIVERED_LINES);
 /// Batches with failed items.
 static ITEMS: LineLimit = LineLimit::new(MAX_LINES);
 
@@ -154,6 +158,17 @@ pub(super) fn count_write(error: Option<&WriteError>) {
         Some(Outcome::Unknown) => WriteResult::Unknown,
         Some(Outcome::Applied) => WriteResult::Applied,
     });
+}
+
+/// Counts a write whose caller has left before it ended. No response reports its outcome, so an unknown one is logged here.
+pub(super) fn record_undelivered_write(error: Option<&WriteError>) {
+    count_write(error);
+    if let Some(WriteError { outcome: Outcome::Unknown, error, .. }) = error
+        && let Some(suppressed) = UNDELIVERED.allow()
+    {
+        let suppressed = (suppressed > 0).then_some(suppressed);
+        warn!(%error, suppressed, "the outcome of a write is unknown, and its caller has left");
+    }
 }
 
 /// Counts the items of a batch, and logs those that failed in one line.

@@ -113,8 +113,7 @@ impl Session {
     ) -> Result<GraphResponse, WriteError> {
         let is_delete = method == Method::DELETE;
         let result = writes::write(&self.transport, kind, method, path, body).await;
-        let is_done = result.as_ref().map_or_else(|error| is_delete && writes::is_deleted(error), |_| true);
-        call_log::count_write(result.as_ref().err().filter(|_| !is_done));
+        call_log::count_write(writes::failure(result.as_ref(), is_delete));
         self.invalidate().await;
         result
     }

@@ -11,6 +11,8 @@ use futures_util::future::BoxFuture;
 use http::{Method, StatusCode};
 use serde::Serialize;
 
+use super::call_log;
+use super::delivery::Delivery;
 use super::error::{Error, Outcome, WriteError, WriteKind};
 use super::in_place::{InPlace, Panicked};
 use super::response::GraphResponse;
@@ -34,17 +36,27 @@ pub(super) async fn write(
     let deadline = transport.deadline().map_err(|error| WriteError::new(kind, error))?;
     let gates = Arc::new(AttemptGates::default());
     let (transport, path) = (Arc::clone(transport), path.to_owned());
+    let is_delete = method == Method::DELETE;
     let attempts =
         Attempts { transport: Arc::clone(&transport), kind, method, path, body, gates: Arc::clone(&gates) };
-    let run = transport.caller.telemetry.scope(attempts.run());
+    let delivery = Delivery::default();
+    let run = delivery.clone().run(attempts.run(), move |ended| {
+        let result = ended.map_err(|panicked| WriteError::new(kind, panicked.into()));
+        let result = result.as_ref().map_or_else(Err, |result| result.as_ref());
+        call_log::record_undelivered_write(failure(result, is_delete));
+    });
+    let run = transport.caller.telemetry.scope(run);
     let mut attempts = InPlace::new(&transport.client.writes, run);
+    // Declared last, so that it is dropped first.
+    let recipient = delivery.recipient();
     let ended = match transport.wait_for_write(deadline, &mut attempts).await {
         Some(ended) => ended,
         // Sent. The response is not known yet.
-        None if gates.close() => return Err(WriteError::new(kind, Error::Timeout)),
+        None if gates.close() => Ok(Err(WriteError::new(kind, Error::Timeout))),
         // Not sent, and never will be: it ends by itself.
-        None => attempts.await,
+        None => (&mut attempts).await,
     };
+    recipient.received();
     ended.unwrap_or_else(|panicked| Err(WriteError::new(kind, panicked.into())))
 }
 
@@ -137,6 +149,14 @@ impl Attempts {
             }
         }
     }
+}
+
+/// The error of a write that was not done.
+pub(super) fn failure<'r>(
+    result: Result<&'r GraphResponse, &'r WriteError>,
+    is_delete: bool,
+) -> Option<&'r WriteError> {
+    result.err().filter(|error| !(is_delete && is_deleted(error)))
 }
 
 /// Whether a deletion is complete: an object that is gone after an attempt with a lost response was

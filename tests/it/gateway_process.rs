@@ -39,6 +39,13 @@ impl GatewayProcess {
         Self { program, client: Arc::new(Client { http: http_client().build().unwrap(), url, admin }) }
     }
 
+    /// One whose clients use HTTP/2: they leave by resetting a stream.
+    pub(crate) fn start_with_http2(graph: &FakeGraph, arguments: &[&str]) -> Self {
+        let (program, url, admin) = graph.program(arguments);
+        let http = http_client().http2_prior_knowledge().build().unwrap();
+        Self { program, client: Arc::new(Client { http, url, admin }) }
+    }
+
     /// Host and port.
     pub(crate) fn address(&self) -> &str {
         self.client.url.strip_prefix("http://").unwrap()
@@ -108,6 +115,13 @@ impl GatewayProcess {
     pub(crate) async fn ended(self) -> Option<i32> {
         let Self { program, .. } = self;
         tokio::task::spawn_blocking(|| program.ended().0).await.unwrap()
+    }
+
+    /// Sends SIGTERM and waits for the end. Returns the exit code and the log.
+    pub(crate) async fn stop_with_log(self) -> (Option<i32>, String) {
+        let Self { program, .. } = self;
+        program.terminate();
+        tokio::task::spawn_blocking(|| program.ended()).await.unwrap()
     }
 
     /// Sends SIGTERM and waits until no request is in flight. Returns the exit code.

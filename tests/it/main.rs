@@ -82,6 +82,7 @@ mod subscription_limits;
 mod subscriptions;
 mod tls;
 mod token;
+mod undelivered_writes;
 mod websocket;
 mod websocket_framing;
 mod websocket_limits;

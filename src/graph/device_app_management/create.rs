@@ -21,8 +21,9 @@ use super::created::{CreateResult, Created};
 use super::progress::{ItemProgress, Progress};
 use super::read_back::{ReadBack, read_back};
 use crate::graph::call_log;
+use crate::graph::delivery::Delivery;
 use crate::graph::error::{Error, Outcome, WriteError, WriteKind};
-use crate::graph::in_place::InPlace;
+use crate::graph::in_place::{InPlace, Panicked};
 use crate::graph::models::{Entity, NewEntity};
 use crate::graph::response::GraphResponse;
 use crate::graph::retry::{Idempotency, Retries};
@@ -69,34 +70,52 @@ impl<T: Entity> Collection<T> {
             progress: Arc::clone(&progress),
             deadline,
         };
-        let creates = transport.caller.telemetry.scope(creates.run());
-        let creates = InPlace::new(&transport.client.writes, creates);
-        let failure = match transport.wait_for_write(deadline, creates).await {
-            Some(Ok(())) | None => None,
-            Some(Err(panicked)) => Some(Error::from(panicked)),
-        };
-        let result = |item| match item {
-            ItemProgress::Done(result) => result,
-            ItemProgress::InFlight { worst_outcome, gate } => {
-                // The one step that decides: from here on it was sent, or will not be.
-                let error = match (gate.close(), count) {
-                    (true, _) => Error::Timeout,
-                    (false, 1) => Error::Withdrawn,
-                    (false, _) => Error::NotStarted { retry_after: RETRY_AFTER },
-                };
-                let error = failure.clone().unwrap_or(error);
-                Err(WriteError::after(WriteKind::Create, worst_outcome, error))
+        let delivery = Delivery::default();
+        let for_nobody = Arc::clone(&progress);
+        let creates = delivery.clone().run(creates.run(), move |ended| {
+            for result in results(&for_nobody, ended.err()) {
+                call_log::record_undelivered_write(result.as_ref().err());
             }
-            ItemProgress::Waiting { worst_outcome, error } => {
-                let error = error.unwrap_or(Error::NotStarted { retry_after: RETRY_AFTER });
-                let error = failure.clone().unwrap_or_else(|| error.with_retry_after(RETRY_AFTER));
-                // No attempt was in flight, so what panicked sent nothing.
-                Err(WriteError { kind: WriteKind::Create, outcome: worst_outcome, error })
-            }
-        };
-        let results = progress.report().into_iter().map(result);
+        });
+        let creates = transport.caller.telemetry.scope(creates);
+        let mut creates = InPlace::new(&transport.client.writes, creates);
+        // Declared last, so that it is dropped first.
+        let recipient = delivery.recipient();
+        let panicked = transport.wait_for_write(deadline, &mut creates).await.and_then(Result::err);
+        recipient.received();
+        let results = results(&progress, panicked).into_iter();
         results.inspect(|result| call_log::count_write(result.as_ref().err())).collect()
     }
+}
+
+/// The results of creates as they stand. None of them is sent from here on.
+fn results<T: Entity>(
+    progress: &Progress<CreateResult<T>>,
+    panicked: Option<Panicked>,
+) -> Vec<CreateResult<T>> {
+    let failure = panicked.map(Error::from);
+    let items = progress.report();
+    let count = items.len();
+    let result = |item| match item {
+        ItemProgress::Done(result) => result,
+        ItemProgress::InFlight { worst_outcome, gate } => {
+            // The one step that decides: from here on it was sent, or will not be.
+            let error = match (gate.close(), count) {
+                (true, _) => Error::Timeout,
+                (false, 1) => Error::Withdrawn,
+                (false, _) => Error::NotStarted { retry_after: RETRY_AFTER },
+            };
+            let error = failure.clone().unwrap_or(error);
+            Err(WriteError::after(WriteKind::Create, worst_outcome, error))
+        }
+        ItemProgress::Waiting { worst_outcome, error } => {
+            let error = error.unwrap_or(Error::NotStarted { retry_after: RETRY_AFTER });
+            let error = failure.clone().unwrap_or_else(|| error.with_retry_after(RETRY_AFTER));
+            // No attempt was in flight, so what panicked sent nothing.
+            Err(WriteError { kind: WriteKind::Create, outcome: worst_outcome, error })
+        }
+    };
+    items.into_iter().map(result).collect()
 }
 
 struct Creates<N: NewEntity> {

@@ -7,7 +7,7 @@ use super::{ComplianceStatus, DateTimeOffset, Received};
 use crate::graph::odata::{PropertyValue, Select};
 
 /// An entity of a collection.
-pub trait Entity: DeserializeOwned + Send + Sync {
+pub trait Entity: DeserializeOwned + Send + Sync + 'static {
     /// Its type in Graph's metadata, as in `microsoft.graph.user`.
     const ODATA_TYPE: &'static str;
     /// The names of its properties in JSON, the key aside.
@@ -23,7 +23,7 @@ pub trait Entity: DeserializeOwned + Send + Sync {
 /// An entity to create.
 pub trait NewEntity: Serialize + Clone + Send + Sync + 'static {
     /// The type of the created entity.
-    type Entity: Entity + 'static;
+    type Entity: Entity;
 
     /// The key that the caller requests.
     fn key(&self) -> Option<&str>;

@@ -45,6 +45,7 @@ pub(super) use self::client_stream::ClientStream;
 pub(super) use self::head_memory::MAX_HEAD_BYTES;
 use self::streaming_body::StreamingBody;
 pub(super) use self::streaming_body::StreamingResponse;
+use self::timeouts::Closing;
 pub(super) use self::timeouts::ConnectionTimeouts;
 use self::tracked_io::TrackedIo;
 pub(super) use self::tracker::ClientConnection;
@@ -106,7 +107,7 @@ pub(super) async fn serve(
     let service = TowerToHyperService::new(service);
     let mut connection = pin!(http.serve_connection_with_upgrades(io, service));
     let mut draining = pin!(draining.cancelled());
-    let mut draining_since = None;
+    let mut closing: Option<Closing> = None;
     let mut timer = pin!(sleep_until(Instant::now() + timeouts.header_timeout));
     poll_fn(|context| {
         loop {
@@ -120,33 +121,36 @@ pub(super) async fn serve(
                 debug!("closing a connection: the client disconnected");
                 return Poll::Ready(());
             }
-            if draining_since.is_none() && draining.as_mut().poll(context).is_ready() {
-                draining_since = Some(Instant::now());
+            if closing.is_none() && draining.as_mut().poll(context).is_ready() {
+                closing = Some(Closing { since: Instant::now(), is_client_slow: false });
                 connection.as_mut().graceful_shutdown();
                 continue;
             }
-            // The deadline is checked periodically rather than at every byte, so that a slow client is closed up to
-            // `header_timeout` late.
+            let state = tracker.state();
+            let deadline = match closing {
+                None => timeouts.close_deadline(&state.requests),
+                Some(closing) => Some(timeouts.drain_deadline(&state.requests, closing)),
+            };
+            // A later deadline is set when the timer fires, so that most requests do not set it.
+            if let Some(deadline) = deadline
+                && deadline < timer.deadline()
+            {
+                timer.as_mut().reset(deadline);
+            }
             ready!(timer.as_mut().poll(context));
             let now = Instant::now();
-            let state = tracker.state();
-            let deadline = match draining_since {
-                None => timeouts.close_deadline(&state.requests),
-                Some(since) => Some(timeouts.drain_deadline(&state.requests, since)),
-            };
             if deadline.is_some_and(|deadline| deadline <= now) {
-                if draining_since.is_some() || state.requests.can_be_cut() {
+                if closing.is_some() || state.requests.can_be_cut() {
                     debug!("closing a connection: the client is too slow");
                     return Poll::Ready(());
                 }
                 // Shut down gracefully first, so that the client sends no more requests and those in flight are finished.
-                draining_since = Some(now);
+                closing = Some(Closing { since: now, is_client_slow: true });
                 connection.as_mut().graceful_shutdown();
+                continue;
             }
             let next = now + timeouts.header_timeout;
-            timer.as_mut().reset(
-                deadline.filter(|deadline| *deadline > now).map_or(next, |deadline| deadline.min(next)),
-            );
+            timer.as_mut().reset(deadline.map_or(next, |deadline| deadline.min(next)));
         }
     })
     .await;

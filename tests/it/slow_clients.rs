@@ -178,6 +178,28 @@ async fn an_unread_response_times_out_while_others_are_read() {
 }
 
 #[tokio::test]
+async fn a_client_that_reads_none_of_its_responses_is_closed_after_the_send_timeout() {
+    // The test takes as long as this if a connection is closed late.
+    let header_timeout = Duration::from_secs(25);
+    let limits = ConnectionLimits {
+        header_timeout,
+        idle_timeout: Duration::from_secs(300),
+        send_timeout: Duration::from_millis(600),
+        ..connection_limits()
+    };
+    let gateway = Gateway::builder().settings(|settings| settings.connections = limits).start().await;
+    for count in [1, 5] {
+        let mut requests = requests_with_window(QUERY, 0);
+        for number in 1..count {
+            requests.extend(frame(1, 5, 1 + 2 * number, QUERY));
+        }
+        let started = std::time::Instant::now();
+        assert_closed(&gateway, &requests, b"", PING).await;
+        assert!(started.elapsed() < header_timeout / 2, "{count} responses: {:?}", started.elapsed());
+    }
+}
+
+#[tokio::test]
 async fn an_in_flight_request_is_answered_despite_an_unread_response() {
     let gateway = short_send_timeout().await;
     gateway.sandbox.inject("slow-first-byte;wait=3s".parse().unwrap());

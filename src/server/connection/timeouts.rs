@@ -22,6 +22,14 @@ pub(crate) struct ConnectionTimeouts {
     pub(crate) max_request_time: Duration,
 }
 
+/// A connection that is shutting down.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Closing {
+    pub(super) since: Instant,
+    /// Whether the reason is that the client is too slow.
+    pub(super) is_client_slow: bool,
+}
+
 impl ConnectionTimeouts {
     /// When the connection is closed if nothing changes; `None` while the client waits for the gateway.
     pub(super) fn close_deadline(&self, requests: &Requests) -> Option<Instant> {
@@ -40,14 +48,19 @@ impl ConnectionTimeouts {
         })
     }
 
-    /// When a connection is closed that has been shutting down since `since`. Once all its responses are ready, the client has
-    /// `header_timeout` to read them. Requests that it still sends do not extend the total time.
-    pub(super) fn drain_deadline(&self, requests: &Requests, since: Instant) -> Instant {
+    /// When a connection is closed that is shutting down. Once all its responses are ready, the client has `header_timeout` to
+    /// read them; a slow client has that time from when they were ready, and never more than `send_timeout`. Requests that it
+    /// still sends do not extend the total time.
+    pub(super) fn drain_deadline(&self, requests: &Requests, closing: Closing) -> Instant {
+        let Closing { since, is_client_slow } = closing;
         let last = since + self.max_request_time + self.send_timeout;
         if !requests.are_all_responses_ready() {
             return last;
         }
         let ready = requests.newest_response().unwrap_or(since);
+        if is_client_slow {
+            return last.min((ready + self.header_timeout.min(self.send_timeout)).max(since));
+        }
         last.min(ready.max(since) + self.header_timeout)
     }
 }
@@ -102,7 +115,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_connection_that_shuts_down_has_a_last_moment() {
         let since = Instant::now();
-        let remaining = |requests: &Requests| (TIMEOUTS.drain_deadline(requests, since) - since).as_secs();
+        let closing = Closing { since, is_client_slow: false };
+        let remaining = |requests: &Requests| (TIMEOUTS.drain_deadline(requests, closing) - since).as_secs();
         let mut requests = Requests::new();
         assert_eq!(remaining(&requests), 10);
         let number = requests.begin(Version::HTTP_11);
@@ -113,5 +127,27 @@ mod tests {
         advance(Duration::from_secs(80)).await;
         requests.record_progress(number);
         assert_eq!(remaining(&requests), 91);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_client_has_no_further_time_for_responses_that_it_could_have_read() {
+        let mut requests = Requests::new();
+        for wait in [1, 54, 5] {
+            let number = requests.begin(Version::HTTP_2);
+            requests.response_ready(number, false);
+            advance(Duration::from_secs(wait)).await;
+        }
+        let since = Instant::now();
+        assert_eq!(TIMEOUTS.close_deadline(&requests), Some(since));
+        let remaining = |requests: &Requests| {
+            (TIMEOUTS.drain_deadline(requests, Closing { since, is_client_slow: true }) - since).as_secs()
+        };
+        assert_eq!(remaining(&requests), 5, "the newest response has been ready for 5 s");
+        requests.end(2);
+        assert_eq!(remaining(&requests), 0);
+        let executing = requests.begin(Version::HTTP_2);
+        assert_eq!(remaining(&requests), 91);
+        requests.response_ready(executing, false);
+        assert_eq!(remaining(&requests), 10);
     }
 }

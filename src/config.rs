@@ -89,9 +89,16 @@ impl Cli {
         #[cfg(feature = "sandbox")]
         let command = command.mut_subcommand("sandbox", |sandbox| sandbox.mut_args(with_own_prefix));
         let command = variables::ignore_empty(command);
+        // Help names variables, not their values: those may have credentials or control characters.
+        let command = hide_variables(command);
         // A negative number is a wrong value, not a flag.
         command.mut_subcommands(|command| command.mut_args(|arg| arg.allow_negative_numbers(true)))
     }
+}
+
+fn hide_variables(command: clap::Command) -> clap::Command {
+    let command = command.mut_args(|arg| arg.hide_env_values(true));
+    command.mut_subcommands(hide_variables)
 }
 
 fn parse(definition: &clap::Command, arguments: &[OsString]) -> Result<clap::ArgMatches, UsageError> {

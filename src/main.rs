@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use intune_graphql::commands::{self, NotReady};
 use intune_graphql::config::{Cli, UsageError};
+use intune_graphql::printable::printable;
 use intune_graphql::telemetry;
 use mimalloc::MiMalloc;
 
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
 
 #[expect(clippy::print_stderr, reason = "the one line that says why the program does not start")]
 fn fail(code: u8, message: &str) -> ExitCode {
-    eprintln!("error: {message}");
+    // Messages quote arguments, variables and files.
+    eprintln!("error: {}", printable(message));
     ExitCode::from(code)
 }

@@ -6,11 +6,13 @@ use reqwest::redirect::Policy;
 use url::Url;
 
 use crate::config::HealthcheckConfig;
+use crate::printable::value_without_credentials;
 
 /// Succeeds if the response is 200. An address, or a URL without a path, means the admin listener's `/readyz`.
 pub(super) async fn run(config: &HealthcheckConfig) -> anyhow::Result<()> {
     let url = if config.url.contains("://") { config.url.clone() } else { format!("http://{}", config.url) };
-    let mut url = Url::parse(&url).with_context(|| format!("--url: {url} is not a URL"))?;
+    let mut url = Url::parse(&url)
+        .with_context(|| format!("--url: {} is not a URL", value_without_credentials(&url)))?;
     if url.path() == "/" {
         url.set_path("/readyz");
     }

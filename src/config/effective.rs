@@ -4,10 +4,9 @@ use std::fmt::{self, Display, Formatter};
 
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command};
-use toml::Value;
-use url::Url;
 
 use super::file::{ConfigFile, settings};
+use crate::printable::{must_escape, value_without_credentials};
 
 /// A setting in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,7 +58,7 @@ pub(super) fn effective(
         EffectiveSetting {
             name: flag.to_owned(),
             group: arg.get_help_heading().unwrap_or_default().to_owned(),
-            values: raw.map(|value| without_credentials(&value.to_string_lossy())).collect(),
+            values: raw.map(|value| value_without_credentials(&value.to_string_lossy())).collect(),
             source,
             takes_many: matches!(arg.get_action(), clap::ArgAction::Append),
         }
@@ -75,24 +74,14 @@ impl EffectiveSetting {
     }
 }
 
-/// The text, or, if it is a URL with a user name or a password, the URL with `***` instead of them.
-fn without_credentials(text: &str) -> String {
-    let Ok(mut url) = Url::parse(text) else { return text.to_owned() };
-    if url.username().is_empty() && url.password().is_none() {
-        return text.to_owned();
-    }
-    let is_hidden = url.set_password(None).and_then(|()| url.set_username("***")).is_ok();
-    if is_hidden { url.into() } else { "***".to_owned() }
-}
-
 /// A line of a configuration file.
 impl Display for EffectiveSetting {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match &self.values[..] {
             [] => return write!(f, "# {} is not set", self.name),
             values if self.takes_many => {
-                let values = values.iter().map(|value| Value::String(value.clone())).collect();
-                write!(f, "{} = {}", self.name, Value::Array(values))?;
+                let values: Vec<String> = values.iter().map(|value| string(value)).collect();
+                write!(f, "{} = [{}]", self.name, values.join(", "))?;
             }
             [value, ..] => write!(f, "{} = {}", self.name, scalar(value))?,
         }
@@ -106,26 +95,39 @@ impl Display for EffectiveSetting {
 }
 
 /// A number or a switch as such, anything else as a string.
-fn scalar(text: &str) -> Value {
-    let number = text.parse().map(Value::Integer).ok();
-    let switch = text.parse().map(Value::Boolean).ok();
-    number.or(switch).unwrap_or_else(|| Value::String(text.to_owned()))
+fn scalar(text: &str) -> String {
+    let number = text.parse::<i64>().map(|number| number.to_string()).ok();
+    let switch = text.parse::<bool>().map(|switch| switch.to_string()).ok();
+    number.or(switch).unwrap_or_else(|| string(text))
+}
+
+/// A basic string of TOML, on one line.
+fn string(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() + 2);
+    quoted.push('"');
+    for char in text.chars() {
+        match char {
+            '"' | '\\' => quoted.extend(['\\', char]),
+            // They are in the basic multilingual plane.
+            char if must_escape(char) => quoted.push_str(&format!("\\u{:04X}", u32::from(char))),
+            char => quoted.push(char),
+        }
+    }
+    quoted.push('"');
+    quoted
 }
 
 #[cfg(test)]
 mod tests {
-    use super::without_credentials;
+    use super::string;
 
     #[test]
-    fn credentials_of_urls_are_hidden() {
-        for (text, expected) in [
-            ("redis://user:secret@store:6379/0", "redis://***@store:6379/0"),
-            ("https://:secret@graph.example/beta", "https://***@graph.example/beta"),
-            ("https://graph.example/beta", "https://graph.example/beta"),
-            ("127.0.0.1:4000", "127.0.0.1:4000"),
-            ("30s", "30s"),
-        ] {
-            assert_eq!(without_credentials(text), expected);
+    fn a_string_is_on_one_line_and_is_read_back_unchanged() {
+        for text in ["plain", "a\nb\t\x1b[31m", "quote \" and \\ and '", "\u{9b}\u{202e}", "漢字"] {
+            let line = format!("x = {}", string(text));
+            assert!(!line.contains(|char: char| char.is_control()), "{line}");
+            let table: toml::Table = line.parse().unwrap();
+            assert_eq!(table["x"].as_str(), Some(text));
         }
     }
 }

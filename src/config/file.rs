@@ -18,7 +18,7 @@ const MAX_BYTES: u64 = 1024 * 1024;
 #[derive(Debug)]
 pub(super) struct ConfigFile {
     path: PathBuf,
-    values: BTreeMap<String, Vec<String>>,
+    values: toml::Table,
 }
 
 impl ConfigFile {
@@ -35,13 +35,8 @@ impl ConfigFile {
         if text.len() as u64 > MAX_BYTES {
             return Err(named(&format!("must not be larger than {MAX_BYTES} bytes")));
         }
-        let table: toml::Table =
-            text.parse().map_err(|error: toml::de::Error| named(&one_line(&error, &text)))?;
-        let values = table.into_iter().map(|(key, value)| {
-            let texts = texts(&value).map_err(|problem| named(&format!("`{key}` {problem}")))?;
-            Ok((key, texts))
-        });
-        Ok(Self { path: path.to_owned(), values: values.collect::<Result<_, String>>()? })
+        let values = text.parse().map_err(|error: toml::de::Error| named(&one_line(&error, &text)))?;
+        Ok(Self { path: path.to_owned(), values })
     }
 
     /// Replaces the defaults of `command` and of its subcommand `name` by the file's values.
@@ -51,13 +46,18 @@ impl ConfigFile {
     /// A sentence that names the file and the key that is not a setting or whose value is wrong.
     pub(super) fn apply(&self, command: Command, name: &str) -> Result<Command, String> {
         let settings: Vec<Arg> = settings(&command, name).cloned().collect();
-        for (key, texts) in &self.values {
+        let mut values = BTreeMap::new();
+        for (key, value) in &self.values {
             let Some(arg) = settings.iter().find(|arg| arg.get_long() == Some(key)) else {
-                return Err(self.unknown(key, &settings));
+                return Err(self.unknown(key, value, &settings));
             };
-            self.check(arg, texts)?;
+            let takes_many = matches!(arg.get_action(), ArgAction::Append);
+            let texts = texts(value, takes_many)
+                .map_err(|problem| format!("--config: {}: `{key}` {problem}", self.path.display()))?;
+            self.check(arg, &texts)?;
+            values.insert(key.as_str(), texts);
         }
-        let with_default = |arg: Arg| match arg.get_long().and_then(|flag| self.values.get(flag)) {
+        let with_default = |arg: Arg| match arg.get_long().and_then(|flag| values.get(flag)) {
             Some(texts) => arg.default_values(texts.clone()),
             None => arg,
         };
@@ -71,10 +71,14 @@ impl ConfigFile {
         self.values.contains_key(flag)
     }
 
-    fn unknown(&self, key: &str, settings: &[Arg]) -> String {
+    fn unknown(&self, key: &str, value: &Value, settings: &[Arg]) -> String {
         let file = self.path.display();
         if let Some(new) = renamed::flag(&format!("--{key}")) {
             return format!("--config: {file}: `{key}` is now `{}`", new.trim_start_matches('-'));
+        }
+        if value.is_table() {
+            let hint = "write each setting at the top level, as in `graph-cloud = \"global\"`";
+            return format!("--config: {file}: `{key}` is a table; {hint}");
         }
         let hint = match suggestion(key, settings.iter().filter_map(Arg::get_long)) {
             Some(flag) => format!("did you mean `{flag}`?"),
@@ -86,16 +90,13 @@ impl ConfigFile {
     /// Parses a value alone, since a default that cannot be parsed is an error of the program.
     fn check(&self, arg: &Arg, texts: &[String]) -> Result<(), String> {
         let flag = arg.get_long().unwrap_or_default();
-        if texts.len() != 1 && !matches!(arg.get_action(), ArgAction::Append) {
-            return Err(format!("--config: {}: `{flag}` takes one value", self.path.display()));
-        }
         let alone =
             Command::new("file").no_binary_name(true).arg(arg.clone().env(None::<&str>).global(false));
         let arguments = texts.iter().map(|text| format!("--{flag}={text}"));
         match alone.try_get_matches_from(arguments) {
             Ok(_) => Ok(()),
             Err(error) => {
-                Err(format!("{} (set in {})", usage_error::first_paragraph(&error), self.path.display()))
+                Err(format!("{} (set in {})", usage_error::first_paragraph(error), self.path.display()))
             }
         }
     }
@@ -111,35 +112,43 @@ pub(super) fn settings<'a>(command: &'a Command, name: &str) -> impl Iterator<It
     })
 }
 
-/// The value as it would be written on the command line.
-fn texts(value: &Value) -> Result<Vec<String>, &'static str> {
+/// The value as it would be written on the command line, or what is wrong with it.
+fn texts(value: &Value, takes_many: bool) -> Result<Vec<String>, String> {
     match value {
+        Value::Array(values) if takes_many => {
+            let text = |value: &Value| match value {
+                Value::String(text) => Ok(text.clone()),
+                value => Err(format!(
+                    "takes a string or an array of strings, but has {} in its array",
+                    kind(value)
+                )),
+            };
+            values.iter().map(text).collect()
+        }
         Value::String(text) => Ok(vec![text.clone()]),
+        value if takes_many => Err(format!("takes a string or an array of strings, but is {}", kind(value))),
         Value::Integer(number) => Ok(vec![number.to_string()]),
         Value::Float(number) => Ok(vec![number.to_string()]),
         Value::Boolean(flag) => Ok(vec![flag.to_string()]),
-        Value::Array(values) => {
-            let texts = values.iter().map(|value| match value {
-                Value::String(text) => Ok(text.clone()),
-                _ => Err("takes an array of strings"),
-            });
-            texts.collect()
-        }
-        Value::Datetime(_) => Err("takes no date"),
-        Value::Table(_) => {
-            Err("is a table; write each setting at the top level, as in `graph-cloud = \"global\"`")
-        }
+        value => Err(format!("takes one string, number or boolean, but is {}", kind(value))),
     }
+}
+
+/// The type of a value, with its article.
+fn kind(value: &Value) -> String {
+    let name = value.type_str();
+    let article = if name.starts_with(['a', 'i']) { "an" } else { "a" };
+    format!("{article} {name}")
 }
 
 /// A parser's message with its position.
 fn one_line(error: &toml::de::Error, text: &str) -> String {
     let message = error.message().replace('\n', ", ");
-    match error.span() {
-        Some(span) => {
-            let line = text.get(..span.start).unwrap_or_default().matches('\n').count() + 1;
-            format!("{message} in line {line}")
-        }
-        None => message,
+    let Some(before) = error.span().and_then(|span| text.get(..span.start)) else { return message };
+    let line = before.matches('\n').count() + 1;
+    // The key, if the mistake is in its value.
+    match before.rsplit('\n').next().and_then(|start| start.split_once('=')) {
+        Some((key, _)) => format!("`{}`: {message} in line {line}", key.trim()),
+        None => format!("{message} in line {line}"),
     }
 }

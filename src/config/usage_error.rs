@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::renamed;
+use crate::printable::{escape, value_without_credentials};
 
 /// Why the command line is not run.
 #[derive(Debug, thiserror::Error)]
@@ -24,21 +25,22 @@ impl UsageError {
             ErrorKind::DisplayHelp
             | ErrorKind::DisplayVersion
             | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Self::Help(Box::new(error)),
-            _ => Self::Setting(describe(definition, arguments, &error)),
+            _ => Self::Setting(describe(definition, arguments, error)),
         }
     }
 }
 
-fn describe(definition: &clap::Command, arguments: &[OsString], error: &clap::Error) -> String {
-    let invalid = text(error, ContextKind::InvalidArg).unwrap_or_default();
+fn describe(definition: &clap::Command, arguments: &[OsString], error: clap::Error) -> String {
+    let invalid = text(&error, ContextKind::InvalidArg).unwrap_or_default();
     let flag = invalid.split(['=', ' ']).next().unwrap_or_default();
     if error.kind() == ErrorKind::UnknownArgument
         && let Some(new) = renamed::flag(flag)
     {
         return format!("{flag} is now {new}");
     }
+    let suggested =
+        text(&error, ContextKind::SuggestedArg).or(text(&error, ContextKind::SuggestedSubcommand));
     let message = first_paragraph(error);
-    let suggested = text(error, ContextKind::SuggestedArg).or(text(error, ContextKind::SuggestedSubcommand));
     if let Some(suggested) = suggested {
         return format!("{message}; did you mean {suggested}?");
     }
@@ -49,8 +51,15 @@ fn describe(definition: &clap::Command, arguments: &[OsString], error: &clap::Er
     }
 }
 
-/// What is wrong, in one line. The other paragraphs are tips and usage.
-pub(super) fn first_paragraph(error: &clap::Error) -> String {
+/// What is wrong, in one line, without control characters and credentials. The other paragraphs are tips and usage.
+pub(super) fn first_paragraph(mut error: clap::Error) -> String {
+    // What was written may have several lines, escape sequences and credentials.
+    for kind in [ContextKind::InvalidValue, ContextKind::InvalidArg, ContextKind::InvalidSubcommand] {
+        if let Some(ContextValue::String(written)) = error.get(kind) {
+            let shown = escape(&value_without_credentials(written));
+            error.insert(kind, ContextValue::String(shown));
+        }
+    }
     let message = error.to_string();
     let lines = message.lines().take_while(|line| !line.trim().is_empty()).map(str::trim);
     lines.collect::<Vec<_>>().join(" ").trim_start_matches("error: ").to_owned()

@@ -26,7 +26,7 @@ const MAX_FILE_BYTES: u64 = 1024 * 1024;
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A file cannot be read.
-    #[error("{}: {source}", path.display())]
+    #[error("cannot read {}", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -115,7 +115,10 @@ impl Tls {
                 Ok(content) => self.certificate.exchange(content, &self.files),
                 Err(error) => Err(error),
             };
-            let problem = result.err().map(|error| error.to_string());
+            let problem = result.err().map(|error| match std::error::Error::source(&error) {
+                Some(cause) => format!("{error}: {cause}"),
+                None => error.to_string(),
+            });
             match &problem {
                 None => info!(file = %self.files.certificate.display(), "the TLS certificate was exchanged"),
                 Some(error) if problem != rejected => {

@@ -12,6 +12,7 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
 use super::request;
+use crate::printable::must_escape;
 
 /// Form of a log line.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -101,7 +102,6 @@ fn is_word(text: &str) -> bool {
 
 /// Escapes line breaks and other controls as JSON does, also those that JSON allows in strings.
 fn on_one_line(text: &str) -> Cow<'_, str> {
-    let must_escape = |char: char| char.is_control() || matches!(char, '\u{2028}' | '\u{2029}');
     if !text.contains(must_escape) {
         return Cow::Borrowed(text);
     }

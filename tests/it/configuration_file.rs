@@ -69,6 +69,21 @@ fn variables_take_precedence_over_the_file_and_flags_over_both() {
 }
 
 #[test]
+fn the_printed_settings_have_no_raw_controls_and_are_read_back_unchanged() {
+    let text = "state-file = \"/tmp/a\\nb\\u001b[31m\\u009b\\u202e\\\"\\\\\"\n";
+    let first = run("config", text, &[], &[]);
+    let printed = String::from_utf8(first.stdout).unwrap();
+    assert!(
+        !printed.contains(|char: char| char != '\n' && (char.is_control() || char == '\u{202e}')),
+        "{printed:?}"
+    );
+    let line = "state-file = \"/tmp/a\\u000Ab\\u001B[31m\\u009B\\u202E\\\"\\\\\"  # file";
+    assert!(printed.lines().any(|printed| printed == line), "{printed}");
+    let again = run("config", &printed, &[], &[]);
+    assert_eq!(String::from_utf8(again.stdout).unwrap().lines().find(|again| *again == line), Some(line));
+}
+
+#[test]
 fn the_printed_settings_are_a_file_with_the_same_settings() {
     let values = |printed: &[u8]| {
         let printed = String::from_utf8(printed.to_vec()).unwrap();
@@ -102,8 +117,28 @@ fn a_mistake_in_the_file_stops_the_start_with_a_line_that_names_it() {
             "max-cost = -1",
             "error: invalid value '-1' for '--max-cost <CALLS>': must be a whole number, 1 or more (set in FILE",
         ),
-        ("listen = [\":1\", \":2\"]", "error: --config: FILE `listen` takes one value"),
-        ("cors-origin = [1]", "error: --config: FILE `cors-origin` takes an array of strings"),
+        (
+            "listen = [\":1\", \":2\"]",
+            "error: --config: FILE `listen` takes one string, number or boolean, but is an array",
+        ),
+        (
+            "max-cost = [1, 2]",
+            "error: --config: FILE `max-cost` takes one string, number or boolean, but is an array",
+        ),
+        (
+            "max-cost = 2020-01-01",
+            "error: --config: FILE `max-cost` takes one string, number or boolean, but is a datetime",
+        ),
+        (
+            "cors-origin = [1]",
+            "error: --config: FILE `cors-origin` takes a string or an array of strings, but has an integer in its array",
+        ),
+        (
+            "cors-origin = 1",
+            "error: --config: FILE `cors-origin` takes a string or an array of strings, but is an integer",
+        ),
+        ("max-depth = 1\nmax-cost = 99999999999999999999", "error: --config: FILE `max-cost`: "),
+        ("max-cost = 1e999", "`max-cost`"),
         (
             "[graph]\nurl = \"x\"",
             "error: --config: FILE `graph` is a table; write each setting at the top level",
@@ -118,6 +153,20 @@ fn a_mistake_in_the_file_stops_the_start_with_a_line_that_names_it() {
     ] {
         let error = error(text);
         assert!(error.contains(expected), "{text}: {error}");
+    }
+    // Nothing that the file has may move the cursor of a terminal, or show a password.
+    for (text, expected) in [
+        ("\"a\\nb\\u001b[31m\" = 1", "`a\\nb\\u{1b}[31m` is not a setting"),
+        (
+            "max-cost = \"1\\n\\n\\u009b31m\"",
+            "invalid value '1\\n\\n\\u{9b}31m' for '--max-cost <CALLS>': must be",
+        ),
+        ("listen = \"http://user:secret@127.0.0.1:1\"", "'http://***@127.0.0.1:1'"),
+        ("cors-origin = [\"https://user:secret@a.example/x\"]", "'https://***@a.example/x'"),
+    ] {
+        let error = error(text);
+        assert!(error.contains(expected) && !error.contains("secret"), "{text}: {error}");
+        assert!(!error.contains(char::is_control), "{text}: {error}");
     }
     let missing = program(&["config", "--config", "/nonexistent.toml"]).output().unwrap();
     assert!(String::from_utf8(missing.stderr).unwrap().starts_with("error: --config: /nonexistent.toml: "));

@@ -54,10 +54,9 @@ impl Gateway {
     /// no thread can be started.
     pub fn new(settings: Settings) -> anyhow::Result<Self> {
         let Settings { graph, api, server: settings } = settings;
+        let has_ca = graph.ca.is_some();
         let client = match Client::new(graph) {
-            Err(error @ (ClientError::UnreadableCa { .. } | ClientError::NotPem { .. })) => {
-                return Err(error).context("--graph-ca");
-            }
+            Err(error @ ClientError::Tls(_)) if has_ca => return Err(error).context("--graph-ca"),
             client => client?,
         };
         let api = Api::new(api).context("--trusted-documents")?;

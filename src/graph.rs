@@ -56,6 +56,7 @@ mod root;
 mod send_gate;
 mod session;
 mod settings;
+mod tls;
 mod transport;
 mod writes;
 
@@ -63,7 +64,7 @@ pub use self::allowance::{ReadAllowance, ReadBudget, ReadRates};
 pub use self::auth::{Authorization, NotABearerToken};
 pub use self::caller::Caller;
 pub use self::client::Client;
-pub use self::connect::{ClientError, install_tls_provider};
+pub use self::connect::ClientError;
 pub use self::device_app_management::{
     Collection, CreateObserver, CreateOutcome, CreateResult, Created, DeviceStatuses,
     IosLobAppProvisioningConfigurations, NoopObserver,
@@ -75,3 +76,4 @@ pub use self::page::{NextLink, NextPage, Page};
 pub use self::root::{Cloud, ServiceRoot, ServiceRootError};
 pub use self::session::Session;
 pub use self::settings::{ClientSettings, CreatePath};
+pub use self::tls::{TlsError, install_tls_provider, tls_client_config};

@@ -6,6 +6,7 @@ use reqwest::redirect::Policy;
 use url::Url;
 
 use crate::config::HealthcheckConfig;
+use crate::graph::{install_tls_provider, tls_client_config};
 use crate::printable::value_without_credentials;
 
 /// Succeeds if the response is 200. An address, or a URL without a path, means the admin listener's `/readyz`.
@@ -16,15 +17,12 @@ pub(super) async fn run(config: &HealthcheckConfig) -> anyhow::Result<()> {
     if url.path() == "/" {
         url.set_path("/readyz");
     }
-    crate::graph::install_tls_provider();
+    install_tls_provider();
     // The gateway is on this machine or in this network, without a proxy in between. A redirect is not readiness.
     let mut client = reqwest::Client::builder().no_proxy().redirect(Policy::none()).timeout(config.timeout);
     if let Some(ca) = &config.ca {
-        let named = || format!("--ca: {}", ca.display());
-        let pem = std::fs::read(ca).with_context(named)?;
-        let authorities = reqwest::Certificate::from_pem_bundle(&pem).with_context(named)?;
-        anyhow::ensure!(!authorities.is_empty(), "{} has no certificate in PEM format", named());
-        client = client.tls_certs_merge(authorities);
+        let tls = tls_client_config(Some(ca)).context("--ca")?;
+        client = client.tls_backend_preconfigured(tls);
     }
     let client = client.build()?;
     let response = client.get(url.clone()).send().await.with_context(|| format!("no response from {url}"))?;

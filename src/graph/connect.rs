@@ -2,8 +2,8 @@
 
 use std::path::Path;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Once};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -13,14 +13,11 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::client::legacy::connect::{Connection, HttpConnector};
 use hyper_util::client::proxy::matcher::Matcher;
-use rustls::ClientConfig;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
-use rustls_platform_verifier::Verifier;
 use tokio::sync::Notify;
 use tower::{Service, ServiceExt as _};
 
 use super::root::ServiceRoot;
+use super::tls::{TlsError, install_tls_provider, tls_client_config};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 type Https<C> = HttpsConnector<C>;
@@ -34,20 +31,6 @@ const TCP_KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// Why no client could be made.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// The file of certificate authorities cannot be read.
-    #[error("cannot read {path}")]
-    UnreadableCa {
-        /// The file.
-        path: String,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// The file has no certificate in PEM format.
-    #[error("{path} contains no certificate in PEM format")]
-    NotPem {
-        /// The file.
-        path: String,
-    },
     /// The system's random number generator failed.
     #[error("the system provides no random numbers")]
     NoRandomness,
@@ -57,9 +40,9 @@ pub enum ClientError {
     /// The service root has no host.
     #[error("the service root has no host")]
     NoHost,
-    /// TLS could not be set up.
-    #[error("TLS to Graph could not be set up")]
-    Tls(#[source] rustls::Error),
+    /// The trusted certificates cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
 }
 
 /// Opens connections to one origin.
@@ -87,7 +70,7 @@ impl Connector {
         let origin: Uri = root.url().origin().ascii_serialization().parse().map_err(ClientError::Origin)?;
         let host = origin.authority().map(|authority| HeaderValue::from_str(authority.as_str()));
         let Some(Ok(host)) = host else { return Err(ClientError::NoHost) };
-        let tls = tls(ca)?;
+        let tls = tls_client_config(ca)?;
         let direct = |tls, http| {
             HttpsConnectorBuilder::new()
                 .with_tls_config(tls)
@@ -166,39 +149,6 @@ fn tcp() -> HttpConnector {
     tcp.set_nodelay(true);
     tcp.set_keepalive(Some(TCP_KEEP_ALIVE));
     tcp
-}
-
-/// The system's certificate authorities, and those of a PEM file.
-fn tls(ca: Option<&Path>) -> Result<ClientConfig, ClientError> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let verifier = match ca {
-        None => Verifier::new(Arc::clone(&provider)),
-        Some(path) => Verifier::new_with_extra_roots(authorities(path)?, Arc::clone(&provider)),
-    };
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(ClientError::Tls)?;
-    let verifier = Arc::new(verifier.map_err(ClientError::Tls)?);
-    Ok(builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
-}
-
-fn authorities(path: &Path) -> Result<Vec<CertificateDer<'static>>, ClientError> {
-    let name = path.display().to_string();
-    let pem = match std::fs::read(path) {
-        Ok(pem) => pem,
-        Err(source) => return Err(ClientError::UnreadableCa { path: name, source }),
-    };
-    let authorities: Vec<_> = CertificateDer::pem_slice_iter(&pem).flatten().collect();
-    if authorities.is_empty() { Err(ClientError::NotPem { path: name }) } else { Ok(authorities) }
-}
-
-/// Selects the cryptography provider of TLS. Call it before any HTTP client is created.
-pub fn install_tls_provider() {
-    static PROVIDER: Once = Once::new();
-    PROVIDER.call_once(|| {
-        // An error means that a provider is installed already, which serves as well.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-    });
 }
 
 /// The transport of HTTP.

@@ -21,7 +21,7 @@ use tokio_tungstenite::tungstenite::Message;
 use crate::add_device_status::{MUTATION, device_status, input};
 use crate::commands::{Program, program};
 use crate::harness::{Gateway, TOKEN, http_client};
-use crate::localhost_tls::{Authority, pem};
+use crate::localhost_tls::{self, Authority, pem};
 use crate::websocket::Socket;
 
 /// A certificate and its key in a folder of their own.
@@ -130,6 +130,31 @@ async fn the_admin_listener_may_use_tls_and_the_health_check_trusts_an_authority
         assert_eq!(check.status.code(), Some(code), "{check:?}");
     }
     assert_eq!(gateway.stop().0, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_health_check_trusts_a_certificate_that_is_its_own_authority() {
+    let graph = Gateway::start().await;
+    let new = |change: fn(&mut rcgen::CertificateParams)| {
+        let certificate = Certificate { folder: tempfile::tempdir().unwrap() };
+        let (der, key) = localhost_tls::self_signed(change);
+        certificate.write((der, key.serialize_der()));
+        certificate
+    };
+    let (valid, other, expired) = (new(|_| {}), new(|_| {}), new(localhost_tls::expired));
+    for (served, trusted, host, code) in [
+        (&valid, &valid, "localhost", 0),
+        (&valid, &valid, "127.0.0.1", 1),
+        (&valid, &other, "localhost", 1),
+        (&expired, &expired, "localhost", 1),
+    ] {
+        let (gateway, _, admin) = serve(&graph, served, &["--admin-tls"]);
+        let url = admin.replace("localhost", host);
+        let check =
+            program(&["healthcheck", "--url", &url, "--ca", text(&trusted.certificate())]).output().unwrap();
+        assert_eq!(check.status.code(), Some(code), "{host}: {check:?}");
+        assert_eq!(gateway.stop().0, Some(0));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

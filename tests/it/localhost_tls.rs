@@ -11,6 +11,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::sign::{CertifiedKey, SingleCertAndKey};
 
 /// A certificate authority of a test.
 pub(crate) struct Authority {
@@ -39,6 +40,35 @@ impl Authority {
         let certificate = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
         (certificate.signed_by(&key, &self.issuer).unwrap().der().clone(), key.serialize_der())
     }
+}
+
+/// A certificate for `localhost` that is its own authority, as `openssl req -x509` makes it by default, and its key.
+pub(crate) fn self_signed(change: impl FnOnce(&mut CertificateParams)) -> (CertificateDer<'static>, KeyPair) {
+    let key = KeyPair::generate().unwrap();
+    let mut certificate = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    certificate.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    certificate.distinguished_name.push(DnType::CommonName, "localhost");
+    change(&mut certificate);
+    (certificate.self_signed(&key).unwrap().der().clone(), key)
+}
+
+/// A certificate that was valid until 2020.
+pub(crate) fn expired(certificate: &mut CertificateParams) {
+    certificate.not_before = rcgen::date_time_ymd(2019, 1, 1);
+    certificate.not_after = rcgen::date_time_ymd(2020, 1, 1);
+}
+
+/// An acceptor of HTTP/1.1 that presents a certificate, and signs with this key even if it is of another one.
+pub(crate) fn acceptor_with(certificate: CertificateDer<'static>, key: &KeyPair) -> TlsAcceptor {
+    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    let key = ring::sign::any_supported_type(&key).unwrap();
+    let resolver = SingleCertAndKey::from(CertifiedKey::new(vec![certificate], key));
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(resolver));
+    TlsAcceptor::from(Arc::new(config))
 }
 
 /// Binary data in PEM format.

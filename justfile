@@ -48,6 +48,10 @@ write-consistency:
     cargo run --release --example write_consistency -- load --faults hard --clients 256 --ids ignore
     cargo run --release --example write_consistency -- throttling
 
+# Stage each alert in front of a real Prometheus, and ask for each query of the dashboard (installs Debian's prometheus)
+observability:
+    tests/observability/run
+
 # Build GraphiQL into ide/dist, for the next cargo build to embed (needs npm)
 ide:
     npm ci --prefix ide --ignore-scripts --no-audit --no-fund && npm run --prefix ide build

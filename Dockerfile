@@ -40,7 +40,8 @@ COPY --from=ide /ide/dist ide/dist
 # Newer than the placeholders above, which cargo would otherwise use as the programs.
 RUN touch build.rs src/main.rs src/lib.rs crates/*/src/*.rs \
  && cargo build --release --locked -p msgraph-sandbox \
- && cargo build --release --locked --no-default-features -p intune-graphql
+ && cargo build --release --locked --no-default-features -p intune-graphql \
+ && mkdir /state
 
 FROM ${RUNTIME_IMAGE} AS sandbox
 LABEL org.opencontainers.image.title="msgraph-sandbox" \
@@ -68,6 +69,8 @@ LABEL org.opencontainers.image.title="intune-graphql" \
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=build /build/LICENSE-MIT /build/LICENSE-APACHE /usr/share/doc/intune-graphql/
 COPY --from=build /build/target/release/intune-graphql /usr/local/bin/intune-graphql
+# For `--state-file` on a volume: a new volume takes over the owner of this folder.
+COPY --from=build --chown=65532:65532 /state /var/lib/intune-graphql
 # A number, so that an orchestrator can see that it is not root, and no /etc/passwd is needed.
 USER 65532:65532
 WORKDIR /

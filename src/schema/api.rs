@@ -129,7 +129,7 @@ impl Api {
         let types =
             TypeSystem::new(&sdl(), input_rules(InputRules::default())).expect("our own SDL is valid");
         // Without introspection, no message names what the caller did not.
-        let types = types.with_suggestions(introspection);
+        let types = if introspection { types.with_suggestions(true) } else { types.without_schema_names() };
         let status_events = StatusEvents::default();
         let schema_context = Arc::new(SchemaContext {
             cursor_key,

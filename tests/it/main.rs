@@ -34,6 +34,7 @@ mod graphiql;
 mod guid_case;
 mod half_close;
 mod harness;
+mod hidden_names;
 mod hooked_store;
 mod hostile_documents;
 mod hostile_requests;

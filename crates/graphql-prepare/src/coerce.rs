@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 use serde_json::{Map, Number, Value as JsonValue};
 
 use crate::{
-    error::{Errors, RequestError, RequestErrorKind, article},
+    error::{Errors, RequestError, RequestErrorKind},
     literal::{enum_member, expectation, outside_int},
     path::{InputPath, unknown_key},
     type_system::{Base, InputObject, Scalar, TypeId, TypeKind, TypeRef, TypeSystem},
@@ -83,7 +83,9 @@ impl Coercion<'_> {
                 if ty.nullable {
                     return Some(ConstValue::Null);
                 }
-                let message = format!("null is not allowed: the type is `{}`.", self.types.display(ty));
+                let expected = self.types.display(ty);
+                let expected = self.types.unless_hidden(format_args!(": the type is `{expected}`"));
+                let message = format!("null is not allowed{expected}.");
                 self.reject(path, &message)
             }
             (JsonValue::Array(items), Base::List(item)) => {
@@ -120,14 +122,12 @@ impl Coercion<'_> {
                 self.input_object(&ty.name, object, fields, path)
             }
             (TypeKind::Enum(_), value) => {
-                let message =
-                    format!("expected a member of `{}` as a string, but found {}.", ty.name, kind_of(&value));
-                self.reject(path, &message)
+                let (expected, found) = (types.expected_member(&ty.name), kind_of(&value));
+                self.reject(path, &format!("expected {expected} as a string, but found {found}."))
             }
             (TypeKind::InputObject(_), value) => {
-                let (name, found) = (&ty.name, kind_of(&value));
-                let message = format!("expected {} `{name}` object, but found {found}.", article(name));
-                self.reject(path, &message)
+                let (expected, found) = (types.expected_object(&ty.name), kind_of(&value));
+                self.reject(path, &format!("expected {expected}, but found {found}."))
             }
             // Validation lets no variable have an output type.
             (TypeKind::Composite(_), _) => self.reject(path, "no value can be given."),
@@ -153,7 +153,8 @@ impl Coercion<'_> {
             }
             let Some((_, name, field)) = object.fields.get_full(key.as_str()) else {
                 let similar = types.did_you_mean(&key, || object.fields.keys().map(Name::as_str));
-                self.reject(path, &format!("`{of}` has {}.{similar}", unknown_key(&key)));
+                let owner = types.owner(of);
+                self.reject(path, &format!("{owner} has {}.{similar}", unknown_key(&key)));
                 failed = true;
                 continue;
             };
@@ -177,6 +178,9 @@ impl Coercion<'_> {
             match &field.default {
                 Some(default) => {
                     fields.insert(name.clone(), default.clone());
+                }
+                None if !field.ty.nullable && types.hides_names => {
+                    return self.reject(path, "a required field is missing.");
                 }
                 None if !field.ty.nullable => {
                     self.required(&field.ty, &path.field(name));

@@ -65,8 +65,8 @@ impl<'t, 'd> Literals<'_, 't, 'd> {
             (Value::Null, _) => {
                 if !ty.nullable {
                     let expected = self.types.display(ty);
-                    self.errors
-                        .invalid(pos, format_args!("`{path}` must not be null: its type is `{expected}`."));
+                    let expected = self.types.unless_hidden(format_args!(": its type is `{expected}`"));
+                    self.errors.invalid(pos, format_args!("`{path}` must not be null{expected}."));
                 }
             }
             (Value::List(items), Base::List(item)) => {
@@ -92,7 +92,7 @@ impl<'t, 'd> Literals<'_, 't, 'd> {
         let ty = types.get(id);
         match (&ty.kind, value) {
             (TypeKind::Scalar(scalar), _) => {
-                if let Err(reason) = scalar_literal(*scalar, &ty.name, value) {
+                if let Err(reason) = scalar_literal(types, *scalar, &ty.name, value) {
                     self.errors.invalid(pos, format_args!("`{path}`: {reason}."));
                 }
             }
@@ -112,6 +112,10 @@ impl<'t, 'd> Literals<'_, 't, 'd> {
                     field.is_required() && !fields.contains_key(name.as_str())
                 };
                 for (name, field) in object.fields.iter().filter(left_out) {
+                    if types.hides_names {
+                        self.errors.invalid(pos, format_args!("`{path}` lacks a required field."));
+                        break;
+                    }
                     let expected = types.display(&field.ty);
                     let path = path.field(name);
                     self.errors.invalid(pos, format_args!("`{path}` of type `{expected}` is required."));
@@ -125,17 +129,14 @@ impl<'t, 'd> Literals<'_, 't, 'd> {
                 }
             }
             (TypeKind::Enum(_), _) => {
-                let (name, found) = (&ty.name, kind_of(value));
+                let (expected, found) = (types.expected_member(&ty.name), kind_of(value));
                 let hint = if matches!(value, Value::String(_)) { ": write it without quotes" } else { "" };
-                let message =
-                    format_args!("`{path}`: expected a member of `{name}`, but found {found}{hint}.");
+                let message = format_args!("`{path}`: expected {expected}, but found {found}{hint}.");
                 self.errors.invalid(pos, message);
             }
             (TypeKind::InputObject(_), _) => {
-                let (name, found) = (&ty.name, kind_of(value));
-                let message =
-                    format_args!("`{path}`: expected {} `{name}` object, but found {found}.", article(name));
-                self.errors.invalid(pos, message);
+                let (expected, found) = (types.expected_object(&ty.name), kind_of(value));
+                self.errors.invalid(pos, format_args!("`{path}`: expected {expected}, but found {found}."));
             }
             // An output type at an input position was already reported.
             (TypeKind::Composite(_), _) => {}
@@ -154,8 +155,8 @@ impl<'t, 'd> Literals<'_, 't, 'd> {
         match (object.fields.get(name), value) {
             (None, _) => {
                 let similar = self.types.did_you_mean(name, || object.fields.keys().map(Name::as_str));
-                let unknown = unknown_key(name);
-                self.errors.invalid(pos, format_args!("`{path}`: `{of}` has {unknown}.{similar}"));
+                let (owner, unknown) = (self.types.owner(of), unknown_key(name));
+                self.errors.invalid(pos, format_args!("`{path}`: {owner} has {unknown}.{similar}"));
             }
             (Some(field), Value::Variable(name)) => self.usage(
                 VariableUsage {
@@ -173,7 +174,7 @@ impl<'t, 'd> Literals<'_, 't, 'd> {
 }
 
 /// Whether a scalar accepts the literal (3.5), or the expected kind of value.
-fn scalar_literal(scalar: Scalar, name: &str, value: &Value) -> Result<(), String> {
+fn scalar_literal(types: &TypeSystem, scalar: Scalar, name: &str, value: &Value) -> Result<(), String> {
     let fits = match (scalar, value) {
         (Scalar::Int, Value::Number(number)) => number.as_i64().is_some_and(|int| i32::try_from(int).is_ok()),
         (Scalar::Float, Value::Number(_))
@@ -183,7 +184,12 @@ fn scalar_literal(scalar: Scalar, name: &str, value: &Value) -> Result<(), Strin
         (Scalar::Custom(rule), _) => {
             // The type of a variable inside such a value is not defined.
             let Some(value) = value.clone().into_const() else {
-                return Err(format!("a variable is not allowed inside {} `{name}`", article(name)));
+                let place = if types.hides_names {
+                    "this value".to_owned()
+                } else {
+                    format!("{} `{name}`", article(name))
+                };
+                return Err(format!("a variable is not allowed inside {place}"));
             };
             return rule.map_or(Ok(()), |rule| rule(&value));
         }

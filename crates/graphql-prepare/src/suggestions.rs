@@ -1,6 +1,7 @@
 //! Names of the schema in messages: suggestions for a mistyped name, and the members of an enum.
 //!
-//! They help a developer, and reveal the schema to anybody else. [`TypeSystem::with_suggestions`] turns them on.
+//! They help a developer, and reveal the schema to anybody else. [`TypeSystem::with_suggestions`] turns them on. Messages also
+//! name the types of what a request has; [`TypeSystem::without_schema_names`] turns that off.
 //!
 //! A request gets at most ten errors. For each, a bounded number of bounded names is compared, so that the work for a
 //! document of mistakes does not grow with their number.
@@ -8,7 +9,7 @@
 use std::fmt;
 
 use crate::{
-    error::{MAX_NAME_BYTES as MAX_LENGTH, TruncatedName},
+    error::{MAX_NAME_BYTES as MAX_LENGTH, TruncatedName, article},
     path::is_name,
     type_system::{EnumType, TypeSystem},
 };
@@ -48,17 +49,37 @@ impl TypeSystem {
         })
     }
 
+    /// A part of a message that names a part of the schema: nothing if messages have no such names.
+    pub(crate) fn unless_hidden(&self, part: fmt::Arguments<'_>) -> String {
+        if self.hides_names { String::new() } else { part.to_string() }
+    }
+
+    /// The kind of value that an input object needs, with its article.
+    pub(crate) fn expected_object(&self, name: &str) -> String {
+        if self.hides_names { "an object".to_owned() } else { format!("{} `{name}` object", article(name)) }
+    }
+
+    /// A member of an enum, with its article.
+    pub(crate) fn expected_member(&self, name: &str) -> String {
+        if self.hides_names { "an enum member".to_owned() } else { format!("a member of `{name}`") }
+    }
+
+    /// An input object as the subject of a message.
+    pub(crate) fn owner(&self, name: &str) -> String {
+        if self.hides_names { "the object".to_owned() } else { format!("`{name}`") }
+    }
+
     /// The message that `member` is not a member of an enum: it quotes the name, and lists the members that are allowed
     /// as input.
     pub(crate) fn unknown_member(&self, members: &EnumType, of: &str, member: &str) -> String {
-        let of = TruncatedName(of);
         // Any other text may be a value that was meant for another place, and is not repeated.
         let quoted = if is_name(member) && member.len() <= MAX_LENGTH {
             format!("`{member}`")
         } else {
             "the value".to_owned()
         };
-        let mut message = format!("{quoted} is not a member of {of}.");
+        let of = self.unless_hidden(format_args!(" of {}", TruncatedName(of)));
+        let mut message = format!("{quoted} is not a member{of}.");
         if self.suggests {
             let allowed = || members.allowed().map(|name| name.as_str());
             message += &self.did_you_mean(member, allowed).to_string();

@@ -29,8 +29,10 @@ pub struct TypeSystem {
     subscription: Option<TypeId>,
     /// `__typename: String!`, which every composite type has and no SDL spells out.
     typename: FieldDefinition,
-    /// Whether messages may name parts of the schema that the request does not name.
+    /// Whether messages suggest names and list the members of enums.
     pub(crate) suggests: bool,
+    /// Whether no message names a part of the schema that the request does not name.
+    pub(crate) hides_names: bool,
 }
 
 /// One of a [`TypeSystem`]'s named types.
@@ -171,6 +173,15 @@ impl TypeSystem {
     #[must_use]
     pub fn with_suggestions(mut self, suggests: bool) -> Self {
         self.suggests = suggests;
+        self
+    }
+
+    /// Leaves out of messages each name of the schema that the request does not contain: the types of fields, arguments and
+    /// input fields, and the names of those that are missing. Names of built-in scalars stay.
+    #[must_use]
+    pub fn without_schema_names(mut self) -> Self {
+        self.suggests = false;
+        self.hides_names = true;
         self
     }
 

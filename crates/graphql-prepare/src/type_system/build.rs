@@ -162,6 +162,7 @@ impl Builder {
             subscription,
             typename,
             suggests: false,
+            hides_names: false,
         };
         system.check_defaults()?;
         Ok(system)

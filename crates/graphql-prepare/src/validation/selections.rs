@@ -102,9 +102,13 @@ impl<'t, 'd> Walk<'_, 't, 'd> {
         let name = &field.node.name;
         let Some(definition) = self.types.field(parent, &name.node) else {
             let similar = self.types.did_you_mean(&name.node, || self.types.field_names(parent));
+            let field = TruncatedName(&name.node);
             let parent = &self.types.get(parent).name;
-            let message = format_args!("`{parent}` has no field {}.{similar}", TruncatedName(&name.node));
-            self.errors.invalid(name.pos, message);
+            if self.types.hides_names {
+                self.errors.invalid(name.pos, format_args!("There is no field {field} here."));
+            } else {
+                self.errors.invalid(name.pos, format_args!("`{parent}` has no field {field}.{similar}"));
+            }
             return;
         };
         let owner = format_args!("The field `{}`", name.node);
@@ -116,14 +120,15 @@ impl<'t, 'd> Walk<'_, 't, 'd> {
             (true, true) => self.selection_set(ty, &field.node.selection_set.node),
             (true, false) => {
                 let ty = self.types.display(&definition.ty);
-                let message = format_args!("`{}` of type `{ty}` needs a selection of fields.", name.node);
+                let of_type = self.types.unless_hidden(format_args!(" of type `{ty}`"));
+                let message = format_args!("`{}`{of_type} needs a selection of fields.", name.node);
                 self.errors.invalid(name.pos, message);
             }
             (false, true) => {
                 let ty = self.types.display(&definition.ty);
                 let pos = field.node.selection_set.pos;
-                self.errors
-                    .invalid(pos, format_args!("`{}` of type `{ty}` has no fields to select.", name.node));
+                let of_type = self.types.unless_hidden(format_args!(" of type `{ty}`"));
+                self.errors.invalid(pos, format_args!("`{}`{of_type} has no fields to select.", name.node));
             }
             (false, false) => {}
         }
@@ -152,6 +157,11 @@ impl<'t, 'd> Walk<'_, 't, 'd> {
         };
         if !outer.overlaps(inner) {
             let (outer, inner) = (&self.types.get(parent).name, &self.types.get(condition).name);
+            if self.types.hides_names {
+                // The request has the name of the condition.
+                self.errors.invalid(pos, format_args!("The fragment on `{inner}` cannot apply here."));
+                return;
+            }
             self.errors.invalid(
                 pos,
                 format_args!(
@@ -244,6 +254,10 @@ impl<'t, 'd> Walk<'_, 't, 'd> {
         }
         for (name, definition) in definitions {
             if definition.is_required() && !seen.contains(name.as_str()) {
+                if self.types.hides_names {
+                    self.errors.invalid(pos, format_args!("{owner} lacks a required argument."));
+                    return;
+                }
                 let ty = self.types.display(&definition.ty);
                 self.errors.invalid(pos, format_args!("{owner} needs the argument `{name}` of type `{ty}`."));
             }

@@ -105,10 +105,11 @@ where
         let variable = &mut declared[index];
         if !is_allowed(variable, usage) {
             let (given, expected) = (types.display(&variable.ty), types.display(usage.ty));
-            let message = format_args!(
-                "The variable {} of type `{given}` cannot be used where `{expected}` is expected.",
-                TruncatedName(usage.name)
-            );
+            let name = TruncatedName(usage.name);
+            // If only lists and nulls differ, the request has the name of the type.
+            let is_named = usage.ty.named() == variable.ty.named() || !types.hides_names;
+            let place = if is_named { format!("where `{expected}` is expected") } else { "here".to_owned() };
+            let message = format_args!("The variable {name} of type `{given}` cannot be used {place}.");
             errors.invalid_at(&[variable.pos, pos], message);
         }
         variable.rejects_null |= variable.ty.nullable && !usage.ty.nullable;

@@ -3,7 +3,10 @@
 /// The text on one line, with credentials hidden.
 #[must_use]
 pub fn printable(text: &str) -> String {
-    escape(&without_credentials(text))
+    // A URL in a sentence ends with a quote, a bracket or a comma.
+    let is_end =
+        |char: char| ENDS_OF_AUTHORITY.contains(&char) || "'\"`),".contains(char) || char.is_whitespace();
+    escape(&without_credentials(text, &is_end))
 }
 
 /// Escapes characters that move the cursor, change colors or the direction of the text, as Rust does.
@@ -21,21 +24,20 @@ pub(crate) fn must_escape(char: char) -> bool {
         || matches!(char, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
-/// The text with `***` instead of the user and the password of each URL in it.
-fn without_credentials(text: &str) -> String {
+/// The characters that may follow a URL's user, host and port.
+const ENDS_OF_AUTHORITY: [char; 4] = ['/', '?', '#', '\\'];
+
+/// The text with `***` instead of the user and the password of each URL in it, whose authority ends where `is_end` says.
+fn without_credentials(text: &str, is_end: &dyn Fn(char) -> bool) -> String {
     let Some(start) = text.find("://") else { return text.to_owned() };
     let (scheme, rest) = text.split_at(start + "://".len());
-    let end = rest.find(is_end_of_authority).unwrap_or(rest.len());
+    let end = rest.find(is_end).unwrap_or(rest.len());
     let (authority, rest) = rest.split_at(end);
     let authority = match authority.rsplit_once('@') {
         Some((_credentials, host)) => format!("***@{host}"),
         None => authority.to_owned(),
     };
-    format!("{scheme}{authority}{}", without_credentials(rest))
-}
-
-fn is_end_of_authority(char: char) -> bool {
-    matches!(char, '/' | '?' | '#' | '\'' | '"' | '`' | ')' | ',') || char.is_whitespace()
+    format!("{scheme}{authority}{}", without_credentials(rest, is_end))
 }
 
 /// A value with its credentials hidden, also if it is no URL: `user:password@host`, or a password that a URL cannot have. A
@@ -44,7 +46,7 @@ pub(crate) fn value_without_credentials(value: &str) -> String {
     let (scheme, rest) = value.split_once("://").map_or(("", value), |(scheme, rest)| (scheme, rest));
     let is_url = url::Url::parse(value).is_ok_and(|url| url.has_host());
     if is_url || (scheme.is_empty() && !is_user_and_host(rest)) {
-        return without_credentials(value);
+        return without_credentials(value, &|char| ENDS_OF_AUTHORITY.contains(&char));
     }
     let separator = if scheme.is_empty() { "" } else { "://" };
     if let Some((_credentials, host)) = rest.rsplit_once('@') {

@@ -7,7 +7,6 @@ mod direct;
 mod http1;
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
@@ -71,22 +70,11 @@ impl Sender {
     }
 }
 
-fn main() -> ExitCode {
+fn main() -> anyhow::Result<()> {
     let load = Load::parse();
     // One thread, so that the gateway can use the other cores.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    match runtime.map_err(Into::into).and_then(|runtime| runtime.block_on(run(load))) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            fail(&format!("{error:#}"));
-            ExitCode::FAILURE
-        }
-    }
-}
-
-#[expect(clippy::print_stderr, reason = "the one line that says why it failed")]
-fn fail(message: &str) {
-    eprintln!("error: {message}");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(run(load))
 }
 
 #[expect(clippy::print_stdout, reason = "the figures are the program's purpose")]

@@ -51,31 +51,16 @@ struct Counts {
     is_over: AtomicBool,
 }
 
-fn main() -> ExitCode {
+fn main() -> anyhow::Result<ExitCode> {
     // The gateway runs as a separate process of this program.
-    let result = if std::env::args().nth(1).as_deref() == Some("serve") {
-        return commands::run(Cli::parse()).unwrap_or(ExitCode::FAILURE);
-    } else {
-        let load = Load::parse();
-        intune_graphql::graph::install_tls_provider();
-        tokio::runtime::Builder::new_multi_thread()
-            .enable_all()
-            .build()
-            .map_err(Into::into)
-            .and_then(|runtime| runtime.block_on(run(&load)))
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            fail(&format!("{error:#}"));
-            ExitCode::FAILURE
-        }
+    if std::env::args().nth(1).as_deref() == Some("serve") {
+        return commands::run(Cli::parse());
     }
-}
-
-#[expect(clippy::print_stderr, reason = "the one line that says why it failed")]
-fn fail(message: &str) {
-    eprintln!("error: {message}");
+    let load = Load::parse();
+    intune_graphql::graph::install_tls_provider();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(run(&load))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 #[expect(clippy::print_stdout, reason = "the figures are the program's purpose")]

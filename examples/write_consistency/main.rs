@@ -81,35 +81,20 @@ struct ThrottlingArgs {
     items: usize,
 }
 
-fn main() -> ExitCode {
+fn main() -> anyhow::Result<ExitCode> {
     // The gateway is a separate process of this program, so that it can be stopped with SIGTERM.
     if std::env::args().nth(1).as_deref() == Some("serve") {
-        return match commands::run(Cli::parse()) {
-            Ok(code) => code,
-            Err(error) => fail(&format!("{error:#}")),
-        };
+        return commands::run(Cli::parse());
     }
     let arguments = Arguments::parse();
     intune_graphql::graph::install_tls_provider();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return fail(&error.to_string()),
-    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let is_consistent = runtime.block_on(async {
         match arguments.scenario {
             Scenario::Load(args) => load::run(&args).await,
             Scenario::Throttling(args) => throttling::run(&args).await,
         }
-    });
-    match is_consistent {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => fail("writes are not consistent"),
-        Err(error) => fail(&format!("{error:#}")),
-    }
-}
-
-#[expect(clippy::print_stderr, reason = "the one line that says why the run failed")]
-fn fail(message: &str) -> ExitCode {
-    eprintln!("error: {message}");
-    ExitCode::FAILURE
+    })?;
+    anyhow::ensure!(is_consistent, "writes are not consistent");
+    Ok(ExitCode::SUCCESS)
 }

@@ -52,6 +52,10 @@ write-consistency:
 observability:
     tests/observability/run
 
+# Check the Helm chart (needs npm and Python)
+chart:
+    tests/chart/run
+
 # Build GraphiQL into ide/dist, for the next cargo build to embed (needs npm)
 ide:
     npm ci --prefix ide --ignore-scripts --no-audit --no-fund && npm run --prefix ide build

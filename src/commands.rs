@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 use tracing::{error, info, warn};
 
 use self::signals::Signals;
-use crate::config::{self, Cli, Command, EffectiveSetting, GatewayConfig};
+use crate::config::{self, Cli, Command, EffectiveSetting, GatewayConfig, OtelVariable};
 use crate::gateway::{Gateway, Listeners, Settings};
 use crate::{schema, server, telemetry};
 
@@ -73,6 +73,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Config(config) => {
             Settings::check(config)?;
             print(&configuration_file(&cli.effective))?;
+            print(&otel_variables(&cli.otel))?;
             return Ok(ExitCode::SUCCESS);
         }
         _ => {}
@@ -145,6 +146,18 @@ fn configuration_file(settings: &[EffectiveSetting]) -> String {
         format!("# {}\n\n{}", group[0].group, lines.collect::<String>())
     });
     sections.collect::<Vec<_>>().join("\n")
+}
+
+/// The variables of OpenTelemetry that are set, as comments of a configuration file, which cannot set them.
+fn otel_variables(variables: &[OtelVariable]) -> String {
+    let lines = variables.iter().map(|variable| format!("# {variable}\n"));
+    format!(
+        "\n# Traces: variables of OpenTelemetry\n\n{}",
+        match variables {
+            [] => "# OTEL_EXPORTER_OTLP_ENDPOINT is not set: no traces\n".to_owned(),
+            _ => lines.collect::<String>(),
+        }
+    )
 }
 
 fn bind(address: SocketAddr, backlog: u32, setting: &str) -> anyhow::Result<TcpListener> {

@@ -12,6 +12,7 @@ mod logging;
 mod renamed;
 mod state;
 mod suggestion;
+mod traces;
 mod usage_error;
 mod values;
 mod variables;
@@ -30,6 +31,7 @@ pub use self::graph::{Cloud, CreatePath, GraphConfig};
 pub use self::limits::{LimitsConfig, LoadConfig, RequestConfig};
 pub use self::logging::{AccessLog, AccessLogConfig, LogConfig, LogFormat};
 pub use self::state::StateConfig;
+pub use self::traces::{OtelVariable, RootSampler, SamplerConfig, TracesConfig, TracesProtocol};
 pub use self::usage_error::UsageError;
 use self::values::{address, boolean, duration};
 
@@ -48,6 +50,9 @@ pub struct Cli {
     /// The settings of the command, and where each value came from.
     #[arg(skip)]
     pub effective: Vec<EffectiveSetting>,
+    /// The variables of OpenTelemetry that are set.
+    #[arg(skip)]
+    pub otel: Vec<OtelVariable>,
 }
 
 impl Cli {
@@ -76,6 +81,12 @@ impl Cli {
         }
         let mut cli = Self::from_arg_matches(&matches)
             .map_err(|error| UsageError::new(&definition, &arguments, error))?;
+        if let Command::Serve(config) | Command::Config(config) = &mut cli.command {
+            let lookup =
+                |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
+            config.traces = TracesConfig::read(lookup).map_err(UsageError::Setting)?;
+            cli.otel = traces::variables(lookup);
+        }
         if let Some((name, matches)) = matches.subcommand() {
             cli.effective = effective::effective(&definition, name, matches, file.as_ref());
         }
@@ -180,6 +191,9 @@ pub struct GatewayConfig {
     /// Which operations are logged.
     #[command(flatten)]
     pub access_log: AccessLogConfig,
+    /// Where traces are sent, by the variables of OpenTelemetry; `None` if there are none.
+    #[arg(skip)]
+    pub traces: Option<TracesConfig>,
 }
 
 /// Where to serve.

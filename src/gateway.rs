@@ -2,7 +2,9 @@
 
 use std::num::NonZero;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use base64::Engine as _;
@@ -12,6 +14,7 @@ use tracing::{info, warn};
 
 use crate::config::{
     self, AccessLogConfig, FrontEndConfig, GatewayConfig, GraphConfig, LimitsConfig, StateConfig, TlsConfig,
+    TracesConfig,
 };
 use crate::graph::{
     Client, ClientError, ClientSettings, Cloud, CreatePath, ReadRates, ServiceRoot, ServiceRootError,
@@ -23,7 +26,10 @@ use crate::server::{
     self, CertificateFiles, ConcurrencyLimits, ConnectionLimits, GraphiqlSettings, Tls, Workers,
 };
 use crate::telemetry::operation::{AccessLog, AccessLogMode};
+use crate::telemetry::traces::{BatchSettings, Protocol, RootSampler, Sampler, TraceSettings, Tracer};
 
+/// Maximum time that a shutdown waits for traces to be exported, within the drain timeout.
+const MAX_FLUSH: Duration = Duration::from_secs(5);
 /// Open files besides client connections, including those of the admin listener.
 const OTHER_FILES: u64 = 64;
 
@@ -35,6 +41,8 @@ pub struct Settings {
     pub api: ApiSettings,
     /// Settings of the HTTP server.
     pub server: server::Settings,
+    /// Settings of traces; `None` if there are none.
+    pub traces: Option<TraceSettings>,
 }
 
 /// A gateway that is ready to serve.
@@ -53,13 +61,14 @@ impl Gateway {
     /// If the certificate authorities cannot be read, or a trusted document is not valid, and the message names the setting; if
     /// no thread can be started.
     pub fn new(settings: Settings) -> anyhow::Result<Self> {
-        let Settings { graph, api, server: settings } = settings;
+        let Settings { graph, api, server: mut settings, traces } = settings;
         let has_ca = graph.ca.is_some();
         let client = match Client::new(graph) {
             Err(error @ ClientError::Tls(_)) if has_ca => return Err(error).context("--graph-ca"),
             client => client?,
         };
         let api = Api::new(api).context("--trusted-documents")?;
+        settings.tracer = traces.map(Tracer::start).transpose()?;
         let workers = Workers::start(settings.workers).context("cannot start a thread")?;
         Ok(Self { client, api, settings, workers })
     }
@@ -74,7 +83,24 @@ impl Gateway {
     ) -> usize {
         let Self { client, api, settings, workers } = self;
         info!(graph.root = %client.root(), "calling Microsoft Graph");
-        server::run(listeners, client, api, settings, workers, shutdown, abort).await
+        let tracer = settings.tracer.clone();
+        let drain = settings.drain_delay + settings.drain_timeout;
+        let (began, aborted) = (OnceLock::new(), AtomicBool::new(false));
+        let shutdown = async {
+            shutdown.await;
+            let _ = began.set(Instant::now());
+        };
+        let abort = async {
+            abort.await;
+            aborted.store(true, Ordering::Relaxed);
+        };
+        let writes = server::run(listeners, client, api, settings, workers, shutdown, abort).await;
+        if let Some(tracer) = tracer {
+            let elapsed = began.get().map(Instant::elapsed).unwrap_or_default();
+            let rest = if aborted.into_inner() { Duration::ZERO } else { drain.saturating_sub(elapsed) };
+            tracer.shutdown(rest.min(MAX_FLUSH)).await;
+        }
+        writes
     }
 }
 
@@ -146,6 +172,7 @@ impl Settings {
             cors_origins: config.front_end.cors_origins.clone(),
             allow_loopback_origins: false,
             access_log: access_log(&config.access_log),
+            tracer: None,
             graphiql: config.front_end.graphiql.then(|| GraphiqlSettings::serve(&graph.root)),
         };
         let api = ApiSettings {
@@ -163,7 +190,7 @@ impl Settings {
                 process: config.subscriptions.max_subscription_reads,
             },
         };
-        Ok(Self { graph, api, server })
+        Ok(Self { graph, api, server, traces: config.traces.as_ref().map(traces) })
     }
 }
 
@@ -236,6 +263,31 @@ fn limits(config: &LimitsConfig) -> Limits {
         root_mutations: config.max_root_mutations,
         cost: config.max_cost,
         introspection: config.max_introspection,
+    }
+}
+
+fn traces(config: &TracesConfig) -> TraceSettings {
+    TraceSettings {
+        endpoint: config.endpoint.clone(),
+        protocol: match config.protocol {
+            config::TracesProtocol::HttpProtobuf => Protocol::HttpProtobuf,
+        },
+        headers: config.headers.clone(),
+        timeout: config.timeout,
+        sampler: Sampler {
+            is_parent_based: config.sampler.is_parent_based,
+            root: match config.sampler.root {
+                config::RootSampler::AlwaysOn => RootSampler::AlwaysOn,
+                config::RootSampler::AlwaysOff => RootSampler::AlwaysOff,
+                config::RootSampler::Ratio(ratio) => RootSampler::Ratio(ratio),
+            },
+        },
+        resource: config.resource.clone(),
+        batch: BatchSettings {
+            max_queue_size: config.max_queue_size,
+            max_export_batch_size: config.max_export_batch_size,
+            schedule_delay: config.schedule_delay,
+        },
     }
 }
 

@@ -25,6 +25,7 @@ mod body;
 mod body_limit;
 mod breaker;
 mod call_log;
+mod call_span;
 mod caller;
 mod client;
 mod client_state;

@@ -5,10 +5,12 @@ pub(crate) mod failed_items;
 mod log_format;
 pub mod metrics;
 pub mod operation;
+mod random;
 pub(crate) mod rate_limit;
 pub mod request;
 pub(crate) mod route;
 pub mod trace_context;
+pub mod traces;
 
 use std::ffi::OsString;
 use std::io::IsTerminal as _;

@@ -2,9 +2,10 @@
 
 use std::time::Instant;
 
-use http::Method;
+use http::{Method, Version};
 use tracing::{info, warn};
 
+use super::call_span::CallSpan;
 use super::caller::Caller;
 use super::error::{ApiError, Error, Outcome, WriteError};
 use super::response::GraphResponse;
@@ -35,11 +36,25 @@ pub(super) struct CallRecord<'a> {
     route: Route,
     started: Instant,
     has_ended: bool,
+    span: Option<CallSpan>,
 }
 
 impl<'a> CallRecord<'a> {
     pub(super) fn begin(caller: &'a Caller, method: &Method, route: Route) -> Self {
-        Self { caller, method: method.clone(), route, started: Instant::now(), has_ended: false }
+        Self { caller, method: method.clone(), route, started: Instant::now(), has_ended: false, span: None }
+    }
+
+    /// The record of a call that has a span.
+    pub(super) fn with_span(mut self, span: CallSpan) -> Self {
+        self.span = Some(span);
+        self
+    }
+
+    /// Sets the version of the response's protocol.
+    pub(super) fn set_version(&mut self, version: Version) {
+        if let Some(span) = &mut self.span {
+            span.set_version(version);
+        }
     }
 
     /// Records the result.
@@ -53,6 +68,9 @@ impl<'a> CallRecord<'a> {
                 | Error::OverBudget { .. }
                 | Error::Unsendable(_))
         );
+        if let Some(span) = self.span.take() {
+            if is_call { span.end(result) } else { span.discard() }
+        }
         if is_call {
             self.count(result_of(result));
         } else if let Err(Error::BreakerOpen { .. }) = result {
@@ -129,6 +147,9 @@ impl Drop for CallRecord<'_> {
     fn drop(&mut self) {
         if self.has_ended {
             return;
+        }
+        if let Some(span) = self.span.take() {
+            span.cancel();
         }
         self.count(CallResult::NoResponse(NoResponse::Cancelled));
         if !self.caller.disconnected.is_cancelled() {

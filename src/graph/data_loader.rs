@@ -26,6 +26,7 @@ use super::odata::Select;
 use super::read_batch::{BatchReader, CANCELLED, PendingRead, ReadResult, Resource};
 use super::transport::Transport;
 use crate::telemetry::metrics;
+use crate::telemetry::traces::{CallScope, SpanId, within};
 
 /// Turns that a caller leaves to others before it dispatches the keys. The crate needs no timer.
 const YIELDS: usize = 2;
@@ -38,11 +39,15 @@ const MAX_LOOKUPS: usize = 3;
 /// same page. Larger pages are seldom read twice and use memory.
 const MAX_CACHED_PAGE: usize = 64 * 1024;
 
+/// Maximum number of resolvers that one read is linked to.
+const MAX_ASKERS: usize = 16;
+
 /// Loads the reads of one request's resolvers. Dropping it cancels the reads in flight.
 pub(super) struct DataLoader {
     transport: Arc<Transport>,
     loader: Loader<RequestKey, ResultReceiver, Dispatcher>,
     objects: Arc<Mutex<Objects>>,
+    askers: Arc<Mutex<Askers>>,
     /// The number of reads that callers have requested.
     asked: AtomicU64,
 }
@@ -90,6 +95,9 @@ type ResultReceiver = watch::Receiver<Option<ReadResult>>;
 /// Single objects that have been sent for, with the properties that were selected. They are not read again.
 type Objects = HashMap<Resource, (Select, ResultReceiver)>;
 
+/// The spans of the resolvers that asked for a resource since it was last sent for; empty if the request is not sampled.
+type Askers = HashMap<Resource, Vec<SpanId>>;
+
 type SendBatch = Box<dyn Fn(Vec<PendingRead>) -> BoxFuture<'static, ()> + Send>;
 
 impl DataLoader {
@@ -100,16 +108,17 @@ impl DataLoader {
     }
 
     fn with_sender(transport: Arc<Transport>, send: SendBatch) -> Self {
-        let objects = Arc::default();
+        let (objects, askers) = (Arc::default(), Arc::default());
         let dispatcher = Dispatcher {
             transport: Arc::clone(&transport),
             send,
             objects: Arc::clone(&objects),
+            askers: Arc::clone(&askers),
             tasks: JoinSet::new(),
         };
         // Batches are split by the dispatcher: the crate would wait for each before it starts the next.
         let loader = Loader::new(dispatcher).with_max_batch_size(usize::MAX).with_yield_count(YIELDS);
-        Self { transport, loader, objects, asked: AtomicU64::new(0) }
+        Self { transport, loader, objects, askers, asked: AtomicU64::new(0) }
     }
 
     /// Reads `path`, percent-encoded and relative to the service root, with the options of `query`
@@ -119,10 +128,23 @@ impl DataLoader {
     ///
     /// [`Error::Timeout`] if the result does not arrive before the deadline; [`Error::OverBudget`]; any error of the
     /// request that was sent.
-    pub(super) async fn read(&self, path: String, query: String, select: &Select) -> ReadResult {
+    pub(super) async fn read(
+        &self,
+        path: String,
+        query: String,
+        select: &Select,
+        asker: Option<SpanId>,
+    ) -> ReadResult {
         let deadline = self.transport.deadline()?;
         let number = self.asked.fetch_add(1, Ordering::Relaxed);
         let read = RequestedRead { resource: Resource { path, query }, select: select.clone(), number };
+        if let Some(asker) = asker {
+            let mut askers = lock(&self.askers);
+            let askers = askers.entry(read.resource.clone()).or_default();
+            if askers.len() < MAX_ASKERS {
+                askers.push(asker);
+            }
+        }
         let key = RequestKey(Arc::new(read));
         let mut receiver = self.load(&key).await?;
         let result = match tokio::time::timeout_at(deadline, receiver.wait_for(Option::is_some)).await {
@@ -162,6 +184,7 @@ struct Dispatcher {
     transport: Arc<Transport>,
     send: SendBatch,
     objects: Arc<Mutex<Objects>>,
+    askers: Arc<Mutex<Askers>>,
     tasks: JoinSet<()>,
 }
 
@@ -193,6 +216,7 @@ impl Dispatcher {
                 }
             }
         }
+        let mut askers = self.transport.caller.telemetry.trace().map(|_| lock(&self.askers));
         let mut reads = Vec::with_capacity(selects.len());
         for (resource, (select, keys)) in selects {
             let (result, receiver) = watch::channel(None);
@@ -204,12 +228,17 @@ impl Dispatcher {
             if resource.is_object() {
                 objects.insert(resource.clone(), (select.clone(), receiver));
             }
-            reads.push(PendingRead { resource: resource.clone(), select, result });
+            let askers = askers.as_mut().and_then(|askers| askers.remove(resource)).unwrap_or_default();
+            reads.push(PendingRead { resource: resource.clone(), select, askers, result });
         }
-        drop(objects);
+        drop((objects, askers));
+        // Reads of several resolvers are part of the operation, or of the event.
+        let trace = self.transport.caller.telemetry.trace();
+        let parent = trace.map(|trace| CallScope::current().map_or(trace.operation(), |scope| scope.parent));
         while !reads.is_empty() {
             let rest = reads.split_off(reads.len().min(MAX_ITEMS));
             let batch = AssertUnwindSafe((self.send)(reads)).catch_unwind();
+            let batch = within(parent.map(CallScope::of), batch);
             self.tasks.spawn(self.transport.caller.telemetry.scope(async move {
                 // The results of its reads are dropped, and their callers see that they were cancelled.
                 if batch.await.is_err() {
@@ -235,8 +264,8 @@ fn unite(select: &mut Select, other: &Select) {
     }
 }
 
-fn lock(objects: &Mutex<Objects>) -> MutexGuard<'_, Objects> {
-    objects.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Sends the reads of one batch: one by a plain GET, several by one `POST /$batch`. What may be repeated is sent again,
 //! together, while there is time.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -14,6 +15,7 @@ use super::response::GraphResponse;
 use super::retry::{Delay, Idempotency, Reason, Retries};
 use super::transport::{BatchError, Transport};
 use crate::telemetry::metrics::{self, Deviation};
+use crate::telemetry::traces::{CallScope, SpanId, within};
 
 /// Maximum number of requests to Graph in flight for the reads of one request.
 const MAX_IN_FLIGHT: usize = 4;
@@ -47,6 +49,8 @@ impl Resource {
 pub(super) struct PendingRead {
     pub(super) resource: Resource,
     pub(super) select: Select,
+    /// The spans of the resolvers that wait for it; none if the request is not sampled.
+    pub(super) askers: Vec<SpanId>,
     pub(super) result: watch::Sender<Option<ReadResult>>,
 }
 
@@ -91,6 +95,7 @@ impl BatchReader {
         let mut unanswered: Vec<(PendingRead, Retries, Option<Reason>)> =
             reads.into_iter().map(|read| (read, Retries::new(Idempotency::Idempotent), None)).collect();
         let mut together = true;
+        let mut round = 0;
         loop {
             let permit = in_flight.acquire().await;
             if bytes.load(Ordering::Relaxed) >= max {
@@ -98,7 +103,9 @@ impl BatchReader {
                 return;
             }
             let urls: Vec<String> = unanswered.iter().map(|(read, ..)| read.url()).collect();
-            let responses = send(&transport, &urls, &mut together).await;
+            let askers: Vec<&[SpanId]> = unanswered.iter().map(|(read, ..)| &read.askers[..]).collect();
+            let responses = send(&transport, &urls, Askers { of: &askers, round }, &mut together).await;
+            round += 1;
             drop(permit);
 
             let mut is_counted = false;
@@ -141,11 +148,41 @@ impl BatchReader {
     }
 }
 
+/// The spans of the resolvers that wait for each read of a batch.
+#[derive(Clone, Copy)]
+struct Askers<'a> {
+    of: &'a [&'a [SpanId]],
+    /// How often the reads have been sent before.
+    round: u32,
+}
+
+impl Askers<'_> {
+    /// The scope of a call with some of the reads: part of the only resolver that waits for it, or linked to those that do.
+    /// `None` if the request is not sampled.
+    fn scope(&self, reads: Range<usize>) -> Option<CallScope> {
+        let of = self.of.get(reads)?;
+        let all =
+            of.iter().enumerate().flat_map(|(item, askers)| askers.iter().map(move |asker| (*asker, item)));
+        let askers: Vec<(SpanId, usize)> = all.collect();
+        let (only, _) = askers.first()?;
+        if askers.iter().all(|(asker, _)| asker == only) {
+            return Some(CallScope::resent(*only, self.round));
+        }
+        let parent = CallScope::current()?.parent;
+        Some(CallScope { parent, resends: self.round, askers })
+    }
+}
+
 /// Sends one by a plain GET, several by one `POST /$batch`. If one item broke the response to that, this and later
 /// attempts send each by its own GET.
-async fn send(transport: &Transport, urls: &[String], together: &mut bool) -> Vec<ReadResult> {
+async fn send(
+    transport: &Transport,
+    urls: &[String],
+    askers: Askers<'_>,
+    together: &mut bool,
+) -> Vec<ReadResult> {
     if let ([_, _, ..], true) = (urls, *together) {
-        match transport.get_batch(urls).await {
+        match within(askers.scope(0..urls.len()), transport.get_batch(urls)).await {
             Ok(responses) => return responses.into_iter().map(|response| response.map(Arc::new)).collect(),
             Err(BatchError::Failed(error)) => return urls.iter().map(|_| Err(error.clone())).collect(),
             Err(BatchError::Broken(error)) => {
@@ -155,12 +192,12 @@ async fn send(transport: &Transport, urls: &[String], together: &mut bool) -> Ve
             }
         }
     }
-    let get = async |url: &String| {
+    let get = async |(index, url): (usize, &String)| {
         transport.deadline()?;
         if urls.len() > 1 && transport.caller.disconnected.is_cancelled() {
             return Err(CANCELLED);
         }
-        transport.get(url).await.map(Arc::new)
+        within(askers.scope(index..index + 1), transport.get(url)).await.map(Arc::new)
     };
-    stream::iter(urls).map(get).buffered(MAX_IN_FLIGHT).collect().await
+    stream::iter(urls.iter().enumerate()).map(get).buffered(MAX_IN_FLIGHT).collect().await
 }

@@ -57,6 +57,11 @@ impl Retries {
         Self { idempotency, count: 0 }
     }
 
+    /// How often the call was to be sent again so far.
+    pub(super) fn count(&self) -> u32 {
+        self.count
+    }
+
     /// The delay before the call that failed with `error` is sent again; `None` if it must not be.
     pub(super) fn after(&mut self, error: &Error) -> Option<Delay> {
         let reason = Reason::of(error, self.idempotency)?;

@@ -4,14 +4,15 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
+use futures_util::{FutureExt as _, TryFutureExt as _};
 use http::Method;
 use serde::Serialize;
 use url::Url;
 
 use super::allowance::ReadAllowance;
 use super::call_log;
+use super::call_span::span_error;
 use super::caller::Caller;
 use super::client_state::ClientState;
 use super::data_loader::DataLoader;
@@ -24,6 +25,7 @@ use super::response::GraphResponse;
 use super::settings::CreatePath;
 use super::transport::Transport;
 use super::writes;
+use crate::telemetry::traces::{CallScope, SharedSpan, SpanId, SpanKind};
 
 /// Graph as one caller may use it, for the time of one request. Reads that become ready together travel together. Cheap
 /// to clone; clones are the same session.
@@ -32,6 +34,8 @@ pub struct Session {
     pub(super) transport: Arc<Transport>,
     /// Made by the first read: most mutations read nothing.
     loader: Arc<OnceLock<DataLoader>>,
+    /// The span of the resolver that uses the session, if the request is sampled.
+    span: Option<SharedSpan>,
 }
 
 impl Session {
@@ -40,7 +44,7 @@ impl Session {
     }
 
     fn of(transport: Transport) -> Self {
-        Self { loader: Arc::default(), transport: Arc::new(transport) }
+        Self { loader: Arc::default(), transport: Arc::new(transport), span: None }
     }
 
     /// The same caller's session with another deadline and an empty cache. With an allowance, reads
@@ -50,6 +54,30 @@ impl Session {
         let Transport { client, caller, .. } = &*self.transport;
         let caller = Caller { deadline, ..caller.clone() };
         Self::of(Transport { client: Arc::clone(client), caller, allowance })
+    }
+
+    /// The same session for the resolver of a field, with a span of its own, which ends with the last clone of the session.
+    /// `None` if the request is not sampled.
+    #[must_use]
+    pub fn for_field(&self, name: &str) -> Option<Self> {
+        let trace = self.transport.caller.telemetry.trace()?;
+        let parent = CallScope::current().map_or(trace.operation(), |scope| scope.parent);
+        let mut span = trace.begin_child(parent, SpanKind::Internal, format!("resolve {name}").into())?;
+        span.set_text("graphql.field.name", name);
+        Some(Self { span: Some(SharedSpan::new(span)), ..self.clone() })
+    }
+
+    /// The span that calls to Graph are part of, if the request is sampled.
+    pub(super) fn call_parent(&self) -> Option<SpanId> {
+        self.span.as_ref().map(SharedSpan::use_as_parent)
+    }
+
+    /// Records an error as that of the resolver. An entity that Graph does not have may be no error.
+    pub(super) fn record_error(&self, error: &Error) {
+        let is_absent = matches!(error, Error::Api(api) if matches!(api.status.as_u16(), 404 | 410));
+        if let Some(span) = self.span.as_ref().filter(|_| !is_absent) {
+            span.set_error(span_error(error));
+        }
     }
 
     /// When the caller stops waiting.
@@ -79,7 +107,11 @@ impl Session {
 
     /// Boxed, since the futures of all resolvers that may read would be as large as this one, and are moved several times.
     fn load<'s>(&'s self, path: String, query: String, select: &'s Select) -> BoxFuture<'s, ReadResult> {
-        self.loader().read(path, query, select).boxed()
+        let read = self.loader().read(path, query, select, self.call_parent());
+        match self.span {
+            None => read.boxed(),
+            Some(_) => read.inspect_err(|error| self.record_error(error)).boxed(),
+        }
     }
 
     /// Reads one entity.
@@ -112,7 +144,10 @@ impl Session {
         body: Option<&impl Serialize>,
     ) -> Result<GraphResponse, WriteError> {
         let is_delete = method == Method::DELETE;
-        let result = writes::write(&self.transport, kind, method, path, body).await;
+        let result = writes::write(&self.transport, self.call_parent(), kind, method, path, body).await;
+        if let Err(error) = &result {
+            self.record_error(&error.error);
+        }
         call_log::count_write(writes::failure(result.as_ref(), is_delete));
         self.invalidate().await;
         result

@@ -13,6 +13,7 @@ use super::allowance::ReadAllowance;
 use super::batch::{self, Item};
 use super::body_limit::BodyLimit;
 use super::call_log::{self, CallRecord};
+use super::call_span::CallSpan;
 use super::caller::Caller;
 use super::client_state::ClientState;
 use super::error::Error;
@@ -277,13 +278,13 @@ impl Transport {
 
     /// Sends the request and reads the whole response. Nothing is sent while a `Retry-After` of the
     /// caller is pending or the circuit breaker is open.
-    async fn send(&self, request: Request, kind: OperationKind) -> Result<GraphResponse, Error> {
+    async fn send(&self, mut request: Request, kind: OperationKind) -> Result<GraphResponse, Error> {
         if let Some(retry_after) = self.remaining_retry_after(kind) {
             metrics::graph_call_not_sent(NotSent::RetryAfter);
             return Err(Error::Throttled { retry_after });
         }
         self.client.budget.deposit();
-        let (record, received) = self.receive(&request).await?;
+        let (record, received) = self.receive(&mut request).await?;
         let (method, path) = (request.method.as_str(), request.path_and_query.path());
         let request_line = RequestLine { method, root: "", path };
         let gives_up = request.gate.is_none();
@@ -300,12 +301,20 @@ impl Transport {
     /// Waits for the head of the response. A request that Graph did not process is sent again at
     /// once, and so is a read that was lost on a connection that was open for a while, since that
     /// connection was probably closing.
-    async fn receive(&self, request: &Request) -> Result<(CallRecord<'_>, PendingResponse), Error> {
+    async fn receive(&self, request: &mut Request) -> Result<(CallRecord<'_>, PendingResponse), Error> {
         let mut resends = 0;
         loop {
-            let record = CallRecord::begin(&self.caller, &request.method, request.route);
+            let mut record = CallRecord::begin(&self.caller, &request.method, request.route);
+            if let Some(span) = CallSpan::begin(&self.caller, request, self.client.root.url(), resends) {
+                // Graph's spans, if there are any, are below the one of the attempt.
+                request.traceparent = Some(span.traceparent());
+                record = record.with_span(span);
+            }
             let failure = match self.client.http.send(request).await {
-                Ok(received) => return Ok((record, received)),
+                Ok(received) => {
+                    record.set_version(received.response.version());
+                    return Ok((record, received));
+                }
                 Err(failure) => failure,
             };
             record.end(Err(&failure.error));

@@ -19,6 +19,7 @@ use super::response::GraphResponse;
 use super::retry::{Idempotency, Reason, Retries};
 use super::send_gate::AttemptGates;
 use super::transport::Transport;
+use crate::telemetry::traces::{CallScope, SpanId, within};
 
 /// Timeout of the response to an attempt, even after the caller has received its result. Intune
 /// gives its backend 15 s.
@@ -27,6 +28,7 @@ const MAX_WRITE_TIME: Duration = Duration::from_secs(120);
 /// Sends a write, and repeats it if it is idempotent or if Graph certainly did nothing.
 pub(super) async fn write(
     transport: &Arc<Transport>,
+    parent: Option<SpanId>,
     kind: WriteKind,
     method: Method,
     path: &str,
@@ -37,8 +39,15 @@ pub(super) async fn write(
     let gates = Arc::new(AttemptGates::default());
     let (transport, path) = (Arc::clone(transport), path.to_owned());
     let is_delete = method == Method::DELETE;
-    let attempts =
-        Attempts { transport: Arc::clone(&transport), kind, method, path, body, gates: Arc::clone(&gates) };
+    let attempts = Attempts {
+        transport: Arc::clone(&transport),
+        parent,
+        kind,
+        method,
+        path,
+        body,
+        gates: Arc::clone(&gates),
+    };
     let delivery = Delivery::default();
     let run = delivery.clone().run(attempts.run(), move |ended| {
         let result = ended.map_err(|panicked| WriteError::new(kind, panicked.into()));
@@ -81,6 +90,8 @@ pub(super) fn within_bounds<'a, T: Send + 'a>(
 
 struct Attempts {
     transport: Arc<Transport>,
+    /// The span that the attempts are part of.
+    parent: Option<SpanId>,
     kind: WriteKind,
     method: Method,
     path: String,
@@ -98,7 +109,8 @@ impl Attempts {
         let mut worst_outcome = Outcome::NotSent;
         let mut retry_reason: Option<Reason> = None;
         loop {
-            let response = self.attempt().await;
+            let scope = self.parent.map(|parent| CallScope::resent(parent, retries.count()));
+            let response = within(scope, self.attempt()).await;
             if let Some(reason) = retry_reason {
                 reason.count(&response);
             }

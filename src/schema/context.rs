@@ -1,5 +1,6 @@
 //! Shared state of resolvers: the schema's context for the process, and the context of one request.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -72,13 +73,14 @@ impl RequestContext {
     }
 }
 
-/// The caller's session with Graph.
+/// The caller's session with Graph. In a trace, the calls of the field are part of its span.
 ///
 /// # Errors
 ///
 /// `UNAUTHENTICATED` without a usable token.
-pub(super) fn session<'a>(ctx: &Context<'a>) -> Result<&'a Session, FieldError> {
-    request_context(ctx)?.session.as_ref().ok_or_else(FieldError::unauthenticated)
+pub(super) fn session<'a>(ctx: &Context<'a>) -> Result<Cow<'a, Session>, FieldError> {
+    let session = request_context(ctx)?.session.as_ref().ok_or_else(FieldError::unauthenticated)?;
+    Ok(session.for_field(ctx.item.node.name.node.as_str()).map_or(Cow::Borrowed(session), Cow::Owned))
 }
 
 /// The context of the request.

@@ -20,6 +20,8 @@ use super::status_events::{StatusReceiver, StatusTopic};
 use super::types::DeviceStatus;
 use crate::graph::odata::Select;
 use crate::graph::{Key, ReadAllowance, Session};
+use crate::telemetry::request::{self, RequestTelemetry};
+use crate::telemetry::traces::{CallScope, Span, within};
 
 /// The subscriber's session, and the limits of each event.
 #[derive(Clone)]
@@ -174,6 +176,18 @@ impl DeviceStatusAdded {
     }
 }
 
+/// Begins the span of an event, if the request is sampled. The stream has no span: it would end too late to be looked at.
+fn begin_event(telemetry: &RequestTelemetry) -> Option<Box<Span>> {
+    let mut span = telemetry.trace()?.begin_event();
+    let (name, kind) = telemetry.operation();
+    span.set_static("graphql.operation.type", kind);
+    if let Some(name) = name {
+        span.set_text("graphql.operation.name", name);
+        span.set_name(format!("{kind} {name} event"));
+    }
+    Some(span)
+}
+
 /// Gives each event a request context with its own session and deadline.
 pub(super) struct PerEventContext;
 
@@ -192,12 +206,14 @@ impl Extension for PerEventContext {
         next: NextExecute<'_>,
     ) -> Response {
         let mut data = Data::default();
+        let span = request::current().and_then(|telemetry| begin_event(&telemetry));
         if let Some(subscriber) = ctx.data_opt::<Subscriber>() {
             let budget = Arc::new((subscriber.new_budget)());
             subscriber.last.set(Arc::clone(&budget));
             let session = subscriber.session(Some(subscriber.allowance.clone()));
             data.insert(RequestContext::new(session, budget));
         }
-        next.run_with_data(ctx, operation_name, data).await
+        let scope = span.as_ref().map(|span| CallScope::of(span.id()));
+        within(scope, next.run_with_data(ctx, operation_name, data)).await
     }
 }

@@ -8,6 +8,7 @@ mod parameters;
 #[cfg(any(test, fuzzing))]
 pub(super) mod properties;
 mod rejection;
+mod request_span;
 mod response;
 mod sse;
 mod websocket;
@@ -24,6 +25,7 @@ use http::{Request, StatusCode};
 use self::body::RequestBody;
 use self::execution::{CallerContext, ExecutionResult, catch_panic, execute, record_stream};
 use self::rejection::RequestRejection;
+use self::request_span::RequestSpan;
 use super::app::App;
 use super::auth;
 use super::connection::ClientConnection;
@@ -35,8 +37,12 @@ use crate::telemetry::request::{CLIENT_REQUEST_ID, RequestTelemetry};
 
 /// `/graphql`. The response names the request's id.
 pub(super) async fn handle(State(app): State<Arc<App>>, request: Request<Body>) -> Response {
-    let telemetry = RequestTelemetry::from_headers(request.headers());
+    let telemetry = RequestTelemetry::from_headers(request.headers(), app.settings.tracer.as_ref());
+    let span = RequestSpan::begin(&telemetry, &request);
     let mut response = telemetry.scope(respond(app, request, &telemetry)).await;
+    if let Some(span) = span {
+        span.end(response.status());
+    }
     response.headers_mut().insert(CLIENT_REQUEST_ID, telemetry.header().clone());
     response
 }

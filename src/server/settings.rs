@@ -9,6 +9,7 @@ use super::graphiql::GraphiqlSettings;
 use super::listener::ConnectionLimits;
 use super::tls::Tls;
 use crate::telemetry::operation::AccessLog;
+use crate::telemetry::traces::Tracer;
 
 /// The server's settings.
 #[derive(Debug, Clone)]
@@ -44,6 +45,8 @@ pub struct Settings {
     pub allow_loopback_origins: bool,
     /// Which operations are logged.
     pub access_log: AccessLog,
+    /// Starts the traces of requests; `None` if there are none.
+    pub tracer: Option<Tracer>,
     /// Settings of the GraphiQL page; `None` if it is not served.
     pub graphiql: Option<GraphiqlSettings>,
 }

@@ -15,7 +15,7 @@ pub(crate) use self::exposition::{CONTENT_TYPE, render};
 use self::instruments::Gauge;
 pub(crate) use self::labels::{
     BatchKind, BreakerState, Deviation, LookupResult, NoResponse, NotSent, Overloaded, RetryReason,
-    WriteResult,
+    SpanResult, WriteResult,
 };
 use self::labels::{CALLS, CODES, OPERATION_TYPES, STATUSES, status_index};
 use super::route::Route;
@@ -140,6 +140,11 @@ pub(crate) fn idempotency_lookup(result: LookupResult) {
 pub(crate) fn set_idempotency_usage(used: usize, capacity: usize) {
     instances::IDEMPOTENCY_USED.set(i64::try_from(used).unwrap_or(i64::MAX));
     instances::IDEMPOTENCY_CAPACITY.set(i64::try_from(capacity).unwrap_or(i64::MAX));
+}
+
+/// Counts trace spans that have ended.
+pub(crate) fn trace_spans(result: SpanResult, spans: u64) {
+    instances::TRACE_SPANS[result as usize].add(spans);
 }
 
 /// Counts a panic.

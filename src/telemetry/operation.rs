@@ -7,7 +7,8 @@ use tracing::info;
 
 use super::metrics;
 use super::rate_limit::LineLimit;
-use super::request::RequestTelemetry;
+use super::request::{RequestTelemetry, UNKNOWN_TYPE};
+use super::traces::{Span, SpanError};
 
 /// Largest number of lines per second about failed operations.
 const MAX_ERROR_LINES: u64 = 100;
@@ -61,6 +62,8 @@ pub(crate) struct Operation {
     transport: Transport,
     started: Instant,
     state: State,
+    /// The span, if the request is sampled. That of a subscription ends when its stream begins.
+    span: Option<Box<Span>>,
 }
 
 enum State {
@@ -84,18 +87,21 @@ impl Operation {
             telemetry.calls().keep_ids();
         }
         let telemetry = Arc::clone(telemetry);
-        Self { telemetry, access_log, transport, started: Instant::now(), state: State::Open }
+        let span = telemetry.trace().map(|trace| trace.begin_operation(transport == Transport::Http));
+        Self { telemetry, access_log, transport, started: Instant::now(), state: State::Open, span }
     }
 
     /// The operation has its response.
     pub(crate) fn finish(mut self, result: OperationResult<'_>, http_status: Option<u16>) {
         self.state = State::Finished;
+        self.end_span(result);
         self.record(result, http_status, None);
     }
 
     /// The operation is a subscription.
     pub(crate) fn begin_streaming(&mut self) {
         self.state = State::Streaming { code: None, events: 0 };
+        self.end_span(OperationResult::default());
     }
 
     /// A response of a subscription.
@@ -106,6 +112,28 @@ impl Operation {
             }
             *events += 1;
             metrics::subscription_event_sent();
+        }
+    }
+
+    fn end_span(&mut self, result: OperationResult<'_>) {
+        let Some(mut span) = self.span.take() else { return };
+        let (name, kind) = self.telemetry.operation();
+        if kind != UNKNOWN_TYPE {
+            span.set_static("graphql.operation.type", kind);
+            match name {
+                Some(name) => {
+                    span.set_text("graphql.operation.name", name);
+                    span.set_name(format!("{kind} {name}"));
+                }
+                None => span.set_name(kind.to_owned()),
+            }
+        }
+        if let Some(hash) = span.trace().clone().document() {
+            span.set_text("graphql.document.hash", hash);
+        }
+        span.set_text("client_request_id", self.telemetry.header().to_str().unwrap_or_default());
+        if let Some(code) = result.code {
+            span.set_error(SpanError { error_type: code.to_owned().into() });
         }
     }
 
@@ -172,6 +200,7 @@ impl Drop for Operation {
         match std::mem::replace(&mut self.state, State::Finished) {
             State::Open => {
                 let result = OperationResult { code: Some(CANCELLED), ..OperationResult::default() };
+                self.end_span(result);
                 self.record(result, None, None);
             }
             State::Streaming { code, events } => {

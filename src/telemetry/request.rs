@@ -1,9 +1,7 @@
 //! The request that a task works for: the ids that its log lines, its errors and its calls to Graph share.
 
-use std::cell::RefCell;
 use std::sync::{Arc, OnceLock};
 
-use fastrand::Rng;
 use futures_util::future::Either;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::task::futures::TaskLocalFuture;
@@ -11,10 +9,15 @@ use uuid::Uuid;
 
 use super::calls::Calls;
 use super::failed_items::FailedItems;
+use super::random::random_bits;
 use super::trace_context::TraceContext;
+use super::traces::{Trace, Tracer};
 
 /// The header of the request's id, in requests to the gateway, in its responses and in its calls to Graph.
 pub(crate) const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");
+
+/// The type of an operation before its document was read.
+pub(crate) const UNKNOWN_TYPE: &str = "unknown";
 
 /// Maximum length of an operation's name in log lines, in bytes.
 const MAX_NAME: usize = 100;
@@ -29,6 +32,7 @@ pub struct RequestTelemetry {
     client_request_id: Uuid,
     header: HeaderValue,
     trace_context: Option<TraceContext>,
+    trace: Option<Arc<Trace>>,
     operation: OnceLock<(Option<String>, &'static str)>,
     calls: Calls,
     failed_items: FailedItems,
@@ -36,25 +40,27 @@ pub struct RequestTelemetry {
 
 impl RequestTelemetry {
     /// The telemetry of a request with these headers. The id is the caller's `client-request-id` if it is a GUID, else a
-    /// random one.
+    /// random one. With a tracer, the request may have a trace.
     #[must_use]
-    pub fn from_headers(headers: &HeaderMap) -> Arc<Self> {
+    pub fn from_headers(headers: &HeaderMap, tracer: Option<&Tracer>) -> Arc<Self> {
         let id = headers.get(CLIENT_REQUEST_ID).and_then(|id| Uuid::try_parse_ascii(id.as_bytes()).ok());
-        Arc::new(Self::new(id.unwrap_or_else(random_id), TraceContext::from_headers(headers)))
+        Arc::new(Self::new(id.unwrap_or_else(random_id), TraceContext::from_headers(headers), tracer))
     }
 
     /// The telemetry of a request that has no headers.
     #[must_use]
     pub fn random() -> Arc<Self> {
-        Arc::new(Self::new(random_id(), None))
+        Arc::new(Self::new(random_id(), None, None))
     }
 
     /// The telemetry of a request that is part of a longer trace: a random id, and the trace's ids.
-    pub(crate) fn in_trace(trace_context: Option<TraceContext>) -> Arc<Self> {
-        Arc::new(Self::new(random_id(), trace_context))
+    pub(crate) fn in_trace(trace_context: Option<TraceContext>, tracer: Option<&Tracer>) -> Arc<Self> {
+        Arc::new(Self::new(random_id(), trace_context, tracer))
     }
 
-    fn new(client_request_id: Uuid, trace_context: Option<TraceContext>) -> Self {
+    fn new(client_request_id: Uuid, caller: Option<TraceContext>, tracer: Option<&Tracer>) -> Self {
+        let trace = tracer.and_then(|tracer| tracer.trace(caller.as_ref()));
+        let trace_context = trace.as_deref().map_or(caller, |trace| Some(trace.context()));
         let mut text = Uuid::encode_buffer();
         let text = client_request_id.hyphenated().encode_lower(&mut text);
         let header = HeaderValue::from_str(text).expect("a GUID is a header value");
@@ -62,6 +68,7 @@ impl RequestTelemetry {
             client_request_id,
             header,
             trace_context,
+            trace,
             operation: OnceLock::new(),
             calls: Calls::default(),
             failed_items: FailedItems::default(),
@@ -79,9 +86,14 @@ impl RequestTelemetry {
         &self.header
     }
 
-    /// The caller's trace, if it sent a valid `traceparent`.
+    /// The request's span, if it is sampled; else the caller's, if it sent a valid `traceparent`.
     pub(crate) fn trace_context(&self) -> Option<&TraceContext> {
         self.trace_context.as_ref()
+    }
+
+    /// The trace, if the request is sampled.
+    pub(crate) fn trace(&self) -> Option<&Arc<Trace>> {
+        self.trace.as_ref()
     }
 
     /// Sets the name and the type of the operation, once it is known.
@@ -93,7 +105,7 @@ impl RequestTelemetry {
 
     /// Name and type of the operation; `unknown` if the request was rejected before its document was read.
     pub(crate) fn operation(&self) -> (Option<&str>, &'static str) {
-        let (name, kind) = self.operation.get().map_or((&None, "unknown"), |(name, kind)| (name, *kind));
+        let (name, kind) = self.operation.get().map_or((&None, UNKNOWN_TYPE), |(name, kind)| (name, *kind));
         (name.as_deref(), kind)
     }
 
@@ -132,20 +144,8 @@ pub(crate) fn inherit<F: Future>(future: F) -> Either<TaskLocalFuture<Arc<Reques
     }
 }
 
-/// A random id. It only correlates log lines, so it comes from a generator of the thread rather than from
-/// the system, which would cost a system call. The system seeds the generator with 128 bits, so that ids
-/// of different threads and processes do not collide.
+/// A random id. It only correlates log lines.
 fn random_id() -> Uuid {
-    thread_local! {
-        static GENERATORS: RefCell<[Rng; 2]> = RefCell::new(seeded());
-    }
-    GENERATORS.with_borrow_mut(|[high, low]| {
-        uuid::Builder::from_random_bytes(Uuid::from_u64_pair(high.u64(..), low.u64(..)).into_bytes())
-            .into_uuid()
-    })
-}
-
-fn seeded() -> [Rng; 2] {
-    let (high, low) = Uuid::new_v4().as_u64_pair();
-    [high, low].map(Rng::with_seed)
+    let [high, low] = random_bits();
+    uuid::Builder::from_random_bytes(Uuid::from_u64_pair(high, low).into_bytes()).into_uuid()
 }

@@ -1,6 +1,7 @@
 //! The caller's trace, from the header `traceparent` (W3C Trace Context, level 1).
 
 use http::{HeaderMap, HeaderName, HeaderValue};
+use opentelemetry::{SpanId, TraceId};
 
 /// The header, in requests to the gateway and in its calls to Graph.
 pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -51,9 +52,34 @@ impl TraceContext {
         Some(Self { header: HeaderValue::from_bytes(&header).ok()? })
     }
 
+    /// The context of a span that is sampled.
+    pub(crate) fn sampled(trace: TraceId, span: SpanId) -> Self {
+        let header = HeaderValue::from_str(&format!("00-{trace}-{span}-01"));
+        Self { header: header.expect("hexadecimal digits are a header value") }
+    }
+
     /// The trace's id: 32 hexadecimal digits.
     pub(crate) fn trace_id(&self) -> &str {
-        self.header.to_str().ok().and_then(|text| text.get(3..35)).unwrap_or_default()
+        self.part(3..35)
+    }
+
+    /// The trace's id.
+    pub(crate) fn id(&self) -> TraceId {
+        TraceId::from_hex(self.trace_id()).unwrap_or(TraceId::INVALID)
+    }
+
+    /// The id of the caller's span.
+    pub(crate) fn parent(&self) -> SpanId {
+        SpanId::from_hex(self.part(36..52)).unwrap_or(SpanId::INVALID)
+    }
+
+    /// Whether the caller records the trace.
+    pub(crate) fn is_sampled(&self) -> bool {
+        u8::from_str_radix(self.part(53..55), 16).is_ok_and(|flags| flags & 1 == 1)
+    }
+
+    fn part(&self, range: std::ops::Range<usize>) -> &str {
+        self.header.to_str().ok().and_then(|text| text.get(range)).unwrap_or_default()
     }
 
     /// The value of [`TRACEPARENT`] in calls to Graph.

@@ -90,7 +90,7 @@ async fn read_page(
     select: &[&'static str],
 ) -> Result<String, Error> {
     let select = select.iter().copied().collect();
-    let response = loader.read(path.to_owned(), query.to_owned(), &select).await?;
+    let response = loader.read(path.to_owned(), query.to_owned(), &select, None).await?;
     Ok(String::from_utf8(response.body().to_vec()).unwrap())
 }
 

@@ -32,6 +32,7 @@ use crate::graph::send_gate::SendGate;
 use crate::graph::transport::{RETRY_AFTER, Transport};
 use crate::graph::writes::{to_body, within_bounds};
 use crate::telemetry::metrics;
+use crate::telemetry::traces::{CallScope, within};
 
 /// Maximum number of batches of one call in flight. Halved each time Graph throttles.
 const MAX_CONCURRENT_BATCHES: usize = 4;
@@ -84,7 +85,13 @@ impl<T: Entity> Collection<T> {
         let panicked = transport.wait_for_write(deadline, &mut creates).await.and_then(Result::err);
         recipient.received();
         let results = results(&progress, panicked).into_iter();
-        results.inspect(|result| call_log::count_write(result.as_ref().err())).collect()
+        let record = |result: &CreateResult<T>| {
+            call_log::count_write(result.as_ref().err());
+            if let Err(failed) = result {
+                self.session.record_error(&failed.error);
+            }
+        };
+        results.inspect(record).collect()
     }
 }
 
@@ -218,7 +225,9 @@ impl<N: NewEntity> Creates<N> {
             self.observer.after_send(&unsent).await;
             return group;
         };
-        let responses = self.send(&indices, &gate).await;
+        let resends = group.iter().map(|pending| pending.retries.count()).max().unwrap_or_default();
+        let scope = self.collection.session.call_parent().map(|parent| CallScope::resent(parent, resends));
+        let responses = within(scope, self.send(&indices, &gate)).await;
         // One request, however many creates it carries.
         if let Some((reason, response)) = group
             .iter()

@@ -62,6 +62,9 @@ pub(super) async fn execute(
         () = disconnected.cancelled() => Err(Overloaded::WaitedTooLong),
     };
     let permit = permit.map_err(RequestRejection::Overloaded)?;
+    if let (Some(trace), Some(document)) = (telemetry.trace(), &request.query) {
+        trace.set_document(document);
+    }
     let prepared = app.api.prepare(request)?;
     let operation_type = match prepared.operation_type {
         OperationType::Query => "query",

@@ -6,7 +6,7 @@ use super::instances as all;
 use super::instruments::{Counter, Gauge, Histogram};
 use super::labels::{
     BatchKind, BreakerState, CALLS, CODES, Deviation, LookupResult, NoResponse, NotSent, OPERATION_TYPES,
-    Overloaded, RetryReason, STATUSES, WriteResult,
+    Overloaded, RetryReason, STATUSES, SpanResult, WriteResult,
 };
 use super::process::{self, Process};
 
@@ -102,6 +102,7 @@ pub(crate) fn render() -> String {
     graph_calls(&mut page);
     graph_limits(&mut page);
     idempotency(&mut page);
+    traces(&mut page);
     process(&mut page);
     page.0
 }
@@ -295,6 +296,16 @@ fn idempotency(page: &mut Page) {
         "intune_graphql_idempotency_capacity",
         "Maximum number of writes whose idempotency keys are stored",
         &all::IDEMPOTENCY_CAPACITY,
+    );
+}
+
+fn traces(page: &mut Page) {
+    page.counters(
+        "intune_graphql_trace_spans_total",
+        "Trace spans that have ended, by what became of them",
+        "result",
+        SpanResult::VALUES,
+        &all::TRACE_SPANS,
     );
 }
 

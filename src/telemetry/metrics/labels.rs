@@ -105,6 +105,13 @@ label! {
     }
 }
 
+impl NoResponse {
+    /// The value's name.
+    pub(crate) fn as_str(self) -> &'static str {
+        Self::VALUES[self as usize]
+    }
+}
+
 label! {
     /// `reason` of calls that were not sent.
     NotSent {
@@ -122,6 +129,17 @@ label! {
         NotConnected => "not_connected",
         Refused => "refused",
         Lost => "lost",
+    }
+}
+
+label! {
+    /// `result` of trace spans.
+    SpanResult {
+        Exported => "exported",
+        /// The queue was full, or a request had too many spans.
+        Dropped => "dropped",
+        /// The collector did not accept them.
+        Failed => "failed",
     }
 }
 

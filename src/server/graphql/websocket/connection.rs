@@ -267,7 +267,8 @@ impl WebSocketConnection {
                 RequestRejection::Overloaded(Overloaded::Memory)
             }
         };
-        let telemetry = RequestTelemetry::in_trace(self.trace_context.clone());
+        let telemetry =
+            RequestTelemetry::in_trace(self.trace_context.clone(), self.app.settings.tracer.as_ref());
         let operation = Operation::begin(&telemetry, self.app.settings.access_log, Transport::WebSocket);
         operation.finish(rejection.result(), None);
         self.send_message(&ServerMessage::Error { id: &id, payload: rejection.errors() }).await?;
@@ -281,7 +282,8 @@ impl WebSocketConnection {
         payload: &RawValue,
         reservation: Reservation,
     ) -> Result<(), Disconnected> {
-        let telemetry = RequestTelemetry::in_trace(self.trace_context.clone());
+        let telemetry =
+            RequestTelemetry::in_trace(self.trace_context.clone(), self.app.settings.tracer.as_ref());
         let recorded = Operation::begin(&telemetry, self.app.settings.access_log, Transport::WebSocket);
         let overloaded = if self.operations.len() >= MAX_OPERATIONS || self.app.draining.is_cancelled() {
             Some(Overloaded::Full)

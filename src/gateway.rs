@@ -271,6 +271,7 @@ fn traces(config: &TracesConfig) -> TraceSettings {
         endpoint: config.endpoint.clone(),
         protocol: match config.protocol {
             config::TracesProtocol::HttpProtobuf => Protocol::HttpProtobuf,
+            config::TracesProtocol::Grpc => Protocol::Grpc,
         },
         headers: config.headers.clone(),
         timeout: config.timeout,

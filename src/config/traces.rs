@@ -12,7 +12,7 @@ use crate::printable::value_without_credentials;
 
 /// The path of traces below `OTEL_EXPORTER_OTLP_ENDPOINT`, for HTTP.
 const TRACES_PATH: &str = "v1/traces";
-const PROTOCOLS: &str = "http/protobuf";
+const PROTOCOLS: &str = "grpc, http/protobuf";
 const SAMPLERS: &str = "always_on, always_off, traceidratio, parentbased_always_on, parentbased_always_off, \
                         parentbased_traceidratio";
 /// Maximum of the sizes of queue and batch.
@@ -80,6 +80,8 @@ impl fmt::Debug for TracesConfig {
 pub enum TracesProtocol {
     /// OTLP over HTTP, in Protobuf.
     HttpProtobuf,
+    /// OTLP over gRPC.
+    Grpc,
 }
 
 /// Which requests are traced.
@@ -202,6 +204,7 @@ fn protocol(variables: &Variables<impl Fn(&str) -> Option<String>>) -> Result<Tr
     match variables.first(&names) {
         None => Ok(TracesProtocol::HttpProtobuf),
         Some((name, protocol)) => match protocol.as_str() {
+            "grpc" => Ok(TracesProtocol::Grpc),
             "http/protobuf" => Ok(TracesProtocol::HttpProtobuf),
             _ => Err(format!("{name}: `{protocol}` is not supported; protocols are {PROTOCOLS}")),
         },
@@ -230,6 +233,7 @@ fn endpoint(
                 let path = format!("{}/{TRACES_PATH}", url.path().trim_end_matches('/'));
                 url.set_path(&path);
             }
+            TracesProtocol::Grpc => {}
         }
     }
     Ok(Some(url.into()))

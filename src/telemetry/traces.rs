@@ -5,6 +5,7 @@
 //! queue. A thread of its own exports the queue, so that a slow collector delays nothing. `docs/decisions/tracing.md` has the
 //! reasons.
 
+mod error;
 mod export;
 mod http_client;
 mod queue;
@@ -19,7 +20,7 @@ use std::time::Duration;
 pub(crate) use opentelemetry::SpanId;
 pub(crate) use opentelemetry::trace::SpanKind;
 
-pub use self::export::TracerError;
+pub use self::error::TracerError;
 use self::queue::SpanQueue;
 pub use self::sampler::{RootSampler, Sampler};
 pub(crate) use self::scope::{CallScope, SharedSpan, within};

@@ -1,4 +1,4 @@
-//! A collector of traces, as OTLP over HTTP has it: it decodes what it receives, and keeps it.
+//! A collector of traces, as OTLP over HTTP and over gRPC has it: it decodes what it receives, and keeps it.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -6,10 +6,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
-use http::{HeaderMap, StatusCode};
+use futures_util::stream;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http_body_util::StreamBody;
+use hyper::body::Frame;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::common::v1::any_value::Value as AnyValue;
@@ -21,6 +25,8 @@ use tokio::sync::watch;
 
 /// How long a state is waited for before a test has failed.
 const TIMEOUT: Duration = Duration::from_secs(15);
+
+const GRPC_PATH: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
 
 /// A span as it was received.
 #[derive(Debug, Clone)]
@@ -70,7 +76,10 @@ impl OtlpReceiver {
         let received = Arc::<Mutex<Received>>::default();
         let (sender, count) = watch::channel(0);
         let state = Collector { received: Arc::clone(&received), count: sender };
-        let router = Router::new().route("/v1/traces", post(receive)).with_state(state);
+        let router = Router::new()
+            .route("/v1/traces", post(receive))
+            .route(GRPC_PATH, post(receive_grpc))
+            .with_state(state);
         tokio::spawn(async { axum::serve(listener, router).await.unwrap() });
         Self { address, received, count }
     }
@@ -96,38 +105,62 @@ impl OtlpReceiver {
 }
 
 async fn receive(State(collector): State<Collector>, headers: HeaderMap, body: Bytes) -> StatusCode {
-    let export = ExportTraceServiceRequest::decode(body.clone()).unwrap();
-    let mut received = collector.received.lock().unwrap();
-    for of_resource in export.resource_spans {
-        received.resource = attributes(&of_resource.resource.unwrap_or_default().attributes);
-        for of_scope in of_resource.scope_spans {
-            let scope = of_scope.scope.unwrap_or_default();
-            received.scopes.insert(scope.name, scope.version);
-            received.spans.extend(
-                of_scope.spans.into_iter().map(|span| Span {
-                    kind: span.kind(),
-                    trace_id: hex(&span.trace_id),
-                    id: hex(&span.span_id),
-                    parent: hex(&span.parent_span_id),
-                    attributes: attributes(&span.attributes),
-                    links: span
-                        .links
-                        .iter()
-                        .map(|link| (hex(&link.span_id), attributes(&link.attributes)))
-                        .collect(),
-                    is_error: span.status.as_ref().is_some_and(|status| status.code == 2),
-                    times: (span.start_time_unix_nano, span.end_time_unix_nano),
-                    name: span.name,
-                }),
-            );
-        }
-    }
-    received.headers = headers;
-    received.bytes.extend_from_slice(&body);
-    let count = received.spans.len();
-    drop(received);
-    collector.count.send_replace(count);
+    assert_eq!(headers["content-type"], "application/x-protobuf");
+    collector.keep(headers, &body);
     StatusCode::OK
+}
+
+/// A message has a prefix of five bytes: whether it is compressed, and its length.
+async fn receive_grpc(State(collector): State<Collector>, headers: HeaderMap, body: Bytes) -> Response {
+    assert_eq!(headers["content-type"], "application/grpc");
+    let (prefix, message) = body.split_at(5);
+    assert_eq!(prefix, [&[0][..], &u32::try_from(message.len()).unwrap().to_be_bytes()].concat());
+    collector.keep(headers, &Bytes::copy_from_slice(message));
+    let frames = [
+        Frame::data(Bytes::from_static(&[0; 5])),
+        Frame::trailers(HeaderMap::from_iter([(
+            HeaderName::from_static("grpc-status"),
+            HeaderValue::from_static("0"),
+        )])),
+    ];
+    let body = StreamBody::new(stream::iter(frames.map(Ok::<_, std::convert::Infallible>)));
+    ([("content-type", "application/grpc")], Body::new(body)).into_response()
+}
+
+impl Collector {
+    fn keep(&self, headers: HeaderMap, body: &Bytes) {
+        let export = ExportTraceServiceRequest::decode(body.clone()).unwrap();
+        let mut received = self.received.lock().unwrap();
+        for of_resource in export.resource_spans {
+            received.resource = attributes(&of_resource.resource.unwrap_or_default().attributes);
+            for of_scope in of_resource.scope_spans {
+                let scope = of_scope.scope.unwrap_or_default();
+                received.scopes.insert(scope.name, scope.version);
+                received.spans.extend(of_scope.spans.into_iter().map(|span| {
+                    Span {
+                        kind: span.kind(),
+                        trace_id: hex(&span.trace_id),
+                        id: hex(&span.span_id),
+                        parent: hex(&span.parent_span_id),
+                        attributes: attributes(&span.attributes),
+                        links: span
+                            .links
+                            .iter()
+                            .map(|link| (hex(&link.span_id), attributes(&link.attributes)))
+                            .collect(),
+                        is_error: span.status.as_ref().is_some_and(|status| status.code == 2),
+                        times: (span.start_time_unix_nano, span.end_time_unix_nano),
+                        name: span.name,
+                    }
+                }));
+            }
+        }
+        received.headers = headers;
+        received.bytes.extend_from_slice(body);
+        let count = received.spans.len();
+        drop(received);
+        self.count.send_replace(count);
+    }
 }
 
 fn attributes(given: &[KeyValue]) -> Map<String, Value> {

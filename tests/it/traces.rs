@@ -225,6 +225,29 @@ async fn without_a_callers_trace_the_gateway_begins_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn traces_are_exported_by_grpc_too() {
+    let receiver = OtlpReceiver::start().await;
+    let endpoint = receiver.endpoint();
+    for (name, delay) in
+        [("OTEL_EXPORTER_OTLP_ENDPOINT", "1"), ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "5000")]
+    {
+        let gateway = Gateway::start(&[
+            (name, &endpoint),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+            ("OTEL_EXPORTER_OTLP_HEADERS", "x-key=a%20b"),
+            ("OTEL_BSP_SCHEDULE_DELAY", delay),
+        ])
+        .await;
+        gateway.graphql(READ, json!({"id": "none"})).await;
+        gateway.stop().await;
+        let received = receiver.received();
+        assert_eq!(received.spans.len(), 4, "{:#?}", received.spans);
+        assert_eq!(received.resource["service.name"], "intune-graphql");
+        assert_eq!(received.headers.get_all("x-key").iter().collect::<Vec<_>>(), ["a b"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_trace_that_the_caller_does_not_sample_is_sent_on_and_not_exported() {
     let receiver = OtlpReceiver::start().await;
     let endpoint = receiver.endpoint();

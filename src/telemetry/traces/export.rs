@@ -1,18 +1,20 @@
 //! The thread that exports spans.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::{HeaderMap, HeaderName, HeaderValue};
 use opentelemetry::KeyValue;
 use opentelemetry_otlp::{
-    ExporterBuildError, RetryPolicy, SpanExporter, WithExportConfig as _, WithHttpConfig as _,
+    RetryPolicy, SpanExporter, WithExportConfig as _, WithHttpConfig as _, WithTonicConfig as _,
 };
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{SpanData, SpanExporter as _};
+use tonic::metadata::MetadataMap;
 use tracing::warn;
 
-use super::http_client::ExportClient;
+use super::error::TracerError;
+use super::http_client::{self, ExportClient};
 use super::queue::SpanQueue;
 use super::settings::{BatchSettings, Protocol, TraceSettings};
 use crate::telemetry::metrics::{self, SpanResult};
@@ -22,20 +24,6 @@ use crate::telemetry::rate_limit::LineLimit;
 const MAX_LINES: u64 = 1;
 
 static FAILED: LineLimit = LineLimit::new(MAX_LINES);
-
-/// Why traces cannot be exported.
-#[derive(Debug, thiserror::Error)]
-pub enum TracerError {
-    /// A setting cannot be used.
-    #[error("OTEL_EXPORTER_OTLP_*: the exporter cannot be built")]
-    Exporter(#[from] ExporterBuildError),
-    /// TLS could not be set up.
-    #[error("OTEL_EXPORTER_OTLP_ENDPOINT: TLS to the collector could not be set up")]
-    Tls(#[from] rustls::Error),
-    /// No thread can be started.
-    #[error("cannot start the thread that exports traces")]
-    Thread(#[from] std::io::Error),
-}
 
 /// Starts the thread. It ends after the queue is closed.
 pub(super) fn start(settings: TraceSettings, queue: Arc<SpanQueue>) -> Result<(), TracerError> {
@@ -58,7 +46,6 @@ pub(super) fn start(settings: TraceSettings, queue: Arc<SpanQueue>) -> Result<()
 }
 
 fn exporter(settings: TraceSettings) -> Result<SpanExporter, TracerError> {
-    let headers: HashMap<String, String> = settings.headers.into_iter().collect();
     let mut exporter = match settings.protocol {
         Protocol::HttpProtobuf => SpanExporter::builder()
             .with_http()
@@ -66,13 +53,28 @@ fn exporter(settings: TraceSettings) -> Result<SpanExporter, TracerError> {
             .with_protocol(opentelemetry_otlp::Protocol::HttpBinary)
             .with_endpoint(settings.endpoint)
             .with_timeout(settings.timeout)
-            .with_headers(headers)
+            .with_headers(settings.headers.into_iter().collect())
+            .with_retry_policy(RetryPolicy::recommended())
+            .build()?,
+        Protocol::Grpc => SpanExporter::builder()
+            .with_tonic()
+            .with_channel(http_client::channel(settings.endpoint)?)
+            .with_timeout(settings.timeout)
+            .with_metadata(MetadataMap::from_headers(header_map(&settings.headers)))
             .with_retry_policy(RetryPolicy::recommended())
             .build()?,
     };
     let attributes = settings.resource.into_iter().map(|(name, value)| KeyValue::new(name, value));
     exporter.set_resource(&Resource::builder_empty().with_attributes(attributes).build());
     Ok(exporter)
+}
+
+/// The headers, which were checked with the settings.
+fn header_map(headers: &[(String, String)]) -> HeaderMap {
+    let header = |(name, value): &(String, String)| {
+        Some((HeaderName::try_from(name).ok()?, HeaderValue::try_from(value).ok()?))
+    };
+    headers.iter().filter_map(header).collect()
 }
 
 async fn run(exporter: &SpanExporter, queue: &SpanQueue, batch: BatchSettings, timeout: Duration) {

@@ -1,4 +1,4 @@
-//! The HTTP client of exports: connections of its own, which no call to Graph uses.
+//! The HTTP client and the gRPC channel of exports: connections of their own, which no call to Graph uses.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full, Limited};
+use hyper_rustls::builderstates::WantsProtocols1;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -14,6 +15,9 @@ use hyper_util::rt::TokioExecutor;
 use opentelemetry_http::HttpClient;
 use rustls::ClientConfig;
 use rustls_platform_verifier::Verifier;
+use tonic::transport::{Channel, Endpoint};
+
+use super::error::TracerError;
 
 /// Maximum size of a collector's response, in bytes.
 const MAX_RESPONSE: usize = 64 * 1024;
@@ -30,11 +34,29 @@ impl ExportClient {
     ///
     /// If TLS cannot be set up.
     pub(super) fn new() -> Result<Self, rustls::Error> {
-        Ok(Self(Client::builder(TokioExecutor::new()).build(connector()?)))
+        let connector = connector()?.enable_http1().enable_http2().wrap_connector(tcp());
+        Ok(Self(Client::builder(TokioExecutor::new()).build(connector)))
     }
 }
 
-fn connector() -> Result<HttpsConnector<HttpConnector>, rustls::Error> {
+/// The channel of exports by gRPC. It connects when it is used.
+///
+/// # Errors
+///
+/// If the endpoint is not usable, or TLS cannot be set up.
+pub(super) fn channel(endpoint: String) -> Result<Channel, TracerError> {
+    let endpoint = Endpoint::from_shared(endpoint)?;
+    Ok(endpoint.connect_with_connector_lazy(connector()?.enable_http2().wrap_connector(tcp())))
+}
+
+fn tcp() -> HttpConnector {
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    tcp
+}
+
+fn connector() -> Result<HttpsConnectorBuilder<WantsProtocols1>, rustls::Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let verifier = Arc::new(Verifier::new(Arc::clone(&provider))?);
     let tls = ClientConfig::builder_with_provider(provider)
@@ -42,11 +64,7 @@ fn connector() -> Result<HttpsConnector<HttpConnector>, rustls::Error> {
         .dangerous()
         .with_custom_certificate_verifier(verifier)
         .with_no_client_auth();
-    let mut tcp = HttpConnector::new();
-    tcp.enforce_http(false);
-    tcp.set_nodelay(true);
-    let builder = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http();
-    Ok(builder.enable_http1().enable_http2().wrap_connector(tcp))
+    Ok(HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http())
 }
 
 #[async_trait]

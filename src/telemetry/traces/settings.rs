@@ -29,6 +29,8 @@ pub struct TraceSettings {
 pub enum Protocol {
     /// OTLP over HTTP, in Protobuf.
     HttpProtobuf,
+    /// OTLP over gRPC.
+    Grpc,
 }
 
 /// How spans are collected before they are exported.

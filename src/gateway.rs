@@ -84,6 +84,9 @@ impl Gateway {
         let Self { client, api, settings, workers } = self;
         info!(graph.root = %client.root(), "calling Microsoft Graph");
         let tracer = settings.tracer.clone();
+        if let Some(tracer) = &tracer {
+            info!(endpoint = tracer.endpoint(), "exporting traces");
+        }
         let drain = settings.drain_delay + settings.drain_timeout;
         let (began, aborted) = (OnceLock::new(), AtomicBool::new(false));
         let shutdown = async {

@@ -21,7 +21,7 @@ use super::types::DeviceStatus;
 use crate::graph::odata::Select;
 use crate::graph::{Key, ReadAllowance, Session};
 use crate::telemetry::request::{self, RequestTelemetry};
-use crate::telemetry::traces::{CallScope, Span, within};
+use crate::telemetry::traces::{CallScope, Span, SpanError, within};
 
 /// The subscriber's session, and the limits of each event.
 #[derive(Clone)]
@@ -206,7 +206,7 @@ impl Extension for PerEventContext {
         next: NextExecute<'_>,
     ) -> Response {
         let mut data = Data::default();
-        let span = request::current().and_then(|telemetry| begin_event(&telemetry));
+        let mut span = request::current().and_then(|telemetry| begin_event(&telemetry));
         if let Some(subscriber) = ctx.data_opt::<Subscriber>() {
             let budget = Arc::new((subscriber.new_budget)());
             subscriber.last.set(Arc::clone(&budget));
@@ -214,6 +214,15 @@ impl Extension for PerEventContext {
             data.insert(RequestContext::new(session, budget));
         }
         let scope = span.as_ref().map(|span| CallScope::of(span.id()));
-        within(scope, next.run_with_data(ctx, operation_name, data)).await
+        let response = within(scope, next.run_with_data(ctx, operation_name, data)).await;
+        if let (Some(span), Some(error)) = (&mut span, response.errors.first()) {
+            let code = error.extensions.as_ref().and_then(|extensions| extensions.get("code"));
+            let code = match code {
+                Some(async_graphql::Value::String(code)) => code.clone(),
+                _ => ErrorCode::InternalServerError.as_str().to_owned(),
+            };
+            span.set_error(SpanError { error_type: code.into() });
+        }
+        response
     }
 }

@@ -38,7 +38,7 @@ use crate::telemetry::request::{CLIENT_REQUEST_ID, RequestTelemetry};
 /// `/graphql`. The response names the request's id.
 pub(super) async fn handle(State(app): State<Arc<App>>, request: Request<Body>) -> Response {
     let telemetry = RequestTelemetry::from_headers(request.headers(), app.settings.tracer.as_ref());
-    let span = RequestSpan::begin(&telemetry, &request);
+    let span = RequestSpan::begin(&telemetry, &request, app.settings.tls.is_some());
     let mut response = telemetry.scope(respond(app, request, &telemetry)).await;
     if let Some(span) = span {
         span.end(response.status());
@@ -51,7 +51,7 @@ async fn respond(app: Arc<App>, request: Request<Body>, telemetry: &Arc<RequestT
     let deadline = Instant::now() + app.settings.request_timeout;
     let (mut parts, body) = request.into_parts();
     if websocket::is_upgrade_request(&parts) {
-        return websocket::upgrade(app, &mut parts, telemetry).await;
+        return websocket::upgrade(app, &mut parts).await;
     }
     let operation = Operation::begin(telemetry, app.settings.access_log, Transport::Http);
     let mut body = RequestBody::new(&parts, body, &app.settings, app.request_memory.reservation());

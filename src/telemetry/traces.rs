@@ -32,6 +32,7 @@ use super::trace_context::TraceContext;
 #[derive(Debug, Clone)]
 pub struct Tracer {
     sampler: Sampler,
+    endpoint: Arc<str>,
     queue: Arc<SpanQueue>,
 }
 
@@ -43,9 +44,15 @@ impl Tracer {
     /// [`TracerError`].
     pub fn start(settings: TraceSettings) -> Result<Self, TracerError> {
         let queue = Arc::new(SpanQueue::new(settings.batch.max_queue_size));
-        let sampler = settings.sampler;
+        let (sampler, endpoint) = (settings.sampler, settings.endpoint.as_str().into());
         export::start(settings, Arc::clone(&queue))?;
-        Ok(Self { sampler, queue })
+        Ok(Self { sampler, endpoint, queue })
+    }
+
+    /// The URL that spans are sent to.
+    #[must_use]
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
     }
 
     /// The trace of a request; `None` if it is not sampled.

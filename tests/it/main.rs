@@ -84,6 +84,7 @@ mod subscription_limits;
 mod subscriptions;
 mod tls;
 mod token;
+mod trace_settings;
 mod traces;
 mod undelivered_writes;
 mod websocket;

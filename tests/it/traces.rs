@@ -6,26 +6,27 @@ use serde_json::{Value, json};
 
 use crate::add_device_status::{MUTATION, device_status};
 use crate::bulk::{BULK, numbered};
-use crate::commands::{Program, program};
+use crate::commands::Program;
 use crate::harness::http_client;
 use crate::otlp_receiver::{OtlpReceiver, Received, Span};
 
-const TRACEPARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+pub(crate) const TRACEPARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 const ROUTE: &str = "/deviceAppManagement/iosLobAppProvisioningConfigurations/{id}/deviceStatuses";
-const READ: &str = "query Read($id: ID!) { iosLobAppProvisioningConfiguration(id: $id) { displayName } }";
+pub(crate) const READ: &str =
+    "query Read($id: ID!) { iosLobAppProvisioningConfiguration(id: $id) { displayName } }";
 
 /// The program with traces, in front of a sandbox.
-struct Gateway {
+pub(crate) struct Gateway {
     program: Program,
     url: String,
     admin: String,
-    sandbox: Sandbox,
+    pub(crate) sandbox: Sandbox,
     client: reqwest::Client,
 }
 
 impl Gateway {
-    /// With these variables; [`OTEL_BSP_SCHEDULE_DELAY`] is long, so that only a shutdown exports.
-    async fn start(variables: &[(&str, &str)]) -> Self {
+    /// With these variables. The default delay of exports is long, so that mostly a shutdown exports.
+    pub(crate) async fn start(variables: &[(&str, &str)]) -> Self {
         let sandbox = Sandbox::new(msgraph_sandbox::Settings::default());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let root = format!("http://{}/beta", listener.local_addr().unwrap());
@@ -41,19 +42,19 @@ impl Gateway {
         Self { program, url, admin, sandbox, client: http_client().build().unwrap() }
     }
 
-    fn request(&self, query: &str, variables: Value) -> reqwest::RequestBuilder {
+    pub(crate) fn request(&self, query: &str, variables: Value) -> reqwest::RequestBuilder {
         let body = json!({"query": query, "variables": variables}).to_string();
         let request =
             self.client.post(format!("{}/graphql", self.url)).bearer_auth("canary-token").body(body);
         request.header("content-type", "application/json").header("cookie", "canary-cookie")
     }
 
-    async fn graphql(&self, query: &str, variables: Value) -> Value {
+    pub(crate) async fn graphql(&self, query: &str, variables: Value) -> Value {
         let response = self.request(query, variables).send().await.unwrap();
         serde_json::from_str(&response.text().await.unwrap()).unwrap()
     }
 
-    async fn counter(&self, result: &str) -> u64 {
+    pub(crate) async fn counter(&self, result: &str) -> u64 {
         let page =
             self.client.get(format!("{}/metrics", self.admin)).send().await.unwrap().text().await.unwrap();
         let name = format!("intune_graphql_trace_spans_total{{result=\"{result}\"}} ");
@@ -61,7 +62,7 @@ impl Gateway {
     }
 
     /// Stops the program, and returns its log.
-    async fn stop(self) -> Vec<Value> {
+    pub(crate) async fn stop(self) -> Vec<Value> {
         let program = self.program;
         let (code, said) = tokio::task::spawn_blocking(|| program.stop()).await.unwrap();
         assert_eq!(code, Some(0), "{said}");
@@ -122,7 +123,7 @@ async fn a_mutation_with_one_retry_is_one_trace() {
 
     let request = received.only("POST /graphql");
     request.assert(SpanKind::Server, "00f067aa0ba902b7", json!({
-        "http.request.method": "POST", "http.route": "/graphql", "url.path": "/graphql",
+        "http.request.method": "POST", "http.route": "/graphql", "url.scheme": "http", "url.path": "/graphql",
         "http.response.status_code": 200, "network.protocol.version": "1.1", "server.address": "127.0.0.1",
         "server.port": host, "client_request_id": id, "error.type": null,
     }));
@@ -314,81 +315,6 @@ async fn a_collector_that_does_not_respond_delays_no_request_and_its_spans_are_c
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_connection_is_made_while_traces_are_off() {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    for variables in [
-        &[][..],
-        &[("OTEL_EXPORTER_OTLP_ENDPOINT", "")],
-        &[("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.as_str()), ("OTEL_SDK_DISABLED", "TRUE")],
-        &[("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.as_str()), ("OTEL_TRACES_EXPORTER", "none")],
-        &[("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.as_str()), ("OTEL_TRACES_SAMPLER", "always_off")],
-    ] {
-        let gateway = Gateway::start(variables).await;
-        let response = gateway.request(READ, json!({"id": "none"})).header("traceparent", TRACEPARENT).send();
-        response.await.unwrap();
-        assert_eq!(gateway.sandbox.requests()[0].header("traceparent"), Some(TRACEPARENT));
-        for result in ["exported", "dropped", "failed"] {
-            assert_eq!(gateway.counter(result).await, 0, "{result}");
-        }
-        gateway.stop().await;
-    }
-    let accepted = futures_util::FutureExt::now_or_never(listener.accept());
-    assert!(accepted.is_none(), "{accepted:?}");
-}
-
-#[test]
-fn a_variable_that_cannot_be_used_is_named_with_what_is_allowed() {
-    let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318");
-    for (name, value, allowed) in [
-        (
-            "OTEL_EXPORTER_OTLP_ENDPOINT",
-            "127.0.0.1:4318",
-            "must be a URL that starts with http:// or https://",
-        ),
-        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "ftp://collector", "must be a URL that starts with http://"),
-        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://me:canary@collector", "set OTEL_EXPORTER_OTLP_HEADERS"),
-        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json", "protocols are "),
-        ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "canary\n", "`canary` is not supported; protocols are "),
-        ("OTEL_TRACES_EXPORTER", "zipkin", "set otlp or none"),
-        ("OTEL_TRACES_SAMPLER", "sometimes", "samplers are always_on, always_off, traceidratio"),
-        ("OTEL_EXPORTER_OTLP_HEADERS", "canary", "as in name=value,other=value"),
-        ("OTEL_EXPORTER_OTLP_HEADERS", "a b=canary", "as in name=value,other=value"),
-        ("OTEL_RESOURCE_ATTRIBUTES", "=x", "as in name=value,other=value"),
-        ("OTEL_EXPORTER_OTLP_TIMEOUT", "10s", "a whole number from 1 to 86400000"),
-        ("OTEL_BSP_MAX_QUEUE_SIZE", "0", "a whole number from 1 to 100000"),
-        ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "4096", "a whole number from 1 to 2048"),
-    ] {
-        let output = program(&["config"]).envs([endpoint]).env(name, value).output().unwrap();
-        let error = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(2), "{name}={value}: {error}");
-        assert!(error.starts_with(&format!("error: {name}: ")) && error.contains(allowed), "{error}");
-        assert_eq!(error.lines().count(), 1, "{error}");
-        assert!(!name.ends_with("HEADERS") || !error.contains("canary"), "{error}");
-        assert!(!error.contains("me:canary"), "{error}");
-    }
-    let ratio = [("OTEL_TRACES_SAMPLER", "traceidratio"), ("OTEL_TRACES_SAMPLER_ARG", "50%")];
-    let output = program(&["config"]).envs([endpoint]).envs(ratio).output().unwrap();
-    let error = String::from_utf8(output.stderr).unwrap();
-    assert!(error.contains("OTEL_TRACES_SAMPLER_ARG: `50%` must be a share from 0 to 1"), "{error}");
-}
-
-#[test]
-fn the_configuration_shows_the_variables_without_headers() {
-    let output = program(&["config"])
-        .env("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318")
-        .env("OTEL_EXPORTER_OTLP_HEADERS", "authorization=canary")
-        .output()
-        .unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert!(text.contains("\n# OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318\n"), "{text}");
-    assert!(text.contains("\n# OTEL_EXPORTER_OTLP_HEADERS=***\n"), "{text}");
-    assert!(!text.contains("canary"), "{text}");
-    // It is still a configuration file.
-    toml::from_str::<toml::Table>(&text).unwrap();
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_batch_is_linked_to_the_resolvers_that_wait_for_its_items() {
     let receiver = OtlpReceiver::start().await;
     let endpoint = receiver.endpoint();
@@ -453,4 +379,57 @@ async fn a_bulk_create_is_part_of_its_resolver() {
     for (batch, resends) in batches.iter().zip([Value::Null, json!(1)]) {
         batch.assert(SpanKind::Client, &resolver.id, json!({"http.request.resend_count": resends}));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_event_of_a_subscription_has_a_span_and_the_stream_has_none() {
+    let receiver = OtlpReceiver::start().await;
+    let endpoint = receiver.endpoint();
+    let gateway = Gateway::start(&[("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint)]).await;
+    let subscription = "subscription Added($id: ID!) { deviceStatusAdded(configurationId: $id) {
+        deviceStatus { deviceModel } } }";
+    let request = gateway.request(subscription, json!({"id": DEMO_CONFIGURATION_ID}));
+    let mut stream = request.header("accept", "text/event-stream").send().await.unwrap();
+    let mut text = String::new();
+    // The stream is open when it says so.
+    while !text.contains(":\n\n") {
+        text.push_str(&String::from_utf8_lossy(&stream.chunk().await.unwrap().unwrap()));
+    }
+    for events in 1..=2 {
+        gateway.sandbox.clear_requests();
+        let mut input = canary_input();
+        input["input"]["idempotencyKey"] = Value::Null;
+        // A subscriber is told only of what is added after its check, which a repetition waits for.
+        while text.matches("event: next").count() < events {
+            gateway.graphql(MUTATION, input.clone()).await;
+            let chunk = tokio::time::timeout(std::time::Duration::from_secs(1), stream.chunk()).await;
+            if let Ok(chunk) = chunk {
+                text.push_str(&String::from_utf8_lossy(&chunk.unwrap().unwrap()));
+            }
+        }
+    }
+    drop(stream);
+    gateway.stop().await;
+    let received = receiver.received();
+    let operation = received.only("subscription Added");
+    let events: Vec<&Span> =
+        received.spans.iter().filter(|span| span.name == "subscription Added event").collect();
+    assert!(events.len() >= 2, "{:#?}", received.spans);
+    for event in events {
+        event.assert(
+            SpanKind::Internal,
+            &operation.id,
+            json!({
+                "graphql.operation.name": "Added", "graphql.operation.type": "subscription",
+            }),
+        );
+        assert!(event.times.0 >= operation.times.1, "the operation ends when its stream begins");
+        let below = |parent: &Span| received.spans.iter().find(|span| span.parent == parent.id).cloned();
+        let resolver = below(event).expect("the resolver that reads the status");
+        assert_eq!(resolver.name, "resolve deviceStatus");
+        assert_eq!(below(&resolver).expect("its call").kind, SpanKind::Client);
+    }
+    assert!(received.spans.iter().all(|span| {
+        std::time::Duration::from_nanos(span.times.1 - span.times.0) < std::time::Duration::from_secs(10)
+    }));
 }

@@ -62,8 +62,9 @@ pub(super) async fn execute(
         () = disconnected.cancelled() => Err(Overloaded::WaitedTooLong),
     };
     let permit = permit.map_err(RequestRejection::Overloaded)?;
-    if let (Some(trace), Some(document)) = (telemetry.trace(), &request.query) {
-        trace.set_document(document);
+    if let Some(trace) = telemetry.trace() {
+        let sent_hash = request.persisted_query.as_ref().map(|document| document.sha256_hash.as_str());
+        trace.set_document(request.query.as_deref(), sent_hash);
     }
     let prepared = app.api.prepare(request)?;
     let operation_type = match prepared.operation_type {

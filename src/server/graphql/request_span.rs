@@ -15,7 +15,7 @@ pub(super) struct RequestSpan(Box<Span>);
 
 impl RequestSpan {
     /// Begins the span, if the request is sampled.
-    pub(super) fn begin<B>(telemetry: &RequestTelemetry, request: &Request<B>) -> Option<Self> {
+    pub(super) fn begin<B>(telemetry: &RequestTelemetry, request: &Request<B>, is_tls: bool) -> Option<Self> {
         let trace = telemetry.trace()?;
         let (method, name) = match *request.method() {
             Method::POST => ("POST", "POST /graphql"),
@@ -27,6 +27,7 @@ impl RequestSpan {
         let mut span = trace.begin_request(name);
         span.set_static("http.request.method", method);
         span.set_static("http.route", ROUTE);
+        span.set_static("url.scheme", if is_tls { "https" } else { "http" });
         span.set_text("url.path", request.uri().path());
         if let Some(authority) = authority(request) {
             span.set_text("server.address", authority.host());

@@ -32,20 +32,16 @@ use crate::server::connection::ConnectionPermit;
 use crate::server::cors;
 use crate::server::media_type::AcceptedTypes;
 use crate::telemetry::metrics::{self, Overloaded};
-use crate::telemetry::request::RequestTelemetry;
+use crate::telemetry::trace_context::TraceContext;
 
 /// Upgrades a connection to a WebSocket.
-pub(super) async fn upgrade(app: Arc<App>, parts: &mut Parts, telemetry: &RequestTelemetry) -> Response {
-    try_upgrade(app, parts, telemetry)
+pub(super) async fn upgrade(app: Arc<App>, parts: &mut Parts) -> Response {
+    try_upgrade(app, parts)
         .await
         .unwrap_or_else(|rejection| http_response::from_rejection(rejection, AcceptedTypes::JSON))
 }
 
-async fn try_upgrade(
-    app: Arc<App>,
-    parts: &mut Parts,
-    telemetry: &RequestTelemetry,
-) -> Result<Response, RequestRejection> {
+async fn try_upgrade(app: Arc<App>, parts: &mut Parts) -> Result<Response, RequestRejection> {
     if !is_allowed_origin(&app, &parts.headers) {
         let message = "Pages of this origin may not open a WebSocket: see --cors-origin.";
         return Err(RequestRejection::http(StatusCode::FORBIDDEN, message));
@@ -57,7 +53,8 @@ async fn try_upgrade(
     let upgrade = parts.extensions.remove::<OnUpgrade>().ok_or_else(|| {
         RequestRejection::http(StatusCode::BAD_REQUEST, "This connection cannot become a WebSocket.")
     })?;
-    let trace_context = telemetry.trace_context().cloned();
+    // Operations are below the caller's span: the one of this request ends long before them.
+    let trace_context = TraceContext::from_headers(&parts.headers);
     tokio::spawn(async move {
         let _permit = permit;
         match upgrade.await {

@@ -37,8 +37,9 @@ pub(super) fn start(settings: TraceSettings, queue: Arc<SpanQueue>) -> Result<()
         exporter(settings)?
     };
     std::thread::Builder::new().name("traces".to_owned()).spawn(move || {
+        // Also if the exporter panics, which a shutdown must not wait for.
+        let _drained = queue.drained_guard();
         runtime.block_on(run(&exporter, &queue, batch, timeout));
-        queue.set_drained();
         // The thread does not wait for a pending name lookup.
         runtime.shutdown_background();
     })?;

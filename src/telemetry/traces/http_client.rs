@@ -70,7 +70,10 @@ fn connector() -> Result<HttpsConnectorBuilder<WantsProtocols1>, rustls::Error> 
 #[async_trait]
 impl HttpClient for ExportClient {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, BoxError> {
-        let response = self.0.request(request.map(Full::new)).await?;
+        let mut request = request.map(Full::new);
+        // No library logs them then.
+        request.headers_mut().values_mut().for_each(|value| value.set_sensitive(true));
+        let response = self.0.request(request).await?;
         let (head, body) = response.into_parts();
         let body = Limited::new(body, MAX_RESPONSE).collect().await?.to_bytes();
         Ok(Response::from_parts(head, body))

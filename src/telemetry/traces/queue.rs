@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use opentelemetry_sdk::trace::SpanData;
 use tokio::sync::Notify;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::warn;
 
 use crate::telemetry::metrics::{self, SpanResult};
@@ -98,9 +98,9 @@ impl SpanQueue {
         &self.closed
     }
 
-    /// The exporter has ended.
-    pub(super) fn set_drained(&self) {
-        self.drained.cancel();
+    /// The exporter has ended when this is dropped.
+    pub(super) fn drained_guard(&self) -> DropGuard {
+        self.drained.clone().drop_guard()
     }
 
     /// Waits until the exporter has ended.

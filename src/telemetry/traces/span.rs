@@ -162,13 +162,18 @@ impl Trace {
         self.operation
     }
 
-    /// Keeps the hash of the operation's document. Its text is not exported.
-    pub(crate) fn set_document(&self, text: &str) {
-        self.document.get_or_init(|| {
-            let hash = digest(&SHA256, text.as_bytes());
-            let digits = hash.as_ref().iter().map(|byte| format!("{byte:02x}"));
-            format!("sha256:{}", digits.collect::<String>())
-        });
+    /// Keeps the hash of the operation's document, from its text or as the caller sent it. The text is not exported.
+    pub(crate) fn set_document(&self, text: Option<&str>, sent_hash: Option<&str>) {
+        let is_hash = |hash: &&str| hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let digits = match (text, sent_hash.filter(is_hash)) {
+            (Some(text), _) => {
+                let hash = digest(&SHA256, text.as_bytes());
+                hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+            }
+            (None, Some(hash)) => hash.to_ascii_lowercase(),
+            (None, None) => return,
+        };
+        self.document.get_or_init(|| format!("sha256:{digits}"));
     }
 
     /// The hash of the operation's document, as `sha256:` and hexadecimal digits.

@@ -85,6 +85,7 @@ mod subscriptions;
 mod tls;
 mod token;
 mod trace_settings;
+mod trace_streams;
 mod traces;
 mod undelivered_writes;
 mod websocket;

@@ -1,4 +1,4 @@
-//! Traces of what has no HTTP request of its own, or many spans: subscriptions, operations of WebSockets, long lists.
+//! Traces of what has no HTTP request of its own, or many spans: subscriptions, operations over a WebSocket, long lists.
 
 use msgraph_sandbox::DEMO_CONFIGURATION_ID;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;

@@ -405,6 +405,7 @@ async fn a_403_says_what_the_caller_lacks() {
 
     for (message, reason, advice) in [
         ("User is not authorized to perform this operation", "ROLE", "an Intune role"),
+        ("Set x-msft-approval-justification to continue", "APPROVAL", "a second administrator"),
         ("Insufficient privileges to complete the operation.", "OTHER", "Insufficient privileges"),
     ] {
         let fault = format!("403;body=wrapped;code=Forbidden;message={message}");

@@ -221,8 +221,10 @@ async fn without_a_callers_trace_the_gateway_begins_one() {
     }
     // Graph's answer that it has no such object is null to the caller.
     assert_eq!((call.attributes["error.type"].as_str(), resolver.is_error), (Some("404"), false));
-    // Counted when the receiver's response has arrived.
-    while gateway.counter("exported").await < 4 {}
+    // They are counted when the collector's response has arrived.
+    while gateway.counter("exported").await < 4 {
+        tokio::task::yield_now().await;
+    }
     gateway.stop().await;
 }
 

@@ -168,7 +168,8 @@ impl Trace {
         let digits = match (text, sent_hash.filter(is_hash)) {
             (Some(text), _) => {
                 let hash = digest(&SHA256, text.as_bytes());
-                hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+                let digits = hash.as_ref().iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
+                digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
             }
             (None, Some(hash)) => hash.to_ascii_lowercase(),
             (None, None) => return,

@@ -1,5 +1,6 @@
 mod bounds;
 mod fragments;
+mod hidden_names;
 mod literals;
 mod operations;
 mod selections;

@@ -143,11 +143,18 @@ fn kind(value: &Value) -> String {
 
 /// A parser's message with its position.
 fn one_line(error: &toml::de::Error, text: &str) -> String {
-    let message = error.message().replace('\n', ", ");
+    let mut message = error.message().replace('\n', ", ");
+    // The parser's own words for it do not say what is allowed.
+    let is_too_large =
+        ["too large", "overflowed", "invalid type: integer"].iter().any(|part| message.contains(part));
+    if is_too_large {
+        message = format!("a whole number must be from {} to {}", i64::MIN, i64::MAX);
+    }
     let Some(before) = error.span().and_then(|span| text.get(..span.start)) else { return message };
     let line = before.matches('\n').count() + 1;
-    // The key, if the mistake is in its value.
-    match before.rsplit('\n').next().and_then(|start| start.split_once('=')) {
+    // The key, if the mistake is in its value. A number may be in an array of several lines.
+    let mut lines = before.rsplit('\n').take(if is_too_large { usize::MAX } else { 1 });
+    match lines.find_map(|line| line.split_once('=')) {
         Some((key, _)) => format!("`{}`: {message} in line {line}", key.trim()),
         None => format!("{message} in line {line}"),
     }

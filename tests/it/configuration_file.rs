@@ -98,6 +98,7 @@ fn the_printed_settings_are_a_file_with_the_same_settings() {
 
 #[test]
 fn a_mistake_in_the_file_stops_the_start_with_a_line_that_names_it() {
+    let too_large = "error: --config: FILE `max-cost`: a whole number must be from -9223372036854775808 to 9223372036854775807";
     for (text, expected) in [
         (
             "grahp-url = \"x\"",
@@ -137,7 +138,10 @@ fn a_mistake_in_the_file_stops_the_start_with_a_line_that_names_it() {
             "cors-origin = 1",
             "error: --config: FILE `cors-origin` takes a string or an array of strings, but is an integer",
         ),
-        ("max-depth = 1\nmax-cost = 99999999999999999999", "error: --config: FILE `max-cost`: "),
+        ("max-depth = 1\nmax-cost = 99999999999999999999", &format!("{too_large} in line 2")),
+        ("max-cost = 9223372036854775808", &format!("{too_large} in line 1")),
+        (&format!("max-cost = {}", "9".repeat(50)), &format!("{too_large} in line 1")),
+        ("max-cost = [\n  -99999999999999999999\n]", &format!("{too_large} in line 2")),
         ("max-cost = 1e999", "`max-cost`"),
         (
             "[graph]\nurl = \"x\"",

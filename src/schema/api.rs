@@ -127,9 +127,16 @@ impl Api {
             subscription_reads,
         } = settings;
         let types =
-            TypeSystem::new(&sdl(), input_rules(InputRules::default())).expect("our own SDL is valid");
-        // Without introspection, no message names what the caller did not.
-        let types = if introspection { types.with_suggestions(true) } else { types.without_schema_names() };
+            || TypeSystem::new(&sdl(), input_rules(InputRules::default())).expect("our own SDL is valid");
+        let preparer = |types| Preparer::new(types, costs(default_page_size), limits);
+        // Messages about trusted documents are for the operator.
+        let for_operator = preparer(types().with_suggestions(true));
+        let persisted = PersistedDocuments::new(trusted_documents, &for_operator)?;
+        // Without introspection, no message to a caller names what the caller did not.
+        let preparer = preparer(match introspection {
+            true => types().with_suggestions(true),
+            false => types().without_schema_names(),
+        });
         let status_events = StatusEvents::default();
         let schema_context = Arc::new(SchemaContext {
             cursor_key,
@@ -142,9 +149,8 @@ impl Api {
             authorization_checks: Semaphore::new(MAX_CONCURRENT_CHECKS),
         });
         let build = || build(ValidationMode::Fast).data(Arc::clone(&schema_context));
-        let preparer = Preparer::new(types, costs(default_page_size), limits);
         Ok(Self {
-            persisted: PersistedDocuments::new(trusted_documents, &preparer)?,
+            persisted,
             preparer,
             documents: DocumentCache::new(),
             executing: build().finish(),

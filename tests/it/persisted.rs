@@ -191,6 +191,8 @@ fn an_invalid_trusted_document_fails_the_start() {
     for (text, why) in [
         ("{", "the end of the document"),
         ("{ nothing }", "`nothing`"),
+        // The operator may see names of the schema, although introspection is off.
+        ("{ nodse(ids: []) { id } }", "`Query` has no field `nodse`. Did you mean node or nodes?"),
         ("query ($n: Int) { __typename }", "`n`"),
         (&"{ __typename }".repeat(3000), "32768 bytes"),
         (

@@ -64,6 +64,7 @@ mod page_faults;
 mod pagination;
 mod panics;
 mod persisted;
+mod printed_errors;
 mod proxy;
 mod read_errors;
 mod reads;

@@ -13,10 +13,12 @@ use msgraph_sandbox::DEMO_CONFIGURATION_ID;
 use redb::backends::FileBackend;
 use redb::{BackendError, StorageBackend};
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
 
 use crate::add_device_status::{MUTATION, device_status, input};
 use crate::bulk::{BULK, numbered, outcomes};
 use crate::harness::{Builder, Gateway, Reply, TOKEN};
+use crate::slow_clients::{connect, head};
 
 /// A disk with one file, which the test controls.
 #[derive(Debug, Clone)]
@@ -207,10 +209,13 @@ async fn a_disconnect_while_the_key_is_stored_leaves_the_key_free() {
         gateway.clear_requests();
         disk.stall();
         let body = json!({"query": MUTATION, "variables": keyed(&key, "a")}).to_string();
-        let request = gateway.post().header("content-type", "application/json").bearer_auth(TOKEN).body(body);
-        let caller = tokio::spawn(request.send());
+        let mut caller = connect(&gateway).await;
+        caller.write_all(head(TOKEN, body.len()).as_bytes()).await.unwrap();
+        caller.write_all(body.as_bytes()).await.unwrap();
         disk.is_waited_for().await;
-        caller.abort();
+        // Half-closed connections are served to the end.
+        caller.set_zero_linger().unwrap();
+        drop(caller);
         // Another is served as soon as the hang-up is known, and no sooner.
         gateway.graphql("{ __typename }", json!({})).await.data();
         assert_eq!(posts(&gateway), 0);

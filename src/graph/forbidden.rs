@@ -44,7 +44,7 @@ impl Forbidden {
     /// without notice, so any name is taken.
     fn from_message(message: &str) -> Self {
         let lowercase = message.to_ascii_lowercase();
-        let required_permissions = ["following scopes:", "following permissions:"]
+        let required_permissions = ["following scopes:", "following permissions:", "requires one of '"]
             .iter()
             .find_map(|introduction| Some(lowercase.find(introduction)? + introduction.len()))
             .map(|start| permissions(&message[start..]))
@@ -76,7 +76,7 @@ fn permissions(text: &str) -> Vec<String> {
     };
     text.split(',')
         .map_while(|part| part.split_whitespace().next())
-        .map(|name| name.trim_end_matches(['.', ';']))
+        .map(|name| name.trim_end_matches(['.', ';', '\'']))
         .take_while(is_name)
         .take(MAX_PERMISSIONS)
         .map(str::to_owned)
@@ -109,6 +109,10 @@ mod tests {
             let scope = if expected.is_empty() { ForbiddenReason::Other } else { ForbiddenReason::Scope };
             assert_eq!(reason, scope, "{names}");
         }
+        let names = ["User.Read".to_owned(), "User.Read.All".to_owned()].to_vec();
+        let message = "Missing scope permissions on the request. API requires one of 'User.Read, User.Read.All'. Scopes on \
+                       the request 'openid'";
+        assert_eq!(read(message), (ForbiddenReason::Scope, names));
         let many = vec!["A.Read.All"; 1000].join(", ");
         assert_eq!(read(&format!("{introduction}{many}")).1.len(), super::MAX_PERMISSIONS);
         assert!(read(&format!("{introduction}{}.All", "x".repeat(200))).1.is_empty());

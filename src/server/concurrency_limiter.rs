@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ring::hmac;
 use ring::rand::SystemRandom;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use crate::graph::Authorization;
@@ -19,7 +19,7 @@ pub struct ConcurrencyLimits {
     pub max_concurrent_requests: usize,
     /// Maximum number of requests that wait for one of those to end.
     pub max_queued_requests: usize,
-    /// Share of both limits that one caller may use, in percent. Requests without a token count as one caller.
+    /// Share of each limit that one caller may use, in percent. Requests without a token count as one caller.
     pub max_caller_share: usize,
 }
 
@@ -28,19 +28,29 @@ pub(super) struct ConcurrencyLimiter {
     in_flight: Arc<Semaphore>,
     /// Permits of the requests in flight and of those that wait.
     in_flight_or_queued: Arc<Semaphore>,
+    /// Limit of one caller's requests, those that wait included.
     per_caller_limit: usize,
+    /// Limit of one caller's requests in flight.
+    per_caller_in_flight: usize,
     gauge: fn() -> metrics::GaugeGuard,
     key: hmac::Key,
     requests_by_caller: Arc<RequestsByCaller>,
 }
 
-/// Number of requests of each caller, by the keyed hash of the token. Callers without requests have no entry.
-type RequestsByCaller = Mutex<HashMap<[u8; 32], usize>>;
+/// The requests of each caller, by the keyed hash of the token. Callers without requests have no entry.
+type RequestsByCaller = Mutex<HashMap<[u8; 32], CallerRequests>>;
+
+struct CallerRequests {
+    /// Number of requests in flight and of those that wait.
+    count: usize,
+    in_flight: Arc<Semaphore>,
+}
 
 /// Permission to execute a request; returned when it is dropped.
 pub(super) struct Permit {
     _in_flight_or_queued: OwnedSemaphorePermit,
     _in_flight: OwnedSemaphorePermit,
+    _in_flight_of_caller: OwnedSemaphorePermit,
     _gauge: metrics::GaugeGuard,
     _caller: CallerPermit,
 }
@@ -63,6 +73,11 @@ impl ConcurrencyLimiter {
             in_flight: Arc::new(Semaphore::new(max_concurrent_requests.min(Semaphore::MAX_PERMITS))),
             in_flight_or_queued: Arc::new(Semaphore::new(max_requests)),
             per_caller_limit: (max_requests.saturating_mul(max_caller_share) / 100).max(1),
+            per_caller_in_flight: (max_concurrent_requests
+                .min(max_requests)
+                .saturating_mul(max_caller_share)
+                / 100)
+                .max(1),
             gauge,
             key: hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new()).expect("random numbers"),
             requests_by_caller: Arc::default(),
@@ -83,18 +98,24 @@ impl ConcurrencyLimiter {
             metrics::refused(reason);
             reason
         };
-        let caller = self.try_acquire_for(token).ok_or_else(|| reject(Overloaded::CallerShare))?;
+        let (caller, in_flight_of_caller) =
+            self.try_acquire_for(token).ok_or_else(|| reject(Overloaded::CallerShare))?;
         let in_flight_or_queued = Arc::clone(&self.in_flight_or_queued)
             .try_acquire_owned()
             .map_err(|_| reject(Overloaded::Full))?;
         let queued = metrics::queued();
-        let in_flight = Arc::clone(&self.in_flight).acquire_owned();
+        // The caller's own limit first, so that a caller who has reached it takes no permit from others.
+        let in_flight = async {
+            let of_caller = in_flight_of_caller.acquire_owned().await?;
+            Ok::<_, AcquireError>((of_caller, Arc::clone(&self.in_flight).acquire_owned().await?))
+        };
         let in_flight = tokio::time::timeout_at(deadline, in_flight).await;
         drop(queued);
         match in_flight {
-            Ok(Ok(in_flight)) => Ok(Permit {
+            Ok(Ok((of_caller, in_flight))) => Ok(Permit {
                 _in_flight_or_queued: in_flight_or_queued,
                 _in_flight: in_flight,
+                _in_flight_of_caller: of_caller,
                 _gauge: (self.gauge)(),
                 _caller: caller,
             }),
@@ -102,16 +123,20 @@ impl ConcurrencyLimiter {
         }
     }
 
-    fn try_acquire_for(&self, token: Option<&Authorization>) -> Option<CallerPermit> {
+    fn try_acquire_for(&self, token: Option<&Authorization>) -> Option<(CallerPermit, Arc<Semaphore>)> {
         let token = token.map_or([0; 32], |token| token.keyed_hash(&self.key));
         let mut requests_by_caller = self.requests_by_caller.lock().unwrap_or_else(PoisonError::into_inner);
-        let requests = requests_by_caller.entry(token).or_default();
-        if *requests >= self.per_caller_limit {
+        let requests = requests_by_caller.entry(token).or_insert_with(|| CallerRequests {
+            count: 0,
+            in_flight: Arc::new(Semaphore::new(self.per_caller_in_flight)),
+        });
+        if requests.count >= self.per_caller_limit {
             return None;
         }
-        *requests += 1;
+        requests.count += 1;
+        let in_flight = Arc::clone(&requests.in_flight);
         drop(requests_by_caller);
-        Some(CallerPermit { requests_by_caller: Arc::clone(&self.requests_by_caller), token })
+        Some((CallerPermit { requests_by_caller: Arc::clone(&self.requests_by_caller), token }, in_flight))
     }
 }
 
@@ -119,8 +144,8 @@ impl Drop for CallerPermit {
     fn drop(&mut self) {
         let mut requests_by_caller = self.requests_by_caller.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(requests) = requests_by_caller.get_mut(&self.token) {
-            *requests -= 1;
-            if *requests == 0 {
+            requests.count -= 1;
+            if requests.count == 0 {
                 requests_by_caller.remove(&self.token);
             }
         }
@@ -189,11 +214,27 @@ mod tests {
         }
         let _other = limiter.acquire(Some(&b), deadline).await.unwrap();
         drop(first);
-        let _again = limiter.acquire(Some(&a), deadline).await.unwrap();
+        let again = limiter.acquire(Some(&a), deadline).await.unwrap();
         assert_eq!(
             limiter.requests_by_caller.lock().unwrap().len(),
             2,
             "known only while they have requests"
         );
+        drop(again);
+    }
+
+    #[tokio::test]
+    async fn the_queue_gives_one_caller_no_further_place_in_flight() {
+        let limiter = limiter(4, 100, 50);
+        let deadline = Instant::now() + Duration::from_secs(5);
+        let (a, b) = (of("Bearer a"), of("Bearer b"));
+        let first = limiter.acquire(Some(&a), deadline).await.unwrap();
+        let _second = limiter.acquire(Some(&a), deadline).await.unwrap();
+        let mut third = std::pin::pin!(limiter.acquire(Some(&a), deadline));
+        assert!(futures_util::poll!(&mut third).is_pending());
+        let _other = limiter.acquire(Some(&b), deadline).await.unwrap();
+        let _other = limiter.acquire(Some(&b), deadline).await.unwrap();
+        drop(first);
+        third.await.unwrap();
     }
 }

@@ -121,7 +121,7 @@ async fn one_caller_cannot_use_all_permits() {
     let upstream = HeldResponses::start().await;
     // A quarter of eight.
     let limits =
-        ConcurrencyLimits { max_concurrent_requests: 4, max_queued_requests: 4, max_caller_share: 25 };
+        ConcurrencyLimits { max_concurrent_requests: 8, max_queued_requests: 0, max_caller_share: 25 };
     let gateway = upstream.gateway(limits).await;
     let (greedy, other) = (fresh_token(), fresh_token());
     // One caller, however the header is written.

@@ -63,6 +63,30 @@ async fn writes_whose_caller_has_left_keep_their_permits() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn writes_of_one_caller_leave_places_to_others_however_many_may_wait() {
+    let upstream = HeldResponses::start().await;
+    let gateway = GatewayProcess::serve(
+        &upstream.root,
+        &["--max-concurrent-requests", "4", "--max-queued-requests", "1000", "--max-caller-share", "50"],
+    );
+    let token = fresh_token();
+    for _ in 0..2 {
+        add_and_leave(&gateway, &upstream, &token, 10).await;
+    }
+    let more: Vec<_> = (0..4).map(|_| gateway.spawn(&token, ADD, variables(10))).collect();
+    gateway.until_metric("intune_graphql_requests_queued", 4.0).await;
+    let others: Vec<_> = (0..2).map(|_| gateway.spawn(&fresh_token(), ADD, variables(10))).collect();
+    upstream.until_requests(4).await;
+    gateway.until_in_flight(4).await;
+
+    upstream.answer();
+    for reply in others.into_iter().chain(more) {
+        assert_eq!(reply.await.unwrap().code(), "NOT_FOUND");
+    }
+    gateway.until_in_flight(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn bodies_of_writes_whose_caller_has_left_count_as_buffered() {
     let upstream = HeldResponses::start().await;
     let gateway = GatewayProcess::serve(

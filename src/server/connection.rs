@@ -9,6 +9,7 @@
 //! - [`timeouts`]: when a connection is closed, given its [`requests`].
 //! - [`tracked_io`] and [`streaming_body`] record progress in the [`tracker`], and so does the response's
 //!   [`GuardedBody`] when it is dropped.
+//! - [`unread_body`]: what a client has not read in time is dropped.
 //! - [`half_close`]: whether a client that closes its sending side still waits.
 //! - [`head_memory`]: the memory of incomplete request heads.
 
@@ -20,6 +21,7 @@ mod streaming_body;
 mod timeouts;
 mod tracked_io;
 mod tracker;
+mod unread_body;
 
 use std::convert::Infallible;
 use std::future::{Future as _, poll_fn};
@@ -50,6 +52,7 @@ pub(super) use self::timeouts::ConnectionTimeouts;
 use self::tracked_io::TrackedIo;
 pub(super) use self::tracker::ClientConnection;
 use self::tracker::{ConnectionTracker, InFlightRequest};
+use self::unread_body::UnreadBody;
 use super::guarded_body::GuardedBody;
 use super::workers::AssignedConnection;
 use crate::memory::MemoryBudget;
@@ -96,10 +99,14 @@ pub(super) async fn serve(
             async move {
                 let response = response.await?;
                 let is_streaming = response.extensions().get::<StreamingResponse>().is_some();
-                in_flight.response_ready(is_streaming);
-                Ok::<_, Infallible>(response.map(|body| match is_streaming {
-                    true => Body::new(StreamingBody::new(body, in_flight)),
-                    false => Body::new(GuardedBody::new(body, in_flight)),
+                Ok::<_, Infallible>(response.map(|body| {
+                    if is_streaming {
+                        in_flight.response_ready(None);
+                        return Body::new(StreamingBody::new(body, in_flight));
+                    }
+                    let body = UnreadBody::new(body);
+                    in_flight.response_ready(Some(body.clone()));
+                    Body::new(GuardedBody::new(Body::new(body), in_flight))
                 }))
             }
         }
@@ -126,19 +133,24 @@ pub(super) async fn serve(
                 connection.as_mut().graceful_shutdown();
                 continue;
             }
-            let state = tracker.state();
+            let mut state = tracker.state();
             let deadline = match closing {
                 None => timeouts.close_deadline(&state.requests),
                 Some(closing) => Some(timeouts.drain_deadline(&state.requests, closing)),
             };
+            let unread_deadline = state.requests.oldest_unread().map(|since| since + timeouts.send_timeout);
+            let earliest = deadline.into_iter().chain(unread_deadline).min();
             // A later deadline is set when the timer fires, so that most requests do not set it.
-            if let Some(deadline) = deadline
-                && deadline < timer.deadline()
+            if let Some(earliest) = earliest
+                && earliest < timer.deadline()
             {
-                timer.as_mut().reset(deadline);
+                timer.as_mut().reset(earliest);
             }
             ready!(timer.as_mut().poll(context));
             let now = Instant::now();
+            if unread_deadline.is_some_and(|deadline| deadline <= now) {
+                state.requests.abandon_unread(now - timeouts.send_timeout);
+            }
             if deadline.is_some_and(|deadline| deadline <= now) {
                 if closing.is_some() || state.requests.can_be_cut() {
                     debug!("closing a connection: the client is too slow");
@@ -150,7 +162,9 @@ pub(super) async fn serve(
                 continue;
             }
             let next = now + timeouts.header_timeout;
-            timer.as_mut().reset(deadline.map_or(next, |deadline| deadline.min(next)));
+            let earliest =
+                deadline.into_iter().chain(unread_deadline.filter(|deadline| *deadline > now)).min();
+            timer.as_mut().reset(earliest.map_or(next, |earliest| earliest.min(next)));
         }
     })
     .await;

@@ -19,12 +19,14 @@ pub(super) struct GuardedBody<T> {
     body: Body,
     /// The rest of the body's last frame.
     rest: Bytes,
+    /// Whether that frame was larger than [`MAX_FRAME`].
+    is_split: bool,
     _guard: T,
 }
 
 impl<T> GuardedBody<T> {
     pub(super) fn new(body: Body, guard: T) -> Self {
-        Self { body, rest: Bytes::new(), _guard: guard }
+        Self { body, rest: Bytes::new(), is_split: false, _guard: guard }
     }
 }
 
@@ -41,7 +43,10 @@ impl<T: Unpin> HttpBody for GuardedBody<T> {
                 .map(|frame| frame.map(Frame::into_data))
             {
                 Some(Ok(Ok(data))) if data.is_empty() => return Poll::Ready(Some(Ok(Frame::data(data)))),
-                Some(Ok(Ok(data))) => self.rest = data,
+                Some(Ok(Ok(data))) => {
+                    self.is_split = data.len() > MAX_FRAME;
+                    self.rest = data;
+                }
                 Some(Ok(Err(frame))) => return Poll::Ready(Some(Ok(frame))),
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),
                 None => return Poll::Ready(None),
@@ -51,7 +56,11 @@ impl<T: Unpin> HttpBody for GuardedBody<T> {
             // In HTTP/2 a frame is taken when the previous one has been sent, but need not be sent itself. So the last byte is
             // a frame of its own, and a copy, which keeps no larger buffer alive.
             1 => Bytes::copy_from_slice(&std::mem::take(&mut self.rest)),
-            length => self.rest.split_to(MAX_FRAME.min(length - 1)),
+            length => {
+                let frame = self.rest.split_to(MAX_FRAME.min(length - 1));
+                // Also a copy, because hyper keeps a frame that the client does not read.
+                if self.is_split { Bytes::copy_from_slice(&frame) } else { frame }
+            }
         };
         Poll::Ready(Some(Ok(Frame::data(frame))))
     }

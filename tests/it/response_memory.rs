@@ -1,5 +1,8 @@
 //! Memory of responses and reads: limited per request and in total. Outcomes of writes are always returned.
 
+use std::time::{Duration, Instant};
+
+use intune_graphql::server::ConnectionLimits;
 use msgraph_sandbox::DEMO_CONFIGURATION_ID;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -7,7 +10,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use crate::add_device_status::{device_status, input};
 use crate::bulk::numbered;
 use crate::commands::Program;
-use crate::harness::{Gateway, Reply, TOKEN, fresh_token};
+use crate::harness::{Gateway, Reply, TOKEN, connection_limits, fresh_token};
 use crate::response_size::{ERRORS, MAX, MIB, a_thousand_times, aliases, nodes, payload_of, too_large};
 use crate::slow_clients::{connect, head};
 
@@ -69,6 +72,52 @@ async fn the_total_size_of_responses_is_limited_but_short_ones_always_fit() {
     assert_eq!(error["extensions"], json!({"code": "OVERLOADED", "retryable": false}));
     drop(slow);
     while ask().await.json.get("errors").is_some() {}
+}
+
+#[tokio::test]
+async fn unread_responses_return_their_memory_even_if_their_connection_has_an_event_stream() {
+    let limits = ConnectionLimits {
+        header_timeout: Duration::from_secs(25),
+        send_timeout: Duration::from_secs(4),
+        ..connection_limits()
+    };
+    let gateway = Gateway::builder().settings(|settings| {
+        settings.max_buffered_bytes = 8 * MIB;
+        settings.connections = limits;
+    });
+    let gateway = gateway.start().await;
+    payload_of(&gateway, MIB);
+    let query =
+        format!("{{ iosLobAppProvisioningConfiguration(id: \"x\") {{ id {} }} }}", aliases(6, "payload"));
+    let ask = async || gateway.graphql_as(Some(&fresh_token()), &query, json!({})).await;
+    ask().await.data();
+
+    // Streams of one connection. reqwest keeps a stream open as long as its response is not dropped.
+    let client =
+        crate::harness::http_client().http2_prior_knowledge().http2_initial_stream_window_size(65_535);
+    let client = client.build().unwrap();
+    let send = async |accept: &str, query: &str| {
+        let request = client.post(format!("{}/graphql", gateway.url)).header("accept", accept);
+        let request = request.header("content-type", "application/json").bearer_auth(TOKEN);
+        let request = request.header("accept-encoding", "identity");
+        request.body(json!({"query": query}).to_string()).send().await.unwrap()
+    };
+    let subscription = format!(
+        "subscription {{ deviceStatusAdded(configurationId: \"{DEMO_CONFIGURATION_ID}\") {{ deviceStatusId }} }}"
+    );
+    let mut events = send("text/event-stream", &subscription).await;
+    let unread = send("application/json", &query).await;
+    assert_eq!(unread.version(), http::Version::HTTP_2);
+    assert!(ask().await.json.get("errors").is_some(), "there is no memory for a second response");
+    let start = Instant::now();
+    let has_memory = async { while ask().await.json.get("errors").is_some() {} };
+    let read_events = async { while let Ok(Some(_)) = events.chunk().await {} };
+    tokio::select! {
+        () = has_memory => {}
+        () = read_events => panic!("the event stream ended"),
+    }
+    assert!(start.elapsed() < Duration::from_secs(15), "{:?}", start.elapsed());
+    assert!(unread.bytes().await.is_err(), "an abandoned response ends with an error");
 }
 
 #[tokio::test]

@@ -3,6 +3,8 @@
 use http::Version;
 use tokio::time::Instant;
 
+use super::unread_body::UnreadBody;
+
 #[derive(Debug)]
 pub(super) struct Requests {
     /// The HTTP version of the first request; `None` before its head has been read.
@@ -25,7 +27,9 @@ struct UnsentResponse {
     /// The request's number.
     number: u64,
     since: Instant,
-    is_streaming: bool,
+    /// `None` for an event stream.
+    body: Option<UnreadBody>,
+    is_abandoned: bool,
 }
 
 impl Requests {
@@ -51,13 +55,30 @@ impl Requests {
         number
     }
 
-    pub(super) fn response_ready(&mut self, number: u64, is_streaming: bool) {
-        self.responses.push(UnsentResponse { number, since: Instant::now(), is_streaming });
+    /// Records a response that is ready to be sent, with its body unless it is an event stream.
+    pub(super) fn response_ready(&mut self, number: u64, body: Option<UnreadBody>) {
+        self.responses.push(UnsentResponse { number, since: Instant::now(), body, is_abandoned: false });
+    }
+
+    /// Abandons the responses that have been ready since `limit` or longer.
+    pub(super) fn abandon_unread(&mut self, limit: Instant) {
+        for response in self.responses.iter_mut().filter(|response| response.since <= limit) {
+            if let Some(body) = &response.body {
+                body.abandon();
+                response.is_abandoned = true;
+            }
+        }
+    }
+
+    /// When the response that has been ready for longest became ready, event streams and abandoned ones not counted.
+    pub(super) fn oldest_unread(&self) -> Option<Instant> {
+        let is_unread = |response: &&UnsentResponse| response.body.is_some() && !response.is_abandoned;
+        self.responses.iter().find(is_unread).map(|response| response.since)
     }
 
     pub(super) fn record_progress(&mut self, number: u64) {
         self.responses.retain(|response| response.number != number);
-        self.response_ready(number, true);
+        self.response_ready(number, None);
     }
 
     pub(super) fn end(&mut self, number: u64) {
@@ -100,11 +121,11 @@ impl Requests {
     }
 
     pub(super) fn has_unread_responses(&self) -> bool {
-        self.responses.iter().any(|response| !response.is_streaming)
+        self.responses.iter().any(|response| response.body.is_some())
     }
 
     pub(super) fn has_streaming_response(&self) -> bool {
-        self.responses.iter().any(|response| response.is_streaming)
+        self.responses.iter().any(|response| response.body.is_none())
     }
 
     /// When the response that has been ready for longest became ready.

@@ -69,6 +69,7 @@ impl ConnectionTimeouts {
 mod tests {
     use tokio::time::advance;
 
+    use super::super::unread_body::UnreadBody;
     use super::*;
 
     const TIMEOUTS: ConnectionTimeouts = ConnectionTimeouts {
@@ -78,6 +79,10 @@ mod tests {
         half_close_window: Duration::ZERO,
         max_request_time: Duration::from_secs(31),
     };
+
+    fn unread() -> UnreadBody {
+        UnreadBody::new(axum::body::Body::from("response"))
+    }
 
     fn seconds(requests: &Requests) -> Option<u64> {
         let now = Instant::now();
@@ -94,11 +99,11 @@ mod tests {
             assert_eq!(seconds(&requests), Some(9), "the first head has its time from the accept on");
             let first = requests.begin(version);
             assert_eq!(seconds(&requests), None, "the gateway executes the request");
-            requests.response_ready(first, false);
+            requests.response_ready(first, Some(unread()));
             second().await;
             assert_eq!(seconds(&requests), Some(59));
             let second_request = requests.begin(version);
-            requests.response_ready(second_request, true);
+            requests.response_ready(second_request, None);
             requests.record_progress(second_request);
             assert_eq!(seconds(&requests), Some(59), "progress of one response extends no other's time");
             requests.end(first);
@@ -122,7 +127,7 @@ mod tests {
         let number = requests.begin(Version::HTTP_11);
         assert_eq!(remaining(&requests), 91, "while it executes");
         advance(Duration::from_secs(5)).await;
-        requests.response_ready(number, false);
+        requests.response_ready(number, Some(unread()));
         assert_eq!(remaining(&requests), 15);
         advance(Duration::from_secs(80)).await;
         requests.record_progress(number);
@@ -134,7 +139,7 @@ mod tests {
         let mut requests = Requests::new();
         for wait in [1, 54, 5] {
             let number = requests.begin(Version::HTTP_2);
-            requests.response_ready(number, false);
+            requests.response_ready(number, Some(unread()));
             advance(Duration::from_secs(wait)).await;
         }
         let since = Instant::now();
@@ -147,7 +152,7 @@ mod tests {
         assert_eq!(remaining(&requests), 0);
         let executing = requests.begin(Version::HTTP_2);
         assert_eq!(remaining(&requests), 91);
-        requests.response_ready(executing, false);
+        requests.response_ready(executing, Some(unread()));
         assert_eq!(remaining(&requests), 10);
     }
 }

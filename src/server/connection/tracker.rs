@@ -14,6 +14,7 @@ use super::client_stream::ClientStream;
 use super::half_close::HalfClose;
 use super::head_memory::HeadMemory;
 use super::requests::Requests;
+use super::unread_body::UnreadBody;
 use crate::memory::{BudgetExceeded, Reservation};
 
 #[derive(Debug)]
@@ -125,9 +126,9 @@ impl InFlightRequest {
         Self { tracker: Arc::clone(tracker), number: tracker.begin_request(version) }
     }
 
-    /// Records that the response is ready to be sent.
-    pub(super) fn response_ready(&self, is_streaming: bool) {
-        self.tracker.state().requests.response_ready(self.number, is_streaming);
+    /// Records that the response is ready to be sent, with its body unless it is an event stream.
+    pub(super) fn response_ready(&self, body: Option<UnreadBody>) {
+        self.tracker.state().requests.response_ready(self.number, body);
     }
 
     /// Records that the client has taken a part of an event stream.

@@ -66,7 +66,7 @@ fn read(status: StatusCode, body: Bytes) -> Option<GraphResponse> {
         telemetry: RequestTelemetry::random(),
         deadline: Instant::now(),
         disconnected: CancellationToken::new(),
-        held: None,
+        guard: None,
     };
     let limit = BodyLimit::new(usize::MAX, &budget, false);
     let read = GraphResponse::read(response, limit, REQUEST_LINE, &caller);

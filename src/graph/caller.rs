@@ -23,5 +23,5 @@ pub struct Caller {
     /// are finished.
     pub disconnected: CancellationToken,
     /// What the request uses of the server's limits. Writes are finished without their caller, and hold it until then.
-    pub held: Option<Arc<dyn Any + Send + Sync>>,
+    pub guard: Option<Arc<dyn Any + Send + Sync>>,
 }

@@ -40,16 +40,16 @@ const MAX_LOOKUPS: usize = 3;
 const MAX_CACHED_PAGE: usize = 64 * 1024;
 
 /// Maximum number of resolvers that one read is linked to.
-const MAX_ASKERS: usize = 16;
+const MAX_RESOLVERS: usize = 16;
 
 /// Loads the reads of one request's resolvers. Dropping it cancels the reads in flight.
 pub(super) struct DataLoader {
     transport: Arc<Transport>,
     loader: Loader<RequestKey, ResultReceiver, Dispatcher>,
     objects: Arc<Mutex<Objects>>,
-    askers: Arc<Mutex<Askers>>,
+    resolvers: Arc<Mutex<ResolverSpans>>,
     /// The number of reads that callers have requested.
-    asked: AtomicU64,
+    requested: AtomicU64,
 }
 
 /// The key of a read. The crate clones keys often.
@@ -95,8 +95,8 @@ type ResultReceiver = watch::Receiver<Option<ReadResult>>;
 /// Single objects that have been sent for, with the properties that were selected. They are not read again.
 type Objects = HashMap<Resource, (Select, ResultReceiver)>;
 
-/// The spans of the resolvers that asked for a resource since it was last sent for; empty if the request is not sampled.
-type Askers = HashMap<Resource, Vec<SpanId>>;
+/// The spans of the resolvers that requested a resource since it was last sent for; empty if the request is not sampled.
+type ResolverSpans = HashMap<Resource, Vec<SpanId>>;
 
 type SendBatch = Box<dyn Fn(Vec<PendingRead>) -> BoxFuture<'static, ()> + Send>;
 
@@ -108,17 +108,17 @@ impl DataLoader {
     }
 
     fn with_sender(transport: Arc<Transport>, send: SendBatch) -> Self {
-        let (objects, askers) = (Arc::default(), Arc::default());
+        let (objects, resolvers) = (Arc::default(), Arc::default());
         let dispatcher = Dispatcher {
             transport: Arc::clone(&transport),
             send,
             objects: Arc::clone(&objects),
-            askers: Arc::clone(&askers),
+            resolvers: Arc::clone(&resolvers),
             tasks: JoinSet::new(),
         };
         // Batches are split by the dispatcher: the crate would wait for each before it starts the next.
         let loader = Loader::new(dispatcher).with_max_batch_size(usize::MAX).with_yield_count(YIELDS);
-        Self { transport, loader, objects, askers, asked: AtomicU64::new(0) }
+        Self { transport, loader, objects, resolvers, requested: AtomicU64::new(0) }
     }
 
     /// Reads `path`, percent-encoded and relative to the service root, with the options of `query`
@@ -133,16 +133,16 @@ impl DataLoader {
         path: String,
         query: String,
         select: &Select,
-        asker: Option<SpanId>,
+        resolver: Option<SpanId>,
     ) -> ReadResult {
         let deadline = self.transport.deadline()?;
-        let number = self.asked.fetch_add(1, Ordering::Relaxed);
+        let number = self.requested.fetch_add(1, Ordering::Relaxed);
         let read = RequestedRead { resource: Resource { path, query }, select: select.clone(), number };
-        if let Some(asker) = asker {
-            let mut askers = lock(&self.askers);
-            let askers = askers.entry(read.resource.clone()).or_default();
-            if askers.len() < MAX_ASKERS {
-                askers.push(asker);
+        if let Some(resolver) = resolver {
+            let mut resolvers = lock(&self.resolvers);
+            let resolvers = resolvers.entry(read.resource.clone()).or_default();
+            if resolvers.len() < MAX_RESOLVERS {
+                resolvers.push(resolver);
             }
         }
         let key = RequestKey(Arc::new(read));
@@ -184,7 +184,7 @@ struct Dispatcher {
     transport: Arc<Transport>,
     send: SendBatch,
     objects: Arc<Mutex<Objects>>,
-    askers: Arc<Mutex<Askers>>,
+    resolvers: Arc<Mutex<ResolverSpans>>,
     tasks: JoinSet<()>,
 }
 
@@ -216,7 +216,7 @@ impl Dispatcher {
                 }
             }
         }
-        let mut askers = self.transport.caller.telemetry.trace().map(|_| lock(&self.askers));
+        let mut resolvers = self.transport.caller.telemetry.trace().map(|_| lock(&self.resolvers));
         let mut reads = Vec::with_capacity(selects.len());
         for (resource, (select, keys)) in selects {
             let (result, receiver) = watch::channel(None);
@@ -228,10 +228,11 @@ impl Dispatcher {
             if resource.is_object() {
                 objects.insert(resource.clone(), (select.clone(), receiver));
             }
-            let askers = askers.as_mut().and_then(|askers| askers.remove(resource)).unwrap_or_default();
-            reads.push(PendingRead { resource: resource.clone(), select, askers, result });
+            let resolvers =
+                resolvers.as_mut().and_then(|resolvers| resolvers.remove(resource)).unwrap_or_default();
+            reads.push(PendingRead { resource: resource.clone(), select, resolvers, result });
         }
-        drop((objects, askers));
+        drop((objects, resolvers));
         // Reads of several resolvers are part of the operation, or of the event.
         let trace = self.transport.caller.telemetry.trace();
         let parent = trace.map(|trace| CallScope::current().map_or(trace.operation(), |scope| scope.parent));

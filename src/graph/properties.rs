@@ -34,6 +34,6 @@ fn caller() -> Caller {
         telemetry: RequestTelemetry::random(),
         deadline: Instant::now(),
         disconnected: CancellationToken::new(),
-        held: None,
+        guard: None,
     }
 }

@@ -50,7 +50,7 @@ pub(super) struct PendingRead {
     pub(super) resource: Resource,
     pub(super) select: Select,
     /// The spans of the resolvers that wait for it; none if the request is not sampled.
-    pub(super) askers: Vec<SpanId>,
+    pub(super) resolvers: Vec<SpanId>,
     pub(super) result: watch::Sender<Option<ReadResult>>,
 }
 
@@ -103,8 +103,9 @@ impl BatchReader {
                 return;
             }
             let urls: Vec<String> = unanswered.iter().map(|(read, ..)| read.url()).collect();
-            let askers: Vec<&[SpanId]> = unanswered.iter().map(|(read, ..)| &read.askers[..]).collect();
-            let responses = send(&transport, &urls, Askers { of: &askers, round }, &mut together).await;
+            let resolvers: Vec<&[SpanId]> = unanswered.iter().map(|(read, ..)| &read.resolvers[..]).collect();
+            let responses =
+                send(&transport, &urls, BatchResolvers { of: &resolvers, round }, &mut together).await;
             round += 1;
             drop(permit);
 
@@ -150,26 +151,28 @@ impl BatchReader {
 
 /// The spans of the resolvers that wait for each read of a batch.
 #[derive(Clone, Copy)]
-struct Askers<'a> {
+struct BatchResolvers<'a> {
     of: &'a [&'a [SpanId]],
     /// How often the reads have been sent before.
     round: u32,
 }
 
-impl Askers<'_> {
+impl BatchResolvers<'_> {
     /// The scope of a call with some of the reads: part of the only resolver that waits for it, or linked to those that do.
     /// `None` if the request is not sampled.
     fn scope(&self, reads: Range<usize>) -> Option<CallScope> {
         let of = self.of.get(reads)?;
-        let all =
-            of.iter().enumerate().flat_map(|(item, askers)| askers.iter().map(move |asker| (*asker, item)));
-        let askers: Vec<(SpanId, usize)> = all.collect();
-        let (only, _) = askers.first()?;
-        if askers.iter().all(|(asker, _)| asker == only) {
+        let all = of
+            .iter()
+            .enumerate()
+            .flat_map(|(item, resolvers)| resolvers.iter().map(move |resolver| (*resolver, item)));
+        let resolvers: Vec<(SpanId, usize)> = all.collect();
+        let (only, _) = resolvers.first()?;
+        if resolvers.iter().all(|(resolver, _)| resolver == only) {
             return Some(CallScope::resent(*only, self.round));
         }
         let parent = CallScope::current()?.parent;
-        Some(CallScope { parent, resends: self.round, askers })
+        Some(CallScope { parent, resends: self.round, resolvers })
     }
 }
 
@@ -178,11 +181,11 @@ impl Askers<'_> {
 async fn send(
     transport: &Transport,
     urls: &[String],
-    askers: Askers<'_>,
+    resolvers: BatchResolvers<'_>,
     together: &mut bool,
 ) -> Vec<ReadResult> {
     if let ([_, _, ..], true) = (urls, *together) {
-        match within(askers.scope(0..urls.len()), transport.get_batch(urls)).await {
+        match within(resolvers.scope(0..urls.len()), transport.get_batch(urls)).await {
             Ok(responses) => return responses.into_iter().map(|response| response.map(Arc::new)).collect(),
             Err(BatchError::Failed(error)) => return urls.iter().map(|_| Err(error.clone())).collect(),
             Err(BatchError::Broken(error)) => {
@@ -197,7 +200,7 @@ async fn send(
         if urls.len() > 1 && transport.caller.disconnected.is_cancelled() {
             return Err(CANCELLED);
         }
-        within(askers.scope(index..index + 1), transport.get(url)).await.map(Arc::new)
+        within(resolvers.scope(index..index + 1), transport.get(url)).await.map(Arc::new)
     };
     stream::iter(urls.iter().enumerate()).map(get).buffered(MAX_IN_FLIGHT).collect().await
 }

@@ -367,7 +367,7 @@ mod tests {
             telemetry: crate::telemetry::request::RequestTelemetry::random(),
             deadline: std::time::Instant::now(),
             disconnected: tokio_util::sync::CancellationToken::new(),
-            held: None,
+            guard: None,
         };
         let request_line = RequestLine { method: "GET", root: "", path: "/" };
         let response = GraphResponse::read(response, BodyLimit::unshared(0), request_line, &caller).await;

@@ -120,7 +120,7 @@ fn no_debug_output_shows_the_token() {
         telemetry: intune_graphql::telemetry::request::RequestTelemetry::random(),
         deadline: std::time::Instant::now(),
         disconnected: tokio_util::sync::CancellationToken::new(),
-        held: None,
+        guard: None,
     };
     let client = Client::new(ClientSettings {
         root: ServiceRoot::parse("http://127.0.0.1:1/beta", false).unwrap(),

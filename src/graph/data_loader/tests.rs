@@ -40,7 +40,7 @@ fn transport(allowance: Option<ReadAllowance>) -> Arc<Transport> {
         telemetry: crate::telemetry::request::RequestTelemetry::random(),
         deadline: (Instant::now() + Duration::from_secs(60)).into_std(),
         disconnected: CancellationToken::new(),
-        held: None,
+        guard: None,
     };
     Arc::new(Transport { client: Arc::new(ClientState::new(settings).unwrap()), caller, allowance })
 }

@@ -77,8 +77,8 @@ pub(super) async fn execute(
     // Cancels the calls to Graph when this future is dropped, because the client has disconnected.
     let cancel_on_drop = disconnected.clone().drop_guard();
     let for_events = Arc::clone(&telemetry);
-    let session = |token: Option<Authorization>, held| {
-        let caller = |authorization| Caller { authorization, telemetry, deadline, disconnected, held };
+    let session = |token: Option<Authorization>, guard| {
+        let caller = |authorization| Caller { authorization, telemetry, deadline, disconnected, guard };
         token.map(|authorization| app.graph.session(caller(authorization)))
     };
     if prepared.operation_type == OperationType::Subscription {
@@ -111,10 +111,10 @@ pub(super) async fn execute(
         return Err(RequestRejection::Overloaded(Overloaded::Memory));
     }
     // Writes that go on without their caller still count.
-    let held: Arc<dyn Any + Send + Sync> = Arc::new((permit, body));
+    let guard: Arc<dyn Any + Send + Sync> = Arc::new((permit, body));
     *is_write = prepared.operation_type == OperationType::Mutation;
     Ok(ExecutionResult::Single(GraphqlResponse::single(
-        app.api.execute(prepared, session(token, Some(Arc::clone(&held))), memory).await,
+        app.api.execute(prepared, session(token, Some(Arc::clone(&guard))), memory).await,
     )))
 }
 

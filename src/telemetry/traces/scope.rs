@@ -21,7 +21,7 @@ pub(crate) struct CallScope {
     /// How often the call has been sent before.
     pub(crate) resends: u32,
     /// The spans that wait for items of a batch, with the items' indices.
-    pub(crate) askers: Vec<(SpanId, usize)>,
+    pub(crate) resolvers: Vec<(SpanId, usize)>,
 }
 
 impl CallScope {
@@ -32,7 +32,7 @@ impl CallScope {
 
     /// The scope of a call that has been sent before.
     pub(crate) fn resent(parent: SpanId, resends: u32) -> Self {
-        Self { parent, resends, askers: Vec::new() }
+        Self { parent, resends, resolvers: Vec::new() }
     }
 
     /// The scope of the task; `None` outside of all.
@@ -42,9 +42,9 @@ impl CallScope {
 
     /// Links a span to those that wait for its items.
     pub(crate) fn link(&self, span: &mut Span) {
-        for (asker, item) in &self.askers {
+        for (resolver, item) in &self.resolvers {
             let item = i64::try_from(*item).unwrap_or_default();
-            span.link(*asker, vec![KeyValue::new("graph.batch.item", item)]);
+            span.link(*resolver, vec![KeyValue::new("graph.batch.item", item)]);
         }
     }
 }

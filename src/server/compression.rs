@@ -1,12 +1,16 @@
 //! Compression of GraphQL responses. The files of the GraphiQL page are compressed at build time instead.
 
+use std::convert::Infallible;
+use std::future;
+
 use axum::Router;
-use axum::body::HttpBody;
+use axum::body::Body;
 use axum::extract::Request;
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use http::HeaderValue;
 use http::header::ACCEPT_ENCODING;
+use http::{Extensions, HeaderMap, HeaderValue, StatusCode, Version};
+use tower::{Layer, ServiceExt, service_fn};
 use tower_http::CompressionLevel;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{DefaultPredicate, Predicate, SizeAbove};
@@ -21,49 +25,38 @@ const MIN_SIZE: u16 = 1024;
 /// Compresses the responses of `routes` with the coding that the client prefers, at the fastest level since each is sent
 /// once. Event streams are never compressed.
 pub(super) fn layered<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
-    let compression = CompressionLayer::new().quality(CompressionLevel::Fastest).compress_when(IsWorthIt);
-    routes
-        .layer(middleware::from_fn(mark_response))
-        .layer(compression)
-        .layer(middleware::map_request(choose_coding))
+    routes.layer(middleware::from_fn(compress_if_worth_it))
 }
 
-/// Extension of a request, and of its response, whose client does not accept a response without a coding.
-#[derive(Debug, Clone, Copy)]
-struct RejectsIdentity;
-
-/// Replaces `Accept-Encoding` by the chosen coding: the compression layer supports neither `*` nor all forms of a quality
-/// value.
-async fn choose_coding(mut request: Request) -> Request {
+/// Only responses that are compressed go through the compression layer: the state of its encoders is part of each
+/// response's type, 6 KiB, and would be allocated and moved for small responses too.
+async fn compress_if_worth_it(request: Request, next: Next) -> Response {
     let accepted = AcceptedCodings::of(request.headers());
-    match accepted.best(&CODINGS) {
-        Some(coding) => drop(request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static(coding))),
-        None => drop(request.headers_mut().remove(ACCEPT_ENCODING)),
-    }
-    if accepted.rejects_identity() {
-        request.extensions_mut().insert(RejectsIdentity);
-    }
-    request
+    let coding = accepted.best(&CODINGS);
+    let rejects_identity = accepted.rejects_identity();
+    let response = next.run(request).await;
+    if is_worth_it(&response, rejects_identity) { compress(response, coding).await } else { response }
 }
 
-/// Copies the mark to the response: the compression layer decides without the request.
-async fn mark_response(request: Request, next: Next) -> Response {
-    let marker = request.extensions().get::<RejectsIdentity>().copied();
-    let mut response = next.run(request).await;
-    if let Some(marker) = marker {
-        response.extensions_mut().insert(marker);
-    }
-    response
+/// Whether a response is large enough, or its client does not accept it otherwise.
+fn is_worth_it(response: &Response, rejects_identity: bool) -> bool {
+    (rejects_identity || SizeAbove::new(MIN_SIZE).should_compress(response))
+        && DefaultPredicate::new().should_compress(response)
 }
 
-/// Compresses responses that are large enough, or whose client does not accept them otherwise.
-#[derive(Debug, Clone, Copy)]
-struct IsWorthIt;
-
-impl Predicate for IsWorthIt {
-    fn should_compress<B: HttpBody>(&self, response: &http::Response<B>) -> bool {
-        let is_large = SizeAbove::new(MIN_SIZE).should_compress(response);
-        let must_be = response.extensions().get::<RejectsIdentity>().is_some();
-        (is_large || must_be) && DefaultPredicate::new().should_compress(response)
+/// The response in this coding, with the headers that name it. Without a coding only `Vary` is added.
+async fn compress(response: Response, coding: Option<&'static str>) -> Response {
+    let always = |_: StatusCode, _: Version, _: &HeaderMap, _: &Extensions| true;
+    let layer = CompressionLayer::new().quality(CompressionLevel::Fastest).compress_when(always);
+    // The layer supports neither `*` nor all forms of a quality value, so it gets the chosen coding alone.
+    let mut request = Request::new(Body::empty());
+    if let Some(coding) = coding {
+        request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static(coding));
     }
+    let mut response = Some(response);
+    let respond = service_fn(move |_| {
+        future::ready(Ok::<_, Infallible>(response.take().expect("one request is sent to this service")))
+    });
+    let Ok(response) = layer.layer(respond).oneshot(request).await;
+    response.map(Body::new)
 }

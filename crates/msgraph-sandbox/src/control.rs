@@ -1,4 +1,4 @@
-//! `/_sandbox`: the recorded requests and the fault rules over HTTP, outside Graph's paths. Calls to it are not recorded.
+//! `/_sandbox`: the recorded requests, the fault rules and the requests for approval over HTTP, outside Graph's paths. Calls to it are not recorded.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -6,6 +6,7 @@ use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Method, StatusCode};
 use serde_json::{Value as Json, json};
 
+use crate::approvals::ApprovalRequest;
 use crate::call::Message;
 use crate::faults::FaultRule;
 use crate::record::RecordedRequest;
@@ -38,10 +39,40 @@ pub(crate) fn respond(state: &SandboxState, message: &Message) -> GraphResponse 
             state.reset();
             GraphResponse::no_content()
         }
-        ("health" | "requests" | "faults" | "reset", _) => {
+        ("approvals", &Method::GET) => approvals(state),
+        ("health" | "requests" | "faults" | "reset" | "approvals", _) => {
             refusal(StatusCode::METHOD_NOT_ALLOWED, "no such method")
         }
-        _ => refusal(StatusCode::NOT_FOUND, "there are health, requests, faults and reset"),
+        (path, &Method::POST) if path.starts_with("approvals/") => decide(state, path),
+        _ => refusal(StatusCode::NOT_FOUND, "there are health, requests, faults, approvals and reset"),
+    }
+}
+
+fn approvals(state: &SandboxState) -> GraphResponse {
+    let approval = |request: &ApprovalRequest| {
+        json!({
+            "code": request.code,
+            "method": request.method.as_str(),
+            "url": request.url,
+            "justification": request.justification,
+            "state": request.state.name(),
+        })
+    };
+    json_response(&state.service.approvals.all().iter().map(approval).collect())
+}
+
+/// Decides about a request for approval: `approvals/CODE/approve` or `approvals/CODE/refuse`.
+fn decide(state: &SandboxState, path: &str) -> GraphResponse {
+    let approvals = &state.service.approvals;
+    let is_decided = match path.split('/').collect::<Vec<_>>()[..] {
+        [_, code, "approve"] => approvals.approve(code),
+        [_, code, "refuse"] => approvals.refuse(code),
+        _ => return refusal(StatusCode::NOT_FOUND, "there are approve and refuse"),
+    };
+    if is_decided {
+        GraphResponse::no_content()
+    } else {
+        refusal(StatusCode::NOT_FOUND, "there is no pending request for approval with this code")
     }
 }
 

@@ -6,6 +6,7 @@
 //! `batch` for `$batch`, `operation` (throttling), `routes` (methods and scopes), and `reads` or `writes`. These work on the
 //! `store` by the metadata in `model`.
 
+mod approvals;
 mod auth;
 mod batch;
 mod body;
@@ -47,6 +48,7 @@ use std::time::Duration;
 use serde_json::Value as Json;
 use tokio::net::TcpListener;
 
+pub use self::approvals::{ApprovalRequest, ApprovalState};
 pub use self::certificate::TestCertificate;
 pub use self::command::{is_healthy, start};
 pub use self::faults::{Fault, FaultRule, FaultSyntaxError};
@@ -97,12 +99,29 @@ impl Sandbox {
         self.0.fault_plan.clear();
     }
 
-    /// Advances the clock of the throttling windows.
+    /// Advances the clock of the throttling windows and of the requests for approval.
     pub fn advance_clock(&self, by: Duration) {
         self.0.throttle.advance(by);
+        self.0.service.approvals.advance(by);
     }
 
-    /// Restores data, fault rules, recorded requests and throttling windows to those of the start.
+    /// The requests for approval, oldest first.
+    #[must_use]
+    pub fn approvals(&self) -> Vec<ApprovalRequest> {
+        self.0.service.approvals.all()
+    }
+
+    /// Approves a pending request for approval. Returns false if there is none with this code.
+    pub fn approve(&self, code: &str) -> bool {
+        self.0.service.approvals.approve(code)
+    }
+
+    /// Refuses a pending request for approval. Returns false if there is none with this code.
+    pub fn refuse(&self, code: &str) -> bool {
+        self.0.service.approvals.refuse(code)
+    }
+
+    /// Restores data, fault rules, recorded requests, requests for approval and throttling windows to those of the start.
     pub fn reset(&self) {
         self.0.reset();
     }

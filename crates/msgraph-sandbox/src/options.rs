@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::faults::{FAULTS_HELP, Fault, FaultRule};
-use crate::settings::{IdPolicy, Profile, RefMode, Settings, StatusIds, Switch, Tls};
+use crate::settings::{ApprovalPolicy, IdPolicy, Profile, RefMode, Settings, StatusIds, Switch, Tls};
 
 /// The command-line options of the sandbox. Each is a flag and an environment variable `MSGRAPH_SANDBOX_…`.
 #[derive(Debug, Clone, Args)]
@@ -81,6 +81,9 @@ pub struct Options {
     /// Accept absolute and versioned URLs of batch items.
     #[arg(long, env = "MSGRAPH_SANDBOX_LENIENT_BATCH_URLS", value_enum, default_value_t = Switch::Off)]
     pub lenient_batch_urls: Switch,
+    /// The writes that need the approval of a second administrator (Multi Admin Approval).
+    #[arg(long, env = "MSGRAPH_SANDBOX_APPROVAL", value_enum, default_value_t = ApprovalPolicy::Off)]
+    pub approval: ApprovalPolicy,
     /// Enforce the published throttling limits: in 20 s, 100 writes and 1000 requests per app, and twice that per tenant.
     #[arg(long, env = "MSGRAPH_SANDBOX_THROTTLE", value_enum, default_value_t = Switch::Off,
           num_args = 0..=1, default_missing_value = "on")]
@@ -135,6 +138,7 @@ impl From<Options> for Settings {
             max_body: config.max_body,
             record: config.record,
             lenient_batch_urls: config.lenient_batch_urls,
+            approval: config.approval,
             throttle: config.throttle,
             retry_after: config.retry_after,
             clock_rate: config.clock_rate,

@@ -5,6 +5,7 @@ use std::sync::PoisonError;
 use http::header::ACCEPT;
 use http::{Method, StatusCode};
 
+use crate::approvals::{CODE, Held};
 use crate::auth::{self, Access, Caller};
 use crate::call::{Call, service_path};
 use crate::error::{GraphError, Result};
@@ -14,7 +15,7 @@ use crate::path::{Address, Resource};
 use crate::reads::ReadOperation;
 use crate::response::GraphResponse;
 use crate::service::Service;
-use crate::settings::RefMode;
+use crate::settings::{ApprovalPolicy, RefMode};
 use crate::store::EntitySetPath;
 use crate::writes::WriteOperation;
 
@@ -25,7 +26,13 @@ pub(crate) fn respond(
     caller: &Caller,
     faults: &[ReadFault],
 ) -> GraphResponse {
-    try_respond(service, call, caller, faults).unwrap_or_else(|error| error.response(&call.trace))
+    try_respond(service, call, caller, faults).unwrap_or_else(|Held { error, code }| {
+        let response = error.response(&call.trace);
+        match code {
+            Some(code) => response.with_text(CODE, &code),
+            None => response,
+        }
+    })
 }
 
 fn try_respond(
@@ -33,17 +40,23 @@ fn try_respond(
     call: &Call<'_>,
     caller: &Caller,
     faults: &[ReadFault],
-) -> Result<GraphResponse> {
+) -> std::result::Result<GraphResponse, Held> {
     let (version, address) = call.target.as_ref().map_err(Clone::clone)?;
     let method = &call.message.method;
     check_route(service, method, address)?;
-    auth::check_scopes(caller, access(method, &address.resource))?;
+    let access = access(method, &address.resource);
+    auth::check_scopes(caller, access)?;
     check_accept(call, &address.resource)?;
     if *method == Method::GET {
-        read(service, call, address, *version, faults)
-    } else {
-        write(service, call, address, *version)
+        return Ok(read(service, call, address, *version, faults)?);
     }
+    let is_guarded = access == Access::Write && service.settings.approval == ApprovalPolicy::Apps;
+    let code = is_guarded.then(|| service.approvals.admit(call.message, caller)).transpose()?;
+    let response = write(service, call, address, *version)?;
+    if let Some(code) = code {
+        service.approvals.complete(&code);
+    }
+    Ok(response)
 }
 
 fn read(

@@ -2,6 +2,7 @@
 
 use std::sync::{Mutex, PoisonError, RwLock};
 
+use crate::approvals::Approvals;
 use crate::auth::{self, Caller};
 use crate::call::Call;
 use crate::paging::OrderCache;
@@ -10,12 +11,13 @@ use crate::seed;
 use crate::settings::{Profile, Settings};
 use crate::store::Store;
 
-/// The simulated service: its data and settings.
+/// The simulated service: its data, requests for approval and settings.
 #[derive(Debug)]
 pub(crate) struct Service {
     pub(crate) settings: Settings,
     pub(crate) store: RwLock<Store>,
     pub(crate) orders: OrderCache,
+    pub(crate) approvals: Approvals,
     ids: Mutex<Random>,
 }
 
@@ -24,6 +26,7 @@ impl Service {
         Self {
             store: RwLock::new(seed::store(&settings)),
             orders: OrderCache::default(),
+            approvals: Approvals::default(),
             // Not the sequence of the data, so that new ids differ from seeded ones.
             ids: Mutex::new(Random::new(!settings.seed)),
             settings,
@@ -32,6 +35,7 @@ impl Service {
 
     /// Restores the data of the start.
     pub(crate) fn reset(&self) {
+        self.approvals.clear();
         let mut store = self.store.write().unwrap_or_else(PoisonError::into_inner);
         *store = seed::store(&self.settings);
         *self.ids.lock().unwrap_or_else(PoisonError::into_inner) = Random::new(!self.settings.seed);

@@ -49,6 +49,8 @@ pub struct Settings {
     pub record: usize,
     /// Whether an absolute or versioned URL of a batch item is accepted.
     pub lenient_batch_urls: Switch,
+    /// The writes that need the approval of a second administrator.
+    pub approval: ApprovalPolicy,
     /// Whether the published throttling limits are enforced.
     pub throttle: Switch,
     /// Whether the response to a throttled request has `Retry-After`.
@@ -85,6 +87,7 @@ impl Default for Settings {
             max_body: 4 * 1024 * 1024,
             record: 10_000,
             lenient_batch_urls: Switch::Off,
+            approval: ApprovalPolicy::Off,
             throttle: Switch::Off,
             retry_after: Switch::On,
             clock_rate: 1.0,
@@ -144,6 +147,15 @@ pub enum StatusIds {
     Composite,
     /// One GUID, as in the documented examples.
     Guid,
+}
+
+/// The writes that need the approval of a second administrator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ApprovalPolicy {
+    /// None.
+    Off,
+    /// Each write below `/deviceAppManagement`, as with an access policy for apps.
+    Apps,
 }
 
 /// On or off.

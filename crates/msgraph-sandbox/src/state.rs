@@ -25,7 +25,7 @@ impl SandboxState {
         }
     }
 
-    /// Restores data, fault rules, recorded requests and throttling windows to those of the start.
+    /// Restores data, fault rules, recorded requests, requests for approval and throttling windows to those of the start.
     pub(crate) fn reset(&self) {
         self.service.reset();
         self.fault_plan.reset(&self.service.settings);

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests may")]
 
+mod approvals;
 mod auth;
 mod batch;
 mod command;

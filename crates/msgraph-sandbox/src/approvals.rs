@@ -27,9 +27,10 @@ const MAX_JUSTIFICATION: usize = 1024;
 /// How long a request can be approved and used.
 const LIFETIME: Duration = Duration::from_hours(72);
 
-/// Maximum number of requests, and maximum total size of their bodies in bytes. The oldest are dropped first.
+/// Maximum number of requests, and maximum total size of their bodies in bytes. The oldest are dropped first. Parsed, a body
+/// can take 16 times its size.
 const MAX_REQUESTS: usize = 10_000;
-const MAX_BODY_BYTES: usize = 64 * 1024 * 1024;
+const MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
 
 /// A request for the approval of a write.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,20 +99,29 @@ struct State {
 struct HeldWrite {
     request: ApprovalRequest,
     caller: Caller,
-    body: Bytes,
+    body: WriteBody,
+    /// Size of the body as it came, in bytes.
+    body_bytes: usize,
     /// On the clock of the approvals.
     expires: Duration,
 }
 
+/// A body for comparison: an item of a batch may write the same JSON in another way than a single request.
+#[derive(Debug, PartialEq)]
+enum WriteBody {
+    Json(Json),
+    Other(Bytes),
+}
+
 /// Why a write is not executed.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Held {
+pub(crate) struct Rejection {
     pub(crate) error: GraphError,
     /// The code to send in a header.
     pub(crate) code: Option<String>,
 }
 
-impl From<GraphError> for Held {
+impl From<GraphError> for Rejection {
     fn from(error: GraphError) -> Self {
         Self { error, code: None }
     }
@@ -124,12 +134,16 @@ impl Default for Approvals {
 }
 
 impl Approvals {
-    /// Admits a write that was approved and returns its code, or opens a request for its approval.
-    pub(crate) fn admit(&self, message: &Message, caller: &Caller) -> Result<String, Held> {
+    /// Admits a write that was approved and returns its code, or opens a request for its approval. A code admits one write:
+    /// it can be used again only after [`Self::reopen`].
+    pub(crate) fn admit(&self, message: &Message, caller: &Caller) -> Result<String, Rejection> {
         let justification = message.headers.get(JUSTIFICATION);
         let code = message.headers.get(CODE);
+        let url = message.path_and_query();
+        let body = WriteBody::of(&message.body);
         let mut state = self.lock();
-        let of_write = state.requests.iter().rev().find(|held| held.is_of(message, caller));
+        let mut newest_first = state.requests.iter_mut().rev();
+        let of_write = newest_first.find(|held| held.is_of(&message.method, &url, &body, caller));
         match (justification, code) {
             (None, None) => {
                 Err(bad_request("Header 'x-msft-approval-justification' is required to request approval")
@@ -138,11 +152,12 @@ impl Approvals {
             (Some(_), Some(_)) => Err(forbidden().into()),
             (None, Some(code)) => {
                 let of_code = of_write.filter(|held| held.request.code.as_bytes() == code.as_bytes());
-                match of_code.map(|held| held.request.state) {
-                    Some(ApprovalState::Approved) => {
-                        Ok(String::from_utf8_lossy(code.as_bytes()).into_owned())
+                match of_code.map(|held| &mut held.request) {
+                    Some(request) if request.state == ApprovalState::Approved => {
+                        request.state = ApprovalState::Completed;
+                        Ok(request.code.clone())
                     }
-                    Some(ApprovalState::Pending) => Err(already_open().into()),
+                    Some(request) if request.state == ApprovalState::Pending => Err(already_open().into()),
                     _ => Err(forbidden().into()),
                 }
             }
@@ -161,22 +176,23 @@ impl Approvals {
                     request: ApprovalRequest {
                         code: code.clone(),
                         method: message.method.clone(),
-                        url: message.path_and_query(),
+                        url,
                         justification,
                         state: ApprovalState::Pending,
                     },
                     caller: *caller,
-                    body: Bytes::copy_from_slice(&message.body),
+                    body,
+                    body_bytes: message.body.len(),
                     expires,
                 });
-                Err(Held { error: pending(&code), code: Some(code) })
+                Err(Rejection { error: pending(&code), code: Some(code) })
             }
         }
     }
 
-    /// Records that an approved write was executed.
-    pub(crate) fn complete(&self, code: &str) {
-        self.decide(code, ApprovalState::Approved, ApprovalState::Completed);
+    /// Makes a code valid again: the write that it admitted has failed.
+    pub(crate) fn reopen(&self, code: &str) {
+        self.decide(code, ApprovalState::Completed, ApprovalState::Approved);
     }
 
     /// Approves a pending request. Returns false if there is none.
@@ -233,29 +249,30 @@ impl Approvals {
 
 impl State {
     fn push(&mut self, held: HeldWrite) {
-        self.body_bytes += held.body.len();
+        self.body_bytes += held.body_bytes;
         self.requests.push_back(held);
         while self.requests.len() > MAX_REQUESTS || self.body_bytes > MAX_BODY_BYTES {
             let Some(oldest) = self.requests.pop_front() else { break };
-            self.body_bytes -= oldest.body.len();
+            self.body_bytes -= oldest.body_bytes;
         }
     }
 }
 
 impl HeldWrite {
     /// Whether a write is this one: the same method, URL, body and identity.
-    fn is_of(&self, message: &Message, caller: &Caller) -> bool {
-        self.request.method == message.method
+    fn is_of(&self, method: &Method, url: &str, body: &WriteBody, caller: &Caller) -> bool {
+        self.request.method == *method
+            && self.request.url == url
             && self.caller == *caller
-            && self.request.url == message.path_and_query()
-            && is_same_body(&self.body, &message.body)
+            && self.body == *body
     }
 }
 
-/// Whether two bodies are the same JSON: an item of a batch may be written in another way than a single request.
-fn is_same_body(one: &[u8], other: &[u8]) -> bool {
-    let json = |body| serde_json::from_slice::<Json>(body).ok();
-    one == other || json(one).is_some_and(|one| json(other) == Some(one))
+impl WriteBody {
+    fn of(body: &Bytes) -> Self {
+        // A copy, so that a held item does not keep the whole batch that it is a part of.
+        serde_json::from_slice(body).map_or_else(|_| Self::Other(Bytes::copy_from_slice(body)), Self::Json)
+    }
 }
 
 /// The text of a justification; `None` if it is not valid.

@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 use http::header::ACCEPT;
 use http::{Method, StatusCode};
 
-use crate::approvals::{CODE, Held};
+use crate::approvals::{self, Rejection};
 use crate::auth::{self, Access, Caller};
 use crate::call::{Call, service_path};
 use crate::error::{GraphError, Result};
@@ -26,10 +26,10 @@ pub(crate) fn respond(
     caller: &Caller,
     faults: &[ReadFault],
 ) -> GraphResponse {
-    try_respond(service, call, caller, faults).unwrap_or_else(|Held { error, code }| {
+    try_respond(service, call, caller, faults).unwrap_or_else(|Rejection { error, code }| {
         let response = error.response(&call.trace);
         match code {
-            Some(code) => response.with_text(CODE, &code),
+            Some(code) => response.with_text(approvals::CODE, &code),
             None => response,
         }
     })
@@ -40,7 +40,7 @@ fn try_respond(
     call: &Call<'_>,
     caller: &Caller,
     faults: &[ReadFault],
-) -> std::result::Result<GraphResponse, Held> {
+) -> std::result::Result<GraphResponse, Rejection> {
     let (version, address) = call.target.as_ref().map_err(Clone::clone)?;
     let method = &call.message.method;
     check_route(service, method, address)?;
@@ -52,11 +52,11 @@ fn try_respond(
     }
     let is_guarded = access == Access::Write && service.settings.approval == ApprovalPolicy::Apps;
     let code = is_guarded.then(|| service.approvals.admit(call.message, caller)).transpose()?;
-    let response = write(service, call, address, *version)?;
-    if let Some(code) = code {
-        service.approvals.complete(&code);
+    let response = write(service, call, address, *version);
+    if let (Err(_), Some(code)) = (&response, &code) {
+        service.approvals.reopen(code);
     }
-    Ok(response)
+    Ok(response?)
 }
 
 fn read(

@@ -79,6 +79,36 @@ async fn a_write_is_executed_once_it_is_approved() {
     forbidden(&reply(create(&graph).header(CODE, &approval)).await);
 }
 
+/// Repeats race on several threads.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_code_admits_one_write() {
+    let graph = guarded().await;
+    for _ in 0..20 {
+        let before = rows(&graph);
+        let approval = held(create(&graph)).await;
+        assert!(graph.sandbox.approve(&approval));
+        let repeats: Vec<_> =
+            (0..8).map(|_| tokio::spawn(create(&graph).header(CODE, &approval).send())).collect();
+        let mut created = 0;
+        for repeat in repeats {
+            created += u32::from(repeat.await.unwrap().unwrap().status() == 201);
+        }
+        assert_eq!((created, rows(&graph)), (1, before + 1));
+    }
+}
+
+#[tokio::test]
+async fn a_code_stays_valid_if_its_write_fails() {
+    let graph = guarded().await;
+    let missing = P.to_owned() + "/00000000-0000-4000-8000-000000000000";
+    let approval = held(graph.request(Method::DELETE, &missing)).await;
+    assert!(graph.sandbox.approve(&approval));
+    for _ in 0..2 {
+        reply(graph.request(Method::DELETE, &missing).header(CODE, &approval)).await.error(404);
+    }
+    assert_eq!(graph.sandbox.approvals()[0].state, ApprovalState::Approved);
+}
+
 #[tokio::test]
 async fn every_write_and_no_read_needs_approval() {
     let graph = guarded().await;

@@ -13,7 +13,7 @@ use http::{Extensions, HeaderMap, HeaderValue, StatusCode, Version};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_http::CompressionLevel;
 use tower_http::compression::CompressionLayer;
-use tower_http::compression::predicate::{DefaultPredicate, Predicate, SizeAbove};
+use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 
 use super::content_coding::AcceptedCodings;
 
@@ -40,8 +40,8 @@ async fn compress_if_worth_it(request: Request, next: Next) -> Response {
 
 /// Whether a response is large enough, or its client does not accept it otherwise.
 fn is_worth_it(response: &Response, rejects_identity: bool) -> bool {
-    (rejects_identity || SizeAbove::new(MIN_SIZE).should_compress(response))
-        && DefaultPredicate::new().should_compress(response)
+    let min_size = if rejects_identity { 1 } else { MIN_SIZE };
+    SizeAbove::new(min_size).should_compress(response) && NotForContentType::SSE.should_compress(response)
 }
 
 /// The response in this coding, with the headers that name it. Without a coding only `Vary` is added.

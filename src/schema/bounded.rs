@@ -9,12 +9,12 @@ use async_graphql::parser::types::{Field, OperationType, Selection, SelectionSet
 use async_graphql::registry::Registry;
 use async_graphql::resolver_utils::{ContainerType, Fields, resolve_container};
 use async_graphql::{
-    Context, ContextBase, ContextSelectionSet, InterfaceType, ObjectType, OutputType, Pos, Positioned,
+    Context, ContextBase, ContextSelectionSet, InterfaceType, Name, ObjectType, OutputType, Pos, Positioned,
     ServerError, ServerResult, Value,
 };
-
 use futures_util::FutureExt as _;
-use futures_util::future::{Either, ready};
+use futures_util::future::{BoxFuture, Either, ready};
+use indexmap::IndexMap;
 
 use super::context::budget;
 use super::error::FieldError;
@@ -94,9 +94,32 @@ impl<T: ObjectType> OutputType for Bounded<T> {
         if !fields.are_plain || budget.spent().is_some() {
             return resolve_container(ctx, self).await;
         }
-        let object = resolve_container(ctx, &self.value).await?;
-        charge_fields::<T>(ctx, budget, object, self.delivery)
+        let values = resolve_plain_fields(ctx, &self.value).await?;
+        charge_fields::<T>(ctx, budget, values, self.delivery)
     }
+}
+
+/// Resolves the fields of an object of which each is selected once and none has fields of its own. None of them waits, so that one
+/// future is enough, where [`resolve_container`] allocates one for each field: objects of this kind are most of a large page.
+fn resolve_plain_fields<'a, T: ObjectType>(
+    ctx: &'a ContextSelectionSet<'_>,
+    object: &'a T,
+) -> BoxFuture<'a, ServerResult<IndexMap<Name, Value>>> {
+    Box::pin(async move {
+        let fields = &ctx.item.node.items;
+        let mut values = IndexMap::with_capacity(fields.len());
+        for selection in fields {
+            let Selection::Field(field) = &selection.node else { continue };
+            let name = &field.node.name.node;
+            let value = if name == "__typename" {
+                Value::String(object.introspection_type_name().into_owned())
+            } else {
+                object.resolve_field(&ctx.with_field(field)).await?.unwrap_or_default()
+            };
+            values.insert(name.clone(), value);
+        }
+        Ok(values)
+    })
 }
 
 impl<T: ObjectType> ContainerType for Bounded<T> {
@@ -202,14 +225,13 @@ fn charge_object(
 fn charge_fields<T: ContainerType>(
     ctx: &ContextSelectionSet<'_>,
     budget: &ResponseBudget,
-    mut object: Value,
+    mut values: IndexMap<Name, Value>,
     delivery: Delivery,
 ) -> ServerResult<Value> {
     budget.limit_errors(&ctx.query_env.errors);
-    let Value::Object(values) = &mut object else { return Ok(object) };
     // Names of types are counted twice, which does not matter.
     if budget.charge(values.values().map(length).sum(), Priority::Nullable).is_ok() {
-        return Ok(object);
+        return Ok(Value::Object(values));
     }
     for (selection, value) in ctx.item.node.items.iter().zip(values.values_mut()) {
         if let Selection::Field(field) = &selection.node
@@ -220,7 +242,7 @@ fn charge_fields<T: ContainerType>(
             *value = charged.unwrap_or_default();
         }
     }
-    Ok(object)
+    Ok(Value::Object(values))
 }
 
 /// Resolves a field of `object` and charges its text or texts.

@@ -3,10 +3,8 @@
 use std::convert::Infallible;
 use std::future;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
-use axum::middleware::{self, Next};
 use axum::response::Response;
 use http::header::ACCEPT_ENCODING;
 use http::{Extensions, HeaderMap, HeaderValue, StatusCode, Version};
@@ -22,20 +20,14 @@ const CODINGS: [&str; 3] = ["zstd", "br", "gzip"];
 /// Smallest response that is worth compressing, in bytes.
 const MIN_SIZE: u16 = 1024;
 
-/// Compresses the responses of `routes` with the coding that the client prefers, at the fastest level since each is sent
+/// Compresses a response, if it is worth it, with the coding that the client prefers, at the fastest level since it is sent
 /// once. Event streams are never compressed.
-pub(super) fn layered<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
-    routes.layer(middleware::from_fn(compress_if_worth_it))
-}
-
-/// Only responses that are compressed go through the compression layer: the state of its encoders is part of each
-/// response's type, 6 KiB, and would be allocated and moved for small responses too.
-async fn compress_if_worth_it(request: Request, next: Next) -> Response {
-    let accepted = AcceptedCodings::of(request.headers());
-    let coding = accepted.best(&CODINGS);
-    let rejects_identity = accepted.rejects_identity();
-    let response = next.run(request).await;
-    if is_worth_it(&response, rejects_identity) { compress(response, coding).await } else { response }
+pub(super) async fn compress(response: Response, accepted: &AcceptedCodings) -> Response {
+    if !is_worth_it(&response, accepted.rejects_identity()) {
+        return response;
+    }
+    // The state of its encoders is part of each response's type, 6 KiB, which small responses do not need.
+    Box::pin(encode(response, accepted.best(&CODINGS))).await
 }
 
 /// Whether a response is large enough, or its client does not accept it otherwise.
@@ -45,7 +37,7 @@ fn is_worth_it(response: &Response, rejects_identity: bool) -> bool {
 }
 
 /// The response in this coding, with the headers that name it. Without a coding only `Vary` is added.
-async fn compress(response: Response, coding: Option<&'static str>) -> Response {
+async fn encode(response: Response, coding: Option<&'static str>) -> Response {
     let always = |_: StatusCode, _: Version, _: &HeaderMap, _: &Extensions| true;
     let layer = CompressionLayer::new().quality(CompressionLevel::Fastest).compress_when(always);
     // The layer supports neither `*` nor all forms of a quality value, so it gets the chosen coding alone.

@@ -4,8 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Request, State};
-use axum::middleware::Next;
+use axum::extract::Request;
 use axum::response::Response;
 use http::header::{ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, RETRY_AFTER};
 use http::{HeaderValue, Method, StatusCode};
@@ -40,24 +39,19 @@ pub(super) fn layer(app: &Arc<App>) -> CorsLayer {
 }
 
 /// Rejects the preflight request of an origin that is not allowed, and names the setting.
-pub(super) async fn check_preflight(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let is_preflight =
-        request.method() == Method::OPTIONS && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD);
-    match request.headers().get(ORIGIN) {
-        Some(origin) if is_preflight && !is_allowed(&app.settings, origin) => {
-            let message = match parse(origin).filter(|_| origin.len() <= MAX_QUOTED_ORIGIN) {
-                Some(_) => {
-                    let origin = String::from_utf8_lossy(origin.as_bytes());
-                    format!(
-                        "Pages of {origin} may not call this gateway. Start it with --cors-origin {origin}."
-                    )
-                }
-                None => "Pages of this origin may not call this gateway: see --cors-origin.".to_owned(),
-            };
-            graphql::reject(StatusCode::FORBIDDEN, &message)
-        }
-        _ => next.run(request).await,
+pub(super) fn check_preflight(settings: &Settings, request: &Request) -> Option<Response> {
+    if request.method() != Method::OPTIONS || !request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD) {
+        return None;
     }
+    let origin = request.headers().get(ORIGIN).filter(|origin| !is_allowed(settings, origin))?;
+    let message = match parse(origin).filter(|_| origin.len() <= MAX_QUOTED_ORIGIN) {
+        Some(_) => {
+            let origin = String::from_utf8_lossy(origin.as_bytes());
+            format!("Pages of {origin} may not call this gateway. Start it with --cors-origin {origin}.")
+        }
+        None => "Pages of this origin may not call this gateway: see --cors-origin.".to_owned(),
+    };
+    Some(graphql::reject(StatusCode::FORBIDDEN, &message))
 }
 
 /// Whether an origin is a page on this machine, as of a front end in development.

@@ -28,7 +28,9 @@ use self::rejection::RequestRejection;
 use self::request_span::RequestSpan;
 use super::app::App;
 use super::auth;
+use super::compression;
 use super::connection::ClientConnection;
+use super::content_coding::AcceptedCodings;
 use super::guarded_body::GuardedBody;
 use super::media_type::AcceptedTypes;
 use crate::telemetry::metrics::{self, Overloaded};
@@ -39,10 +41,12 @@ use crate::telemetry::request::{CLIENT_REQUEST_ID, RequestTelemetry};
 pub(super) async fn handle(State(app): State<Arc<App>>, request: Request<Body>) -> Response {
     let telemetry = RequestTelemetry::from_headers(request.headers(), app.settings.tracer.as_ref());
     let span = RequestSpan::begin(&telemetry, &request, app.settings.tls.is_some());
-    let mut response = telemetry.scope(respond(app, request, &telemetry)).await;
+    let accepted_codings = AcceptedCodings::of(request.headers());
+    let response = telemetry.scope(respond(app, request, &telemetry)).await;
     if let Some(span) = span {
         span.end(response.status());
     }
+    let mut response = compression::compress(response, &accepted_codings).await;
     response.headers_mut().insert(CLIENT_REQUEST_ID, telemetry.header().clone());
     response
 }

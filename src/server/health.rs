@@ -9,7 +9,7 @@ use http::StatusCode;
 use http::header::CONTENT_TYPE;
 
 use super::app::App;
-use super::router::with_checks;
+use super::router;
 use crate::telemetry::metrics;
 
 /// Whether the gateway accepts requests: from the start until it begins to shut down.
@@ -44,5 +44,5 @@ pub(super) fn router(readiness: Readiness, app: Arc<App>) -> Router {
         .route("/livez", get(async || "alive\n"))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics));
-    with_checks(routes)
+    router::admin(routes)
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use axum::routing::any;
@@ -15,7 +15,7 @@ use http::uri::Authority;
 use http::{HeaderName, HeaderValue, StatusCode, Version};
 
 use super::app::App;
-use super::{compression, cors, graphiql, graphql};
+use super::{cors, graphiql, graphql};
 
 /// Headers of every response, unless the handler sets its own. Responses are neither documents nor frames. Only hyper's own
 /// responses to invalid heads (400 and 431) do not have them.
@@ -29,9 +29,8 @@ const SECURITY_HEADERS: [(HeaderName, HeaderValue); 4] = [
 /// The public listener's routes.
 pub(super) fn public(app: &Arc<App>) -> Router {
     // A redirect from `/graphql/` would lose the token in some clients, and fails in preflight requests.
-    let graphql =
+    let mut router =
         Router::new().route("/graphql", any(graphql::handle)).route("/graphql/", any(graphql::handle));
-    let mut router = compression::layered(graphql);
     if let Some(page) = &app.settings.graphiql {
         router = router.merge(graphiql::router(page));
     }
@@ -39,21 +38,39 @@ pub(super) fn public(app: &Arc<App>) -> Router {
     if !app.settings.cors_origins.is_empty() || app.settings.allow_loopback_origins {
         router = router.layer(cors::layer(app));
     }
-    with_checks(router.layer(middleware::from_fn_with_state(Arc::clone(app), cors::check_preflight)))
+    router.layer(middleware::from_fn_with_state(Arc::clone(app), check_public))
+}
+
+/// Adds the checks and headers of the admin listener.
+pub(super) fn admin(router: Router) -> Router {
+    router.layer(middleware::from_fn(check_admin))
 }
 
 async fn not_found() -> Response {
     graphql::reject(StatusCode::NOT_FOUND, "Not found. GraphQL is served at /graphql.")
 }
 
-/// Adds the checks and headers that all routes of a listener share.
-pub(super) fn with_checks(router: Router) -> Router {
-    router.layer(middleware::from_fn(check_head)).layer(middleware::map_response(add_security_headers))
+/// All checks are one layer, since each layer allocates a future and a copy of the services below it.
+async fn check_public(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let rejection = check_head(&request).or_else(|| cors::check_preflight(&app.settings, &request));
+    with_security_headers(respond(rejection, request, next).await)
+}
+
+async fn check_admin(request: Request, next: Next) -> Response {
+    let rejection = check_head(&request);
+    with_security_headers(respond(rejection, request, next).await)
+}
+
+async fn respond(rejection: Option<Response>, request: Request, next: Next) -> Response {
+    match rejection {
+        Some(rejection) => rejection,
+        None => next.run(request).await,
+    }
 }
 
 /// Rejects requests that a proxy may parse differently: without exactly one `Host` (RFC 9112, section 3.2), or with another
 /// transfer coding than `chunked` (section 6.1).
-async fn check_head(request: Request, next: Next) -> Response {
+fn check_head(request: &Request) -> Option<Response> {
     let mut codings = request.headers().get_all(TRANSFER_ENCODING).iter();
     let is_chunked = codings.next().is_none_or(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked"));
     if !is_chunked || codings.next().is_some() {
@@ -61,14 +78,14 @@ async fn check_head(request: Request, next: Next) -> Response {
         let mut response = graphql::reject(StatusCode::NOT_IMPLEMENTED, message);
         // The end of the body, and thus the start of the next request, is unknown.
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-        return response;
+        return Some(response);
     }
-    if !has_one_host(&request) {
+    if !has_one_host(request) {
         let message =
             "An HTTP/1.1 request needs exactly one `Host` header, with a host and an optional port.";
-        return graphql::reject(StatusCode::BAD_REQUEST, message);
+        return Some(graphql::reject(StatusCode::BAD_REQUEST, message));
     }
-    next.run(request).await
+    None
 }
 
 /// HTTP/1.0 does not require `Host`, and HTTP/2 has `:authority` instead.
@@ -85,7 +102,7 @@ fn has_one_host(request: &Request) -> bool {
     }
 }
 
-async fn add_security_headers(mut response: Response) -> Response {
+fn with_security_headers(mut response: Response) -> Response {
     for (name, value) in SECURITY_HEADERS {
         response.headers_mut().entry(name).or_insert(value);
     }

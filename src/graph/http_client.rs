@@ -1,5 +1,6 @@
 //! Sends one request on a connection of the pool and returns the result.
 
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -77,7 +78,7 @@ impl HttpClient {
                     (connection.is_used(), Either::Right(connection.sender().try_send_request(request)))
                 }
             };
-            let response = watch(&lease, due, request.gate.is_none(), response).await;
+            let response = watch(&lease, due, request.gate.is_none(), pin!(response)).await;
             let error = match response {
                 None => return Err(Error::Timeout.into()),
                 Some(Ok(response)) => {
@@ -122,20 +123,20 @@ impl PendingResponse {
         gives_up: bool,
         read: impl FnOnce(http::Response<Incoming>) -> F,
     ) -> Option<T> {
-        watch(&self.lease, self.due, gives_up, read(self.response)).await
+        let Self { response, lease, due } = self;
+        watch(&lease, due, gives_up, pin!(read(response))).await
     }
 }
 
 /// Waits for part of a response. If it is overdue, the connection gets no further requests; `None`
-/// if the wait ends.
+/// if the wait ends. The part is pinned by the caller: this future would have room for it twice.
 async fn watch<T>(
     lease: &ConnectionLease,
     due: Instant,
     gives_up: bool,
-    part: impl Future<Output = T>,
+    mut part: Pin<&mut impl Future<Output = T>>,
 ) -> Option<T> {
-    tokio::pin!(part);
-    match tokio::time::timeout_at(due, &mut part).await {
+    match tokio::time::timeout_at(due, part.as_mut()).await {
         Ok(part) => Some(part),
         Err(_elapsed) => {
             lease.retire();

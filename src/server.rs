@@ -176,5 +176,11 @@ pub async fn run(
         _ = future::join(public, admin) => {}
         () = watch => {}
     }
-    graph.writes_in_flight()
+    let cut_off = graph.writes_in_flight();
+    if cut_off > 0 {
+        // Those without a caller log their outcome.
+        graph.abandon_writes();
+        let _ = tokio::time::timeout(RESPONSE_GRACE, graph.wait_for_writes()).await;
+    }
+    cut_off
 }

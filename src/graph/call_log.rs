@@ -17,15 +17,17 @@ use crate::telemetry::route::Route;
 
 /// Largest number of log lines per second, of each kind, about calls that failed.
 const MAX_LINES: u64 = 10;
-/// Largest number of log lines per second about unknown outcomes: a bulk write can have a thousand.
-const MAX_UNDELIVERED_LINES: u64 = 100;
+/// Largest number of log lines per second about unknown outcomes. A call has one.
+const MAX_UNKNOWN_LINES: u64 = 100;
 
 /// Calls that Graph refused, by its own word: the callers' business.
 static REFUSED: LineLimit = LineLimit::new(MAX_LINES);
 /// Calls that failed.
 static FAILED: LineLimit = LineLimit::new(MAX_LINES);
+/// Writes of unknown outcome.
+static UNKNOWN: LineLimit = LineLimit::new(MAX_UNKNOWN_LINES);
 /// Writes of unknown outcome whose callers have left.
-static UNDELIVERED: LineLimit = LineLimit::new(MAX_UNDELIVERED_LINES);
+static UNDELIVERED: LineLimit = LineLimit::new(MAX_UNKNOWN_LINES);
 /// Batches with failed items.
 static ITEMS: LineLimit = LineLimit::new(MAX_LINES);
 
@@ -170,26 +172,73 @@ fn result_of(result: Result<&GraphResponse, &Error>) -> CallResult {
     }
 }
 
-/// Counts a write, by what its caller is told.
-pub(super) fn count_write(error: Option<&WriteError>) {
-    metrics::write(match error.map(|error| error.outcome) {
-        None => WriteResult::Succeeded,
-        Some(Outcome::NotSent) => WriteResult::NotSent,
-        Some(Outcome::Rejected) => WriteResult::Rejected,
-        Some(Outcome::Unknown) => WriteResult::Unknown,
-        Some(Outcome::Applied) => WriteResult::Applied,
-    });
+/// The writes of one call, for the metrics and the log: one write, or the items of a bulk.
+#[derive(Debug, Clone)]
+pub(super) struct WriteRecord {
+    method: Method,
+    route: Route,
 }
 
-/// Counts a write whose caller has left before it ended. No response reports its outcome, so an unknown one is logged here.
-pub(super) fn record_undelivered_write(error: Option<&WriteError>) {
-    count_write(error);
-    if let Some(WriteError { outcome: Outcome::Unknown, error, .. }) = error
-        && let Some(suppressed) = UNDELIVERED.allow()
-    {
-        let suppressed = (suppressed > 0).then_some(suppressed);
-        warn!(%error, suppressed, "the outcome of a write is unknown, and its caller has left");
+impl WriteRecord {
+    /// Writes by `method` to a path below the service root.
+    pub(super) fn new(method: &Method, path: &str) -> Self {
+        Self { method: method.clone(), route: Route::of(path) }
     }
+
+    /// Counts writes whose caller receives their results. Unknown outcomes are logged in one line.
+    pub(super) fn delivered<'e>(&self, results: impl Iterator<Item = Option<&'e WriteError>>) {
+        if let Some((writes, error, suppressed)) = count_writes(results, &UNKNOWN) {
+            let outcome = "UNKNOWN";
+            warn!(
+                graph.method = self.method.as_str(),
+                graph.route = self.route.as_str(),
+                writes,
+                %error,
+                outcome,
+                suppressed,
+                "the outcome of a write is unknown"
+            );
+        }
+    }
+
+    /// Counts writes whose caller has left before they ended. No response reports their outcomes.
+    pub(super) fn undelivered<'e>(&self, results: impl Iterator<Item = Option<&'e WriteError>>) {
+        if let Some((writes, error, suppressed)) = count_writes(results, &UNDELIVERED) {
+            warn!(
+                graph.method = self.method.as_str(),
+                graph.route = self.route.as_str(),
+                writes,
+                %error,
+                suppressed,
+                "the outcome of a write is unknown, and its caller has left"
+            );
+        }
+    }
+}
+
+/// Counts writes by outcome. If the outcome of some is unknown and a line about them may be written, returns their number,
+/// the error of the first, and the number of lines left out before.
+fn count_writes<'e>(
+    results: impl Iterator<Item = Option<&'e WriteError>>,
+    limit: &LineLimit,
+) -> Option<(usize, &'e Error, Option<u64>)> {
+    let (mut unknown, mut first) = (0, None);
+    for error in results {
+        metrics::write(match error.map(|error| error.outcome) {
+            None => WriteResult::Succeeded,
+            Some(Outcome::NotSent) => WriteResult::NotSent,
+            Some(Outcome::Rejected) => WriteResult::Rejected,
+            Some(Outcome::Unknown) => WriteResult::Unknown,
+            Some(Outcome::Applied) => WriteResult::Applied,
+        });
+        if let Some(WriteError { outcome: Outcome::Unknown, error, .. }) = error {
+            unknown += 1;
+            first.get_or_insert(error);
+        }
+    }
+    let first = first?;
+    let suppressed = limit.allow()?;
+    Some((unknown, first, (suppressed > 0).then_some(suppressed)))
 }
 
 /// Counts the items of a batch, and logs those that failed in one line.

@@ -47,14 +47,18 @@ impl Client {
 
     /// Waits until no write is in flight, including those of disconnected callers.
     pub async fn wait_for_writes(&self) {
-        self.0.writes.close();
         self.0.writes.wait().await;
+    }
+
+    /// Ends the writes of disconnected callers, whose outcome is then logged as unknown: the process ends.
+    pub fn abandon_writes(&self) {
+        self.0.writes.abandon();
     }
 
     /// The number of writes in flight.
     #[must_use]
     pub fn writes_in_flight(&self) -> usize {
-        self.0.writes.len()
+        self.0.writes.count()
     }
 
     /// The service root.

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use tower::retry::budget::TpsBudget;
 
 use super::connect::{ClientError, Connector};
 use super::http_client::HttpClient;
+use super::in_place::Writes;
 use super::pool::Pool;
 use super::retry_after_cache::RetryAfterCache;
 use super::root::ServiceRoot;
@@ -44,7 +44,7 @@ pub(super) struct ClientState {
     /// Cancelled when the process is about to end. Callers then receive the known outcomes.
     pub(super) cut_off: CancellationToken,
     /// The writes in flight, including those whose callers disconnected.
-    pub(super) writes: TaskTracker,
+    pub(super) writes: Writes,
 }
 
 impl ClientState {
@@ -79,7 +79,7 @@ impl ClientState {
             stopping: CancellationToken::new(),
             draining: CancellationToken::new(),
             cut_off: CancellationToken::new(),
-            writes: TaskTracker::new(),
+            writes: Writes::default(),
         })
     }
 }

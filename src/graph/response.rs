@@ -206,9 +206,18 @@ impl GraphResponse {
         body::with_members(&text, |members| denies_success(members, None)).unwrap_or_default()
     }
 
+    /// Checks that a write without a result succeeded.
+    ///
+    /// # Errors
+    ///
+    /// A response that contradicts that, described by `what`.
+    pub(super) fn done(&self, what: &'static str) -> Result<(), Error> {
+        if self.is_done() { Ok(()) } else { Err(self.contradiction(what)) }
+    }
+
     /// Whether a write without a result succeeded, as far as the response shows: it is empty, or an
     /// OData document without an error. The page of a proxy is neither.
-    pub(super) fn is_done(&self) -> bool {
+    fn is_done(&self) -> bool {
         if self.info.status != StatusCode::OK {
             return self.info.status == StatusCode::NO_CONTENT;
         }

@@ -11,7 +11,7 @@ use serde::Serialize;
 use url::Url;
 
 use super::allowance::ReadAllowance;
-use super::call_log;
+use super::call_log::WriteRecord;
 use super::call_span::span_error;
 use super::caller::Caller;
 use super::client_state::ClientState;
@@ -24,7 +24,7 @@ use super::read_batch::ReadResult;
 use super::response::GraphResponse;
 use super::settings::CreatePath;
 use super::transport::Transport;
-use super::writes;
+use super::writes::{self, Write};
 use crate::telemetry::traces::{CallScope, SharedSpan, SpanId, SpanKind};
 
 /// Graph as one caller may use it, for the time of one request. Reads that become ready together travel together. Cheap
@@ -135,20 +135,23 @@ impl Session {
         self.load(path, query, &Select::new()).await
     }
 
-    /// Sends a write other than a create, as often as its kind allows.
-    pub(super) async fn write(
+    /// Sends a write other than a create, as often as its kind allows. `read` reads the response.
+    pub(super) async fn write<T: Send + 'static>(
         &self,
         kind: WriteKind,
         method: Method,
         path: &str,
         body: Option<&impl Serialize>,
-    ) -> Result<GraphResponse, WriteError> {
+        read: impl FnOnce(&GraphResponse) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, WriteError> {
         let is_delete = method == Method::DELETE;
-        let result = writes::write(&self.transport, self.call_parent(), kind, method, path, body).await;
+        let record = WriteRecord::new(&method, path);
+        let write = Write { kind, method, path, record: &record };
+        let result = writes::write(&self.transport, self.call_parent(), write, body, read).await;
         if let Err(error) = &result {
             self.record_error(&error.error);
         }
-        call_log::count_write(writes::failure(result.as_ref(), is_delete));
+        record.delivered(std::iter::once(writes::failure(result.as_ref(), is_delete)));
         self.invalidate().await;
         result
     }

@@ -11,10 +11,10 @@ use futures_util::future::BoxFuture;
 use http::{Method, StatusCode};
 use serde::Serialize;
 
-use super::call_log;
-use super::delivery::Delivery;
+use super::call_log::WriteRecord;
+use super::delivery::{Delivery, Unfinished};
 use super::error::{Error, Outcome, WriteError, WriteKind};
-use super::in_place::{InPlace, Panicked};
+use super::in_place::{InPlace, WriteInFlight};
 use super::response::GraphResponse;
 use super::retry::{Idempotency, Reason, Retries};
 use super::send_gate::AttemptGates;
@@ -25,20 +25,29 @@ use crate::telemetry::traces::{CallScope, SpanId, within};
 /// gives its backend 15 s.
 const MAX_WRITE_TIME: Duration = Duration::from_secs(120);
 
-/// Sends a write, and repeats it if it is idempotent or if Graph certainly did nothing.
-pub(super) async fn write(
+/// A write other than a create.
+pub(super) struct Write<'a> {
+    pub(super) kind: WriteKind,
+    pub(super) method: Method,
+    /// Below the service root.
+    pub(super) path: &'a str,
+    pub(super) record: &'a WriteRecord,
+}
+
+/// Sends a write, and repeats it if it is idempotent or if Graph certainly did nothing. `read` reads the response.
+pub(super) async fn write<T: Send + 'static>(
     transport: &Arc<Transport>,
     parent: Option<SpanId>,
-    kind: WriteKind,
-    method: Method,
-    path: &str,
+    Write { kind, method, path, record }: Write<'_>,
     body: Option<&impl Serialize>,
-) -> Result<GraphResponse, WriteError> {
+    read: impl FnOnce(&GraphResponse) -> Result<T, Error> + Send + 'static,
+) -> Result<T, WriteError> {
     let body = body.map(to_body).transpose().map_err(|error| WriteError::new(kind, error))?;
     let deadline = transport.deadline().map_err(|error| WriteError::new(kind, error))?;
     let gates = Arc::new(AttemptGates::default());
     let (transport, path) = (Arc::clone(transport), path.to_owned());
-    let is_delete = method == Method::DELETE;
+    let (is_delete, record) = (method == Method::DELETE, record.clone());
+    let in_flight = transport.client.writes.begin();
     let attempts = Attempts {
         transport: Arc::clone(&transport),
         parent,
@@ -47,15 +56,20 @@ pub(super) async fn write(
         path,
         body,
         gates: Arc::clone(&gates),
+        in_flight: in_flight.clone(),
+    };
+    let run = async move {
+        let response = attempts.run().await?;
+        read(&response).map_err(|error| WriteError::new(kind, error))
     };
     let delivery = Delivery::default();
-    let run = delivery.clone().run(attempts.run(), move |ended| {
-        let result = ended.map_err(|panicked| WriteError::new(kind, panicked.into()));
+    let run = delivery.clone().run(run, move |ended| {
+        let result = ended.map_err(|unfinished| WriteError::new(kind, unfinished.into()));
         let result = result.as_ref().map_or_else(Err, |result| result.as_ref());
-        call_log::record_undelivered_write(failure(result, is_delete));
+        record.undelivered(std::iter::once(failure(result, is_delete)));
     });
     let run = transport.caller.telemetry.scope(run);
-    let mut attempts = InPlace::new(&transport.client.writes, run);
+    let mut attempts = InPlace::new(&in_flight, run);
     // Declared last, so that it is dropped first.
     let recipient = delivery.recipient();
     let ended = match transport.wait_for_write(deadline, &mut attempts).await {
@@ -66,13 +80,7 @@ pub(super) async fn write(
         None => (&mut attempts).await,
     };
     recipient.received();
-    ended.unwrap_or_else(|panicked| Err(WriteError::new(kind, panicked.into())))
-}
-
-impl From<Panicked> for Error {
-    fn from(_: Panicked) -> Self {
-        Self::Internal("a write panicked")
-    }
+    ended.unwrap_or_else(|panicked| Err(WriteError::new(kind, Unfinished::from(panicked).into())))
 }
 
 /// The body of a write.
@@ -97,6 +105,7 @@ struct Attempts {
     path: String,
     body: Option<Bytes>,
     gates: Arc<AttemptGates>,
+    in_flight: WriteInFlight,
 }
 
 impl Attempts {
@@ -149,10 +158,10 @@ impl Attempts {
         }
         let client = &self.transport.client;
         let attempt = self.transport.caller.telemetry.scope(attempt);
-        let mut attempt = InPlace::new(&client.writes, attempt);
+        let mut attempt = InPlace::new(&self.in_flight, attempt);
         match tokio::time::timeout(client.attempt_timeout, &mut attempt).await {
             Ok(Ok(response)) => response,
-            Ok(Err(panicked)) => Err(panicked.into()),
+            Ok(Err(panicked)) => Err(Unfinished::from(panicked).into()),
             Err(_elapsed) if gate.close() => Err(Error::Timeout),
             Err(_elapsed) => {
                 // It waits for a connection, and gets none any more.
@@ -164,8 +173,8 @@ impl Attempts {
 }
 
 /// The error of a write that was not done.
-pub(super) fn failure<'r>(
-    result: Result<&'r GraphResponse, &'r WriteError>,
+pub(super) fn failure<'r, T>(
+    result: Result<&'r T, &'r WriteError>,
     is_delete: bool,
 ) -> Option<&'r WriteError> {
     result.err().filter(|error| !(is_delete && is_deleted(error)))

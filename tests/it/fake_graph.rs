@@ -153,6 +153,14 @@ impl FakeGraph {
         gate
     }
 
+    /// Delays the responses to all requests until the gate is open.
+    pub(crate) fn hold_all(&self) -> Gate {
+        let gate = Gate::closed();
+        let held = gate.clone();
+        self.script_replies(move |_| Reply::after(&held));
+        gate
+    }
+
     /// The record so far. Drop it before the next await.
     pub(crate) fn seen(&self) -> watch::Ref<'_, Seen> {
         self.shared.seen.borrow()

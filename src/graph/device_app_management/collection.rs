@@ -70,12 +70,12 @@ impl<T: Entity> Collection<T> {
     pub async fn get_opt(&self, id: &Key, select: &Select) -> Result<Option<T>, Error> {
         let path = format!("{}/{}", self.path, id.segment());
         let Some(response) = absent_is_none(self.session.get(path, select).await)? else { return Ok(None) };
-        self.of_key(&response, id).map(Some)
+        Self::of_key(&response, id).map(Some)
     }
 
     /// The entity of a response if it has this key. Another key means that the response belongs to
     /// another request.
-    fn of_key(&self, response: &GraphResponse, id: &Key) -> Result<T, Error> {
+    fn of_key(response: &GraphResponse, id: &Key) -> Result<T, Error> {
         let entity: T = response.entity()?;
         if response.is_foreign::<T>() {
             return Err(response.contradiction("the response has no requested member"));
@@ -159,13 +159,13 @@ impl<T: Entity> Collection<T> {
     /// `PATCH …/{id}`. `None` if Graph succeeded without returning the entity.
     pub(super) async fn patch(&self, id: &Key, patch: &impl Serialize) -> Result<Option<T>, WriteError> {
         let path = format!("{}/{}", self.path, id.segment());
-        let response = self.session.write(WriteKind::Keyed, Method::PATCH, &path, Some(patch)).await?;
-        match response.status() {
-            StatusCode::OK => self.of_key(&response, id).map(Some),
+        let id = id.clone();
+        let read = move |response: &GraphResponse| match response.status() {
+            StatusCode::OK => Self::of_key(response, &id).map(Some),
             StatusCode::NO_CONTENT => Ok(None),
             _ => Err(response.contradiction("the status is not that of an update")),
-        }
-        .map_err(|error| WriteError::new(WriteKind::Keyed, error))
+        };
+        self.session.write(WriteKind::Keyed, Method::PATCH, &path, Some(patch), read).await
     }
 
     /// `DELETE …/{id}`. A 404 after an attempt whose response was lost is a success.
@@ -175,17 +175,11 @@ impl<T: Entity> Collection<T> {
     /// [`WriteError`]; an entity that was not there at the first attempt is one (404).
     pub async fn delete(&self, id: &Key) -> Result<(), WriteError> {
         let path = format!("{}/{}", self.path, id.segment());
-        let response = match self.session.write(WriteKind::Keyed, Method::DELETE, &path, None::<&()>).await {
-            Err(error) if is_deleted(&error) => return Ok(()),
-            response => response?,
-        };
-        if response.is_done() {
-            return Ok(());
+        let read = |response: &GraphResponse| response.done("the response is not that of a deletion");
+        match self.session.write(WriteKind::Keyed, Method::DELETE, &path, None::<&()>, read).await {
+            Err(error) if is_deleted(&error) => Ok(()),
+            result => result,
         }
-        Err(WriteError::new(
-            WriteKind::Keyed,
-            response.contradiction("the response is not that of a deletion"),
-        ))
     }
 }
 

@@ -20,10 +20,10 @@ use super::create_observer::{CreateObserver, CreateOutcome};
 use super::created::{CreateResult, Created};
 use super::progress::{ItemProgress, Progress};
 use super::read_back::{ReadBack, read_back};
-use crate::graph::call_log;
-use crate::graph::delivery::Delivery;
+use crate::graph::call_log::WriteRecord;
+use crate::graph::delivery::{Delivery, Unfinished};
 use crate::graph::error::{Error, Outcome, WriteError, WriteKind};
-use crate::graph::in_place::{InPlace, Panicked};
+use crate::graph::in_place::InPlace;
 use crate::graph::models::{Entity, NewEntity};
 use crate::graph::response::GraphResponse;
 use crate::graph::retry::{Idempotency, Retries};
@@ -48,16 +48,15 @@ impl<T: Entity> Collection<T> {
     ) -> Vec<CreateResult<T>> {
         let count = new.len();
         let transport = Arc::clone(&self.session.transport);
+        let record = WriteRecord::new(&Method::POST, &self.create_path);
         let bodies = new.iter().map(to_body).collect::<Result<Vec<_>, _>>();
         let (bodies, deadline) = match (bodies, transport.deadline()) {
             (Ok(bodies), Ok(deadline)) => (bodies, deadline),
             (Err(error), _) | (_, Err(error)) => {
                 observer.close().await;
-                return vec![error; count]
-                    .into_iter()
-                    .map(|error| Err(WriteError::new(WriteKind::Create, error)))
-                    .inspect(|result: &CreateResult<T>| call_log::count_write(result.as_ref().err()))
-                    .collect();
+                let error = WriteError::new(WriteKind::Create, error);
+                record.delivered(std::iter::repeat_n(Some(&error), count));
+                return std::iter::repeat_n(error, count).map(Err).collect();
             }
         };
 
@@ -72,35 +71,32 @@ impl<T: Entity> Collection<T> {
             deadline,
         };
         let delivery = Delivery::default();
-        let for_nobody = Arc::clone(&progress);
+        let (for_nobody, undelivered) = (Arc::clone(&progress), record.clone());
         let creates = delivery.clone().run(creates.run(), move |ended| {
-            for result in results(&for_nobody, ended.err()) {
-                call_log::record_undelivered_write(result.as_ref().err());
-            }
+            let results = results(&for_nobody, ended.err());
+            undelivered.undelivered(results.iter().map(|result| result.as_ref().err()));
         });
         let creates = transport.caller.telemetry.scope(creates);
-        let mut creates = InPlace::new(&transport.client.writes, creates);
+        let mut creates = InPlace::new(&transport.client.writes.begin(), creates);
         // Declared last, so that it is dropped first.
         let recipient = delivery.recipient();
         let panicked = transport.wait_for_write(deadline, &mut creates).await.and_then(Result::err);
         recipient.received();
-        let results = results(&progress, panicked).into_iter();
-        let record = |result: &CreateResult<T>| {
-            call_log::count_write(result.as_ref().err());
-            if let Err(failed) = result {
-                self.session.record_error(&failed.error);
-            }
-        };
-        results.inspect(record).collect()
+        let results = results(&progress, panicked.map(Unfinished::from));
+        record.delivered(results.iter().map(|result| result.as_ref().err()));
+        for failed in results.iter().filter_map(|result| result.as_ref().err()) {
+            self.session.record_error(&failed.error);
+        }
+        results
     }
 }
 
 /// The results of creates as they stand. None of them is sent from here on.
 fn results<T: Entity>(
     progress: &Progress<CreateResult<T>>,
-    panicked: Option<Panicked>,
+    unfinished: Option<Unfinished>,
 ) -> Vec<CreateResult<T>> {
-    let failure = panicked.map(Error::from);
+    let failure = unfinished.map(Error::from);
     let items = progress.report();
     let count = items.len();
     let result = |item| match item {
@@ -112,7 +108,9 @@ fn results<T: Entity>(
                 (false, 1) => Error::Withdrawn,
                 (false, _) => Error::NotStarted { retry_after: RETRY_AFTER },
             };
-            let error = failure.clone().unwrap_or(error);
+            let is_cut_off = unfinished == Some(Unfinished::CutOff);
+            let failure = failure.clone().filter(|_| !is_cut_off || matches!(error, Error::Timeout));
+            let error = failure.unwrap_or(error);
             Err(WriteError::after(WriteKind::Create, worst_outcome, error))
         }
         ItemProgress::Waiting { worst_outcome, error } => {

@@ -10,6 +10,7 @@ use crate::graph::models::{
     Assign, Assignment, GroupAssignment, IosLobAppProvisioningConfiguration,
     IosLobAppProvisioningConfigurationPatch, UserStatus,
 };
+use crate::graph::response::GraphResponse;
 use crate::graph::session::Session;
 use crate::graph::settings::CreatePath;
 
@@ -59,14 +60,8 @@ impl IosLobAppProvisioningConfigurations {
     /// [`WriteError`], which has the outcome.
     pub async fn assign(&self, id: &Key, assign: &Assign) -> Result<(), WriteError> {
         let path = format!("{PATH}/{}/assign", id.segment());
-        let response = self.session.write(WriteKind::Action, Method::POST, &path, Some(assign)).await?;
-        if response.is_done() {
-            return Ok(());
-        }
-        Err(WriteError::new(
-            WriteKind::Action,
-            response.contradiction("the response is not that of this action"),
-        ))
+        let read = |response: &GraphResponse| response.done("the response is not that of this action");
+        self.session.write(WriteKind::Action, Method::POST, &path, Some(assign), read).await
     }
 
     /// The device statuses that the configuration contains. With [`CreatePath::Ref`] they are created by `POST

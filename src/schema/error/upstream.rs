@@ -236,10 +236,4 @@ fn log(error: &graph::Error, outcome: Option<Outcome>) {
         }
         _ => {}
     }
-    if outcome == Some(Outcome::Unknown)
-        && let Some(suppressed) = LINES.allow()
-    {
-        let suppressed = (suppressed > 0).then_some(suppressed);
-        warn!(%error, outcome = WriteOutcome::Unknown.as_str(), suppressed, "the outcome of a write is unknown");
-    }
 }

@@ -17,6 +17,8 @@ pub(super) async fn run(config: &HealthcheckConfig) -> anyhow::Result<()> {
     if url.path() == "/" {
         url.set_path("/readyz");
     }
+    // What was parsed as a path may have been meant as a user and a password.
+    let shown = value_without_credentials(if config.url.contains('@') { &config.url } else { url.as_str() });
     install_tls_provider();
     // The gateway is on this machine or in this network, without a proxy in between. A redirect is not readiness.
     let mut client = reqwest::Client::builder().no_proxy().redirect(Policy::none()).timeout(config.timeout);
@@ -25,9 +27,10 @@ pub(super) async fn run(config: &HealthcheckConfig) -> anyhow::Result<()> {
         client = client.tls_backend_preconfigured(tls);
     }
     let client = client.build()?;
-    let response = client.get(url.clone()).send().await.with_context(|| format!("no response from {url}"))?;
+    let response = client.get(url).send().await.map_err(reqwest::Error::without_url);
+    let response = response.with_context(|| format!("no response from {shown}"))?;
     if !response.status().is_success() {
-        bail!("{url} returned {}", response.status());
+        bail!("{shown} returned {}", response.status());
     }
     Ok(())
 }

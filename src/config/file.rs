@@ -3,13 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use clap::{Arg, ArgAction, Command};
 use toml::Value;
 
 use super::suggestion::suggestion;
 use super::{renamed, usage_error};
+use crate::printable::value_without_credentials;
 
 /// Maximum size of a configuration file, in bytes.
 const MAX_BYTES: u64 = 1024 * 1024;
@@ -17,7 +18,8 @@ const MAX_BYTES: u64 = 1024 * 1024;
 /// The values of a configuration file by setting.
 #[derive(Debug)]
 pub(super) struct ConfigFile {
-    path: PathBuf,
+    /// Its path as it may be printed.
+    name: String,
     values: toml::Table,
 }
 
@@ -28,7 +30,8 @@ impl ConfigFile {
     ///
     /// A sentence that names the file, and the key whose value is not a setting's.
     pub(super) fn read(path: &Path) -> Result<Self, String> {
-        let named = |error: &dyn std::fmt::Display| format!("--config: {}: {error}", path.display());
+        let name = value_without_credentials(&path.to_string_lossy());
+        let named = |error: &dyn std::fmt::Display| format!("--config: {name}: {error}");
         let mut text = String::new();
         let file = std::fs::File::open(path).map_err(|error| named(&error))?;
         file.take(MAX_BYTES + 1).read_to_string(&mut text).map_err(|error| named(&error))?;
@@ -36,7 +39,7 @@ impl ConfigFile {
             return Err(named(&format!("must not be larger than {MAX_BYTES} bytes")));
         }
         let values = text.parse().map_err(|error: toml::de::Error| named(&one_line(&error, &text)))?;
-        Ok(Self { path: path.to_owned(), values })
+        Ok(Self { name, values })
     }
 
     /// Replaces the defaults of `command` and of its subcommand `name` by the file's values.
@@ -53,7 +56,7 @@ impl ConfigFile {
             };
             let takes_many = matches!(arg.get_action(), ArgAction::Append);
             let texts = texts(value, takes_many)
-                .map_err(|problem| format!("--config: {}: `{key}` {problem}", self.path.display()))?;
+                .map_err(|problem| format!("--config: {}: `{key}` {problem}", self.name))?;
             self.check(arg, &texts)?;
             values.insert(key.as_str(), texts);
         }
@@ -72,7 +75,7 @@ impl ConfigFile {
     }
 
     fn unknown(&self, key: &str, value: &Value, settings: &[Arg]) -> String {
-        let file = self.path.display();
+        let file = &self.name;
         if let Some(new) = renamed::flag(&format!("--{key}")) {
             return format!("--config: {file}: `{key}` is now `{}`", new.trim_start_matches('-'));
         }
@@ -95,9 +98,7 @@ impl ConfigFile {
         let arguments = texts.iter().map(|text| format!("--{flag}={text}"));
         match alone.try_get_matches_from(arguments) {
             Ok(_) => Ok(()),
-            Err(error) => {
-                Err(format!("{} (set in {})", usage_error::first_paragraph(error), self.path.display()))
-            }
+            Err(error) => Err(format!("{} (set in {})", usage_error::first_paragraph(error), self.name)),
         }
     }
 }

@@ -37,6 +37,18 @@ fn an_error_has_no_credentials_and_no_control_characters_of_what_was_written() {
         none,
         "--url: http://***@127.0.0.1 :1 is not a URL",
     );
+    for (written, shown) in [
+        ("//user:secret@h", "//***@h"),
+        ("https:\\\\user:secret@h", "https:\\\\***@h"),
+        ("https:user:secret@h", "***@h"),
+        ("user:se cret,'secret@h", "***@h"),
+        ("https://h,https://user:secret@h", "https://h,https://***@h"),
+    ] {
+        fails(&["serve", "--config", written], none, &format!("--config: {shown}: "));
+        fails(&["config", "--listen", written], none, &format!("'{shown}' for '--listen <ADDR>'"));
+        fails(&["healthcheck", "--url", written], none, "***@h");
+    }
+    fails(&["serve", "--graph-ca", "user:secret@h"], none, "***@h");
     fails(&["serve", "--help"], &[("INTUNE_GRAPHQL_GRAPH_URL", secret)], "[env: INTUNE_GRAPHQL_GRAPH_URL]");
     fails(&["serve", "--graph-ca", with_controls], none, "/nonexistent\\n\\u{1b}[31m.pem");
     fails(&["serve", "--log", "a\n\n\x1b[31m"], none, "'a\\n\\n\\u{1b}[31m' for '--log <FILTER>'");

@@ -4,6 +4,7 @@ use std::io::{IsTerminal as _, Write as _};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{Parser, Subcommand};
 use msgraph_sandbox::{Options, is_healthy, start};
 use tracing_subscriber::EnvFilter;
@@ -37,7 +38,11 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(help) if !help.use_stderr() => help.exit(),
+        Err(error) => return fail(2, &describe(error)),
+    };
     if let Some(Command::Healthcheck { address }) = cli.command {
         return match is_healthy(address) {
             Ok(()) => ExitCode::SUCCESS,
@@ -86,8 +91,38 @@ fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Send> {
     })
 }
 
+/// What is wrong with the arguments, without tips and usage. What was written may have lines and credentials of its own.
+fn describe(mut error: clap::Error) -> String {
+    for kind in [ContextKind::InvalidValue, ContextKind::InvalidArg, ContextKind::InvalidSubcommand] {
+        if let Some(ContextValue::String(written)) = error.get(kind) {
+            let shown = match written.rsplit_once('@') {
+                Some((_credentials, host)) => format!("***@{host}"),
+                None => written.clone(),
+            };
+            error.insert(kind, ContextValue::String(escape(&shown)));
+        }
+    }
+    let message = error.to_string();
+    let lines = message.lines().take_while(|line| !line.trim().is_empty()).map(str::trim);
+    lines.collect::<Vec<_>>().join(" ").trim_start_matches("error: ").to_owned()
+}
+
 #[expect(clippy::print_stderr, reason = "the line that says why the program ends")]
 fn fail(code: u8, message: &str) -> ExitCode {
-    eprintln!("error: {message}");
+    eprintln!("error: {}", escape(message));
     ExitCode::from(code)
+}
+
+/// Escapes characters that move the cursor, change colors or the direction of the text, as Rust does.
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for char in text.chars() {
+        let is_direction = matches!(char, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
+        if is_direction || char.is_control() {
+            escaped.extend(char.escape_default());
+        } else {
+            escaped.push(char);
+        }
+    }
+    escaped
 }

@@ -96,10 +96,14 @@ fn help_lists_the_settings_and_errors_name_them() {
         (&["--profile", "x"][..], "--profile"),
         (&["--listen", "127.0.0.1:0", "--tls-ca", "/nope/ca.pem"][..], "--tls-ca: cannot write /nope/ca.pem"),
         (&["--fault", "nope"][..], "--fault"),
+        (&["--listen", "https://user:secret@h"][..], "'***@h'"),
+        (&["--listen", "a\n\x1b[31m\u{202e}"][..], "'a\\n\\u{1b}[31m\\u{202e}' for '--listen"),
+        (&["--fa\nult\x1b"][..], "--fa\\nult\\u{1b}"),
     ] {
         let refused = output(arguments);
         let text = String::from_utf8(refused.stderr).unwrap();
         assert_eq!(refused.status.code(), Some(2), "{text}");
         assert!(text.contains(part), "{part}: {text}");
+        assert!(!text.contains("secret") && !text.contains('\x1b') && text.lines().count() == 1, "{text:?}");
     }
 }

@@ -43,7 +43,9 @@ pub(super) struct CallRecord<'a> {
 
 impl<'a> CallRecord<'a> {
     pub(super) fn begin(caller: &'a Caller, method: &Method, route: Route) -> Self {
-        Self { caller, method: method.clone(), route, started: Instant::now(), has_ended: false, span: None }
+        let started = Instant::now();
+        caller.telemetry.calls().begin(started);
+        Self { caller, method: method.clone(), route, started, has_ended: false, span: None }
     }
 
     /// The record of a call that has a span.
@@ -147,6 +149,7 @@ impl<'a> CallRecord<'a> {
 
 impl Drop for CallRecord<'_> {
     fn drop(&mut self) {
+        self.caller.telemetry.calls().end();
         if self.has_ended {
             return;
         }

@@ -7,26 +7,29 @@ use std::time::Duration;
 use axum::extract::Request;
 use axum::response::Response;
 use http::header::{ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, RETRY_AFTER};
-use http::{HeaderValue, Method, StatusCode};
+use http::{HeaderName, HeaderValue, Method, StatusCode};
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 use url::{Host, Url};
 
 use super::app::App;
 use super::graphql;
 use super::settings::Settings;
-use crate::telemetry::request::CLIENT_REQUEST_ID;
+use crate::telemetry::request::{CLIENT_REQUEST_ID, SERVER_TIMING};
 
 /// How long a browser may cache the response to a preflight request; Chromium's maximum.
 const PREFLIGHT_MAX_AGE: Duration = Duration::from_secs(2 * 60 * 60);
 /// Maximum length of an origin that a message repeats, in bytes.
 const MAX_QUOTED_ORIGIN: usize = 200;
 
+const TIMING_ALLOW_ORIGIN: HeaderName = HeaderName::from_static("timing-allow-origin");
+
 /// Whether pages of an origin may call the gateway.
 pub(super) fn is_allowed(settings: &Settings, origin: &HeaderValue) -> bool {
     settings.cors_origins.contains(origin) || (settings.allow_loopback_origins && is_loopback(origin))
 }
 
-/// Allows pages of the allowed origins to send requests with a token, and to read `Retry-After` and the request's id. Cookies are not used.
+/// Allows pages of the allowed origins to send requests with a token, and to read `Retry-After`, the request's id and its
+/// timing. Cookies are not used.
 pub(super) fn layer(app: &Arc<App>) -> CorsLayer {
     let app = Arc::clone(app);
     CorsLayer::new()
@@ -34,8 +37,20 @@ pub(super) fn layer(app: &Arc<App>) -> CorsLayer {
         .allow_methods([Method::GET, Method::POST])
         // Clients send tracing headers of their own, which the gateway ignores. The origin decides who may send requests.
         .allow_headers(AllowHeaders::mirror_request())
-        .expose_headers([RETRY_AFTER, CLIENT_REQUEST_ID])
+        .expose_headers([RETRY_AFTER, CLIENT_REQUEST_ID, SERVER_TIMING])
         .max_age(PREFLIGHT_MAX_AGE)
+}
+
+/// The origin of the request, if its pages may call the gateway.
+pub(super) fn allowed_origin(settings: &Settings, request: &Request) -> Option<HeaderValue> {
+    request.headers().get(ORIGIN).filter(|origin| is_allowed(settings, origin)).cloned()
+}
+
+/// Lets pages of `origin` read the timing of a response (Resource Timing, "Timing-Allow-Origin").
+pub(super) fn allow_timing(response: &mut Response, origin: HeaderValue) {
+    if response.headers().contains_key(SERVER_TIMING) {
+        response.headers_mut().insert(TIMING_ALLOW_ORIGIN, origin);
+    }
 }
 
 /// Rejects the preflight request of an origin that is not allowed, and names the setting.

@@ -10,6 +10,7 @@ pub(super) mod properties;
 mod rejection;
 mod request_span;
 mod response;
+mod server_timing;
 mod sse;
 mod websocket;
 
@@ -35,7 +36,7 @@ use super::guarded_body::GuardedBody;
 use super::media_type::AcceptedTypes;
 use crate::telemetry::metrics::{self, Overloaded};
 use crate::telemetry::operation::{Operation, Transport};
-use crate::telemetry::request::{CLIENT_REQUEST_ID, RequestTelemetry};
+use crate::telemetry::request::{CLIENT_REQUEST_ID, RequestTelemetry, SERVER_TIMING};
 
 /// `/graphql`. The response names the request's id.
 pub(super) async fn handle(State(app): State<Arc<App>>, request: Request<Body>) -> Response {
@@ -52,7 +53,8 @@ pub(super) async fn handle(State(app): State<Arc<App>>, request: Request<Body>) 
 }
 
 async fn respond(app: Arc<App>, request: Request<Body>, telemetry: &Arc<RequestTelemetry>) -> Response {
-    let deadline = Instant::now() + app.settings.request_timeout;
+    let started = Instant::now();
+    let deadline = started + app.settings.request_timeout;
     let (mut parts, body) = request.into_parts();
     if websocket::is_upgrade_request(&parts) {
         return websocket::upgrade(app, &mut parts).await;
@@ -63,7 +65,7 @@ async fn respond(app: Arc<App>, request: Request<Body>, telemetry: &Arc<RequestT
     let execution = catch_panic(async |is_write| {
         read_and_execute(&app, &parts, &mut body, accepted, telemetry, deadline, is_write).await
     });
-    let response = match execution.await {
+    let mut response = match execution.await {
         Ok(ExecutionResult::Single(response)) => {
             let http_response = http_response::from_response(&response, accepted);
             operation.finish(response.result(), Some(http_response.status().as_u16()));
@@ -87,6 +89,9 @@ async fn respond(app: Arc<App>, request: Request<Body>, telemetry: &Arc<RequestT
             http_response
         }
     };
+    if let Some(timing) = server_timing::header(telemetry, started.elapsed()) {
+        response.headers_mut().insert(SERVER_TIMING, timing);
+    }
     let size = response.body().size_hint().exact().and_then(|size| size.try_into().ok());
     let mut reservation = app.response_memory.reservation();
     reservation.force_reserve(size.unwrap_or_default());

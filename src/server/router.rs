@@ -53,7 +53,12 @@ async fn not_found() -> Response {
 /// All checks are one layer, since each layer allocates a future and a copy of the services below it.
 async fn check_public(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let rejection = check_head(&request).or_else(|| cors::check_preflight(&app.settings, &request));
-    with_security_headers(respond(rejection, request, next).await)
+    let origin = cors::allowed_origin(&app.settings, &request);
+    let mut response = with_security_headers(respond(rejection, request, next).await);
+    if let Some(origin) = origin {
+        cors::allow_timing(&mut response, origin);
+    }
+    response
 }
 
 async fn check_admin(request: Request, next: Next) -> Response {

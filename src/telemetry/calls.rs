@@ -2,13 +2,14 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Counts the calls of one request.
 #[derive(Debug, Default)]
 pub(crate) struct Calls {
     count: AtomicU32,
     nanoseconds: AtomicU64,
+    under_way: Mutex<UnderWay>,
     batch_items: AtomicU32,
     retries: AtomicU32,
     request_id: Mutex<Option<String>>,
@@ -16,7 +17,43 @@ pub(crate) struct Calls {
     keeps_ids: AtomicBool,
 }
 
+/// The calls that have not ended, and the time during which there was one.
+#[derive(Debug, Default)]
+struct UnderWay {
+    calls: u32,
+    since: Option<Instant>,
+    waited: Duration,
+}
+
 impl Calls {
+    /// A call begins.
+    pub(crate) fn begin(&self, started: Instant) {
+        let mut under_way = self.under_way();
+        under_way.calls += 1;
+        under_way.since.get_or_insert(started);
+    }
+
+    /// A call ends, with or without a response.
+    pub(crate) fn end(&self) {
+        let mut under_way = self.under_way();
+        under_way.calls = under_way.calls.saturating_sub(1);
+        if under_way.calls == 0
+            && let Some(since) = under_way.since.take()
+        {
+            under_way.waited += since.elapsed();
+        }
+    }
+
+    fn under_way(&self) -> MutexGuard<'_, UnderWay> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The time during which at least one call was under way.
+    pub(crate) fn waited(&self) -> Duration {
+        let under_way = self.under_way();
+        under_way.waited + under_way.since.map_or(Duration::ZERO, |since| since.elapsed())
+    }
+
     /// Counts a call that has ended.
     pub(crate) fn add(&self, duration: Duration) {
         self.count.fetch_add(1, Ordering::Relaxed);

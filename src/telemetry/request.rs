@@ -16,6 +16,9 @@ use super::traces::{Trace, Tracer};
 /// The header of the request's id, in requests to the gateway, in its responses and in its calls to Graph.
 pub(crate) const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");
 
+/// The header of a response with the time that its request took.
+pub(crate) const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+
 /// The type of an operation before its document was read.
 pub(crate) const UNKNOWN_TYPE: &str = "unknown";
 

@@ -77,6 +77,7 @@ mod retry_metrics;
 mod round_trips;
 mod sdl;
 mod selected_properties;
+mod server_timing;
 mod shutdown;
 mod slow_clients;
 mod state_disk;

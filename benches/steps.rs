@@ -147,6 +147,7 @@ fn request(text: &str, items: usize) -> GraphqlRequest {
         operation_name: None,
         variables: serde_json::from_value(variables).unwrap_or_default(),
         is_read_only: false,
+        client_name: None,
     }
 }
 

@@ -8,6 +8,7 @@ mod signals;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use tokio::net::TcpListener;
@@ -92,7 +93,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Serve(config) => return serve(*config, &output).await,
             #[cfg(feature = "sandbox")]
             Command::Sandbox(options) => {
-                let signals = Signals::new()?;
+                let signals = Signals::new(None)?;
                 let announce = |line: &str| output.announce(line).map_err(std::io::Error::other);
                 tokio::select! {
                     ended = msgraph_sandbox::start(*options, announce, signals.first()) => ended?,
@@ -111,7 +112,9 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
 
 async fn serve(config: GatewayConfig, output: &Output) -> anyhow::Result<ExitCode> {
     // Built before an address is printed: a script that waits for the address must not find a gateway that ends at once.
-    let gateway = Gateway::new(Settings::from_config(&config)?)?;
+    let settings = Settings::from_config(&config)?;
+    let reload = config.front_end.trusted_documents.is_some().then(|| Arc::clone(&settings.server.reload));
+    let gateway = Gateway::new(settings)?;
     if config.state.state_file.is_none() {
         warn!("idempotency keys are stored in memory and lost when the gateway stops; set --state-file");
     }
@@ -119,7 +122,7 @@ async fn serve(config: GatewayConfig, output: &Output) -> anyhow::Result<ExitCod
         public: bind(config.listen.listen, config.load.listen_backlog, "--listen")?,
         admin: bind(config.listen.admin_listen, config.load.listen_backlog, "--admin-listen")?,
     };
-    let signals = Signals::new()?;
+    let signals = Signals::new(reload)?;
     output.log_start();
     let scheme = |is_tls| if is_tls { "https" } else { "http" };
     let (tls, admin_tls) = (config.tls.tls_cert.is_some(), config.tls.admin_tls);

@@ -26,7 +26,7 @@ use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 pub use self::effective::{EffectiveSetting, SettingSource};
 use self::file::ConfigFile;
-pub use self::front_end::{FrontEndConfig, SubscriptionConfig};
+pub use self::front_end::{FrontEndConfig, SubscriptionConfig, TrustedDocumentsMode};
 pub use self::graph::{Cloud, CreatePath, GraphConfig};
 pub use self::limits::{LimitsConfig, LoadConfig, RequestConfig};
 pub use self::logging::{AccessLog, AccessLogConfig, LogConfig, LogFormat};

@@ -20,7 +20,7 @@ use crate::graph::{
     Client, ClientError, ClientSettings, Cloud, CreatePath, ReadRates, ServiceRoot, ServiceRootError,
 };
 use crate::idempotency::{FileStore, IdempotencyService, MemoryStore, Store};
-use crate::schema::{Api, ApiSettings, CursorKey, TrustedDocuments};
+use crate::schema::{Api, ApiSettings, CursorKey, TrustedDocuments, TrustedDocumentsMode};
 pub use crate::server::Listeners;
 use crate::server::{
     self, CertificateFiles, ConcurrencyLimits, ConnectionLimits, GraphiqlSettings, Tls, Workers,
@@ -124,8 +124,9 @@ impl Settings {
             "--graph-attempt-timeout: must exceed --graph-connect-timeout"
         );
         anyhow::ensure!(
-            config.front_end.trusted_documents.is_some() || !config.front_end.trusted_documents_only,
-            "--trusted-documents-only: needs --trusted-documents"
+            config.front_end.trusted_documents.is_some()
+                || config.front_end.trusted_documents_mode == config::TrustedDocumentsMode::Off,
+            "--trusted-documents-mode: needs --trusted-documents"
         );
         anyhow::ensure!(
             config.graph.graph_url.is_none() || config.graph.graph_cloud == config::Cloud::Global,
@@ -176,6 +177,7 @@ impl Settings {
             allow_loopback_origins: false,
             access_log: access_log(&config.access_log),
             tracer: None,
+            reload: Arc::default(),
             graphiql: config.front_end.graphiql.then(|| GraphiqlSettings::serve(&graph.root)),
         };
         let api = ApiSettings {
@@ -310,8 +312,12 @@ fn max_connections(wanted: usize) -> usize {
 fn trusted_documents(config: &FrontEndConfig) -> anyhow::Result<TrustedDocuments> {
     let Some(file) = &config.trusted_documents else { return Ok(TrustedDocuments::default()) };
     let mut documents = TrustedDocuments::read(file).context("--trusted-documents")?;
-    documents.only = config.trusted_documents_only;
-    info!(documents = documents.iter().count(), only = documents.only, "trusted documents loaded");
+    documents.mode = match config.trusted_documents_mode {
+        config::TrustedDocumentsMode::Off => TrustedDocumentsMode::Off,
+        config::TrustedDocumentsMode::Report => TrustedDocumentsMode::Report,
+        config::TrustedDocumentsMode::Enforce => TrustedDocumentsMode::Enforce,
+    };
+    info!(documents = documents.iter().count(), mode = ?documents.mode, "trusted documents loaded");
     Ok(documents)
 }
 

@@ -17,6 +17,7 @@ mod filter;
 mod global_id;
 mod graphql_request;
 mod list;
+mod manifest_watch;
 mod mutation;
 mod node;
 mod persisted_documents;
@@ -28,8 +29,10 @@ mod response_budget;
 mod selection;
 mod status_events;
 mod subscription;
+mod trusted_documents;
 mod type_names;
 mod types;
+mod untrusted_report;
 
 use async_graphql::{SDLExportOptions, Schema, SchemaBuilder, ValidationMode};
 use graphql_prepare::SharedRoot;
@@ -44,8 +47,8 @@ pub use self::cursor::{CursorKey, CursorKeyError};
 pub(crate) use self::error::WriteOutcome;
 pub use self::error::{ErrorCode, RequestError};
 pub use self::graphql_request::{GraphqlRequest, PersistedQuery};
-pub use self::persisted_documents::{TrustedDocuments, TrustedDocumentsError};
 pub use self::response_budget::ResponseMemory;
+pub use self::trusted_documents::{TrustedDocuments, TrustedDocumentsError, TrustedDocumentsMode};
 
 type GatewaySchema = Schema<SharedRoot<Query>, SharedRoot<Mutation>, Subscription>;
 

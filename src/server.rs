@@ -166,15 +166,17 @@ pub async fn run(
         until_served.map(|_| ()),
         RESPONSE_GRACE,
     );
-    let watch = async {
+    let watch_tls = async {
         match &tls {
             Some(tls) => tls.watch().await,
             None => future::pending().await,
         }
     };
+    let watch_documents = app.api.watch_trusted_documents(&app.settings.reload);
     tokio::select! {
         _ = future::join(public, admin) => {}
-        () = watch => {}
+        () = watch_tls => {}
+        () = watch_documents => {}
     }
     let cut_off = graph.writes_in_flight();
     if cut_off > 0 {

@@ -41,7 +41,7 @@ pub(super) async fn run(config: DemoConfig, output: &Output) -> anyhow::Result<(
     let gateway = Gateway::new(settings)?;
     let url = format!("http://{}", listeners.public.local_addr()?);
 
-    let signals = Signals::new()?;
+    let signals = Signals::new(None)?;
     output.log_start();
     output.announce(&format!("sandbox listening on {root}"))?;
     output.announce(&format!("listening on {url}"))?;

@@ -1,8 +1,10 @@
-//! Signals that stop the program.
+//! Signals that stop the program, or make it read files again.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
@@ -10,7 +12,7 @@ use tracing::info;
 /// process and its group.
 const REPEAT_WINDOW: Duration = Duration::from_secs(1);
 
-/// SIGTERM, SIGINT (Ctrl-C) and SIGHUP.
+/// SIGTERM, SIGINT (Ctrl-C), and SIGHUP unless it has another meaning.
 #[derive(Debug, Clone)]
 pub(super) struct Signals {
     first: CancellationToken,
@@ -18,15 +20,15 @@ pub(super) struct Signals {
 }
 
 impl Signals {
-    /// Registers the handlers, so that no signal after this call is missed.
+    /// Registers the handlers, so that no signal after this call is missed. With `reload`, SIGHUP notifies it and stops nothing.
     ///
     /// # Errors
     ///
     /// If the system does not allow a handler.
-    pub(super) fn new() -> std::io::Result<Self> {
+    pub(super) fn new(reload: Option<Arc<Notify>>) -> std::io::Result<Self> {
         let signals = Self { first: CancellationToken::new(), second: CancellationToken::new() };
         let Self { first, second } = signals.clone();
-        let mut receiver = Receiver::new()?;
+        let mut receiver = Receiver::new(reload)?;
         tokio::spawn(async move {
             receiver.next().await;
             first.cancel();
@@ -59,24 +61,32 @@ struct Receiver {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
     hang_up: tokio::signal::unix::Signal,
+    reload: Option<Arc<Notify>>,
 }
 
 #[cfg(unix)]
 impl Receiver {
-    fn new() -> std::io::Result<Self> {
+    fn new(reload: Option<Arc<Notify>>) -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hang_up: signal(SignalKind::hangup())?,
+            reload,
         })
     }
 
+    /// Waits for the next signal that stops the program.
     async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-            _ = self.hang_up.recv() => {}
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+                _ = self.hang_up.recv() => match &self.reload {
+                    Some(reload) => reload.notify_one(),
+                    None => return,
+                },
+            }
         }
     }
 }
@@ -87,7 +97,7 @@ struct Receiver;
 #[cfg(not(unix))]
 impl Receiver {
     #[expect(clippy::unnecessary_wraps, reason = "registering fails on other systems")]
-    fn new() -> std::io::Result<Self> {
+    fn new(_reload: Option<Arc<Notify>>) -> std::io::Result<Self> {
         Ok(Self)
     }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use http::HeaderValue;
 
 use super::values::{boolean, origin, page_size, positive};
@@ -25,13 +25,12 @@ pub struct FrontEndConfig {
           num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
     pub introspection: bool,
     /// Manifest of trusted documents, as Relay, graphql-codegen or Apollo write it. Each document is checked
-    /// at start.
+    /// at start. The file is read again when it changes, and on SIGHUP.
     #[arg(long, env = "INTUNE_GRAPHQL_TRUSTED_DOCUMENTS", value_name = "FILE")]
     pub trusted_documents: Option<PathBuf>,
-    /// Accept no documents other than the trusted ones.
-    #[arg(long, env = "INTUNE_GRAPHQL_TRUSTED_DOCUMENTS_ONLY", value_name = "BOOL", default_value_t = false, value_parser = boolean,
-          num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
-    pub trusted_documents_only: bool,
+    /// What to do with documents that are not trusted.
+    #[arg(long, env = "INTUNE_GRAPHQL_TRUSTED_DOCUMENTS_MODE", value_enum, default_value_t = TrustedDocumentsMode::Off)]
+    pub trusted_documents_mode: TrustedDocumentsMode,
     /// Number of objects on a page if a query does not set `first`, 1 to 1000.
     #[arg(long, env = "INTUNE_GRAPHQL_DEFAULT_PAGE_SIZE", value_name = "COUNT", default_value_t = 50, value_parser = page_size)]
     pub default_page_size: usize,
@@ -39,6 +38,17 @@ pub struct FrontEndConfig {
     /// share it. Without it, the key is random, and cursors are valid until the gateway stops.
     #[arg(long, env = "INTUNE_GRAPHQL_CURSOR_KEY_FILE", value_name = "FILE")]
     pub cursor_key_file: Option<PathBuf>,
+}
+
+/// What to do with documents that are not trusted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TrustedDocumentsMode {
+    /// Execute them.
+    Off,
+    /// Execute them, and log and count them.
+    Report,
+    /// Reject them.
+    Enforce,
 }
 
 /// Limits of subscriptions.

@@ -1,7 +1,7 @@
 //! Settings that had another name before the first release. An old name is an error that names the new one.
 
 /// Old and new flags; variables follow them.
-const RENAMED: [(&str, &str); 14] = [
+const RENAMED: [(&str, &str); 15] = [
     ("--attempt-timeout", "--graph-attempt-timeout"),
     ("--connect-timeout", "--graph-connect-timeout"),
     ("--create-path", "--graph-create-path"),
@@ -16,6 +16,7 @@ const RENAMED: [(&str, &str); 14] = [
     ("--max-token-share", "--max-caller-share"),
     ("--max-waiting", "--max-queued-requests"),
     ("--subscriber-recheck", "--subscription-recheck"),
+    ("--trusted-documents-only", "--trusted-documents-mode"),
 ];
 
 /// The new name of a flag that was renamed.

@@ -7,18 +7,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_graphql::{Response, ServerError, ValidationMode};
-use futures_util::{Stream, StreamExt as _};
-use tokio::sync::Semaphore;
+use futures_util::{Stream, StreamExt as _, future};
+use tokio::sync::{Notify, Semaphore};
 
 use super::context::{RequestContext, SchemaContext};
 use super::document_cache::DocumentCache;
 use super::error::{ErrorCode, RequestError};
 use super::graphql_request::GraphqlRequest;
-use super::persisted_documents::{PersistedDocuments, TrustedDocuments, TrustedDocumentsError};
+use super::manifest_watch::ManifestWatch;
+use super::persisted_documents::PersistedDocuments;
 use super::preparation::{costs, input_rules};
 use super::response_budget::{ResponseBudget, ResponseMemory};
 use super::status_events::StatusEvents;
 use super::subscription::{LatestBudget, PerEventContext, Subscriber};
+use super::trusted_documents::{TrustedDocuments, TrustedDocumentsError};
+use super::untrusted_report::UntrustedReport;
 use super::{CursorKey, GatewaySchema, build, error, sdl};
 use crate::graph::{ReadBudget, ReadRates, Session};
 use crate::idempotency::IdempotencyService;
@@ -60,7 +63,9 @@ impl From<RequestError> for PrepareError {
 pub struct Api {
     preparer: Preparer,
     documents: DocumentCache,
-    persisted: PersistedDocuments,
+    persisted: Arc<PersistedDocuments>,
+    manifest: Option<Arc<ManifestWatch>>,
+    untrusted: UntrustedReport,
     executing: GatewaySchema,
     /// The same for subscriptions. Its per-event extension would slow down large queries.
     streaming: GatewaySchema,
@@ -131,7 +136,12 @@ impl Api {
         let preparer = |types| Preparer::new(types, costs(default_page_size), limits);
         // Messages about trusted documents are for the operator.
         let for_operator = preparer(types().with_suggestions(true));
-        let persisted = PersistedDocuments::new(trusted_documents, &for_operator)?;
+        trusted_documents.check(&for_operator)?;
+        let manifest = trusted_documents.manifest().map(|(file, stamp)| (file.to_owned(), stamp));
+        let persisted = Arc::new(PersistedDocuments::new(trusted_documents));
+        let manifest = manifest.map(|(file, stamp)| {
+            Arc::new(ManifestWatch::new(file, stamp, for_operator, Arc::clone(&persisted)))
+        });
         // Without introspection, no message to a caller names what the caller did not.
         let preparer = preparer(match introspection {
             true => types().with_suggestions(true),
@@ -151,6 +161,8 @@ impl Api {
         let build = || build(ValidationMode::Fast).data(Arc::clone(&schema_context));
         Ok(Self {
             persisted,
+            manifest,
+            untrusted: UntrustedReport::new(),
             preparer,
             documents: DocumentCache::new(),
             executing: build().finish(),
@@ -179,6 +191,20 @@ impl Api {
         self.preparer.limits()
     }
 
+    /// Whether operations that are not trusted are reported, with the names of their clients.
+    pub(crate) fn reports_untrusted(&self) -> bool {
+        self.persisted.reports_untrusted()
+    }
+
+    /// Reads the trusted documents again whenever their manifest changes or `reload` is notified, until the future is
+    /// dropped.
+    pub(crate) async fn watch_trusted_documents(&self, reload: &Notify) {
+        match &self.manifest {
+            Some(manifest) => Arc::clone(manifest).run(reload).await,
+            None => future::pending().await,
+        }
+    }
+
     /// Checks a request, all of it, before anything executes.
     ///
     /// # Errors
@@ -187,6 +213,7 @@ impl Api {
     /// [`PrepareError::WriteByGet`] for a mutation in a read-only request.
     pub fn prepare(&self, mut request: GraphqlRequest) -> Result<PreparedOperation, PrepareError> {
         let resolved = self.persisted.resolve(&mut request)?;
+        let reported = resolved.reported;
         let document = self.documents.get(&self.preparer, &resolved.text)?;
         self.persisted.register(resolved);
         let selected = document.operation(request.operation_name.as_deref())?;
@@ -197,6 +224,10 @@ impl Api {
         if prepared.introspects() && !self.introspection {
             let message = "Introspection is turned off on this gateway.";
             return Err(RequestError::new(ErrorCode::IntrospectionDisabled, message).into());
+        }
+        if let Some(hash) = reported {
+            let name = prepared.operation_name.as_ref().map(async_graphql::Name::as_str);
+            self.untrusted.record(name, request.client_name.as_deref(), &hash);
         }
         Ok(prepared)
     }

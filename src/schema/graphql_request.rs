@@ -1,5 +1,7 @@
 //! A GraphQL request, independent of the transport.
 
+use std::sync::Arc;
+
 use graphql_prepare::JsonVariables;
 
 /// A GraphQL request, independent of the transport.
@@ -17,6 +19,8 @@ pub struct GraphqlRequest {
     pub variables: JsonVariables,
     /// Whether the request may only read, as requests by GET.
     pub is_read_only: bool,
+    /// Name of the client that sent it, as it says. Only set where documents are reported.
+    pub client_name: Option<Arc<str>>,
 }
 
 /// The reference to a document that was sent before (`extensions.persistedQuery`).

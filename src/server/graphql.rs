@@ -2,6 +2,7 @@
 //! HTTP specification. WebSocket upgrades are passed on to [`websocket`].
 
 mod body;
+mod client_name;
 mod execution;
 mod http_response;
 mod parameters;
@@ -125,7 +126,10 @@ async fn read_and_execute(
         return Err(RequestRejection::Overloaded(Overloaded::Memory));
     }
     // Read the body before admission, so that slow uploads hold no permit.
-    let request = parameters::read(parts, body, app.api.limits().nesting).await?;
+    let mut request = parameters::read(parts, body, app.api.limits().nesting).await?;
+    if app.api.reports_untrusted() {
+        request.client_name = client_name::from_headers(&parts.headers);
+    }
     let may_subscribe = accepted.event_stream.then_some(()).ok_or_else(|| {
         let message = "Subscriptions need `Accept: text/event-stream`, or a WebSocket.";
         RequestRejection::http(StatusCode::NOT_ACCEPTABLE, message)

@@ -1,8 +1,10 @@
 //! The server's settings, as plain data.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderValue;
+use tokio::sync::Notify;
 
 use super::concurrency_limiter::ConcurrencyLimits;
 use super::graphiql::GraphiqlSettings;
@@ -47,6 +49,8 @@ pub struct Settings {
     pub access_log: AccessLog,
     /// Starts the traces of requests; `None` if there are none.
     pub tracer: Option<Tracer>,
+    /// Notified when the manifest of trusted documents is to be read again.
+    pub reload: Arc<Notify>,
     /// Settings of the GraphiQL page; `None` if it is not served.
     pub graphiql: Option<GraphiqlSettings>,
 }

@@ -14,8 +14,8 @@ use std::time::Duration;
 pub(crate) use self::exposition::{CONTENT_TYPE, render};
 use self::instruments::Gauge;
 pub(crate) use self::labels::{
-    BatchKind, BreakerState, Deviation, LookupResult, NoResponse, NotSent, Overloaded, RetryReason,
-    SpanResult, WriteResult,
+    BatchKind, BreakerState, Deviation, LookupResult, NoResponse, NotSent, Overloaded, ReloadResult,
+    RetryReason, SpanResult, WriteResult,
 };
 use self::labels::{CALLS, CODES, OPERATION_TYPES, STATUSES, status_index};
 use super::route::Route;
@@ -155,6 +155,17 @@ pub(crate) fn panicked() {
 /// Counts a request that was rejected.
 pub(crate) fn refused(reason: Overloaded) {
     instances::REJECTED[reason as usize].add(1);
+}
+
+/// Counts an operation that was executed although its document is not trusted.
+pub(crate) fn untrusted_document() {
+    instances::UNTRUSTED_DOCUMENTS.add(1);
+}
+
+/// Counts a read of the manifest of trusted documents, and shows whether the documents in use are older than it.
+pub(crate) fn trusted_documents_reloaded(result: ReloadResult) {
+    instances::RELOADS[result as usize].add(1);
+    instances::STALE_DOCUMENTS.set(i64::from(result == ReloadResult::Rejected));
 }
 
 /// Counts an event that was sent to a subscriber.

@@ -32,7 +32,7 @@ FULL = {
         "max-buffered-bytes": 268435456,
         "access-log": "all",
         "access-log-sample": 0.5,
-        "trusted-documents-only": False,
+        "introspection": False,
     },
     "extraEnv": [{"name": "OTEL_EXPORTER_OTLP_ENDPOINT", "value": "http://collector.observability:4318"}],
     "cursorKey": {"existingSecret": "cursor-key"},

@@ -149,7 +149,14 @@ fn a_mistake_in_the_file_stops_the_start_with_a_line_that_names_it() {
         ),
         ("max-cost = 1\nmax-cost = 2", "error: --config: FILE duplicate key in line 2"),
         ("graphiql = ", "in line 1"),
-        ("trusted-documents-only = true", "error: --trusted-documents-only: needs --trusted-documents"),
+        (
+            "trusted-documents-mode = \"enforce\"",
+            "error: --trusted-documents-mode: needs --trusted-documents",
+        ),
+        (
+            "trusted-documents-only = true",
+            "error: --config: FILE `trusted-documents-only` is now `trusted-documents-mode`",
+        ),
         (
             "graph-cloud = \"china\"\ngraph-url = \"https://graph.example/beta\"",
             "error: --graph-url: replaces --graph-cloud; set one of them",

@@ -111,6 +111,11 @@ impl GatewayProcess {
         tokio::time::timeout(TIMEOUT, awaited).await.expect("SIGTERM to be noticed");
     }
 
+    /// Sends a signal.
+    pub(crate) fn signal(&self, signal: &str) {
+        self.program.signal(signal);
+    }
+
     /// Waits for the end after [`Self::terminate`], and returns the exit code.
     pub(crate) async fn ended(self) -> Option<i32> {
         let Self { program, .. } = self;

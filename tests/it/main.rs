@@ -89,6 +89,7 @@ mod token;
 mod trace_settings;
 mod trace_streams;
 mod traces;
+mod trusted_documents;
 mod undelivered_writes;
 mod websocket;
 mod websocket_framing;

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use http::{Method, StatusCode};
-use intune_graphql::schema::TrustedDocuments;
+use intune_graphql::schema::{TrustedDocuments, TrustedDocumentsMode};
 use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
 
@@ -243,7 +243,7 @@ async fn a_trusted_document_may_be_valid_only_with_its_variables() {
 #[tokio::test]
 async fn other_documents_are_rejected_unparsed_if_only_trusted_ones_are_allowed() {
     let mut documents = trusted(&json!({hash(QUERY): QUERY}));
-    documents.only = true;
+    documents.mode = TrustedDocumentsMode::Enforce;
     let gateway = Gateway::builder().api(|api| api.trusted_documents = documents).start().await;
     is_answered(&send(&gateway, by_hash(QUERY)).await);
     is_answered(&send(&gateway, json!({"query": QUERY})).await);

@@ -177,7 +177,15 @@ impl Parameters {
         // Some clients send an empty name for none (GraphQL over HTTP, "GET").
         let operation_name =
             optional_string(self.operation_name, "operationName")?.filter(|name| !name.is_empty());
-        Ok(GraphqlRequest { query, document_id, persisted_query, operation_name, variables, is_read_only })
+        Ok(GraphqlRequest {
+            query,
+            document_id,
+            persisted_query,
+            operation_name,
+            variables,
+            is_read_only,
+            client_name: None,
+        })
     }
 }
 

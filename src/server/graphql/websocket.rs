@@ -24,6 +24,7 @@ use self::connection::{WebSocketConnection, max_message};
 pub(super) use self::handshake::is_upgrade_request;
 use self::socket::Socket;
 use self::token::{MAX_TOKEN, StoredToken, Token, TokenTooLong};
+use super::client_name;
 use super::http_response;
 use super::rejection::RequestRejection;
 use crate::memory::BudgetExceeded;
@@ -47,6 +48,7 @@ async fn try_upgrade(app: Arc<App>, parts: &mut Parts) -> Result<Response, Reque
         return Err(RequestRejection::http(StatusCode::FORBIDDEN, message));
     }
     let token = store_token(&app, &parts.headers)?;
+    let client_name = client_name::from_headers(&parts.headers);
     // The connection's permit is held until the WebSocket is closed.
     let permit = parts.extensions.get::<ConnectionPermit>().cloned();
     let response = handshake::accept(&parts.headers)?;
@@ -66,7 +68,7 @@ async fn try_upgrade(app: Arc<App>, parts: &mut Parts) -> Result<Response, Reque
                     app.settings.body_timeout,
                     Arc::clone(&app.request_memory),
                 );
-                WebSocketConnection::new(app, socket, token, trace_context).serve().await;
+                WebSocketConnection::new(app, socket, token, client_name, trace_context).serve().await;
             }
             Err(error) => debug!(%error, "the upgrade to a WebSocket failed"),
         }

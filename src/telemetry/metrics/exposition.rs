@@ -6,7 +6,7 @@ use super::instances as all;
 use super::instruments::{Counter, Gauge, Histogram};
 use super::labels::{
     BatchKind, BreakerState, CALLS, CODES, Deviation, LookupResult, NoResponse, NotSent, OPERATION_TYPES,
-    Overloaded, RetryReason, STATUSES, SpanResult, WriteResult,
+    Overloaded, ReloadResult, RetryReason, STATUSES, SpanResult, WriteResult,
 };
 use super::process::{self, Process};
 
@@ -98,6 +98,7 @@ fn rounded(bound: f64) -> f64 {
 pub(crate) fn render() -> String {
     let mut page = Page(String::with_capacity(64 * 1024));
     operations(&mut page);
+    trusted_documents(&mut page);
     subscriptions(&mut page);
     graph_calls(&mut page);
     graph_limits(&mut page);
@@ -152,6 +153,26 @@ fn operations(page: &mut Page) {
         &all::CONNECTIONS,
     );
     page.counter("intune_graphql_panics_total", "Panics; each failed one request or one write", &all::PANICS);
+}
+
+fn trusted_documents(page: &mut Page) {
+    page.counter(
+        "intune_graphql_untrusted_documents_total",
+        "Operations executed that would be rejected if trusted documents were enforced",
+        &all::UNTRUSTED_DOCUMENTS,
+    );
+    page.counters(
+        "intune_graphql_trusted_documents_reloads_total",
+        "Reads of the manifest of trusted documents after the start",
+        "result",
+        ReloadResult::VALUES,
+        &all::RELOADS,
+    );
+    page.gauge(
+        "intune_graphql_trusted_documents_stale",
+        "1 while the manifest of trusted documents is rejected and the previous documents stay, else 0",
+        &all::STALE_DOCUMENTS,
+    );
 }
 
 fn subscriptions(page: &mut Page) {

@@ -3,7 +3,7 @@
 use super::instruments::{Counter, Gauge, Histogram};
 use super::labels::{
     BatchKind, BreakerState, CALLS, CODES, Deviation, LookupResult, NoResponse, NotSent, OPERATION_TYPES,
-    Overloaded, RetryReason, STATUSES, SpanResult, WriteResult,
+    Overloaded, ReloadResult, RetryReason, STATUSES, SpanResult, WriteResult,
 };
 
 /// Upper bounds of durations, in nanoseconds: 1 ms to 30 s.
@@ -40,6 +40,10 @@ pub(super) static QUEUED: Gauge = Gauge::new();
 pub(super) static REJECTED: Counters<{ Overloaded::VALUES.len() }> = counters();
 pub(super) static CONNECTIONS: Gauge = Gauge::new();
 pub(super) static PANICS: Counter = Counter::new();
+
+pub(super) static UNTRUSTED_DOCUMENTS: Counter = Counter::new();
+pub(super) static RELOADS: Counters<{ ReloadResult::VALUES.len() }> = counters();
+pub(super) static STALE_DOCUMENTS: Gauge = Gauge::new();
 
 pub(super) static SUBSCRIPTIONS: Gauge = Gauge::new();
 pub(super) static EVENTS_SENT: Counter = Counter::new();

@@ -198,6 +198,15 @@ label! {
 }
 
 label! {
+    /// `result` of reads of the manifest of trusted documents while the gateway runs.
+    ReloadResult {
+        Loaded => "loaded",
+        /// The previous documents stay.
+        Rejected => "rejected",
+    }
+}
+
+label! {
     /// `kind` of deviations of Graph from its documentation.
     Deviation {
         FilterIgnored => "filter_ignored",

@@ -20,6 +20,7 @@ use super::outgoing::{OutgoingMessage, SendBuffer, outgoing_messages};
 use super::socket::Socket;
 use super::token::StoredToken;
 use crate::memory::{BudgetExceeded, Reservation};
+use crate::schema::GraphqlRequest;
 use crate::server::app::App;
 use crate::server::graphql::execution::{
     CallerContext, ExecutionResult, catch_panic, execute, record_stream,
@@ -72,6 +73,8 @@ pub(super) struct WebSocketConnection {
     socket: Socket,
     /// The token that the client sent last.
     token: StoredToken,
+    /// The name of the client, as it says.
+    client_name: Option<Arc<str>>,
     /// The trace of the upgrade request, which the operations belong to.
     trace_context: Option<TraceContext>,
     is_acknowledged: bool,
@@ -91,6 +94,7 @@ impl WebSocketConnection {
         app: Arc<App>,
         socket: Socket,
         token: StoredToken,
+        client_name: Option<Arc<str>>,
         trace_context: Option<TraceContext>,
     ) -> Self {
         let now = Instant::now();
@@ -99,6 +103,7 @@ impl WebSocketConnection {
             app,
             socket,
             token,
+            client_name,
             trace_context,
             is_acknowledged: false,
             operations: HashMap::new(),
@@ -208,7 +213,8 @@ impl WebSocketConnection {
             Some(ClientMessage::ConnectionInit { .. }) if self.is_acknowledged => {
                 return Ok(Err(TOO_MANY_INITS));
             }
-            Some(ClientMessage::ConnectionInit { token }) => {
+            Some(ClientMessage::ConnectionInit { token, client_name }) => {
+                self.client_name = client_name.or(self.client_name.take());
                 let Ok(token) = token else { return Ok(Err(TOKEN_TOO_LONG)) };
                 if let Some(token) = token
                     && let Err(BudgetExceeded) = self.token.replace(token)
@@ -298,7 +304,7 @@ impl WebSocketConnection {
             return self.send_message(&ServerMessage::Error { id: &id, payload: errors }).await;
         }
         let request = match parameters::parse(payload.get().as_bytes(), self.app.api.limits().nesting) {
-            Ok(request) => request,
+            Ok(request) => GraphqlRequest { client_name: self.client_name.clone(), ..request },
             Err(rejection) => {
                 recorded.finish(rejection.result(), None);
                 return self

@@ -1,6 +1,7 @@
 //! Messages of the subprotocol `graphql-transport-ws` (GraphQL over WebSocket Protocol).
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::de::{Deserializer as _, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
@@ -10,11 +11,12 @@ use tracing::error;
 
 use super::token::{Token, TokenTooLong};
 use crate::json;
+use crate::server::graphql::client_name;
 
 /// A message from a client.
 #[derive(Debug)]
 pub(super) enum ClientMessage<'a> {
-    ConnectionInit { token: Result<Option<Token>, TokenTooLong> },
+    ConnectionInit { token: Result<Option<Token>, TokenTooLong>, client_name: Option<Arc<str>> },
     Ping,
     Pong,
     Subscribe { id: String, payload: &'a RawValue },
@@ -41,7 +43,7 @@ impl<'a> ClientMessage<'a> {
         let Raw { r#type, id, payload } = serde_json::from_str(text).ok()?;
         let id = id.filter(|id| !id.is_empty());
         Some(match r#type.as_str() {
-            "connection_init" => Self::ConnectionInit { token: token(payload)? },
+            "connection_init" => connection_init(payload)?,
             "ping" => Self::Ping,
             "pong" => Self::Pong,
             "subscribe" => Self::Subscribe { id: id?, payload: payload? },
@@ -94,18 +96,19 @@ impl<'de> Visitor<'de> for &mut Members {
     }
 }
 
-/// The token in the payload of a `connection_init`: a member named `Authorization`, in any case, or the same within `headers`.
-/// `Some(Ok(None))` if there is no usable one, `None` if the payload is not an object.
-fn token(payload: Option<&RawValue>) -> Option<Result<Option<Token>, TokenTooLong>> {
-    let Some(payload) = payload else { return Some(Ok(None)) };
-    let payload = match serde_json::from_str(payload.get()).ok()? {
-        Value::Object(payload) => payload,
-        Value::Null => return Some(Ok(None)),
-        _ => return None,
+/// Reads the payload of a `connection_init`. The token is a member named `Authorization`, in any case, or the same within
+/// `headers`. `None` if the payload is not an object.
+fn connection_init<'a>(payload: Option<&RawValue>) -> Option<ClientMessage<'a>> {
+    let payload = match payload.map(|payload| serde_json::from_str(payload.get())).transpose().ok()? {
+        Some(Value::Object(payload)) => payload,
+        None | Some(Value::Null) => Map::new(),
+        Some(_) => return None,
     };
     let headers = payload.get("headers").and_then(Value::as_object);
     let text = authorization(&payload).or_else(|| authorization(headers?));
-    Some(text.map_or(Ok(None), |text| Token::parse(text.as_bytes())))
+    let token = text.map_or(Ok(None), |text| Token::parse(text.as_bytes()));
+    let client_name = client_name::from_members(&payload).or_else(|| client_name::from_members(headers?));
+    Some(ClientMessage::ConnectionInit { token, client_name })
 }
 
 fn authorization(members: &Map<String, Value>) -> Option<&str> {
@@ -140,7 +143,7 @@ mod tests {
     fn token_of(payload: &str) -> Option<Option<bool>> {
         let text = format!(r#"{{"type":"connection_init","payload":{payload}}}"#);
         match ClientMessage::read(&text, 8) {
-            Some(ClientMessage::ConnectionInit { token }) => Some(token.unwrap().map(|_| true)),
+            Some(ClientMessage::ConnectionInit { token, .. }) => Some(token.unwrap().map(|_| true)),
             None => None,
             other => panic!("{other:?}"),
         }

@@ -83,6 +83,7 @@ impl Gateway {
     ) -> usize {
         let Self { client, api, settings, workers } = self;
         info!(graph.root = %client.root(), "calling Microsoft Graph");
+        workers.spawn_on_each(|| client.clone().open_connection());
         let tracer = settings.tracer.clone();
         if let Some(tracer) = &tracer {
             info!(endpoint = tracer.endpoint(), "exporting traces");

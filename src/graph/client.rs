@@ -30,6 +30,12 @@ impl Client {
         Session::new(Arc::clone(&self.0), caller)
     }
 
+    /// Opens a connection of the current runtime, so that its first request finds one. A failure has no consequence: that
+    /// request tries again.
+    pub async fn open_connection(self) {
+        self.0.http.open_early().await;
+    }
+
     /// Ends the waits for a later attempt at once, and allows no further ones: the process is to stop.
     pub fn stop_retries(&self) {
         self.0.stopping.cancel();

@@ -49,6 +49,11 @@ impl HttpClient {
         Self { pool, attempt_timeout }
     }
 
+    /// Opens a connection of the current runtime before a request needs it.
+    pub(super) async fn open_early(&self) {
+        self.pool.open_early().await;
+    }
+
     /// Sends the request, and waits for the head of the response: for a read as long as the attempt may take, for a write
     /// without end, since its outcome is wanted.
     ///

@@ -1,4 +1,4 @@
-//! Connections to Graph: opened on demand, shared with HTTP/2, and never used beyond their limit.
+//! Connections to Graph: one at the start, further ones on demand, shared with HTTP/2, and never used beyond their limit.
 //!
 //! A request waits here until a connection has room for it, and never queues inside a connection.
 //! Waiting requests can therefore be withdrawn, and one caller's slow requests do not delay
@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
+use tracing::debug;
 
 use super::breaker::{Breaker, CallPermit};
 use super::connect::Connector;
@@ -179,20 +180,40 @@ impl Pool {
         }
     }
 
-    async fn open_one(&self, permit: CallPermit) {
-        let opened = self.connect(permit).await;
+    /// Opens a connection of the current runtime before a request needs it. A failure has no consequence: the first request
+    /// tries again.
+    pub(super) async fn open_early(&self) {
+        {
+            let mut state = self.0.lock();
+            if state.protocol == Protocol::Unknown && state.connecting > 0 {
+                // With HTTP/2 one is enough for all.
+                return;
+            }
+            state.connecting += 1;
+        }
+        let opened = self.connect().await;
         {
             let mut state = self.0.lock();
             state.connecting -= 1;
             match opened {
-                Ok(OpenConnection::Http1(connection)) => {
-                    state.protocol = Protocol::Http1;
-                    state.keep(connection);
-                }
-                Ok(OpenConnection::Http2(connection)) => {
-                    state.protocol = Protocol::Http2 { streams: connection.capacity() };
-                    state.shared.push(Arc::new(connection));
-                }
+                Ok(connection) => state.add(connection),
+                Err(error) => debug!(%error, "no connection to Microsoft Graph yet"),
+            }
+        }
+        self.serve_waiting();
+    }
+
+    async fn open_one(&self, permit: CallPermit) {
+        let opened = self.connect().await;
+        match opened {
+            Ok(_) => permit.connected(),
+            Err(_) => permit.failed(),
+        }
+        {
+            let mut state = self.0.lock();
+            state.connecting -= 1;
+            match opened {
+                Ok(connection) => state.add(connection),
                 Err(error) => {
                     // A connection failed: with HTTP/1.1 one request fails, otherwise all that wait
                     // for it.
@@ -211,8 +232,8 @@ impl Pool {
         self.serve_waiting();
     }
 
-    /// Opens one connection, and reports to the breaker how that went.
-    async fn connect(&self, permit: CallPermit) -> Result<OpenConnection, Error> {
+    /// Opens one connection.
+    async fn connect(&self) -> Result<OpenConnection, Error> {
         let ended = Arc::downgrade(&self.0);
         let on_end = move || {
             if let Some(inner) = Weak::upgrade(&ended) {
@@ -222,18 +243,9 @@ impl Pool {
         };
         let opened = tokio::time::timeout(self.0.connect_timeout, open(&self.0.connector, on_end)).await;
         match opened {
-            Ok(Ok(opened)) => {
-                permit.connected();
-                Ok(opened)
-            }
-            Ok(Err(error)) => {
-                permit.failed();
-                Err(Error::Connect(error.into()))
-            }
-            Err(_elapsed) => {
-                permit.failed();
-                Err(Error::Connect(Arc::new(ConnectTimeout)))
-            }
+            Ok(Ok(opened)) => Ok(opened),
+            Ok(Err(error)) => Err(Error::Connect(error.into())),
+            Err(_elapsed) => Err(Error::Connect(Arc::new(ConnectTimeout))),
         }
     }
 }
@@ -289,6 +301,19 @@ impl State {
             let (connection, since) = self.idle.remove(index)?;
             if connection.is_usable() && now - since < IDLE_TIMEOUT {
                 return Some(ConnectionLease::http1(pool, connection));
+            }
+        }
+    }
+
+    fn add(&mut self, connection: OpenConnection) {
+        match connection {
+            OpenConnection::Http1(connection) => {
+                self.protocol = Protocol::Http1;
+                self.keep(connection);
+            }
+            OpenConnection::Http2(connection) => {
+                self.protocol = Protocol::Http2 { streams: connection.capacity() };
+                self.shared.push(Arc::new(connection));
             }
         }
     }

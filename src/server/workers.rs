@@ -51,6 +51,13 @@ impl Workers {
         Ok(Self { workers: workers.collect::<io::Result<_>>()?, _stop: guard })
     }
 
+    /// Runs a future on each worker.
+    pub fn spawn_on_each<F: Future<Output = ()> + Send + 'static>(&self, future: impl Fn() -> F) {
+        for worker in &self.workers {
+            worker.runtime.spawn(future());
+        }
+    }
+
     /// The worker that has the fewest connections, to be given another one.
     pub(super) fn assign(&self) -> Option<(&Handle, AssignedConnection)> {
         let idlest = self.workers.iter().min_by_key(|worker| Arc::strong_count(&worker.connections))?;

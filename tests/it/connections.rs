@@ -287,3 +287,14 @@ async fn a_stopped_gateway_leaves_no_connection_open() {
         graph.until("all connections end", Seen::all_closed).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_is_opened_before_a_request_needs_it() {
+    for protocol in [Protocol::Http1, Protocol::TlsHttp1, Protocol::TlsHttp2] {
+        let graph = FakeGraph::start(protocol).await;
+        let gateway = GatewayProcess::start(&graph, &[]);
+        graph.until("a connection", |seen| !seen.connections.is_empty()).await;
+        is_read(&gateway.graphql(TOKEN, READ, json!({"id": "c"})).await, "the first request");
+        assert_eq!(gateway.stop().await, Some(0));
+    }
+}

@@ -6,7 +6,7 @@ use reqwest::redirect::Policy;
 use url::Url;
 
 use crate::config::HealthcheckConfig;
-use crate::graph::{install_tls_provider, tls_client_config};
+use crate::graph::{causes, install_tls_provider, tls_client_config};
 use crate::printable::value_without_credentials;
 
 /// Succeeds if the response is 200. An address, or a URL without a path, means the admin listener's `/readyz`.
@@ -27,8 +27,13 @@ pub(super) async fn run(config: &HealthcheckConfig) -> anyhow::Result<()> {
         client = client.tls_backend_preconfigured(tls);
     }
     let client = client.build()?;
-    let response = client.get(url).send().await.map_err(reqwest::Error::without_url);
-    let response = response.with_context(|| format!("no response from {shown}"))?;
+    let response = match client.get(url).send().await {
+        Ok(response) => response,
+        Err(error) => {
+            let error = error.without_url();
+            bail!("no response from {shown}: {error}: {}", causes(&error));
+        }
+    };
     if !response.status().is_success() {
         bail!("{shown} returned {}", response.status());
     }

@@ -10,6 +10,7 @@ use super::caller::Caller;
 use super::error::{ApiError, Error, Outcome, WriteError};
 use super::response::GraphResponse;
 use super::retry_after_cache::OperationKind;
+use super::tls_error::causes;
 use crate::telemetry::metrics::{self, BatchKind, CallLabels, CallResult, NoResponse, NotSent, WriteResult};
 use crate::telemetry::operation::milliseconds;
 use crate::telemetry::rate_limit::LineLimit;
@@ -131,8 +132,7 @@ impl<'a> CallRecord<'a> {
             Error::UnexpectedResponse { response, .. } => Some(response),
             _ => None,
         };
-        let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
-        let cause = causes.map(ToString::to_string).collect::<Vec<_>>().join(": ");
+        let cause = causes(error);
         warn!(
             graph.method = self.method.as_str(),
             graph.route = self.route.as_str(),

@@ -14,6 +14,9 @@ use rustls::{
 };
 use rustls_platform_verifier::Verifier;
 
+use super::key_usage::allows_servers;
+use super::tls_error::describe_tls;
+
 /// Why certificates cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
@@ -32,8 +35,8 @@ pub enum TlsError {
         path: String,
     },
     /// TLS cannot be set up with the certificates.
-    #[error("the certificates cannot be used")]
-    Unusable(#[source] Error),
+    #[error("the certificates cannot be used: {}", describe_tls(.0))]
+    Unusable(Error),
 }
 
 /// Selects the cryptography provider of TLS. Call it before any HTTP client is created.
@@ -80,7 +83,7 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
 ///
 /// `webpki` rejects a server certificate that is an authority (`CA:TRUE`), which is what `openssl req -x509` makes, and one
 /// without an authority. If it is a configured one, byte for byte, the operator has vouched for it. Its validity period, its
-/// names and the signature of the handshake are checked like those of any other.
+/// names, its purpose and the signature of the handshake are checked like those of any other.
 #[derive(Debug)]
 struct ConfiguredCertificates {
     certificates: Vec<CertificateDer<'static>>,
@@ -111,14 +114,18 @@ impl ConfiguredCertificates {
         let parsed = ParsedCertificate::try_from(certificate)?;
         let result =
             verify_server_cert_signed_by_trust_anchor(&parsed, &self.roots, &[], now, self.algorithms.all);
-        // `webpki` checks the validity period before these two.
-        Ok(match result {
+        // `webpki` checks the validity period before these two, and the purpose after them.
+        let is_valid = match result {
             Ok(()) | Err(Error::InvalidCertificate(CertificateError::UnknownIssuer)) => true,
             Err(Error::InvalidCertificate(CertificateError::Other(OtherError(error)))) => {
                 matches!(error.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity))
             }
             Err(_) => false,
-        })
+        };
+        if is_valid && !allows_servers(certificate) {
+            return Err(CertificateError::InvalidPurpose.into());
+        }
+        Ok(is_valid)
     }
 }
 

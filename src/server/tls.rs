@@ -17,6 +17,8 @@ use tracing::{info, warn};
 
 use super::connection::ClientStream;
 
+use crate::graph::describe_tls;
+
 /// How often the files are compared with the certificate in use.
 const WATCH_INTERVAL: Duration = Duration::from_secs(2);
 /// Maximum size of either file, in bytes.
@@ -40,7 +42,7 @@ pub enum TlsError {
     #[error("{} has no private key in PEM format", .0.display())]
     NoKey(PathBuf),
     /// The certificate and the key do not belong together, or are of a kind that is not supported.
-    #[error("the certificate cannot be used with the key: {0}")]
+    #[error("the certificate cannot be used with the key: {}", describe_tls(.0))]
     Unusable(rustls::Error),
 }
 

@@ -1,5 +1,6 @@
 //! TLS with a certificate for `localhost` by a new test authority.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
@@ -52,6 +54,18 @@ pub(crate) fn self_signed(change: impl FnOnce(&mut CertificateParams)) -> (Certi
     (certificate.self_signed(&key).unwrap().der().clone(), key)
 }
 
+/// A certificate for `localhost` by a new authority, its key, and the PEM file of the authority.
+pub(crate) fn issued(
+    change: impl FnOnce(&mut CertificateParams),
+) -> (CertificateDer<'static>, KeyPair, PathBuf) {
+    let authority = Authority::new();
+    let key = KeyPair::generate().unwrap();
+    let mut certificate = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    change(&mut certificate);
+    let certificate = certificate.signed_by(&key, &authority.issuer).unwrap().der().clone();
+    (certificate, key, authority.ca)
+}
+
 /// A certificate that was valid until 2020.
 pub(crate) fn expired(certificate: &mut CertificateParams) {
     certificate.not_before = rcgen::date_time_ymd(2019, 1, 1);
@@ -89,4 +103,21 @@ pub(crate) fn acceptor(protocol: &[u8]) -> (TlsAcceptor, PathBuf) {
         .unwrap();
     config.alpn_protocols = vec![protocol.to_vec()];
     (TlsAcceptor::from(Arc::new(config)), authority.ca)
+}
+
+/// Forwards what TLS connections to the returned port contain.
+pub(crate) async fn forward(acceptor: TlsAcceptor, to: SocketAddr) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                let Ok(mut outer) = acceptor.accept(stream).await else { return };
+                let mut inner = TcpStream::connect(to).await.unwrap();
+                let _ = tokio::io::copy_bidirectional(&mut outer, &mut inner).await;
+            });
+        }
+    });
+    port
 }

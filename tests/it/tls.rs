@@ -3,13 +3,15 @@
 use std::path::PathBuf;
 
 use msgraph_sandbox::{self as sandbox, Sandbox};
-use rcgen::KeyPair;
+use rcgen::{ExtendedKeyUsagePurpose, KeyPair};
 use tempfile::NamedTempFile;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 
 use crate::add_device_status::{MUTATION, device_status, input};
+use crate::commands::program;
+use crate::gateway_process::GatewayProcess;
 use crate::harness::{Gateway, TOKEN};
 use crate::localhost_tls;
 
@@ -43,18 +45,7 @@ impl TlsSandbox {
         let inner = plain.local_addr().unwrap();
         let sandbox = Sandbox::new(sandbox::Settings::default());
         tokio::spawn(sandbox::run(plain, sandbox.clone(), std::future::pending()));
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let root = format!("https://localhost:{}/beta", listener.local_addr().unwrap().port());
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let acceptor = acceptor.clone();
-                tokio::spawn(async move {
-                    let Ok(mut outer) = acceptor.accept(stream).await else { return };
-                    let mut inner = TcpStream::connect(inner).await.unwrap();
-                    let _ = tokio::io::copy_bidirectional(&mut outer, &mut inner).await;
-                });
-            }
-        });
+        let root = format!("https://localhost:{}/beta", localhost_tls::forward(acceptor, inner).await);
         Self { sandbox, root, ca }
     }
 }
@@ -136,4 +127,49 @@ async fn nothing_is_sent_to_a_server_without_tls() {
     let reply = gateway.graphql(MUTATION, input(device_status())).await;
     assert_eq!(reply.code(), "UPSTREAM_UNAVAILABLE");
     assert_eq!(reply.error()["extensions"]["outcome"], "NOT_SENT");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_that_is_not_accepted_is_described_in_a_sentence() {
+    let (certificate, key) = localhost_tls::self_signed(|_| {});
+    let (expired, expired_key) = localhost_tls::self_signed(localhost_tls::expired);
+    let (client, client_key) = localhost_tls::self_signed(|certificate| {
+        certificate.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    });
+    let (both, both_key) = localhost_tls::self_signed(|certificate| {
+        let purposes = [ExtendedKeyUsagePurpose::ClientAuth, ExtendedKeyUsagePurpose::ServerAuth];
+        certificate.extended_key_usages = purposes.to_vec();
+    });
+    let (issued_for_clients, issued_key, authority) = localhost_tls::issued(|certificate| {
+        certificate.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    });
+    let (own, _file) = TlsSandbox::start_with_certificate(&certificate, &key).await;
+    let (expired, _file) = TlsSandbox::start_with_certificate(&expired, &expired_key).await;
+    let (client, _file) = TlsSandbox::start_with_certificate(&client, &client_key).await;
+    let (both, _file) = TlsSandbox::start_with_certificate(&both, &both_key).await;
+    let (issued, _file) = TlsSandbox::start_with_certificate(&issued_for_clients, &issued_key).await;
+    let plain = Gateway::start().await;
+    let purpose = "the certificate is not for servers: its extended key usage is without serverAuth";
+    for (root, ca, expected) in [
+        (&own.root, None, "the certificate is that of an authority (CA:TRUE), which is trusted only if"),
+        (&own.root, Some(&expired.ca), "the certificate is that of an authority (CA:TRUE), which is trusted"),
+        (&expired.root, Some(&expired.ca), "the certificate was valid until 2020-01-01T00:00:00Z"),
+        (&own.root.replace("localhost", "127.0.0.1"), Some(&own.ca), "is not valid for the name 127.0.0.1"),
+        (&client.root, Some(&client.ca), purpose),
+        (&issued.root, Some(&authority), purpose),
+        (&both.root, Some(&both.ca), "404 Not Found"),
+        (&plain.url.replace("http://", "https://"), None, "the response is not one of TLS"),
+    ] {
+        let url = root.replace("/beta", "/nothing");
+        let mut arguments = vec!["healthcheck", "--url", &url];
+        arguments.extend(ca.into_iter().flat_map(|ca| ["--ca", ca.to_str().unwrap()]));
+        let output = tokio::task::block_in_place(|| program(&arguments).output().unwrap());
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(stderr.contains(expected) && !stderr.contains("OtherError"), "{expected}: {stderr}");
+    }
+    let gateway = GatewayProcess::serve(&expired.root, &["--graph-ca", expired.ca.to_str().unwrap()]);
+    gateway.graphql(TOKEN, MUTATION, input(device_status())).await;
+    let (_, log) = gateway.stop_with_log().await;
+    let line = log.lines().find(|line| line.contains("no connection to Graph")).unwrap_or(&log);
+    assert!(line.contains("cause=\"the certificate was valid until 2020-01-01T00:00:00Z\""), "{line}");
 }

@@ -223,10 +223,7 @@ fn log(error: &graph::Error, outcome: Option<Outcome>) {
         | graph::Error::Unsendable(_)
         | graph::Error::Internal(_)
         | graph::Error::UnexpectedResponse { .. } => {
-            let cause = std::iter::successors(std::error::Error::source(error), |cause| cause.source())
-                .map(ToString::to_string)
-                .collect::<Vec<_>>()
-                .join(": ");
+            let cause = graph::causes(error);
             let outcome = outcome.map(|outcome| WriteOutcome::from(outcome).as_str());
             if let Some(suppressed) = LINES.allow() {
                 let suppressed = (suppressed > 0).then_some(suppressed);

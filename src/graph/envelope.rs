@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::body::{self, Member, Members};
 use super::error::ErrorBody;
+use crate::printable::must_escape;
 
 /// Intune nests JSON in `message` twice at most; one more level is allowed for.
 const MAX_UNFOLDS: usize = 3;
@@ -129,12 +130,14 @@ fn unfold(message: &str, redact: &impl Fn(&mut String)) -> (Option<String>, Opti
     (one_line(sentence, MAX_MESSAGE, redact), retry_after)
 }
 
-/// The text without secrets, on one line, without control characters, cut to `max` characters;
-/// `None` if nothing is left.
+/// The text without secrets, on one line, without control characters and marks of text direction, cut to `max` characters;
+/// `None` if nothing is left. Callers show Graph's texts to people.
 pub(super) fn one_line(text: &str, max: usize, redact: &impl Fn(&mut String)) -> Option<String> {
-    let mut text = text.to_owned();
-    redact(&mut text);
-    let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(max).collect();
+    let is_space = |char: char| char.is_control() || char.is_whitespace();
+    let visible = text.chars().filter(|char| is_space(*char) || !must_escape(*char));
+    let mut clean: String = visible.map(|char| if is_space(char) { ' ' } else { char }).collect();
+    redact(&mut clean);
+    let clean: String = clean.chars().take(max).collect();
     let clean = clean.split_whitespace().collect::<Vec<_>>().join(" ");
     (!clean.is_empty()).then_some(clean)
 }

@@ -49,6 +49,26 @@ fn outcome(reply: &Reply) -> (&str, &str) {
 }
 
 #[tokio::test]
+async fn texts_of_graph_have_no_control_characters_and_no_marks_of_text_direction() {
+    let scripted = Scripted::start().await;
+    let marks = "\u{202a}\u{202e}\u{2066}\u{2069}\u{200e}\u{200f}\u{61c}\u{feff}";
+    let written = format!("a{marks}b\n\u{7}\u{9b}\u{2028}c \u{5d0}");
+    let body = json!({"error": {"code": &written, "message": format!("following scopes: x.{written}, y.Z"),
+        "innerError": {"request-id": &written}}});
+    for status in [400, 403, 409, 429, 500] {
+        let answer = CannedResponse::new(status, body.to_string());
+        let reply = scripted.graphql(answer, MUTATION, input(device_status())).await;
+        let error = reply.error();
+        assert_eq!(error["extensions"]["graph"]["code"], "ab c \u{5d0}", "{error}");
+        assert_eq!(error["extensions"]["graph"]["requestId"], "ab c \u{5d0}", "{error}");
+        let text = error.to_string();
+        let is_mark = |char: char| char.is_control() || marks.contains(char) || char == '\u{2028}';
+        assert!(!text.contains(is_mark) && !text.contains("\\u"), "{text}");
+        assert_eq!(text.contains("x.ab c \u{5d0}"), status < 500, "{text}");
+    }
+}
+
+#[tokio::test]
 async fn a_create_that_the_service_abandoned_is_not_resent_for_any_body() {
     let scripted = Scripted::start().await;
     let plain = r#"{"error":{"code":"CancelledOnServiceTimeout","message":"The ? gave up"}}"#;

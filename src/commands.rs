@@ -89,7 +89,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let ended = runtime.block_on(async {
         match cli.command {
             #[cfg(feature = "sandbox")]
-            Command::Demo(config) => demo::run(config, &output).await?,
+            Command::Demo(config) => demo::run(*config, &output).await?,
             Command::Serve(config) => return serve(*config, &output).await,
             #[cfg(feature = "sandbox")]
             Command::Sandbox(options) => {

@@ -81,10 +81,16 @@ impl Cli {
         }
         let mut cli = Self::from_arg_matches(&matches)
             .map_err(|error| UsageError::new(&definition, &arguments, error))?;
-        if let Command::Serve(config) | Command::Config(config) = &mut cli.command {
+        let traces = match &mut cli.command {
+            Command::Serve(config) | Command::Config(config) => Some(&mut config.traces),
+            #[cfg(feature = "sandbox")]
+            Command::Demo(config) => Some(&mut config.traces),
+            _ => None,
+        };
+        if let Some(traces) = traces {
             let lookup =
                 |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
-            config.traces = TracesConfig::read(lookup).map_err(UsageError::Setting)?;
+            *traces = TracesConfig::read(lookup).map_err(UsageError::Setting)?;
             cli.otel = traces::variables(lookup);
         }
         if let Some((name, matches)) = matches.subcommand() {
@@ -137,7 +143,7 @@ fn with_own_prefix(arg: clap::Arg) -> clap::Arg {
 pub enum Command {
     /// Run a gateway with a sandbox behind it, and print a mutation to try.
     #[cfg(feature = "sandbox")]
-    Demo(DemoConfig),
+    Demo(Box<DemoConfig>),
     /// Run the gateway in front of Microsoft Graph.
     Serve(Box<GatewayConfig>),
     /// Print the settings of `serve` in force, and where each value came from, as a configuration file.
@@ -253,6 +259,9 @@ pub struct DemoConfig {
         default_value = "127.0.0.1:4010", value_parser = address
     )]
     pub sandbox_listen: SocketAddr,
+    /// Where traces are sent, by the variables of OpenTelemetry; `None` if there are none.
+    #[arg(skip)]
+    pub traces: Option<TracesConfig>,
 }
 
 /// What to check.

@@ -18,6 +18,7 @@ use crate::config::{
 };
 use crate::graph::{
     Client, ClientError, ClientSettings, Cloud, CreatePath, ReadRates, ServiceRoot, ServiceRootError,
+    install_tls_provider, tls_client_config,
 };
 use crate::idempotency::{FileStore, IdempotencyService, MemoryStore, Store};
 use crate::schema::{Api, ApiSettings, CursorKey, TrustedDocuments, TrustedDocumentsMode};
@@ -196,7 +197,7 @@ impl Settings {
                 process: config.subscriptions.max_subscription_reads,
             },
         };
-        Ok(Self { graph, api, server, traces: config.traces.as_ref().map(traces) })
+        Ok(Self { graph, api, server, traces: config.traces.as_ref().map(traces).transpose()? })
     }
 }
 
@@ -272,8 +273,14 @@ fn limits(config: &LimitsConfig) -> Limits {
     }
 }
 
-fn traces(config: &TracesConfig) -> TraceSettings {
-    TraceSettings {
+fn traces(config: &TracesConfig) -> anyhow::Result<TraceSettings> {
+    install_tls_provider();
+    let tls = match &config.certificate {
+        None => tls_client_config(None).context("OTEL_EXPORTER_OTLP_ENDPOINT")?,
+        Some((variable, path)) => tls_client_config(Some(path)).context(*variable)?,
+    };
+    Ok(TraceSettings {
+        tls,
         endpoint: config.endpoint.clone(),
         protocol: match config.protocol {
             config::TracesProtocol::HttpProtobuf => Protocol::HttpProtobuf,
@@ -295,7 +302,7 @@ fn traces(config: &TracesConfig) -> TraceSettings {
             max_export_batch_size: config.max_export_batch_size,
             schedule_delay: config.schedule_delay,
         },
-    }
+    })
 }
 
 /// The possible number of connections. Each is an open file, and may need another one for a

@@ -20,6 +20,7 @@ pub(super) async fn run(config: DemoConfig, output: &Output) -> anyhow::Result<(
     let mut gateway = GatewayConfig::default();
     gateway.front_end.introspection = true;
     gateway.load.max_connections = 1000;
+    gateway.traces = config.traces;
     let bind = |address, setting| bind(address, gateway.load.listen_backlog, setting);
     let upstream = bind(config.sandbox_listen, "--sandbox-listen")?;
     let listeners = Listeners {

@@ -2,6 +2,7 @@
 //! "OpenTelemetry Protocol Exporter"). An empty variable is unset.
 
 use std::fmt::{self, Display, Formatter};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
@@ -21,7 +22,7 @@ const MAX_SPANS: usize = 100_000;
 const MAX_MILLISECONDS: usize = 24 * 60 * 60 * 1000;
 
 /// The variables that apply. Those of traces take precedence over those of all signals.
-const VARIABLES: [&str; 16] = [
+const VARIABLES: [&str; 18] = [
     "OTEL_SDK_DISABLED",
     "OTEL_SERVICE_NAME",
     "OTEL_RESOURCE_ATTRIBUTES",
@@ -34,6 +35,8 @@ const VARIABLES: [&str; 16] = [
     "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL",
     "OTEL_EXPORTER_OTLP_HEADERS",
     "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
+    "OTEL_EXPORTER_OTLP_CERTIFICATE",
+    "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE",
     "OTEL_EXPORTER_OTLP_TIMEOUT",
     "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT",
     "OTEL_BSP_SCHEDULE_DELAY",
@@ -49,6 +52,8 @@ pub struct TracesConfig {
     pub endpoint: String,
     /// How spans are sent.
     pub protocol: TracesProtocol,
+    /// PEM file with certificate authorities to trust in addition to the system's, and the variable that names it.
+    pub certificate: Option<(&'static str, PathBuf)>,
     /// Headers of each export. They may be secret.
     pub headers: Vec<(String, String)>,
     /// Time limit for one export.
@@ -188,6 +193,9 @@ impl TracesConfig {
         Ok(Some(Self {
             endpoint,
             protocol,
+            certificate: variables
+                .first(&["OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "OTEL_EXPORTER_OTLP_CERTIFICATE"])
+                .map(|(name, path)| (name, path.into())),
             headers: headers(&variables)?,
             timeout: timeout.min(export_timeout),
             sampler: sampler(&variables)?,

@@ -2,7 +2,9 @@
 
 use serde_json::json;
 
-use crate::commands::program;
+use crate::commands::{ANY_PORTS, Program, program};
+use crate::harness::http_client;
+use crate::localhost_tls;
 use crate::otlp_receiver::OtlpReceiver;
 use crate::traces::{Gateway, READ, TRACEPARENT};
 
@@ -100,4 +102,52 @@ async fn no_log_line_has_the_headers_of_exports() {
         let found: Vec<_> = log.iter().filter(|line| line.to_string().contains("canary")).collect();
         assert!(found.is_empty(), "{protocol}: {found:#?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn spans_are_exported_over_https_to_a_collector_of_a_configured_authority() {
+    let receiver = OtlpReceiver::start().await;
+    for (protocol, alpn) in [("http/protobuf", &b"http/1.1"[..]), ("http/protobuf", b"h2"), ("grpc", b"h2")] {
+        let (acceptor, authority) = localhost_tls::acceptor(alpn);
+        let port = localhost_tls::forward(acceptor, receiver.address).await;
+        let endpoint = format!("https://localhost:{port}");
+        let authority = authority.to_str().unwrap();
+        let variables = [
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.as_str()),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
+            ("OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", authority),
+            ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/nonexistent"),
+        ];
+        let gateway = Gateway::start(&variables).await;
+        gateway.graphql(READ, json!({"id": "none"})).await;
+        let log = gateway.stop().await;
+        assert!(!receiver.received().spans.is_empty(), "{protocol}, {alpn:?}: {log:#?}");
+
+        let gateway = Gateway::start(&variables[..2]).await;
+        gateway.graphql(READ, json!({"id": "none"})).await;
+        let log = gateway.stop().await;
+        assert!(log.iter().any(|line| line["message"] == "trace spans could not be exported"), "{log:#?}");
+        assert!(receiver.received().spans.is_empty(), "an authority that is not trusted");
+    }
+    let output = tokio::task::block_in_place(|| {
+        let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://localhost:1");
+        let certificate = ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/nonexistent");
+        program(&[&["serve"], &ANY_PORTS[..]].concat()).envs([endpoint, certificate]).output()
+    });
+    let error = String::from_utf8(output.unwrap().stderr).unwrap();
+    assert!(error.contains("error: OTEL_EXPORTER_OTLP_CERTIFICATE: cannot read /nonexistent: "), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demo_exports_traces() {
+    let receiver = OtlpReceiver::start().await;
+    let arguments = [&["demo", "--sandbox-listen", "127.0.0.1:0"], &ANY_PORTS[..]].concat();
+    let mut demo = Program::start_with(&arguments, &[("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.endpoint())]);
+    let url = demo.line("listening on ");
+    let request = http_client().build().unwrap().post(format!("{url}/graphql"));
+    let request = request.header("content-type", "application/json").bearer_auth("t");
+    request.body(r#"{"query": "query Demo { __typename }"}"#).send().await.unwrap();
+    let (code, log) = tokio::task::block_in_place(|| demo.stop());
+    assert_eq!(code, Some(0), "{log}");
+    assert!(receiver.received().spans.iter().any(|span| span.name == "query Demo"), "{log}");
 }

@@ -11,9 +11,6 @@ pub enum TracerError {
     /// The endpoint cannot be used for gRPC.
     #[error("OTEL_EXPORTER_OTLP_ENDPOINT: not usable")]
     Endpoint(#[from] tonic::transport::Error),
-    /// TLS could not be set up.
-    #[error("OTEL_EXPORTER_OTLP_ENDPOINT: TLS to the collector could not be set up")]
-    Tls(#[from] rustls::Error),
     /// No thread can be started.
     #[error("cannot start the thread that exports traces")]
     Thread(#[from] std::io::Error),

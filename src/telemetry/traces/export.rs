@@ -50,7 +50,7 @@ fn exporter(settings: TraceSettings) -> Result<SpanExporter, TracerError> {
     let mut exporter = match settings.protocol {
         Protocol::HttpProtobuf => SpanExporter::builder()
             .with_http()
-            .with_http_client(ExportClient::new()?)
+            .with_http_client(ExportClient::new(settings.tls))
             .with_protocol(opentelemetry_otlp::Protocol::HttpBinary)
             .with_endpoint(settings.endpoint)
             .with_timeout(settings.timeout)
@@ -59,7 +59,7 @@ fn exporter(settings: TraceSettings) -> Result<SpanExporter, TracerError> {
             .build()?,
         Protocol::Grpc => SpanExporter::builder()
             .with_tonic()
-            .with_channel(http_client::channel(settings.endpoint)?)
+            .with_channel(http_client::channel(settings.endpoint, settings.tls)?)
             .with_timeout(settings.timeout)
             .with_metadata(MetadataMap::from_headers(header_map(&settings.headers)))
             .with_retry_policy(RetryPolicy::recommended())

@@ -1,7 +1,6 @@
 //! The HTTP client and the gRPC channel of exports: connections of their own, which no call to Graph uses.
 
 use std::fmt;
-use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -14,7 +13,6 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use opentelemetry_http::HttpClient;
 use rustls::ClientConfig;
-use rustls_platform_verifier::Verifier;
 use tonic::transport::{Channel, Endpoint};
 
 use super::error::TracerError;
@@ -28,14 +26,9 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 pub(super) struct ExportClient(Client<HttpsConnector<HttpConnector>, Full<Bytes>>);
 
 impl ExportClient {
-    /// A client that trusts the system's certificate authorities.
-    ///
-    /// # Errors
-    ///
-    /// If TLS cannot be set up.
-    pub(super) fn new() -> Result<Self, rustls::Error> {
-        let connector = connector()?.enable_http1().enable_http2().wrap_connector(tcp());
-        Ok(Self(Client::builder(TokioExecutor::new()).build(connector)))
+    pub(super) fn new(tls: ClientConfig) -> Self {
+        let connector = connector(tls).enable_http1().enable_http2().wrap_connector(tcp());
+        Self(Client::builder(TokioExecutor::new()).build(connector))
     }
 }
 
@@ -43,10 +36,10 @@ impl ExportClient {
 ///
 /// # Errors
 ///
-/// If the endpoint is not usable, or TLS cannot be set up.
-pub(super) fn channel(endpoint: String) -> Result<Channel, TracerError> {
+/// If the endpoint is not usable.
+pub(super) fn channel(endpoint: String, tls: ClientConfig) -> Result<Channel, TracerError> {
     let endpoint = Endpoint::from_shared(endpoint)?;
-    Ok(endpoint.connect_with_connector_lazy(connector()?.enable_http2().wrap_connector(tcp())))
+    Ok(endpoint.connect_with_connector_lazy(connector(tls).enable_http2().wrap_connector(tcp())))
 }
 
 fn tcp() -> HttpConnector {
@@ -56,15 +49,8 @@ fn tcp() -> HttpConnector {
     tcp
 }
 
-fn connector() -> Result<HttpsConnectorBuilder<WantsProtocols1>, rustls::Error> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let verifier = Arc::new(Verifier::new(Arc::clone(&provider))?);
-    let tls = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .dangerous()
-        .with_custom_certificate_verifier(verifier)
-        .with_no_client_auth();
-    Ok(HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http())
+fn connector(tls: ClientConfig) -> HttpsConnectorBuilder<WantsProtocols1> {
+    HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http()
 }
 
 #[async_trait]

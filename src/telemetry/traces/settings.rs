@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use rustls::ClientConfig;
+
 use super::sampler::Sampler;
 
 /// Settings of traces.
@@ -12,6 +14,8 @@ pub struct TraceSettings {
     pub endpoint: String,
     /// How spans are sent.
     pub protocol: Protocol,
+    /// How the collector is trusted, for `https`.
+    pub tls: ClientConfig,
     /// Headers of each export. They may be secret.
     pub headers: Vec<(String, String)>,
     /// Time limit for one export, its retries included.

@@ -1,5 +1,6 @@
 //! The commands: each binds its listeners, prints their addresses, and runs until a stop signal.
 
+mod check_documents;
 #[cfg(feature = "sandbox")]
 mod demo;
 mod healthcheck;
@@ -60,7 +61,7 @@ pub fn log_format(config: config::LogFormat) -> telemetry::LogFormat {
     }
 }
 
-/// Runs a command and returns its exit code, which is 1 if writes were cut off at shutdown.
+/// Runs a command and returns its exit code, which is 1 if writes were cut off at shutdown, or if documents are invalid.
 ///
 /// # Errors
 ///
@@ -71,6 +72,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             print(&schema::sdl())?;
             return Ok(ExitCode::SUCCESS);
         }
+        Command::CheckDocuments(config) => return check_documents::run(config),
         Command::Config(config) => {
             Settings::check(config)?;
             print(&configuration_file(&cli.effective))?;
@@ -101,7 +103,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
                 }
             }
             Command::Healthcheck(config) => healthcheck::run(&config).await.context(NotReady)?,
-            Command::Schema | Command::Config(_) => {}
+            Command::Schema | Command::CheckDocuments(_) | Command::Config(_) => {}
         }
         Ok(ExitCode::SUCCESS)
     });

@@ -33,7 +33,7 @@ pub use self::logging::{AccessLog, AccessLogConfig, LogConfig, LogFormat};
 pub use self::state::StateConfig;
 pub use self::traces::{OtelVariable, RootSampler, SamplerConfig, TracesConfig, TracesProtocol};
 pub use self::usage_error::UsageError;
-use self::values::{address, boolean, duration};
+use self::values::{address, boolean, duration, page_size};
 
 /// A GraphQL gateway in front of Microsoft Graph's Intune app provisioning endpoints.
 ///
@@ -153,6 +153,11 @@ pub enum Command {
     Sandbox(Box<msgraph_sandbox::Options>),
     /// Print the GraphQL schema (SDL).
     Schema,
+    /// Check documents against the schema and the limits, offline: a manifest of trusted documents, or `.graphql` files.
+    ///
+    /// Prints a line for each problem, with file, line and column. Exits 0 if there is none, 1 if there are problems, and 2
+    /// if the documents cannot be read.
+    CheckDocuments(CheckDocumentsConfig),
     /// Exit 0 if the gateway at the given address is ready, else 1.
     Healthcheck(HealthcheckConfig),
 }
@@ -264,6 +269,20 @@ pub struct DemoConfig {
     pub traces: Option<TracesConfig>,
 }
 
+/// Documents to check, and the limits of the gateway that executes them.
+#[derive(Debug, Clone, Args)]
+pub struct CheckDocumentsConfig {
+    /// A manifest as for `serve --trusted-documents`, a folder with `.graphql` and `.gql` files, or one such file.
+    #[arg(value_name = "MANIFEST|FOLDER|FILE")]
+    pub path: PathBuf,
+    /// Number of objects on a page if a query does not set `first`, 1 to 1000.
+    #[arg(long, env = "INTUNE_GRAPHQL_DEFAULT_PAGE_SIZE", value_name = "COUNT", default_value_t = 50, value_parser = page_size)]
+    pub default_page_size: usize,
+    /// Limits of one document.
+    #[command(flatten)]
+    pub limits: LimitsConfig,
+}
+
 /// What to check.
 #[derive(Debug, Clone, Args)]
 pub struct HealthcheckConfig {
@@ -310,9 +329,10 @@ mod tests {
     fn every_setting_has_a_variable() {
         for command in std::iter::once(Cli::definition()).chain(Cli::definition().get_subcommands().cloned())
         {
-            for arg in
-                command.get_arguments().filter(|arg| !["help", "version"].contains(&arg.get_id().as_str()))
-            {
+            let is_setting = |arg: &&clap::Arg| {
+                !arg.is_positional() && !["help", "version"].contains(&arg.get_id().as_str())
+            };
+            for arg in command.get_arguments().filter(is_setting) {
                 let flag = arg.get_long().expect("settings have a long flag");
                 let variable = arg.get_env().and_then(|name| name.to_str()).unwrap_or_default();
                 assert!(

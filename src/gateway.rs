@@ -256,7 +256,8 @@ fn access_log(config: &AccessLogConfig) -> AccessLog {
     AccessLog { mode, sample: config.access_log_sample }
 }
 
-fn limits(config: &LimitsConfig) -> Limits {
+/// Limits of documents by their settings.
+pub(crate) fn limits(config: &LimitsConfig) -> Limits {
     Limits {
         document: config.max_document,
         tokens: config.max_tokens,

@@ -10,6 +10,7 @@ mod context;
 mod cursor;
 mod cycle_detector;
 mod document_cache;
+mod document_check;
 mod entity_cache;
 mod error;
 mod error_budget;
@@ -44,6 +45,7 @@ use crate::graph::Key;
 
 pub use self::api::{Api, ApiSettings, Executed, PrepareError};
 pub use self::cursor::{CursorKey, CursorKeyError};
+pub use self::document_check::{DocumentCheck, Problem};
 pub(crate) use self::error::WriteOutcome;
 pub use self::error::{ErrorCode, RequestError};
 pub use self::graphql_request::{GraphqlRequest, PersistedQuery};

@@ -16,17 +16,17 @@ use super::error::{ErrorCode, RequestError};
 use super::graphql_request::GraphqlRequest;
 use super::manifest_watch::ManifestWatch;
 use super::persisted_documents::PersistedDocuments;
-use super::preparation::{costs, input_rules};
+use super::preparation::{caller_preparer, operator_preparer};
 use super::response_budget::{ResponseBudget, ResponseMemory};
 use super::status_events::StatusEvents;
 use super::subscription::{LatestBudget, PerEventContext, Subscriber};
 use super::trusted_documents::{TrustedDocuments, TrustedDocumentsError};
 use super::untrusted_report::UntrustedReport;
-use super::{CursorKey, GatewaySchema, build, error, sdl};
+use super::{CursorKey, GatewaySchema, build, error};
 use crate::graph::{ReadBudget, ReadRates, Session};
 use crate::idempotency::IdempotencyService;
 use crate::telemetry::metrics;
-use graphql_prepare::{InputRules, Limits, PreparedOperation, Preparer, TypeSystem, unwrap_shared_response};
+use graphql_prepare::{Limits, PreparedOperation, Preparer, unwrap_shared_response};
 
 /// Maximum number of concurrent authorization checks. After a pause, one write can make all of them
 /// due.
@@ -131,22 +131,14 @@ impl Api {
             subscription_recheck,
             subscription_reads,
         } = settings;
-        let types =
-            || TypeSystem::new(&sdl(), input_rules(InputRules::default())).expect("our own SDL is valid");
-        let preparer = |types| Preparer::new(types, costs(default_page_size), limits);
-        // Messages about trusted documents are for the operator.
-        let for_operator = preparer(types().with_suggestions(true));
+        let for_operator = operator_preparer(limits, default_page_size);
         trusted_documents.check(&for_operator)?;
         let manifest = trusted_documents.manifest().map(|(file, stamp)| (file.to_owned(), stamp));
         let persisted = Arc::new(PersistedDocuments::new(trusted_documents));
         let manifest = manifest.map(|(file, stamp)| {
             Arc::new(ManifestWatch::new(file, stamp, for_operator, Arc::clone(&persisted)))
         });
-        // Without introspection, no message to a caller names what the caller did not.
-        let preparer = preparer(match introspection {
-            true => types().with_suggestions(true),
-            false => types().without_schema_names(),
-        });
+        let preparer = caller_preparer(limits, default_page_size, introspection);
         let status_events = StatusEvents::default();
         let schema_context = Arc::new(SchemaContext {
             cursor_key,

@@ -1,10 +1,33 @@
 //! The parts of the preparation that SDL does not define: the rules of inputs and the costs of
 //! fields.
 
-use graphql_prepare::{Cost, Costs, InputRules, ObjectCount};
+use graphql_prepare::{Cost, Costs, InputRules, Limits, ObjectCount, Preparer, TypeSystem};
 
-use super::type_names;
 use super::types::check_date_time_offset;
+use super::{sdl, type_names};
+
+/// Prepares callers' operations. Without introspection, no message to a caller names what the caller did not.
+///
+/// # Panics
+///
+/// If the built-in SDL cannot be parsed, which a test would detect.
+pub(super) fn caller_preparer(limits: Limits, default_page_size: usize, introspection: bool) -> Preparer {
+    let types = if introspection { types().with_suggestions(true) } else { types().without_schema_names() };
+    Preparer::new(types, costs(default_page_size), limits)
+}
+
+/// Checks documents of the operator, whose messages may name all of the schema.
+///
+/// # Panics
+///
+/// If the built-in SDL cannot be parsed, which a test would detect.
+pub(super) fn operator_preparer(limits: Limits, default_page_size: usize) -> Preparer {
+    Preparer::new(types().with_suggestions(true), costs(default_page_size), limits)
+}
+
+fn types() -> TypeSystem {
+    TypeSystem::new(&sdl(), input_rules(InputRules::default())).expect("our own SDL is valid")
+}
 
 /// The calls to Graph that fields can cause: one for each page of a list, each object that is read
 /// or written individually, each item of a bulk write, each count by status, and the total count.

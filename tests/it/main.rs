@@ -10,6 +10,7 @@ mod batch_faults;
 mod bulk;
 mod caller_isolation;
 mod canned_graph;
+mod check_documents;
 mod collations;
 mod commands;
 mod configuration_file;

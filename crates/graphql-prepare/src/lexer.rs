@@ -56,6 +56,16 @@ impl<'a> Lexer<'a> {
         Self { rest: source, pos: Pos { line: 1, column: 1 } }
     }
 
+    /// The position after the last token.
+    pub(crate) fn pos(&self) -> Pos {
+        self.pos
+    }
+
+    /// The number of bytes of `source`, the whole text, up to the end of the last token.
+    pub(crate) fn offset(&self, source: &str) -> usize {
+        source.len() - self.rest.len()
+    }
+
     /// The next token; [`TokenKind::End`] for ever after the last.
     pub(crate) fn next_token(&mut self) -> Result<Token<'a>, RequestError> {
         self.skip_ignored();

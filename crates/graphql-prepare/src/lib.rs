@@ -73,6 +73,7 @@ mod analysis;
 mod coerce;
 mod collect;
 mod costs;
+mod definitions;
 mod document;
 mod error;
 mod expansion;
@@ -108,6 +109,7 @@ use async_graphql::{
 use self::{coerce::coerce_variables, collect::Collector, document::Operation, error::pluralize};
 pub use self::{
     costs::{Cost, Costs, ObjectCount},
+    definitions::{Definition, definitions},
     document::{Document, SelectedOperation},
     error::{RequestError, RequestErrorKind},
     input_rules::{InputRules, ScalarRule},

@@ -22,18 +22,19 @@ struct Timing {
 impl Timing {
     fn of(headers: &HeaderMap) -> Self {
         let text = headers["server-timing"].to_str().unwrap();
-        let metrics: Vec<&str> = text.split(", ").collect();
-        let [graph, gateway, calls, items] = metrics[..] else { panic!("not four metrics: {text}") };
-        let within = |text: &str, start: &str, end: &str| -> String {
-            let rest = text.strip_prefix(start).and_then(|rest| rest.strip_suffix(end));
-            rest.unwrap_or_else(|| panic!("{text}")).to_owned()
+        let read = || {
+            let rest = text.strip_prefix("graph;dur=")?;
+            let (graph_ms, rest) = rest.split_once(";desc=\"Graph calls: ")?;
+            let (counts, gateway_ms) = rest.split_once("\", gateway;dur=")?;
+            let (calls, batch_items) = counts.split_once(", batch items: ").unwrap_or((counts, "0"));
+            Some(Self {
+                graph_ms: graph_ms.parse().ok()?,
+                gateway_ms: gateway_ms.parse().ok()?,
+                calls: calls.parse().ok()?,
+                batch_items: batch_items.parse().ok()?,
+            })
         };
-        Self {
-            graph_ms: within(graph, "graph;dur=", ";desc=\"Microsoft Graph\"").parse().unwrap(),
-            gateway_ms: within(gateway, "gateway;dur=", ";desc=\"Gateway\"").parse().unwrap(),
-            calls: within(calls, "calls;desc=\"Graph calls: ", "\"").parse().unwrap(),
-            batch_items: within(items, "items;desc=\"Batch items: ", "\"").parse().unwrap(),
-        }
+        read().unwrap_or_else(|| panic!("{text}"))
     }
 }
 

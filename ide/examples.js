@@ -156,6 +156,7 @@ export const EXAMPLES = [
         code
         outcome
         message
+        approvalCode
       }
     }
   }

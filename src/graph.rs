@@ -17,6 +17,7 @@
 
 mod address;
 mod allowance;
+mod approval;
 mod auth;
 mod batch;
 #[cfg(feature = "benchmarks")]
@@ -64,13 +65,14 @@ mod transport;
 mod writes;
 
 pub use self::allowance::{ReadAllowance, ReadBudget, ReadRates};
+pub use self::approval::{Approval, ApprovalRefusal, InvalidApproval};
 pub use self::auth::{Authorization, NotABearerToken};
 pub use self::caller::Caller;
 pub use self::client::Client;
 pub use self::connect::ClientError;
 pub use self::device_app_management::{
     Collection, CreateObserver, CreateOutcome, CreateResult, Created, DeviceStatuses,
-    IosLobAppProvisioningConfigurations, NoopObserver,
+    IosLobAppProvisioningConfigurations, NoopObserver, ReadBack,
 };
 pub use self::error::{ApiError, Error, Outcome, ResponseInfo, WriteError, WriteKind};
 pub use self::forbidden::{Forbidden, ForbiddenReason};

@@ -6,10 +6,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use serde::{Deserialize, Serialize};
+use serde::ser::{Error as _, SerializeMap as _};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::approval::Approval;
 use super::body::{self, MAX_NESTING, Member, Members, NESTS_TOO_DEEP};
 use crate::json;
 
@@ -24,6 +26,8 @@ pub(super) struct Item<'a> {
     pub(super) url: &'a str,
     /// JSON.
     pub(super) body: Option<&'a Bytes>,
+    /// Of a write that may need approval.
+    pub(super) approval: Option<&'a Approval>,
 }
 
 /// The body of `POST /$batch`. An item's id is its index.
@@ -38,14 +42,9 @@ pub(super) fn envelope<'a>(items: impl Iterator<Item = Item<'a>>) -> Result<Vec<
         method: &'static str,
         url: &'a str,
         #[serde(skip_serializing_if = "Option::is_none")]
-        headers: Option<Headers>,
+        headers: Option<Headers<'a>>,
         #[serde(skip_serializing_if = "Option::is_none")]
         body: Option<&'a RawValue>,
-    }
-    #[derive(Serialize)]
-    struct Headers {
-        #[serde(rename = "Content-Type")]
-        content_type: &'static str,
     }
     let request = |(index, item): (usize, Item<'a>)| {
         let body: Option<&'a RawValue> = item.body.map(|body| serde_json::from_slice(body)).transpose()?;
@@ -53,12 +52,40 @@ pub(super) fn envelope<'a>(items: impl Iterator<Item = Item<'a>>) -> Result<Vec<
             id: index.to_string(),
             method: item.method,
             url: item.url,
-            headers: body.map(|_| Headers { content_type: "application/json" }),
+            headers: Some(Headers { has_body: body.is_some(), approval: item.approval })
+                .filter(|headers| !headers.is_empty()),
             body,
         })
     };
     let requests = items.enumerate().map(request).collect::<Result<_, serde_json::Error>>()?;
     serde_json::to_vec(&Envelope { requests })
+}
+
+/// The headers of one request of a batch.
+#[derive(Clone, Copy)]
+struct Headers<'a> {
+    has_body: bool,
+    approval: Option<&'a Approval>,
+}
+
+impl Headers<'_> {
+    fn is_empty(self) -> bool {
+        !self.has_body && self.approval.is_none()
+    }
+}
+
+impl Serialize for Headers<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut headers = serializer.serialize_map(None)?;
+        if self.has_body {
+            headers.serialize_entry("Content-Type", "application/json")?;
+        }
+        if let Some(approval) = self.approval {
+            let (name, value) = approval.header();
+            headers.serialize_entry(name.as_str(), value.to_str().map_err(S::Error::custom)?)?;
+        }
+        headers.end()
+    }
 }
 
 /// The response of one item.
@@ -243,6 +270,7 @@ mod tests {
     use bytes::Bytes;
     use serde_json::{Map, json};
 
+    use super::super::approval::Approval;
     use super::{Item, Unreadable, envelope, read_responses};
 
     #[test]
@@ -360,10 +388,12 @@ mod tests {
     #[test]
     fn the_envelope_is_the_documented_one() {
         let body = Bytes::from_static(b"{\"a\":1}");
+        let approval = Approval::justification("why").unwrap();
         let items = [
-            Item { method: "GET", url: "/a?$top=1", body: None },
-            Item { method: "POST", url: "/b", body: Some(&body) },
+            Item { method: "GET", url: "/a?$top=1", body: None, approval: None },
+            Item { method: "POST", url: "/b", body: Some(&body), approval: None },
+            Item { method: "POST", url: "/c", body: Some(&body), approval: Some(&approval) },
         ];
-        insta::assert_snapshot!(String::from_utf8(envelope(items.into_iter()).unwrap()).unwrap(), @r#"{"requests":[{"id":"0","method":"GET","url":"/a?$top=1"},{"id":"1","method":"POST","url":"/b","headers":{"Content-Type":"application/json"},"body":{"a":1}}]}"#);
+        insta::assert_snapshot!(String::from_utf8(envelope(items.into_iter()).unwrap()).unwrap(), @r#"{"requests":[{"id":"0","method":"GET","url":"/a?$top=1"},{"id":"1","method":"POST","url":"/b","headers":{"Content-Type":"application/json"},"body":{"a":1}},{"id":"2","method":"POST","url":"/c","headers":{"Content-Type":"application/json","x-msft-approval-justification":"d2h5"},"body":{"a":1}}]}"#);
     }
 }

@@ -31,7 +31,7 @@ pub fn create_body(new: &NewDeviceStatus) -> Bytes {
 /// Returns the body of a batch with these creates.
 #[must_use]
 pub fn batch_request(url: &str, bodies: &[Bytes]) -> Vec<u8> {
-    let items = bodies.iter().map(|body| Item { method: "POST", url, body: Some(body) });
+    let items = bodies.iter().map(|body| Item { method: "POST", url, body: Some(body), approval: None });
     envelope(items).unwrap_or_default()
 }
 

@@ -227,14 +227,19 @@ fn count_writes<'e>(
 ) -> Option<(usize, &'e Error, Option<u64>)> {
     let (mut unknown, mut first) = (0, None);
     for error in results {
+        // Expected in a tenant with approvals, and reported to the caller: not logged.
+        let requires_approval = error.is_some_and(|error| error.error.requires_approval());
         metrics::write(match error.map(|error| error.outcome) {
             None => WriteResult::Succeeded,
+            Some(Outcome::Unknown) if requires_approval => WriteResult::ApprovalRequired,
             Some(Outcome::NotSent) => WriteResult::NotSent,
             Some(Outcome::Rejected) => WriteResult::Rejected,
             Some(Outcome::Unknown) => WriteResult::Unknown,
             Some(Outcome::Applied) => WriteResult::Applied,
         });
-        if let Some(WriteError { outcome: Outcome::Unknown, error, .. }) = error {
+        if let Some(WriteError { outcome: Outcome::Unknown, error, .. }) = error
+            && !requires_approval
+        {
             unknown += 1;
             first.get_or_insert(error);
         }

@@ -15,3 +15,4 @@ pub use self::create_observer::{CreateObserver, CreateOutcome, NoopObserver};
 pub use self::created::{CreateResult, Created};
 pub use self::device_statuses::DeviceStatuses;
 pub use self::ios_lob_app_provisioning_configurations::IosLobAppProvisioningConfigurations;
+pub use self::read_back::ReadBack;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use http::StatusCode;
 use uuid::Uuid;
 
+use super::approval::{Approval, ApprovalRefusal};
 use super::key::InvalidKey;
 
 /// A failed call to Graph.
@@ -136,6 +137,20 @@ impl Error {
         self
     }
 
+    /// The same error, of a write with which `sent` was sent.
+    pub(super) fn of_write(mut self, sent: Option<&Approval>) -> Self {
+        if let Self::Api(api) = &mut self {
+            let message = api.message.as_deref().unwrap_or_default();
+            api.approval = ApprovalRefusal::of_write(api.status, message, api.approval.take(), sent);
+        }
+        self
+    }
+
+    /// Whether Graph asks for a justification.
+    pub(super) fn requires_approval(&self) -> bool {
+        matches!(self, Self::Api(api) if api.requires_approval())
+    }
+
     /// The same error for an item of a batch whose body is a string. Graph's rejections are JSON.
     pub(super) fn of_text(mut self) -> Self {
         if let Self::Api(api) = &mut self
@@ -196,6 +211,8 @@ pub struct ApiError {
     pub retry_after: Option<Duration>,
     /// `WWW-Authenticate` of a 401: holds the claims challenge that a sign-in library needs.
     pub www_authenticate: Option<String>,
+    /// Of a write that needs the approval of a second administrator.
+    pub approval: Option<ApprovalRefusal>,
     /// The method and path of the request, for example `POST /deviceAppManagement/…`.
     pub request_line: String,
     /// The result of reading the body.
@@ -225,6 +242,12 @@ impl ResponseInfo {
 }
 
 impl ApiError {
+    /// Whether Graph asks for a justification. By one report, such a create has left an object.
+    #[must_use]
+    pub fn requires_approval(&self) -> bool {
+        self.approval == Some(ApprovalRefusal::Required)
+    }
+
     /// Whether this tenant, cloud or version has no such operation: 405, 501, and the 400s and the
     /// 404 that Graph returns for missing routes ("Errors and throttling").
     #[must_use]
@@ -308,6 +331,8 @@ impl Outcome {
             Error::UnexpectedResponse { applied: false, .. } => Self::Unknown,
             Error::Api(api) => match api.status {
                 StatusCode::REQUEST_TIMEOUT => Self::Unknown,
+                // By one report, such a create has left an object.
+                _ if error.requires_approval() => Self::Unknown,
                 StatusCode::SERVICE_UNAVAILABLE if api.is_unavailable_until_later() => Self::Rejected,
                 status if status.is_client_error() => Self::Rejected,
                 _ => Self::Unknown,

@@ -2,6 +2,7 @@
 
 use http::StatusCode;
 
+use super::approval::ApprovalRefusal;
 use super::error::ApiError;
 
 /// Maximum number of permissions that are taken from a message, and maximum length of each in bytes. Graph names at most four.
@@ -34,8 +35,15 @@ impl ApiError {
     /// Why the request was not allowed. `None` unless the status is 403.
     #[must_use]
     pub fn forbidden(&self) -> Option<Forbidden> {
-        (self.status == StatusCode::FORBIDDEN)
-            .then(|| Forbidden::from_message(self.message.as_deref().unwrap_or_default()))
+        if self.status != StatusCode::FORBIDDEN {
+            return None;
+        }
+        let mut forbidden = Forbidden::from_message(self.message.as_deref().unwrap_or_default());
+        // To a write with a code, Graph does not tell.
+        if forbidden.reason == ForbiddenReason::Other && self.approval == Some(ApprovalRefusal::NotApproved) {
+            forbidden.reason = ForbiddenReason::Approval;
+        }
+        Some(forbidden)
     }
 }
 

@@ -9,6 +9,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Uri};
 use hyper::body::{Body, Frame, SizeHint};
 
+use super::approval::Approval;
 use super::send_gate::SendGate;
 use crate::telemetry::request::CLIENT_REQUEST_ID;
 use crate::telemetry::route::Route;
@@ -19,7 +20,7 @@ const GZIP: HeaderValue = HeaderValue::from_static("gzip");
 const PRODUCT: HeaderValue = HeaderValue::from_static(concat!("intune-graphql/", env!("CARGO_PKG_VERSION")));
 
 /// Largest number of headers of a request, so that their map is allocated once.
-const MAX_HEADERS: usize = 8;
+const MAX_HEADERS: usize = 9;
 
 /// A request that can be sent on any connection, and again.
 #[derive(Debug, Clone)]
@@ -31,6 +32,8 @@ pub(super) struct Request {
     pub(super) client_request_id: HeaderValue,
     /// The W3C trace context, if the caller sent one.
     pub(super) traceparent: Option<HeaderValue>,
+    /// Of a write that may need approval.
+    pub(super) approval: Option<Approval>,
     /// The JSON body.
     pub(super) body: Option<Bytes>,
     /// The gate of a write, which decides whether it may still be sent.
@@ -77,6 +80,10 @@ impl Request {
         }
         if self.body.is_some() {
             headers.insert(CONTENT_TYPE, APPLICATION_JSON);
+        }
+        if let Some(approval) = &self.approval {
+            let (name, value) = approval.header();
+            headers.insert(name, value.clone());
         }
         headers
     }

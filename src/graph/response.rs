@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use super::address::key_of;
+use super::approval::ApprovalRefusal;
 use super::batch::ItemResponse;
 use super::body::{self, Member, Members};
 use super::body_limit::BodyLimit;
@@ -147,6 +148,7 @@ impl GraphResponse {
             www_authenticate: (status == StatusCode::UNAUTHORIZED)
                 .then(|| challenge(headers, caller))
                 .flatten(),
+            approval: ApprovalRefusal::from_headers(status, headers, redact),
             request_line: request_line.to_string(),
             body: envelope.body,
         }))

@@ -159,6 +159,7 @@ mod tests {
             client_request_id: uuid::Uuid::nil(),
             retry_after: retry_after.map(Duration::from_secs_f64),
             www_authenticate: None,
+            approval: None,
             request_line: String::new(),
             body: ErrorBody::Empty,
         }))

@@ -11,6 +11,7 @@ use serde::Serialize;
 use url::Url;
 
 use super::allowance::ReadAllowance;
+use super::approval::Approval;
 use super::call_log::WriteRecord;
 use super::call_span::span_error;
 use super::caller::Caller;
@@ -142,11 +143,12 @@ impl Session {
         method: Method,
         path: &str,
         body: Option<&impl Serialize>,
+        approval: Option<&Approval>,
         read: impl FnOnce(&GraphResponse) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, WriteError> {
         let is_delete = method == Method::DELETE;
         let record = WriteRecord::new(&method, path);
-        let write = Write { kind, method, path, record: &record };
+        let write = Write { kind, method, path, approval, record: &record };
         let result = writes::write(&self.transport, self.call_parent(), write, body, read).await;
         if let Err(error) = &result {
             self.record_error(&error.error);

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use tower::retry::budget::Budget as _;
 
 use super::allowance::ReadAllowance;
+use super::approval::Approval;
 use super::batch::{self, Item};
 use super::body_limit::BodyLimit;
 use super::call_log::{self, CallRecord};
@@ -120,7 +121,7 @@ impl Transport {
         &self,
         urls: &[String],
     ) -> Result<Vec<Result<GraphResponse, Error>>, BatchError> {
-        let items = urls.iter().map(|url| Item { method: "GET", url, body: None });
+        let items = urls.iter().map(|url| Item { method: "GET", url, body: None, approval: None });
         let (request, count) = self.batch_request(items).map_err(BatchError::Failed)?;
         let outer = self.read(request).await.map_err(BatchError::Failed)?;
         self.items(&outer, count, "GET", urls.iter().map(String::as_str), OperationKind::Read)
@@ -132,27 +133,31 @@ impl Transport {
         method: Method,
         path: &str,
         body: Option<Bytes>,
+        approval: Option<&Approval>,
         gate: &SendGate,
     ) -> Result<GraphResponse, Error> {
         let mut request = self.request(method, path)?;
         request.body = body;
+        request.approval = approval.cloned();
         request.gate = Some(gate.clone());
         let withdrawal = async {
             self.withdrawn().await;
             Error::Withdrawn
         };
-        self.send_write(request, gate, withdrawal).await
+        let response = self.send_write(request, gate, withdrawal).await;
+        response.map_err(|error| error.of_write(approval))
     }
 
-    /// Creates with one `POST /$batch`, each body at `path`, while the gate allows it and the
+    /// Creates with one `POST /$batch`, each body at `path` and with its approval, while the gate allows it and the
     /// process is not about to stop. Returns one result for each body, in order.
     pub(super) async fn post_batch(
         &self,
         path: &str,
-        bodies: &[&Bytes],
+        bodies: &[(&Bytes, Option<&Approval>)],
         gate: &SendGate,
     ) -> Result<Vec<Result<GraphResponse, Error>>, Error> {
-        let items = bodies.iter().map(|body| Item { method: "POST", url: path, body: Some(body) });
+        let item = |(body, approval)| Item { method: "POST", url: path, body: Some(body), approval };
+        let items = bodies.iter().copied().map(item);
         let (mut request, count) = self.batch_request(items)?;
         request.gate = Some(gate.clone());
         let withdrawal = async {
@@ -164,7 +169,11 @@ impl Transport {
         };
         let outer = self.send_write(request, gate, withdrawal).await.map_err(Error::of_batch)?;
         let items = self.items(&outer, count, "POST", bodies.iter().map(|_| path), OperationKind::Write);
-        items.map_err(|(BatchError::Failed(error) | BatchError::Broken(error))| error)
+        let items = items.map_err(|(BatchError::Failed(error) | BatchError::Broken(error))| error)?;
+        let of_write = |(response, (_, approval)): (Result<_, Error>, &(_, Option<&Approval>))| {
+            response.map_err(|error| error.of_write(*approval))
+        };
+        Ok(items.into_iter().zip(bodies).map(of_write).collect())
     }
 
     /// Whether no write reaches a connection any more.
@@ -271,6 +280,7 @@ impl Transport {
             authorization: self.caller.authorization.header(),
             client_request_id: telemetry.header().clone(),
             traceparent: telemetry.trace_context().map(|trace| trace.header().clone()),
+            approval: None,
             body: None,
             gate: None,
         })

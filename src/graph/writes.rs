@@ -11,6 +11,7 @@ use futures_util::future::BoxFuture;
 use http::{Method, StatusCode};
 use serde::Serialize;
 
+use super::approval::Approval;
 use super::call_log::WriteRecord;
 use super::delivery::{Delivery, Unfinished};
 use super::error::{Error, Outcome, WriteError, WriteKind};
@@ -31,6 +32,7 @@ pub(super) struct Write<'a> {
     pub(super) method: Method,
     /// Below the service root.
     pub(super) path: &'a str,
+    pub(super) approval: Option<&'a Approval>,
     pub(super) record: &'a WriteRecord,
 }
 
@@ -38,7 +40,7 @@ pub(super) struct Write<'a> {
 pub(super) async fn write<T: Send + 'static>(
     transport: &Arc<Transport>,
     parent: Option<SpanId>,
-    Write { kind, method, path, record }: Write<'_>,
+    Write { kind, method, path, approval, record }: Write<'_>,
     body: Option<&impl Serialize>,
     read: impl FnOnce(&GraphResponse) -> Result<T, Error> + Send + 'static,
 ) -> Result<T, WriteError> {
@@ -55,6 +57,7 @@ pub(super) async fn write<T: Send + 'static>(
         method,
         path,
         body,
+        approval: approval.cloned(),
         gates: Arc::clone(&gates),
         in_flight: in_flight.clone(),
     };
@@ -104,6 +107,7 @@ struct Attempts {
     method: Method,
     path: String,
     body: Option<Bytes>,
+    approval: Option<Approval>,
     gates: Arc<AttemptGates>,
     in_flight: WriteInFlight,
 }
@@ -151,8 +155,10 @@ impl Attempts {
         let Some(gate) = gate else { return Err(Error::Withdrawn) };
         let transport = Arc::clone(&self.transport);
         let (method, path, body) = (self.method.clone(), self.path.clone(), self.body.clone());
-        let attempt_gate = gate.clone();
-        let attempt = async move { within_bounds(transport.write(method, &path, body, &attempt_gate)).await };
+        let (approval, attempt_gate) = (self.approval.clone(), gate.clone());
+        let attempt = async move {
+            within_bounds(transport.write(method, &path, body, approval.as_ref(), &attempt_gate)).await
+        };
         if self.kind != WriteKind::Keyed {
             return attempt.await;
         }

@@ -49,6 +49,20 @@ pub enum ItemState {
     Applied,
     /// Sent; the outcome is unknown and will not be recorded.
     Unknown,
+    /// Graph asked for an approval. It may have left an object, so it is sent again only with an approval.
+    ApprovalRequired,
+}
+
+impl ItemState {
+    /// Whether a call that repeats the write, with an approval or without one, may send it.
+    #[must_use]
+    pub fn may_be_sent(&self, has_approval: bool) -> bool {
+        match self {
+            Self::Unwritten => true,
+            Self::ApprovalRequired => has_approval,
+            Self::InProgress | Self::Created(_) | Self::Applied | Self::Unknown => false,
+        }
+    }
 }
 
 /// The states of the writes of one key. Serialized as a [`PackedRecord`].

@@ -39,7 +39,8 @@ pub struct Scope<'a> {
 /// The result of looking up a key.
 #[derive(Debug)]
 pub enum Lookup {
-    /// This call may write the items that are [`ItemState::Unwritten`]. No other call may until the lease is released.
+    /// This call may write the items that [may be sent](ItemState::may_be_sent). No other call may until the lease is
+    /// released.
     Acquired(Lease),
     /// Another call has the lease.
     InProgress(RecordWatch),
@@ -85,7 +86,8 @@ impl IdempotencyService {
     }
 
     /// Looks up the key of a call that has `items` writes and the input `input`, and acquires the lease if something is
-    /// left to write. Waits until `deadline` at most.
+    /// left to write. Waits until `deadline` at most. `has_approval` says for which of the writes the caller sends an
+    /// approval; the rest have none.
     ///
     /// May be cancelled at any time. A lease that is acquired nevertheless is released as soon as
     /// the store accepts that.
@@ -100,6 +102,7 @@ impl IdempotencyService {
         scope: Scope<'_>,
         input: &impl Serialize,
         items: usize,
+        has_approval: &[bool],
         deadline: Instant,
     ) -> Result<Lookup, IdempotencyError> {
         let input = serde_json::to_vec(input).map_err(|_| IdempotencyError::InvalidInput)?;
@@ -112,6 +115,7 @@ impl IdempotencyService {
             tenant: self.tenant(scope.tenant),
             input: self.hash(&[&input]),
             items,
+            has_approval: has_approval.to_vec(),
             is_unwritten: Arc::default(),
         };
         let is_unwritten = Arc::clone(&lookup.is_unwritten);
@@ -225,13 +229,15 @@ struct PendingLookup {
     tenant: TenantId,
     input: [u8; 32],
     items: usize,
+    /// For which of them the caller sends an approval.
+    has_approval: Vec<bool>,
     /// Whether the store has reported that no earlier call wrote anything with the key.
     is_unwritten: Arc<AtomicBool>,
 }
 
 impl PendingLookup {
     async fn run(self) -> Result<Lookup, IdempotencyError> {
-        let Self { context, id, tenant, input, items, is_unwritten } = self;
+        let Self { context, id, tenant, input, items, has_approval, is_unwritten } = self;
         let store = &context.store;
         let owner = Some(Owner::unique());
         loop {
@@ -250,7 +256,8 @@ impl PendingLookup {
                         let store = Arc::clone(store);
                         return Ok(Lookup::InProgress(RecordWatch { store, id, version: record.version }));
                     }
-                    if !record.items.contains(&ItemState::Unwritten) {
+                    let mut left = record.items.iter().enumerate();
+                    if !left.any(|(index, item)| item.may_be_sent(has_approval.get(index) == Some(&true))) {
                         return Ok(Lookup::Completed(record.items));
                     }
                     Record { version: next_version, owner, ..record }

@@ -42,7 +42,7 @@ impl Fixture {
     }
 
     async fn look_up(&self, key: &str, input: &str, items: usize) -> Result<Lookup, IdempotencyError> {
-        self.service.look_up(scope(key), &input, items, later()).await
+        self.service.look_up(scope(key), &input, items, &[], later()).await
     }
 
     async fn acquire(&self, key: &str, input: &str, items: usize) -> Lease {
@@ -63,7 +63,7 @@ impl Fixture {
         created: usize,
     ) -> Result<(), IdempotencyError> {
         let scope = Scope { tenant: Some(tenant), ..scope(key) };
-        let Lookup::Acquired(mut lease) = self.service.look_up(scope, &"", items, later()).await? else {
+        let Lookup::Acquired(mut lease) = self.service.look_up(scope, &"", items, &[], later()).await? else {
             panic!("{tenant} {key}")
         };
         for item in 0..items {
@@ -166,7 +166,7 @@ async fn one_of_a_hundred_concurrent_calls_gets_the_lease_and_all_get_its_result
             let (service, owners) = (fixture.service.clone(), Arc::clone(&owners));
             tokio::spawn(async move {
                 loop {
-                    match service.look_up(scope("k"), &"a", 1, later()).await.unwrap() {
+                    match service.look_up(scope("k"), &"a", 1, &[], later()).await.unwrap() {
                         Lookup::Acquired(mut lease) => {
                             *owners.lock().unwrap() += 1;
                             lease.mark_in_progress(&[0]).await.unwrap();
@@ -224,7 +224,7 @@ async fn different_scopes_have_different_records() {
         ];
         for (tenant, mutation, configuration, key) in scopes {
             let scope = Scope { tenant, mutation, configuration, key };
-            let entry = fixture.service.look_up(scope, &"a", 1, later()).await.unwrap();
+            let entry = fixture.service.look_up(scope, &"a", 1, &[], later()).await.unwrap();
             let Lookup::Acquired(mut lease) = entry else {
                 panic!("{tenant:?} {mutation} {configuration:?} {key}")
             };

@@ -1,6 +1,7 @@
 //! Errors as callers receive them. Each has an [`ErrorCode`] and whether the same request may be
 //! sent again; errors of writes also have the outcome.
 
+mod approval;
 mod code;
 mod operation_error;
 mod request_error;
@@ -18,7 +19,7 @@ pub use self::code::ErrorCode;
 pub(crate) use self::code::{ForbiddenReason, WriteOutcome};
 pub(super) use self::operation_error::OperationError;
 pub use self::request_error::RequestError;
-use crate::graph::{ApiError, Forbidden, Outcome, ResponseInfo};
+use crate::graph::{ApiError, ApprovalRefusal, Forbidden, Outcome, ResponseInfo};
 use crate::telemetry::request;
 
 /// The error of a resolver. It has no `Display` on purpose: async-graphql converts any error with
@@ -39,6 +40,8 @@ struct Details {
     www_authenticate: Option<String>,
     /// Of a request that Graph did not allow.
     forbidden: Option<Forbidden>,
+    /// The code of an open request for approval.
+    approval_code: Option<String>,
 }
 
 /// The details of a response from Graph. Microsoft support asks for them.
@@ -68,6 +71,7 @@ impl FieldError {
             client_request_id: None,
             www_authenticate: None,
             forbidden: None,
+            approval_code: None,
         }))
     }
 
@@ -101,6 +105,15 @@ impl FieldError {
         let message =
             "Microsoft Graph created the object, but did not return its id. Do not send the create again.";
         Self::new(ErrorCode::UpstreamError, message).of_call()
+    }
+
+    /// Graph asked an earlier call with the key for an approval, and this call has none.
+    #[must_use]
+    pub fn approval_still_required() -> Self {
+        let message = "Microsoft Graph asked an earlier call with this idempotency key for the approval of a second \
+                       administrator, and this call has none. Repeat it with `approval: { justification: … }`. Check \
+                       before that whether the object exists: the earlier call may have left it.";
+        Self::new(ErrorCode::ApprovalRequired, message).with_outcome(Outcome::Unknown)
     }
 
     /// The value from Graph cannot be a value of the field.
@@ -194,6 +207,10 @@ impl FieldError {
         self.0.retry_after = api.retry_after;
         self.0.forbidden = api.forbidden().filter(|_| self.0.code == ErrorCode::Forbidden);
         self.0.www_authenticate = api.www_authenticate;
+        self.0.approval_code = match api.approval {
+            Some(ApprovalRefusal::Pending { code }) if self.0.code == ErrorCode::ApprovalPending => code,
+            _ => None,
+        };
         self.0.graph = Some(GraphErrorDetail {
             status: api.status.as_u16(),
             code: api.code,
@@ -285,6 +302,9 @@ impl From<FieldError> for async_graphql::Error {
             if !required_permissions.is_empty() {
                 extensions.set("requiredPermissions", required_permissions);
             }
+        }
+        if let Some(code) = error.approval_code {
+            extensions.set("approvalCode", code);
         }
         Self { message: error.message, source: None, extensions: Some(extensions) }
     }

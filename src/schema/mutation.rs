@@ -10,6 +10,7 @@ mod delete_device_status;
 mod idempotency;
 mod update_configuration;
 mod update_device_status;
+mod write_approval;
 
 use std::panic::AssertUnwindSafe;
 

@@ -50,6 +50,12 @@ impl CannedResponse {
         self
     }
 
+    /// The same response, with a further value of a header.
+    pub(crate) fn append(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     /// The same response, whose connection ends before its body.
     pub(crate) fn cut(mut self) -> Self {
         self.is_cut = true;

@@ -3,6 +3,7 @@
 
 mod add_device_status;
 mod admission;
+mod approvals;
 mod assignments;
 mod audits;
 mod auth;

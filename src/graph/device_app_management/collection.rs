@@ -6,6 +6,7 @@ use http::{Method, StatusCode};
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::graph::approval::Approval;
 use crate::graph::error::{Error, WriteError, WriteKind};
 use crate::graph::key::Key;
 use crate::graph::models::Entity;
@@ -157,7 +158,12 @@ impl<T: Entity> Collection<T> {
     }
 
     /// `PATCH …/{id}`. `None` if Graph succeeded without returning the entity.
-    pub(super) async fn patch(&self, id: &Key, patch: &impl Serialize) -> Result<Option<T>, WriteError> {
+    pub(super) async fn patch(
+        &self,
+        id: &Key,
+        patch: &impl Serialize,
+        approval: Option<&Approval>,
+    ) -> Result<Option<T>, WriteError> {
         let path = format!("{}/{}", self.path, id.segment());
         let id = id.clone();
         let read = move |response: &GraphResponse| match response.status() {
@@ -165,7 +171,7 @@ impl<T: Entity> Collection<T> {
             StatusCode::NO_CONTENT => Ok(None),
             _ => Err(response.contradiction("the status is not that of an update")),
         };
-        self.session.write(WriteKind::Keyed, Method::PATCH, &path, Some(patch), read).await
+        self.session.write(WriteKind::Keyed, Method::PATCH, &path, Some(patch), approval, read).await
     }
 
     /// `DELETE …/{id}`. A 404 after an attempt whose response was lost is a success.
@@ -173,10 +179,10 @@ impl<T: Entity> Collection<T> {
     /// # Errors
     ///
     /// [`WriteError`]; an entity that was not there at the first attempt is one (404).
-    pub async fn delete(&self, id: &Key) -> Result<(), WriteError> {
+    pub async fn delete(&self, id: &Key, approval: Option<&Approval>) -> Result<(), WriteError> {
         let path = format!("{}/{}", self.path, id.segment());
         let read = |response: &GraphResponse| response.done("the response is not that of a deletion");
-        match self.session.write(WriteKind::Keyed, Method::DELETE, &path, None::<&()>, read).await {
+        match self.session.write(WriteKind::Keyed, Method::DELETE, &path, None::<&()>, approval, read).await {
             Err(error) if is_deleted(&error) => Ok(()),
             result => result,
         }

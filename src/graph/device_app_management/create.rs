@@ -19,7 +19,8 @@ use super::create_attempt::{AttemptResult, PendingCreate, next_group};
 use super::create_observer::{CreateObserver, CreateOutcome};
 use super::created::{CreateResult, Created};
 use super::progress::{ItemProgress, Progress};
-use super::read_back::{ReadBack, read_back};
+use super::read_back::ReadBack;
+use crate::graph::approval::Approval;
 use crate::graph::call_log::WriteRecord;
 use crate::graph::delivery::{Delivery, Unfinished};
 use crate::graph::error::{Error, Outcome, WriteError, WriteKind};
@@ -40,10 +41,13 @@ const MAX_CONCURRENT_BATCHES: usize = 4;
 impl<T: Entity> Collection<T> {
     /// `POST …` for one entity, `POST /$batch` for several. Each is sent again only if Graph certainly did nothing.
     ///
+    /// Each is sent with its approval; `approvals` may be empty.
+    ///
     /// Returns one result for each, in order. [`WriteError`] has the outcome.
     pub async fn create<N: NewEntity<Entity = T>>(
         &self,
         new: Vec<N>,
+        approvals: Vec<Option<Approval>>,
         observer: Arc<dyn CreateObserver>,
     ) -> Vec<CreateResult<T>> {
         let count = new.len();
@@ -66,6 +70,7 @@ impl<T: Entity> Collection<T> {
             collection: self.clone(),
             new,
             bodies,
+            approvals,
             observer,
             progress: Arc::clone(&progress),
             deadline,
@@ -128,6 +133,8 @@ struct Creates<N: NewEntity> {
     collection: Collection<N::Entity>,
     new: Vec<N>,
     bodies: Vec<Bytes>,
+    /// By index; the rest have none.
+    approvals: Vec<Option<Approval>>,
     observer: Arc<dyn CreateObserver>,
     progress: Arc<Progress<CreateResult<N::Entity>>>,
     deadline: Instant,
@@ -273,14 +280,20 @@ impl<N: NewEntity> Creates<N> {
         again
     }
 
+    fn approval(&self, index: usize) -> Option<&Approval> {
+        self.approvals.get(index)?.as_ref()
+    }
+
     /// A single one by a plain POST.
     async fn send(&self, indices: &[usize], gate: &SendGate) -> Vec<Result<GraphResponse, Error>> {
         if let [index] = indices {
             let body = self.bodies[*index].clone();
             let path = &self.collection.create_path;
-            return vec![within_bounds(self.transport.write(Method::POST, path, Some(body), gate)).await];
+            let write = self.transport.write(Method::POST, path, Some(body), self.approval(*index), gate);
+            return vec![within_bounds(write).await];
         }
-        let bodies: Vec<&Bytes> = indices.iter().map(|index| &self.bodies[*index]).collect();
+        let bodies: Vec<_> =
+            indices.iter().map(|index| (&self.bodies[*index], self.approval(*index))).collect();
         match within_bounds(self.transport.post_batch(&self.collection.create_path, &bodies, gate)).await {
             Ok(responses) => responses,
             Err(error) => indices.iter().map(|_| Err(error.clone())).collect(),
@@ -306,11 +319,12 @@ impl<N: NewEntity> Creates<N> {
             // Boxed, since it is seldom needed and as large as a read.
             match Box::pin(self.read_back(pending.index)).await {
                 ReadBack::Created(entity) => return AttemptResult::Done(Ok(Created::Entity(entity))),
-                ReadBack::Absent if self.transport.client.honors_client_ids => {
+                // Without an approval, it would be refused again.
+                ReadBack::Absent if self.transport.client.honors_client_ids && !error.requires_approval() => {
                     pending.is_resent = true;
                     again = Some(pending.retries.resend());
                 }
-                ReadBack::Absent | ReadBack::NotKnown => {}
+                ReadBack::Absent | ReadBack::Other | ReadBack::NotKnown => {}
             }
         }
         match again {
@@ -330,7 +344,7 @@ impl<N: NewEntity> Creates<N> {
         if self.transport.caller.disconnected.is_cancelled() {
             return ReadBack::NotKnown;
         }
-        read_back(&self.collection, &self.new[index]).await
+        self.collection.read_back(&self.new[index]).await
     }
 
     /// Charges the retry budget for a group without `Retry-After`. If the budget is spent, the group is not sent again.

@@ -70,6 +70,10 @@ impl<T: Entity> AttemptResult<T> {
             Self::Done(Ok(Created::Entity(entity))) => {
                 Key::new(entity.key()).map_or(CreateOutcome::Failed(Outcome::Applied), CreateOutcome::Created)
             }
+            // What came of an earlier attempt whose response was lost is more than that.
+            Self::Done(Err(error)) if error.error.requires_approval() && !pending.is_resent => {
+                CreateOutcome::ApprovalRequired
+            }
             Self::Done(Err(error)) => CreateOutcome::Failed(error.outcome),
             Self::Retry { .. } => CreateOutcome::Failed(pending.worst_outcome),
         }

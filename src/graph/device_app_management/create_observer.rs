@@ -27,6 +27,8 @@ pub enum CreateOutcome {
     Created(Key),
     /// The attempt failed. After [`Outcome::NotSent`] and [`Outcome::Rejected`] another one may follow.
     Failed(Outcome),
+    /// Graph asks for a justification. It may have left an object; another attempt may follow with an approval.
+    ApprovalRequired,
 }
 
 /// Records nothing.

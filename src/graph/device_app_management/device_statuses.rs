@@ -1,6 +1,7 @@
 //! `…/iosLobAppProvisioningConfigurations/{id}/deviceStatuses`.
 
 use super::collection::Collection;
+use crate::graph::approval::Approval;
 use crate::graph::error::WriteError;
 use crate::graph::key::Key;
 use crate::graph::models::{DeviceStatus, DeviceStatusPatch};
@@ -21,7 +22,8 @@ impl DeviceStatuses {
         &self,
         id: &Key,
         patch: &DeviceStatusPatch,
+        approval: Option<&Approval>,
     ) -> Result<Option<DeviceStatus>, WriteError> {
-        self.patch(id, patch).await
+        self.patch(id, patch, approval).await
     }
 }

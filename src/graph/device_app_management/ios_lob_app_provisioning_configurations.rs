@@ -4,6 +4,7 @@ use http::Method;
 
 use super::collection::Collection;
 use super::device_statuses::DeviceStatuses;
+use crate::graph::approval::Approval;
 use crate::graph::error::{WriteError, WriteKind};
 use crate::graph::key::Key;
 use crate::graph::models::{
@@ -49,8 +50,9 @@ impl IosLobAppProvisioningConfigurations {
         &self,
         id: &Key,
         patch: &IosLobAppProvisioningConfigurationPatch,
+        approval: Option<&Approval>,
     ) -> Result<Option<IosLobAppProvisioningConfiguration>, WriteError> {
-        self.collection().patch(id, patch).await
+        self.collection().patch(id, patch, approval).await
     }
 
     /// `POST …/{id}/assign`: replaces the set of assignments. Microsoft Graph: 'assign action'.
@@ -58,10 +60,15 @@ impl IosLobAppProvisioningConfigurations {
     /// # Errors
     ///
     /// [`WriteError`], which has the outcome.
-    pub async fn assign(&self, id: &Key, assign: &Assign) -> Result<(), WriteError> {
+    pub async fn assign(
+        &self,
+        id: &Key,
+        assign: &Assign,
+        approval: Option<&Approval>,
+    ) -> Result<(), WriteError> {
         let path = format!("{PATH}/{}/assign", id.segment());
         let read = |response: &GraphResponse| response.done("the response is not that of this action");
-        self.session.write(WriteKind::Action, Method::POST, &path, Some(assign), read).await
+        self.session.write(WriteKind::Action, Method::POST, &path, Some(assign), approval, read).await
     }
 
     /// The device statuses that the configuration contains. With [`CreatePath::Ref`] they are created by `POST

@@ -5,36 +5,28 @@ use crate::graph::key::Key;
 use crate::graph::models::{Entity, NewEntity};
 
 impl<T: Entity> Collection<T> {
-    /// The object that an earlier create of `new` created, identified by its key and its
-    /// properties; `None` if that is not certain.
-    pub async fn created_before<N: NewEntity<Entity = T>>(&self, new: &N) -> Option<T> {
-        match read_back(self, new).await {
-            ReadBack::Created(entity) => Some(entity),
-            ReadBack::Absent | ReadBack::NotKnown => None,
+    /// Looks up the object that an earlier create of `new` may have created. The key alone is not sufficient, because another
+    /// caller may have used it.
+    pub async fn read_back<N: NewEntity<Entity = T>>(&self, new: &N) -> ReadBack<T> {
+        let Some(key) = new.key().and_then(|key| Key::new(key).ok()) else { return ReadBack::NotKnown };
+        match self.get_or_find(&key, &N::properties()).await {
+            Ok(Some(entity)) if new.is_what(&entity) => ReadBack::Created(entity),
+            Ok(Some(_)) => ReadBack::Other,
+            Ok(None) => ReadBack::Absent,
+            Err(_) => ReadBack::NotKnown,
         }
     }
 }
 
-/// Looks up the sent object. The key alone is not sufficient, because another caller may have used
-/// it.
-pub(super) async fn read_back<N: NewEntity>(
-    collection: &Collection<N::Entity>,
-    new: &N,
-) -> ReadBack<N::Entity> {
-    let Some(key) = new.key().and_then(|key| Key::new(key).ok()) else { return ReadBack::NotKnown };
-    match collection.get_or_find(&key, &N::properties()).await {
-        Ok(Some(entity)) if new.is_what(&entity) => ReadBack::Created(entity),
-        Ok(Some(_)) | Err(_) => ReadBack::NotKnown,
-        Ok(None) => ReadBack::Absent,
-    }
-}
-
 /// The result of looking up a create by its key.
-pub(super) enum ReadBack<T> {
+#[derive(Debug)]
+pub enum ReadBack<T> {
     /// It is there.
     Created(T),
+    /// The key is that of another object.
+    Other,
     /// There is nothing of that key.
     Absent,
-    /// Another object, no key, or no response.
+    /// No key, or no response.
     NotKnown,
 }

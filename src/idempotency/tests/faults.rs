@@ -111,7 +111,7 @@ impl Store for Faulty {
 
 /// The steps of a call. It continues after a failure to store, as the gateway does.
 async fn call(service: IdempotencyService) -> Result<(), IdempotencyError> {
-    let Lookup::Acquired(mut lease) = service.look_up(scope("k"), &"a", 1, later()).await? else {
+    let Lookup::Acquired(mut lease) = service.look_up(scope("k"), &"a", 1, &[], later()).await? else {
         panic!("not acquired")
     };
     lease.mark_in_progress(&[0]).await?;
@@ -122,7 +122,7 @@ async fn call(service: IdempotencyService) -> Result<(), IdempotencyError> {
 /// The state that the next call with the key finds once the lease is released.
 async fn found(service: &IdempotencyService) -> Vec<ItemState> {
     loop {
-        match service.look_up(scope("k"), &"a", 1, later()).await.unwrap() {
+        match service.look_up(scope("k"), &"a", 1, &[], later()).await.unwrap() {
             Lookup::InProgress(waiting) => waiting.changed().await.unwrap(),
             Lookup::Acquired(lease) => return lease.items().to_vec(),
             Lookup::Completed(items) => return items,
@@ -178,7 +178,7 @@ async fn a_lookup_waits_for_the_store_until_its_deadline() {
         let store = Faulty::new(Fault::Stalls { has_happened }, 1);
         let service = IdempotencyService::new(Arc::clone(&store) as _, Duration::from_secs(3600));
         let start = Instant::now();
-        let late = service.look_up(scope("k"), &"a", 1, start + Duration::from_secs(2)).await;
+        let late = service.look_up(scope("k"), &"a", 1, &[], start + Duration::from_secs(2)).await;
         assert!(matches!(late, Err(IdempotencyError::NotAcquired(_))), "{late:?}");
         assert_eq!(start.elapsed(), Duration::from_secs(2));
         store.repair();
@@ -191,13 +191,16 @@ async fn pending_lookups_are_bounded_while_the_store_stalls() {
     let store = Faulty::new(Fault::Stalls { has_happened: false }, 1);
     let service = IdempotencyService::new(Arc::clone(&store) as _, Duration::from_secs(3600));
     let deadline = || Instant::now() + Duration::from_secs(1);
-    let late = service.look_up(scope("first"), &"a", 64 * 1024, deadline()).await;
+    let late = service.look_up(scope("first"), &"a", 64 * 1024, &[], deadline()).await;
     assert!(matches!(late, Err(IdempotencyError::NotAcquired(_))), "{late:?}");
-    let late = service.look_up(scope("second"), &"a", 1, deadline()).await;
+    let late = service.look_up(scope("second"), &"a", 1, &[], deadline()).await;
     assert!(matches!(late, Err(IdempotencyError::Timeout)), "nothing is known of it: {late:?}");
     assert_eq!(store.replaced.load(Ordering::SeqCst), 1);
     store.repair();
-    assert!(matches!(service.look_up(scope("second"), &"a", 1, deadline()).await, Ok(Lookup::Acquired(_))));
+    assert!(matches!(
+        service.look_up(scope("second"), &"a", 1, &[], deadline()).await,
+        Ok(Lookup::Acquired(_))
+    ));
 }
 
 #[tokio::test]

@@ -21,6 +21,12 @@ pub enum ErrorCode {
     /// Graph returned 409 or 412: the write conflicts with the present state. Read the object
     /// before you retry.
     Conflict,
+    /// The tenant requires the approval of a second administrator for this write, and Graph asks for
+    /// a justification. Repeat the call with `approval: { justification: … }`.
+    ApprovalRequired,
+    /// A request for the approval of this write is open. After the approval, repeat the call with
+    /// `approval: { code: … }`; `approvalCode` is the code.
+    ApprovalPending,
     /// The idempotency key was used before with other input. Use a new key for a new object.
     IdempotencyKeyReused,
     /// Graph returned 429, or a wait that Graph requested is pending for this caller. Retry after
@@ -85,8 +91,8 @@ pub(crate) enum WriteOutcome {
     NotSent,
     /// Graph rejected the write. Nothing was written.
     Rejected,
-    /// The write was sent, and its response was lost: it may have been applied. Check before you
-    /// send it again, or use an idempotency key.
+    /// The write was sent, and its response was lost, or Graph asked for an approval: it may have
+    /// been applied. Check before you send it again, or use an idempotency key.
     Unknown,
     /// Graph applied the write, but the object could not be read. Do not send it again.
     Applied,

@@ -68,6 +68,12 @@ impl OperationError {
         (!forbidden.required_permissions.is_empty()).then_some(&forbidden.required_permissions)
     }
 
+    /// The code of the open request for approval, for `itemApprovals`. Null unless the code of the
+    /// error is `APPROVAL_PENDING`, and null if Graph did not return it.
+    async fn approval_code(&self) -> Option<&str> {
+        self.0.0.approval_code.as_deref()
+    }
+
     /// The time to wait before a retry, in whole seconds. Null if it is not known.
     async fn retry_after(&self) -> Option<f64> {
         self.0.0.retry_after.map(|wait| Duration::from_secs(whole_seconds(wait)).as_secs_f64())

@@ -5,16 +5,20 @@ use std::time::Duration;
 use http::StatusCode;
 use tracing::warn;
 
-use super::{ErrorCode, FieldError, ForbiddenReason, WriteOutcome, internal};
-use crate::graph::{self, ApiError, Outcome, WriteKind};
+use super::{ErrorCode, FieldError, ForbiddenReason, WriteOutcome, approval, internal};
+use crate::graph::{self, ApiError, ApprovalRefusal, Outcome, WriteKind};
 use crate::telemetry::rate_limit::LineLimit;
 
 /// A read that failed.
 impl From<graph::Error> for FieldError {
-    fn from(error: graph::Error) -> Self {
+    fn from(mut error: graph::Error) -> Self {
+        if let graph::Error::Api(api) = &mut error {
+            // Reads need no approval.
+            api.approval = None;
+        }
         log(&error, None);
         let is_of_call = is_of_call(&error);
-        let error = repeatable(error);
+        let error = repeatable(error, None);
         if is_of_call { error.of_call() } else { error }
     }
 }
@@ -25,8 +29,8 @@ impl From<graph::WriteError> for FieldError {
         log(&error, Some(outcome));
         let is_of_call = is_of_call(&error) || outcome != Outcome::NotSent;
         let error = match kind {
-            WriteKind::Keyed => repeatable(error),
-            WriteKind::Create | WriteKind::Action => not_repeatable(error, outcome),
+            WriteKind::Keyed => repeatable(error, Some(outcome)),
+            WriteKind::Create | WriteKind::Action => not_repeatable(kind, error, outcome),
         };
         let error = error.with_outcome(outcome);
         if is_of_call { error.of_call() } else { error }
@@ -45,8 +49,8 @@ fn is_of_call(error: &graph::Error) -> bool {
     )
 }
 
-/// The error of an idempotent request: a read, an update or a deletion.
-fn repeatable(error: graph::Error) -> FieldError {
+/// The error of an idempotent request: a read, or an update or deletion with its outcome.
+fn repeatable(error: graph::Error, outcome: Option<Outcome>) -> FieldError {
     match error {
         graph::Error::InvalidKey(invalid) => FieldError::bad_user_input(format!("The id {invalid}.")),
         graph::Error::Connect(_) | graph::Error::Unprocessed(_) | graph::Error::Withdrawn => unavailable(),
@@ -66,7 +70,7 @@ fn repeatable(error: graph::Error) -> FieldError {
         graph::Error::ReadTooMuch { max } => read_too_much(max),
         graph::Error::MemoryExhausted => memory_exhausted(),
         graph::Error::Unsendable(_) | graph::Error::Internal(_) => internal(),
-        graph::Error::Api(api) => match (refusal(&api), api.status) {
+        graph::Error::Api(api) => match (refusal(&api, WriteKind::Keyed, outcome), api.status) {
             (Some(error), _) => error,
             (None, StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE) => unavailable(),
             (None, StatusCode::GATEWAY_TIMEOUT | StatusCode::REQUEST_TIMEOUT) => timeout(),
@@ -77,7 +81,7 @@ fn repeatable(error: graph::Error) -> FieldError {
 }
 
 /// The error of a request that is not idempotent: a create or an action.
-fn not_repeatable(error: graph::Error, outcome: Outcome) -> FieldError {
+fn not_repeatable(kind: WriteKind, error: graph::Error, outcome: Outcome) -> FieldError {
     let lost = || {
         let message = "The write was sent to Microsoft Graph, and its response was lost: it may have happened. Check \
                        before you send it again.";
@@ -102,8 +106,8 @@ fn not_repeatable(error: graph::Error, outcome: Outcome) -> FieldError {
         graph::Error::UnexpectedResponse { response, .. } => lost().with_response_info(*response),
         // A rejection is of the last attempt. An unknown outcome of an earlier attempt takes
         // precedence.
-        graph::Error::Api(api) => match (refusal(&api), outcome) {
-            (Some(error), Outcome::Unknown) if api.is_not_supported() => error,
+        graph::Error::Api(api) => match (refusal(&api, kind, Some(outcome)), outcome) {
+            (Some(error), Outcome::Unknown) if api.is_not_supported() || api.requires_approval() => error,
             (_, Outcome::Unknown) => lost(),
             (Some(error), _) => error,
             (None, _) => unavailable(),
@@ -113,8 +117,8 @@ fn not_repeatable(error: graph::Error, outcome: Outcome) -> FieldError {
 }
 
 /// The errors of responses by which Graph rejects a request, independent of the operation. `None`
-/// if the status means that Graph failed; the outcome then depends on the operation.
-fn refusal(api: &ApiError) -> Option<FieldError> {
+/// if the status means that Graph failed; the outcome then depends on the operation. `outcome` is `None` for a read.
+fn refusal(api: &ApiError, kind: WriteKind, outcome: Option<Outcome>) -> Option<FieldError> {
     use ErrorCode as Code;
 
     if api.is_not_supported() {
@@ -127,11 +131,27 @@ fn refusal(api: &ApiError) -> Option<FieldError> {
             ),
         ));
     }
+    match &api.approval {
+        Some(ApprovalRefusal::Required) => {
+            let message = approval::required(kind);
+            return Some(FieldError::new(Code::ApprovalRequired, message + &quoted(api)));
+        }
+        Some(ApprovalRefusal::Pending { code }) => {
+            let message = approval::pending(code.is_some());
+            return Some(FieldError::new(Code::ApprovalPending, message + &quoted(api)));
+        }
+        Some(ApprovalRefusal::NotApproved) | None => {}
+    }
     let (code, sentence) = match api.status {
         StatusCode::UNAUTHORIZED => (Code::Unauthenticated, "Microsoft Graph rejected the access token"),
         StatusCode::FORBIDDEN => {
             let reason = api.forbidden().map(|forbidden| ForbiddenReason::from(forbidden.reason));
-            let advice = reason.map_or("", ForbiddenReason::advice);
+            let advice = match (&api.approval, reason) {
+                (Some(ApprovalRefusal::NotApproved), Some(ForbiddenReason::Approval)) => {
+                    approval::not_approved(outcome)
+                }
+                (_, reason) => reason.map_or("", ForbiddenReason::advice),
+            };
             let sentence = "Microsoft Graph does not allow the caller to do this";
             let message = quoted(api);
             let end = if advice.is_empty() || message.ends_with('.') { "" } else { "." };

@@ -10,6 +10,7 @@ use crate::schema::error::FieldError;
 use crate::schema::global_id;
 use crate::schema::mutation::created_device_status::CreatedDeviceStatus;
 use crate::schema::mutation::idempotency::{self, IdempotentCall};
+use crate::schema::mutation::write_approval::{self, WriteApprovalInput};
 use crate::schema::selection::Selected;
 use crate::schema::types::{DeviceStatus, DeviceStatusInput};
 
@@ -28,6 +29,10 @@ pub(super) struct AddDeviceStatusInput {
     /// `IDEMPOTENCY_KEY_REUSED`. Keys are stored for 24 hours by default; a gateway without a state
     /// file loses them when it restarts. A key has 1 to 255 visible ASCII characters.
     idempotency_key: Option<String>,
+    /// The approval of a second administrator, in a tenant that requires one: a justification to
+    /// ask for it, or the code of the approved request. It is not part of the input that an
+    /// idempotency key is compared by.
+    approval: Option<WriteApprovalInput>,
     /// Any text of the client's choice. The payload returns it unchanged.
     client_mutation_id: Option<String>,
 }
@@ -46,6 +51,7 @@ pub(super) async fn resolve(
     let not_sent = |error: FieldError| error.with_outcome(Outcome::NotSent);
     let configuration =
         global_id::configuration_key(&input.configuration_id, "input.configurationId").map_err(not_sent)?;
+    let approval = write_approval::approval(input.approval.as_ref()).map_err(not_sent)?;
     let configurations = session(ctx).map_err(not_sent)?.ios_lob_app_provisioning_configurations();
     let statuses = configurations.device_statuses(&configuration);
     let call = IdempotentCall {
@@ -54,7 +60,7 @@ pub(super) async fn resolve(
         idempotency_key: input.idempotency_key.as_deref(),
     };
     let new = models::NewDeviceStatus::from(input.device_status);
-    let create = idempotency::create_one(ctx, call, &statuses, new).await?;
+    let create = idempotency::create_one(ctx, call, &statuses, new, approval).await?;
     let created = CreatedDeviceStatus::new(ctx, &configuration, create)?;
     Ok(AddDeviceStatusPayload { created, client_mutation_id: input.client_mutation_id })
 }

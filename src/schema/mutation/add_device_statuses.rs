@@ -9,6 +9,7 @@ use crate::schema::error::{FieldError, OperationError};
 use crate::schema::global_id;
 use crate::schema::mutation::created_device_status::CreatedDeviceStatus;
 use crate::schema::mutation::idempotency::{self, IdempotentCall};
+use crate::schema::mutation::write_approval::{self, ItemApprovalInput, WriteApprovalInput};
 use crate::schema::selection::Selected;
 use crate::schema::types::{DeviceStatus, DeviceStatusInput};
 use crate::telemetry::request;
@@ -32,6 +33,12 @@ pub(super) struct AddDeviceStatusesInput {
     /// gateway without a state file loses them when it restarts. A key has 1 to 255 visible ASCII
     /// characters.
     idempotency_key: Option<String>,
+    /// The approval of a second administrator for each item, in a tenant that requires one. Use it
+    /// for a justification: each item has its own request for approval, with its own code.
+    approval: Option<WriteApprovalInput>,
+    /// The approvals of single items, in place of `approval`: the code of each item whose request was
+    /// approved.
+    item_approvals: Option<Vec<ItemApprovalInput>>,
     /// Any text of the client's choice. The payload returns it unchanged.
     client_mutation_id: Option<String>,
 }
@@ -71,6 +78,9 @@ pub(super) async fn resolve(
             format!("`input.deviceStatuses` must not have more than {MAX_STATUSES} items, but has {count}.");
         return Err(not_sent(FieldError::bad_user_input(message)));
     }
+    let approvals =
+        write_approval::item_approvals(input.approval.as_ref(), input.item_approvals.as_deref(), count)
+            .map_err(not_sent)?;
     let configurations = session(ctx).map_err(not_sent)?.ios_lob_app_provisioning_configurations();
     let statuses = configurations.device_statuses(&configuration);
     let call = IdempotentCall {
@@ -79,7 +89,7 @@ pub(super) async fn resolve(
         idempotency_key: input.idempotency_key.as_deref(),
     };
     let new = input.device_statuses.into_iter().map(models::NewDeviceStatus::from).collect();
-    let results = idempotency::create(ctx, call, &statuses, new);
+    let results = idempotency::create(ctx, call, &statuses, new, approvals);
 
     let results = results.await?.into_iter().enumerate().map(|(index, create)| {
         let created = create.and_then(|create| CreatedDeviceStatus::new(ctx, &configuration, create));

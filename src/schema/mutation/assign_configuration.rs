@@ -9,6 +9,7 @@ use crate::schema::connection::Listed as _;
 use crate::schema::context::session;
 use crate::schema::error::FieldError;
 use crate::schema::global_id;
+use crate::schema::mutation::write_approval::{self, WriteApprovalInput};
 use crate::schema::selection::Selected;
 use crate::schema::types::{AssignmentInput, GroupAssignmentInput, IosLobAppProvisioningConfiguration};
 
@@ -24,6 +25,9 @@ pub(super) struct AssignIosLobAppProvisioningConfigurationInput {
     assignments: Option<Vec<AssignmentInput>>,
     /// The new groups, which replace the present ones.
     group_assignments: Option<Vec<GroupAssignmentInput>>,
+    /// The approval of a second administrator, in a tenant that requires one: a justification to
+    /// ask for it, or the code of the approved request.
+    approval: Option<WriteApprovalInput>,
     /// Any text of the client's choice. The payload returns it unchanged.
     client_mutation_id: Option<String>,
 }
@@ -51,8 +55,9 @@ pub(super) async fn resolve(
         assignments: assignments.transpose().map_err(not_sent)?,
         group_assignments: input.group_assignments.map(|groups| groups.into_iter().map(Into::into).collect()),
     };
+    let approval = write_approval::approval(input.approval.as_ref()).map_err(not_sent)?;
     let configurations = session(ctx).map_err(not_sent)?.ios_lob_app_provisioning_configurations();
-    configurations.assign(&key, &assign).await?;
+    configurations.assign(&key, &assign, approval.as_ref()).await?;
     Ok(AssignIosLobAppProvisioningConfigurationPayload { key, client_mutation_id: input.client_mutation_id })
 }
 

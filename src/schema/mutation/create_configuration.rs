@@ -12,6 +12,7 @@ use crate::schema::entity_cache::Properties;
 use crate::schema::error::FieldError;
 use crate::schema::global_id::GlobalId;
 use crate::schema::mutation::idempotency::{self, IdempotentCall, ReplayableCreate};
+use crate::schema::mutation::write_approval::{self, WriteApprovalInput};
 use crate::schema::selection::Selected;
 use crate::schema::types::{IosLobAppProvisioningConfiguration, IosLobAppProvisioningConfigurationInput};
 
@@ -28,6 +29,10 @@ pub(super) struct CreateIosLobAppProvisioningConfigurationInput {
     /// `IDEMPOTENCY_KEY_REUSED`. Keys are stored for 24 hours by default; a gateway without a state
     /// file loses them when it restarts. A key has 1 to 255 visible ASCII characters.
     idempotency_key: Option<String>,
+    /// The approval of a second administrator, in a tenant that requires one: a justification to
+    /// ask for it, or the code of the approved request. It is not part of the input that an
+    /// idempotency key is compared by.
+    approval: Option<WriteApprovalInput>,
     /// Any text of the client's choice. The payload returns it unchanged.
     client_mutation_id: Option<String>,
 }
@@ -51,6 +56,7 @@ pub(super) async fn resolve(
     let max_configuration_payload = schema_context(ctx).map_err(not_sent)?.max_configuration_payload;
     let configuration =
         input.configuration.into_model("input.configuration", max_configuration_payload).map_err(not_sent)?;
+    let approval = write_approval::approval(input.approval.as_ref()).map_err(not_sent)?;
     let configurations = session(ctx).map_err(not_sent)?.ios_lob_app_provisioning_configurations();
     let call = IdempotentCall {
         mutation: "createIosLobAppProvisioningConfiguration",
@@ -59,7 +65,7 @@ pub(super) async fn resolve(
     };
     let collection = configurations.collection();
     let ReplayableCreate { created, replayed } =
-        idempotency::create_one(ctx, call, &collection, configuration).await?;
+        idempotency::create_one(ctx, call, &collection, configuration, approval).await?;
     let (key, configuration) = match created {
         Created::Entity(entity) => {
             let entity = Arc::new(entity);

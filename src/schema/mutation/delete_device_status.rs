@@ -8,6 +8,7 @@ use crate::schema::connection::Listed as _;
 use crate::schema::context::session;
 use crate::schema::error::FieldError;
 use crate::schema::global_id::{self, GlobalId};
+use crate::schema::mutation::write_approval::{self, WriteApprovalInput};
 use crate::schema::selection::Selected;
 use crate::schema::types::IosLobAppProvisioningConfiguration;
 
@@ -17,6 +18,9 @@ pub(super) struct DeleteDeviceStatusInput {
     /// The global id of the device status. An id of Graph is not enough, since it does not name the
     /// configuration.
     id: ID,
+    /// The approval of a second administrator, in a tenant that requires one: a justification to
+    /// ask for it, or the code of the approved request.
+    approval: Option<WriteApprovalInput>,
     /// Any text of the client's choice. The payload returns it unchanged.
     client_mutation_id: Option<String>,
 }
@@ -35,8 +39,9 @@ pub(super) async fn resolve(
 ) -> Result<DeleteDeviceStatusPayload, FieldError> {
     let not_sent = |error: FieldError| error.with_outcome(Outcome::NotSent);
     let (configuration, key) = global_id::device_status_keys(&input.id, "input.id").map_err(not_sent)?;
+    let approval = write_approval::approval(input.approval.as_ref()).map_err(not_sent)?;
     let configurations = session(ctx).map_err(not_sent)?.ios_lob_app_provisioning_configurations();
-    configurations.device_statuses(&configuration).delete(&key).await?;
+    configurations.device_statuses(&configuration).delete(&key, approval.as_ref()).await?;
     Ok(DeleteDeviceStatusPayload { configuration, key, client_mutation_id: input.client_mutation_id })
 }
 

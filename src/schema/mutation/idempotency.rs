@@ -12,7 +12,9 @@ use tracing::warn;
 
 use crate::graph::models::NewEntity;
 use crate::graph::odata::{ListOptions, Select};
-use crate::graph::{Collection, CreateObserver, CreateOutcome, Created, Key, NoopObserver, Outcome};
+use crate::graph::{
+    Approval, Collection, CreateObserver, CreateOutcome, Created, Key, NoopObserver, Outcome, ReadBack,
+};
 use crate::idempotency::{IdempotencyError, ItemState, Lease, Lookup, Scope, StoreError};
 use crate::schema::context::{schema_context, session};
 use crate::schema::error::{ErrorCode, FieldError};
@@ -51,12 +53,14 @@ pub(super) async fn create_one<N: NewEntity>(
     call: IdempotentCall<'_>,
     collection: &Collection<N::Entity>,
     new: N,
+    approval: Option<Approval>,
 ) -> Result<ReplayableCreate<N::Entity>, FieldError> {
-    let result = create(ctx, call, collection, vec![new]).await?.pop();
+    let result = create(ctx, call, collection, vec![new], vec![approval]).await?.pop();
     result.unwrap_or_else(|| Err(FieldError::internal("no result of a create")))
 }
 
-/// Creates the objects that no earlier call with the key has created, and replays the rest.
+/// Creates the objects that no earlier call with the key has created, and replays the rest. Each is created with its
+/// approval; `approvals` may be empty.
 ///
 /// # Errors
 ///
@@ -68,6 +72,7 @@ pub(super) async fn create<N: NewEntity>(
     call: IdempotentCall<'_>,
     collection: &Collection<N::Entity>,
     new: Vec<N>,
+    approvals: Vec<Option<Approval>>,
 ) -> Result<ReplayableCreates<N::Entity>, FieldError> {
     let not_sent = |error: FieldError| error.with_outcome(Outcome::NotSent);
     let session = session(ctx).map_err(not_sent)?;
@@ -82,7 +87,7 @@ pub(super) async fn create<N: NewEntity>(
         None => observer,
     };
     let Some(key) = call.idempotency_key else {
-        let results = collection.create(new, publishing(Arc::new(NoopObserver))).await;
+        let results = collection.create(new, approvals, publishing(Arc::new(NoopObserver))).await;
         return Ok(results.into_iter().map(|result| Ok(first_result(result?))).collect());
     };
     check_key(key).map_err(not_sent)?;
@@ -95,10 +100,11 @@ pub(super) async fn create<N: NewEntity>(
     };
     let deadline = Instant::from_std(session.deadline());
     let input: Vec<N> = new.iter().map(N::canonical).collect();
+    let has_approval: Vec<bool> = approvals.iter().map(Option::is_some).collect();
 
     let mut is_authorized = false;
     let lease = loop {
-        let found = service.look_up(scope, &input, new.len(), deadline).await;
+        let found = service.look_up(scope, &input, new.len(), &has_approval, deadline).await;
         let lookup = match found.map_err(|error| state_error(&error))? {
             Lookup::Acquired(lease) if lease.items().iter().all(|item| *item == ItemState::Unwritten) => {
                 break lease;
@@ -119,9 +125,11 @@ pub(super) async fn create<N: NewEntity>(
                 return Ok(join_all(replayed).await);
             }
             Lookup::StoreFull(items) => {
-                let left = items.iter().zip(&new).map(async |(item, new)| match item {
-                    ItemState::Unwritten => Err(state_error(&StoreError::Full.into())),
-                    item => replay(collection, item, new).await,
+                let left = items.iter().zip(&new).enumerate().map(async |(index, (item, new))| {
+                    if item.may_be_sent(has_approval.get(index) == Some(&true)) {
+                        return Err(state_error(&StoreError::Full.into()));
+                    }
+                    replay(collection, item, new).await
                 });
                 return Ok(join_all(left).await);
             }
@@ -140,34 +148,78 @@ pub(super) async fn create<N: NewEntity>(
     };
 
     let items = lease.items().to_vec();
-    let unwritten: Vec<usize> = items
-        .iter()
-        .enumerate()
-        .filter(|(_, item)| **item == ItemState::Unwritten)
-        .map(|(index, _)| index)
-        .collect();
-    let to_create = unwritten.iter().map(|index| new[*index].clone()).collect();
+    let steps = next_steps(collection, &items, &new, &has_approval).await;
+    let to_send: Vec<usize> =
+        (0..items.len()).filter(|index| matches!(steps[*index], NextStep::Send)).collect();
+    let to_create = to_send.iter().map(|index| new[*index].clone()).collect();
+    let their_approvals = to_send.iter().map(|index| approvals.get(*index).cloned().flatten()).collect();
     let observer = Arc::new(LeaseObserver {
         lease: Mutex::new(Some(lease)),
-        items: unwritten,
+        items: to_send.iter().map(|index| (*index, items[*index].clone())).collect(),
         may_have_sent: AtomicBool::new(false),
         deadline,
     });
-    let mut results = collection.create(to_create, publishing(observer)).await.into_iter();
-    let creates = items.iter().zip(&new).map(|(item, new)| {
-        let result = (*item == ItemState::Unwritten).then(|| results.next()).flatten();
+    let mut sent = collection.create(to_create, their_approvals, publishing(observer)).await.into_iter();
+    let creates = items.iter().zip(&new).zip(steps).map(|((item, new), step)| {
+        let result = if matches!(step, NextStep::Send) { sent.next() } else { None };
         async move {
-            match result {
-                Some(result) => result.map(first_result).map_err(|error| repeatable(error.into())),
-                None => replay(collection, item, new).await,
+            match (step, result) {
+                (NextStep::Send, Some(result)) => {
+                    result.map(first_result).map_err(|error| repeatable(error.into()))
+                }
+                (NextStep::Send, None) => Err(FieldError::internal("no result of a create")),
+                (NextStep::Found(entity), _) => Ok(found_again(entity)),
+                (NextStep::Unreadable, _) => Err(unknown_if_left()),
+                (NextStep::Replay, _) => replay(collection, item, new).await,
             }
         }
     });
     Ok(join_all(creates).await)
 }
 
+/// What a call with the lease does with one of its writes.
+enum NextStep<T> {
+    /// Sends it.
+    Send,
+    /// Returns the object that an earlier call has left, although Graph asked for an approval.
+    Found(T),
+    /// Fails: an earlier call may have left the object, and reading it failed.
+    Unreadable,
+    /// Returns the result of an earlier call.
+    Replay,
+}
+
+/// Decides which writes are sent. A create for which Graph asked for an approval may have left its object, which is looked
+/// up first if it has a key.
+async fn next_steps<N: NewEntity>(
+    collection: &Collection<N::Entity>,
+    items: &[ItemState],
+    new: &[N],
+    has_approval: &[bool],
+) -> Vec<NextStep<N::Entity>> {
+    let steps = items.iter().zip(new).enumerate().map(async |(index, (item, new))| {
+        if !item.may_be_sent(has_approval.get(index) == Some(&true)) {
+            return NextStep::Replay;
+        }
+        if *item != ItemState::ApprovalRequired || new.key().is_none() {
+            return NextStep::Send;
+        }
+        match collection.read_back(new).await {
+            ReadBack::Created(entity) => NextStep::Found(entity),
+            // Graph rejects the key of another object, so that the create cannot double it.
+            ReadBack::Absent | ReadBack::Other => NextStep::Send,
+            ReadBack::NotKnown => NextStep::Unreadable,
+        }
+    });
+    join_all(steps).await
+}
+
 fn first_result<T>(created: Created<T>) -> ReplayableCreate<T> {
     ReplayableCreate { created, replayed: false }
+}
+
+fn found_again<T>(entity: T) -> ReplayableCreate<T> {
+    ReplayableCreate { created: Created::Entity(entity), replayed: true }
 }
 
 /// 1 to 255 visible ASCII characters.
@@ -208,11 +260,12 @@ async fn replay<N: NewEntity>(
         let key = Key::new(key.as_str()).map_err(|_| FieldError::unusable_key())?;
         return Ok(ReplayableCreate { created: Created::Key(key), replayed: true });
     }
-    if let Some(entity) = collection.created_before(new).await {
-        return Ok(ReplayableCreate { created: Created::Entity(entity), replayed: true });
+    if let ReadBack::Created(entity) = collection.read_back(new).await {
+        return Ok(found_again(entity));
     }
     Err(match item {
         ItemState::Applied => FieldError::created_without_key().with_outcome(Outcome::Applied),
+        ItemState::ApprovalRequired => FieldError::approval_still_required(),
         _ => unknown(
             "An earlier call with this idempotency key was sent to Microsoft Graph, and its response was lost",
         ),
@@ -221,6 +274,14 @@ async fn replay<N: NewEntity>(
 
 fn unknown(what: &str) -> FieldError {
     let error = FieldError::new(ErrorCode::OutcomeUnknown, may_be_repeated(what));
+    error.with_outcome(Outcome::Unknown).retryable()
+}
+
+/// Nothing is sent, since the object of an earlier call may exist.
+fn unknown_if_left() -> FieldError {
+    let message = "Microsoft Graph asked an earlier call with this idempotency key for an approval, and may have left \
+                   the object. Reading it failed, so this call sent nothing. Repeat the call.";
+    let error = FieldError::new(ErrorCode::OutcomeUnknown, message);
     error.with_outcome(Outcome::Unknown).retryable()
 }
 
@@ -257,8 +318,8 @@ fn state_error(error: &IdempotencyError) -> FieldError {
 /// Records the outcomes of creates in the leased record.
 struct LeaseObserver {
     lease: Mutex<Option<Lease>>,
-    /// The index of each create's item in the record.
-    items: Vec<usize>,
+    /// The index of each create's item in the record, and the state of the item before.
+    items: Vec<(usize, ItemState)>,
     may_have_sent: AtomicBool,
     /// The caller's deadline.
     deadline: Instant,
@@ -266,7 +327,12 @@ struct LeaseObserver {
 
 impl LeaseObserver {
     fn item(&self, create: usize) -> usize {
-        self.items.get(create).copied().unwrap_or(usize::MAX)
+        self.items.get(create).map_or(usize::MAX, |(item, _)| *item)
+    }
+
+    /// The state of an item that was certainly not written by this call.
+    fn state_before(&self, create: usize) -> ItemState {
+        self.items.get(create).map_or(ItemState::Unwritten, |(_, before)| before.clone())
     }
 }
 
@@ -284,14 +350,15 @@ impl CreateObserver for LeaseObserver {
     }
 
     async fn after_send(&self, creates: &[(usize, CreateOutcome)]) {
-        let state = |fate: &CreateOutcome| match fate {
+        let state = |create: usize, fate: &CreateOutcome| match fate {
             CreateOutcome::Created(key) => ItemState::Created(key.as_str().to_owned()),
-            CreateOutcome::Failed(Outcome::NotSent | Outcome::Rejected) => ItemState::Unwritten,
+            CreateOutcome::Failed(Outcome::NotSent | Outcome::Rejected) => self.state_before(create),
+            CreateOutcome::ApprovalRequired => ItemState::ApprovalRequired,
             CreateOutcome::Failed(Outcome::Applied) => ItemState::Applied,
             CreateOutcome::Failed(Outcome::Unknown) => ItemState::Unknown,
         };
         let changes: Vec<_> =
-            creates.iter().map(|(create, fate)| (self.item(*create), state(fate))).collect();
+            creates.iter().map(|(create, fate)| (self.item(*create), state(*create, fate))).collect();
         if let Some(lease) = self.lease.lock().await.as_mut()
             && let Err(error) = lease.record_outcomes(&changes).await
         {

@@ -11,6 +11,7 @@ use crate::schema::context::{request_context, schema_context, session};
 use crate::schema::entity_cache::Properties;
 use crate::schema::error::FieldError;
 use crate::schema::global_id;
+use crate::schema::mutation::write_approval::{self, WriteApprovalInput};
 use crate::schema::selection::Selected;
 use crate::schema::types::{IosLobAppProvisioningConfiguration, IosLobAppProvisioningConfigurationPatch};
 
@@ -21,6 +22,9 @@ pub(super) struct UpdateIosLobAppProvisioningConfigurationInput {
     id: ID,
     /// The properties to change.
     configuration: IosLobAppProvisioningConfigurationPatch,
+    /// The approval of a second administrator, in a tenant that requires one: a justification to
+    /// ask for it, or the code of the approved request.
+    approval: Option<WriteApprovalInput>,
     /// Any text of the client's choice. The payload returns it unchanged.
     client_mutation_id: Option<String>,
 }
@@ -44,9 +48,10 @@ pub(super) async fn resolve(
     let max_configuration_payload = schema_context(ctx).map_err(not_sent)?.max_configuration_payload;
     let patch =
         input.configuration.into_model("input.configuration", max_configuration_payload).map_err(not_sent)?;
+    let approval = write_approval::approval(input.approval.as_ref()).map_err(not_sent)?;
     let configurations = session(ctx).map_err(not_sent)?.ios_lob_app_provisioning_configurations();
 
-    let updated = configurations.update(&key, &patch).await?.map(Arc::new);
+    let updated = configurations.update(&key, &patch, approval.as_ref()).await?.map(Arc::new);
     let configuration = match updated {
         Some(entity) => {
             request_context(ctx)?.configurations.insert(key, Properties::All, Some(Arc::clone(&entity)));

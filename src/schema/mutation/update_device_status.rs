@@ -11,6 +11,7 @@ use crate::schema::context::{request_context, session};
 use crate::schema::entity_cache::Properties;
 use crate::schema::error::FieldError;
 use crate::schema::global_id;
+use crate::schema::mutation::write_approval::{self, WriteApprovalInput};
 use crate::schema::selection::Selected;
 use crate::schema::types::{DeviceStatus, DeviceStatusPatch};
 
@@ -22,6 +23,9 @@ pub(super) struct UpdateDeviceStatusInput {
     id: ID,
     /// The properties to change.
     device_status: DeviceStatusPatch,
+    /// The approval of a second administrator, in a tenant that requires one: a justification to
+    /// ask for it, or the code of the approved request.
+    approval: Option<WriteApprovalInput>,
     /// Any text of the client's choice. The payload returns it unchanged.
     client_mutation_id: Option<String>,
 }
@@ -42,10 +46,11 @@ pub(super) async fn resolve(
 ) -> Result<UpdateDeviceStatusPayload, FieldError> {
     let not_sent = |error: FieldError| error.with_outcome(Outcome::NotSent);
     let (configuration, key) = global_id::device_status_keys(&input.id, "input.id").map_err(not_sent)?;
+    let approval = write_approval::approval(input.approval.as_ref()).map_err(not_sent)?;
     let configurations = session(ctx).map_err(not_sent)?.ios_lob_app_provisioning_configurations();
 
     let statuses = configurations.device_statuses(&configuration);
-    let updated = statuses.update(&key, &input.device_status.into()).await?.map(Arc::new);
+    let updated = statuses.update(&key, &input.device_status.into(), approval.as_ref()).await?.map(Arc::new);
     let device_status = match updated {
         Some(entity) => {
             let place = (configuration.clone(), key);

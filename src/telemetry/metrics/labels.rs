@@ -6,7 +6,7 @@ use crate::telemetry::route::Route;
 pub(super) const OPERATION_TYPES: [&str; 4] = ["query", "mutation", "subscription", "unknown"];
 
 /// `code` of operations: no error, no response, and the schema's error codes.
-pub(super) const CODES: [&str; 24] = [
+pub(super) const CODES: [&str; 26] = [
     "OK",
     "CANCELLED",
     "UNAUTHENTICATED",
@@ -14,6 +14,8 @@ pub(super) const CODES: [&str; 24] = [
     "NOT_FOUND",
     "BAD_USER_INPUT",
     "CONFLICT",
+    "APPROVAL_REQUIRED",
+    "APPROVAL_PENDING",
     "IDEMPOTENCY_KEY_REUSED",
     "THROTTLED",
     "UPSTREAM_UNAVAILABLE",
@@ -181,6 +183,8 @@ label! {
         NotSent => "not_sent",
         Rejected => "rejected",
         Unknown => "unknown",
+        /// Graph asks for a justification.
+        ApprovalRequired => "approval_required",
         Applied => "applied",
     }
 }

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, test } from 'node:test';
 
-import { add, fillForm, form, notice, open, raise, row, rows, table } from './stage.mjs';
+import { add, fillForm, form, notice, open, raise, row, rows, sentBy, table } from './stage.mjs';
 
 let stage;
 before(async () => {
@@ -12,16 +12,6 @@ before(async () => {
 });
 after(() => stage.stop());
 beforeEach(() => stage.begin());
-
-/** Collects the inputs of `addDeviceStatus` that the page sends. */
-function sentBy(page) {
-  const inputs = [];
-  page.on('request', (request) => {
-    const body = request.postDataJSON?.();
-    if (body?.operationName === 'AddStatusMutation') inputs.push(body.variables.input);
-  });
-  return inputs;
-}
 
 const total = (page) => page.getByRole('figure').locator('figcaption').innerText();
 const CREATE = 'method=POST;path=deviceStatuses';

@@ -73,6 +73,18 @@ export async function raise({ sandbox: sandboxArguments = [], gateway: gatewayAr
       assert.equal(answer.status, 204, await answer.text());
     },
 
+    /** The requests for approval, the newest first. */
+    async approvals() {
+      const requests = await (await fetch(new URL('approvals', control))).json();
+      return requests.reverse();
+    },
+
+    /** Approves or refuses a request for approval: `decision` is `approve` or `refuse`. */
+    async decide(code, decision) {
+      const answer = await fetch(new URL(`approvals/${code}/${decision}`, control), { method: 'POST' });
+      assert.equal(answer.status, 204, await answer.text());
+    },
+
     /** Sends an operation to the gateway as another caller, and returns its data. `signal` cancels the request. */
     async graphql(query, variables = {}, signal = undefined) {
       const answer = await fetch(`${gateway.address}/graphql`, {
@@ -236,6 +248,16 @@ export async function onceAdded(page, handle) {
     isNext = false;
     return handle(route);
   });
+}
+
+/** Collects the inputs of `addDeviceStatus` that the page sends. */
+export function sentBy(page) {
+  const inputs = [];
+  page.on('request', (request) => {
+    const body = request.postDataJSON?.();
+    if (body?.operationName === 'AddStatusMutation') inputs.push(body.variables.input);
+  });
+  return inputs;
 }
 
 export const add = (page) => form(page).getByRole('button', { name: 'Add', exact: true }).click();

@@ -5,10 +5,11 @@ import { type ReactNode, useEffect, useRef } from 'react';
 import { SignInButton } from '../auth/SignInButton';
 import type { GatewayError, WriteOutcome } from '../gateway/GatewayError';
 import { adviceFor } from './advice';
+import { type Approval, ApprovalCode, Justification } from './Approval';
 import { SupportDetails } from './SupportDetails';
 import { useCountdown } from './useCountdown';
 
-/** What is known about a write. For `OUTCOME_UNKNOWN`, the advice has this text. */
+/** What is known about a write. For `OUTCOME_UNKNOWN` and `APPROVAL_REQUIRED`, the advice has this text. */
 const OUTCOMES: Record<WriteOutcome, string> = {
   NOT_SENT: 'Nothing was added.',
   REJECTED: 'Nothing was added.',
@@ -24,15 +25,30 @@ interface Props {
   retryLabel?: string;
   /** Sends the form's values under a new idempotency key. */
   onStartOver?: () => void;
+  /** Sends a write again, for which a second administrator's approval is needed. */
+  onApproval?: (approval: Approval) => void;
+  /** The code of the last request for approval. */
+  approvalCode?: string;
   /** Further buttons. */
   children?: ReactNode;
 }
 
 /** An error for users: what happened, what is known, and what to do. */
-export function ErrorNotice({ error, isBusy = false, onRetry, retryLabel = 'Try again', onStartOver, children }: Props) {
-  const { title, cause, action, remedy, quotesGateway } = adviceFor(error.code);
+export function ErrorNotice({
+  error,
+  isBusy = false,
+  onRetry,
+  retryLabel = 'Try again',
+  onStartOver,
+  onApproval,
+  approvalCode,
+  children,
+}: Props) {
+  const { title, cause, action, remedy, quotesGateway } = adviceFor(error);
   const permissions = error.requiredPermissions;
-  const outcome = error.outcome && error.code !== 'OUTCOME_UNKNOWN' ? OUTCOMES[error.outcome] : undefined;
+  const saysOutcome = error.code === 'OUTCOME_UNKNOWN' || error.code === 'APPROVAL_REQUIRED';
+  const outcome = error.outcome && !saysOutcome ? OUTCOMES[error.outcome] : undefined;
+  const hasCode = remedy === 'await approval' || (remedy === 'ask for approval' && approvalCode !== undefined);
   const secondsLeft = useCountdown(error.retryAt);
   const isWaiting = secondsLeft > 0;
   const notice = useRef<HTMLDivElement>(null);
@@ -71,6 +87,8 @@ export function ErrorNotice({ error, isBusy = false, onRetry, retryLabel = 'Try 
           </ul>
         </>
       )}
+      {onApproval && hasCode && <ApprovalCode code={approvalCode} isBusy={isBusy} onSend={onApproval} />}
+      {onApproval && remedy === 'ask for approval' && <Justification isBusy={isBusy} onSend={onApproval} />}
       <div className="actions">
         {remedy === 'sign in' && <SignInButton claims={error.claims} onSignedIn={onRetry} />}
         {remedy === 'try again' && (

@@ -1,7 +1,7 @@
-import type { ErrorCode } from '../gateway/GatewayError';
+import type { ErrorCode, GatewayError } from '../gateway/GatewayError';
 
 /** What a user can do about an error. */
-export type Remedy = 'sign in' | 'try again' | 'start over' | 'reload page' | 'edit the form';
+export type Remedy = 'sign in' | 'try again' | 'start over' | 'reload page' | 'edit the form' | 'ask for approval' | 'await approval';
 
 export interface Advice {
   title: string;
@@ -54,6 +54,18 @@ const BY_CODE: Record<ErrorCode | 'NO_ANSWER', Advice> = {
     action: 'Check the list, then try again.',
     remedy: 'try again',
     quotesGateway: true,
+  },
+  APPROVAL_REQUIRED: {
+    title: 'A second administrator has to approve this',
+    cause: 'Your organization requires an approval for this change.',
+    action: 'Check the list first: in rare cases, the status was added nevertheless. Then say why it is needed.',
+    remedy: 'ask for approval',
+  },
+  APPROVAL_PENDING: {
+    title: 'Waiting for approval',
+    cause: 'A second administrator has to approve the change in Intune.',
+    action: 'After the approval, send the status again with the code of the request, which expires after about three days.',
+    remedy: 'await approval',
   },
   IDEMPOTENCY_KEY_REUSED: {
     title: 'This form was sent before with other values',
@@ -139,6 +151,15 @@ const BY_CODE: Record<ErrorCode | 'NO_ANSWER', Advice> = {
   PERSISTED_QUERY_NOT_SUPPORTED: MISMATCH,
 };
 
+/** For a code that Microsoft Graph does not accept. */
+const NOT_APPROVED: Advice = {
+  title: 'The approval was not accepted',
+  cause: 'Microsoft Graph refused the request:',
+  action: 'If it is approved by now, send it again. If it was refused or has expired, ask for another approval.',
+  remedy: 'ask for approval',
+  quotesGateway: true,
+};
+
 /** For codes that are newer than this page, and for errors that did not come from the gateway. */
 const UNKNOWN_CODE: Advice = {
   title: 'Something went wrong',
@@ -148,10 +169,17 @@ const UNKNOWN_CODE: Advice = {
   quotesGateway: true,
 };
 
-export function adviceFor(code: string): Advice {
+export function adviceFor({ code, reason }: Pick<GatewayError, 'code' | 'reason'>): Advice {
+  if (code === 'FORBIDDEN' && reason === 'APPROVAL') return NOT_APPROVED;
   return isKnown(code) ? BY_CODE[code] : UNKNOWN_CODE;
 }
 
 function isKnown(code: string): code is keyof typeof BY_CODE {
   return Object.hasOwn(BY_CODE, code);
+}
+
+/** Whether the same write can succeed with an approval. */
+export function isAboutApproval(error: GatewayError): boolean {
+  const { remedy } = adviceFor(error);
+  return remedy === 'ask for approval' || remedy === 'await approval';
 }

@@ -30,7 +30,10 @@ export interface AnsweredError {
     /** Added on arrival, in milliseconds as `Date.now()` counts. */
     retryAt?: number;
     wwwAuthenticate?: string | null;
+    /** What the caller lacks. */
+    reason?: string | null;
     requiredPermissions?: readonly string[] | null;
+    approvalCode?: string | null;
     graph?: GraphDetail | null;
   };
 }
@@ -54,6 +57,10 @@ export class GatewayError extends Error {
   readonly retryAt: number | undefined;
   /** The claims that Graph demands of the next token. */
   readonly claims: string | undefined;
+  /** What the caller of a forbidden request lacks, for example `APPROVAL`. */
+  readonly reason: string | undefined;
+  /** The code of an open request for approval. */
+  readonly approvalCode: string | undefined;
   /** The permissions of which this app needs one. Empty if Graph named none. */
   readonly requiredPermissions: readonly string[];
   readonly graph: GraphDetail | undefined;
@@ -64,6 +71,8 @@ export class GatewayError extends Error {
     this.outcome = extensions.outcome ?? undefined;
     this.retryAt = extensions.retryAt;
     this.claims = claims ?? claimsOf(extensions.wwwAuthenticate ?? undefined);
+    this.reason = extensions.reason ?? undefined;
+    this.approvalCode = extensions.approvalCode ?? undefined;
     this.requiredPermissions = extensions.requiredPermissions ?? [];
     this.graph = extensions.graph ?? undefined;
   }

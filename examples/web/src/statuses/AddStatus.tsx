@@ -2,6 +2,7 @@ import './AddStatus.css';
 
 import { type FormEvent, useEffect, useRef, useState } from 'react';
 
+import { isAboutApproval } from '../errors/advice';
 import { ErrorNotice } from '../errors/ErrorNotice';
 import { useCountdown } from '../errors/useCountdown';
 import { INPUT_STATUSES, isComplianceStatus, STATUS_NAMES } from './complianceStatus';
@@ -21,12 +22,15 @@ interface Props {
 
 /** The form for a new status. It keeps its values until they are added. */
 export function AddStatus({ configuration, list, view, onLookInList, onNews }: Props) {
-  const { progress, add, repeat, startOver } = useAddStatus({ configuration, list, view, onNews });
+  const { progress, add, repeat, approve, startOver } = useAddStatus({ configuration, list, view, onNews });
   const form = useRef<HTMLFormElement>(null);
   // Constant while the user edits: another value would make it another status, with another idempotency key.
   const [startedAt, setStartedAt] = useState(now);
   const isSending = progress.is === 'sent';
   const isUnknown = progress.is === 'failed' && progress.error.outcome === 'UNKNOWN';
+  // While an approval is asked for, other values would need another one.
+  const isHeld = progress.is === 'failed' && isAboutApproval(progress.error);
+  const isLocked = isUnknown || isHeld;
   // While a retry waits, the form can be edited but not sent.
   const isWaiting = useCountdown(progress.is === 'failed' ? progress.error.retryAt : undefined) > 0;
 
@@ -44,8 +48,8 @@ export function AddStatus({ configuration, list, view, onLookInList, onNews }: P
 
   return (
     <form className="add" ref={form} onSubmit={submit} aria-label="Add a status">
-      {/* While the outcome is unknown, the same values can be sent again, but no others. */}
-      <fieldset disabled={isSending || isUnknown}>
+      {/* While it is locked, the same values can be sent again, but no others. */}
+      <fieldset disabled={isSending || isLocked}>
         <Field name="deviceDisplayName" label="Device name" />
         <Field name="deviceModel" label="Model" />
         <Field name="userName" label="User" />
@@ -79,22 +83,24 @@ export function AddStatus({ configuration, list, view, onLookInList, onNews }: P
             startOver();
             form.current?.requestSubmit();
           }}
+          onApproval={approve}
+          approvalCode={progress.approvalCode}
         >
           {isUnknown && (
-            <>
-              <button type="button" onClick={onLookInList}>
-                Check the list
-              </button>
-              <button type="button" onClick={startOver}>
-                Edit the form
-              </button>
-            </>
+            <button type="button" onClick={onLookInList}>
+              Check the list
+            </button>
+          )}
+          {isLocked && (
+            <button type="button" onClick={startOver}>
+              Edit the form
+            </button>
           )}
         </ErrorNotice>
       )}
 
       <div className="actions">
-        <button type="submit" className="primary" disabled={isSending || isUnknown || isWaiting}>
+        <button type="submit" className="primary" disabled={isSending || isLocked || isWaiting}>
           {isSending ? 'Adding…' : 'Add'}
         </button>
         <p role="status">{progress.is === 'added' && <Added {...progress} />}</p>

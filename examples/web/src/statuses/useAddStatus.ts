@@ -2,6 +2,7 @@ import { useRef, useState } from 'react';
 import { graphql, useMutation } from 'react-relay';
 import type { RecordSourceSelectorProxy } from 'relay-runtime';
 
+import type { Approval } from '../errors/Approval';
 import { GatewayError } from '../gateway/GatewayError';
 import type { AddDeviceStatusInput, AddStatusMutation } from './__generated__/AddStatusMutation.graphql';
 import type { NewsEvent } from './news';
@@ -14,14 +15,17 @@ export type DeviceStatusInput = AddDeviceStatusInput['deviceStatus'];
 export type Progress =
   | { is: 'edited' }
   | { is: 'sent' }
-  | { is: 'failed'; error: GatewayError }
+  | { is: 'failed'; error: GatewayError; approvalCode: string | undefined }
   | { is: 'added'; name: string; isListed: boolean };
 
-/** The values that were sent, and their keys, which every retry repeats. */
+/** The values that were sent, their keys and their approval, which every retry repeats. */
 interface Submission {
   key: string;
   graphId: string;
   deviceStatus: DeviceStatusInput;
+  approval?: Approval;
+  /** The code of the last request for an approval, which Graph returns only once. */
+  approvalCode?: string;
 }
 
 interface Options {
@@ -34,7 +38,7 @@ interface Options {
 
 /**
  * Adds a status exactly once. The same values keep their idempotency key until they are added, so a retry after a lost
- * response, a wait or a sign-in creates nothing twice.
+ * response, a wait, a sign-in or an approval creates nothing twice.
  */
 export function useAddStatus({ configuration, list, view, onNews }: Options) {
   const [commit] = useMutation<AddStatusMutation>(graphql`
@@ -58,11 +62,13 @@ export function useAddStatus({ configuration, list, view, onNews }: Options) {
   const last = useRef<Submission>(undefined);
 
   const send = (submission: Submission) => {
-    const { key, graphId, deviceStatus } = submission;
+    const { key, graphId, deviceStatus, approval } = submission;
     const listed = list !== undefined && includes(view, deviceStatus) ? list : undefined;
     const fail = (error: GatewayError) => {
       onNews({ type: 'settled', id: undefined });
-      setProgress({ is: 'failed', error });
+      const approvalCode = error.approvalCode ?? submission.approvalCode;
+      last.current = { ...submission, approvalCode };
+      setProgress({ is: 'failed', error, approvalCode });
     };
 
     last.current = submission;
@@ -70,7 +76,12 @@ export function useAddStatus({ configuration, list, view, onNews }: Options) {
     onNews({ type: 'sending' });
     commit({
       variables: {
-        input: { configurationId: configuration, idempotencyKey: key, deviceStatus: { ...deviceStatus, graphId } },
+        input: {
+          configurationId: configuration,
+          idempotencyKey: key,
+          deviceStatus: { ...deviceStatus, graphId },
+          approval,
+        },
       },
       optimisticResponse: {
         addDeviceStatus: {
@@ -109,6 +120,10 @@ export function useAddStatus({ configuration, list, view, onNews }: Options) {
     /** Sends the last values again, with the same key. */
     repeat() {
       if (last.current) send(last.current);
+    },
+    /** Sends the last values again, with the same key and another approval. */
+    approve(approval: Approval) {
+      if (last.current) send({ ...last.current, approval });
     },
     /** Clears the last values. The next ones are sent with a new key. */
     startOver() {

@@ -17,7 +17,7 @@ use http::{Method, StatusCode};
 pub use self::parse::FaultSyntaxError;
 
 pub(crate) use self::apply::throttled;
-pub(crate) use self::forms::{EnvelopeFault, Flaw, HTML, ItemForm};
+pub(crate) use self::forms::{EnvelopeFault, Flaw, HTML, ItemForm, RefusedOption};
 pub(crate) use self::plan::{ActiveConnectionFaults, ActiveFaults, FaultPlan, RequestFault};
 use crate::response::CloseMode;
 
@@ -191,7 +191,7 @@ pub(crate) enum SuccessFault {
 }
 
 /// A change to the response of a read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) enum ReadFault {
     FilterIgnored,
     OrderIgnored,
@@ -202,6 +202,10 @@ pub(crate) enum ReadFault {
     LinkElsewhere(LinkPart, String),
     RowRepeated,
     EmptyUnlessExpanded,
+    /// An error response to requests with this option.
+    OptionRefused(RefusedOption, FaultResponse),
+    /// The collection ends after this many entities. Its count stays.
+    ListShort(usize),
 }
 
 /// A part of a next link.

@@ -6,7 +6,7 @@ use http::header::{CONTENT_TYPE, HeaderValue};
 use crate::call::Call;
 use crate::entity::{StructuredValue, Value};
 use crate::error::{GraphError, Result, quoted};
-use crate::faults::ReadFault;
+use crate::faults::{ReadFault, RefusedOption};
 use crate::instant::Instant;
 use crate::model::{
     COMPLIANCE_STATUS, DEVICE_STATUSES, DEVICE_SUMMARY, Navigation, StructuredType, USER_STATUSES, Version,
@@ -35,6 +35,9 @@ impl ReadOperation<'_> {
     pub(crate) fn list(&self, set_address: &EntitySetPath) -> Result<GraphResponse> {
         let set = self.set(set_address)?;
         let options = self.options(QueryTarget::Collection)?;
+        if let Some(refusal) = self.refusal(&options, options.count) {
+            return Ok(refusal);
+        }
         let live_like = self.service.settings.profile == Profile::LiveLike;
 
         let start = match &options.skip_token {
@@ -52,8 +55,9 @@ impl ReadOperation<'_> {
         let hidden = self.has_fault(&ReadFault::EmptyUnlessExpanded)
             && !options.text("$expand").contains("assignments");
         let total = if hidden { 0 } else { selection.len() };
+        let shown_total = self.shown_total(total);
         let size = self.page_size(requested);
-        let end = start.offset.saturating_add(size).min(total);
+        let end = start.offset.saturating_add(size).min(shown_total);
         let repeated = usize::from(self.has_fault(&ReadFault::RowRepeated) && start.offset > 0);
         let empty = self.has_fault(&ReadFault::EmptyPage);
         let shown = if empty { 0..0 } else { start.offset.saturating_sub(repeated)..end };
@@ -74,7 +78,7 @@ impl ReadOperation<'_> {
             let count = self.count_shown(total, rows.len());
             push_display(members.name("@odata.count"), &count);
         }
-        if next < total {
+        if next < shown_total {
             members.string(
                 "@odata.nextLink",
                 &self.next_link(&options, SkipToken { page: start.page + 1, offset: next }),
@@ -94,6 +98,9 @@ impl ReadOperation<'_> {
     pub(crate) fn count(&self, set_address: &EntitySetPath) -> Result<GraphResponse> {
         let set = self.set(set_address)?;
         let options = self.options(QueryTarget::Count)?;
+        if let Some(refusal) = self.refusal(&options, true) {
+            return Ok(refusal);
+        }
         let filter = options.filter.as_ref().filter(|_| !self.has_fault(&ReadFault::FilterIgnored));
         let selection = self.service.orders.select((set_address, set), self.store.revision(), filter, &[]);
         let count = self.count_shown(selection.len(), selection.len());
@@ -232,6 +239,29 @@ impl ReadOperation<'_> {
                 _ => None,
             })
             .unwrap_or(requested)
+    }
+
+    /// The error response of an option that is refused. `counts` if the request asks for a count.
+    fn refusal(&self, options: &QueryOptions, counts: bool) -> Option<GraphResponse> {
+        self.faults.iter().find_map(|fault| {
+            let ReadFault::OptionRefused(option, response) = fault else { return None };
+            let is_used = match option {
+                RefusedOption::Filter => options.filter.is_some(),
+                RefusedOption::OrderBy => !options.order.is_empty(),
+                RefusedOption::Count => counts,
+                RefusedOption::Top => options.top.is_some(),
+            };
+            is_used.then(|| response.response(self.call))
+        })
+    }
+
+    /// The number of entities that the pages of a collection have together.
+    fn shown_total(&self, total: usize) -> usize {
+        let short = self.faults.iter().find_map(|fault| match fault {
+            ReadFault::ListShort(rows) => Some(*rows),
+            _ => None,
+        });
+        short.map_or(total, |rows| total.min(rows))
     }
 
     fn count_shown(&self, total: usize, on_page: usize) -> usize {

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::header::HeaderName;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
-use super::forms::{ENVELOPE_BODIES, FLAWS, ITEM_FORMS, name_of};
+use super::forms::{ENVELOPE_BODIES, FLAWS, ITEM_FORMS, REFUSED_OPTIONS, name_of};
 use super::parse::{BODIES, LINK_PARTS};
 use super::{
     BatchFault, ConnectionFault, DropPoint, Fault, FaultBody, FaultKind, FaultResponse, FaultRule, ReadFault,
@@ -178,6 +178,12 @@ impl fmt::Display for ReadFault {
             }
             Self::RowRepeated => out.write_str("row-repeated"),
             Self::EmptyUnlessExpanded => out.write_str("empty-unless-expanded"),
+            Self::OptionRefused(option, response) => {
+                let (option, status) = (name_of(&REFUSED_OPTIONS, option), response.status.as_u16());
+                write!(out, "option-refused;option={option};status={status}")?;
+                ParameterWriter(out).response(response)
+            }
+            Self::ListShort(rows) => write!(out, "list-short;rows={rows}"),
         }
     }
 }
@@ -266,6 +272,9 @@ mod tests {
             "link-elsewhere;path=/beta/users",
             "row-repeated",
             "empty-unless-expanded",
+            "option-refused;option=filter;status=501",
+            "option-refused;option=count;body=wrapped;message=no",
+            "list-short;rows=51",
             "batch-item;item=2;status=429;retry-after=1;applied",
             "batch-missing;item=1",
             "batch-duplicate;item=1",

@@ -92,6 +92,27 @@ pub(super) const ITEM_FORMS: [(&str, ItemForm); 6] = [
     ("html-body", ItemForm::HtmlBody),
 ];
 
+/// A query option that a service can refuse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RefusedOption {
+    /// `$filter`, also of `…/$count`.
+    Filter,
+    /// `$orderby`.
+    OrderBy,
+    /// `$count=true`, and `…/$count`.
+    Count,
+    /// `$top`.
+    Top,
+}
+
+/// Refused options by name.
+pub(super) const REFUSED_OPTIONS: [(&str, RefusedOption); 4] = [
+    ("filter", RefusedOption::Filter),
+    ("orderby", RefusedOption::OrderBy),
+    ("count", RefusedOption::Count),
+    ("top", RefusedOption::Top),
+];
+
 /// A response to a whole batch without results for its items.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct EnvelopeFault {

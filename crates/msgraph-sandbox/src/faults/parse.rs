@@ -10,7 +10,9 @@ use http::header::{HeaderName, HeaderValue, LOCATION};
 use http::{Method, StatusCode};
 use percent_encoding::percent_decode_str;
 
-use super::forms::{ENVELOPE_BODIES, EnvelopeBody, EnvelopeFault, FLAWS, Flaw, ITEM_FORMS, ItemForm};
+use super::forms::{
+    ENVELOPE_BODIES, EnvelopeBody, EnvelopeFault, FLAWS, Flaw, ITEM_FORMS, ItemForm, REFUSED_OPTIONS,
+};
 use super::{
     BatchFault, ConnectionFault, DropFault, DropPoint, Fault, FaultBody, FaultKind, FaultResponse, FaultRule,
     LinkPart, ReadFault, RetryAfter, SlowFault, StreamFault, SuccessFault,
@@ -221,6 +223,16 @@ impl FaultParser {
             }
             "row-repeated" => read(ReadFault::RowRepeated),
             "empty-unless-expanded" => read(ReadFault::EmptyUnlessExpanded),
+            "option-refused" => {
+                let option = self.take_named("option", &REFUSED_OPTIONS)?;
+                let option = self.required("option", option)?;
+                let status = self.take_number("status")?.unwrap_or(400);
+                read(ReadFault::OptionRefused(option, self.status(status)?))
+            }
+            "list-short" => {
+                let rows = self.take_number("rows")?;
+                read(ReadFault::ListShort(self.required("rows", rows)?))
+            }
             "batch-item" => {
                 let item = self.item()?;
                 let status = self.take_number("status")?;

@@ -6,7 +6,7 @@ use msgraph_sandbox::faults::FAULTS_HELP;
 use msgraph_sandbox::{Fault, FaultRule};
 
 /// A valid value of each parameter. A parameter that is documented but not listed here fails the tests.
-const VALUES: [(&str, &str); 30] = [
+const VALUES: [(&str, &str); 32] = [
     ("applied", "true"),
     ("base64", "eA=="),
     ("body", "empty"),
@@ -23,12 +23,14 @@ const VALUES: [(&str, &str); 30] = [
     ("member", "later"),
     ("members", "id,status"),
     ("message", "text"),
+    ("option", "filter"),
     ("origin", "https://other.example"),
     ("path", "/beta/users"),
     ("pause", "1ms"),
     ("piece", "1"),
     ("property", "status"),
     ("retry-after", "date:5s"),
+    ("rows", "1"),
     ("scheme", "ftp"),
     ("size", "1"),
     ("status", "500"),
@@ -124,6 +126,7 @@ fn each_documented_value_of_a_parameter_is_accepted() {
         ("`close` is ", "drop-unread;close="),
         ("`flaw` is ", "flawed;flaw="),
         ("`form` is ", "batch-malformed;item=1;form="),
+        ("`option` is ", "option-refused;option="),
         ("`body` of `batch-envelope` is ", "batch-envelope;body="),
         ("Times are written as ", "slow-accept;wait="),
     ] {

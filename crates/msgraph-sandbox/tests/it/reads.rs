@@ -256,6 +256,45 @@ async fn options_can_be_ignored() {
     assert_eq!(faulty("count-wrong").await["@odata.count"], rows(&faulty("count-wrong").await).len());
 }
 
+#[tokio::test]
+async fn an_option_can_be_refused_with_each_status_and_others_are_not() {
+    let graph = small().await;
+    graph.inject("option-refused;option=filter;path=deviceStatuses");
+    let filtered = "/deviceStatuses?$filter=platform%20eq%208";
+    graph.get(&demo(&format!("{filtered}&$top=2"))).await.error(400);
+    graph.get(&demo("/deviceStatuses/$count?$filter=platform%20eq%208")).await.error(400);
+    let wrong = graph.get(&demo("/deviceStatuses?$filter=nope%20eq%208")).await.error(400);
+    assert!(wrong.1.starts_with("Invalid filter clause"), "{wrong:?}");
+    for plain in [demo("/deviceStatuses"), demo("/deviceStatuses?$orderby=id"), demo("/userStatuses")] {
+        graph.get(&plain).await.expect(200);
+    }
+    graph.get(&format!("{P}?$filter=version%20ge%200")).await.expect(200);
+    for (option, query) in [
+        ("filter", "?$filter=platform%20eq%208"),
+        ("orderby", "?$orderby=platform"),
+        ("count", "?$count=true"),
+        ("count", "/$count"),
+        ("top", "?$top=5"),
+    ] {
+        for (status, code) in [(400, "BadRequest"), (500, "InternalServerError"), (501, "NotImplemented")] {
+            let request = graph.request(Method::GET, &demo(&format!("/deviceStatuses{query}")));
+            let fault = format!("option-refused;option={option};status={status}");
+            let error = reply(request.header("x-sandbox-fault", fault)).await.error(status);
+            assert_eq!(error.0, code, "{option}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_list_can_be_shorter_than_its_count() {
+    let graph = small().await;
+    graph.inject("list-short;rows=15");
+    let pages = pages(&graph, &demo("/deviceStatuses?$count=true")).await;
+    assert_eq!(pages.iter().map(|page| rows(page).len()).collect::<Vec<_>>(), [10, 5]);
+    assert_eq!(pages[0]["@odata.count"], 40);
+    assert_eq!(graph.get(&demo("/deviceStatuses/$count")).await.text, "40");
+}
+
 /// A read with a fault.
 async fn graph_get(graph: &Graph, path: &str, fault: &str) -> Value {
     reply(graph.request(Method::GET, path).header("x-sandbox-fault", fault)).await.expect(200)

@@ -125,6 +125,7 @@ fn api() -> Api {
         default_page_size: 50,
         cursor_key: CursorKey::random().expect("the system has random numbers"),
         max_configuration_payload: 1024 * 1024,
+        max_fallback_pages: 5,
         max_response: 16 * 1024 * 1024,
         idempotency: IdempotencyService::new(Arc::new(store), Duration::from_secs(60)),
         subscription_recheck: Duration::from_secs(60),

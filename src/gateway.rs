@@ -189,6 +189,7 @@ impl Settings {
             default_page_size: config.front_end.default_page_size,
             cursor_key: cursor_key(config.front_end.cursor_key_file.as_deref())?,
             max_configuration_payload: request.max_configuration_payload,
+            max_fallback_pages: request.max_fallback_pages,
             max_response: request.max_response,
             idempotency: idempotency_service(&config.state)?,
             subscription_recheck: config.subscriptions.subscription_recheck,

@@ -50,6 +50,7 @@ mod pool;
 #[cfg(any(test, fuzzing))]
 pub mod properties;
 mod read_batch;
+mod refused_options;
 mod request;
 mod response;
 mod retry;
@@ -77,7 +78,7 @@ pub use self::device_app_management::{
 pub use self::error::{ApiError, Error, Outcome, ResponseInfo, WriteError, WriteKind};
 pub use self::forbidden::{Forbidden, ForbiddenReason};
 pub use self::key::{InvalidKey, Key, canonical_key, is_guid};
-pub use self::page::{NextLink, NextPage, Page};
+pub use self::page::{NextLink, NextPage, Page, PageMemory};
 pub use self::root::{Cloud, ServiceRoot, ServiceRootError};
 pub use self::session::Session;
 pub use self::settings::{ClientSettings, CreatePath};

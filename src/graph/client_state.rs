@@ -11,6 +11,7 @@ use super::connect::{ClientError, Connector};
 use super::http_client::HttpClient;
 use super::in_place::Writes;
 use super::pool::Pool;
+use super::refused_options::RefusedOptions;
 use super::retry_after_cache::RetryAfterCache;
 use super::root::ServiceRoot;
 use super::settings::{ClientSettings, CreatePath};
@@ -34,6 +35,7 @@ pub(super) struct ClientState {
     pub(super) attempt_timeout: Duration,
     pub(super) honors_client_ids: bool,
     pub(super) retry_after: RetryAfterCache,
+    pub(super) refused_options: RefusedOptions,
     /// Limits the retries of the process, to protect a failing Graph.
     pub(super) budget: TpsBudget,
     /// Cancelled when the process is to stop: nothing is waited for that would be sent after a while.
@@ -75,6 +77,7 @@ impl ClientState {
             attempt_timeout,
             honors_client_ids,
             retry_after: RetryAfterCache::new().map_err(|_| ClientError::NoRandomness)?,
+            refused_options: RefusedOptions::default(),
             budget: TpsBudget::new(BUDGET_WINDOW, BUDGET_FLOOR, BUDGET_SHARE),
             stopping: CancellationToken::new(),
             draining: CancellationToken::new(),

@@ -9,6 +9,7 @@ mod device_statuses;
 mod ios_lob_app_provisioning_configurations;
 mod progress;
 mod read_back;
+mod refusals;
 
 pub use self::collection::Collection;
 pub use self::create_observer::{CreateObserver, CreateOutcome, NoopObserver};

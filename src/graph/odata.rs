@@ -3,6 +3,7 @@
 mod collation;
 mod filter;
 mod literal;
+mod option_set;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -11,6 +12,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 pub use self::filter::{Comparison, Filter, Function, Verdict};
 pub use self::literal::{Literal, PropertyValue};
+pub use self::option_set::OptionSet;
 
 /// Characters that are not encoded in a query value: the unreserved ones, and those of OData
 /// expressions that proxies do not misinterpret. Official SDKs do not encode quotes either, but
@@ -53,6 +55,30 @@ pub struct ListOptions {
 }
 
 impl ListOptions {
+    /// The options that change the result of the list.
+    #[must_use]
+    pub fn used(&self) -> OptionSet {
+        OptionSet { filter: self.filter.is_some(), order_by: self.order_by.is_some(), count: self.count }
+    }
+
+    /// The options except for those of a set. Without its filter, a list is not counted either.
+    #[must_use]
+    pub fn without(&self, left_out: OptionSet) -> Self {
+        Self {
+            filter: self.filter.clone().filter(|_| !left_out.filter),
+            order_by: self.order_by.filter(|_| !left_out.order_by),
+            top: self.top,
+            count: self.count && !left_out.count && !left_out.filter,
+        }
+    }
+
+    /// The same options with harmless literals in the filter: a service that refuses them refuses the form of the filter,
+    /// and not a value of the caller's.
+    #[must_use]
+    pub(super) fn neutral(&self) -> Self {
+        Self { filter: self.filter.as_ref().map(Filter::neutral), ..self.clone() }
+    }
+
     /// The options as a query string, without `?`.
     #[must_use]
     pub fn to_query(&self) -> String {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
@@ -15,6 +16,7 @@ use super::error::{Error, ResponseInfo};
 use super::key::Key;
 use super::models::{Entity, Received};
 use super::response::GraphResponse;
+use crate::memory::Reservation;
 
 /// Maximum length in bytes of the query of a link that is followed.
 const MAX_QUERY: usize = 8 * 1024;
@@ -39,7 +41,22 @@ pub struct Page<T> {
     pub count: Received<i64>,
     /// Status and ids of the response.
     pub info: ResponseInfo,
+    /// The memory that the response takes of the budget of all responses.
+    pub memory: PageMemory,
 }
+
+/// Memory of a page's response, reserved until the last clone is dropped. Held with rows that are kept for longer.
+#[derive(Debug, Clone)]
+pub struct PageMemory(#[expect(dead_code, reason = "held until it is dropped")] Arc<Reservation>);
+
+/// Equal pages may take different memory.
+impl PartialEq for PageMemory {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for PageMemory {}
 
 /// The next link of a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -223,7 +240,8 @@ impl<T: Entity> Page<T> {
             count => count,
         };
         let unreadable = rows - entities.len();
-        Ok(Self { entities, unreadable, next, count, info: response.info().clone() })
+        let memory = PageMemory(response.memory());
+        Ok(Self { entities, unreadable, next, count, info: response.info().clone(), memory })
     }
 }
 

@@ -159,6 +159,11 @@ impl GraphResponse {
         self.info.status
     }
 
+    /// The memory that the body takes of the budget.
+    pub(super) fn memory(&self) -> Arc<Reservation> {
+        Arc::clone(&self.memory)
+    }
+
     /// The body, unchanged.
     pub(super) fn body(&self) -> &[u8] {
         &self.body

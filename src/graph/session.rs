@@ -8,6 +8,7 @@ use futures_util::future::BoxFuture;
 use futures_util::{FutureExt as _, TryFutureExt as _};
 use http::Method;
 use serde::Serialize;
+use tower::retry::budget::Budget as _;
 use url::Url;
 
 use super::allowance::ReadAllowance;
@@ -26,6 +27,7 @@ use super::response::GraphResponse;
 use super::settings::CreatePath;
 use super::transport::Transport;
 use super::writes::{self, Write};
+use crate::telemetry::metrics;
 use crate::telemetry::traces::{CallScope, SharedSpan, SpanId, SpanKind};
 
 /// Graph as one caller may use it, for the time of one request. Reads that become ready together travel together. Cheap
@@ -92,6 +94,20 @@ impl Session {
     #[must_use]
     pub fn tenant_hint(&self) -> Option<String> {
         self.transport.caller.authorization.tenant_hint()
+    }
+
+    /// The state of the client, and the caller.
+    pub(super) fn client_and_caller(&self) -> (&ClientState, &Caller) {
+        (&self.transport.client, &self.transport.caller)
+    }
+
+    /// Takes one retry of the budget of the process. False if it is spent.
+    pub(super) fn take_retry(&self) -> bool {
+        let is_allowed = self.transport.client.budget.withdraw();
+        if !is_allowed {
+            metrics::retry_budget_spent();
+        }
+        is_allowed
     }
 
     pub(super) fn create_path(&self) -> CreatePath {

@@ -98,6 +98,9 @@ pub struct ApiSettings {
     pub cursor_key: CursorKey,
     /// Maximum size of a configuration's payload, in bytes before base64.
     pub max_configuration_payload: usize,
+    /// Maximum number of pages that are read for one list because Graph refuses a query option; with
+    /// 0, the read fails.
+    pub max_fallback_pages: usize,
     /// Maximum size of a response, in bytes as estimated while it is built.
     pub max_response: usize,
     /// Idempotency keys and the outcomes of their writes.
@@ -126,6 +129,7 @@ impl Api {
             default_page_size,
             cursor_key,
             max_configuration_payload,
+            max_fallback_pages,
             max_response,
             idempotency,
             subscription_recheck,
@@ -144,6 +148,7 @@ impl Api {
             cursor_key,
             default_page_size,
             max_configuration_payload,
+            max_fallback_pages,
             idempotency: idempotency.clone(),
             status_events,
             subscription_recheck,

@@ -87,7 +87,8 @@ impl<T: Listed> Connection<T> {
     /// The number of objects in the whole list, as Graph counts them. It is requested from Graph
     /// only if it is selected.
     ///
-    /// Null if Graph did not return it, or ignored the filter.
+    /// Null if Graph did not return it, or ignored the filter. If the service refuses to count, the
+    /// gateway reads the list to count it; null, with an error, if the list is too long.
     async fn total_count(&self) -> Option<Result<i32, FieldError>> {
         self.total_count.clone()
     }

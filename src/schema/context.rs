@@ -25,6 +25,8 @@ pub(super) struct SchemaContext {
     pub(super) default_page_size: usize,
     /// Maximum size of a configuration's payload, in bytes before base64.
     pub(super) max_configuration_payload: usize,
+    /// Maximum number of pages that are read because Graph refuses a query option.
+    pub(super) max_fallback_pages: usize,
     /// Idempotency keys and the outcomes of their writes.
     pub(super) idempotency: IdempotencyService,
     /// Events of added statuses.
@@ -48,6 +50,7 @@ pub(super) struct RequestContext {
     pub(super) device_statuses: EntityCache<(Key, Key), models::DeviceStatus>,
     ignored_filter: AtomicBool,
     ignored_order: AtomicBool,
+    short_list: AtomicBool,
 }
 
 impl RequestContext {
@@ -65,6 +68,11 @@ impl RequestContext {
     /// Whether this is the first filter of the request that Graph ignored.
     pub(super) fn first_ignored_filter(&self) -> bool {
         !self.ignored_filter.swap(true, Ordering::Relaxed)
+    }
+
+    /// Whether this is the first list of the request that was shorter than its count.
+    pub(super) fn first_short_list(&self) -> bool {
+        !self.short_list.swap(true, Ordering::Relaxed)
     }
 
     /// Whether this is the first order of the request that Graph ignored.

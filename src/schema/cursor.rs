@@ -47,6 +47,9 @@ pub(super) struct Position {
     pub(super) index: usize,
     /// Whether rows that miss the filter were withheld up to here: the list's count is then not known.
     pub(super) ignored_filter: bool,
+    /// Whether the link of the page has no filter, because Graph refused it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) is_plain: bool,
     /// The links that led to the page.
     #[serde(default, skip_serializing_if = "CycleDetector::is_start")]
     pub(super) trail: CycleDetector,
@@ -154,6 +157,7 @@ mod tests {
             after: "a_b".to_owned(),
             index: 7,
             ignored_filter: false,
+            is_plain: false,
             trail: CycleDetector::default(),
         }
     }

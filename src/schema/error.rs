@@ -144,6 +144,22 @@ impl FieldError {
         Self::new(ErrorCode::UpstreamError, message).with_response_info(info).retryable_read(ctx)
     }
 
+    /// Graph refuses to sort or count (`verb`) a list that is too long to do so here. `field` is what the caller asked for.
+    pub(super) fn beyond_fallback(field: &str, verb: &str, max_pages: usize) -> Self {
+        let message = format!(
+            "Microsoft Graph refuses to {verb} this list, and it has more than the {max_pages} pages of 1000 rows that the \
+             gateway reads to do so (--max-fallback-pages). Leave `{field}` out."
+        );
+        Self::new(ErrorCode::QueryTooLarge, message).of_call()
+    }
+
+    /// The end of a list that is counted here cannot be reached.
+    pub(super) fn list_without_end(info: ResponseInfo) -> Self {
+        let message =
+            "Microsoft Graph's link to the next page of the list is unusable, so it cannot be counted.";
+        Self::new(ErrorCode::UpstreamError, message).with_response_info(info)
+    }
+
     /// The code of the error.
     #[must_use]
     pub fn code(&self) -> ErrorCode {

@@ -1,18 +1,23 @@
 //! Pages of Graph's collections, converted to pages of a caller's list. Graph may cut a page short,
 //! return an empty page with a link, return more rows than requested, repeat a row, or silently
-//! ignore the filter or the order (Microsoft Graph: "Paging"). The caller receives the requested
-//! page nevertheless, or an error.
+//! ignore or refuse the filter or the order (Microsoft Graph: "Paging"). The caller receives the
+//! requested page nevertheless, or an error.
 
+mod list_request;
 mod page_builder;
+mod sort_key;
 
 use std::sync::Arc;
 
 use async_graphql::Context;
+use tracing::warn;
 
-use self::page_builder::PageBuilder;
+pub(super) use self::list_request::FALLBACK_PAGE_SIZE;
+use self::list_request::ListRequest;
+use self::page_builder::{ListArguments, PageBuilder};
 use super::bounded::Bounded;
 use super::connection::{Connection, PageInfo};
-use super::context::{request_context, schema_context};
+use super::context::{RequestContext, request_context, schema_context};
 use super::cursor::{Binding, CursorKey};
 use super::error::FieldError;
 use super::filter::Condition;
@@ -20,6 +25,7 @@ use super::selection::Selected;
 use crate::graph::models::{Entity, Received};
 use crate::graph::odata::{Filter, ListOptions, OrderBy, Select};
 use crate::graph::{Collection, NextLink};
+use crate::telemetry::metrics::{self, Deviation};
 
 /// Maximum value of `first`.
 const MAX_PAGE_SIZE: usize = 1000;
@@ -100,27 +106,30 @@ pub(super) async fn connection<E: Entity, T>(
         top: Some((first + left).min(MAX_PAGE_SIZE)),
         count: selection.count,
     };
+    let max_fallback_pages = schema_context(ctx)?.max_fallback_pages;
+    let mut request = ListRequest::new(collection, options, select, resumed.as_ref(), max_fallback_pages);
+    let mut page = request.first_page().await?;
+    let refused = request.refused();
+    // Rows that are sorted here are all read first.
+    let sorted_here = arguments.order_by.filter(|_| refused.order_by);
+    let max_pages = if refused.filter || refused.order_by { max_fallback_pages } else { MAX_GRAPH_PAGES };
     let mut address = resumed.as_ref().and_then(|position| position.page.clone());
-    let mut query = match &address {
-        Some(page) if selection.count => format!("{page}&$count=true"),
-        Some(page) => page.to_string(),
-        None => options.to_query(),
+    let mut counter = (request.is_counted_here() && resumed.is_none()).then(|| request.counter());
+    let list = ListArguments { binding, filter: filter.as_ref(), order_by: arguments.order_by, first };
+    let mut builder = match sorted_here {
+        Some(_) => PageBuilder::of_all(list, refused.filter),
+        None => PageBuilder::new(list, resumed.clone(), refused.filter),
     };
-    let mut builder = PageBuilder::new(binding, filter.as_ref(), arguments.order_by, first, resumed);
-    let mut total = Received::Absent;
-    let mut last_response = None;
-    for page_number in 0..MAX_GRAPH_PAGES {
-        let page = collection.list(query, &select).await?;
-        if page_number == 0 {
-            total = page.count;
-        }
+    let total = std::mem::take(&mut page.count);
+    let (mut pages, mut rows, mut memory) = (1, 0, Vec::new());
+    let (last_response, next) = loop {
         builder.unreadable += page.unreadable;
+        rows += page.entities.len() + page.unreadable;
         let is_end = page.entities.is_empty() && !matches!(page.next, NextLink::Page(_));
         if is_end && page.unreadable > 0 && builder.rows.is_empty() {
             // No row can be shown, so there is no page to return.
             return Err(FieldError::unreadable_rows(ctx, builder.unreadable, page.info));
         }
-        last_response = Some(page.info);
         let next = match page.next {
             NextLink::Page(next) => Some(next.as_str().into()),
             NextLink::End => None,
@@ -131,21 +140,48 @@ pub(super) async fn connection<E: Entity, T>(
         };
         let follow = builder.follow(next);
         let next = follow.clone().map(|(next, _)| next);
+        if let Some(counter) = &mut counter {
+            counter.add(&page.entities);
+        }
+        if sorted_here.is_some() {
+            memory.push(page.memory);
+        }
         builder.add_page(page.entities, address.as_ref(), follow.as_ref());
         match next {
-            Some(next) if builder.needs_more() => {
-                query = next.to_string();
+            Some(next) if builder.needs_more() && pages < max_pages => {
+                page = request.page(next.to_string()).await?;
                 address = Some(next);
+                pages += 1;
             }
-            _ => break,
+            next => break (page.info, next),
         }
+    };
+    if sorted_here.is_some() && next.is_some() {
+        return Err(FieldError::beyond_fallback("orderBy", "sort", max_fallback_pages));
+    }
+    let all_rows = builder.rows.len();
+    builder.add_errors(ctx, &last_response);
+    if let Some(order) = sorted_here {
+        builder.sort(order, resumed.as_ref());
+    }
+    drop(memory);
+    let is_whole = resumed.is_none() && next.is_none() && !builder.is_cut();
+    if let Received::Value(total) = total
+        && is_whole
+        && !builder.ignored_filter()
+    {
+        report_short_list(request_context(ctx)?, collection.path(), total, rows);
     }
     builder.report(request_context(ctx)?, collection.path());
-    if let Some(info) = last_response {
-        builder.add_errors(ctx, &info);
-    }
     let total_count = match total {
         _ if builder.ignored_filter() => None,
+        _ if request.is_counted_here() && builder.is_cut() => None,
+        _ if request.is_counted_here() && sorted_here.is_some() => {
+            Some(i32::try_from(all_rows).map_err(|_| FieldError::unreadable_value(ctx)))
+        }
+        _ if request.is_counted_here() => Some(request.count(counter, next, pages).await),
+        // A count without the filter is another one.
+        _ if refused.filter => None,
         Received::Absent | Received::Null => None,
         Received::Value(count) if let Ok(count) = i32::try_from(count) => Some(Ok(count)),
         // Graph may count unasked.
@@ -154,6 +190,16 @@ pub(super) async fn connection<E: Entity, T>(
         }
     };
     builder.connection(after.is_some(), total_count, node).map(Bounded::new)
+}
+
+/// Reports a list that ended before the number of rows that Graph counted.
+pub(super) fn report_short_list(request: &RequestContext, list: &str, total: i64, rows: usize) {
+    if usize::try_from(total).is_ok_and(|total| total > rows) {
+        metrics::deviation(Deviation::ShortList);
+        if request.first_short_list() {
+            warn!(list, rows, total, "a list of Graph has fewer rows than its count");
+        }
+    }
 }
 
 fn first(ctx: &Context<'_>, first: Option<i32>) -> Result<usize, FieldError> {

@@ -89,12 +89,14 @@ impl Query {
             desc = "Cursor to start after, from `endCursor` of the previous page. Omit it for the first page."
         )]
         after: Option<String>,
-        #[graphql(desc = "Conditions that the objects must meet.")] filter: Option<
-            IosLobAppProvisioningConfigurationFilter,
-        >,
-        #[graphql(desc = "Order of the list. Without it, Graph decides.")] order_by: Option<
-            IosLobAppProvisioningConfigurationOrder,
-        >,
+        #[graphql(
+            desc = "Conditions that the objects must meet. If the service refuses them, the gateway filters the list; a page may then have fewer than `first` objects although there are more pages."
+        )]
+        filter: Option<IosLobAppProvisioningConfigurationFilter>,
+        #[graphql(
+            desc = "Order of the list. Without it, Graph decides. If the service refuses it, the gateway sorts the list, or returns an error if it is too long."
+        )]
+        order_by: Option<IosLobAppProvisioningConfigurationOrder>,
     ) -> Option<Result<Bounded<Connection<IosLobAppProvisioningConfiguration>>, FieldError>> {
         Some(
             async {

@@ -14,8 +14,8 @@ use std::time::Duration;
 pub(crate) use self::exposition::{CONTENT_TYPE, render};
 use self::instruments::Gauge;
 pub(crate) use self::labels::{
-    BatchKind, BreakerState, Deviation, LookupResult, NoResponse, NotSent, Overloaded, ReloadResult,
-    RetryReason, SpanResult, WriteResult,
+    BatchKind, BreakerState, Deviation, LookupResult, NoResponse, NotSent, Overloaded, RefusedOption,
+    ReloadResult, RetryReason, SpanResult, WriteResult,
 };
 use self::labels::{CALLS, CODES, OPERATION_TYPES, STATUSES, status_index};
 use super::route::Route;
@@ -129,6 +129,11 @@ pub(crate) fn deviation(kind: Deviation) {
 pub(crate) fn filter_ignored(rows: u64) {
     instances::FILTER_IGNORED_ROWS.add(rows);
     deviation(Deviation::FilterIgnored);
+}
+
+/// Counts a list that is read without a query option that Graph refuses.
+pub(crate) fn option_refused(option: RefusedOption) {
+    instances::REFUSED_OPTIONS[option as usize].add(1);
 }
 
 /// Counts a lookup of an idempotency key.

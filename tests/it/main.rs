@@ -71,6 +71,7 @@ mod proxy;
 mod read_errors;
 mod reads;
 mod reads_after_writes;
+mod refused_options;
 mod refused_streams;
 mod response_memory;
 mod response_size;

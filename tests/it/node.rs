@@ -120,6 +120,23 @@ async fn a_row_is_found_if_the_filter_by_key_is_ignored() {
     assert_eq!(reply.data()["nodes"][0]["id"], json!(ids[45]));
 }
 
+#[tokio::test]
+async fn a_row_is_found_if_the_filter_by_key_is_refused() {
+    let gateway = live_like().await;
+    let ids = ids(&gateway, 50).await;
+    gateway.sandbox.inject("option-refused;option=filter;status=501".parse().unwrap());
+    for calls in [5, 3] {
+        gateway.clear_requests();
+        let reply = gateway.graphql(NODES, json!({"ids": [ids[45]]})).await;
+        assert_eq!(reply.data()["nodes"][0]["id"], json!(ids[45]));
+        assert_eq!(
+            gateway.sent().len(),
+            calls,
+            "the row, its list, why that fails, the plain list, the parent"
+        );
+    }
+}
+
 /// Five pages are searched. A row that is on none of them may exist if there are more pages.
 #[tokio::test]
 async fn a_row_that_is_not_on_the_searched_pages_is_an_error() {

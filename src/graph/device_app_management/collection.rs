@@ -107,16 +107,28 @@ impl<T: Entity> Collection<T> {
         }
     }
 
-    /// `GET …?$filter=id eq '{id}'`. The filter may be ignored, so rows are held against the key, over several pages.
+    /// `GET …?$filter=id eq '{id}'`, without the filter if Graph refuses it. The filter may be ignored, so rows are held
+    /// against the key, over several pages.
     async fn find(&self, id: &Key, select: &Select) -> Result<Search<T>, Error> {
         let filter = Filter::Compare("id", Comparison::Eq, Literal::String(id.as_str().to_owned()));
         let options =
             ListOptions { filter: Some(filter), top: Some(SEARCH_PAGE_SIZE), ..ListOptions::default() };
-        let mut query = options.to_query();
+        let mut refused = self.refused_options(&options);
+        let mut query = options.without(refused).to_query();
         // A row that cannot be read may be the one.
         let mut is_whole = true;
-        for _ in 0..MAX_SEARCHED_PAGES {
-            let page = self.list(query.clone(), select).await?;
+        for page_number in 0..MAX_SEARCHED_PAGES {
+            let page = match self.list(query.clone(), select).await {
+                Err(error) if page_number == 0 && refused.is_empty() => {
+                    refused = self.find_refused_options(&options, &error).await;
+                    if refused.is_empty() {
+                        return Err(error);
+                    }
+                    query = options.without(refused).to_query();
+                    self.list(query.clone(), select).await?
+                }
+                page => page?,
+            };
             if let Some(entity) = page.entities.into_iter().find(|entity| id.is(entity.key())) {
                 return Ok(Search::Found(entity));
             }

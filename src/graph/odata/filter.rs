@@ -131,6 +131,19 @@ impl Filter {
         }
     }
 
+    /// A filter of the same form with harmless literals.
+    pub(super) fn neutral(&self) -> Self {
+        match self {
+            Self::And(parts) => Self::And(parts.iter().map(Self::neutral).collect()),
+            Self::Or(parts) => Self::Or(parts.iter().map(Self::neutral).collect()),
+            Self::Not(part) => Self::Not(Box::new(part.neutral())),
+            Self::Compare(property, comparison, literal) => {
+                Self::Compare(property, *comparison, literal.neutral())
+            }
+            Self::Call(function, property, _) => Self::Call(*function, property, "a".to_owned()),
+        }
+    }
+
     /// The names of the properties in the filter.
     pub fn properties(&self, into: &mut impl Extend<&'static str>) {
         match self {

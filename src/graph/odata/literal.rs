@@ -20,6 +20,20 @@ pub enum Literal {
     Null,
 }
 
+impl Literal {
+    /// A harmless literal of the same type.
+    pub(super) fn neutral(&self) -> Self {
+        match self {
+            Self::String(_) => Self::String("a".to_owned()),
+            Self::Int(_) => Self::Int(0),
+            Self::Date(date) => DateTimeOffset::parse("2000-01-01T00:00:00Z")
+                .map_or_else(|_| Self::Date(date.clone()), Self::Date),
+            Self::Status(_) => Self::Status(ComplianceStatus::Compliant),
+            Self::Null => Self::Null,
+        }
+    }
+}
+
 impl fmt::Display for Literal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

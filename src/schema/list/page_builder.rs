@@ -7,6 +7,7 @@ use std::sync::Arc;
 use async_graphql::Context;
 use tracing::warn;
 
+use super::sort_key::SortKey;
 use crate::graph::models::Entity;
 use crate::graph::odata::{Direction, Filter, OrderBy, PropertyValue, Verdict};
 use crate::graph::{ResponseInfo, canonical_key};
@@ -17,12 +18,22 @@ use crate::schema::cycle_detector::CycleDetector;
 use crate::schema::error::FieldError;
 use crate::telemetry::metrics::{self, Deviation};
 
+/// The arguments of the list that a page belongs to.
+pub(super) struct ListArguments<'a> {
+    pub(super) binding: Arc<Binding>,
+    pub(super) filter: Option<&'a Filter>,
+    pub(super) order_by: Option<OrderBy>,
+    /// The size of the caller's page.
+    pub(super) first: usize,
+}
+
 /// Builds a caller's page from Graph's pages.
 pub(super) struct PageBuilder<'a, E> {
-    binding: Arc<Binding>,
-    filter: Option<&'a Filter>,
-    order_by: Option<OrderBy>,
-    first: usize,
+    list: ListArguments<'a>,
+    /// Maximum number of rows to collect.
+    max_rows: usize,
+    /// Whether Graph was not sent the filter.
+    is_plain: bool,
     pub(super) rows: Vec<(E, Position)>,
     /// Canonical keys of the rows so far, since a page may begin with rows of the one before.
     seen: HashSet<String>,
@@ -56,19 +67,13 @@ struct ResumePoint {
 }
 
 impl<'a, E: Entity> PageBuilder<'a, E> {
-    /// Begins a page of `first` rows, which start after the position `resumed`.
-    pub(super) fn new(
-        binding: Arc<Binding>,
-        filter: Option<&'a Filter>,
-        order_by: Option<OrderBy>,
-        first: usize,
-        resumed: Option<Position>,
-    ) -> Self {
+    /// Begins a page, which starts after the position `resumed`. `is_plain` if Graph is not sent the filter.
+    pub(super) fn new(list: ListArguments<'a>, resumed: Option<Position>, is_plain: bool) -> Self {
+        let first = list.first;
         let mut builder = Self {
-            binding,
-            filter,
-            order_by,
-            first,
+            list,
+            max_rows: first,
+            is_plain,
             rows: Vec::with_capacity(first),
             seen: HashSet::new(),
             resume_point: None,
@@ -84,6 +89,32 @@ impl<'a, E: Entity> PageBuilder<'a, E> {
         };
         builder.seek(resumed);
         builder
+    }
+
+    /// Begins with all rows of the list, of which [`Self::sort`] keeps a page.
+    pub(super) fn of_all(list: ListArguments<'a>, is_plain: bool) -> Self {
+        Self { max_rows: usize::MAX, ..Self::new(list, None, is_plain) }
+    }
+
+    /// Orders the rows, and keeps the page after the position `resumed`.
+    pub(super) fn sort(&mut self, order: OrderBy, resumed: Option<&Position>) {
+        self.rows.sort_by_cached_key(|(entity, _)| SortKey::new(entity, order));
+        if order.direction == Direction::Descending {
+            self.rows.reverse();
+        }
+        let start = resumed.map_or(0, |Position { after, index, .. }| {
+            let place = self.rows.iter().position(|(_, position)| position.after == *after);
+            // A row that was deleted is not before its successors.
+            place.map_or(index.saturating_sub(1).min(self.rows.len()), |place| place + 1)
+        });
+        self.rows.drain(..start);
+        self.has_more = self.rows.len() > self.list.first;
+        self.rows.truncate(self.list.first);
+        for (index, (_, position)) in self.rows.iter_mut().enumerate() {
+            position.page = None;
+            position.index = start + index + 1;
+            position.trail = CycleDetector::default();
+        }
     }
 
     /// Starts after this position.
@@ -143,11 +174,12 @@ impl<'a, E: Entity> PageBuilder<'a, E> {
                 continue;
             }
             let verdict = self
+                .list
                 .filter
                 .map_or(Verdict::Meets, |filter| filter.verdict(&|name: &str| entity.property(name)));
             let misses = verdict == Verdict::Misses;
-            self.filtered_out += u64::from(misses);
-            if self.rows.len() == self.first {
+            self.filtered_out += u64::from(misses && !self.is_plain);
+            if self.rows.len() == self.max_rows {
                 self.has_more |= !misses;
                 continue;
             }
@@ -160,8 +192,9 @@ impl<'a, E: Entity> PageBuilder<'a, E> {
                     Some((next, trail)) if index + 1 == count => (Some(next), 0, *trail),
                     _ => (address, index + 1, self.cycle_detector),
                 };
-                let position =
-                    Position { page: page.cloned(), after: key, index, ignored_filter: false, trail };
+                let is_plain = self.is_plain;
+                let page = page.cloned();
+                let position = Position { page, after: key, index, ignored_filter: false, is_plain, trail };
                 self.rows.push((entity, position));
             }
         }
@@ -170,7 +203,9 @@ impl<'a, E: Entity> PageBuilder<'a, E> {
                 Some(ResumePoint { key, index: Some(index) }) => (key.clone(), *index),
                 _ => (last.or_else(|| self.end.take().map(|end| end.after)).unwrap_or_default(), 0),
             };
-            Position { page: Some(Arc::clone(next)), after, index, ignored_filter: false, trail: *trail }
+            let page = Some(Arc::clone(next));
+            let is_plain = self.is_plain;
+            Position { page, after, index, ignored_filter: false, is_plain, trail: *trail }
         });
         if let Some((_, trail)) = next {
             self.cycle_detector = *trail;
@@ -182,9 +217,14 @@ impl<'a, E: Entity> PageBuilder<'a, E> {
         self.filtered_out > 0 || self.filtered_before
     }
 
+    /// Whether the list goes on where its pages cannot be followed.
+    pub(super) fn is_cut(&self) -> bool {
+        self.is_broken || self.is_cyclic
+    }
+
     /// Whether another page is needed.
     pub(super) fn needs_more(&self) -> bool {
-        self.rows.len() < self.first || self.resume_point.is_some()
+        self.rows.len() < self.max_rows || self.resume_point.is_some()
     }
 
     /// Counts and logs options that Graph ignored, and logs errors of its list.
@@ -211,7 +251,11 @@ impl<'a, E: Entity> PageBuilder<'a, E> {
                 );
             }
         }
-        if self.order_by.is_some_and(|order| !is_ordered(self.rows.iter().map(|(entity, _)| entity), order)) {
+        if self
+            .list
+            .order_by
+            .is_some_and(|order| !is_ordered(self.rows.iter().map(|(entity, _)| entity), order))
+        {
             metrics::deviation(Deviation::OrderIgnored);
             if request.first_ignored_order() {
                 warn!(list, "Graph ignored an order; rows are returned in its order");
@@ -241,11 +285,11 @@ impl<'a, E: Entity> PageBuilder<'a, E> {
         node: impl Fn(E) -> Result<T, FieldError>,
     ) -> Result<Connection<T>, FieldError> {
         let ignored_filter = self.ignored_filter();
-        let binding = Arc::clone(&self.binding);
+        let binding = Arc::clone(&self.list.binding);
         let sealed = |position| Cursor::Of(Position { ignored_filter, ..position }, Arc::clone(&binding));
         let cursor = |position: &Position| sealed(position.clone());
         let last = self.rows.last().map(|(_, position)| position);
-        let end = if self.rows.len() == self.first { last } else { self.end.as_ref().or(last) };
+        let end = if self.rows.len() == self.list.first { last } else { self.end.as_ref().or(last) };
         let page_info = PageInfo {
             has_next_page: self.has_more || self.end.is_some(),
             has_previous_page,

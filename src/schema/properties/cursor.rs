@@ -24,6 +24,7 @@ pub fn cursor(data: &[u8]) {
         page: (!page.is_empty()).then(|| page.into()),
         after: after.to_owned(),
         index: data.len(),
+        is_plain: false,
         ignored_filter: data.len() % 2 == 1,
         trail: CycleDetector::default().follow(page).unwrap_or_default(),
     };

@@ -6,7 +6,7 @@ use super::instances as all;
 use super::instruments::{Counter, Gauge, Histogram};
 use super::labels::{
     BatchKind, BreakerState, CALLS, CODES, Deviation, LookupResult, NoResponse, NotSent, OPERATION_TYPES,
-    Overloaded, ReloadResult, RetryReason, STATUSES, SpanResult, WriteResult,
+    Overloaded, RefusedOption, ReloadResult, RetryReason, STATUSES, SpanResult, WriteResult,
 };
 use super::process::{self, Process};
 
@@ -297,6 +297,13 @@ fn graph_limits(page: &mut Page) {
         "intune_graphql_graph_filter_ignored_rows_total",
         "Rows withheld from lists because Microsoft Graph ignored a filter",
         &all::FILTER_IGNORED_ROWS,
+    );
+    page.counters(
+        "intune_graphql_graph_refused_options_total",
+        "Lists read without a query option that Microsoft Graph refuses",
+        "option",
+        RefusedOption::VALUES,
+        &all::REFUSED_OPTIONS,
     );
 }
 

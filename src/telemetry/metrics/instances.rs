@@ -3,7 +3,7 @@
 use super::instruments::{Counter, Gauge, Histogram};
 use super::labels::{
     BatchKind, BreakerState, CALLS, CODES, Deviation, LookupResult, NoResponse, NotSent, OPERATION_TYPES,
-    Overloaded, ReloadResult, RetryReason, STATUSES, SpanResult, WriteResult,
+    Overloaded, RefusedOption, ReloadResult, RetryReason, STATUSES, SpanResult, WriteResult,
 };
 
 /// Upper bounds of durations, in nanoseconds: 1 ms to 30 s.
@@ -70,6 +70,7 @@ pub(super) static WRITES: Counters<{ WriteResult::VALUES.len() }> = counters();
 
 pub(super) static DEVIATIONS: Counters<{ Deviation::VALUES.len() }> = counters();
 pub(super) static FILTER_IGNORED_ROWS: Counter = Counter::new();
+pub(super) static REFUSED_OPTIONS: Counters<{ RefusedOption::VALUES.len() }> = counters();
 
 pub(super) static TRACE_SPANS: Counters<{ SpanResult::VALUES.len() }> = counters();
 

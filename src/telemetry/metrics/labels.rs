@@ -216,10 +216,20 @@ label! {
         FilterIgnored => "filter_ignored",
         CountFilterIgnored => "count_filter_ignored",
         OrderIgnored => "order_ignored",
+        ShortList => "short_list",
         UnreadableRow => "unreadable_row",
         RepeatedLink => "repeated_link",
         UnusableLink => "unusable_link",
         BrokenBatch => "broken_batch",
         UnexpectedResponse => "unexpected_response",
+    }
+}
+
+label! {
+    /// `option` of lists that are read without a query option.
+    RefusedOption {
+        Filter => "filter",
+        OrderBy => "orderby",
+        Count => "count",
     }
 }

@@ -121,10 +121,14 @@ impl IosLobAppProvisioningConfiguration {
             desc = "Cursor to start after, from `endCursor` of the previous page. Omit it for the first page."
         )]
         after: Option<String>,
-        #[graphql(desc = "Conditions that the objects must meet.")] filter: Option<DeviceStatusFilter>,
-        #[graphql(desc = "Order of the list. Without it, Graph decides.")] order_by: Option<
-            DeviceStatusOrder,
-        >,
+        #[graphql(
+            desc = "Conditions that the objects must meet. If the service refuses them, the gateway filters the list; a page may then have fewer than `first` objects although there are more pages."
+        )]
+        filter: Option<DeviceStatusFilter>,
+        #[graphql(
+            desc = "Order of the list. Without it, Graph decides. If the service refuses it, the gateway sorts the list, or returns an error if it is too long."
+        )]
+        order_by: Option<DeviceStatusOrder>,
     ) -> Option<Result<Bounded<Connection<DeviceStatus>>, FieldError>> {
         Some(
             async {
@@ -147,9 +151,10 @@ impl IosLobAppProvisioningConfiguration {
     }
 
     /// The number of device statuses for each compliance status. It costs nine calls to Graph, sent
-    /// in one batch.
+    /// in one batch. If the service refuses such counts, the gateway reads the list to count it.
     ///
-    /// Null if Graph ignored the filters of the counts; the response then has an error.
+    /// Null if Graph ignored the filters of the counts, or if it refuses them and the list is too
+    /// long to be read; the response then has an error.
     async fn device_status_counts(
         &self,
         ctx: &Context<'_>,

@@ -1,0 +1,172 @@
+//! The requests of a list, without the query options that Graph refuses. The gateway then filters,
+//! sorts and counts the rows itself, in a limited number of pages.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use crate::graph::models::Entity;
+use crate::graph::odata::{Filter, ListOptions, OptionSet, Select, Verdict};
+use crate::graph::{self, Collection, NextLink, Page, canonical_key};
+use crate::schema::cursor::Position;
+use crate::schema::error::FieldError;
+use crate::telemetry::metrics::{self, RefusedOption};
+
+/// Page size of reads that replace a refused option: the maximum of Intune.
+pub(crate) const FALLBACK_PAGE_SIZE: usize = 1000;
+
+/// A list as the caller requested it, and what Graph refuses of it.
+pub(super) struct ListRequest<'a, E> {
+    collection: &'a Collection<E>,
+    select: Select,
+    options: ListOptions,
+    /// The link of the cursor, which has its own filter and order.
+    link: Option<Arc<str>>,
+    refused: OptionSet,
+    /// Maximum number of pages that are read because of refused options. 0: such reads fail.
+    max_pages: usize,
+}
+
+/// Counts the rows of a list that its filter does not certainly exclude.
+pub(super) struct RowCounter<'a> {
+    filter: Option<&'a Filter>,
+    keys: HashSet<String>,
+}
+
+impl<'a, E: Entity> ListRequest<'a, E> {
+    /// The list after the position `resumed`.
+    pub(super) fn new(
+        collection: &'a Collection<E>,
+        options: ListOptions,
+        select: Select,
+        resumed: Option<&Position>,
+        max_pages: usize,
+    ) -> Self {
+        let known = if max_pages == 0 { OptionSet::NONE } else { collection.refused_options(&options) };
+        let (link, refused) = match resumed {
+            Some(Position { page: Some(page), is_plain, .. }) => {
+                let filter = *is_plain && options.filter.is_some();
+                (Some(Arc::clone(page)), OptionSet { filter, order_by: false, count: known.count })
+            }
+            _ => (None, known),
+        };
+        Self { collection, select, options, link, refused, max_pages }
+    }
+
+    /// The refused options that the list was read without.
+    pub(super) fn refused(&self) -> OptionSet {
+        self.refused
+    }
+
+    /// The options that are sent, other than those of the link.
+    fn sent(&self) -> ListOptions {
+        if self.link.is_some() {
+            let count = ListOptions { count: self.options.count, ..ListOptions::default() };
+            return count.without(self.refused);
+        }
+        let mut sent = self.options.without(self.refused);
+        if self.refused.filter || self.refused.order_by {
+            sent.top = Some(FALLBACK_PAGE_SIZE);
+        }
+        sent
+    }
+
+    fn query(&self) -> String {
+        let sent = self.sent();
+        match &self.link {
+            Some(link) if sent.count => format!("{link}&$count=true"),
+            Some(link) => link.to_string(),
+            None => sent.to_query(),
+        }
+    }
+
+    /// Reads the first page. If Graph refuses options, it is read again without them.
+    pub(super) async fn first_page(&mut self) -> Result<Page<E>, graph::Error> {
+        let page = match self.page(self.query()).await {
+            Err(error) if self.max_pages > 0 => {
+                let found = self.collection.find_refused_options(&self.sent(), &error).await;
+                if found.is_empty() {
+                    return Err(error);
+                }
+                self.refused = self.refused.union(found);
+                self.page(self.query()).await?
+            }
+            page => page?,
+        };
+        let OptionSet { filter, order_by, count } = self.refused;
+        for (is_refused, option) in [
+            (filter, RefusedOption::Filter),
+            (order_by, RefusedOption::OrderBy),
+            (count, RefusedOption::Count),
+        ] {
+            if is_refused {
+                metrics::option_refused(option);
+            }
+        }
+        Ok(page)
+    }
+
+    /// Reads a page.
+    pub(super) async fn page(&self, query: String) -> Result<Page<E>, graph::Error> {
+        self.collection.list(query, &self.select).await
+    }
+
+    /// Whether the caller wants a count that Graph refuses.
+    pub(super) fn is_counted_here(&self) -> bool {
+        self.options.count && (self.refused.count || self.refused.filter)
+    }
+
+    /// A counter of the list's rows.
+    pub(super) fn counter(&self) -> RowCounter<'_> {
+        let filter = self.options.filter.as_ref().filter(|_| self.refused.filter);
+        RowCounter { filter, keys: HashSet::new() }
+    }
+
+    /// Counts the list by reading it. `start` has counted its first `pages`, which `next` follows.
+    pub(super) async fn count(
+        &self,
+        start: Option<RowCounter<'_>>,
+        next: Option<Arc<str>>,
+        pages: usize,
+    ) -> Result<i32, FieldError> {
+        let (mut counter, mut query, pages) = match (start, next) {
+            (Some(counter), None) => return Ok(counter.total()),
+            // Its pages are as large as possible.
+            (Some(counter), Some(next)) if self.refused.filter => (counter, next.to_string(), pages),
+            _ => {
+                let filter = self.options.filter.clone().filter(|_| !self.refused.filter);
+                let options = ListOptions { filter, top: Some(FALLBACK_PAGE_SIZE), ..ListOptions::default() };
+                (self.counter(), options.to_query(), 0)
+            }
+        };
+        let mut select = Select::from(["id"]);
+        if let Some(filter) = counter.filter {
+            filter.properties(&mut select);
+        }
+        for _ in pages..self.max_pages {
+            let page = self.collection.list(query, &select).await?;
+            counter.add(&page.entities);
+            match page.next {
+                NextLink::End => return Ok(counter.total()),
+                NextLink::Page(next) => query = next.as_str().to_owned(),
+                NextLink::Unusable => return Err(FieldError::list_without_end(page.info)),
+            }
+        }
+        Err(FieldError::beyond_fallback("totalCount", "count", self.max_pages))
+    }
+}
+
+impl RowCounter<'_> {
+    /// Counts the rows of a page that no earlier page had.
+    pub(super) fn add<E: Entity>(&mut self, rows: &[E]) {
+        let is_counted = |row: &&E| {
+            let misses =
+                |filter: &Filter| filter.verdict(&|name: &str| row.property(name)) == Verdict::Misses;
+            !self.filter.is_some_and(misses)
+        };
+        self.keys.extend(rows.iter().filter(is_counted).map(|row| canonical_key(row.key()).into_owned()));
+    }
+
+    fn total(&self) -> i32 {
+        i32::try_from(self.keys.len()).unwrap_or(i32::MAX)
+    }
+}

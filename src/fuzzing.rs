@@ -6,6 +6,7 @@
 //! and on mutated seeds, also on machines without the fuzzer.
 
 pub use crate::graph::properties::{batch_answer, date_time_offset, odata, page};
+pub use crate::provisioning_profile::properties::provisioning_profile;
 pub use crate::schema::properties::{cursor, global_id, graph_error, prepare_operation};
 pub use crate::server::request_body;
 

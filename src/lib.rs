@@ -3,8 +3,10 @@
 //! Dependencies point one way: [`server`] (HTTP) -> [`schema`] (GraphQL) -> [`graph`] (Microsoft
 //! Graph). [`gateway`] builds the layers from [`config`], plain data that imports none of them.
 //! [`commands`]: the program's commands. [`telemetry`]: logs and metrics. [`printable`]: texts from
-//! outside, made safe to print. [`json`]: bounded JSON parsing shared by both ends. The commands `demo` and `sandbox` start `msgraph-sandbox`, an
-//! in-memory Microsoft Graph, which is called over HTTP and shares no types with the layers.
+//! outside, made safe to print. [`json`]: bounded JSON parsing shared by both ends.
+//! [`provisioning_profile`]: Apple's provisioning profiles. The commands `demo` and `sandbox` start
+//! `msgraph-sandbox`, an in-memory Microsoft Graph, which is called over HTTP and shares no types
+//! with the layers.
 //!
 //! One request passes through the layers as follows:
 //!
@@ -32,6 +34,7 @@ pub mod idempotency;
 pub mod json;
 mod memory;
 pub mod printable;
+pub mod provisioning_profile;
 pub mod schema;
 pub mod server;
 pub mod telemetry;

@@ -11,7 +11,7 @@ use fastrand::Rng;
 type Property = fn(&[u8]);
 
 /// The targets of the fuzzer with a property of this crate, by the name of its file in `fuzz/fuzz_targets` and of its folder in `fuzz/seeds`.
-const TARGETS: [(&str, Property); 9] = [
+const TARGETS: [(&str, Property); 10] = [
     ("batch_answer", super::batch_answer),
     ("cursor", super::cursor),
     ("date_time_offset", super::date_time_offset),
@@ -20,6 +20,7 @@ const TARGETS: [(&str, Property); 9] = [
     ("odata", super::odata),
     ("page", super::page),
     ("prepare_operation", super::prepare_operation),
+    ("provisioning_profile", super::provisioning_profile),
     ("request_body", super::request_body),
 ];
 

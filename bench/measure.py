@@ -139,7 +139,7 @@ class Bench:
         rest = self.folder / "rest.json"
         status = json.loads(harness.request("add"))["variables"]["input"]["deviceStatus"]
         rest.write_text(json.dumps(status | {"status": "notApplicable"}))
-        tls = ["--tls-ca", ca] if is_tls else []
+        tls = ["--tls-ca-out", ca] if is_tls else []
         seeded = json.loads(harness.request("page100"))["variables"]["id"]
         with self.sandbox("--fault", delay, *map(str, tls)) as sandbox:
             url = f"{sandbox.root}{harness.STATUSES}/{seeded}/deviceStatuses"

@@ -69,7 +69,7 @@ fn the_cause_of_an_unreadable_file_is_named_once() {
         &["serve", "--config", missing],
         &["serve", "--state-file", "/nonexistent/file"],
         &["healthcheck", "--url", "https://127.0.0.1:1", "--ca", missing],
-        &["sandbox", "--tls-ca", "/nonexistent/file"],
+        &["sandbox", "--tls-ca-out", "/nonexistent/file"],
     ] {
         let output =
             program(&[arguments, if arguments[0] == "serve" { &ANY_PORTS } else { &[] }].concat()).output();

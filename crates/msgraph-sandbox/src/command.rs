@@ -29,13 +29,13 @@ pub async fn start(
     let listener = TcpListener::bind(address)
         .await
         .map_err(|error| context(&error, &format!("--listen: cannot listen on {address}")))?;
-    let authority = options.tls_ca.clone();
+    let authority = options.tls_ca_out.clone();
     let mut settings = Settings::from(options);
     if let Some(file) = authority {
         let certificate = TestCertificate::generate()
-            .map_err(|error| context(&error, "--tls-ca: cannot generate a certificate"))?;
+            .map_err(|error| context(&error, "--tls-ca-out: cannot generate a certificate"))?;
         std::fs::write(&file, certificate.authority_pem())
-            .map_err(|error| context(&error, &format!("--tls-ca: cannot write {}", file.display())))?;
+            .map_err(|error| context(&error, &format!("--tls-ca-out: cannot write {}", file.display())))?;
         settings.tls = Some(Tls::Generated(certificate));
     }
     let scheme = if settings.tls.is_some() { "https" } else { "http" };

@@ -1,5 +1,6 @@
 //! The command line: settings as flags and environment variables.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -26,8 +27,12 @@ pub struct Options {
     pub tls_key: Option<PathBuf>,
     /// Serve https with a generated certificate for `localhost` and loopback addresses. Writes the certificate of its test
     /// authority to this PEM file, which clients must trust.
-    #[arg(long, env = "MSGRAPH_SANDBOX_TLS_CA", value_name = "FILE", conflicts_with = "tls_certificate")]
-    pub tls_ca: Option<PathBuf>,
+    #[arg(long, env = "MSGRAPH_SANDBOX_TLS_CA_OUT", value_name = "FILE", conflicts_with = "tls_certificate")]
+    pub tls_ca_out: Option<PathBuf>,
+    /// The former name of `--tls-ca-out`, which is an error.
+    #[arg(long = "tls-ca", env = "MSGRAPH_SANDBOX_TLS_CA", value_name = "FILE", hide = true,
+          value_parser = renamed_tls_ca)]
+    _tls_ca: Option<Infallible>,
     /// Offer HTTP/2 over https. Plain http is always HTTP/1.1.
     #[arg(long, env = "MSGRAPH_SANDBOX_HTTP2", value_enum, default_value_t = Switch::On)]
     pub http2: Switch,
@@ -147,6 +152,10 @@ impl From<Options> for Settings {
             fault_mix: config.fault_mix,
         }
     }
+}
+
+fn renamed_tls_ca(_: &str) -> Result<Infallible, &'static str> {
+    Err("is now --tls-ca-out")
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {

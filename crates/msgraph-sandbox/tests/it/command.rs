@@ -56,7 +56,7 @@ async fn https_uses_a_generated_test_authority() {
     let ca = std::env::temp_dir().join(format!("msgraph-sandbox-ca-{}.pem", std::process::id()));
     let file = ca.display().to_string();
     let mut program =
-        Program::spawn(command(&["--listen", "127.0.0.1:0", "--tls-ca", &file, "--max-streams", "3"]));
+        Program::spawn(command(&["--listen", "127.0.0.1:0", "--tls-ca-out", &file, "--max-streams", "3"]));
     let root = program.root();
     assert!(root.starts_with("https://127.0.0.1:") && root.ends_with("/beta"), "{root}");
     let authority = reqwest::Certificate::from_pem(&std::fs::read(&ca).unwrap()).unwrap();
@@ -94,7 +94,11 @@ fn help_lists_the_settings_and_errors_name_them() {
     }
     for (arguments, part) in [
         (&["--profile", "x"][..], "--profile"),
-        (&["--listen", "127.0.0.1:0", "--tls-ca", "/nope/ca.pem"][..], "--tls-ca: cannot write /nope/ca.pem"),
+        (
+            &["--listen", "127.0.0.1:0", "--tls-ca-out", "/nope/ca.pem"],
+            "--tls-ca-out: cannot write /nope/ca.pem",
+        ),
+        (&["--tls-ca", "ca.pem"], "for '--tls-ca <FILE>': is now --tls-ca-out"),
         (&["--fault", "nope"][..], "--fault"),
         (&["--listen", "https://user:secret@h"][..], "'***@h'"),
         (&["--listen", "a\n\x1b[31m\u{202e}"][..], "'a\\n\\u{1b}[31m\\u{202e}' for '--listen"),

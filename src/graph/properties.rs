@@ -1,6 +1,7 @@
 //! Properties of Graph's responses and of requests to Graph that hold for every input: see
 //! [`crate::fuzzing`].
 
+mod approval;
 mod batch_answer;
 mod date_time_offset;
 mod graph_error;
@@ -12,6 +13,7 @@ use std::time::Instant;
 use http::HeaderValue;
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use self::approval::{errors_of_writes, sent as approval_is_sent};
 pub use self::batch_answer::batch_answer;
 pub use self::date_time_offset::date_time_offset;
 pub(crate) use self::graph_error::read_response;

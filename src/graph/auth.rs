@@ -1,12 +1,14 @@
 //! The caller's bearer token: opaque, sent to the service root only, and never shown.
 
 use std::fmt;
+use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::HeaderValue;
 use ring::hmac;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 /// The caller's `Authorization` header, unchanged. Its `Debug` output is redacted, and the header
@@ -64,11 +66,25 @@ impl Authorization {
         struct Claims {
             tid: String,
         }
-        let payload = self.token().split(|byte| *byte == b'.').nth(1)?;
-        let claims = URL_SAFE_NO_PAD.decode(payload).ok()?;
-        let Claims { tid } = serde_json::from_slice(&claims).ok()?;
+        let Claims { tid } = self.claims()?;
         let guid = Uuid::try_parse(&tid).map(|guid| guid.hyphenated().to_string());
         guid.ok().or(Some(tid)).filter(|tid| !tid.is_empty())
+    }
+
+    /// When the token expires, if it is a JWT with an `exp` claim (RFC 7519, section 4.1.4). The token is not verified.
+    pub(crate) fn expiry_hint(&self) -> Option<SystemTime> {
+        #[derive(Deserialize)]
+        struct Claims {
+            exp: f64,
+        }
+        let Claims { exp } = self.claims()?;
+        SystemTime::UNIX_EPOCH.checked_add(Duration::try_from_secs_f64(exp).ok()?)
+    }
+
+    /// The claims of a token that is a JWT (RFC 7519). They are not verified.
+    fn claims<T: DeserializeOwned>(&self) -> Option<T> {
+        let payload = self.token().split(|byte| *byte == b'.').nth(1)?;
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()
     }
 
     /// Removes the token from text of other origin, because Graph or a proxy might echo it.

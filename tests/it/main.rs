@@ -97,6 +97,7 @@ mod undelivered_writes;
 mod websocket;
 mod websocket_framing;
 mod websocket_limits;
+mod websocket_tokens;
 mod websocket_upgrade;
 mod workers;
 mod writes;

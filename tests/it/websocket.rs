@@ -93,9 +93,16 @@ impl Socket {
 
     /// The close code and reason, after any other messages.
     pub(crate) async fn closed(&mut self) -> (u16, String) {
+        self.closed_after(&mut Vec::new()).await
+    }
+
+    /// The close code and reason, after messages that are added to `messages`.
+    pub(crate) async fn closed_after(&mut self, messages: &mut Vec<Value>) -> (u16, String) {
         loop {
-            if let Message::Close(Some(close)) = self.0.next().await.unwrap().unwrap() {
-                return (close.code.into(), close.reason.to_string());
+            match self.0.next().await.unwrap().unwrap() {
+                Message::Text(text) => messages.push(serde_json::from_str(&text).unwrap()),
+                Message::Close(Some(close)) => return (close.code.into(), close.reason.to_string()),
+                _ => {}
             }
         }
     }

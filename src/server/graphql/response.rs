@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::schema::{Executed, ResponseMemory};
+use crate::schema::{ErrorCode, Executed, ResponseMemory};
 use crate::telemetry::operation::OperationResult;
 
 /// The response to a request that was executed. A request error has no `data` (GraphQL, section 7.1), and is a
@@ -37,6 +37,17 @@ impl GraphqlResponse {
             errors: self.errors.len(),
             outcome: self.errors.iter().find_map(|error| extension(error, "outcome")),
         }
+    }
+
+    /// Whether an error says that Microsoft Graph refused the token.
+    pub(super) fn is_unauthenticated(&self) -> bool {
+        let code = ErrorCode::Unauthenticated.as_str();
+        self.errors.iter().any(|error| extension(error, "code") == Some(code))
+    }
+
+    /// Whether the operation was executed. A subscription that could not start has no data.
+    pub(super) fn has_data(&self) -> bool {
+        self.data.is_some()
     }
 
     /// The memory that the response takes, to be kept until it has been sent.

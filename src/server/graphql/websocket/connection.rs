@@ -16,9 +16,9 @@ use tracing::debug;
 
 use super::decoder::{DiscardReason, IncomingMessage, Violation};
 use super::message::{ClientMessage, MessagePrefix, ServerMessage};
-use super::outgoing::{OutgoingMessage, SendBuffer, outgoing_messages};
+use super::outgoing::{OutgoingMessage, SendBuffer, TokenRefused, outgoing_messages};
 use super::socket::Socket;
-use super::token::StoredToken;
+use super::token::{StoredToken, closing_time};
 use crate::memory::{BudgetExceeded, Reservation};
 use crate::schema::GraphqlRequest;
 use crate::server::app::App;
@@ -54,6 +54,9 @@ const NOT_UTF8: CloseFrame = CloseFrame(1007, "Text is not UTF-8");
 const TOO_SLOW: CloseFrame = CloseFrame(1008, "Message timeout");
 const TOO_LARGE: CloseFrame = CloseFrame(1009, "Message too large");
 const NO_MEMORY: CloseFrame = CloseFrame(1013, "The gateway is full");
+/// Clients of graphql-ws reconnect at this code, with a new token if `connectionParams` is a function.
+const TOKEN_EXPIRED: CloseFrame = CloseFrame(4403, "The token has expired");
+const TOKEN_REFUSED: CloseFrame = CloseFrame(4403, "Microsoft Graph refused the token");
 const INVALID: CloseFrame = CloseFrame(4400, "Invalid message");
 const TOKEN_TOO_LONG: CloseFrame = CloseFrame(4400, "Authorization longer than 16384 bytes");
 const ID_TOO_LONG: CloseFrame = CloseFrame(4400, "Id longer than 256 bytes");
@@ -73,6 +76,10 @@ pub(super) struct WebSocketConnection {
     socket: Socket,
     /// The token that the client sent last.
     token: StoredToken,
+    /// When the WebSocket is closed because the token has expired; checked with each ping.
+    expires_at: Option<Instant>,
+    /// Cancelled when the WebSocket is to be closed, or the gateway drains: subscriptions end then.
+    ending: CancellationToken,
     /// The name of the client, as it says.
     client_name: Option<Arc<str>>,
     /// The trace of the upgrade request, which the operations belong to.
@@ -99,10 +106,13 @@ impl WebSocketConnection {
     ) -> Self {
         let now = Instant::now();
         let send_buffer = SendBuffer::new(Arc::clone(&app.response_memory));
+        let ending = app.draining.child_token();
         Self {
             app,
             socket,
             token,
+            expires_at: None,
+            ending,
             client_name,
             trace_context,
             is_acknowledged: false,
@@ -139,18 +149,23 @@ impl WebSocketConnection {
     async fn run(&mut self) -> Result<CloseReason, Disconnected> {
         let limits = self.app.settings.connections;
         let keep_alive = sse::keep_alive_interval(limits.send_timeout);
-        let draining = self.app.draining.clone();
+        let ending = self.ending.clone();
         let opened = Instant::now();
         let period = keep_alive.min(limits.header_timeout);
         let mut ticker = tokio::time::interval_at(opened + period, period);
-        let mut is_draining = false;
+        // Subscriptions end before the WebSocket is closed so; queries and mutations are finished.
+        let mut end = None;
+        let mut token_was_refused = false;
         loop {
-            // Subscriptions end when the gateway drains; queries and mutations are finished.
-            if is_draining && self.operations.is_empty() {
-                return Ok(CloseReason::Server(GOING_AWAY));
+            if let Some(end) = end
+                && self.operations.is_empty()
+            {
+                return Ok(CloseReason::Server(end));
             }
+            // What the client sends after its token has ended is not read. It is sent again on the next connection.
+            let is_reading = end.is_none_or(|end| end == GOING_AWAY);
             tokio::select! {
-                received = self.socket.receive() => {
+                received = self.socket.receive(), if is_reading => {
                     self.last_received_at = Instant::now();
                     let close = match received.ok_or(Disconnected)? {
                         Ok(IncomingMessage::Text(text, reservation)) => self.handle_message(&text, reservation).await?,
@@ -172,7 +187,7 @@ impl WebSocketConnection {
                     }
                 }
                 Some(message) = self.outgoing.next() => {
-                    let OutgoingMessage { id, text, is_last, buffered } = message;
+                    let OutgoingMessage { id, text, is_last, token_refused, buffered } = message;
                     if is_last {
                         self.end_operation(&id);
                     }
@@ -180,22 +195,33 @@ impl WebSocketConnection {
                         self.send_text(text).await?;
                     }
                     drop(buffered);
+                    token_was_refused |= token_refused.is_some() && self.token.authorization().is_some();
+                    let is_over = is_last || token_refused == Some(TokenRefused::WithinSubscription);
+                    if token_was_refused && is_over && end.is_none() {
+                        end = Some(TOKEN_REFUSED);
+                        ending.cancel();
+                    }
                 }
                 _ = ticker.tick() => {
                     let now = Instant::now();
+                    if end.is_none() && self.expires_at.is_some_and(|expires_at| now >= expires_at) {
+                        end = Some(TOKEN_EXPIRED);
+                        ending.cancel();
+                        continue;
+                    }
                     if !self.is_acknowledged {
                         if now >= opened + limits.header_timeout {
                             return Ok(CloseReason::Server(INIT_TIMEOUT));
                         }
                     } else if self.operations.is_empty() && now >= self.idle_since + limits.idle_timeout {
                         return Ok(CloseReason::Server(IDLE));
-                    } else if now >= self.last_received_at + limits.idle_timeout.max(4 * keep_alive) {
+                    } else if is_reading && now >= self.last_received_at + limits.idle_timeout.max(4 * keep_alive) {
                         // Not even pings were answered.
                         return Err(Disconnected);
                     }
                     self.with_send_timeout(Socket::send_ping).await?;
                 }
-                () = draining.cancelled(), if !is_draining => is_draining = true,
+                () = ending.cancelled(), if end.is_none() => end = Some(GOING_AWAY),
             }
         }
     }
@@ -222,6 +248,7 @@ impl WebSocketConnection {
                     metrics::refused(Overloaded::Memory);
                     return Ok(Err(NO_MEMORY));
                 }
+                self.expires_at = self.token.authorization().and_then(closing_time);
                 self.is_acknowledged = true;
                 self.idle_since = Instant::now();
                 self.send_message(&ServerMessage::<()>::ConnectionAck).await?;
@@ -322,8 +349,8 @@ impl WebSocketConnection {
             disconnected: CancellationToken::new(),
             body: reservation,
         };
-        let (app, send_buffer, draining) =
-            (Arc::clone(&self.app), self.send_buffer.clone(), self.app.draining.clone());
+        let (app, send_buffer, ending) =
+            (Arc::clone(&self.app), self.send_buffer.clone(), self.ending.clone());
         let operation = async move {
             let execution =
                 catch_panic(async |is_write| execute(&app, request, caller, Ok(()), is_write).await).await;
@@ -340,7 +367,7 @@ impl WebSocketConnection {
                     Err(rejection)
                 }
             };
-            outgoing_messages(id, execution, send_buffer, draining)
+            outgoing_messages(id, execution, send_buffer, ending)
         };
         let messages = AbortOnDropHandle::new(tokio::spawn(telemetry.scope(operation)));
         // The task fails only if it is aborted, and then nothing polls the stream.

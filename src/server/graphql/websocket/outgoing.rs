@@ -20,18 +20,35 @@ pub(super) struct OutgoingMessage {
     pub(super) text: Option<String>,
     /// Whether it is the operation's last one.
     pub(super) is_last: bool,
+    /// Whether its response says that Microsoft Graph refused the token.
+    pub(super) token_refused: Option<TokenRefused>,
     /// The memory of a message that holds a response.
     pub(super) buffered: Option<BufferedBytes>,
 }
 
 impl OutgoingMessage {
     fn new(id: &Arc<str>, message: &ServerMessage<'_, impl Serialize>) -> Self {
-        Self { id: Arc::clone(id), text: message.to_text(), is_last: false, buffered: None }
+        Self {
+            id: Arc::clone(id),
+            text: message.to_text(),
+            is_last: false,
+            token_refused: None,
+            buffered: None,
+        }
     }
 
     fn last(self) -> Self {
         Self { is_last: true, ..self }
     }
+}
+
+/// A response with the error that Microsoft Graph refused the token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TokenRefused {
+    /// Of a query, a mutation, or a subscription that could not start. The operation ends.
+    AtOnce,
+    /// Of an event. The client subscribes again on its next connection.
+    WithinSubscription,
 }
 
 /// Counts the responses that have not been sent, of this client and of all.
@@ -73,21 +90,27 @@ pub(super) fn outgoing_messages(
     id: Arc<str>,
     execution: Result<ExecutionResult, RequestRejection>,
     send_buffer: SendBuffer,
-    draining: CancellationToken,
+    ending: CancellationToken,
 ) -> BoxStream<'static, OutgoingMessage> {
     let complete: ServerMessage<'_> = ServerMessage::Complete { id: &id };
     let complete = OutgoingMessage::new(&id, &complete).last();
     match execution {
         Ok(ExecutionResult::Single(response)) => {
-            stream::iter([next(&id, &response, &send_buffer), complete]).boxed()
+            stream::iter([next(&id, &response, &send_buffer, TokenRefused::AtOnce), complete]).boxed()
         }
         Ok(ExecutionResult::Stream(responses)) => {
             let messages = responses
-                .map(move |response| next(&id, &response, &send_buffer))
-                .take_until(draining.clone().cancelled_owned());
+                .map(move |response| {
+                    let refusal = match response.has_data() {
+                        true => TokenRefused::WithinSubscription,
+                        false => TokenRefused::AtOnce,
+                    };
+                    next(&id, &response, &send_buffer, refusal)
+                })
+                .take_until(ending.clone().cancelled_owned());
             // Without a `complete` message the client subscribes again, at another gateway.
             let last = async move {
-                let text = complete.text.filter(|_| !draining.is_cancelled());
+                let text = complete.text.filter(|_| !ending.is_cancelled());
                 OutgoingMessage { text, ..complete }
             };
             messages.chain(stream::once(last)).boxed()
@@ -99,7 +122,18 @@ pub(super) fn outgoing_messages(
     }
 }
 
-fn next(id: &Arc<str>, response: &GraphqlResponse, send_buffer: &SendBuffer) -> OutgoingMessage {
+/// The message of a response, which has this refusal if the token was refused.
+fn next(
+    id: &Arc<str>,
+    response: &GraphqlResponse,
+    send_buffer: &SendBuffer,
+    refusal: TokenRefused,
+) -> OutgoingMessage {
     let message = OutgoingMessage::new(id, &ServerMessage::Next { id, payload: response });
-    OutgoingMessage { buffered: message.text.as_deref().map(|text| send_buffer.add(text)), ..message }
+    let token_refused = response.is_unauthenticated().then_some(refusal);
+    OutgoingMessage {
+        token_refused,
+        buffered: message.text.as_deref().map(|text| send_buffer.add(text)),
+        ..message
+    }
 }

@@ -1,20 +1,31 @@
 //! The token of a WebSocket, stored until the WebSocket is closed.
 
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use http::HeaderValue;
+use tokio::time::Instant;
 
 use crate::graph::Authorization;
 use crate::memory::{BudgetExceeded, MemoryBudget, Reservation};
 
 /// Maximum size of an `Authorization` value that is stored, including its scheme, in bytes.
 pub(super) const MAX_TOKEN: usize = 16 * 1024;
+/// Time between a token's expiry and the closing of its WebSocket. Clocks differ, and the token may have been renewed late.
+const EXPIRY_GRACE: Duration = Duration::from_secs(5);
 /// Bytes of each token that are not counted; most tokens are shorter.
 const UNCOUNTED_BYTES: usize = 4 * 1024;
 
 /// An `Authorization` is longer than [`MAX_TOKEN`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct TokenTooLong;
+
+/// When a WebSocket with this token is closed: after the expiry that the token names, which is not verified. `None` if it names
+/// none, or one that has passed: the clock may be wrong, and Microsoft Graph decides.
+pub(super) fn closing_time(authorization: &Authorization) -> Option<Instant> {
+    let rest = authorization.expiry_hint()?.duration_since(SystemTime::now()).ok()?;
+    Instant::now().checked_add(rest.checked_add(EXPIRY_GRACE)?)
+}
 
 /// A token that was received.
 #[derive(Debug)]

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
-import { ApolloClient, CombinedGraphQLErrors, HttpLink, InMemoryCache, gql } from "@apollo/client";
+import { ApolloClient, ApolloLink, CombinedGraphQLErrors, HttpLink, InMemoryCache, gql } from "@apollo/client";
 import { PersistedQueryLink } from "@apollo/client/link/persisted-queries";
+import { RetryLink } from "@apollo/client/link/retry";
 import { relayStylePagination } from "@apollo/client/utilities";
+import { switchMap, throwError } from "rxjs";
 import { add, change, configuration, eachOnce, headers, input, one, page, url } from "./shared.mjs";
 
 /** A client with Relay connections: one list for each filter and order, with all pages that were read. */
@@ -25,6 +27,29 @@ test("Apollo Client reads back what it added, and a change reaches the cache thr
   assert.equal(client.readQuery(ask).node.status, "ERROR", "without another read");
   assert.equal(client.cache.extract()[`DeviceStatus:${id}`].status, "ERROR");
   assert.equal((await client.query({ ...ask, fetchPolicy: "network-only" })).data.node.status, "ERROR");
+});
+
+test("A mutation with a key that RetryLink repeats adds one status, and one without a key is not repeated", async () => {
+  // The gateway has executed the first request, and its response is lost.
+  let sent = 0;
+  const losesResponses = new ApolloLink((operation, forward) => {
+    sent += 1;
+    if (sent > 1) return forward(operation);
+    const lost = () => throwError(() => new TypeError("the connection was lost"));
+    return forward(operation).pipe(switchMap(lost));
+  });
+  const mayRepeat = ({ operationType, variables }) => operationType !== "mutation" || Boolean(variables.input?.idempotencyKey);
+  const retries = new RetryLink({ delay: { initial: 10 }, attempts: { max: 3, retryIf: (error, operation) => Boolean(error) && mayRepeat(operation) } });
+  const client = open({ link: ApolloLink.from([retries, losesResponses, new HttpLink({ uri: url, headers })]) });
+  const mutation = gql`mutation ($input: AddDeviceStatusInput!) { addDeviceStatus(input: $input) { deviceStatusId replayed } }`;
+
+  const variables = { input: { ...input("by RetryLink"), idempotencyKey: crypto.randomUUID() } };
+  const { data } = await client.mutate({ mutation, variables });
+  assert.deepEqual([sent, data.addDeviceStatus.replayed], [2, true]);
+
+  sent = 0;
+  await assert.rejects(client.mutate({ mutation, variables: { input: input("by RetryLink, without a key") } }), /connection was lost/);
+  assert.equal(sent, 1);
 });
 
 test("Apollo Client appends pages to one list, and a mutation adds its edge to it", async () => {

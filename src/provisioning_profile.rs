@@ -7,6 +7,8 @@ mod signed_data;
 
 use std::io::Cursor;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use memchr::memmem;
 use plist::{Dictionary, Value};
 
@@ -62,6 +64,9 @@ pub enum ProfileError {
     /// There are too many.
     #[error("it is larger than {MAX_SIZE} bytes")]
     TooLarge,
+    /// The text is not base64.
+    #[error("it is not base64")]
+    NotBase64,
     /// They are not signed data of CMS (RFC 5652) in DER.
     #[error("it is not signed data (CMS)")]
     NotSignedData,
@@ -74,7 +79,20 @@ pub enum ProfileError {
 }
 
 impl ProvisioningProfile {
-    /// Reads a profile. Does not verify its signature.
+    /// Reads a profile in base64. Does not verify its signature.
+    ///
+    /// # Errors
+    ///
+    /// [`ProfileError`], for anything that is not a profile.
+    pub fn read_base64(text: &str) -> Result<Self, ProfileError> {
+        if text.len() / 4 * 3 > MAX_SIZE + 2 {
+            return Err(ProfileError::TooLarge);
+        }
+        Self::read(&STANDARD.decode(text).map_err(|_| ProfileError::NotBase64)?)
+    }
+
+    /// Reads a profile, which may be a property list without a signature. Does not verify its
+    /// signature.
     ///
     /// # Errors
     ///
@@ -82,6 +100,9 @@ impl ProvisioningProfile {
     pub fn read(bytes: &[u8]) -> Result<Self, ProfileError> {
         if bytes.len() > MAX_SIZE {
             return Err(ProfileError::TooLarge);
+        }
+        if bytes.trim_ascii_start().starts_with(b"<") {
+            return Self::read_property_list(bytes);
         }
         Self::read_property_list(content(bytes).ok_or(ProfileError::NotSignedData)?)
     }
@@ -197,10 +218,16 @@ mod tests {
             assert_eq!(read(bytes), Err(ProfileError::NotSignedData));
         }
         assert_eq!(read(&vec![0x30; MAX_SIZE + 1]), Err(ProfileError::TooLarge));
+        let large = "A".repeat(MAX_SIZE * 2);
+        assert_eq!(ProvisioningProfile::read_base64(&large), Err(ProfileError::TooLarge));
+        assert_eq!(ProvisioningProfile::read_base64("A"), Err(ProfileError::NotBase64));
         for text in ["", "text", "<plist", "<plist><array/></plist>", "<plist><dict><key>Name</key></plist>"]
         {
             assert_eq!(read(&signed(text.as_bytes())), Err(ProfileError::NotPropertyList), "{text}");
         }
+        let list = b"\n<plist><dict><key>UUID</key><string>u</string></dict></plist>";
+        assert_eq!(read(list), read(&signed(list)));
+        assert_eq!(read(list).unwrap().uuid, value("u"));
         assert_eq!(read(&signed(b"<plist><dict/></plist>")), Err(ProfileError::NotProfile));
     }
 

@@ -123,6 +123,12 @@ impl FieldError {
             .retryable_read(ctx)
     }
 
+    /// The payload of a configuration is not a provisioning profile.
+    pub(super) fn unreadable_profile(why: String) -> Self {
+        let message = format!("The provisioning profile in `payload` could not be read: {why}.");
+        Self::new(ErrorCode::UpstreamError, message)
+    }
+
     /// Graph's list has rows that are not objects of its type.
     pub(super) fn unreadable_rows(ctx: &Context<'_>, count: usize, info: ResponseInfo) -> Self {
         let (rows, are) = if count == 1 { ("row", "is") } else { ("rows", "are") };

@@ -14,6 +14,7 @@ mod ios_lob_app_provisioning_configuration_list;
 mod order;
 mod patch;
 mod property;
+mod provisioning_profile;
 mod user_status;
 
 pub(super) use self::assignment_input::{AssignmentInput, GroupAssignmentInput};
@@ -28,4 +29,5 @@ pub(super) use self::ios_lob_app_provisioning_configuration_input::{
 pub(super) use self::ios_lob_app_provisioning_configuration_list::{
     IosLobAppProvisioningConfigurationFilter, IosLobAppProvisioningConfigurationOrder,
 };
+pub(super) use self::provisioning_profile::ProvisioningProfile;
 pub(super) use self::user_status::UserStatus;

@@ -67,6 +67,7 @@ mod pagination;
 mod panics;
 mod persisted;
 mod printed_errors;
+mod provisioning_profile;
 mod proxy;
 mod read_errors;
 mod reads;

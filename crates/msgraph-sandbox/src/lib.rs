@@ -25,6 +25,7 @@ mod operation;
 mod options;
 mod paging;
 mod path;
+mod profile;
 mod query;
 mod random;
 mod reads;

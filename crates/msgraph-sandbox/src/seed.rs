@@ -8,6 +8,7 @@ use crate::model::{
     GROUP_ASSIGNMENTS, IOS_LOB_APP_PROVISIONING_CONFIGURATION, IOS_MOBILE_APP_CONFIGURATION,
     MOBILE_APP_CONFIGURATIONS, PROVISIONING_CONFIGURATIONS, StructuredType, USER_STATUS, USER_STATUSES,
 };
+use crate::profile;
 use crate::random::Random;
 use crate::settings::Settings;
 use crate::store::{EntitySetPath, Store, StoredEntity};
@@ -120,7 +121,7 @@ impl SeedGenerator {
         // The second has no end, as was seen live; the fourth has a description that was emptied.
         let expiration = match number {
             1 => Value::Null,
-            _ => Value::from(created.plus(365 * 1440 * MINUTE)),
+            _ => Value::from(created.plus(profile::YEAR)),
         };
         let description = match number {
             3 => Value::from(""),
@@ -131,7 +132,7 @@ impl SeedGenerator {
             .with("id", id.as_str())
             .with("expirationDateTime", expiration)
             .with("payloadFileName", format!("profile-{}.mobileprovision", number + 1).as_str())
-            .with("payload", Value::Binary("PD94bWwgdmVyc2lvbj0iMS4wIj8+CjxwbGlzdC8+Cg==".to_owned()))
+            .with("payload", Value::Binary(profile::payload(number, created)))
             .with("roleScopeTagIds", Value::Strings(vec!["0".to_owned()]))
             .with("createdDateTime", created)
             .with("description", description)

@@ -66,7 +66,10 @@ impl IosLobAppProvisioningConfiguration {
     /// The properties to read of a configuration: its own selection, and the selections of
     /// `configuration` within its device statuses, which refer to the same object.
     pub(crate) fn select(selected: Selected<'_>) -> Select {
-        let own = selected.properties(PROPERTIES);
+        let mut own = selected.properties(PROPERTIES);
+        if selected.has("provisioningProfile") {
+            own.insert("payload");
+        }
         let lists = selected.within("deviceStatuses", "DeviceStatusConnection");
         let listed = lists.flat_map(|list| {
             let edges = list

@@ -16,8 +16,8 @@ use crate::schema::selection::Selected;
 use crate::schema::types::device_status_count::{self, DeviceStatusCount};
 use crate::schema::types::device_status_list::{DeviceStatusFilter, DeviceStatusOrder};
 use crate::schema::types::{
-    ConfigurationAssignment, ConfigurationGroupAssignment, DateTimeOffset, DeviceStatus, UserStatus,
-    device_status, property, user_status,
+    ConfigurationAssignment, ConfigurationGroupAssignment, DateTimeOffset, DeviceStatus, ProvisioningProfile,
+    UserStatus, device_status, property, user_status,
 };
 
 /// A provisioning profile for iOS line-of-business apps. In Graph:
@@ -67,6 +67,19 @@ impl IosLobAppProvisioningConfiguration {
         property::text(ctx, &self.entity.payload)
     }
 
+    /// The contents of the profile in `payload`, with its own expiry. The payload is read from Graph
+    /// only if this or `payload` is selected. The signature of the profile is not verified.
+    ///
+    /// Null if Graph returned no payload. Also null if it is not a profile, or is larger than 256
+    /// kB; the response then has an error.
+    async fn provisioning_profile(
+        &self,
+        ctx: &Context<'_>,
+    ) -> Option<Result<Bounded<ProvisioningProfile>, FieldError>> {
+        let payload = property::text(ctx, &self.entity.payload)?;
+        Some(payload.and_then(ProvisioningProfile::read).map(Bounded::new))
+    }
+
     /// The ids of the scope tags, which restrict the administrators who see the profile. The
     /// default tag is `0`. Null if Graph returned none.
     async fn role_scope_tag_ids(&self, ctx: &Context<'_>) -> Option<Result<&[String], FieldError>> {
@@ -74,7 +87,7 @@ impl IosLobAppProvisioningConfiguration {
     }
 
     /// The time when the profile expires. Null if Graph returned none, as Intune sometimes does;
-    /// the profile in `payload` has an expiry of its own.
+    /// `provisioningProfile.expirationDate` is the expiry in the profile itself.
     async fn expiration_date_time(&self, ctx: &Context<'_>) -> Option<Result<DateTimeOffset, FieldError>> {
         property::field(ctx, &self.entity.expiration_date_time, |date| DateTimeOffset(date.clone()))
     }

@@ -1,0 +1,121 @@
+//! `provisioningProfile`: the contents of a configuration's payload.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use msgraph_sandbox::DEMO_CONFIGURATION_ID;
+use serde_json::{Value, json};
+
+use crate::graph_requests::graph_requests;
+use crate::harness::{Gateway, Reply};
+
+const CREATE: &str = "mutation($input: CreateIosLobAppProvisioningConfigurationInput!) {
+    createIosLobAppProvisioningConfiguration(input: $input) { configuration {
+        id
+        provisioningProfile {
+            name uuid appIdName applicationIdentifier teamName teamIdentifiers creationDate expirationDate
+            isXcodeManaged provisionsAllDevices provisionedDeviceCount
+        }
+    } } }";
+
+const DEVELOPMENT: &[u8] = include_bytes!("../profiles/development.mobileprovision");
+const AD_HOC: &[u8] = include_bytes!("../profiles/ad-hoc.mobileprovision");
+const ENTERPRISE: &[u8] = include_bytes!("../profiles/enterprise.mobileprovision");
+
+async fn create(gateway: &Gateway, payload: &[u8]) -> Reply {
+    let configuration = json!({
+        "displayName": "Field", "payloadFileName": "field.mobileprovision", "payload": STANDARD.encode(payload),
+    });
+    gateway.graphql(CREATE, json!({"input": {"configuration": configuration}})).await
+}
+
+fn profile(reply: &Reply) -> &Value {
+    &reply.json["data"]["createIosLobAppProvisioningConfiguration"]["configuration"]["provisioningProfile"]
+}
+
+#[tokio::test]
+async fn profiles_of_each_kind_are_shown() {
+    let gateway = Gateway::start().await;
+    let expected =
+        |name: &str, number: usize, app: &str, is_xcode_managed: bool, all: Value, devices: Value| {
+            json!({
+                "name": name,
+                "uuid": format!("3f6f2c1e-7a53-4b0e-9b1d-5a1f0c2d4e0{number}"),
+                "appIdName": "Contoso Field",
+                "applicationIdentifier": format!("A1B2C3D4E5.{app}"),
+                "teamName": "Contoso Ltd",
+                "teamIdentifiers": ["A1B2C3D4E5"],
+                "creationDate": "2026-01-15T09:30:00Z",
+                "expirationDate": "2027-01-15T09:30:00Z",
+                "isXcodeManaged": is_xcode_managed,
+                "provisionsAllDevices": all,
+                "provisionedDeviceCount": devices,
+            })
+        };
+    let (app, null) = ("com.contoso.field", Value::Null);
+    let development = "iOS Team Provisioning Profile: com.contoso.field";
+    for (payload, profile_fields) in [
+        (DEVELOPMENT, expected(development, 1, app, true, null.clone(), json!(2))),
+        (AD_HOC, expected("Contoso Field Ad Hoc", 2, app, false, null.clone(), json!(3))),
+        (ENTERPRISE, expected("Contoso Field In-House", 3, "*", false, json!(true), null)),
+    ] {
+        let reply = create(&gateway, payload).await;
+        reply.data();
+        assert_eq!(profile(&reply), &profile_fields);
+    }
+}
+
+#[tokio::test]
+async fn a_payload_that_is_no_profile_is_null_with_an_error() {
+    let gateway = Gateway::start().await;
+    let deep = format!("<plist>{}", "<array>".repeat(5000));
+    for (payload, why) in [
+        (&b"text"[..], "it is not signed data (CMS)"),
+        (&DEVELOPMENT[..1000], "it is not signed data (CMS)"),
+        (b"<plist><dict/></plist>", "neither a `UUID` nor an `ExpirationDate`"),
+        (deep.as_bytes(), "not a property list"),
+        (&[b'<'; 300_000], "larger than 262144 bytes"),
+    ] {
+        let reply = create(&gateway, payload).await;
+        assert_eq!((profile(&reply), reply.code()), (&Value::Null, "UPSTREAM_ERROR"));
+        assert_eq!(
+            reply.error()["path"],
+            json!(["createIosLobAppProvisioningConfiguration", "configuration", "provisioningProfile"])
+        );
+        let message = reply.error()["message"].as_str().unwrap();
+        assert!(message.contains(why), "{message}");
+    }
+    let unusual =
+        b"<plist><dict><key>UUID</key><string>u</string><key>ExpirationDate</key><true/></dict></plist>";
+    let reply = create(&gateway, unusual).await;
+    assert_eq!((&profile(&reply)["uuid"], &profile(&reply)["expirationDate"]), (&json!("u"), &Value::Null));
+    assert_eq!(reply.error()["path"].as_array().unwrap().last().unwrap(), "expirationDate");
+}
+
+#[tokio::test]
+async fn the_payload_is_read_only_if_it_is_needed() {
+    let gateway = Gateway::start().await;
+    let read = async |fields: &str| {
+        gateway.clear_requests();
+        let query =
+            format!("query($id: ID!) {{ iosLobAppProvisioningConfiguration(id: $id) {{ {fields} }} }}");
+        let reply = gateway.graphql(&query, json!({"id": DEMO_CONFIGURATION_ID})).await;
+        let select = graph_requests(&gateway)[0][0].option("$select").unwrap();
+        (reply.data()["iosLobAppProvisioningConfiguration"].clone(), select)
+    };
+    assert_eq!(read("displayName").await.1, "displayName,id");
+    let (configuration, select) = read("provisioningProfile { expirationDate }").await;
+    assert_eq!(select, "id,payload");
+    assert!(configuration["provisioningProfile"]["expirationDate"].is_string(), "{configuration}");
+}
+
+/// Intune returns no expiry for some profiles, and the profile itself has one.
+#[tokio::test]
+async fn a_profile_shows_an_expiry_that_graph_does_not_return() {
+    let gateway = Gateway::start().await;
+    let query = "{ iosLobAppProvisioningConfigurations { nodes {
+        expirationDateTime provisioningProfile { expirationDate } } } }";
+    let reply = gateway.graphql(query, json!({})).await;
+    let nodes = reply.data()["iosLobAppProvisioningConfigurations"]["nodes"].as_array().unwrap().clone();
+    assert!(nodes.iter().any(|node| node["expirationDateTime"].is_null()));
+    assert!(nodes.iter().all(|node| node["provisioningProfile"]["expirationDate"].is_string()));
+}

@@ -119,3 +119,34 @@ async fn a_profile_shows_an_expiry_that_graph_does_not_return() {
     assert!(nodes.iter().any(|node| node["expirationDateTime"].is_null()));
     assert!(nodes.iter().all(|node| node["provisioningProfile"]["expirationDate"].is_string()));
 }
+
+#[tokio::test]
+async fn a_payload_is_validated_before_it_is_sent_if_the_caller_asks_for_it() {
+    let gateway = Gateway::start().await;
+    let create = async |payload: &[u8], validate: Option<bool>| {
+        let configuration = json!({
+            "displayName": "Field", "payloadFileName": "field.mobileprovision", "payload": STANDARD.encode(payload),
+        });
+        let mut input = json!({"configuration": configuration});
+        if let Some(validate) = validate {
+            input["validatePayload"] = json!(validate);
+        }
+        gateway.clear_requests();
+        let mutation = "mutation($input: CreateIosLobAppProvisioningConfigurationInput!) {
+            createIosLobAppProvisioningConfiguration(input: $input) { configurationId } }";
+        gateway.graphql(mutation, json!({"input": input})).await
+    };
+    let rejected = create(b"no profile", Some(true)).await;
+    assert_eq!(rejected.code(), "BAD_USER_INPUT");
+    assert_eq!(rejected.error()["extensions"]["outcome"], "NOT_SENT");
+    assert_eq!(
+        rejected.error()["message"],
+        "`input.configuration.payload` must be a provisioning profile, but it is not signed data (CMS)."
+    );
+    assert!(gateway.sent().is_empty());
+    for (payload, validate) in [(ENTERPRISE, Some(true)), (b"no profile", Some(false)), (b"no profile", None)]
+    {
+        create(payload, validate).await.data();
+        assert_eq!(gateway.sent().len(), 1);
+    }
+}

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_graphql::{Context, ID, InputObject, Object};
 
 use crate::graph::{Created, Key, Outcome};
+use crate::provisioning_profile::ProvisioningProfile;
 use crate::schema::bounded::Bounded;
 use crate::schema::connection::{Edge, Listed as _};
 use crate::schema::context::{request_context, schema_context, session};
@@ -21,6 +22,11 @@ use crate::schema::types::{IosLobAppProvisioningConfiguration, IosLobAppProvisio
 pub(super) struct CreateIosLobAppProvisioningConfigurationInput {
     /// The configuration to create.
     configuration: IosLobAppProvisioningConfigurationInput,
+    /// Whether to reject a payload that is not a provisioning profile, before anything is sent to
+    /// Graph. The signature of the profile is not verified. By default the payload is sent
+    /// unchecked.
+    #[graphql(default)]
+    validate_payload: bool,
     /// A key that makes the call safe to repeat. Use a new UUID for each new object, and the same
     /// key for a retry.
     ///
@@ -57,6 +63,12 @@ pub(super) async fn resolve(
     let configuration =
         input.configuration.into_model("input.configuration", max_configuration_payload).map_err(not_sent)?;
     let approval = write_approval::approval(input.approval.as_ref()).map_err(not_sent)?;
+    if input.validate_payload {
+        ProvisioningProfile::read_base64(&configuration.payload).map_err(|why| {
+            let message = format!("`input.configuration.payload` must be a provisioning profile, but {why}.");
+            not_sent(FieldError::bad_user_input(message))
+        })?;
+    }
     let configurations = session(ctx).map_err(not_sent)?.ios_lob_app_provisioning_configurations();
     let call = IdempotentCall {
         mutation: "createIosLobAppProvisioningConfiguration",

@@ -4,13 +4,14 @@ mod collation;
 mod filter;
 mod literal;
 mod option_set;
+mod sent_filter;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-pub use self::filter::{Comparison, Filter, Function, Verdict};
+pub use self::filter::{Comparison, Filter, Function, PROFILE_EXPIRATION, Verdict};
 pub use self::literal::{Literal, PropertyValue};
 pub use self::option_set::OptionSet;
 
@@ -83,8 +84,14 @@ impl ListOptions {
     #[must_use]
     pub fn to_query(&self) -> String {
         let mut query = String::new();
-        if let Some(filter) = &self.filter {
-            push(&mut query, "$filter", &filter.to_string());
+        match &self.filter {
+            Some(filter) if filter.is_wider_when_sent() => {
+                if let Some(sent) = filter.sent() {
+                    push(&mut query, "$filter", &sent.to_string());
+                }
+            }
+            Some(filter) => push(&mut query, "$filter", &filter.to_string()),
+            None => {}
         }
         if let Some(OrderBy { property, direction }) = self.order_by {
             let direction = match direction {

@@ -200,6 +200,18 @@ impl Terms {
         Ok(())
     }
 
+    /// `expiresBefore` of configurations: by `expirationDateTime`, or by the profile where that is null.
+    pub(super) fn expires_before(&mut self, date: &MaybeUndefined<DateTimeOffset>) -> Result<(), FieldError> {
+        const EXPIRATION: &str = "expirationDateTime";
+        let Some(DateTimeOffset(date)) = given(date, "expiresBefore")? else { return Ok(()) };
+        let null = |comparison| Filter::Compare(EXPIRATION, comparison, Literal::Null);
+        let before = Filter::Compare(EXPIRATION, Comparison::Lt, Literal::Date(date.clone()));
+        let by_property = Filter::And(vec![null(Comparison::Ne), before]);
+        let by_profile = Filter::And(vec![null(Comparison::Eq), Filter::ProfileExpiresBefore(date.clone())]);
+        self.0.push(Condition::Where(Filter::Or(vec![by_property, by_profile])));
+        Ok(())
+    }
+
     /// The comparisons of a property, if there are any.
     pub(super) fn property<P: PropertyFilter>(
         &mut self,

@@ -112,7 +112,11 @@ pub(super) async fn connection<E: Entity, T>(
     let refused = request.refused();
     // Rows that are sorted here are all read first.
     let sorted_here = arguments.order_by.filter(|_| refused.order_by);
-    let max_pages = if refused.filter || refused.order_by { max_fallback_pages } else { MAX_GRAPH_PAGES };
+    let is_filtered_here = request.is_filtered_here();
+    let max_pages = match is_filtered_here || refused.order_by {
+        true => max_fallback_pages.max(1),
+        false => MAX_GRAPH_PAGES,
+    };
     let mut address = resumed.as_ref().and_then(|position| position.page.clone());
     let mut counter = (request.is_counted_here() && resumed.is_none()).then(|| request.counter());
     let list = ListArguments { binding, filter: filter.as_ref(), order_by: arguments.order_by, first };
@@ -120,6 +124,7 @@ pub(super) async fn connection<E: Entity, T>(
         Some(_) => PageBuilder::of_all(list, refused.filter),
         None => PageBuilder::new(list, resumed.clone(), refused.filter),
     };
+    builder.is_filtered_here = is_filtered_here;
     let total = std::mem::take(&mut page.count);
     let (mut pages, mut rows, mut memory) = (1, 0, Vec::new());
     let (last_response, next) = loop {
@@ -181,7 +186,7 @@ pub(super) async fn connection<E: Entity, T>(
         }
         _ if request.is_counted_here() => Some(request.count(counter, next, pages).await),
         // A count without the filter is another one.
-        _ if refused.filter => None,
+        _ if is_filtered_here => None,
         Received::Absent | Received::Null => None,
         Received::Value(count) if let Ok(count) = i32::try_from(count) => Some(Ok(count)),
         // Graph may count unasked.
@@ -213,7 +218,10 @@ fn first(ctx: &Context<'_>, first: Option<i32>) -> Result<usize, FieldError> {
 /// The binding of cursors: they are valid only for this filter and order.
 fn binding(path: &str, filter: Option<&Filter>, order_by: Option<OrderBy>) -> Binding {
     let options = ListOptions { filter: filter.cloned(), order_by, top: None, count: false };
-    Binding::new(path, &options.to_query())
+    match filter.filter(|filter| filter.is_wider_when_sent()) {
+        None => Binding::new(path, &options.to_query()),
+        Some(filter) => Binding::new(path, &format!("{}\n{filter}", options.to_query())),
+    }
 }
 
 fn empty<T>() -> Connection<T> {

@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use msgraph_sandbox::DEMO_CONFIGURATION_ID;
+use msgraph_sandbox::{DEMO_CONFIGURATION_ID, Settings};
 use serde_json::{Value, json};
 
 use crate::graph_requests::graph_requests;
@@ -149,4 +149,82 @@ async fn a_payload_is_validated_before_it_is_sent_if_the_caller_asks_for_it() {
         create(payload, validate).await.data();
         assert_eq!(gateway.sent().len(), 1);
     }
+}
+
+const EXPIRING: &str = "
+    query($first: Int, $after: String, $filter: IosLobAppProvisioningConfigurationFilter) {
+      iosLobAppProvisioningConfigurations(first: $first, after: $after, filter: $filter) {
+        totalCount
+        nodes { graphId expirationDateTime provisioningProfile { expirationDate } }
+        pageInfo { hasNextPage endCursor } } }";
+
+/// The configurations of a filter, page by page, and the total of each page.
+async fn expiring(gateway: &Gateway, first: usize, filter: &Value) -> (Vec<Value>, Vec<Value>) {
+    let (mut nodes, mut totals, mut after) = (Vec::new(), Vec::new(), Value::Null);
+    for _ in 0..100 {
+        let reply =
+            gateway.graphql(EXPIRING, json!({"first": first, "after": after, "filter": filter})).await;
+        let list = &reply.data()["iosLobAppProvisioningConfigurations"];
+        nodes.extend(list["nodes"].as_array().unwrap().iter().cloned());
+        totals.push(list["totalCount"].clone());
+        if list["pageInfo"]["hasNextPage"] == false {
+            return (nodes, totals);
+        }
+        after = list["pageInfo"]["endCursor"].clone();
+    }
+    panic!("the list does not end");
+}
+
+#[tokio::test]
+async fn configurations_are_filtered_by_their_expiry_or_that_of_their_profile() {
+    let settings = Settings { configurations: 30, statuses: 30, ..Settings::default() };
+    let gateway = Gateway::builder().sandbox(settings).start().await;
+    let (all, _) = expiring(&gateway, 1000, &json!({})).await;
+    let expiry = |node: &Value| match node["expirationDateTime"].as_str() {
+        Some(date) => date.to_owned(),
+        None => node["provisioningProfile"]["expirationDate"].as_str().unwrap().to_owned(),
+    };
+    // Seeded configurations are a day apart. The second has an expiry in its profile only.
+    let second = all.iter().find(|node| node["expirationDateTime"].is_null()).unwrap();
+    let mut dates: Vec<String> = all.iter().map(expiry).collect();
+    dates.sort_unstable();
+    let graph_ids = |nodes: &[Value]| nodes.iter().map(|node| node["graphId"].clone()).collect::<Vec<_>>();
+    for limit in [&dates[0], &dates[15], &expiry(second), &dates[29], &"2100-01-01T00:00:00Z".to_owned()] {
+        let expires_before = json!({"expiresBefore": limit});
+        for (filter, is_before) in [(expires_before.clone(), true), (json!({"not": expires_before}), false)] {
+            let mut expected = all.clone();
+            expected.retain(|node| (expiry(node) < *limit) == is_before);
+            for faults in [&[][..], &["option-refused;option=filter"], &["filter-ignored"]] {
+                gateway.sandbox.clear_faults();
+                for fault in faults {
+                    gateway.sandbox.inject(fault.parse().unwrap());
+                }
+                for first in [4, 1000] {
+                    let (found, totals) = expiring(&gateway, first, &filter).await;
+                    assert_eq!(graph_ids(&found), graph_ids(&expected), "{filter} {faults:?} {first}");
+                    assert!(
+                        totals.iter().all(|total| *total == expected.len()),
+                        "{filter} {faults:?} {totals:?}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn graph_is_sent_the_part_of_the_filter_that_it_can_evaluate() {
+    let gateway = Gateway::start().await;
+    let filter = json!({"version": {"ge": 1}, "expiresBefore": "2027-06-01T00:00:00Z"});
+    gateway.clear_requests();
+    let query = "query($filter: IosLobAppProvisioningConfigurationFilter) {
+        iosLobAppProvisioningConfigurations(filter: $filter) { nodes { displayName } } }";
+    gateway.graphql(query, json!({"filter": filter})).await.data();
+    let request = &graph_requests(&gateway)[0][0];
+    assert_eq!(
+        request.option("$filter").unwrap(),
+        "version ge 1 and ((expirationDateTime ne null and expirationDateTime lt 2027-06-01T00:00:00Z) or \
+         expirationDateTime eq null)"
+    );
+    assert_eq!(request.option("$select").unwrap(), "displayName,expirationDateTime,id,payload,version");
 }

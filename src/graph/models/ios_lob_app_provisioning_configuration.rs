@@ -5,7 +5,8 @@ use serde::Serialize;
 use super::entity::{self, Entity, NewEntity};
 use super::lenient;
 use super::{DateTimeOffset, Patch, Received};
-use crate::graph::odata::{PropertyValue, Select};
+use crate::graph::odata::{PROFILE_EXPIRATION, PropertyValue, Select};
+use crate::provisioning_profile::{Property, ProvisioningProfile};
 
 /// `microsoft.graph.iosLobAppProvisioningConfiguration` (beta only), as Graph returns it. Only the
 /// key is required: a response may be partial, or follow a `$select`.
@@ -63,7 +64,21 @@ impl Entity for IosLobAppProvisioningConfiguration {
             "expirationDateTime" => entity::date(&self.expiration_date_time),
             "createdDateTime" => entity::date(&self.created_date_time),
             "lastModifiedDateTime" => entity::date(&self.last_modified_date_time),
+            PROFILE_EXPIRATION => {
+                self.profile_expiration().map_or(PropertyValue::Unknown, PropertyValue::Date)
+            }
             _ => PropertyValue::Unknown,
+        }
+    }
+}
+
+impl IosLobAppProvisioningConfiguration {
+    /// The expiry of the profile in the payload, in 100 ns since 1970, if it can be read.
+    fn profile_expiration(&self) -> Option<i128> {
+        let profile = ProvisioningProfile::read_base64(self.payload.value()?).ok()?;
+        match profile.expiration_date {
+            Property::Value(date) => DateTimeOffset::parse(date).ok()?.ticks(),
+            Property::Absent | Property::Malformed => None,
         }
     }
 }

@@ -6,6 +6,7 @@ use std::fmt;
 
 use super::collation::{is_plain, may_be_empty, may_hold};
 use super::literal::{Literal, PropertyValue};
+use crate::graph::models::DateTimeOffset;
 
 /// A filter. Its text is built from the parts, so that no literal can change its shape.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,7 +21,13 @@ pub enum Filter {
     Compare(&'static str, Comparison, Literal),
     /// A function of a text property and a text.
     Call(Function, &'static str, String),
+    /// Whether the provisioning profile in the payload expires before an instant. Graph cannot evaluate it and is not sent
+    /// it.
+    ProfileExpiresBefore(DateTimeOffset),
 }
+
+/// The name of the expiry of a profile as a property, which is not one of Graph's.
+pub const PROFILE_EXPIRATION: &str = "payload/expirationDate";
 
 /// Comparison operators.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +79,7 @@ impl fmt::Display for Filter {
                 };
                 write!(f, "{function}({property},{})", Literal::String(text.clone()))
             }
+            Self::ProfileExpiresBefore(date) => write!(f, "{PROFILE_EXPIRATION} lt {}", date.as_str()),
         }
     }
 }
@@ -128,6 +136,9 @@ impl Filter {
                 PropertyValue::Null if !may_be_empty(text) => Verdict::Misses,
                 _ => Verdict::Open,
             },
+            Self::ProfileExpiresBefore(date) => {
+                compare(value(PROFILE_EXPIRATION), Comparison::Lt, &Literal::Date(date.clone()))
+            }
         }
     }
 
@@ -141,6 +152,8 @@ impl Filter {
                 Self::Compare(property, *comparison, literal.neutral())
             }
             Self::Call(function, property, _) => Self::Call(*function, property, "a".to_owned()),
+            // Not sent.
+            Self::ProfileExpiresBefore(_) => self.clone(),
         }
     }
 
@@ -150,6 +163,7 @@ impl Filter {
             Self::And(parts) | Self::Or(parts) => parts.iter().for_each(|part| part.properties(into)),
             Self::Not(part) => part.properties(into),
             Self::Compare(property, ..) | Self::Call(_, property, _) => into.extend([*property]),
+            Self::ProfileExpiresBefore(_) => into.extend(["payload"]),
         }
     }
 }

@@ -14,6 +14,9 @@ use crate::telemetry::metrics::{self, RefusedOption};
 /// Page size of reads that replace a refused option: the maximum of Intune.
 pub(crate) const FALLBACK_PAGE_SIZE: usize = 1000;
 
+/// Page size of reads with the payloads of configurations, which are large.
+const PAYLOAD_PAGE_SIZE: usize = 100;
+
 /// A list as the caller requested it, and what Graph refuses of it.
 pub(super) struct ListRequest<'a, E> {
     collection: &'a Collection<E>,
@@ -60,14 +63,26 @@ impl<'a, E: Entity> ListRequest<'a, E> {
     /// The options that are sent, other than those of the link.
     fn sent(&self) -> ListOptions {
         if self.link.is_some() {
-            let count = ListOptions { count: self.options.count, ..ListOptions::default() };
-            return count.without(self.refused);
+            let count = self.options.count && !self.is_filtered_here();
+            return ListOptions { count, ..ListOptions::default() }.without(self.refused);
         }
         let mut sent = self.options.without(self.refused);
-        if self.refused.filter || self.refused.order_by {
-            sent.top = Some(FALLBACK_PAGE_SIZE);
+        if self.is_filtered_here() || self.refused.order_by {
+            sent.top = Some(self.page_size());
         }
+        sent.count &= !self.is_filtered_here();
         sent
+    }
+
+    /// The size of pages of which the gateway may withhold most rows.
+    fn page_size(&self) -> usize {
+        let needs_payload = self.options.filter.as_ref().is_some_and(Filter::is_wider_when_sent);
+        if needs_payload { PAYLOAD_PAGE_SIZE } else { FALLBACK_PAGE_SIZE }
+    }
+
+    /// Whether rows that do not meet the filter are expected, because Graph evaluates at most a part of it.
+    pub(super) fn is_filtered_here(&self) -> bool {
+        self.refused.filter || self.options.filter.as_ref().is_some_and(Filter::is_wider_when_sent)
     }
 
     fn query(&self) -> String {
@@ -112,12 +127,12 @@ impl<'a, E: Entity> ListRequest<'a, E> {
 
     /// Whether the caller wants a count that Graph refuses.
     pub(super) fn is_counted_here(&self) -> bool {
-        self.options.count && (self.refused.count || self.refused.filter)
+        self.options.count && (self.refused.count || self.is_filtered_here())
     }
 
     /// A counter of the list's rows.
     pub(super) fn counter(&self) -> RowCounter<'_> {
-        let filter = self.options.filter.as_ref().filter(|_| self.refused.filter);
+        let filter = self.options.filter.as_ref().filter(|_| self.is_filtered_here());
         RowCounter { filter, keys: HashSet::new() }
     }
 
@@ -131,10 +146,10 @@ impl<'a, E: Entity> ListRequest<'a, E> {
         let (mut counter, mut query, pages) = match (start, next) {
             (Some(counter), None) => return Ok(counter.total()),
             // Its pages are as large as possible.
-            (Some(counter), Some(next)) if self.refused.filter => (counter, next.to_string(), pages),
+            (Some(counter), Some(next)) if self.is_filtered_here() => (counter, next.to_string(), pages),
             _ => {
                 let filter = self.options.filter.clone().filter(|_| !self.refused.filter);
-                let options = ListOptions { filter, top: Some(FALLBACK_PAGE_SIZE), ..ListOptions::default() };
+                let options = ListOptions { filter, top: Some(self.page_size()), ..ListOptions::default() };
                 (self.counter(), options.to_query(), 0)
             }
         };

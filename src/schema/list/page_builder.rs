@@ -34,6 +34,8 @@ pub(super) struct PageBuilder<'a, E> {
     max_rows: usize,
     /// Whether Graph was not sent the filter.
     is_plain: bool,
+    /// Whether rows that do not meet the filter are expected.
+    pub(super) is_filtered_here: bool,
     pub(super) rows: Vec<(E, Position)>,
     /// Canonical keys of the rows so far, since a page may begin with rows of the one before.
     seen: HashSet<String>,
@@ -74,6 +76,7 @@ impl<'a, E: Entity> PageBuilder<'a, E> {
             list,
             max_rows: first,
             is_plain,
+            is_filtered_here: is_plain,
             rows: Vec::with_capacity(first),
             seen: HashSet::new(),
             resume_point: None,
@@ -178,7 +181,7 @@ impl<'a, E: Entity> PageBuilder<'a, E> {
                 .filter
                 .map_or(Verdict::Meets, |filter| filter.verdict(&|name: &str| entity.property(name)));
             let misses = verdict == Verdict::Misses;
-            self.filtered_out += u64::from(misses && !self.is_plain);
+            self.filtered_out += u64::from(misses && !self.is_filtered_here);
             if self.rows.len() == self.max_rows {
                 self.has_more |= !misses;
                 continue;

@@ -2,6 +2,7 @@
 
 use async_graphql::{Enum, InputObject, MaybeUndefined};
 
+use super::DateTimeOffset;
 use super::order::{Direction, OrderDirection};
 use crate::graph::odata::OrderBy;
 use crate::schema::error::FieldError;
@@ -28,6 +29,11 @@ pub(crate) struct IosLobAppProvisioningConfigurationFilter {
     payload_file_name: MaybeUndefined<StringFilter>,
     /// Compares the time when the profile expires.
     expiration_date_time: MaybeUndefined<DateTimeOffsetFilter>,
+    /// The profile expires before this time: by `expirationDateTime`, or where that is null, by the
+    /// profile in the payload. The gateway compares the latter and reads the payloads for it; a page
+    /// may have fewer than `first` objects although there are more pages. A configuration without a
+    /// known expiry matches.
+    expires_before: MaybeUndefined<DateTimeOffset>,
     /// Compares the time when the profile was created.
     created_date_time: MaybeUndefined<DateTimeOffsetFilter>,
     /// Compares the time when the profile was last changed.
@@ -45,6 +51,7 @@ impl FilterInput for IosLobAppProvisioningConfigurationFilter {
         terms.property("version", &self.version)?;
         terms.property("payloadFileName", &self.payload_file_name)?;
         terms.property("expirationDateTime", &self.expiration_date_time)?;
+        terms.expires_before(&self.expires_before)?;
         terms.property("createdDateTime", &self.created_date_time)?;
         terms.property("lastModifiedDateTime", &self.last_modified_date_time)
     }

@@ -13,8 +13,8 @@ use graphql_prepare::Limits;
 use tracing::{info, warn};
 
 use crate::config::{
-    self, AccessLogConfig, FrontEndConfig, GatewayConfig, GraphConfig, LimitsConfig, StateConfig, TlsConfig,
-    TracesConfig,
+    self, AccessLogConfig, FrontEndConfig, GatewayConfig, GraphConfig, LimitsConfig, LoadConfig, StateConfig,
+    TlsConfig, TracesConfig,
 };
 use crate::graph::{
     Client, ClientError, ClientSettings, Cloud, CreatePath, ReadRates, ServiceRoot, ServiceRootError,
@@ -151,7 +151,7 @@ impl Settings {
     pub fn from_config(config: &GatewayConfig) -> anyhow::Result<Self> {
         Self::check(config)?;
         let GatewayConfig { request, load, .. } = config;
-        let graph = graph(&config.graph, load.max_buffered_bytes)?;
+        let graph = graph(&config.graph, load.max_buffered_bytes, max_buffered_per_caller(config))?;
         let server = server::Settings {
             tls: tls(&config.tls)?,
             admin_tls: config.tls.admin_tls,
@@ -160,6 +160,7 @@ impl Settings {
             max_request_body: request.max_request_body,
             body_timeout: request.body_timeout,
             max_buffered_bytes: load.max_buffered_bytes,
+            max_buffered_per_caller: max_buffered_per_caller(config),
             concurrency: ConcurrencyLimits {
                 max_concurrent_requests: load.max_concurrent_requests,
                 max_queued_requests: load.max_queued_requests,
@@ -228,7 +229,18 @@ fn service_root(config: &GraphConfig) -> anyhow::Result<ServiceRoot> {
     })
 }
 
-fn graph(config: &GraphConfig, max_buffered: usize) -> anyhow::Result<ClientSettings> {
+/// One caller's share of a memory budget: enough for one request body in any case.
+fn max_buffered_per_caller(config: &GatewayConfig) -> usize {
+    let LoadConfig { max_buffered_bytes, max_caller_share, .. } = config.load;
+    let share = (max_buffered_bytes / 100).saturating_mul(max_caller_share);
+    if max_caller_share == 100 { max_buffered_bytes } else { share.max(config.request.max_request_body) }
+}
+
+fn graph(
+    config: &GraphConfig,
+    max_buffered: usize,
+    max_buffered_per_caller: usize,
+) -> anyhow::Result<ClientSettings> {
     let root = service_root(config)?;
     if root.url().scheme() == "http" && !root.is_loopback() {
         warn!(graph.root = %root, "callers' tokens are sent to Graph unencrypted");
@@ -245,6 +257,7 @@ fn graph(config: &GraphConfig, max_buffered: usize) -> anyhow::Result<ClientSett
         honors_client_ids: config.graph_honors_client_ids,
         max_response: config.graph_max_response,
         max_buffered,
+        max_buffered_per_caller,
     })
 }
 

@@ -84,3 +84,4 @@ pub use self::session::Session;
 pub use self::settings::{ClientSettings, CreatePath};
 pub use self::tls::{TlsError, install_tls_provider, tls_client_config};
 pub use self::tls_error::{causes, describe_tls};
+pub use crate::memory::MemoryShare;

@@ -31,8 +31,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use self::app::App;
-use self::concurrency_limiter::ConcurrencyLimiter;
 pub use self::concurrency_limiter::ConcurrencyLimits;
+use self::concurrency_limiter::{CallerIds, ConcurrencyLimiter};
 pub use self::graphiql::GraphiqlSettings;
 #[cfg(any(test, fuzzing))]
 pub use self::graphql::properties::request_body;
@@ -96,14 +96,16 @@ pub async fn run(
     let admin_tls = tls.clone().filter(|_| settings.admin_tls);
     let draining = CancellationToken::new();
     let aborted = CancellationToken::new();
+    let budget = || MemoryBudget::shared(settings.max_buffered_bytes, settings.max_buffered_per_caller);
     let app = Arc::new(App {
         api,
         graph: graph.clone(),
+        caller_ids: CallerIds::new(),
         request_limiter: ConcurrencyLimiter::new(concurrency, metrics::in_flight),
         subscription_limiter: ConcurrencyLimiter::new(subscriptions, metrics::subscription),
         draining: draining.clone(),
-        request_memory: MemoryBudget::new(settings.max_buffered_bytes),
-        response_memory: MemoryBudget::new(settings.max_buffered_bytes),
+        request_memory: budget(),
+        response_memory: budget(),
         settings,
     });
 

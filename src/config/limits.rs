@@ -86,7 +86,7 @@ pub struct LoadConfig {
     /// Maximum number of requests that wait for one in flight to end. More are rejected with 503.
     #[arg(long, env = "INTUNE_GRAPHQL_MAX_QUEUED_REQUESTS", value_name = "COUNT", default_value_t = 1024)]
     pub max_queued_requests: usize,
-    /// Share of each of the two limits that one caller may use, in percent, 1 to 100.
+    /// Share of each of the two limits, and of `--max-buffered-bytes`, that one caller may use, in percent, 1 to 100.
     #[arg(long, env = "INTUNE_GRAPHQL_MAX_CALLER_SHARE", value_name = "PERCENT", default_value_t = 25, value_parser = percent)]
     pub max_caller_share: usize,
     /// Size in bytes of three separate memory budgets: request bodies and WebSocket messages, responses from

@@ -67,8 +67,9 @@ fn read(status: StatusCode, body: Bytes) -> Option<GraphResponse> {
         deadline: Instant::now(),
         disconnected: CancellationToken::new(),
         guard: None,
+        memory_share: crate::memory::MemoryShare::default(),
     };
-    let limit = BodyLimit::new(usize::MAX, &budget, false);
+    let limit = BodyLimit::new(usize::MAX, &budget, crate::memory::MemoryShare::default(), false);
     let read = GraphResponse::read(response, limit, REQUEST_LINE, &caller);
     read.now_or_never()?.ok()
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::error::Error;
-use crate::memory::{BudgetExceeded, MemoryBudget, Reservation};
+use crate::memory::{BudgetExceeded, MemoryBudget, MemoryShare, Reservation};
 use crate::telemetry::metrics::{self, Overloaded};
 
 /// Bytes that are reserved at a time. The first of them are free in each response, so short ones are always read.
@@ -21,14 +21,19 @@ pub(super) struct BodyLimit {
 impl BodyLimit {
     /// The limits of a body of at most `max` bytes. The response to a write is read even beyond the
     /// budget, because it contains the outcome.
-    pub(super) fn new(max: usize, budget: &Arc<MemoryBudget>, is_for_write: bool) -> Self {
-        Self { max, reservation: budget.reservation(), is_for_write }
+    pub(super) fn new(
+        max: usize,
+        budget: &Arc<MemoryBudget>,
+        share: MemoryShare,
+        is_for_write: bool,
+    ) -> Self {
+        Self { max, reservation: budget.reservation_of(share), is_for_write }
     }
 
     /// The limits of a body of at most `max` bytes with a separate budget.
     #[cfg(any(test, fuzzing))]
     pub(super) fn unshared(max: usize) -> Self {
-        Self::new(max, &MemoryBudget::new(usize::MAX), false)
+        Self::new(max, &MemoryBudget::new(usize::MAX), MemoryShare::default(), false)
     }
 
     /// Reserves memory for a body of which this many bytes were received.
@@ -65,7 +70,7 @@ mod tests {
     #[test]
     fn responses_share_a_budget_and_those_to_writes_may_exceed_it() {
         let budget = MemoryBudget::new(3 * STEP);
-        let limit = |is_for_write| BodyLimit::new(usize::MAX, &budget, is_for_write);
+        let limit = |is_for_write| BodyLimit::new(usize::MAX, &budget, MemoryShare::default(), is_for_write);
         let (mut first, mut second, mut write) = (limit(false), limit(false), limit(true));
         first.reserve_up_to(STEP).unwrap();
         assert!(budget.is_empty(), "short ones are not counted");

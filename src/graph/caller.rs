@@ -7,6 +7,7 @@ use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::auth::Authorization;
+use crate::memory::MemoryShare;
 use crate::telemetry::request::RequestTelemetry;
 
 /// On whose behalf, and until when.
@@ -24,4 +25,6 @@ pub struct Caller {
     pub disconnected: CancellationToken,
     /// What the request uses of the server's limits. Writes are finished without their caller, and hold it until then.
     pub guard: Option<Arc<dyn Any + Send + Sync>>,
+    /// The caller's part of the memory of responses.
+    pub memory_share: MemoryShare,
 }

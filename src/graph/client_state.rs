@@ -64,6 +64,7 @@ impl ClientState {
             create_path,
             max_response,
             max_buffered,
+            max_buffered_per_caller,
             attempt_timeout,
             honors_client_ids,
             ..
@@ -73,7 +74,7 @@ impl ClientState {
             root,
             create_path,
             max_response,
-            responses: MemoryBudget::new(max_buffered),
+            responses: MemoryBudget::shared(max_buffered, max_buffered_per_caller),
             attempt_timeout,
             honors_client_ids,
             retry_after: RetryAfterCache::new().map_err(|_| ClientError::NoRandomness)?,

@@ -37,5 +37,6 @@ fn caller() -> Caller {
         deadline: Instant::now(),
         disconnected: CancellationToken::new(),
         guard: None,
+        memory_share: crate::memory::MemoryShare::default(),
     }
 }

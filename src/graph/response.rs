@@ -384,6 +384,7 @@ mod tests {
             deadline: std::time::Instant::now(),
             disconnected: tokio_util::sync::CancellationToken::new(),
             guard: None,
+            memory_share: crate::memory::MemoryShare::default(),
         };
         let request_line = RequestLine { method: "GET", root: "", path: "/" };
         let response = GraphResponse::read(response, BodyLimit::unshared(0), request_line, &caller).await;

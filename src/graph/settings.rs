@@ -33,4 +33,6 @@ pub struct ClientSettings {
     pub max_response: usize,
     /// Maximum total size in bytes of responses to reads that are not used yet.
     pub max_buffered: usize,
+    /// Bytes of these that one caller may use.
+    pub max_buffered_per_caller: usize,
 }

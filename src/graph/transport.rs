@@ -298,7 +298,12 @@ impl Transport {
         let (method, path) = (request.method.as_str(), request.path_and_query.path());
         let request_line = RequestLine { method, root: "", path };
         let gives_up = request.gate.is_none();
-        let limit = BodyLimit::new(self.client.max_response, &self.client.responses, !gives_up);
+        let limit = BodyLimit::new(
+            self.client.max_response,
+            &self.client.responses,
+            self.caller.memory_share,
+            !gives_up,
+        );
         let response = received
             .read(gives_up, |response| GraphResponse::read(response, limit, request_line, &self.caller))
             .await

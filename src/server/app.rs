@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::concurrency_limiter::ConcurrencyLimiter;
+use super::concurrency_limiter::{CallerIds, ConcurrencyLimiter};
 use super::settings::Settings;
 use crate::graph;
 use crate::memory::MemoryBudget;
@@ -14,6 +14,7 @@ use crate::schema::Api;
 pub(super) struct App {
     pub(super) api: Api,
     pub(super) graph: graph::Client,
+    pub(super) caller_ids: CallerIds,
     pub(super) request_limiter: ConcurrencyLimiter,
     pub(super) subscription_limiter: ConcurrencyLimiter,
     /// Cancelled when a shutdown begins to drain: subscriptions end then.

@@ -10,6 +10,7 @@ use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use crate::graph::Authorization;
+use crate::memory::MemoryShare;
 use crate::telemetry::metrics::{self, Overloaded};
 
 /// Limits of the requests in flight.
@@ -33,12 +34,39 @@ pub(super) struct ConcurrencyLimiter {
     /// Limit of one caller's requests in flight.
     per_caller_in_flight: usize,
     gauge: fn() -> metrics::GaugeGuard,
-    key: hmac::Key,
     requests_by_caller: Arc<RequestsByCaller>,
 }
 
-/// The requests of each caller, by the keyed hash of the token. Callers without requests have no entry.
-type RequestsByCaller = Mutex<HashMap<[u8; 32], CallerRequests>>;
+/// The requests of each caller. Callers without requests have no entry.
+type RequestsByCaller = Mutex<HashMap<CallerId, CallerRequests>>;
+
+/// A caller: the keyed hash of the token. Requests without a token have one in common.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct CallerId([u8; 32]);
+
+/// Distinguishes callers without storing their tokens.
+pub(super) struct CallerIds(hmac::Key);
+
+impl CallerIds {
+    /// # Panics
+    ///
+    /// If the system provides no random numbers.
+    pub(super) fn new() -> Self {
+        Self(hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new()).expect("random numbers"))
+    }
+
+    /// The caller with this token.
+    pub(super) fn of(&self, token: Option<&Authorization>) -> CallerId {
+        CallerId(token.map_or([0; 32], |token| token.keyed_hash(&self.0)))
+    }
+}
+
+impl CallerId {
+    /// The caller's part of the memory budgets.
+    pub(super) fn memory_share(self) -> MemoryShare {
+        MemoryShare::of_hash(&self.0)
+    }
+}
 
 struct CallerRequests {
     /// Number of requests in flight and of those that wait.
@@ -58,13 +86,11 @@ pub(super) struct Permit {
 /// One request of a caller's share; returned when it is dropped.
 struct CallerPermit {
     requests_by_caller: Arc<RequestsByCaller>,
-    token: [u8; 32],
+    caller: CallerId,
 }
 
 impl ConcurrencyLimiter {
-    /// # Panics
-    ///
-    /// If the system provides no random numbers.
+    /// A limiter whose requests in flight `gauge` counts.
     pub(super) fn new(limits: ConcurrencyLimits, gauge: fn() -> metrics::GaugeGuard) -> Self {
         let ConcurrencyLimits { max_concurrent_requests, max_queued_requests, max_caller_share } = limits;
         let max_requests =
@@ -79,27 +105,22 @@ impl ConcurrencyLimiter {
                 / 100)
                 .max(1),
             gauge,
-            key: hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new()).expect("random numbers"),
             requests_by_caller: Arc::default(),
         }
     }
 
-    /// Acquires a permit for a request with `token`, and waits for it until `deadline` if the queue has room.
+    /// Acquires a permit for a request of `caller`, and waits for it until `deadline` if the queue has room.
     ///
     /// # Errors
     ///
     /// The limit that was reached, which is also counted in the metrics.
-    pub(super) async fn acquire(
-        &self,
-        token: Option<&Authorization>,
-        deadline: Instant,
-    ) -> Result<Permit, Overloaded> {
+    pub(super) async fn acquire(&self, caller: CallerId, deadline: Instant) -> Result<Permit, Overloaded> {
         let reject = |reason| {
             metrics::refused(reason);
             reason
         };
         let (caller, in_flight_of_caller) =
-            self.try_acquire_for(token).ok_or_else(|| reject(Overloaded::CallerShare))?;
+            self.try_acquire_for(caller).ok_or_else(|| reject(Overloaded::CallerShare))?;
         let in_flight_or_queued = Arc::clone(&self.in_flight_or_queued)
             .try_acquire_owned()
             .map_err(|_| reject(Overloaded::Full))?;
@@ -123,10 +144,9 @@ impl ConcurrencyLimiter {
         }
     }
 
-    fn try_acquire_for(&self, token: Option<&Authorization>) -> Option<(CallerPermit, Arc<Semaphore>)> {
-        let token = token.map_or([0; 32], |token| token.keyed_hash(&self.key));
+    fn try_acquire_for(&self, caller: CallerId) -> Option<(CallerPermit, Arc<Semaphore>)> {
         let mut requests_by_caller = self.requests_by_caller.lock().unwrap_or_else(PoisonError::into_inner);
-        let requests = requests_by_caller.entry(token).or_insert_with(|| CallerRequests {
+        let requests = requests_by_caller.entry(caller).or_insert_with(|| CallerRequests {
             count: 0,
             in_flight: Arc::new(Semaphore::new(self.per_caller_in_flight)),
         });
@@ -136,17 +156,17 @@ impl ConcurrencyLimiter {
         requests.count += 1;
         let in_flight = Arc::clone(&requests.in_flight);
         drop(requests_by_caller);
-        Some((CallerPermit { requests_by_caller: Arc::clone(&self.requests_by_caller), token }, in_flight))
+        Some((CallerPermit { requests_by_caller: Arc::clone(&self.requests_by_caller), caller }, in_flight))
     }
 }
 
 impl Drop for CallerPermit {
     fn drop(&mut self) {
         let mut requests_by_caller = self.requests_by_caller.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(requests) = requests_by_caller.get_mut(&self.token) {
+        if let Some(requests) = requests_by_caller.get_mut(&self.caller) {
             requests.count -= 1;
             if requests.count == 0 {
-                requests_by_caller.remove(&self.token);
+                requests_by_caller.remove(&self.caller);
             }
         }
     }
@@ -160,11 +180,12 @@ mod tests {
     use http::HeaderValue;
     use tokio::time::Instant;
 
-    use super::{Authorization, ConcurrencyLimiter, ConcurrencyLimits, Overloaded};
+    use super::{Authorization, CallerId, CallerIds, ConcurrencyLimiter, ConcurrencyLimits, Overloaded};
     use crate::telemetry::metrics;
 
-    fn of(token: &'static str) -> Authorization {
-        Authorization::parse(&HeaderValue::from_static(token)).unwrap()
+    fn of(token: &'static str) -> CallerId {
+        static IDS: std::sync::LazyLock<CallerIds> = std::sync::LazyLock::new(CallerIds::new);
+        IDS.of(Some(&Authorization::parse(&HeaderValue::from_static(token)).unwrap()))
     }
 
     fn limiter(concurrent: usize, queued: usize, share: usize) -> ConcurrencyLimiter {
@@ -180,7 +201,7 @@ mod tests {
     async fn so_many_are_in_flight_some_wait_and_the_rest_is_refused_at_once() {
         let limiter = limiter(2, 1, 100);
         let deadline = Instant::now() + Duration::from_secs(5);
-        let acquire = || limiter.acquire(None, deadline);
+        let acquire = || limiter.acquire(of("Bearer none"), deadline);
         let (first, _second) = (acquire().await.unwrap(), acquire().await.unwrap());
         let waiting = tokio::spawn({
             let turn = std::sync::Arc::clone(&limiter.in_flight);
@@ -195,8 +216,7 @@ mod tests {
         let mut waits = std::pin::pin!(acquire());
         assert!(futures_util::poll!(&mut waits).is_pending());
         let another = of("Bearer a");
-        let refused =
-            limiter.acquire(Some(&another), deadline).now_or_never().expect("it is refused at once");
+        let refused = limiter.acquire(another, deadline).now_or_never().expect("it is refused at once");
         assert_eq!(refused.err(), Some(Overloaded::Full));
         assert_eq!(waits.await.err(), Some(Overloaded::WaitedTooLong));
         assert_eq!(start.elapsed(), Duration::from_secs(5));
@@ -207,14 +227,14 @@ mod tests {
         let limiter = limiter(8, 0, 25);
         let deadline = Instant::now() + Duration::from_secs(5);
         let (a, b) = (of("Bearer a"), of("Bearer b"));
-        let first = limiter.acquire(Some(&a), deadline).await.unwrap();
-        let _second = limiter.acquire(Some(&a), deadline).await.unwrap();
-        for refused in [&a, &of("bearer a"), &of("BEARER   a")] {
-            assert_eq!(limiter.acquire(Some(refused), deadline).await.err(), Some(Overloaded::CallerShare));
+        let first = limiter.acquire(a, deadline).await.unwrap();
+        let _second = limiter.acquire(a, deadline).await.unwrap();
+        for refused in [a, of("bearer a"), of("BEARER   a")] {
+            assert_eq!(limiter.acquire(refused, deadline).await.err(), Some(Overloaded::CallerShare));
         }
-        let _other = limiter.acquire(Some(&b), deadline).await.unwrap();
+        let _other = limiter.acquire(b, deadline).await.unwrap();
         drop(first);
-        let again = limiter.acquire(Some(&a), deadline).await.unwrap();
+        let again = limiter.acquire(a, deadline).await.unwrap();
         assert_eq!(
             limiter.requests_by_caller.lock().unwrap().len(),
             2,
@@ -228,12 +248,12 @@ mod tests {
         let limiter = limiter(4, 100, 50);
         let deadline = Instant::now() + Duration::from_secs(5);
         let (a, b) = (of("Bearer a"), of("Bearer b"));
-        let first = limiter.acquire(Some(&a), deadline).await.unwrap();
-        let _second = limiter.acquire(Some(&a), deadline).await.unwrap();
-        let mut third = std::pin::pin!(limiter.acquire(Some(&a), deadline));
+        let first = limiter.acquire(a, deadline).await.unwrap();
+        let _second = limiter.acquire(a, deadline).await.unwrap();
+        let mut third = std::pin::pin!(limiter.acquire(a, deadline));
         assert!(futures_util::poll!(&mut third).is_pending());
-        let _other = limiter.acquire(Some(&b), deadline).await.unwrap();
-        let _other = limiter.acquire(Some(&b), deadline).await.unwrap();
+        let _other = limiter.acquire(b, deadline).await.unwrap();
+        let _other = limiter.acquire(b, deadline).await.unwrap();
         drop(first);
         third.await.unwrap();
     }

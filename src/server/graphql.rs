@@ -61,10 +61,20 @@ async fn respond(app: Arc<App>, request: Request<Body>, telemetry: &Arc<RequestT
         return websocket::upgrade(app, &mut parts).await;
     }
     let operation = Operation::begin(telemetry, app.settings.access_log, Transport::Http);
-    let mut body = RequestBody::new(&parts, body, &app.settings, app.request_memory.reservation());
+    let token = auth::authorization(&parts.headers);
+    let caller_id = app.caller_ids.of(token.as_ref());
+    let share = caller_id.memory_share();
+    let mut body = RequestBody::new(&parts, body, &app.settings, app.request_memory.reservation_of(share));
     let accepted = AcceptedTypes::of(&parts.headers);
     let execution = catch_panic(async |is_write| {
-        read_and_execute(&app, &parts, &mut body, accepted, telemetry, deadline, is_write).await
+        let disconnected = parts
+            .extensions
+            .get::<ClientConnection>()
+            .map(ClientConnection::disconnect_token)
+            .unwrap_or_default();
+        let telemetry = Arc::clone(telemetry);
+        let caller = CallerContext { id: caller_id, token, telemetry, deadline, disconnected };
+        read_and_execute(&app, &parts, &mut body, accepted, caller, is_write).await
     });
     let mut response = match execution.await {
         Ok(ExecutionResult::Single(response)) => {
@@ -77,7 +87,7 @@ async fn respond(app: Arc<App>, request: Request<Body>, telemetry: &Arc<RequestT
             let interval = sse::keep_alive_interval(app.settings.connections.send_timeout);
             return sse::respond(
                 responses,
-                app.response_memory.reservation(),
+                app.response_memory.reservation_of(share),
                 interval,
                 app.draining.clone(),
             );
@@ -94,7 +104,7 @@ async fn respond(app: Arc<App>, request: Request<Body>, telemetry: &Arc<RequestT
         response.headers_mut().insert(SERVER_TIMING, timing);
     }
     let size = response.body().size_hint().exact().and_then(|size| size.try_into().ok());
-    let mut reservation = app.response_memory.reservation();
+    let mut reservation = app.response_memory.reservation_of(share);
     reservation.force_reserve(size.unwrap_or_default());
     response.map(|body| Body::new(GuardedBody::new(body, reservation)))
 }
@@ -109,8 +119,7 @@ async fn read_and_execute(
     parts: &Parts,
     body: &mut RequestBody,
     accepted: AcceptedTypes,
-    telemetry: &Arc<RequestTelemetry>,
-    deadline: Instant,
+    caller: CallerContext,
     is_write: &mut bool,
 ) -> Result<ExecutionResult, RequestRejection> {
     if accepted.single.is_none() && !accepted.event_stream {
@@ -118,7 +127,7 @@ async fn read_and_execute(
                        `text/event-stream`.";
         return Err(RequestRejection::http(StatusCode::NOT_ACCEPTABLE, message));
     }
-    if app.response_memory.is_full()
+    if app.response_memory.is_full(caller.id.memory_share())
         && parts.extensions.get::<ClientConnection>().is_some_and(ClientConnection::has_unread_responses)
     {
         // Clients that read their responses are unaffected.
@@ -134,18 +143,5 @@ async fn read_and_execute(
         let message = "Subscriptions need `Accept: text/event-stream`, or a WebSocket.";
         RequestRejection::http(StatusCode::NOT_ACCEPTABLE, message)
     });
-    let token = auth::authorization(&parts.headers);
-    let disconnected = parts
-        .extensions
-        .get::<ClientConnection>()
-        .map(ClientConnection::disconnect_token)
-        .unwrap_or_default();
-    let caller = CallerContext {
-        token,
-        telemetry: Arc::clone(telemetry),
-        deadline,
-        disconnected,
-        body: body.take_reservation(),
-    };
-    execute(app, request, caller, may_subscribe, is_write).await
+    execute(app, request, caller, body.take_reservation(), may_subscribe, is_write).await
 }

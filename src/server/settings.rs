@@ -31,6 +31,8 @@ pub struct Settings {
     /// Maximum total size of all request bodies and WebSocket messages, in bytes, and also of all responses that are being
     /// built or have not been sent.
     pub max_buffered_bytes: usize,
+    /// Bytes of each of these budgets that one caller may use.
+    pub max_buffered_per_caller: usize,
     /// Limits of the requests in flight.
     pub concurrency: ConcurrencyLimits,
     /// Maximum number of open subscriptions. One caller may use `max_caller_share` of them.

@@ -299,6 +299,35 @@ async fn the_total_size_of_request_bodies_is_limited() {
 }
 
 #[tokio::test]
+async fn the_total_size_of_one_callers_request_bodies_is_limited() {
+    let gateway = Gateway::builder().settings(|settings| settings.max_buffered_per_caller = 300_000);
+    let gateway = gateway.start().await;
+    let large = json!({"query": "{ __typename }", "variables": {"x": "x".repeat(200_000)}}).to_string();
+    let post = async |token: &str| {
+        let request = gateway.post().header("content-type", "application/json").bearer_auth(token);
+        let request = request.header("accept", "application/graphql-response+json");
+        Reply::read(request.body(large.clone()).send().await.unwrap()).await
+    };
+    post("slow").await.data();
+    // A body without its last byte leaves no room for another large one of the same caller.
+    let mut slow = connect(&gateway).await;
+    slow.write_all(head("slow", large.len()).as_bytes()).await.unwrap();
+    slow.write_all(&large.as_bytes()[..large.len() - 1]).await.unwrap();
+    let rejected = loop {
+        post("another").await.data();
+        let reply = post("slow").await;
+        if reply.status != StatusCode::OK {
+            break reply;
+        }
+    };
+    assert_eq!((rejected.status, rejected.code()), (StatusCode::SERVICE_UNAVAILABLE, "OVERLOADED"));
+    post("another").await.data();
+    gateway.graphql_as(Some("slow"), "{ __typename }", json!({})).await.data();
+    drop(slow);
+    while post("slow").await.status != StatusCode::OK {}
+}
+
+#[tokio::test]
 async fn unfinished_headers_count_toward_buffered_bytes() {
     let gateway = Gateway::builder().settings(|settings| settings.max_buffered_bytes = 100_000).start().await;
     let head =

@@ -75,6 +75,35 @@ async fn the_total_size_of_responses_is_limited_but_short_ones_always_fit() {
 }
 
 #[tokio::test]
+async fn the_total_size_of_one_callers_responses_is_limited() {
+    let gateway = Gateway::builder().settings(|settings| settings.max_buffered_per_caller = 8 * MIB);
+    let gateway = gateway.start().await;
+    payload_of(&gateway, MIB);
+    let query =
+        format!("{{ iosLobAppProvisioningConfiguration(id: \"x\") {{ id {} }} }}", aliases(6, "payload"));
+    let ask = async |token: &str| gateway.graphql_as(Some(token), &query, json!({})).await;
+    ask("slow").await.data();
+    let body = json!({ "query": query }).to_string();
+    let mut slow = connect(&gateway).await;
+    slow.write_all((head("slow", body.len()) + &body).as_bytes()).await.unwrap();
+    let mut start = [0; 12];
+    slow.read_exact(&mut start).await.unwrap();
+    assert_eq!(&start, b"HTTP/1.1 200");
+    let reply = loop {
+        ask("another").await.data();
+        let reply = ask("slow").await;
+        if reply.json.get("errors").is_some() {
+            break reply;
+        }
+    };
+    let error = &reply.json["errors"][0];
+    assert_eq!(error["extensions"], json!({"code": "OVERLOADED", "retryable": true, "retryAfter": 1}));
+    ask("another").await.data();
+    drop(slow);
+    while ask("slow").await.json.get("errors").is_some() {}
+}
+
+#[tokio::test]
 async fn unread_responses_return_their_memory_even_if_their_connection_has_an_event_stream() {
     let limits = ConnectionLimits {
         header_timeout: Duration::from_secs(25),

@@ -1,6 +1,8 @@
 //! A canary token appears nowhere but in requests to Graph, and no log line has what a status says of a person or a device.
 
-use intune_graphql::graph::{Authorization, Caller, Client, ClientSettings, CreatePath, ServiceRoot};
+use intune_graphql::graph::{
+    Authorization, Caller, Client, ClientSettings, CreatePath, MemoryShare, ServiceRoot,
+};
 use msgraph_sandbox::{FaultRule, Sandbox};
 use serde_json::json;
 
@@ -121,6 +123,7 @@ fn no_debug_output_shows_the_token() {
         deadline: std::time::Instant::now(),
         disconnected: tokio_util::sync::CancellationToken::new(),
         guard: None,
+        memory_share: MemoryShare::default(),
     };
     let client = Client::new(ClientSettings {
         root: ServiceRoot::parse("http://127.0.0.1:1/beta", false).unwrap(),
@@ -131,6 +134,7 @@ fn no_debug_output_shows_the_token() {
         connect_timeout: std::time::Duration::from_secs(1),
         max_response: 1,
         max_buffered: 1,
+        max_buffered_per_caller: 1,
     })
     .unwrap();
     let session = client.session(caller.clone());

@@ -34,6 +34,7 @@ fn transport(allowance: Option<ReadAllowance>) -> Arc<Transport> {
         honors_client_ids: false,
         max_response: 0,
         max_buffered: 0,
+        max_buffered_per_caller: 0,
     };
     let caller = Caller {
         authorization: Authorization::parse(&"Bearer token".parse().unwrap()).unwrap(),
@@ -41,6 +42,7 @@ fn transport(allowance: Option<ReadAllowance>) -> Arc<Transport> {
         deadline: (Instant::now() + Duration::from_secs(60)).into_std(),
         disconnected: CancellationToken::new(),
         guard: None,
+        memory_share: crate::memory::MemoryShare::default(),
     };
     Arc::new(Transport { client: Arc::new(ClientState::new(settings).unwrap()), caller, allowance })
 }

@@ -14,9 +14,10 @@ use tracing::error;
 use super::rejection::RequestRejection;
 use super::response::GraphqlResponse;
 use crate::graph::{Authorization, Caller};
-use crate::memory::Reservation;
+use crate::memory::{BudgetExceeded, Reservation};
 use crate::schema::{GraphqlRequest, ResponseMemory};
 use crate::server::app::App;
+use crate::server::concurrency_limiter::CallerId;
 use crate::telemetry::metrics::{self, Overloaded};
 use crate::telemetry::operation::Operation;
 use crate::telemetry::request::RequestTelemetry;
@@ -31,17 +32,17 @@ pub(super) enum ExecutionResult {
 
 /// The caller of a request.
 pub(super) struct CallerContext {
+    pub(super) id: CallerId,
     pub(super) token: Option<Authorization>,
     /// The request's ids.
     pub(super) telemetry: Arc<RequestTelemetry>,
     pub(super) deadline: Instant,
     /// Cancelled when the client disconnects: no further call to Graph is made then.
     pub(super) disconnected: CancellationToken,
-    /// The memory of the request's body.
-    pub(super) body: Reservation,
 }
 
-/// Executes a request: a query or mutation to its end, a subscription when its stream is polled. `may_subscribe` is the
+/// Executes a request: a query or mutation to its end, a subscription when its stream is polled. `body` is the memory of
+/// the request's body. `may_subscribe` is the
 /// rejection if it must not be a subscription. Before a mutation executes, `is_write` is set.
 ///
 /// # Errors
@@ -51,13 +52,19 @@ pub(super) async fn execute(
     app: &App,
     request: GraphqlRequest,
     caller: CallerContext,
+    mut body: Reservation,
     may_subscribe: Result<(), RequestRejection>,
     is_write: &mut bool,
 ) -> Result<ExecutionResult, RequestRejection> {
-    let CallerContext { token, telemetry, deadline, disconnected, body } = caller;
+    let CallerContext { id, token, telemetry, deadline, disconnected } = caller;
+    let memory_share = id.memory_share();
+    body.charge(memory_share).map_err(|BudgetExceeded| {
+        metrics::refused(Overloaded::Memory);
+        RequestRejection::Overloaded(Overloaded::Memory)
+    })?;
     let permit = tokio::select! {
         biased;
-        permit = app.request_limiter.acquire(token.as_ref(), deadline.into()) => permit,
+        permit = app.request_limiter.acquire(id, deadline.into()) => permit,
         // A client that has disconnected must not take the permit that others wait for.
         () = disconnected.cancelled() => Err(Overloaded::WaitedTooLong),
     };
@@ -78,18 +85,20 @@ pub(super) async fn execute(
     let cancel_on_drop = disconnected.clone().drop_guard();
     let for_events = Arc::clone(&telemetry);
     let session = |token: Option<Authorization>, guard| {
-        let caller = |authorization| Caller { authorization, telemetry, deadline, disconnected, guard };
+        let caller =
+            |authorization| Caller { authorization, telemetry, deadline, disconnected, guard, memory_share };
         token.map(|authorization| app.graph.session(caller(authorization)))
     };
     if prepared.operation_type == OperationType::Subscription {
         may_subscribe?;
         let subscription_permit = app
             .subscription_limiter
-            .acquire(token.as_ref(), deadline.into())
+            .acquire(id, deadline.into())
             .await
             .map_err(RequestRejection::Overloaded)?;
         let response_memory = Arc::clone(&app.response_memory);
-        let memory = move || -> Box<dyn ResponseMemory> { Box::new(response_memory.reservation()) };
+        let memory =
+            move || -> Box<dyn ResponseMemory> { Box::new(response_memory.reservation_of(memory_share)) };
         let responses =
             app.api.subscribe(prepared, session(token, None), app.settings.request_timeout, memory);
         // A subscription keeps the variables and the document of its request.
@@ -104,7 +113,7 @@ pub(super) async fn execute(
         let responses = stream::poll_fn(move |cx| for_events.sync_scope(|| responses.poll_next_unpin(cx)));
         return Ok(ExecutionResult::Stream(responses.boxed()));
     }
-    let mut memory = Box::new(app.response_memory.reservation());
+    let mut memory = Box::new(app.response_memory.reservation_of(memory_share));
     // Reserved before a mutation executes, so that its outcome can always be delivered.
     if !app.api.reserve(&prepared, memory.as_mut()) {
         metrics::refused(Overloaded::Memory);

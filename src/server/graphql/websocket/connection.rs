@@ -342,18 +342,23 @@ impl WebSocketConnection {
         let operation = CancellationToken::new();
         let ended = operation.clone().cancelled_owned();
         self.operations.insert(Arc::clone(&id), operation.drop_guard());
+        let token = self.token.authorization().cloned();
+        let caller_id = self.app.caller_ids.of(token.as_ref());
+        self.send_buffer.set_share(caller_id.memory_share());
         let caller = CallerContext {
-            token: self.token.authorization().cloned(),
+            id: caller_id,
+            token,
             telemetry: Arc::clone(&telemetry),
             deadline: std::time::Instant::now() + self.app.settings.request_timeout,
             disconnected: CancellationToken::new(),
-            body: reservation,
         };
         let (app, send_buffer, ending) =
             (Arc::clone(&self.app), self.send_buffer.clone(), self.ending.clone());
         let operation = async move {
-            let execution =
-                catch_panic(async |is_write| execute(&app, request, caller, Ok(()), is_write).await).await;
+            let execution = catch_panic(async |is_write| {
+                execute(&app, request, caller, reservation, Ok(()), is_write).await
+            })
+            .await;
             let execution = match execution {
                 Ok(ExecutionResult::Stream(responses)) => {
                     Ok(ExecutionResult::Stream(record_stream(recorded, responses)))

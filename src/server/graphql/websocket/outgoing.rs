@@ -7,7 +7,7 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::message::ServerMessage;
-use crate::memory::{MemoryBudget, Reservation};
+use crate::memory::{MemoryBudget, MemoryShare, Reservation};
 use crate::server::graphql::execution::ExecutionResult;
 use crate::server::graphql::rejection::RequestRejection;
 use crate::server::graphql::response::GraphqlResponse;
@@ -56,6 +56,8 @@ pub(super) enum TokenRefused {
 pub(super) struct SendBuffer {
     own: Arc<MemoryBudget>,
     shared: Arc<MemoryBudget>,
+    /// The caller's part of `shared`.
+    share: MemoryShare,
 }
 
 /// The memory of one of these responses.
@@ -67,21 +69,26 @@ pub(super) struct BufferedBytes {
 impl SendBuffer {
     /// An empty buffer, whose responses also count toward `shared`.
     pub(super) fn new(shared: Arc<MemoryBudget>) -> Self {
-        Self { own: MemoryBudget::new(usize::MAX), shared }
+        Self { own: MemoryBudget::new(usize::MAX), shared, share: MemoryShare::default() }
+    }
+
+    /// Counts responses toward the part of a caller from now on.
+    pub(super) fn set_share(&mut self, share: MemoryShare) {
+        self.share = share;
     }
 
     fn add(&self, text: &str) -> BufferedBytes {
         let hold = |memory: &Arc<MemoryBudget>| {
-            let mut reservation = memory.reservation();
+            let mut reservation = memory.reservation_of(self.share);
             reservation.force_reserve(text.len());
             reservation
         };
         BufferedBytes { _own: hold(&self.own), _shared: hold(&self.shared) }
     }
 
-    /// Whether all clients together use as much as they may, and this client uses some of it.
+    /// Whether all clients together, or this caller, use as much as they may, and this client uses some of it.
     pub(super) fn is_full(&self) -> bool {
-        self.shared.is_full() && !self.own.is_empty()
+        self.shared.is_full(self.share) && !self.own.is_empty()
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Number of counters of callers. Callers whose keyed hashes share a counter share a part of the budget: with two of them
 /// that is as likely as one in so many. Counters in an array need neither a lock nor an allocation for each request.
-const COUNTERS: usize = 1 << 14;
+const COUNTERS: usize = 1 << 12;
 
 /// Counts the bytes that are reserved, up to a maximum.
 #[derive(Debug)]

@@ -10,6 +10,7 @@ mod sort_key;
 use std::sync::Arc;
 
 use async_graphql::Context;
+use futures_util::future::BoxFuture;
 use tracing::warn;
 
 pub(super) use self::list_request::FALLBACK_PAGE_SIZE;
@@ -69,7 +70,19 @@ impl ConnectionSelection {
 }
 
 /// Reads as many of Graph's pages as the caller's page needs. `node` converts a row to a node.
-pub(super) async fn connection<E: Entity, T>(
+///
+/// Boxed: each field of an object has room for the object's largest resolver.
+pub(super) fn connection<'a, E: Entity, T: Send + 'a>(
+    ctx: &'a Context<'_>,
+    arguments: Arguments<'a>,
+    selection: ConnectionSelection,
+    collection: &'a Collection<E>,
+    node: impl Fn(E) -> Result<T, FieldError> + Send + Sync + 'a,
+) -> BoxFuture<'a, Result<Bounded<Connection<T>>, FieldError>> {
+    Box::pin(read_connection(ctx, arguments, selection, collection, node))
+}
+
+async fn read_connection<E: Entity, T>(
     ctx: &Context<'_>,
     arguments: Arguments<'_>,
     selection: ConnectionSelection,

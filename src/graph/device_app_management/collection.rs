@@ -97,7 +97,8 @@ impl<T: Entity> Collection<T> {
     pub async fn get_or_find(&self, id: &Key, select: &Select) -> Result<Option<T>, Error> {
         match self.get_opt(id, select).await {
             Err(Error::Api(api)) if api.is_not_supported() => {
-                match absent_is_none(self.find(id, select).await)? {
+                // Boxed, since it is seldom needed and larger than a read.
+                match absent_is_none(Box::pin(self.find(id, select)).await)? {
                     Some(Search::Found(entity)) => Ok(Some(entity)),
                     Some(Search::GivenUp) => Err(Error::Api(api)),
                     Some(Search::Absent) | None => Ok(None),

@@ -98,7 +98,9 @@ impl<'a, E: Entity> ListRequest<'a, E> {
     pub(super) async fn first_page(&mut self) -> Result<Page<E>, graph::Error> {
         let page = match self.page(self.query()).await {
             Err(error) if self.max_pages > 0 => {
-                let found = self.collection.find_refused_options(&self.sent(), &error).await;
+                let sent = self.sent();
+                // Boxed, since it is seldom needed and larger than a read.
+                let found = Box::pin(self.collection.find_refused_options(&sent, &error)).await;
                 if found.is_empty() {
                     return Err(error);
                 }

@@ -204,7 +204,8 @@ async fn next_steps<N: NewEntity>(
         if *item != ItemState::ApprovalRequired || new.key().is_none() {
             return NextStep::Send;
         }
-        match collection.read_back(new).await {
+        // Boxed, since it is seldom needed and larger than the rest.
+        match Box::pin(collection.read_back(new)).await {
             ReadBack::Created(entity) => NextStep::Found(entity),
             // Graph rejects the key of another object, so that the create cannot double it.
             ReadBack::Absent | ReadBack::Other => NextStep::Send,
@@ -260,7 +261,7 @@ async fn replay<N: NewEntity>(
         let key = Key::new(key.as_str()).map_err(|_| FieldError::unusable_key())?;
         return Ok(ReplayableCreate { created: Created::Key(key), replayed: true });
     }
-    if let ReadBack::Created(entity) = collection.read_back(new).await {
+    if let ReadBack::Created(entity) = Box::pin(collection.read_back(new)).await {
         return Ok(found_again(entity));
     }
     Err(match item {

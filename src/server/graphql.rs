@@ -23,6 +23,7 @@ use axum::extract::State;
 use axum::response::Response;
 use http::request::Parts;
 use http::{Request, StatusCode};
+use tokio_util::sync::CancellationToken;
 
 use self::body::RequestBody;
 use self::execution::{CallerContext, ExecutionResult, catch_panic, execute, record_stream};
@@ -67,12 +68,7 @@ async fn respond(app: Arc<App>, request: Request<Body>, telemetry: &Arc<RequestT
     let mut body = RequestBody::new(&parts, body, &app.settings, app.request_memory.reservation_of(share));
     let accepted = AcceptedTypes::of(&parts.headers);
     let execution = catch_panic(async |is_write| {
-        let disconnected = parts
-            .extensions
-            .get::<ClientConnection>()
-            .map(ClientConnection::disconnect_token)
-            .unwrap_or_default();
-        let telemetry = Arc::clone(telemetry);
+        let (telemetry, disconnected) = (Arc::clone(telemetry), CancellationToken::new());
         let caller = CallerContext { id: caller_id, token, telemetry, deadline, disconnected };
         read_and_execute(&app, &parts, &mut body, accepted, caller, is_write).await
     });
@@ -119,7 +115,7 @@ async fn read_and_execute(
     parts: &Parts,
     body: &mut RequestBody,
     accepted: AcceptedTypes,
-    caller: CallerContext,
+    mut caller: CallerContext,
     is_write: &mut bool,
 ) -> Result<ExecutionResult, RequestRejection> {
     if accepted.single.is_none() && !accepted.event_stream {
@@ -143,5 +139,9 @@ async fn read_and_execute(
         let message = "Subscriptions need `Accept: text/event-stream`, or a WebSocket.";
         RequestRejection::http(StatusCode::NOT_ACCEPTABLE, message)
     });
+    // Not before the body has been read: a client may close its sending side with it.
+    if let Some(client) = parts.extensions.get::<ClientConnection>() {
+        caller.disconnected = client.disconnect_token();
+    }
     execute(app, request, caller, body.take_reservation(), may_subscribe, is_write).await
 }

@@ -109,7 +109,7 @@ pub struct LoadConfig {
     /// Maximum time that a connection may stay open without a request.
     #[arg(long, env = "INTUNE_GRAPHQL_IDLE_TIMEOUT", value_name = "DURATION", default_value = "75s", value_parser = duration)]
     pub idle_timeout: Duration,
-    /// Maximum time for a client to read a response.
+    /// Maximum time for a client to read a response, which it may exceed if it reads at least 16 KiB/s.
     #[arg(long, env = "INTUNE_GRAPHQL_SEND_TIMEOUT", value_name = "DURATION", default_value = "60s", value_parser = duration)]
     pub send_timeout: Duration,
 }

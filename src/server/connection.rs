@@ -17,6 +17,7 @@ mod client_stream;
 mod half_close;
 mod head_memory;
 mod requests;
+mod stream_executor;
 mod streaming_body;
 mod timeouts;
 mod tracked_io;
@@ -33,7 +34,7 @@ use axum::Router;
 use axum::body::Body;
 use http::Request;
 use hyper::body::Incoming;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use tokio::sync::OwnedSemaphorePermit;
@@ -45,6 +46,8 @@ use tracing::debug;
 
 pub(super) use self::client_stream::ClientStream;
 pub(super) use self::head_memory::MAX_HEAD_BYTES;
+use self::stream_executor::RequestStream;
+pub(super) use self::stream_executor::StreamExecutor;
 use self::streaming_body::StreamingBody;
 pub(super) use self::streaming_body::StreamingResponse;
 use self::timeouts::Closing;
@@ -80,7 +83,7 @@ impl ConnectionPermit {
 pub(super) async fn serve(
     stream: ClientStream,
     permit: ConnectionPermit,
-    http: &auto::Builder<TokioExecutor>,
+    http: &auto::Builder<StreamExecutor>,
     router: Router,
     timeouts: ConnectionTimeouts,
     memory: &Arc<MemoryBudget>,
@@ -100,12 +103,13 @@ pub(super) async fn serve(
                 let response = response.await?;
                 let is_streaming = response.extensions().get::<StreamingResponse>().is_some();
                 Ok::<_, Infallible>(response.map(|body| {
+                    let stream = RequestStream::current();
                     if is_streaming {
-                        in_flight.response_ready(None);
+                        in_flight.response_ready(None, stream);
                         return Body::new(StreamingBody::new(body, in_flight));
                     }
                     let body = UnreadBody::new(body);
-                    in_flight.response_ready(Some(body.clone()));
+                    in_flight.response_ready(Some(body.clone()), stream);
                     Body::new(GuardedBody::new(Body::new(body), in_flight))
                 }))
             }
@@ -148,8 +152,21 @@ pub(super) async fn serve(
             }
             ready!(timer.as_mut().poll(context));
             let now = Instant::now();
+            if deadline.into_iter().chain(unread_deadline).any(|deadline| deadline <= now)
+                && state.requests.credit_progress()
+            {
+                // The client has read of a response that seemed to be due.
+                continue;
+            }
             if unread_deadline.is_some_and(|deadline| deadline <= now) {
                 state.requests.abandon_unread(now - timeouts.send_timeout);
+            }
+            if closing.is_none()
+                && deadline.is_some_and(|deadline| deadline <= now)
+                && state.requests.reset_overdue(now - timeouts.send_timeout)
+            {
+                debug!("a stream was reset: the client reads it too slowly");
+                continue;
             }
             if deadline.is_some_and(|deadline| deadline <= now) {
                 if closing.is_some() || state.requests.can_be_cut() {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::rt::TokioTimer;
 use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
@@ -16,7 +16,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
-use super::connection::{self, ClientStream, ConnectionPermit, ConnectionTimeouts, MAX_HEAD_BYTES};
+use super::connection::{
+    self, ClientStream, ConnectionPermit, ConnectionTimeouts, MAX_HEAD_BYTES, StreamExecutor,
+};
 use super::tls::Tls;
 use super::workers::Workers;
 use crate::memory::MemoryBudget;
@@ -91,7 +93,7 @@ pub(super) async fn serve(
         max_request_time,
     };
     let mut shutdown = pin!(shutdown);
-    let mut http = auto::Builder::new(TokioExecutor::new());
+    let mut http = auto::Builder::new(StreamExecutor);
     // hyper's timeout for a head would also close connections between two requests: see `connection`.
     http.http1()
         .timer(TokioTimer::new())

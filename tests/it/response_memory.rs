@@ -150,6 +150,30 @@ async fn unread_responses_return_their_memory_even_if_their_connection_has_an_ev
 }
 
 #[tokio::test]
+async fn a_response_that_is_read_steadily_may_take_longer_than_the_send_timeout() {
+    let limits = ConnectionLimits { send_timeout: Duration::from_secs(1), ..connection_limits() };
+    let gateway = Gateway::builder().settings(|settings| settings.connections = limits).start().await;
+    payload_of(&gateway, MIB);
+    let query =
+        format!("{{ iosLobAppProvisioningConfiguration(id: \"x\") {{ id {} }} }}", aliases(6, "payload"));
+    let client =
+        crate::harness::http_client().http2_prior_knowledge().http2_initial_stream_window_size(65_535);
+    let request = client.build().unwrap().post(format!("{}/graphql", gateway.url)).bearer_auth(TOKEN);
+    let request = request.header("content-type", "application/json").header("accept-encoding", "identity");
+    let mut response = request.body(json!({"query": query}).to_string()).send().await.unwrap();
+    assert_eq!(response.version(), http::Version::HTTP_2);
+    let (start, mut length) = (Instant::now(), 0);
+    while let Some(chunk) = response.chunk().await.unwrap() {
+        length += chunk.len();
+        // At most 16 kB at a time, so that more than half is unread after three times the timeout.
+        if start.elapsed() < Duration::from_secs(3) {
+            tokio::time::sleep(Duration::from_millis(12)).await;
+        }
+    }
+    assert!(length > 6 * MIB && start.elapsed() > Duration::from_secs(3), "{length}: {:?}", start.elapsed());
+}
+
+#[tokio::test]
 async fn the_bytes_that_one_request_reads_from_graph_are_limited() {
     let gateway = Gateway::builder().max_response(100_000).start().await;
     gateway.sandbox.inject("canned;status=204;text=;method=POST".parse().unwrap());

@@ -1,9 +1,15 @@
 //! The requests of one connection, as far as its timeouts depend on them.
 
+use std::time::Duration;
+
 use http::Version;
 use tokio::time::Instant;
 
+use super::stream_executor::RequestStream;
 use super::unread_body::UnreadBody;
+
+/// The rate at which a client must read a response that takes longer than the send timeout.
+const MIN_BYTES_PER_SECOND: f64 = 16.0 * 1024.0;
 
 #[derive(Debug)]
 pub(super) struct Requests {
@@ -13,6 +19,8 @@ pub(super) struct Requests {
     in_flight: usize,
     /// The ready responses, oldest first.
     responses: Vec<UnsentResponse>,
+    /// When the client had last read a response, or a part of an event stream.
+    last_progress: Option<Instant>,
     /// When the last request ended.
     idle_since: Instant,
     /// When the first byte of the next request was received.
@@ -26,9 +34,13 @@ pub(super) struct Requests {
 struct UnsentResponse {
     /// The request's number.
     number: u64,
+    /// When it became ready, or later by what the client has read since.
     since: Instant,
+    ready: Instant,
     /// `None` for an event stream.
     body: Option<UnreadBody>,
+    /// `None` in HTTP/1.
+    stream: Option<RequestStream>,
     is_abandoned: bool,
 }
 
@@ -38,6 +50,7 @@ impl Requests {
             version: None,
             in_flight: 0,
             responses: Vec::new(),
+            last_progress: None,
             idle_since: Instant::now(),
             head_begun: None,
             is_upgraded: false,
@@ -56,8 +69,59 @@ impl Requests {
     }
 
     /// Records a response that is ready to be sent, with its body unless it is an event stream.
-    pub(super) fn response_ready(&mut self, number: u64, body: Option<UnreadBody>) {
-        self.responses.push(UnsentResponse { number, since: Instant::now(), body, is_abandoned: false });
+    pub(super) fn response_ready(
+        &mut self,
+        number: u64,
+        body: Option<UnreadBody>,
+        stream: Option<RequestStream>,
+    ) {
+        let ready = Instant::now();
+        self.responses.push(UnsentResponse {
+            number,
+            since: ready,
+            ready,
+            body,
+            stream,
+            is_abandoned: false,
+        });
+    }
+
+    /// Gives responses the time for what the client has read of them at [`MIN_BYTES_PER_SECOND`]. Returns whether there is such
+    /// a response. Not done with each part that is read, since most responses are sent at once.
+    pub(super) fn credit_progress(&mut self) -> bool {
+        let mut is_any = false;
+        for response in &mut self.responses {
+            let Some((bytes, progress)) = response.body.as_ref().and_then(UnreadBody::progress) else {
+                continue;
+            };
+            let earned = Duration::from_secs_f64(bytes as f64 / MIN_BYTES_PER_SECOND);
+            let since = (response.ready + earned).min(progress);
+            if since > response.since {
+                response.since = since;
+                is_any = true;
+            }
+            self.last_progress = self.last_progress.max(Some(progress));
+        }
+        self.responses.sort_by_key(|response| response.since);
+        is_any
+    }
+
+    /// Resets the streams of responses that have been ready since `limit` or longer. `false` if there are none, or the client
+    /// has read nothing of any response since then: its connection is then of no use.
+    pub(super) fn reset_overdue(&mut self, limit: Instant) -> bool {
+        if self.last_progress.is_none_or(|progress| progress <= limit) {
+            return false;
+        }
+        let mut is_any = false;
+        self.responses.retain(|response| match &response.stream {
+            Some(stream) if response.since <= limit => {
+                stream.reset();
+                is_any = true;
+                false
+            }
+            _ => true,
+        });
+        is_any
     }
 
     /// Abandons the responses that have been ready since `limit` or longer.
@@ -77,13 +141,19 @@ impl Requests {
     }
 
     pub(super) fn record_progress(&mut self, number: u64) {
-        self.responses.retain(|response| response.number != number);
-        self.response_ready(number, None);
+        let response = self.responses.iter().position(|response| response.number == number);
+        let stream = response.and_then(|index| self.responses.remove(index).stream);
+        self.last_progress = Some(Instant::now());
+        self.response_ready(number, None, stream);
     }
 
     pub(super) fn end(&mut self, number: u64) {
         self.in_flight -= 1;
+        let before = self.responses.len();
         self.responses.retain(|response| response.number != number);
+        if self.responses.len() < before && !self.responses.is_empty() {
+            self.last_progress = Some(Instant::now());
+        }
         if self.in_flight == 0 {
             self.idle_since = Instant::now();
         }

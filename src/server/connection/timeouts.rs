@@ -99,11 +99,11 @@ mod tests {
             assert_eq!(seconds(&requests), Some(9), "the first head has its time from the accept on");
             let first = requests.begin(version);
             assert_eq!(seconds(&requests), None, "the gateway executes the request");
-            requests.response_ready(first, Some(unread()));
+            requests.response_ready(first, Some(unread()), None);
             second().await;
             assert_eq!(seconds(&requests), Some(59));
             let second_request = requests.begin(version);
-            requests.response_ready(second_request, None);
+            requests.response_ready(second_request, None, None);
             requests.record_progress(second_request);
             assert_eq!(seconds(&requests), Some(59), "progress of one response extends no other's time");
             requests.end(first);
@@ -127,7 +127,7 @@ mod tests {
         let number = requests.begin(Version::HTTP_11);
         assert_eq!(remaining(&requests), 91, "while it executes");
         advance(Duration::from_secs(5)).await;
-        requests.response_ready(number, Some(unread()));
+        requests.response_ready(number, Some(unread()), None);
         assert_eq!(remaining(&requests), 15);
         advance(Duration::from_secs(80)).await;
         requests.record_progress(number);
@@ -139,7 +139,7 @@ mod tests {
         let mut requests = Requests::new();
         for wait in [1, 54, 5] {
             let number = requests.begin(Version::HTTP_2);
-            requests.response_ready(number, Some(unread()));
+            requests.response_ready(number, Some(unread()), None);
             advance(Duration::from_secs(wait)).await;
         }
         let since = Instant::now();
@@ -152,7 +152,7 @@ mod tests {
         assert_eq!(remaining(&requests), 0);
         let executing = requests.begin(Version::HTTP_2);
         assert_eq!(remaining(&requests), 91);
-        requests.response_ready(executing, Some(unread()));
+        requests.response_ready(executing, Some(unread()), None);
         assert_eq!(remaining(&requests), 10);
     }
 }

@@ -14,6 +14,7 @@ use super::client_stream::ClientStream;
 use super::half_close::HalfClose;
 use super::head_memory::HeadMemory;
 use super::requests::Requests;
+use super::stream_executor::RequestStream;
 use super::unread_body::UnreadBody;
 use crate::memory::{BudgetExceeded, Reservation};
 
@@ -127,8 +128,8 @@ impl InFlightRequest {
     }
 
     /// Records that the response is ready to be sent, with its body unless it is an event stream.
-    pub(super) fn response_ready(&self, body: Option<UnreadBody>) {
-        self.tracker.state().requests.response_ready(self.number, body);
+    pub(super) fn response_ready(&self, body: Option<UnreadBody>, stream: Option<RequestStream>) {
+        self.tracker.state().requests.response_ready(self.number, body, stream);
     }
 
     /// Records that the client has taken a part of an event stream.

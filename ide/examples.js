@@ -1,4 +1,5 @@
-// One working example for each query, mutation and subscription, used by both pages.
+// One working example for each query, mutation and subscription, used by both pages. `name` is that of the field; another
+// example of a field names it in `field`.
 //
 // `variables` receives the known ids: `configuration` (an id in Graph), `node`, `status` and `spare` (global ids). A
 // missing id is replaced by a text that names it. Without ids, the only mutation that can succeed creates a
@@ -79,6 +80,32 @@ export const EXAMPLES = [
 }
 `,
     variables: () => ({ first: 3 }),
+  },
+  {
+    name: 'Profiles that expire in 30 days',
+    field: 'iosLobAppProvisioningConfigurations',
+    type: 'Query',
+    operation: `query ExpiringProfiles($before: DateTimeOffset!) {
+  iosLobAppProvisioningConfigurations(first: 100, filter: { expiresBefore: $before }) {
+    nodes {
+      id
+      displayName
+      expirationDateTime
+      provisioningProfile {
+        name
+        applicationIdentifier
+        teamName
+        expirationDate
+      }
+    }
+    pageInfo {
+      hasNextPage
+      endCursor
+    }
+  }
+}
+`,
+    variables: () => ({ before: new Date(Date.now() + 30 * 24 * 60 * 60 * 1000).toISOString() }),
   },
   {
     name: 'iosLobAppProvisioningConfiguration',
@@ -215,7 +242,11 @@ export const EXAMPLES = [
         configuration: {
           displayName: 'Warehouse scanner',
           payloadFileName: 'scanner.mobileprovision',
-          payload: 'PGRpY3QvPg==',
+          // A property list without a signature: `Scanner`, which expires at the end of 2027.
+          payload:
+            'PHBsaXN0PjxkaWN0PjxrZXk+TmFtZTwva2V5PjxzdHJpbmc+U2Nhbm5lcjwvc3RyaW5nPjxrZXk+VVVJRDwva2V5Pj' +
+            'xzdHJpbmc+NWQwZTNhOWUtNmYwYi00YzU1LThmNTctMmY2ZjRkMWI3YTEwPC9zdHJpbmc+PGtleT5FeHBpcmF0aW9u' +
+            'RGF0ZTwva2V5PjxkYXRlPjIwMjctMTItMzFUMDA6MDA6MDBaPC9kYXRlPjwvZGljdD48L3BsaXN0Pg==',
           description: 'Made in GraphiQL',
           expirationDateTime: '2027-11-01T00:00:00Z',
         },
@@ -301,8 +332,8 @@ export function orderedExamples(upstream) {
 export function offeredExamples(upstream, schema) {
   const examples = orderedExamples(upstream);
   if (!schema) return examples.filter(({ type }) => type !== 'Subscription');
-  return examples.filter(({ name, type }) =>
-    schema[`${type.toLowerCase()}Type`]?.fields.some((field) => field.name === name));
+  return examples.filter(({ name, field = name, type }) =>
+    schema[`${type.toLowerCase()}Type`]?.fields.some((known) => known.name === field));
 }
 
 /**

@@ -720,7 +720,7 @@ async function loadSchema() {
     schemaView.show(schema);
     // An example whose field is not in the schema would fail.
     const has = (root, name) => schema.types.find((type) => type.name === root)?.fields?.some((field) => field.name === name);
-    offerExamples((example) => has(schema[`${example.type.toLowerCase()}Type`]?.name, example.name));
+    offerExamples((example) => has(schema[`${example.type.toLowerCase()}Type`]?.name, example.field ?? example.name));
   } catch {
     schemaView.fail('The schema could not be read: no response from the gateway.');
   }

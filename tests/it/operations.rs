@@ -82,6 +82,10 @@ async fn every_documented_operation_succeeds() {
     let configurations =
         &answer("List configurations with their counts")["iosLobAppProvisioningConfigurations"];
     assert_eq!(configurations["nodes"].as_array().unwrap().len(), 3);
+    let expiring = &answer("Find profiles that expire")["iosLobAppProvisioningConfigurations"]["nodes"];
+    let expiries =
+        expiring.as_array().unwrap().iter().map(|node| &node["provisioningProfile"]["expirationDate"]);
+    assert!(expiries.clone().count() > 1 && expiries.into_iter().all(Value::is_string));
     let page = &answer("Filter, order and page device statuses")["iosLobAppProvisioningConfiguration"];
     assert_eq!(page["deviceStatuses"]["nodes"].as_array().unwrap().len(), 2);
     assert_eq!(answer("Refetch objects by their global ids")["nodes"][0]["deviceDisplayName"], "iPad-0042");

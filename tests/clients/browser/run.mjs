@@ -42,7 +42,8 @@ async function start(...args) {
 
 const TABS = [
   'AddDeviceStatus', 'AddDeviceStatuses', 'UpdateDeviceStatus', 'DeleteDeviceStatus', 'CreateConfiguration',
-  'UpdateConfiguration', 'AssignConfiguration', 'DeleteConfiguration', 'Configurations', 'Configuration', 'Node', 'Nodes',
+  'UpdateConfiguration', 'AssignConfiguration', 'DeleteConfiguration', 'Configurations', 'ExpiringProfiles',
+  'Configuration', 'Node', 'Nodes',
 ];
 
 /** The steps that differ between the two pages. */

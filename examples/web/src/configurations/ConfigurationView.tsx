@@ -49,6 +49,9 @@ function Overview({ id, version, isStale, onReload, view, onView }: OverviewProp
           version
           expirationDateTime
           lastModifiedDateTime
+          provisioningProfile @catch(to: RESULT) {
+            expirationDate
+          }
           ...StatusChart_configuration
         }
       }
@@ -57,6 +60,9 @@ function Overview({ id, version, isStale, onReload, view, onView }: OverviewProp
     { fetchKey: version },
   );
   if (!configuration) return <p className="card placeholder">This configuration no longer exists.</p>;
+  const { provisioningProfile: profile } = configuration;
+  // Intune does not return the expiry of each profile. A payload that cannot be read has none either.
+  const expiration = configuration.expirationDateTime ?? (profile.ok ? profile.value?.expirationDate : undefined);
 
   return (
     <section className="card overview">
@@ -71,7 +77,7 @@ function Overview({ id, version, isStale, onReload, view, onView }: OverviewProp
           <div>
             <dt>Expires</dt>
             <dd>
-              <Instant of={configuration.expirationDateTime} />
+              <Instant of={expiration} />
             </dd>
           </div>
           <div>
@@ -81,11 +87,26 @@ function Overview({ id, version, isStale, onReload, view, onView }: OverviewProp
             </dd>
           </div>
         </dl>
+        <ExpiryWarning of={expiration} />
       </header>
       {/* If the counts cannot be read, the rest is still shown. */}
       <Region subject={version} isStale={isStale} onRetry={onReload} placeholder={null}>
         <StatusChart configuration={configuration} view={view} onView={onView} onReload={onReload} />
       </Region>
     </section>
+  );
+}
+
+/** Warns of a profile that has expired, or does so within 30 days. */
+function ExpiryWarning({ of: text }: { of: string | null | undefined }) {
+  const [now] = useState(() => Date.now());
+  if (!text) return null;
+  const days = Math.floor((Date.parse(text) - now) / (24 * 60 * 60 * 1000));
+  if (!(days < 30)) return null;
+  const when = days < 0 ? 'has expired' : days === 0 ? 'expires within a day' : `expires in ${days} ${days === 1 ? 'day' : 'days'}`;
+  return (
+    <p className="expiry-warning" role="status">
+      The profile {when}. Apps that it signs do not start afterwards.
+    </p>
   );
 }

@@ -94,13 +94,15 @@ impl Calls {
         self.request_id.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The number of calls, those under way included: a write of unknown outcome may have no response yet.
     pub(crate) fn count(&self) -> u32 {
-        self.count.load(Ordering::Relaxed)
+        self.count.load(Ordering::Relaxed).saturating_add(self.under_way().calls)
     }
 
-    /// The sum of the calls' durations. Calls may overlap.
+    /// The sum of the calls' durations. Calls may overlap. Of those under way, the longest counts.
     pub(crate) fn duration(&self) -> Duration {
-        Duration::from_nanos(self.nanoseconds.load(Ordering::Relaxed))
+        let ended = Duration::from_nanos(self.nanoseconds.load(Ordering::Relaxed));
+        ended + self.under_way().since.map_or(Duration::ZERO, |since| since.elapsed())
     }
 
     pub(crate) fn batch_items(&self) -> u32 {

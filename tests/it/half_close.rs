@@ -153,6 +153,8 @@ async fn after_a_late_half_close_sent_writes_are_reported_and_nothing_more_is_se
         (&error["path"], &extensions["outcome"], &extensions["retryable"]),
         (&json!(["second"]), &json!("NOT_SENT"), &json!(true))
     );
+    let message = error["message"].as_str().unwrap();
+    assert!(message.contains("its client had closed its side of the connection"), "{message}");
     assert_eq!((gateway.status_count(), requests_with_token(&gateway, &token)), (before + 1, 1));
 }
 

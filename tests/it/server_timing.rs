@@ -6,6 +6,7 @@ use http::{HeaderMap, HeaderValue};
 use msgraph_sandbox::DEMO_CONFIGURATION_ID;
 use serde_json::json;
 
+use crate::add_device_status::{MUTATION, device_status, input};
 use crate::harness::{Gateway, TOKEN, http_client};
 use crate::pagination::ids;
 use crate::subscriptions::{Events, HINT};
@@ -63,6 +64,16 @@ async fn a_response_without_a_call_has_a_time_too() {
     let rejected = gateway.graphql("{ unknown }", json!({})).await;
     assert_eq!(rejected.status, 400);
     assert_eq!(Timing::of(&rejected.headers).calls, 0);
+}
+
+#[tokio::test]
+async fn a_write_of_unknown_outcome_is_a_call() {
+    let timeout = Duration::from_millis(300);
+    let gateway = Gateway::builder().settings(|settings| settings.request_timeout = timeout).start().await;
+    gateway.replace_faults(&["slow-first-byte;wait=2s"]);
+    let reply = gateway.graphql(MUTATION, input(device_status())).await;
+    assert_eq!(reply.failure(), ("OUTCOME_UNKNOWN", "UNKNOWN", false));
+    assert_eq!(Timing::of(&reply.headers).calls, 1);
 }
 
 #[tokio::test]

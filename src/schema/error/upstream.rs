@@ -63,7 +63,8 @@ fn repeatable(error: graph::Error, outcome: Option<Outcome>) -> FieldError {
             let message = "Microsoft Graph's response was lost or incomplete. Try again.";
             FieldError::new(ErrorCode::UpstreamError, message).retryable()
         }
-        graph::Error::Timeout | graph::Error::DeadlinePassed => timeout(),
+        graph::Error::Timeout => timeout(),
+        graph::Error::DeadlinePassed => too_late(),
         graph::Error::UnexpectedResponse { response, .. } => {
             unexpected_response().with_response_info(*response).retryable()
         }
@@ -95,7 +96,7 @@ fn not_repeatable(kind: WriteKind, error: graph::Error, outcome: Outcome) -> Fie
         graph::Error::NotStarted { retry_after } => not_started(retry_after),
         graph::Error::OverBudget { retry_after } => over_budget(retry_after),
         graph::Error::NotRecorded(_) => not_recorded(),
-        graph::Error::DeadlinePassed => timeout(),
+        graph::Error::DeadlinePassed => too_late(),
         graph::Error::Transport(_) | graph::Error::Timeout => lost(),
         graph::Error::ReadTooMuch { max } => read_too_much(max),
         graph::Error::MemoryExhausted => memory_exhausted(),
@@ -220,6 +221,13 @@ fn memory_exhausted() -> FieldError {
 fn timeout() -> FieldError {
     FieldError::new(ErrorCode::UpstreamTimeout, "Microsoft Graph did not respond in time. Try again.")
         .retryable()
+}
+
+/// A call that was not sent to Graph.
+fn too_late() -> FieldError {
+    let message = "This was not sent to Microsoft Graph: the request had reached its time limit, or its client had closed \
+                   its side of the connection. Try again.";
+    FieldError::new(ErrorCode::UpstreamTimeout, message).retryable()
 }
 
 fn failed(status: StatusCode) -> FieldError {

@@ -272,7 +272,8 @@ pub struct DemoConfig {
 /// Documents to check, and the limits of the gateway that executes them.
 #[derive(Debug, Clone, Args)]
 pub struct CheckDocumentsConfig {
-    /// A manifest as for `serve --trusted-documents`, a folder with `.graphql` and `.gql` files, or one such file.
+    /// A manifest as for `serve --trusted-documents`, a folder with `.graphql` and `.gql` files, or one such file. Symbolic
+    /// links, hidden folders and `node_modules` in a folder are skipped.
     #[arg(value_name = "MANIFEST|FOLDER|FILE")]
     pub path: PathBuf,
     /// Number of objects on a page if a query does not set `first`, 1 to 1000.

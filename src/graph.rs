@@ -61,7 +61,6 @@ mod send_gate;
 mod session;
 mod settings;
 mod tls;
-mod tls_error;
 mod transport;
 mod writes;
 
@@ -83,5 +82,4 @@ pub use self::root::{Cloud, ServiceRoot, ServiceRootError};
 pub use self::session::Session;
 pub use self::settings::{ClientSettings, CreatePath};
 pub use self::tls::{TlsError, install_tls_provider, tls_client_config};
-pub use self::tls_error::{causes, describe_tls};
 pub use crate::memory::MemoryShare;

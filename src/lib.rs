@@ -4,7 +4,7 @@
 //! Graph). [`gateway`] builds the layers from [`config`], plain data that imports none of them.
 //! [`commands`]: the program's commands. [`telemetry`]: logs and metrics. [`printable`]: texts from
 //! outside, made safe to print. [`json`]: bounded JSON parsing shared by both ends.
-//! [`provisioning_profile`]: Apple's provisioning profiles. The commands `demo` and `sandbox` start
+//! [`provisioning_profile`]: Apple's provisioning profiles. [`tls_error`]: errors of TLS as sentences. The commands `demo` and `sandbox` start
 //! `msgraph-sandbox`, an in-memory Microsoft Graph, which is called over HTTP and shares no types
 //! with the layers.
 //!
@@ -38,3 +38,4 @@ pub mod provisioning_profile;
 pub mod schema;
 pub mod server;
 pub mod telemetry;
+pub mod tls_error;

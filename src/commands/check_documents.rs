@@ -48,6 +48,7 @@ pub(super) fn run(config: &CheckDocumentsConfig) -> anyhow::Result<ExitCode> {
     if !problems.is_empty() {
         return Ok(ExitCode::FAILURE);
     }
+    anyhow::ensure!(operations > 0, "{} has no operation", path.display());
     let noun = if operations == 1 { "operation" } else { "operations" };
     print(&format!("{operations} {noun} checked, no problems"))?;
     Ok(ExitCode::SUCCESS)
@@ -92,11 +93,14 @@ impl Files {
     }
 
     fn read_file(&mut self, path: &Path) -> anyhow::Result<()> {
+        let cannot_read = || format!("cannot read {}", path.display());
+        let is_file = fs::metadata(path).with_context(cannot_read)?.is_file();
+        anyhow::ensure!(is_file, "cannot read {}: it is not a regular file", path.display());
         let mut text = String::new();
         let rest = MAX_BYTES - self.bytes;
         let file = fs::File::open(path);
         let read = file.and_then(|file| file.take(rest + 1).read_to_string(&mut text));
-        let read = read.with_context(|| format!("cannot read {}", path.display()))?;
+        let read = read.with_context(cannot_read)?;
         let read = u64::try_from(read)?;
         anyhow::ensure!(read <= rest, "{}: all files together exceed {MAX_BYTES} bytes", path.display());
         self.bytes += read;

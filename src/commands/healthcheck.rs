@@ -6,8 +6,9 @@ use reqwest::redirect::Policy;
 use url::Url;
 
 use crate::config::HealthcheckConfig;
-use crate::graph::{causes, install_tls_provider, tls_client_config};
+use crate::graph::{install_tls_provider, tls_client_config};
 use crate::printable::value_without_credentials;
+use crate::tls_error::causes;
 
 /// Succeeds if the response is 200. An address, or a URL without a path, means the admin listener's `/readyz`.
 pub(super) async fn run(config: &HealthcheckConfig) -> anyhow::Result<()> {

@@ -10,11 +10,11 @@ use super::caller::Caller;
 use super::error::{ApiError, Error, Outcome, WriteError};
 use super::response::GraphResponse;
 use super::retry_after_cache::OperationKind;
-use super::tls_error::causes;
 use crate::telemetry::metrics::{self, BatchKind, CallLabels, CallResult, NoResponse, NotSent, WriteResult};
 use crate::telemetry::operation::milliseconds;
 use crate::telemetry::rate_limit::LineLimit;
 use crate::telemetry::route::Route;
+use crate::tls_error::causes;
 
 /// Largest number of log lines per second, of each kind, about calls that failed.
 const MAX_LINES: u64 = 10;

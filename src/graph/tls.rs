@@ -15,7 +15,8 @@ use rustls::{
 use rustls_platform_verifier::Verifier;
 
 use super::key_usage::allows_servers;
-use super::tls_error::describe_tls;
+
+use crate::tls_error::describe_tls;
 
 /// Why certificates cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -72,6 +72,12 @@ pub enum TrustedDocumentsError {
         /// Why.
         source: serde_json::Error,
     },
+    /// It has no document. Enforced, it would reject every operation.
+    #[error("{path} has no document")]
+    Empty {
+        /// The file.
+        path: String,
+    },
     /// It has none of the known formats.
     #[error("{path} is neither a map of ids to documents nor Apollo's manifest")]
     Unknown {
@@ -115,6 +121,9 @@ impl TrustedDocuments {
             if by_id.insert(id.clone(), text.into()).is_some() {
                 return Err(TrustedDocumentsError::Twice { path: path(), id });
             }
+        }
+        if by_id.is_empty() {
+            return Err(TrustedDocumentsError::Empty { path: path() });
         }
         let manifest = Some((file.to_owned(), stamp));
         Ok(Self { by_id, hashes, manifest, mode: TrustedDocumentsMode::Off })
@@ -171,6 +180,10 @@ impl From<&Metadata> for FileStamp {
 
 /// The content of a file, `None` if it is too large, and its stamp from before it was read.
 fn read_file(path: &Path) -> io::Result<(Option<Vec<u8>>, FileStamp)> {
+    // To open or read another kind of file, such as a pipe, could take forever.
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
     let file = File::open(path)?;
     let stamp = FileStamp::from(&file.metadata()?);
     let mut content = Vec::new();

@@ -9,23 +9,19 @@ use std::time::{Duration, Instant};
 use tracing::warn;
 
 use crate::telemetry::metrics;
-use crate::telemetry::rate_limit::LineLimit;
 
 /// Maximum number of operations, by client, that are counted separately.
 const MAX_OPERATIONS: usize = 1000;
 /// Maximum length of a name that is kept, in bytes.
 const MAX_NAME: usize = 100;
-/// The least time between two log lines about one operation of one client.
+/// The least time between two log lines about one operation of one client, which also bounds the number of lines.
 const INTERVAL: Duration = Duration::from_secs(60);
-/// Maximum number of log lines per second.
-const MAX_LINES: u64 = 10;
 /// Name of the operations and clients beyond the maximum. Neither an operation nor a client can have it.
 const OTHERS: &str = "(others)";
 
 /// Counts operations whose documents are not trusted.
 pub(super) struct UntrustedReport {
     counts: Mutex<HashMap<Names, Count>>,
-    lines: LineLimit,
 }
 
 /// Names of an operation and of its client.
@@ -43,26 +39,25 @@ struct Count {
 
 impl UntrustedReport {
     pub(super) fn new() -> Self {
-        Self { counts: Mutex::default(), lines: LineLimit::new(MAX_LINES) }
+        Self { counts: Mutex::default() }
     }
 
     /// Counts an operation, and logs it if it was not logged lately. `hash` is the SHA-256 hash of its document.
     pub(super) fn record(&self, operation: Option<&str>, client: Option<&str>, hash: &[u8; 32]) {
         metrics::untrusted_document();
         let names = Names { operation: operation.map(shortened), client: client.map(shortened) };
-        let Some((names, operations, suppressed)) = self.count(names, Instant::now()) else { return };
+        let Some((names, operations)) = self.count(names, Instant::now()) else { return };
         warn!(
             operation.name = names.operation,
             client.name = names.client,
             operations,
             document.hash = hex(hash),
-            suppressed = (suppressed > 0).then_some(suppressed),
             "an operation is not among the trusted documents; it would be rejected if they were enforced"
         );
     }
 
-    /// Counts an operation: its names, its number so far and the number of suppressed lines, if it is to be logged.
-    fn count(&self, names: Names, now: Instant) -> Option<(Names, u64, u64)> {
+    /// Counts an operation: its names and its number so far, if it is to be logged.
+    fn count(&self, names: Names, now: Instant) -> Option<(Names, u64)> {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let names = if counts.len() < MAX_OPERATIONS || counts.contains_key(&names) {
             names
@@ -74,9 +69,8 @@ impl UntrustedReport {
         if count.logged_at.is_some_and(|logged_at| now.saturating_duration_since(logged_at) < INTERVAL) {
             return None;
         }
-        let suppressed = self.lines.allow()?;
         count.logged_at = Some(now);
-        Some((names, count.operations, suppressed))
+        Some((names, count.operations))
     }
 }
 
@@ -106,7 +100,7 @@ mod tests {
         let start = Instant::now();
         let logged = |at: u64| {
             let logged = report.count(names("A"), start + Duration::from_secs(at));
-            logged.map(|(_, operations, _)| operations)
+            logged.map(|(_, operations)| operations)
         };
         assert_eq!([0, 1, 59, 60, 61, 120].map(logged), [Some(1), None, None, Some(4), None, Some(6)]);
     }
@@ -125,13 +119,10 @@ mod tests {
     }
 
     #[test]
-    fn a_line_beyond_the_limit_is_written_later() {
+    fn each_of_many_operations_is_logged() {
         let report = UntrustedReport::new();
-        let start = Instant::now();
-        let logged = (0..100).filter(|number| report.count(names(&number.to_string()), start).is_some());
-        let logged = logged.count();
-        assert!(logged < 100, "{logged}");
-        let last = report.counts.lock().unwrap()[&names("99")].logged_at;
-        assert_eq!(last, None);
+        let now = Instant::now();
+        let logged = (0..100).filter(|number| report.count(names(&number.to_string()), now).is_some());
+        assert_eq!(logged.count(), 100);
     }
 }

@@ -17,7 +17,7 @@ use tracing::{info, warn};
 
 use super::connection::ClientStream;
 
-use crate::graph::describe_tls;
+use crate::tls_error::describe_tls;
 
 /// How often the files are compared with the certificate in use.
 const WATCH_INTERVAL: Duration = Duration::from_secs(2);

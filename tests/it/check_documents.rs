@@ -56,6 +56,11 @@ fn operations_and_fragments_may_be_in_different_files() {
     let folder = folder(&files);
     let (code, output, error) = check(folder.path(), &[]);
     assert_eq!((code, output.as_str(), error.as_str()), (Some(0), "2 operations checked, no problems\n", ""));
+    let empty = folder.path().join("empty.graphql");
+    std::fs::write(&empty, "# nothing").unwrap();
+    let (code, _, error) = check(&empty, &[]);
+    assert_eq!(code, Some(2));
+    assert!(error.contains("empty.graphql has no operation"), "{error}");
     // One file alone lacks the fragments of the others.
     let (code, output, _) = check(&folder.path().join("list.graphql"), &[]);
     assert_eq!(code, Some(1));

@@ -153,8 +153,9 @@ async fn a_manifest_that_cannot_be_used_is_rejected_and_the_previous_one_stays()
         "{".to_owned(),
         json!({"a": TRUSTED, "b": "query B { nothing }"}).to_string(),
         json!([TRUSTED]).to_string(),
+        json!({}).to_string(),
     ];
-    for (text, rejected) in wrong.iter().zip([1.0, 2.0, 3.0]) {
+    for (text, rejected) in wrong.iter().zip([1.0, 2.0, 3.0, 4.0]) {
         manifest.replace(text);
         gateway.until_metric(REJECTED, rejected).await;
         assert_eq!(gateway.metric(STALE).await, 1.0);
@@ -162,8 +163,12 @@ async fn a_manifest_that_cannot_be_used_is_rejected_and_the_previous_one_stays()
         assert_eq!(by_id(&gateway, "b").await.code(), "PERSISTED_QUERY_NOT_FOUND");
     }
     std::fs::remove_file(manifest.file()).unwrap();
-    gateway.until_metric(REJECTED, 4.0).await;
+    gateway.until_metric(REJECTED, 5.0).await;
     by_id(&gateway, "a").await.data();
+    // To open a pipe waits for a writer.
+    let fifo = std::process::Command::new("mkfifo").arg(manifest.file()).status().unwrap();
+    assert!(fifo.success());
+    gateway.until_metric(REJECTED, 6.0).await;
     manifest.replace(&json!({"b": UNTRUSTED}).to_string());
     gateway.until_metric(LOADED, 1.0).await;
     assert_eq!(gateway.metric(STALE).await, 0.0);
@@ -173,9 +178,16 @@ async fn a_manifest_that_cannot_be_used_is_rejected_and_the_previous_one_stays()
     assert_eq!(code, Some(0));
     let lines: Vec<&str> =
         log.lines().filter(|line| line.contains("the new trusted documents cannot be used")).collect();
-    assert_eq!(lines.len(), 4, "{log}");
+    assert_eq!(lines.len(), 6, "{log}");
     assert!(lines.iter().all(|line| line.contains("ERROR")), "{log}");
-    for (line, why) in lines.iter().zip(["line 1", "`nothing`", "neither a map", "No such file"]) {
+    for (line, why) in lines.iter().zip([
+        "line 1",
+        "`nothing`",
+        "neither a map",
+        "has no document",
+        "No such file",
+        "not a regular file",
+    ]) {
         assert!(line.contains(why), "{line}");
     }
 }

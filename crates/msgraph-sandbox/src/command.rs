@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use crate::certificate::TestCertificate;
 use crate::options::Options;
 use crate::settings::{Settings, Tls};
-use crate::{Sandbox, run};
+use crate::{Sandbox, run, tls};
 
 /// Timeout of each read and write of a health check.
 const HEALTHCHECK_TIMEOUT: Duration = Duration::from_secs(3);
@@ -38,6 +38,8 @@ pub async fn start(
             .map_err(|error| context(&error, &format!("--tls-ca-out: cannot write {}", file.display())))?;
         settings.tls = Some(Tls::Generated(certificate));
     }
+    // Nothing is announced with a certificate that cannot be used.
+    tls::acceptor(&settings)?;
     let scheme = if settings.tls.is_some() { "https" } else { "http" };
     announce(&format!("sandbox listening on {scheme}://{}/beta", listener.local_addr()?))?;
     run(listener, Sandbox::new(settings), shutdown).await

@@ -18,7 +18,8 @@ struct Cli {
     #[command(flatten)]
     options: Options,
     /// Levels to log to standard error, as in `info` or `debug`.
-    #[arg(long, env = "MSGRAPH_SANDBOX_LOG", value_name = "FILTER", default_value = "info")]
+    #[arg(long, env = "MSGRAPH_SANDBOX_LOG", value_name = "FILTER", default_value = "info",
+          value_parser = |text: &str| EnvFilter::builder().parse(text))]
     log: EnvFilter,
 }
 

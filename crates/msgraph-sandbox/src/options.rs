@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Args;
+use http::Uri;
 
 use crate::faults::{FAULTS_HELP, Fault, FaultRule};
 use crate::settings::{ApprovalPolicy, IdPolicy, Profile, RefMode, Settings, StatusIds, Switch, Tls};
@@ -17,7 +18,7 @@ pub struct Options {
     #[arg(long, env = "MSGRAPH_SANDBOX_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:4010")]
     pub listen: SocketAddr,
     /// Scheme, host and port in links, as in `https://graph.example.org`. Taken from each request if unset.
-    #[arg(long, env = "MSGRAPH_SANDBOX_PUBLIC_URL", value_name = "URL")]
+    #[arg(long, env = "MSGRAPH_SANDBOX_PUBLIC_URL", value_name = "URL", value_parser = origin)]
     pub public_url: Option<String>,
     /// PEM file with the certificate for https. Plain http if unset.
     #[arg(long, env = "MSGRAPH_SANDBOX_TLS_CERTIFICATE", value_name = "FILE", requires = "tls_key")]
@@ -122,7 +123,7 @@ impl From<Options> for Settings {
     fn from(config: Options) -> Self {
         Self {
             profile: config.profile,
-            public_url: config.public_url.map(|url| url.trim_end_matches('/').to_owned()),
+            public_url: config.public_url,
             tls: config
                 .tls_certificate
                 .zip(config.tls_key)
@@ -170,6 +171,16 @@ fn above_zero(text: &str) -> Result<f64, String> {
         .ok()
         .filter(|factor| (0.001..=1_000_000.0).contains(factor))
         .ok_or_else(|| "must be a number between 0.001 and 1000000".to_owned())
+}
+
+/// An http(s) URL without a user and a path.
+fn origin(text: &str) -> Result<String, &'static str> {
+    const EXPECTED: &str = "must be http:// or https:// with a host and an optional port";
+    let url: Uri = text.parse().map_err(|_| EXPECTED)?;
+    let is_origin = matches!(url.scheme_str(), Some("http" | "https"))
+        && url.authority().is_some_and(|authority| !authority.as_str().contains('@'))
+        && url.path_and_query().is_none_or(|path| path == "/");
+    if is_origin { Ok(text.trim_end_matches('/').to_owned()) } else { Err(EXPECTED) }
 }
 
 fn share(text: &str) -> Result<f64, String> {

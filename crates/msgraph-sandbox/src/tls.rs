@@ -2,10 +2,11 @@
 //! https only, and HTTP/2 is negotiated by ALPN.
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use rustls::ServerConfig;
-use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio_rustls::TlsAcceptor;
 
@@ -21,8 +22,8 @@ pub(crate) fn acceptor(settings: &Settings) -> io::Result<Option<TlsAcceptor>> {
         Tls::Files { certificate, key } => (
             CertificateDer::pem_file_iter(certificate)
                 .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-                .map_err(invalid)?,
-            PrivateKeyDer::from_pem_file(key).map_err(invalid)?,
+                .map_err(|error| unreadable("--tls-certificate", certificate, &error))?,
+            PrivateKeyDer::from_pem_file(key).map_err(|error| unreadable("--tls-key", key, &error))?,
         ),
         Tls::Generated(generated) => (
             vec![CertificateDer::from(generated.certificate.clone())],
@@ -37,6 +38,11 @@ pub(crate) fn acceptor(settings: &Settings) -> io::Result<Option<TlsAcceptor>> {
     let offered: &[&[u8]] = if settings.http2.is_on() { &[H2, b"http/1.1"] } else { &[b"http/1.1"] };
     config.alpn_protocols = offered.iter().map(|name| name.to_vec()).collect();
     Ok(Some(TlsAcceptor::from(Arc::new(config))))
+}
+
+fn unreadable(setting: &str, file: &Path, error: &pem::Error) -> io::Error {
+    let message = format!("{setting}: cannot read {}: {error}", file.display());
+    io::Error::new(io::ErrorKind::InvalidInput, message)
 }
 
 fn invalid(error: impl std::error::Error + Send + Sync + 'static) -> io::Error {

@@ -8,6 +8,7 @@ use tracing::warn;
 use super::{ErrorCode, FieldError, ForbiddenReason, WriteOutcome, approval, internal};
 use crate::graph::{self, ApiError, ApprovalRefusal, Outcome, WriteKind};
 use crate::telemetry::rate_limit::LineLimit;
+use crate::tls_error::causes;
 
 /// A read that failed.
 impl From<graph::Error> for FieldError {
@@ -251,7 +252,7 @@ fn log(error: &graph::Error, outcome: Option<Outcome>) {
         | graph::Error::Unsendable(_)
         | graph::Error::Internal(_)
         | graph::Error::UnexpectedResponse { .. } => {
-            let cause = graph::causes(error);
+            let cause = causes(error);
             let outcome = outcome.map(|outcome| WriteOutcome::from(outcome).as_str());
             if let Some(suppressed) = LINES.allow() {
                 let suppressed = (suppressed > 0).then_some(suppressed);

@@ -14,7 +14,7 @@ use tonic::metadata::MetadataMap;
 use tracing::warn;
 
 use super::error::TracerError;
-use super::http_client::{self, ExportClient};
+use super::http_client::{self, ConnectError};
 use super::queue::SpanQueue;
 use super::settings::{BatchSettings, Protocol, TraceSettings};
 use crate::telemetry::metrics::{self, SpanResult};
@@ -31,26 +31,27 @@ pub(super) fn start(settings: TraceSettings, queue: Arc<SpanQueue>) -> Result<()
     let batch = settings.batch;
     // The longest that the client may retry, and what a collector may hang beyond.
     let timeout = settings.timeout;
+    let errors = ConnectError::default();
     let exporter = {
         // Connections and timers of the exporter belong to this runtime.
         let _entered = runtime.enter();
-        exporter(settings)?
+        exporter(settings, &errors)?
     };
     std::thread::Builder::new().name("traces".to_owned()).spawn(move || {
         // Also if the exporter panics, which a shutdown must not wait for.
         let _drained = queue.drained_guard();
-        runtime.block_on(run(&exporter, &queue, batch, timeout));
+        runtime.block_on(run(&exporter, &errors, &queue, batch, timeout));
         // The thread does not wait for a pending name lookup.
         runtime.shutdown_background();
     })?;
     Ok(())
 }
 
-fn exporter(settings: TraceSettings) -> Result<SpanExporter, TracerError> {
+fn exporter(settings: TraceSettings, errors: &ConnectError) -> Result<SpanExporter, TracerError> {
     let mut exporter = match settings.protocol {
         Protocol::HttpProtobuf => SpanExporter::builder()
             .with_http()
-            .with_http_client(ExportClient::new(settings.tls))
+            .with_http_client(http_client::client(settings.tls, errors))
             .with_protocol(opentelemetry_otlp::Protocol::HttpBinary)
             .with_endpoint(settings.endpoint)
             .with_timeout(settings.timeout)
@@ -59,7 +60,7 @@ fn exporter(settings: TraceSettings) -> Result<SpanExporter, TracerError> {
             .build()?,
         Protocol::Grpc => SpanExporter::builder()
             .with_tonic()
-            .with_channel(http_client::channel(settings.endpoint, settings.tls)?)
+            .with_channel(http_client::channel(settings.endpoint, settings.tls, errors)?)
             .with_timeout(settings.timeout)
             .with_metadata(MetadataMap::from_headers(header_map(&settings.headers)))
             .with_retry_policy(RetryPolicy::recommended())
@@ -78,7 +79,13 @@ fn header_map(headers: &[(String, String)]) -> HeaderMap {
     headers.iter().filter_map(header).collect()
 }
 
-async fn run(exporter: &SpanExporter, queue: &SpanQueue, batch: BatchSettings, timeout: Duration) {
+async fn run(
+    exporter: &SpanExporter,
+    errors: &ConnectError,
+    queue: &SpanQueue,
+    batch: BatchSettings,
+    timeout: Duration,
+) {
     let max = batch.max_export_batch_size;
     loop {
         let is_closed = queue.closed().is_cancelled();
@@ -91,7 +98,7 @@ async fn run(exporter: &SpanExporter, queue: &SpanQueue, batch: BatchSettings, t
             if spans.is_empty() {
                 break;
             }
-            export(exporter, spans, timeout).await;
+            export(exporter, errors, spans, timeout).await;
             // Less than a batch waits for more, unless there will be none.
             if queue.len() < max && !queue.closed().is_cancelled() {
                 break;
@@ -122,14 +129,14 @@ async fn collect(queue: &SpanQueue, batch: BatchSettings) {
     }
 }
 
-async fn export(exporter: &SpanExporter, spans: Vec<SpanData>, timeout: Duration) {
+async fn export(exporter: &SpanExporter, errors: &ConnectError, spans: Vec<SpanData>, timeout: Duration) {
     let count = u64::try_from(spans.len()).unwrap_or(u64::MAX);
     let error = match tokio::time::timeout(timeout, exporter.export(spans)).await {
         Ok(Ok(())) => {
             metrics::trace_spans(SpanResult::Exported, count);
             return;
         }
-        Ok(Err(error)) => error.to_string(),
+        Ok(Err(error)) => errors.take().unwrap_or_else(|| error.to_string()),
         Err(_elapsed) => "no response in time".to_owned(),
     };
     metrics::trace_spans(SpanResult::Failed, count);

@@ -103,6 +103,13 @@ fn help_lists_the_settings_and_errors_name_them() {
         (&["--listen", "https://user:secret@h"][..], "'***@h'"),
         (&["--listen", "a\n\x1b[31m\u{202e}"][..], "'a\\n\\u{1b}[31m\\u{202e}' for '--listen"),
         (&["--fa\nult\x1b"][..], "--fa\\nult\\u{1b}"),
+        (&["--log", "a=b=\x1b[31m\nc"][..], "--log"),
+        (&["--public-url", "https://user:secret@h"][..], "--public-url"),
+        (&["--public-url", "nonsense"][..], "--public-url"),
+        (
+            &["--listen", "127.0.0.1:0", "--tls-certificate", "/nope/a", "--tls-key", "/nope/b"][..],
+            "--tls-certificate: cannot read /nope/a",
+        ),
     ] {
         let refused = output(arguments);
         let text = String::from_utf8(refused.stderr).unwrap();

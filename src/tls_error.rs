@@ -21,6 +21,17 @@ pub fn causes(error: &(dyn Error + 'static)) -> String {
     sentences.join(": ")
 }
 
+/// An error and its causes, outermost first, with errors of TLS as sentences.
+#[must_use]
+pub fn with_causes(error: &(dyn Error + 'static)) -> String {
+    let (first, causes) = (sentence(error), causes(error));
+    if causes.is_empty() || causes.starts_with(&first) {
+        first.max(causes)
+    } else {
+        format!("{first}: {causes}")
+    }
+}
+
 /// One error of a chain. Shared errors, and those of input and output, wrap those of TLS.
 fn sentence(error: &(dyn Error + 'static)) -> String {
     if let Some(error) = error.downcast_ref::<rustls::Error>() {

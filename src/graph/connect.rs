@@ -12,7 +12,7 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::client::legacy::connect::{Connection, HttpConnector};
-use hyper_util::client::proxy::matcher::Matcher;
+use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use tokio::sync::Notify;
 use tower::{Service, ServiceExt as _};
 
@@ -43,6 +43,27 @@ pub enum ClientError {
     /// The trusted certificates cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The proxy of an environment variable cannot be used. Its value may have a password.
+    #[error("{0}: not a proxy; it must be http:// or https:// with a host and an optional port")]
+    Proxy(&'static str),
+}
+
+/// The proxy to an origin. One that cannot be used is not ignored: calls would leave the network by another way.
+fn proxy(origin: &Uri) -> Result<Option<Intercept>, ClientError> {
+    let names = match origin.scheme_str() {
+        Some("https") => ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"],
+        _ => ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"],
+    };
+    for name in names {
+        let value = std::env::var(name).unwrap_or_default();
+        let proxy = Matcher::builder().all(value.as_str()).build().intercept(origin);
+        if !value.is_empty()
+            && !proxy.is_some_and(|proxy| matches!(proxy.uri().scheme_str(), Some("http" | "https")))
+        {
+            return Err(ClientError::Proxy(name));
+        }
+    }
+    Ok(Matcher::from_env().intercept(origin))
 }
 
 /// Opens connections to one origin.
@@ -64,7 +85,7 @@ impl Connector {
     ///
     /// # Errors
     ///
-    /// If the certificate authorities cannot be used.
+    /// If the certificate authorities or the proxy cannot be used.
     pub(super) fn new(root: &ServiceRoot, ca: Option<&Path>) -> Result<Self, ClientError> {
         install_tls_provider();
         let origin: Uri = root.url().origin().ascii_serialization().parse().map_err(ClientError::Origin)?;
@@ -79,7 +100,7 @@ impl Connector {
                 .enable_http2()
                 .wrap_connector(http)
         };
-        let proxy = (!root.is_loopback()).then(|| Matcher::from_env().intercept(&origin)).flatten();
+        let proxy = if root.is_loopback() { None } else { proxy(&origin)? };
         let route = match proxy {
             None => Route::Direct(direct(tls, tcp())),
             Some(proxy) => {

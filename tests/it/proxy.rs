@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use crate::add_device_status::{MUTATION, device_status, input};
-use crate::commands::Program;
+use crate::commands::{Program, program};
 use crate::harness::{TOKEN, http_client};
 
 /// A proxy that refuses to connect, with its address and the head of each received request.
@@ -60,11 +60,29 @@ async fn another_host_is_reached_through_the_proxy_without_exposing_the_token() 
         assert_eq!(extensions["code"], "UPSTREAM_UNAVAILABLE", "{answer}");
         assert_eq!(extensions["outcome"], "NOT_SENT", "{answer}");
     }
+    while seen.try_recv().is_ok() {}
     // `NO_PROXY` contains the host, so it is resolved here, without success.
     let variables = [("HTTPS_PROXY", url.as_str()), ("NO_PROXY", "graph.invalid")];
     let answer = answer("https://graph.invalid/beta", &variables).await;
     assert_eq!(answer["errors"][0]["extensions"]["outcome"], "NOT_SENT", "{answer}");
     assert!(seen.try_recv().is_err());
+}
+
+#[test]
+fn a_proxy_that_cannot_be_used_stops_the_start() {
+    for (name, value) in [
+        ("HTTPS_PROXY", "ht!tp://user:secret@proxy"),
+        ("https_proxy", "socks9://p"),
+        ("ALL_PROXY", "socks5://p:1"),
+    ] {
+        let arguments = ["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
+        let output = program(&arguments).env(name, value).output().unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{error}");
+        let last = error.lines().last().unwrap();
+        assert!(last.starts_with(&format!("error: {name}: not a proxy")), "{error}");
+        assert!(!error.contains("secret"), "{error}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 use tracing::{error, info, warn};
 
 use self::signals::Signals;
-use crate::config::{self, Cli, Command, EffectiveSetting, GatewayConfig, OtelVariable};
+use crate::config::{self, Cli, Command, EffectiveSetting, GatewayConfig, OtelVariable, SettingSource};
 use crate::gateway::{Gateway, Listeners, Settings};
 use crate::{schema, server, telemetry};
 
@@ -67,6 +67,23 @@ pub fn log_format(config: config::LogFormat) -> telemetry::LogFormat {
 ///
 /// Where a setting cannot be used or an address cannot be bound; [`NotReady`] where a health check fails.
 pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let settings = cli.effective.clone();
+    run_command(cli).map_err(|error| with_source(error, &settings))
+}
+
+/// Adds to an error that starts with a flag where its value came from, unless that was the command line.
+fn with_source(error: anyhow::Error, settings: &[EffectiveSetting]) -> anyhow::Error {
+    let message = format!("{error:#}");
+    let flag = message.strip_prefix("--").and_then(|rest| rest.split(':').next());
+    let setting = settings.iter().find(|setting| flag == Some(&setting.name));
+    match setting.map(|setting| &setting.source) {
+        Some(SettingSource::Variable(name)) => anyhow::anyhow!("{message} (set by {name})"),
+        Some(SettingSource::File) => anyhow::anyhow!("{message} (set in the configuration file)"),
+        Some(SettingSource::Flag | SettingSource::Default) | None => error,
+    }
+}
+
+fn run_command(cli: Cli) -> anyhow::Result<ExitCode> {
     match &cli.command {
         Command::Schema => {
             print(&schema::sdl())?;

@@ -265,6 +265,12 @@ fn a_wrong_setting_is_named_with_the_right_one() {
              (set by INTUNE_GRAPHQL_GRAPHIQL)\n",
         ),
         (
+            &["serve"],
+            &[("INTUNE_GRAPHQL_GRAPH_ATTEMPT_TIMEOUT", "1s")],
+            "error: --graph-attempt-timeout: must exceed --graph-connect-timeout (set by \
+             INTUNE_GRAPHQL_GRAPH_ATTEMPT_TIMEOUT)\n",
+        ),
+        (
             &["serve", "--max-cost", "-1"],
             &[],
             "error: invalid value '-1' for '--max-cost <CALLS>': must be a whole number, 1 or more\n",

@@ -1,7 +1,7 @@
 //! Texts of files, variables and arguments as they may be printed: on one line, without control characters and credentials.
 
 /// A sentence on one line, with credentials hidden. A password with a space is hidden only if the value that it is in was
-/// quoted by [`value_without_credentials`].
+/// quoted by `value_without_credentials`.
 #[must_use]
 pub fn printable(text: &str) -> String {
     let words = text.split_inclusive(char::is_whitespace);

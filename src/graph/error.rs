@@ -151,6 +151,11 @@ impl Error {
         matches!(self, Self::Api(api) if api.requires_approval())
     }
 
+    /// Whether Graph holds the write until it is approved.
+    pub(super) fn awaits_approval(&self) -> bool {
+        matches!(self, Self::Api(api) if matches!(api.approval, Some(ApprovalRefusal::Pending { .. })))
+    }
+
     /// The same error for an item of a batch whose body is a string. Graph's rejections are JSON.
     pub(super) fn of_text(mut self) -> Self {
         if let Self::Api(api) = &mut self

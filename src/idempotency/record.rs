@@ -51,6 +51,8 @@ pub enum ItemState {
     Unknown,
     /// Graph asked for an approval. It may have left an object, so it is sent again only with an approval.
     ApprovalRequired,
+    /// Graph did not write it, and holds it until it is approved. It is sent again only with an approval.
+    ApprovalPending,
 }
 
 impl ItemState {
@@ -59,7 +61,7 @@ impl ItemState {
     pub fn may_be_sent(&self, has_approval: bool) -> bool {
         match self {
             Self::Unwritten => true,
-            Self::ApprovalRequired => has_approval,
+            Self::ApprovalRequired | Self::ApprovalPending => has_approval,
             Self::InProgress | Self::Created(_) | Self::Applied | Self::Unknown => false,
         }
     }
@@ -96,7 +98,7 @@ impl Record {
         !self.is_owned() && self.expires <= now
     }
 
-    /// Whether none of its writes did anything.
+    /// Whether none of its writes did anything or waits for an approval.
     #[must_use]
     pub fn is_unwritten(&self) -> bool {
         self.items.iter().all(|item| *item == ItemState::Unwritten)
@@ -113,7 +115,7 @@ impl Record {
     }
 
     /// The capacity that it uses, in writes: all of its writes while it is leased, afterwards those
-    /// that may have written, but at least one.
+    /// that are not unwritten, but at least one.
     #[must_use]
     pub fn weight(&self) -> usize {
         let kept = match self.owner {

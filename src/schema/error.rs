@@ -111,9 +111,16 @@ impl FieldError {
     #[must_use]
     pub fn approval_still_required() -> Self {
         let message = "Microsoft Graph asked an earlier call with this idempotency key for the approval of a second \
-                       administrator, and this call has none. Repeat it with `approval: { justification: … }`. Check \
-                       before that whether the object exists: the earlier call may have left it.";
+                       administrator, and this call has none. Repeat it with `approval: { justification: … }`, or with \
+                       the code of an approved request. Check before that whether the object exists: the earlier \
+                       call may have left it.";
         Self::new(ErrorCode::ApprovalRequired, message).with_outcome(Outcome::Unknown)
+    }
+
+    /// Graph holds the write of an earlier call with the key until it is approved, and this call has no approval.
+    #[must_use]
+    pub fn approval_still_pending() -> Self {
+        Self::new(ErrorCode::ApprovalPending, approval::STILL_PENDING).with_outcome(Outcome::Rejected)
     }
 
     /// The value from Graph cannot be a value of the field.

@@ -276,6 +276,73 @@ async fn one_idempotency_key_carries_the_whole_exchange() {
 }
 
 #[tokio::test]
+async fn a_held_create_is_sent_again_only_with_an_approval() {
+    let gateway = start().await;
+    let before = gateway.status_count();
+    let call = || {
+        let mut status = device_status();
+        status["graphId"] = json!("held");
+        keyed("k", status)
+    };
+    let code = pending(&gateway.graphql(MUTATION, justified(call())).await);
+    // Nothing was written, so that nothing is looked for either.
+    let is_still_held = async || {
+        gateway.clear_requests();
+        let reply = gateway.graphql(MUTATION, call()).await;
+        assert_eq!(reply.failure(), ("APPROVAL_PENDING", "REJECTED", false));
+        assert_eq!(reply.error()["extensions"].get("approvalCode"), None);
+        let sent = gateway.sent();
+        assert!(!sent.iter().any(|sent| sent.path.contains("deviceStatuses")), "{sent:?}");
+        reply.error()["message"].as_str().unwrap().to_owned()
+    };
+    insta::assert_snapshot!(is_still_held().await, @"This write waits for the approval of a second administrator, which an earlier call with this idempotency key asked for. This call has no approval for it, so the gateway did not send it. After the approval, repeat the call with the code of the request in `approval: { code: … }`; the gateway does not store the code. If the request was refused or has expired, ask again with `approval: { justification: … }`.");
+    let mut other = call();
+    other["input"]["deviceStatus"]["userName"] = json!("other");
+    let reply = gateway.graphql(MUTATION, justified(other)).await;
+    assert_eq!(reply.failure(), ("IDEMPOTENCY_KEY_REUSED", "NOT_SENT", false));
+
+    // It stays held after each rejection.
+    let reply = gateway.graphql(MUTATION, with_code(call(), "another-code")).await;
+    assert_eq!(reply.failure(), ("FORBIDDEN", "REJECTED", false));
+    is_still_held().await;
+    for variables in [with_code(call(), &code), justified(call())] {
+        let reply = gateway.graphql(MUTATION, variables).await;
+        assert_eq!(reply.failure(), ("APPROVAL_PENDING", "REJECTED", false));
+    }
+    is_still_held().await;
+
+    assert!(gateway.sandbox.approve(&code));
+    gateway.clear_requests();
+    let reply = gateway.graphql(MUTATION, with_code(call(), &code)).await;
+    let (id, replayed) = created(&reply);
+    assert!(!replayed);
+    assert!(
+        !gateway.sent().iter().any(|sent| sent.method == Method::GET && sent.path.contains("deviceStatuses"))
+    );
+    assert_eq!(created(&gateway.graphql(MUTATION, call()).await), (id, true));
+    assert_eq!((posts(&gateway).len(), gateway.status_count()), (1, before + 1));
+}
+
+#[tokio::test]
+async fn a_held_create_that_is_refused_may_have_left_an_object() {
+    let gateway = start().await;
+    let call = || keyed("k", device_status());
+    let code = pending(&gateway.graphql(MUTATION, justified(call())).await);
+    let asks = format!("400;body=wrapped;message=Header '{JUSTIFICATION}' is required;method=POST;times=1");
+    gateway.replace_faults(&[&asks]);
+    // From then on it is known, also while it is held again.
+    for (variables, expected) in [
+        (with_code(call(), &code), ("APPROVAL_REQUIRED", "UNKNOWN", false)),
+        (call(), ("APPROVAL_REQUIRED", "UNKNOWN", false)),
+        (with_code(call(), &code), ("APPROVAL_PENDING", "REJECTED", false)),
+        (call(), ("APPROVAL_REQUIRED", "UNKNOWN", false)),
+    ] {
+        assert_eq!(gateway.graphql(MUTATION, variables).await.failure(), expected);
+    }
+    assert_eq!(posts(&gateway).len(), 2);
+}
+
+#[tokio::test]
 async fn an_approved_create_whose_response_is_lost_is_not_sent_again() {
     let gateway = start().await;
     let before = gateway.status_count();
@@ -439,6 +506,48 @@ async fn the_items_of_a_bulk_write_are_approved_one_by_one() {
 }
 
 #[tokio::test]
+async fn held_items_of_a_bulk_write_wait_for_their_own_approvals() {
+    let gateway = start().await;
+    let before = gateway.status_count();
+    let results = async |count: usize, more: Value| {
+        let mut input = json!({"configurationId": DEMO_CONFIGURATION_ID, "deviceStatuses": numbered(count),
+            "idempotencyKey": format!("k{count}")});
+        input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let reply = gateway.graphql(BULK, json!({ "input": input })).await;
+        reply.data()["addDeviceStatuses"]["results"].as_array().unwrap().clone()
+    };
+    let errors = |results: &[Value]| -> Vec<[Value; 4]> {
+        let member = |result: &Value| {
+            ["code", "outcome", "retryable", "approvalCode"].map(|name| result["error"][name].clone())
+        };
+        results.iter().map(member).collect()
+    };
+    let held = results(3, json!({"approval": {"justification": "why"}})).await;
+    let codes: Vec<&str> =
+        held.iter().map(|result| result["error"]["approvalCode"].as_str().unwrap()).collect();
+    let still_held = [json!("APPROVAL_PENDING"), json!("REJECTED"), json!(false), Value::Null];
+    gateway.clear_requests();
+    assert_eq!(errors(&results(3, json!({})).await), [(); 3].map(|()| still_held.clone()));
+    assert_eq!(posts(&gateway).len(), 0);
+
+    // Only the approved one is sent, not the others without an approval.
+    let item = |index: usize| json!({"index": index, "approval": {"code": codes[index]}});
+    assert!(gateway.sandbox.approve(codes[0]));
+    let mixed = results(3, json!({"itemApprovals": [item(0)]})).await;
+    assert!(mixed[0]["error"].is_null() && mixed[0]["replayed"] == false, "{mixed:?}");
+    assert_eq!(errors(&mixed[1..]), [still_held.clone(), still_held.clone()]);
+    assert_eq!(mixed[1]["error"]["message"], results(3, json!({})).await[1]["error"]["message"]);
+    let [sent] = &posts(&gateway)[..] else { panic!("one request") };
+    assert!(sent.path.ends_with("/deviceStatuses"), "{}", sent.path);
+    assert_eq!(gateway.status_count(), before + 1);
+
+    assert!(gateway.sandbox.approve(codes[1]) && gateway.sandbox.approve(codes[2]));
+    let rest = results(3, json!({"itemApprovals": [item(1), item(2)]})).await;
+    assert!(rest.iter().all(|result| result["error"].is_null()), "{rest:?}");
+    assert_eq!((posts(&gateway).len(), gateway.status_count()), (2, before + 3));
+}
+
+#[tokio::test]
 async fn item_approvals_name_each_item_once() {
     let gateway = start().await;
     for indices in [vec![2], vec![-1], vec![0, 0]] {
@@ -575,7 +684,13 @@ fn a_restart_in_the_middle_of_the_exchange_loses_nothing() {
         reply
     };
     let code = |reply: &Value| reply["errors"][0]["extensions"]["code"].clone();
+    let held = || crate::idempotency::keyed("held", numbered(1).remove(0));
     let keyed = || keyed("k", device_status());
+
+    assert_eq!(code(&call(justified(held()))), "APPROVAL_PENDING");
+    sandbox.clear_requests();
+    assert_eq!(code(&call(held())), "APPROVAL_PENDING");
+    assert!(sandbox.requests().iter().all(|sent| sent.method == Method::GET), "it is known to be held");
 
     assert_eq!(code(&call(keyed())), "APPROVAL_REQUIRED");
     sandbox.clear_requests();

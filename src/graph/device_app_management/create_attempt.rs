@@ -74,6 +74,9 @@ impl<T: Entity> AttemptResult<T> {
             Self::Done(Err(error)) if error.error.requires_approval() && !pending.is_resent => {
                 CreateOutcome::ApprovalRequired
             }
+            Self::Done(Err(error)) if error.outcome == Outcome::Rejected && error.error.awaits_approval() => {
+                CreateOutcome::ApprovalPending
+            }
             Self::Done(Err(error)) => CreateOutcome::Failed(error.outcome),
             Self::Retry { .. } => CreateOutcome::Failed(pending.worst_outcome),
         }

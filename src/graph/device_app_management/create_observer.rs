@@ -29,6 +29,8 @@ pub enum CreateOutcome {
     Failed(Outcome),
     /// Graph asks for a justification. It may have left an object; another attempt may follow with an approval.
     ApprovalRequired,
+    /// Graph did not write it, and holds it until it is approved. Another attempt may follow with an approval.
+    ApprovalPending,
 }
 
 /// Records nothing.

@@ -88,3 +88,37 @@ async fn records_are_written_in_the_same_format() {
     assert!(expiry.get((EXPIRES, &id(ENDED[0]))).unwrap().is_some());
     std::fs::remove_file(&copy).unwrap();
 }
+
+/// The second write of the record has a state of a later version.
+#[test]
+fn a_file_with_an_unknown_state_is_left_unchanged() {
+    let record = ENDED[1].strip_suffix("03").unwrap().to_owned() + "07";
+    let file = temp_path();
+    write_old(&file, &[[ENDED[0], &record], KILLED]);
+    FileStore::open(&file, 400).unwrap_err();
+    let database = Database::create(&file).unwrap();
+    let records = database.begin_read().unwrap().open_table(RECORDS).unwrap();
+    for [key, bytes] in [[ENDED[0], &record], KILLED] {
+        assert_eq!(records.get(&id(key)).unwrap().unwrap().value(), self::bytes(bytes));
+    }
+    std::fs::remove_file(&file).unwrap();
+}
+
+/// Each state as it is in the state file.
+#[test]
+fn each_state_keeps_its_encoding() {
+    let states = [
+        (ItemState::Unwritten, "00"),
+        (ItemState::InProgress, "01"),
+        (created("x"), "020178"),
+        (ItemState::Applied, "03"),
+        (ItemState::Unknown, "04"),
+        (ItemState::ApprovalRequired, "05"),
+        (ItemState::ApprovalPending, "06"),
+    ];
+    for (state, hex) in states {
+        assert_eq!(postcard::to_stdvec(&state).unwrap(), bytes(hex), "{state:?}");
+        assert_eq!(postcard::from_bytes::<ItemState>(&bytes(hex)).unwrap(), state);
+    }
+    assert!(postcard::from_bytes::<ItemState>(&bytes("07")).is_err());
+}

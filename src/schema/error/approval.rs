@@ -14,6 +14,12 @@ const NOT_APPROVED: &str = " With `approval: { code: … }`, the call must have 
 const PERHAPS_USED: &str = " The response to a first attempt with this code was lost: it may have executed the write and \
                             used the code. Read the object before you ask for another approval.";
 
+/// The message about a write that an earlier call has asked to approve, in a call without an approval.
+pub(super) const STILL_PENDING: &str = "This write waits for the approval of a second administrator, which an earlier call with this idempotency key asked \
+     for. This call has no approval for it, so the gateway did not send it. After the approval, repeat the call with the \
+     code of the request in `approval: { code: … }`; the gateway does not store the code. If the request was refused or \
+     has expired, ask again with `approval: { justification: … }`.";
+
 /// What is said before Graph's message about a write that needs approval.
 pub(super) fn required(kind: WriteKind) -> String {
     let check = if kind == WriteKind::Create { LEFT_OBJECT } else { "" };

@@ -261,6 +261,9 @@ async fn replay<N: NewEntity>(
         let key = Key::new(key.as_str()).map_err(|_| FieldError::unusable_key())?;
         return Ok(ReplayableCreate { created: Created::Key(key), replayed: true });
     }
+    if *item == ItemState::ApprovalPending {
+        return Err(FieldError::approval_still_pending());
+    }
     if let ReadBack::Created(entity) = Box::pin(collection.read_back(new)).await {
         return Ok(found_again(entity));
     }
@@ -355,6 +358,11 @@ impl CreateObserver for LeaseObserver {
             CreateOutcome::Created(key) => ItemState::Created(key.as_str().to_owned()),
             CreateOutcome::Failed(Outcome::NotSent | Outcome::Rejected) => self.state_before(create),
             CreateOutcome::ApprovalRequired => ItemState::ApprovalRequired,
+            // The object that an earlier call may have left is still to be looked for.
+            CreateOutcome::ApprovalPending => match self.state_before(create) {
+                ItemState::ApprovalRequired => ItemState::ApprovalRequired,
+                _ => ItemState::ApprovalPending,
+            },
             CreateOutcome::Failed(Outcome::Applied) => ItemState::Applied,
             CreateOutcome::Failed(Outcome::Unknown) => ItemState::Unknown,
         };

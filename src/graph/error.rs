@@ -355,6 +355,8 @@ pub struct WriteError {
     pub outcome: Outcome,
     /// The error.
     pub error: Error,
+    /// Whether it is the error of a create that was sent again after an attempt that Graph may have done.
+    pub is_resent: bool,
 }
 
 impl WriteError {
@@ -368,6 +370,6 @@ impl WriteError {
     /// `worst_outcome`.
     #[must_use]
     pub(super) fn after(kind: WriteKind, worst_outcome: Outcome, error: Error) -> Self {
-        Self { kind, outcome: Outcome::of_write(&error).max(worst_outcome), error }
+        Self { kind, outcome: Outcome::of_write(&error).max(worst_outcome), error, is_resent: false }
     }
 }

@@ -435,6 +435,30 @@ async fn an_object_that_a_refused_create_has_left_is_found_by_its_key() {
     assert_eq!(posts(&gateway).len(), 1);
 }
 
+#[tokio::test]
+async fn a_lost_create_that_needs_approval_when_sent_again_stays_unknown() {
+    let settings = Settings { ids: IdPolicy::Keep, ..Settings::default() };
+    let gateway = Gateway::builder().sandbox(settings).keeps_ids().start().await;
+    let asks = format!("400;body=wrapped;message=Header '{JUSTIFICATION}' is required;method=POST;times=1");
+    gateway.replace_faults(&["drop-unread;method=POST;times=1", &asks]);
+    let call = || {
+        let mut status = device_status();
+        status["graphId"] = json!("lost");
+        keyed("k", status)
+    };
+    let reply = gateway.graphql(MUTATION, call()).await;
+    assert_eq!(reply.failure(), ("APPROVAL_REQUIRED", "UNKNOWN", false));
+    assert_eq!(posts(&gateway).len(), 2);
+    insta::assert_snapshot!(reply.error()["message"].as_str().unwrap(), @"Microsoft Graph's response to this create was lost: it may have happened. Sent again, it needs the approval of a second administrator. Check whether the object exists. If it does not, create it with `approval: { justification: … }` and, if the call had an idempotency key, a new key: a repeat with the old one sends nothing, since its outcome stays unknown. Microsoft Graph asks for it: Header 'x-msft-approval-justification' is required");
+
+    // As the message says.
+    for variables in [call(), justified(call())] {
+        let reply = gateway.graphql(MUTATION, variables).await;
+        assert_eq!(reply.failure(), ("OUTCOME_UNKNOWN", "UNKNOWN", true));
+    }
+    assert_eq!(posts(&gateway).len(), 2);
+}
+
 const BULK: &str = "mutation($input: AddDeviceStatusesInput!) { addDeviceStatuses(input: $input) {
     createdCount failedCount
     results { replayed deviceStatusId error { code message retryable outcome approvalCode reason } } } }";

@@ -122,7 +122,7 @@ fn results<T: Entity>(
             let error = error.unwrap_or(Error::NotStarted { retry_after: RETRY_AFTER });
             let error = failure.clone().unwrap_or_else(|| error.with_retry_after(RETRY_AFTER));
             // No attempt was in flight, so what panicked sent nothing.
-            Err(WriteError { kind: WriteKind::Create, outcome: worst_outcome, error })
+            Err(WriteError { kind: WriteKind::Create, outcome: worst_outcome, error, is_resent: false })
         }
     };
     items.into_iter().map(result).collect()

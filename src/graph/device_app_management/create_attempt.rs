@@ -43,7 +43,8 @@ pub(super) enum AttemptResult<T> {
 
 impl<T: Entity> AttemptResult<T> {
     pub(super) fn failed(pending: &PendingCreate, error: Error) -> Self {
-        Self::Done(Err(WriteError::after(WriteKind::Create, pending.worst_outcome, error)))
+        let error = WriteError::after(WriteKind::Create, pending.worst_outcome, error);
+        Self::Done(Err(WriteError { is_resent: pending.is_resent, ..error }))
     }
 
     /// Whether this is a retry without a `Retry-After`.
@@ -71,7 +72,7 @@ impl<T: Entity> AttemptResult<T> {
                 Key::new(entity.key()).map_or(CreateOutcome::Failed(Outcome::Applied), CreateOutcome::Created)
             }
             // What came of an earlier attempt whose response was lost is more than that.
-            Self::Done(Err(error)) if error.error.requires_approval() && !pending.is_resent => {
+            Self::Done(Err(error)) if error.error.requires_approval() && !error.is_resent => {
                 CreateOutcome::ApprovalRequired
             }
             Self::Done(Err(error)) if error.outcome == Outcome::Rejected && error.error.awaits_approval() => {

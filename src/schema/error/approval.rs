@@ -29,6 +29,12 @@ pub(super) fn required(kind: WriteKind) -> String {
     )
 }
 
+/// The same for a create that was sent again, since its first attempt may have been done.
+pub(super) const REQUIRED_AFTER_LOSS: &str = "Microsoft Graph's response to this create was lost: it may have happened. Sent again, it needs the approval of a \
+     second administrator. Check whether the object exists. If it does not, create it with \
+     `approval: { justification: … }` and, if the call had an idempotency key, a new key: a repeat with the old one \
+     sends nothing, since its outcome stays unknown. Microsoft Graph asks for it";
+
 /// What is said before Graph's message about an open request for approval.
 pub(super) fn pending(has_code: bool) -> String {
     let code = if has_code { "`approvalCode`" } else { "the code of the request" };

@@ -26,12 +26,12 @@ impl From<graph::Error> for FieldError {
 
 /// A write that failed.
 impl From<graph::WriteError> for FieldError {
-    fn from(graph::WriteError { kind, outcome, error }: graph::WriteError) -> Self {
+    fn from(graph::WriteError { kind, outcome, error, is_resent }: graph::WriteError) -> Self {
         log(&error, Some(outcome));
         let is_of_call = is_of_call(&error) || outcome != Outcome::NotSent;
         let error = match kind {
             WriteKind::Keyed => repeatable(error, Some(outcome)),
-            WriteKind::Create | WriteKind::Action => not_repeatable(kind, error, outcome),
+            WriteKind::Create | WriteKind::Action => not_repeatable(kind, error, outcome, is_resent),
         };
         let error = error.with_outcome(outcome);
         if is_of_call { error.of_call() } else { error }
@@ -83,7 +83,7 @@ fn repeatable(error: graph::Error, outcome: Option<Outcome>) -> FieldError {
 }
 
 /// The error of a request that is not idempotent: a create or an action.
-fn not_repeatable(kind: WriteKind, error: graph::Error, outcome: Outcome) -> FieldError {
+fn not_repeatable(kind: WriteKind, error: graph::Error, outcome: Outcome, is_resent: bool) -> FieldError {
     let lost = || {
         let message = "The write was sent to Microsoft Graph, and its response was lost: it may have happened. Check \
                        before you send it again.";
@@ -109,6 +109,9 @@ fn not_repeatable(kind: WriteKind, error: graph::Error, outcome: Outcome) -> Fie
         // A rejection is of the last attempt. An unknown outcome of an earlier attempt takes
         // precedence.
         graph::Error::Api(api) => match (refusal(&api, kind, Some(outcome)), outcome) {
+            (Some(error), Outcome::Unknown) if api.requires_approval() && is_resent => {
+                error.with_message(approval::REQUIRED_AFTER_LOSS.to_owned() + &quoted(&api))
+            }
             (Some(error), Outcome::Unknown) if api.is_not_supported() || api.requires_approval() => error,
             (_, Outcome::Unknown) => lost(),
             (Some(error), _) => error,

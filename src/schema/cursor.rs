@@ -50,6 +50,9 @@ pub(super) struct Position {
     /// Whether the link of the page has no filter, because Graph refused it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) is_plain: bool,
+    /// Whether the gateway sorted the list, because Graph refused to. Its order is another one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) is_sorted_here: bool,
     /// The links that led to the page.
     #[serde(default, skip_serializing_if = "CycleDetector::is_start")]
     pub(super) trail: CycleDetector,
@@ -133,6 +136,15 @@ impl CursorKey {
              the cursor of an edge unchanged, or leave `after` out.",
         )
     }
+
+    /// The error of a cursor of a list that Graph has since refused to filter or sort (`verb`): its position in the list that
+    /// the gateway would read instead is unknown.
+    pub(super) fn discontinued(verb: &str) -> FieldError {
+        FieldError::bad_user_input(format!(
+            "The list cannot continue at `after`, because Microsoft Graph refuses to {verb} it now. Read the list again from \
+             its start, without `after`."
+        ))
+    }
 }
 
 fn aad(binding: &Binding) -> Aad<&[u8]> {
@@ -158,6 +170,7 @@ mod tests {
             index: 7,
             ignored_filter: false,
             is_plain: false,
+            is_sorted_here: false,
             trail: CycleDetector::default(),
         }
     }
@@ -172,6 +185,14 @@ mod tests {
         assert!(key.open(&cursor, &Binding::new("/rows", "platform eq 2")).is_err());
         assert!(key.open(&cursor, &Binding::new("/other", "platform eq 1")).is_err());
         assert!(CursorKey::random().unwrap().open(&cursor, &here).is_err());
+    }
+
+    #[test]
+    fn a_cursor_without_the_later_members_opens() {
+        let old = r#"{"page":null,"after":"a_b","index":7,"ignored_filter":false}"#;
+        let opened: Position = serde_json::from_str(old).unwrap();
+        assert_eq!(opened, Position { page: None, ..position() });
+        assert_eq!(serde_json::to_string(&opened).unwrap(), old);
     }
 
     #[test]

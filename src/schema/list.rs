@@ -19,7 +19,7 @@ use self::page_builder::{ListArguments, PageBuilder};
 use super::bounded::Bounded;
 use super::connection::{Connection, PageInfo};
 use super::context::{RequestContext, request_context, schema_context};
-use super::cursor::{Binding, CursorKey};
+use super::cursor::{Binding, CursorKey, Position};
 use super::error::FieldError;
 use super::filter::Condition;
 use super::selection::Selected;
@@ -135,6 +135,10 @@ async fn read_connection<E: Entity, T>(
     let list = ListArguments { binding, filter: filter.as_ref(), order_by: arguments.order_by, first };
     let mut builder = match sorted_here {
         Some(_) => PageBuilder::of_all(list, refused.filter),
+        None if request.must_find_cursor() => {
+            let anywhere = |position: &Position| Position { index: usize::MAX, ..position.clone() };
+            PageBuilder::new(list, resumed.as_ref().map(anywhere), refused.filter)
+        }
         None => PageBuilder::new(list, resumed.clone(), refused.filter),
     };
     builder.is_filtered_here = is_filtered_here;
@@ -179,10 +183,14 @@ async fn read_connection<E: Entity, T>(
     }
     let all_rows = builder.rows.len();
     builder.add_errors(ctx, &last_response);
-    if let Some(order) = sorted_here {
-        builder.sort(order, resumed.as_ref());
-    }
+    let found_cursor = match sorted_here {
+        Some(order) => builder.sort(order, resumed.as_ref()),
+        None => !builder.misses_cursor(),
+    };
     drop(memory);
+    if request.must_find_cursor() && !found_cursor {
+        return Err(CursorKey::discontinued("filter"));
+    }
     let is_whole = resumed.is_none() && next.is_none() && !builder.is_cut();
     if let Received::Value(total) = total
         && is_whole

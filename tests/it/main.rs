@@ -74,6 +74,7 @@ mod reads;
 mod reads_after_writes;
 mod refused_options;
 mod refused_streams;
+mod refused_walks;
 mod response_memory;
 mod response_size;
 mod retries;

@@ -206,7 +206,7 @@ async fn a_cursor_is_valid_after_its_row_is_deleted() {
     }
 }
 
-async fn delete(gateway: &Gateway, key: &str) {
+pub(crate) async fn delete(gateway: &Gateway, key: &str) {
     let root = format!("{}/deviceAppManagement/iosLobAppProvisioningConfigurations", gateway.sandbox_url);
     let url = format!("{root}/{DEMO_CONFIGURATION_ID}/deviceStatuses/{key}");
     let client = reqwest::Client::builder().no_proxy().build().unwrap();

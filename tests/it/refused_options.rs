@@ -18,7 +18,7 @@ const COUNTS: &str = "query($id: ID!) { iosLobAppProvisioningConfiguration(id: $
     deviceStatusCounts { status count } } }";
 
 /// Lets Graph refuse these options of device statuses, each with the next status.
-fn refuse(gateway: &Gateway, options: &[&str]) {
+pub(crate) fn refuse(gateway: &Gateway, options: &[&str]) {
     gateway.sandbox.clear_faults();
     for (option, status) in options.iter().zip([501, 400, 500].into_iter().cycle()) {
         let fault = format!("option-refused;option={option};status={status};path=deviceStatuses");

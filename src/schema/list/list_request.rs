@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::graph::models::Entity;
 use crate::graph::odata::{Filter, ListOptions, OptionSet, Select, Verdict};
 use crate::graph::{self, Collection, NextLink, Page, canonical_key};
-use crate::schema::cursor::Position;
+use crate::schema::cursor::{CursorKey, Position};
 use crate::schema::error::FieldError;
 use crate::telemetry::metrics::{self, RefusedOption};
 
@@ -25,8 +25,17 @@ pub(super) struct ListRequest<'a, E> {
     /// The link of the cursor, which has its own filter and order.
     link: Option<Arc<str>>,
     refused: OptionSet,
+    /// How the rows up to the cursor were read; `None` at the start of the list.
+    resumed: Option<ReadMode>,
     /// Maximum number of pages that are read because of refused options. 0: such reads fail.
     max_pages: usize,
+}
+
+/// How the rows before a cursor were read.
+#[derive(Clone, Copy)]
+struct ReadMode {
+    is_plain: bool,
+    is_sorted_here: bool,
 }
 
 /// Counts the rows of a list that its filter does not certainly exclude.
@@ -45,14 +54,40 @@ impl<'a, E: Entity> ListRequest<'a, E> {
         max_pages: usize,
     ) -> Self {
         let known = if max_pages == 0 { OptionSet::NONE } else { collection.refused_options(&options) };
-        let (link, refused) = match resumed {
-            Some(Position { page: Some(page), is_plain, .. }) => {
-                let filter = *is_plain && options.filter.is_some();
-                (Some(Arc::clone(page)), OptionSet { filter, order_by: false, count: known.count })
+        let link = resumed.and_then(|position| position.page.clone());
+        let resumed = resumed.map(|position| ReadMode {
+            is_plain: position.is_plain && options.filter.is_some(),
+            is_sorted_here: position.is_sorted_here,
+        });
+        let refused = match resumed {
+            None => known,
+            // The link has its own filter and order.
+            Some(mode) if link.is_some() => {
+                OptionSet { filter: mode.is_plain, order_by: false, count: known.count }
             }
-            _ => (None, known),
+            // The position is one among rows that Graph did not filter or sort, so it is not to do so now.
+            Some(mode) => {
+                known.union(OptionSet { filter: mode.is_plain, order_by: mode.is_sorted_here, count: false })
+            }
         };
-        Self { collection, select, options, link, refused, max_pages }
+        Self { collection, select, options, link, refused, resumed, max_pages }
+    }
+
+    /// An error if the list cannot continue at its cursor, because Graph sorted the rows before and refuses to now, or the
+    /// other way around and the gateway may not sort.
+    fn check_order(&self) -> Result<(), FieldError> {
+        match self.resumed {
+            Some(mode) if self.refused.order_by && (!mode.is_sorted_here || self.max_pages == 0) => {
+                Err(CursorKey::discontinued("sort"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether Graph filtered the rows before the cursor and refuses to now. The rows after the cursor are then known only if
+    /// its row is found.
+    pub(super) fn must_find_cursor(&self) -> bool {
+        self.resumed.is_some_and(|mode| !mode.is_plain && self.refused.filter)
     }
 
     /// The refused options that the list was read without.
@@ -95,16 +130,22 @@ impl<'a, E: Entity> ListRequest<'a, E> {
     }
 
     /// Reads the first page. If Graph refuses options, it is read again without them.
-    pub(super) async fn first_page(&mut self) -> Result<Page<E>, graph::Error> {
+    ///
+    /// # Errors
+    ///
+    /// Also if a list cannot continue at its cursor because of an option that is refused.
+    pub(super) async fn first_page(&mut self) -> Result<Page<E>, FieldError> {
+        self.check_order()?;
         let page = match self.page(self.query()).await {
             Err(error) if self.max_pages > 0 => {
                 let sent = self.sent();
                 // Boxed, since it is seldom needed and larger than a read.
                 let found = Box::pin(self.collection.find_refused_options(&sent, &error)).await;
                 if found.is_empty() {
-                    return Err(error);
+                    return Err(error.into());
                 }
                 self.refused = self.refused.union(found);
+                self.check_order()?;
                 self.page(self.query()).await?
             }
             page => page?,

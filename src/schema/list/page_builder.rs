@@ -94,30 +94,41 @@ impl<'a, E: Entity> PageBuilder<'a, E> {
         builder
     }
 
+    /// Whether the row of the cursor is not on the pages so far.
+    pub(super) fn misses_cursor(&self) -> bool {
+        self.resume_point.is_some()
+    }
+
     /// Begins with all rows of the list, of which [`Self::sort`] keeps a page.
     pub(super) fn of_all(list: ListArguments<'a>, is_plain: bool) -> Self {
         Self { max_rows: usize::MAX, ..Self::new(list, None, is_plain) }
     }
 
-    /// Orders the rows, and keeps the page after the position `resumed`.
-    pub(super) fn sort(&mut self, order: OrderBy, resumed: Option<&Position>) {
+    /// Orders the rows, and keeps the page after the position `resumed`. Returns whether its row was found.
+    pub(super) fn sort(&mut self, order: OrderBy, resumed: Option<&Position>) -> bool {
         self.rows.sort_by_cached_key(|(entity, _)| SortKey::new(entity, order));
         if order.direction == Direction::Descending {
             self.rows.reverse();
         }
-        let start = resumed.map_or(0, |Position { after, index, .. }| {
-            let place = self.rows.iter().position(|(_, position)| position.after == *after);
-            // A row that was deleted is not before its successors.
-            place.map_or(index.saturating_sub(1).min(self.rows.len()), |place| place + 1)
+        let place = resumed.map(|Position { after, .. }| {
+            self.rows.iter().position(|(_, position)| position.after == *after)
         });
+        let start = match (place, resumed) {
+            (Some(Some(place)), _) => place + 1,
+            // A row that was deleted is not before its successors.
+            (_, Some(Position { index, .. })) => index.saturating_sub(1).min(self.rows.len()),
+            (_, None) => 0,
+        };
         self.rows.drain(..start);
         self.has_more = self.rows.len() > self.list.first;
         self.rows.truncate(self.list.first);
         for (index, (_, position)) in self.rows.iter_mut().enumerate() {
             position.page = None;
+            position.is_sorted_here = true;
             position.index = start + index + 1;
             position.trail = CycleDetector::default();
         }
+        place != Some(None)
     }
 
     /// Starts after this position.
@@ -197,7 +208,15 @@ impl<'a, E: Entity> PageBuilder<'a, E> {
                 };
                 let is_plain = self.is_plain;
                 let page = page.cloned();
-                let position = Position { page, after: key, index, ignored_filter: false, is_plain, trail };
+                let position = Position {
+                    page,
+                    after: key,
+                    index,
+                    ignored_filter: false,
+                    is_plain,
+                    is_sorted_here: false,
+                    trail,
+                };
                 self.rows.push((entity, position));
             }
         }
@@ -208,7 +227,15 @@ impl<'a, E: Entity> PageBuilder<'a, E> {
             };
             let page = Some(Arc::clone(next));
             let is_plain = self.is_plain;
-            Position { page, after, index, ignored_filter: false, is_plain, trail: *trail }
+            Position {
+                page,
+                after,
+                index,
+                ignored_filter: false,
+                is_plain,
+                is_sorted_here: false,
+                trail: *trail,
+            }
         });
         if let Some((_, trail)) = next {
             self.cycle_detector = *trail;

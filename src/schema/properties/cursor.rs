@@ -25,6 +25,7 @@ pub fn cursor(data: &[u8]) {
         after: after.to_owned(),
         index: data.len(),
         is_plain: false,
+        is_sorted_here: data.len() % 3 == 1,
         ignored_filter: data.len() % 2 == 1,
         trail: CycleDetector::default().follow(page).unwrap_or_default(),
     };

@@ -72,11 +72,13 @@ async fn a_list_that_graph_sorted_is_not_continued_in_another_order() {
         let page = Listed::of(&read(&gateway, &arguments, &Value::Null).await);
         refuse(&gateway, &["orderby"]);
         let token = fresh_token();
-        // Before and after the refusal is known.
+        // Before and after the refusal is known; within Graph's page, and at its link.
         for _ in 0..2 {
-            let after = json!(page.cursors[20]);
-            must_start_again(&read_as(&token, &gateway, &arguments, &after).await, "sort");
+            for after in [json!(page.cursors[20]), page.end()] {
+                must_start_again(&read_as(&token, &gateway, &arguments, &after).await, "sort");
+            }
         }
+        must_start_again(&read(&gateway, &arguments, &page.end()).await, "sort");
         read_as(&token, &gateway, &arguments, &Value::Null).await.data();
     }
 }
@@ -109,4 +111,28 @@ async fn a_list_that_graph_filtered_continues_here_after_the_same_row_or_not_at_
     }
     delete(&gateway, &page.keys[400]).await;
     must_start_again(&read(&gateway, &arguments, &json!(page.cursors[400])).await, "filter");
+}
+
+#[tokio::test]
+async fn a_link_with_a_filter_that_graph_refuses_now_is_not_continued() {
+    let gateway = gateway_of(500).await;
+    for arguments in [
+        json!({"first": 50, "filter": {"platform": {"ne": 8}}}),
+        json!({"first": 50, "filter": {"platform": {"ne": 8}}, "orderBy": {"field": "PLATFORM"}}),
+    ] {
+        gateway.sandbox.clear_faults();
+        let page = Listed::of(&read(&gateway, &arguments, &Value::Null).await);
+        refuse(&gateway, &["filter"]);
+        let token = fresh_token();
+        for _ in 0..2 {
+            must_start_again(&read_as(&token, &gateway, &arguments, &page.end()).await, "filter");
+        }
+        read_as(&token, &gateway, &arguments, &Value::Null).await.data();
+
+        // A link that fails although Graph accepts its options has Graph's error.
+        gateway.sandbox.clear_faults();
+        gateway.sandbox.inject("501;path=skiptoken".parse().unwrap());
+        let reply = read(&gateway, &arguments, &page.end()).await;
+        assert_eq!(reply.code(), "UPSTREAM_NOT_SUPPORTED");
+    }
 }

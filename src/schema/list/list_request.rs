@@ -101,12 +101,18 @@ impl<'a, E: Entity> ListRequest<'a, E> {
             let count = self.options.count && !self.is_filtered_here();
             return ListOptions { count, ..ListOptions::default() }.without(self.refused);
         }
-        let mut sent = self.options.without(self.refused);
+        let mut sent = self.evaluated();
         if self.is_filtered_here() || self.refused.order_by {
             sent.top = Some(self.page_size());
         }
-        sent.count &= !self.is_filtered_here();
         sent
+    }
+
+    /// The options that Graph evaluates, sent or in the link.
+    fn evaluated(&self) -> ListOptions {
+        let mut evaluated = self.options.without(self.refused);
+        evaluated.count &= !self.is_filtered_here();
+        evaluated
     }
 
     /// The size of pages of which the gateway may withhold most rows.
@@ -138,14 +144,18 @@ impl<'a, E: Entity> ListRequest<'a, E> {
         self.check_order()?;
         let page = match self.page(self.query()).await {
             Err(error) if self.max_pages > 0 => {
-                let sent = self.sent();
+                let evaluated = self.evaluated();
                 // Boxed, since it is seldom needed and larger than a read.
-                let found = Box::pin(self.collection.find_refused_options(&sent, &error)).await;
+                let found = Box::pin(self.collection.find_refused_options(&evaluated, &error)).await;
                 if found.is_empty() {
                     return Err(error.into());
                 }
                 self.refused = self.refused.union(found);
                 self.check_order()?;
+                if found.filter && self.link.is_some() {
+                    // The place of the link among all rows is unknown.
+                    return Err(CursorKey::discontinued("filter"));
+                }
                 self.page(self.query()).await?
             }
             page => page?,

@@ -60,6 +60,7 @@ mod root;
 mod send_gate;
 mod session;
 mod settings;
+mod single_flight;
 mod tls;
 mod transport;
 mod writes;

@@ -10,7 +10,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::auth::Authorization;
+use super::caller::Caller;
 use super::odata::{ListOptions, OptionSet};
+use super::single_flight::{SingleFlight, Turn};
 use crate::telemetry::route::Route;
 
 /// How long a refusal is remembered. Services change, and a refusal may have been a failure.
@@ -38,6 +40,7 @@ pub(super) struct RefusedOptions {
     /// Keyed, so that callers cannot choose colliding filters.
     hasher: RandomState,
     tenants: Mutex<HashMap<u64, Vec<Entry>>>,
+    probes: SingleFlight,
     /// Saves the hash while there are no entries.
     is_used: AtomicBool,
 }
@@ -116,6 +119,13 @@ impl RefusedOptions {
         }
         entries.push(entry);
         self.is_used.store(true, Ordering::Release);
+    }
+
+    /// Waits while another call of the tenant finds out whether requests of this form are refused; `None` at the deadline.
+    /// What it found is remembered then.
+    pub(super) async fn turn(&self, caller: &Caller, route: Route, form: RequestForm) -> Option<Turn> {
+        let key = self.hasher.hash_one((self.tenant(&caller.authorization), route, form));
+        self.probes.turn(key, Instant::from_std(caller.deadline)).await
     }
 
     fn tenant(&self, caller: &Authorization) -> u64 {

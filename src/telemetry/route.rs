@@ -3,7 +3,7 @@
 const CONFIGURATIONS: &str = "/deviceAppManagement/iosLobAppProvisioningConfigurations";
 
 /// A route that the gateway calls.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Route {
     Batch,
     Configurations,

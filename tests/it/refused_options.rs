@@ -1,6 +1,6 @@
 //! Query options that Graph refuses: lists are filtered, sorted and counted by the gateway, within a bound.
 
-use msgraph_sandbox::DEMO_CONFIGURATION_ID;
+use msgraph_sandbox::{DEMO_CONFIGURATION_ID, Settings};
 use serde_json::{Value, json};
 
 use crate::counts::STATUSES;
@@ -289,4 +289,29 @@ async fn a_list_that_is_shorter_than_its_count_is_reported_once() {
     // Other tests share the metric.
     assert!(gateway.counter(metric).await > before);
     assert_eq!(graph_requests(&gateway).len(), 2);
+}
+
+#[tokio::test]
+async fn many_lists_of_one_request_find_out_once_what_is_refused() {
+    let settings = Settings { configurations: 60, statuses: 7, ..Settings::default() };
+    for option in ["count", "filter"] {
+        let gateway = Gateway::builder().sandbox(settings.clone()).start().await;
+        refuse(&gateway, &[option]);
+        let query =
+            "query($filter: DeviceStatusFilter) { iosLobAppProvisioningConfigurations(first: 60) { nodes {
+            graphId deviceStatusCounts { count } deviceStatuses(first: 2, filter: $filter) { totalCount } } } }";
+        let filter = if option == "filter" { json!({"platform": {"ne": 77}}) } else { Value::Null };
+        let reply = gateway.graphql_as(Some(&fresh_token()), query, json!({"filter": filter})).await;
+        let nodes = reply.data()["iosLobAppProvisioningConfigurations"]["nodes"].as_array().unwrap();
+        assert_eq!(nodes.len(), 60);
+        for node in nodes {
+            let rows = gateway.sandbox.device_statuses(node["graphId"].as_str().unwrap()).len();
+            assert_eq!(node["deviceStatuses"]["totalCount"], rows, "{option}");
+            let counts = node["deviceStatusCounts"].as_array().unwrap();
+            assert_eq!(counts.iter().map(|count| count["count"].as_u64().unwrap()).sum::<u64>(), rows as u64);
+        }
+        let lists = requests_of_shape(&gateway, "*/deviceStatuses");
+        let probes = lists.iter().filter(|list| list.option("$top").as_deref() == Some("1")).count();
+        assert!((2..=5).contains(&probes), "one batch: {probes}");
+    }
 }

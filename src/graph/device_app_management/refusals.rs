@@ -8,6 +8,7 @@ use super::collection::Collection;
 use crate::graph::error::{ApiError, Error};
 use crate::graph::models::Entity;
 use crate::graph::odata::{Comparison, Filter, ListOptions, Literal, OptionSet, Select};
+use crate::graph::page::Page;
 use crate::graph::refused_options::{RequestForm, single};
 use crate::telemetry::route::Route;
 
@@ -47,12 +48,30 @@ impl<T: Entity> Collection<T> {
     ///
     /// Decided by one batch of small reads: without options, with each option alone and harmless
     /// values, and with all of them. An option is refused only if its own read is refused and the
-    /// read without options succeeds. The batch takes one retry of the retry budget.
+    /// read without options succeeds. The batch takes one retry of the retry budget. Concurrent calls of a tenant for lists
+    /// of one kind share it; the result is then what has been found so far.
     pub async fn find_refused_options(&self, options: &ListOptions, error: &Error) -> OptionSet {
         let used = options.used();
-        if used.is_empty() || !error.may_refuse_options() || !self.session.take_retry() {
+        if used.is_empty() || !error.may_refuse_options() {
             return OptionSet::NONE;
         }
+        let (client, caller) = self.session.client_and_caller();
+        let form = client.refused_options.form(options);
+        let turn = client.refused_options.turn(caller, Route::of(&self.path), form).await;
+        let Some(turn) = turn else { return OptionSet::NONE };
+        let known = self.refused_options(options);
+        if !known.is_empty() {
+            return known;
+        }
+        let _turn = turn.begin();
+        if !self.session.take_retry() {
+            return OptionSet::NONE;
+        }
+        self.probe(options).await
+    }
+
+    async fn probe(&self, options: &ListOptions) -> OptionSet {
+        let used = options.used();
         let neutral = ListOptions { top: Some(1), ..options.neutral() };
         let singles: Vec<(OptionSet, ListOptions)> = single(&neutral).collect();
         let plain = ListOptions { top: Some(1), ..ListOptions::default() };
@@ -114,19 +133,31 @@ impl<T: Entity> Collection<T> {
         client.refused_options.refuses_filtered_counts(&caller.authorization, Route::of(&self.path))
     }
 
+    /// A first page of a list whose counts with filters failed, if the list can be read: the service then refuses such
+    /// counts, which is remembered. `None` in an outage. The first such read takes one retry of the retry budget.
+    pub async fn page_without_counts(&self, query: String, select: &Select) -> Option<Page<T>> {
+        let (client, caller) = self.session.client_and_caller();
+        let form = RequestForm::FilteredCounts;
+        let turn = client.refused_options.turn(caller, Route::of(&self.path), form).await?;
+        if self.refuses_filtered_counts() {
+            drop(turn);
+            return self.list(query, select).await.ok();
+        }
+        let _turn = turn.begin();
+        if !self.session.take_retry() {
+            return None;
+        }
+        let page = self.list(query, select).await.ok()?;
+        self.remember_refused_counts();
+        Some(page)
+    }
+
     /// Remembers that the service refuses counts with filters.
-    pub fn remember_refused_counts(&self) {
+    fn remember_refused_counts(&self) {
         let (client, caller) = self.session.client_and_caller();
         let route = Route::of(&self.path);
         let count = OptionSet { count: true, ..OptionSet::NONE };
         client.refused_options.insert(&caller.authorization, route, RequestForm::FilteredCounts, count);
         warn!(route = route.as_str(), "Graph refuses counts with filters; the list is read to count it");
-    }
-
-    /// Takes one retry of the retry budget, for a read that replaces one that failed. False if the
-    /// budget is spent.
-    #[must_use]
-    pub fn take_retry(&self) -> bool {
-        self.session.take_retry()
     }
 }

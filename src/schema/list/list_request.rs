@@ -142,23 +142,25 @@ impl<'a, E: Entity> ListRequest<'a, E> {
     /// Also if a list cannot continue at its cursor because of an option that is refused.
     pub(super) async fn first_page(&mut self) -> Result<Page<E>, FieldError> {
         self.check_order()?;
-        let page = match self.page(self.query()).await {
-            Err(error) if self.max_pages > 0 => {
-                let evaluated = self.evaluated();
-                // Boxed, since it is seldom needed and larger than a read.
-                let found = Box::pin(self.collection.find_refused_options(&evaluated, &error)).await;
-                if found.is_empty() {
-                    return Err(error.into());
-                }
-                self.refused = self.refused.union(found);
-                self.check_order()?;
-                if found.filter && self.link.is_some() {
-                    // The place of the link among all rows is unknown.
-                    return Err(CursorKey::discontinued("filter"));
-                }
-                self.page(self.query()).await?
+        // Each round leaves out more options.
+        let page = loop {
+            let error = match self.page(self.query()).await {
+                Ok(page) => break page,
+                Err(error) if self.max_pages > 0 => error,
+                Err(error) => return Err(error.into()),
+            };
+            let evaluated = self.evaluated();
+            // Boxed, since it is seldom needed and larger than a read.
+            let found = Box::pin(self.collection.find_refused_options(&evaluated, &error)).await;
+            if found.is_empty() {
+                return Err(error.into());
             }
-            page => page?,
+            self.refused = self.refused.union(found);
+            self.check_order()?;
+            if found.filter && self.link.is_some() {
+                // The place of the link among all rows is unknown.
+                return Err(CursorKey::discontinued("filter"));
+            }
         };
         let OptionSet { filter, order_by, count } = self.refused;
         for (is_refused, option) in [

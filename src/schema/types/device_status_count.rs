@@ -62,11 +62,8 @@ pub(crate) async fn load(
     let is_refused = counts.iter().all(|count| count.as_ref().is_err_and(graph::Error::may_refuse_options));
     if max_pages > 0
         && is_refused
-        && statuses.take_retry()
-        // In an outage, the list cannot be read either.
-        && let Ok(first) = statuses.list(first_page(), &select()).await
+        && let Some(first) = Box::pin(statuses.page_without_counts(first_page(), &select())).await
     {
-        statuses.remember_refused_counts();
         return tally(ctx, &statuses, first, all.ok()).await;
     }
 

@@ -24,8 +24,8 @@ pub struct RequestConfig {
     /// larger: for a payload of 1 MiB, raise `--max-request-body` to 1500000.
     #[arg(long, env = "INTUNE_GRAPHQL_MAX_CONFIGURATION_PAYLOAD", value_name = "BYTES", default_value_t = 1024 * 1024, value_parser = positive)]
     pub max_configuration_payload: usize,
-    /// Maximum number of pages, of 1000 rows each, that the gateway reads to filter, sort or count one list whose
-    /// `$filter`, `$orderby` or `$count` Graph refuses. With 0, Graph's error is returned.
+    /// Maximum number of pages, of up to 1000 rows each, that the gateway reads to filter or sort one list whose
+    /// `$filter` or `$orderby` Graph refuses, and as many to count it. With 0, Graph's error is returned.
     #[arg(long, env = "INTUNE_GRAPHQL_MAX_FALLBACK_PAGES", value_name = "COUNT", default_value_t = 5)]
     pub max_fallback_pages: usize,
     /// Maximum size of a response in bytes, estimated while it is built: its text and about 100 bytes per

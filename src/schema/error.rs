@@ -157,11 +157,12 @@ impl FieldError {
         Self::new(ErrorCode::UpstreamError, message).with_response_info(info).retryable_read(ctx)
     }
 
-    /// Graph refuses to sort or count (`verb`) a list that is too long to do so here. `field` is what the caller asked for.
-    pub(super) fn beyond_fallback(field: &str, verb: &str, max_pages: usize) -> Self {
+    /// Graph does not sort or count (`verb`) a list that is too long to do so here. `field` is what the caller asked for.
+    pub(super) fn beyond_fallback(field: &str, verb: &str, max_pages: usize, page_size: usize) -> Self {
+        let pages = if max_pages == 1 { "page" } else { "pages" };
         let message = format!(
-            "Microsoft Graph refuses to {verb} this list, and it has more than the {max_pages} pages of 1000 rows that the \
-             gateway reads to do so (--max-fallback-pages). Leave `{field}` out."
+            "Microsoft Graph does not {verb} this list, and the gateway reads at most {max_pages} {pages} of up to {page_size} \
+             rows to do so (--max-fallback-pages). Leave `{field}` out."
         );
         Self::new(ErrorCode::QueryTooLarge, message).of_call()
     }

@@ -179,7 +179,7 @@ async fn read_connection<E: Entity, T>(
         }
     };
     if sorted_here.is_some() && next.is_some() {
-        return Err(FieldError::beyond_fallback("orderBy", "sort", max_fallback_pages));
+        return Err(FieldError::beyond_fallback("orderBy", "sort", max_fallback_pages, request.page_size()));
     }
     let all_rows = builder.rows.len();
     builder.add_errors(ctx, &last_response);

@@ -228,3 +228,16 @@ async fn graph_is_sent_the_part_of_the_filter_that_it_can_evaluate() {
     );
     assert_eq!(request.option("$select").unwrap(), "displayName,expirationDateTime,id,payload,version");
 }
+
+#[tokio::test]
+async fn the_error_of_a_count_beyond_the_bound_has_the_size_of_its_pages() {
+    let settings = Settings { configurations: 101, statuses: 0, ..Settings::default() };
+    let gateway = Gateway::builder().sandbox(settings).api(|api| api.max_fallback_pages = 1).start().await;
+    let query =
+        "{ iosLobAppProvisioningConfigurations(first: 1, filter: {expiresBefore: \"2100-01-01T00:00:00Z\"}) {
+        totalCount } }";
+    let reply = gateway.graphql(query, json!({})).await;
+    assert_eq!(reply.code(), "QUERY_TOO_LARGE");
+    let message = reply.error()["message"].as_str().unwrap();
+    assert!(message.contains("1 page of up to 100 rows") && message.contains("totalCount"), "{message}");
+}

@@ -159,7 +159,7 @@ async fn a_list_beyond_the_bound_has_an_error_that_names_it() {
     let names_the_bound = |reply: &Reply, field: &str| {
         assert_eq!(reply.code(), "QUERY_TOO_LARGE");
         let message = reply.error()["message"].as_str().unwrap();
-        assert!(message.contains("2 pages of 1000 rows") && message.contains("--max-fallback-pages"));
+        assert!(message.contains("2 pages of up to 1000 rows") && message.contains("--max-fallback-pages"));
         assert_eq!(reply.error()["path"].as_array().unwrap().last().unwrap(), field);
     };
     let token = fresh_token();

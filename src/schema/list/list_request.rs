@@ -116,7 +116,7 @@ impl<'a, E: Entity> ListRequest<'a, E> {
     }
 
     /// The size of pages of which the gateway may withhold most rows.
-    fn page_size(&self) -> usize {
+    pub(super) fn page_size(&self) -> usize {
         let needs_payload = self.options.filter.as_ref().is_some_and(Filter::is_wider_when_sent);
         if needs_payload { PAYLOAD_PAGE_SIZE } else { FALLBACK_PAGE_SIZE }
     }
@@ -221,7 +221,7 @@ impl<'a, E: Entity> ListRequest<'a, E> {
                 NextLink::Unusable => return Err(FieldError::list_without_end(page.info)),
             }
         }
-        Err(FieldError::beyond_fallback("totalCount", "count", self.max_pages))
+        Err(FieldError::beyond_fallback("totalCount", "count", self.max_pages, self.page_size()))
     }
 }
 

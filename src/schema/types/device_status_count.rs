@@ -126,7 +126,8 @@ async fn tally(
                 pages += 1;
             }
             NextLink::Page(_) => {
-                return Err(FieldError::beyond_fallback("deviceStatusCounts", "count", max_pages));
+                let size = FALLBACK_PAGE_SIZE;
+                return Err(FieldError::beyond_fallback("deviceStatusCounts", "count", max_pages, size));
             }
         }
     }

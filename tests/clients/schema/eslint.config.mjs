@@ -20,7 +20,7 @@ export default [
       // Entities have an id. These types do not: they are part of another object, or only contain others.
       '@graphql-eslint/strict-id-in-types': [
         'error',
-        { exceptions: { types: ['DeviceStatusAdded', 'PageInfo'], suffixes: ['AssignmentTarget', 'Connection', 'Count', 'Detail', 'Edge', 'Error', 'Payload', 'Result'] } },
+        { exceptions: { types: ['DeviceStatusAdded', 'PageInfo', 'ProvisioningProfile'], suffixes: ['AssignmentTarget', 'Connection', 'Count', 'Detail', 'Edge', 'Error', 'Payload', 'Result'] } },
       ],
     },
   },

@@ -107,6 +107,7 @@ test("graphcache caches an object of each type without a warning", async () => {
       iosLobAppProvisioningConfigurations(first: 2) { ${edges} }
       statuses: iosLobAppProvisioningConfiguration(id: $id) {
         id
+        provisioningProfile { name }
         deviceStatusCounts { status count }
         deviceStatuses(first: 2) { ${edges} }
         userStatuses(first: 2) { ${edges} }

@@ -335,12 +335,13 @@ fn max_connections(wanted: usize) -> usize {
 fn trusted_documents(config: &FrontEndConfig) -> anyhow::Result<TrustedDocuments> {
     let Some(file) = &config.trusted_documents else { return Ok(TrustedDocuments::default()) };
     let mut documents = TrustedDocuments::read(file).context("--trusted-documents")?;
-    documents.mode = match config.trusted_documents_mode {
-        config::TrustedDocumentsMode::Off => TrustedDocumentsMode::Off,
-        config::TrustedDocumentsMode::Report => TrustedDocumentsMode::Report,
-        config::TrustedDocumentsMode::Enforce => TrustedDocumentsMode::Enforce,
+    let (mode, name) = match config.trusted_documents_mode {
+        config::TrustedDocumentsMode::Off => (TrustedDocumentsMode::Off, "off"),
+        config::TrustedDocumentsMode::Report => (TrustedDocumentsMode::Report, "report"),
+        config::TrustedDocumentsMode::Enforce => (TrustedDocumentsMode::Enforce, "enforce"),
     };
-    info!(documents = documents.iter().count(), mode = ?documents.mode, "trusted documents loaded");
+    documents.mode = mode;
+    info!(documents = documents.iter().count(), mode = name, "trusted documents loaded");
     Ok(documents)
 }
 

@@ -6,6 +6,7 @@ use intune_graphql::server::ConnectionLimits;
 use msgraph_sandbox::DEMO_CONFIGURATION_ID;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::add_device_status::{device_status, input};
 use crate::bulk::numbered;
@@ -33,6 +34,17 @@ async fn the_memory_of_a_short_request_is_limited_to_a_few_times_the_response_li
     assert!(peak < 160 * MIB, "{peak}");
 }
 
+/// The connection of the caller `slow`, who has read only the start of the response.
+async fn unread_response(gateway: &Gateway, query: &str) -> TcpStream {
+    let body = json!({ "query": query }).to_string();
+    let mut slow = connect(gateway).await;
+    slow.write_all((head("slow", body.len()) + &body).as_bytes()).await.unwrap();
+    let mut start = [0; 12];
+    slow.read_exact(&mut start).await.unwrap();
+    assert_eq!(&start, b"HTTP/1.1 200");
+    slow
+}
+
 #[tokio::test]
 async fn the_total_size_of_responses_is_limited_but_short_ones_always_fit() {
     let gateway = Gateway::builder().settings(|settings| settings.max_buffered_bytes = 8 * MIB).start().await;
@@ -42,12 +54,7 @@ async fn the_total_size_of_responses_is_limited_but_short_ones_always_fit() {
     let ask = async || gateway.graphql_as(Some(&fresh_token()), &query, json!({})).await;
     ask().await.data();
     // A client that takes nothing of its response leaves no room for another one.
-    let body = json!({ "query": query }).to_string();
-    let mut slow = connect(&gateway).await;
-    slow.write_all((head("slow", body.len()) + &body).as_bytes()).await.unwrap();
-    let mut start = [0; 12];
-    slow.read_exact(&mut start).await.unwrap();
-    assert_eq!(&start, b"HTTP/1.1 200");
+    let slow = unread_response(&gateway, &query).await;
     let reply = loop {
         let reply = ask().await;
         if reply.json.get("errors").is_some() {
@@ -83,12 +90,7 @@ async fn the_total_size_of_one_callers_responses_is_limited() {
         format!("{{ iosLobAppProvisioningConfiguration(id: \"x\") {{ id {} }} }}", aliases(6, "payload"));
     let ask = async |token: &str| gateway.graphql_as(Some(token), &query, json!({})).await;
     ask("slow").await.data();
-    let body = json!({ "query": query }).to_string();
-    let mut slow = connect(&gateway).await;
-    slow.write_all((head("slow", body.len()) + &body).as_bytes()).await.unwrap();
-    let mut start = [0; 12];
-    slow.read_exact(&mut start).await.unwrap();
-    assert_eq!(&start, b"HTTP/1.1 200");
+    let slow = unread_response(&gateway, &query).await;
     let reply = loop {
         ask("another").await.data();
         let reply = ask("slow").await;

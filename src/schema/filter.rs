@@ -142,7 +142,7 @@ fn given<'a, T>(value: &'a MaybeUndefined<T>, name: &str) -> Result<Option<&'a T
         MaybeUndefined::Undefined => Ok(None),
         MaybeUndefined::Value(value) => Ok(Some(value)),
         MaybeUndefined::Null => Err(FieldError::bad_user_input(format!(
-            "`filter`: `{name}` must not be null. Leave it out, or test for null with `eq` or `ne`."
+            "`filter`: `{name}` must not be null. Leave it out. To test a property for null, use its `eq` or `ne`."
         ))),
     }
 }

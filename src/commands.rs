@@ -16,7 +16,9 @@ use tokio::net::TcpListener;
 use tracing::{error, info, warn};
 
 use self::signals::Signals;
-use crate::config::{self, Cli, Command, EffectiveSetting, GatewayConfig, OtelVariable, SettingSource};
+use crate::config::{
+    self, Cli, Command, EffectiveSetting, GatewayConfig, OtelVariable, SettingSource, StateConfig,
+};
 use crate::gateway::{Gateway, Listeners, Settings};
 use crate::{schema, server, telemetry};
 
@@ -134,8 +136,17 @@ async fn serve(config: GatewayConfig, output: &Output) -> anyhow::Result<ExitCod
     let settings = Settings::from_config(&config)?;
     let reload = config.front_end.trusted_documents.is_some().then(|| Arc::clone(&settings.server.reload));
     let gateway = Gateway::new(settings)?;
-    if config.state.state_file.is_none() {
-        warn!("idempotency keys are stored in memory and lost when the gateway stops; set --state-file");
+    gateway.connect_shared_state().await?;
+    let StateConfig { state_file, state_url, .. } = &config.state;
+    if state_file.is_none() && state_url.is_none() {
+        warn!(
+            "idempotency keys are stored in memory and lost when the gateway stops; set --state-file or --state-url"
+        );
+    }
+    if state_url.is_some() && config.front_end.cursor_key_file.is_none() {
+        warn!(
+            "other replicas reject the cursors of this one, since each has a random key; set --cursor-key-file"
+        );
     }
     let listeners = Listeners {
         public: bind(config.listen.listen, config.load.listen_backlog, "--listen")?,

@@ -93,6 +93,9 @@ impl Cli {
             *traces = TracesConfig::read(lookup).map_err(UsageError::Setting)?;
             cli.otel = traces::variables(lookup);
         }
+        if let Command::Serve(config) | Command::Config(config) = &mut cli.command {
+            config.state.read_password();
+        }
         if let Some((name, matches)) = matches.subcommand() {
             cli.effective = effective::effective(&definition, name, matches, file.as_ref());
         }

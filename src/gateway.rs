@@ -10,6 +10,7 @@ use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use graphql_prepare::Limits;
+use secrecy::SecretString;
 use tracing::{info, warn};
 
 use crate::config::{
@@ -26,11 +27,14 @@ pub use crate::server::Listeners;
 use crate::server::{
     self, CertificateFiles, ConcurrencyLimits, ConnectionLimits, GraphiqlSettings, Tls, Workers,
 };
+use crate::shared_state::{ConnectionSettings, RecordSettings, RecordStore, ServerAddress, SharedState};
 use crate::telemetry::operation::{AccessLog, AccessLogMode};
 use crate::telemetry::traces::{BatchSettings, Protocol, RootSampler, Sampler, TraceSettings, Tracer};
 
 /// Maximum time that a shutdown waits for traces to be exported, within the drain timeout.
 const MAX_FLUSH: Duration = Duration::from_secs(5);
+/// How much longer a lease lasts than a call and its last request to Graph can take.
+const LEASE_MARGIN: Duration = Duration::from_secs(10);
 /// Open files besides client connections, including those of the admin listener.
 const OTHER_FILES: u64 = 64;
 
@@ -44,6 +48,8 @@ pub struct Settings {
     pub server: server::Settings,
     /// Settings of traces; `None` if there are none.
     pub traces: Option<TraceSettings>,
+    /// The state that replicas share; `None` if there is none.
+    pub shared_state: Option<SharedState>,
 }
 
 /// A gateway that is ready to serve.
@@ -52,6 +58,7 @@ pub struct Gateway {
     api: Api,
     settings: server::Settings,
     workers: Workers,
+    shared_state: Option<SharedState>,
 }
 
 impl Gateway {
@@ -62,7 +69,7 @@ impl Gateway {
     /// If the certificate authorities cannot be read, or a trusted document is not valid, and the message names the setting; if
     /// no thread can be started.
     pub fn new(settings: Settings) -> anyhow::Result<Self> {
-        let Settings { graph, api, server: mut settings, traces } = settings;
+        let Settings { graph, api, server: mut settings, traces, shared_state } = settings;
         let has_ca = graph.ca.is_some();
         let client = match Client::new(graph) {
             Err(error @ ClientError::Tls(_)) if has_ca => return Err(error).context("--graph-ca"),
@@ -71,7 +78,20 @@ impl Gateway {
         let api = Api::new(api).context("--trusted-documents")?;
         settings.tracer = traces.map(Tracer::start).transpose()?;
         let workers = Workers::start(settings.workers).context("cannot start a thread")?;
-        Ok(Self { client, api, settings, workers })
+        Ok(Self { client, api, settings, workers, shared_state })
+    }
+
+    /// Connects to the state that replicas share, if there is one. A server that cannot be reached is tried again while the
+    /// gateway runs.
+    ///
+    /// # Errors
+    ///
+    /// If the server rejects the credentials, or is of a kind that cannot be used.
+    pub async fn connect_shared_state(&self) -> anyhow::Result<()> {
+        match &self.shared_state {
+            Some(state) => Ok(state.start().await.context("--state-url")?),
+            None => Ok(()),
+        }
     }
 
     /// Serves until `shutdown` completes and the drain has ended; `abort` ends the drain early. Returns the number of writes
@@ -82,7 +102,8 @@ impl Gateway {
         shutdown: impl Future<Output = ()> + Send,
         abort: impl Future<Output = ()> + Send,
     ) -> usize {
-        let Self { client, api, settings, workers } = self;
+        let Self { client, api, settings, workers, shared_state } = self;
+        let shared_state = shared_state.map(|state| tokio::spawn(state.run()));
         info!(graph.root = %client.root(), "calling Microsoft Graph");
         workers.spawn_on_each(|| client.clone().open_connection());
         let tracer = settings.tracer.clone();
@@ -100,6 +121,9 @@ impl Gateway {
             aborted.store(true, Ordering::Relaxed);
         };
         let writes = server::run(listeners, client, api, settings, workers, shutdown, abort).await;
+        if let Some(task) = shared_state {
+            task.abort();
+        }
         if let Some(tracer) = tracer {
             let elapsed = began.get().map(Instant::elapsed).unwrap_or_default();
             let rest = if aborted.into_inner() { Duration::ZERO } else { drain.saturating_sub(elapsed) };
@@ -134,6 +158,7 @@ impl Settings {
             config.graph.graph_url.is_none() || config.graph.graph_cloud == config::Cloud::Global,
             "--graph-url: replaces --graph-cloud; set one of them"
         );
+        check_state(&config.state)?;
         let TlsConfig { tls_cert, tls_key, admin_tls } = &config.tls;
         anyhow::ensure!(tls_cert.is_some() || tls_key.is_none(), "--tls-key: needs --tls-cert");
         anyhow::ensure!(tls_key.is_some() || tls_cert.is_none(), "--tls-cert: needs --tls-key");
@@ -152,6 +177,7 @@ impl Settings {
         Self::check(config)?;
         let GatewayConfig { request, load, .. } = config;
         let graph = graph(&config.graph, load.max_buffered_bytes, max_buffered_per_caller(config))?;
+        let shared_state = shared_state(&config.state)?;
         let server = server::Settings {
             tls: tls(&config.tls)?,
             admin_tls: config.tls.admin_tls,
@@ -192,14 +218,15 @@ impl Settings {
             max_configuration_payload: request.max_configuration_payload,
             max_fallback_pages: request.max_fallback_pages,
             max_response: request.max_response,
-            idempotency: idempotency_service(&config.state)?,
+            idempotency: idempotency_service(config, shared_state.clone())?,
             subscription_recheck: config.subscriptions.subscription_recheck,
             subscription_reads: ReadRates {
                 subscriber: config.subscriptions.max_subscriber_reads,
                 process: config.subscriptions.max_subscription_reads,
             },
         };
-        Ok(Self { graph, api, server, traces: config.traces.as_ref().map(traces).transpose()? })
+        let traces = config.traces.as_ref().map(traces).transpose()?;
+        Ok(Self { graph, api, server, traces, shared_state })
     }
 }
 
@@ -345,15 +372,62 @@ fn trusted_documents(config: &FrontEndConfig) -> anyhow::Result<TrustedDocuments
     Ok(documents)
 }
 
-fn idempotency_service(config: &StateConfig) -> anyhow::Result<IdempotencyService> {
-    let store: Arc<dyn Store> = match &config.state_file {
-        Some(file) => Arc::new(FileStore::open(file, config.state_capacity).context("--state-file")?),
-        None => {
-            let store = MemoryStore::new(config.state_capacity);
+/// Checks where the state is stored. Reads no file.
+fn check_state(config: &StateConfig) -> anyhow::Result<()> {
+    let Some(url) = &config.state_url else {
+        anyhow::ensure!(config.state_ca.is_none(), "--state-ca: needs --state-url");
+        anyhow::ensure!(config.state_password_file.is_none(), "--state-password-file: needs --state-url");
+        return Ok(());
+    };
+    anyhow::ensure!(config.state_file.is_none(), "--state-url: replaces --state-file; set one of them");
+    anyhow::ensure!(
+        config.state_password.is_none() || config.state_password_file.is_none(),
+        "--state-password-file: replaces INTUNE_GRAPHQL_STATE_PASSWORD; set one of them"
+    );
+    let address = ServerAddress::parse(url).context("--state-url")?;
+    anyhow::ensure!(
+        config.state_ca.is_none() || address.is_tls(),
+        "--state-ca: needs a rediss:// URL in --state-url"
+    );
+    Ok(())
+}
+
+fn shared_state(config: &StateConfig) -> anyhow::Result<Option<SharedState>> {
+    let Some(url) = &config.state_url else { return Ok(None) };
+    let address = ServerAddress::parse(url).context("--state-url")?;
+    let password = match &config.state_password_file {
+        Some(file) => {
+            let text = std::fs::read_to_string(file)
+                .with_context(|| format!("--state-password-file: cannot read {}", file.display()))?;
+            Some(SecretString::from(text.trim_end_matches(['\r', '\n'])))
+        }
+        None => config.state_password.clone(),
+    };
+    let tls = match address.is_tls() {
+        true => Some(Arc::new(tls_client_config(config.state_ca.as_deref()).context("--state-ca")?)),
+        false => None,
+    };
+    Ok(Some(SharedState::new(ConnectionSettings { address, password, tls })))
+}
+
+fn idempotency_service(
+    config: &GatewayConfig,
+    shared_state: Option<SharedState>,
+) -> anyhow::Result<IdempotencyService> {
+    let StateConfig { state_file, state_capacity: capacity, state_retention: retention, .. } = &config.state;
+    let (capacity, retention) = (*capacity, *retention);
+    let store: Arc<dyn Store> = match (shared_state, state_file) {
+        (Some(state), _) => {
+            let lease = config.request.request_timeout + config.graph.graph_attempt_timeout + LEASE_MARGIN;
+            Arc::new(RecordStore::new(state, RecordSettings { lease, retention, capacity }))
+        }
+        (None, Some(file)) => Arc::new(FileStore::open(file, capacity).context("--state-file")?),
+        (None, None) => {
+            let store = MemoryStore::new(capacity);
             Arc::new(store.map_err(|_| anyhow::anyhow!("the system provides no random numbers"))?)
         }
     };
-    Ok(IdempotencyService::new(store, config.state_retention))
+    Ok(IdempotencyService::new(store, retention))
 }
 
 /// The key that seals cursors: the file's, or a random one.

@@ -1,8 +1,8 @@
 //! Idempotency keys and the outcomes of their writes, the only state that outlives a request.
 //!
 //! The [`IdempotencyService`] applies the rules; a [`Store`] keeps the records. A store only reads a record and replaces
-//! it with compare-and-swap. There are two, in [memory](MemoryStore) and in a [file](FileStore); a store that replicas
-//! share fits the same trait. Records contain hashes, keys of created objects, and times: no tokens and no input.
+//! it with compare-and-swap. There are two here, in [memory](MemoryStore) and in a [file](FileStore); `shared_state` has the
+//! one that replicas share. Records contain hashes, keys of created objects, and times: no tokens and no input.
 
 mod change_notifier;
 mod file_store;

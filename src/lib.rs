@@ -2,7 +2,8 @@
 //!
 //! Dependencies point one way: [`server`] (HTTP) -> [`schema`] (GraphQL) -> [`graph`] (Microsoft
 //! Graph). [`gateway`] builds the layers from [`config`], plain data that imports none of them.
-//! [`commands`]: the program's commands. [`telemetry`]: logs and metrics. [`printable`]: texts from
+//! [`commands`]: the program's commands. [`telemetry`]: logs and metrics. [`shared_state`]: state that replicas
+//! share. [`printable`]: texts from
 //! outside, made safe to print. [`json`]: bounded JSON parsing shared by both ends.
 //! [`provisioning_profile`]: Apple's provisioning profiles. [`tls_error`]: errors of TLS as sentences. The commands `demo` and `sandbox` start
 //! `msgraph-sandbox`, an in-memory Microsoft Graph, which is called over HTTP and shares no types
@@ -37,5 +38,6 @@ pub mod printable;
 pub mod provisioning_profile;
 pub mod schema;
 pub mod server;
+pub mod shared_state;
 pub mod telemetry;
 pub mod tls_error;

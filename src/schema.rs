@@ -43,7 +43,7 @@ use self::query::Query;
 use self::subscription::Subscription;
 use crate::graph::Key;
 
-pub use self::api::{Api, ApiSettings, Executed, PrepareError};
+pub use self::api::{Api, ApiSettings, Executed, Health, PrepareError};
 pub use self::cursor::{CursorKey, CursorKeyError};
 pub use self::document_check::{DocumentCheck, Problem};
 pub(crate) use self::error::WriteOutcome;

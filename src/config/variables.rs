@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 
 use super::renamed;
+use super::state::PASSWORD_VARIABLE;
 use super::suggestion::suggestion;
 
 const PREFIX: &str = "INTUNE_GRAPHQL_";
@@ -41,8 +42,8 @@ pub(super) fn check_encoding(variables: impl Iterator<Item = (OsString, OsString
 /// A sentence that names the variable, and the right one if it can be guessed.
 pub(super) fn check(definition: &clap::Command, names: impl Iterator<Item = String>) -> Result<(), String> {
     let commands = std::iter::once(definition).chain(definition.get_subcommands());
-    let known: Vec<&str> =
-        commands.flat_map(clap::Command::get_arguments).filter_map(|arg| arg.get_env()?.to_str()).collect();
+    let settings = commands.flat_map(clap::Command::get_arguments).filter_map(|arg| arg.get_env()?.to_str());
+    let known: Vec<&str> = settings.chain([PASSWORD_VARIABLE]).collect();
     for name in names.filter(|name| name.starts_with(PREFIX) && !is_of_kubernetes(name)) {
         if let Some(new) = renamed::new_variable(&name) {
             return Err(format!("{name} is now {new}"));

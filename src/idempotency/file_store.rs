@@ -143,8 +143,8 @@ fn ended() -> StoreError {
 
 #[async_trait]
 impl Store for FileStore {
-    fn hash_key(&self) -> [u8; 32] {
-        self.hash_key
+    fn hash_key(&self) -> Result<[u8; 32], StoreError> {
+        Ok(self.hash_key)
     }
 
     async fn get(&self, id: RecordId) -> Result<Option<Record>, StoreError> {

@@ -74,14 +74,13 @@ impl Lease {
     /// A lease whose record is about to replace the one of `version`. Whether it has is unknown until the lease is
     /// [confirmed](Self::confirm).
     pub(super) fn pending(context: StoreContext, id: RecordId, record: Record, version: Option<u64>) -> Self {
-        let version = version.unwrap_or_default();
         Self(Some(LeasedRecord { context, id, record, version, is_version_uncertain: true }))
     }
 
     /// The store has accepted the record.
     pub(super) fn confirm(&mut self) {
         if let Some(leased) = &mut self.0 {
-            leased.version = leased.record.version;
+            leased.version = Some(leased.record.version);
             leased.is_version_uncertain = false;
         }
     }
@@ -162,29 +161,37 @@ struct LeasedRecord {
     id: RecordId,
     /// The record to store: it may be ahead of the store's.
     record: Record,
-    /// The version in the store.
-    version: u64,
+    /// The version in the store; `None` if it has no record.
+    version: Option<u64>,
     /// Whether the store may have another version, because the result of the last replacement is unknown.
     is_version_uncertain: bool,
 }
 
 impl LeasedRecord {
     /// Replaces the record. May be cancelled at any time: the next call reads the version first.
+    ///
+    /// A record that the store has lost, for example in a failover, is inserted again: the owner still knows what was
+    /// written. No other call can have written meanwhile without a record of its own.
     async fn replace(&mut self, new: Option<&Record>) -> Result<(), IdempotencyError> {
         for _ in 0..MAX_ATTEMPTS {
             if self.is_version_uncertain {
                 let found = self.context.store.get(self.id).await?;
-                let leased = found
-                    .filter(|found| found.owner == self.record.owner)
-                    .ok_or(IdempotencyError::LeaseLost)?;
-                self.version = leased.version;
+                if found.as_ref().is_some_and(|found| found.owner != self.record.owner) {
+                    return Err(IdempotencyError::LeaseLost);
+                }
+                self.version = found.map(|found| found.version);
+                if self.version.is_none() && new.is_none() {
+                    self.is_version_uncertain = false;
+                    return Ok(());
+                }
             }
-            let version = self.version.wrapping_add(1);
+            let version = self.version.unwrap_or_else(Record::first_version).wrapping_add(1);
+            let stored = new.map(|_| version);
             let new = new.map(|record| Record { version, ..record.clone() });
             self.is_version_uncertain = true;
             let store = &self.context.store;
-            if store.replace(self.id, Some(self.version), new, self.context.now()).await? {
-                self.version = version;
+            if store.replace(self.id, self.version, new, self.context.now()).await? {
+                self.version = stored;
                 self.is_version_uncertain = false;
                 return Ok(());
             }

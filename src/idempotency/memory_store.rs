@@ -89,8 +89,8 @@ impl MemoryRecords {
 
 #[async_trait]
 impl Store for MemoryStore {
-    fn hash_key(&self) -> [u8; 32] {
-        self.hash_key
+    fn hash_key(&self) -> Result<[u8; 32], StoreError> {
+        Ok(self.hash_key)
     }
 
     async fn get(&self, id: RecordId) -> Result<Option<Record>, StoreError> {

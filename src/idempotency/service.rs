@@ -56,7 +56,6 @@ pub enum Lookup {
 #[derive(Clone)]
 pub struct IdempotencyService {
     context: StoreContext,
-    hash_key: Arc<hmac::Key>,
     pending_writes: Arc<Semaphore>,
     failures: Arc<Mutex<FailureLog>>,
 }
@@ -79,10 +78,9 @@ impl IdempotencyService {
     /// Like [`IdempotencyService::new`], with another clock.
     #[must_use]
     pub fn with_clock(store: Arc<dyn Store>, retention: Duration, clock: Clock) -> Self {
-        let hash_key = Arc::new(hmac::Key::new(hmac::HMAC_SHA256, &store.hash_key()));
         let context = StoreContext { store, retention, clock };
         let pending_writes = Arc::new(Semaphore::new(MAX_PENDING_WRITES));
-        Self { context, hash_key, pending_writes, failures: Arc::default() }
+        Self { context, pending_writes, failures: Arc::default() }
     }
 
     /// Looks up the key of a call that has `items` writes and the input `input`, and acquires the lease if something is
@@ -109,19 +107,24 @@ impl IdempotencyService {
         if items > MAX_ITEMS {
             return Err(IdempotencyError::InvalidInput);
         }
-        let lookup = PendingLookup {
-            context: self.context.clone(),
-            id: self.id(scope),
-            tenant: self.tenant(scope.tenant),
-            input: self.hash(&[&input]),
-            items,
-            has_approval: has_approval.to_vec(),
-            is_unwritten: Arc::default(),
-        };
-        let is_unwritten = Arc::clone(&lookup.is_unwritten);
-        let entry = match timeout_at(deadline, self.look_up_in_task(lookup)).await {
-            Ok(entry) => entry,
-            Err(_elapsed) => Err(IdempotencyError::Timeout),
+        let is_unwritten = Arc::<AtomicBool>::default();
+        let entry = match self.hasher() {
+            Ok(hasher) => {
+                let lookup = PendingLookup {
+                    context: self.context.clone(),
+                    id: hasher.id(scope),
+                    tenant: hasher.tenant(scope.tenant),
+                    input: hasher.hash(&[&input]),
+                    items,
+                    has_approval: has_approval.to_vec(),
+                    is_unwritten: Arc::clone(&is_unwritten),
+                };
+                match timeout_at(deadline, self.look_up_in_task(lookup)).await {
+                    Ok(entry) => entry,
+                    Err(_elapsed) => Err(IdempotencyError::Timeout),
+                }
+            }
+            Err(error) => Err(error.into()),
         };
         metrics::idempotency_lookup(match &entry {
             Ok(Lookup::Acquired(_)) => LookupResult::Acquired,
@@ -185,6 +188,21 @@ impl IdempotencyService {
         warn!(%error, cause, others = unlogged, "an idempotency key could not be used");
     }
 
+    fn hasher(&self) -> Result<Hasher, StoreError> {
+        Ok(Hasher(hmac::Key::new(hmac::HMAC_SHA256, &self.context.store.hash_key()?)))
+    }
+}
+
+impl fmt::Debug for IdempotencyService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IdempotencyService").field("context", &self.context).finish_non_exhaustive()
+    }
+}
+
+/// Hashes scopes and inputs with the store's key.
+struct Hasher(hmac::Key);
+
+impl Hasher {
     fn id(&self, scope: Scope<'_>) -> RecordId {
         let Scope { tenant, mutation, configuration, key } = scope;
         let (tenant, configuration) = (encode_optional(tenant), encode_optional(configuration));
@@ -200,7 +218,7 @@ impl IdempotencyService {
 
     /// The keyed hash of several parts, each prefixed with its length, so that different parts never hash alike.
     fn hash(&self, parts: &[&[u8]]) -> [u8; 32] {
-        let mut context = hmac::Context::with_key(&self.hash_key);
+        let mut context = hmac::Context::with_key(&self.0);
         for part in parts {
             context.update(&(part.len() as u64).to_be_bytes());
             context.update(part);
@@ -208,12 +226,6 @@ impl IdempotencyService {
         let mut hash = [0; 32];
         hash.copy_from_slice(context.sign().as_ref());
         hash
-    }
-}
-
-impl fmt::Debug for IdempotencyService {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("IdempotencyService").field("context", &self.context).finish_non_exhaustive()
     }
 }
 
@@ -245,8 +257,11 @@ impl PendingLookup {
             let now = context.now();
             let found = store.get(id).await?;
             let version = found.as_ref().map(|record| record.version);
-            let next_version = version.unwrap_or_default().wrapping_add(1);
-            let is_known = found.as_ref().is_some_and(|record| !record.has_expired(now));
+            let next_version = version.unwrap_or_else(Record::first_version).wrapping_add(1);
+            // A lease that lapsed before anything was sent leaves a record without any write: its key is free.
+            let is_known = found
+                .as_ref()
+                .is_some_and(|record| !record.has_expired(now) && !record.is_abandoned_unwritten());
             let acquired = match found {
                 Some(record) if is_known => {
                     if record.input != input || record.items.len() != items {

@@ -9,12 +9,16 @@ use super::record::{Record, RecordId};
 
 /// A store of records. The service applies all rules; a store only reads and replaces records.
 ///
-/// A store that replicas share reads a record whose lease has expired as [abandoned](Record::abandon), and may implement
-/// [`Store::changed`] by polling.
+/// A store that replicas share reads a record whose lease has expired as [abandoned](Record::abandon), ignores the times
+/// that it is given, and implements [`Store::changed`] by polling.
 #[async_trait]
 pub trait Store: Send + Sync + fmt::Debug {
     /// The key of the hashes of scopes and inputs. It lives as long as the records.
-    fn hash_key(&self) -> [u8; 32];
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unreachable`] if the store has not been reached yet.
+    fn hash_key(&self) -> Result<[u8; 32], StoreError>;
 
     /// Reads a record.
     ///
@@ -63,6 +67,9 @@ pub enum StoreError {
     /// No space for a new record, or the tenant's share is used up. No record is removed before it expires.
     #[error("the store of idempotency keys is full")]
     Full,
+    /// The store that replicas share cannot be reached, or rejects the operation. Other requests do not need it.
+    #[error("the shared store of idempotency keys cannot be used")]
+    Unreachable(#[source] Arc<dyn std::error::Error + Send + Sync>),
     /// The store cannot be read or written.
     #[error("the store of idempotency keys cannot be used")]
     Unavailable(#[source] Arc<dyn std::error::Error + Send + Sync>),

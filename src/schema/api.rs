@@ -24,8 +24,9 @@ use super::trusted_documents::{TrustedDocuments, TrustedDocumentsError};
 use super::untrusted_report::UntrustedReport;
 use super::{CursorKey, GatewaySchema, build, error};
 use crate::graph::{ReadBudget, ReadRates, Session};
-use crate::idempotency::IdempotencyService;
+use crate::idempotency::{IdempotencyService, StoreError};
 use crate::telemetry::metrics;
+use crate::tls_error::with_causes;
 use graphql_prepare::{Limits, PreparedOperation, Preparer, unwrap_shared_response};
 
 /// Maximum number of concurrent authorization checks. After a pause, one write can make all of them
@@ -57,6 +58,17 @@ impl From<RequestError> for PrepareError {
     fn from(error: RequestError) -> Self {
         Self::Request(vec![error])
     }
+}
+
+/// Whether what requests need besides Graph can be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Health {
+    /// All of it.
+    Good,
+    /// Requests without an idempotency key are served; why others are not, for operators.
+    Degraded(String),
+    /// This gateway should get no requests, and why, for operators.
+    Bad(String),
 }
 
 /// The GraphQL API.
@@ -172,15 +184,12 @@ impl Api {
     }
 
     /// Whether the dependencies of requests other than Graph can be used at present.
-    ///
-    /// # Errors
-    ///
-    /// The reason, for operators.
-    pub(crate) fn health(&self) -> Result<(), String> {
-        self.idempotency.health().map_err(|error| match std::error::Error::source(&error) {
-            Some(cause) => format!("{error}: {cause}"),
-            None => error.to_string(),
-        })
+    pub(crate) fn health(&self) -> Health {
+        match self.idempotency.health() {
+            Ok(()) => Health::Good,
+            Err(error @ StoreError::Unreachable(_)) => Health::Degraded(with_causes(&error)),
+            Err(error) => Health::Bad(with_causes(&error)),
+        }
     }
 
     /// Limits of documents.

@@ -147,6 +147,11 @@ pub(crate) fn set_idempotency_usage(used: usize, capacity: usize) {
     instances::IDEMPOTENCY_CAPACITY.set(i64::try_from(capacity).unwrap_or(i64::MAX));
 }
 
+/// Shows whether the state that replicas share can be used.
+pub(crate) fn set_shared_state_up(is_up: bool) {
+    instances::SHARED_STATE_UP.set(i64::from(is_up));
+}
+
 /// Counts trace spans that have ended.
 pub(crate) fn trace_spans(result: SpanResult, spans: u64) {
     instances::TRACE_SPANS[result as usize].add(spans);

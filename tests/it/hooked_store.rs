@@ -54,7 +54,7 @@ impl fmt::Debug for HookedStore {
 
 #[async_trait::async_trait]
 impl Store for HookedStore {
-    fn hash_key(&self) -> [u8; 32] {
+    fn hash_key(&self) -> Result<[u8; 32], StoreError> {
         self.inner.hash_key()
     }
 

@@ -63,7 +63,7 @@ fn failure() -> StoreError {
 
 #[async_trait]
 impl Store for Faulty {
-    fn hash_key(&self) -> [u8; 32] {
+    fn hash_key(&self) -> Result<[u8; 32], StoreError> {
         self.inner.hash_key()
     }
 

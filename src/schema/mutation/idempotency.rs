@@ -307,15 +307,22 @@ fn may_be_repeated(what: &str) -> String {
 /// written.
 fn state_error(error: &IdempotencyError) -> FieldError {
     let outcome = match error {
-        IdempotencyError::Store(StoreError::Full)
+        IdempotencyError::Store(StoreError::Full | StoreError::Unreachable(_))
         | IdempotencyError::NotAcquired(_)
         | IdempotencyError::InvalidInput => Outcome::NotSent,
         IdempotencyError::Store(StoreError::Unavailable(_))
         | IdempotencyError::Timeout
         | IdempotencyError::LeaseLost => Outcome::Unknown,
     };
-    let message =
-        "The gateway cannot store idempotency keys at present, so this call sent nothing. Try again later.";
+    let message = match error {
+        IdempotencyError::Store(StoreError::Unreachable(_)) => {
+            "The gateway cannot reach the store of idempotency keys, so this call sent nothing. Repeat it later with the \
+             same key: an earlier call with that key may have written."
+        }
+        _ => {
+            "The gateway cannot store idempotency keys at present, so this call sent nothing. Try again later."
+        }
+    };
     FieldError::new(ErrorCode::StateUnavailable, message).retryable().with_outcome(outcome)
 }
 

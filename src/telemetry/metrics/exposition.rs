@@ -325,6 +325,11 @@ fn idempotency(page: &mut Page) {
         "Maximum number of writes whose idempotency keys are stored",
         &all::IDEMPOTENCY_CAPACITY,
     );
+    page.gauge(
+        "intune_graphql_shared_state_up",
+        "1 while the server of --state-url can be used, 0 while it cannot, and without one",
+        &all::SHARED_STATE_UP,
+    );
 }
 
 fn traces(page: &mut Page) {

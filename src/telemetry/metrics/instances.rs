@@ -77,3 +77,4 @@ pub(super) static TRACE_SPANS: Counters<{ SpanResult::VALUES.len() }> = counters
 pub(super) static LOOKUPS: Counters<{ LookupResult::VALUES.len() }> = counters();
 pub(super) static IDEMPOTENCY_USED: Gauge = Gauge::new();
 pub(super) static IDEMPOTENCY_CAPACITY: Gauge = Gauge::new();
+pub(super) static SHARED_STATE_UP: Gauge = Gauge::new();

@@ -1,0 +1,16 @@
+//! State that replicas share, in Valkey or Redis: idempotency records, and what else one replica has to know of another.
+//!
+//! A [`SharedState`] has one connection for commands, which all requests share. While the server cannot be reached, each
+//! use fails at once, and a task connects again. The reasons for the design: `docs/decisions/shared-state.md`.
+
+mod address;
+mod connection;
+mod record_format;
+mod record_store;
+mod server_check;
+mod shared_connection;
+
+pub use self::address::{AddressError, ServerAddress};
+pub use self::connection::{ConnectError, ConnectionSettings};
+pub use self::record_store::{RecordSettings, RecordStore};
+pub use self::shared_connection::{SharedState, Unavailable};

@@ -1,0 +1,184 @@
+//! Opens connections to the server.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, RedisConnectionInfo, RedisError};
+use rustls::pki_types::ServerName;
+use secrecy::{ExposeSecret as _, SecretString};
+use socket2::{SockRef, TcpKeepalive};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+
+use super::address::ServerAddress;
+
+/// Maximum time to connect, with TLS.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// Maximum time of a command, after which the server counts as unreachable.
+pub(super) const COMMAND_TIMEOUT: Duration = Duration::from_secs(2);
+/// Commands that may wait to be written to the connection. Further ones wait without a place.
+const PIPELINE_BUFFER: usize = 1024;
+/// When an idle connection is first checked by TCP, and how often then.
+const KEEPALIVE: [Duration; 2] = [Duration::from_secs(15), Duration::from_secs(5)];
+
+/// How to connect.
+#[derive(Clone)]
+pub struct ConnectionSettings {
+    /// The server.
+    pub address: ServerAddress,
+    /// The password, if the server needs one.
+    pub password: Option<SecretString>,
+    /// For an address with TLS.
+    pub tls: Option<Arc<rustls::ClientConfig>>,
+}
+
+impl fmt::Debug for ConnectionSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConnectionSettings").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+/// Why there is no connection, or none that can be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// No connection was established.
+    #[error("cannot connect to {address}")]
+    Io {
+        /// The server.
+        address: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// The host is not a name of a certificate.
+    #[error("{host} cannot be the name of a server with TLS")]
+    ServerName {
+        /// The host.
+        host: String,
+    },
+    /// A command of the handshake failed.
+    #[error("{address} rejects the connection")]
+    Rejected {
+        /// The server.
+        address: String,
+        /// Why.
+        source: RedisError,
+    },
+    /// The server is of a kind that cannot be used.
+    #[error("{address} {reason}")]
+    Unsupported {
+        /// The server.
+        address: String,
+        /// Its kind, and what to do.
+        reason: String,
+    },
+    /// The connection was lost, or a command had no response in time.
+    #[error("the connection to {address} failed")]
+    Lost {
+        /// The server.
+        address: String,
+        /// Why.
+        source: RedisError,
+    },
+    /// No attempt has ended yet.
+    #[error("not connected to {address} yet")]
+    NotYet {
+        /// The server.
+        address: String,
+    },
+}
+
+impl ConnectError {
+    /// Whether connecting again cannot help: a setting is wrong.
+    #[must_use]
+    pub fn is_permanent(&self) -> bool {
+        match self {
+            Self::ServerName { .. } | Self::Unsupported { .. } => true,
+            Self::Rejected { source, .. } => {
+                matches!(source.kind(), redis::ErrorKind::AuthenticationFailed)
+                    || matches!(source.code(), Some("NOAUTH" | "WRONGPASS" | "NOPERM"))
+            }
+            Self::Io { .. } | Self::Lost { .. } | Self::NotYet { .. } => false,
+        }
+    }
+}
+
+/// A TCP or TLS stream.
+pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+impl ConnectionSettings {
+    /// Connects for commands.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError`].
+    pub(super) async fn connect(&self) -> Result<MultiplexedConnection, ConnectError> {
+        let stream = self.open_stream().await?;
+        let config = AsyncConnectionConfig::new()
+            .set_response_timeout(Some(COMMAND_TIMEOUT))
+            .set_pipeline_buffer_size(PIPELINE_BUFFER);
+        let info = self.handshake();
+        let handshake = MultiplexedConnection::new_with_config(&info, stream, config);
+        let (connection, driver) = timeout(CONNECT_TIMEOUT, handshake)
+            .await
+            .map_err(|_| self.io(io::ErrorKind::TimedOut.into()))?
+            .map_err(|source| self.rejected(source))?;
+        tokio::spawn(driver);
+        Ok(connection)
+    }
+
+    /// The server's address, for messages.
+    pub(super) fn name(&self) -> String {
+        self.address.to_string()
+    }
+
+    pub(super) fn rejected(&self, source: RedisError) -> ConnectError {
+        ConnectError::Rejected { address: self.name(), source }
+    }
+
+    fn io(&self, source: io::Error) -> ConnectError {
+        ConnectError::Io { address: self.name(), source }
+    }
+
+    /// What is sent first: the credentials, the database, and the name for the server's list of clients.
+    pub(super) fn handshake(&self) -> RedisConnectionInfo {
+        let ServerAddress { user, database, .. } = &self.address;
+        let mut info = RedisConnectionInfo::default()
+            .set_db(i64::from(*database))
+            .set_lib_name("intune-graphql", env!("CARGO_PKG_VERSION"));
+        if let Some(user) = user {
+            info = info.set_username(user);
+        }
+        if let Some(password) = &self.password {
+            info = info.set_password(password.expose_secret());
+        }
+        info
+    }
+
+    /// A stream to the server, on which nothing was sent.
+    pub(super) async fn open_stream(&self) -> Result<Box<dyn Stream>, ConnectError> {
+        let connecting = timeout(CONNECT_TIMEOUT, self.stream());
+        connecting.await.unwrap_or_else(|_| Err(self.io(io::ErrorKind::TimedOut.into())))
+    }
+
+    async fn stream(&self) -> Result<Box<dyn Stream>, ConnectError> {
+        let ServerAddress { host, port, is_tls, .. } = &self.address;
+        let stream = TcpStream::connect((host.as_str(), *port)).await.map_err(|error| self.io(error))?;
+        let [idle, interval] = KEEPALIVE;
+        let keepalive = TcpKeepalive::new().with_time(idle).with_interval(interval);
+        // A server that cannot be reached any more is noticed by commands as well.
+        let _ = stream.set_nodelay(true);
+        let _ = SockRef::from(&stream).set_tcp_keepalive(&keepalive);
+        let Some(tls) = self.tls.as_ref().filter(|_| *is_tls) else { return Ok(Box::new(stream)) };
+        let name = ServerName::try_from(host.clone())
+            .map_err(|_| ConnectError::ServerName { host: host.clone() })?;
+        let stream = TlsConnector::from(Arc::clone(tls)).connect(name, stream).await;
+        Ok(Box::new(stream.map_err(|error| self.io(error))?))
+    }
+}

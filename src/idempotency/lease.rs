@@ -185,11 +185,11 @@ impl LeasedRecord {
                     return Ok(());
                 }
             }
-            let version = self.version.unwrap_or_else(Record::first_version).wrapping_add(1);
+            let store = &self.context.store;
+            let version = self.version.unwrap_or_else(|| store.version_before_first()).wrapping_add(1);
             let stored = new.map(|_| version);
             let new = new.map(|record| Record { version, ..record.clone() });
             self.is_version_uncertain = true;
-            let store = &self.context.store;
             if store.replace(self.id, self.version, new, self.context.now()).await? {
                 self.version = stored;
                 self.is_version_uncertain = false;

@@ -92,13 +92,6 @@ impl Record {
         self.owner.is_some()
     }
 
-    /// The version before the first: random, so that a call whose lease has lapsed never takes a later record with the
-    /// same key for its own.
-    #[must_use]
-    pub fn first_version() -> u64 {
-        fastrand::u64(..)
-    }
-
     /// Whether it has no lease and no write, so that its key is free.
     #[must_use]
     pub fn is_abandoned_unwritten(&self) -> bool {

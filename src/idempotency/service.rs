@@ -257,7 +257,7 @@ impl PendingLookup {
             let now = context.now();
             let found = store.get(id).await?;
             let version = found.as_ref().map(|record| record.version);
-            let next_version = version.unwrap_or_else(Record::first_version).wrapping_add(1);
+            let next_version = version.unwrap_or_else(|| store.version_before_first()).wrapping_add(1);
             // A lease that lapsed before anything was sent leaves a record without any write: its key is free.
             let is_known = found
                 .as_ref()

@@ -20,6 +20,12 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// [`StoreError::Unreachable`] if the store has not been reached yet.
     fn hash_key(&self) -> Result<[u8; 32], StoreError>;
 
+    /// The version that the first version of a new record follows. It is random where leases lapse, so that a call whose
+    /// lease has lapsed never takes a later record with the same key for its own.
+    fn version_before_first(&self) -> u64 {
+        0
+    }
+
     /// Reads a record.
     ///
     /// # Errors

@@ -78,6 +78,10 @@ impl Store for RecordStore {
         Ok(self.state.hash_key()?)
     }
 
+    fn version_before_first(&self) -> u64 {
+        fastrand::u64(..)
+    }
+
     async fn get(&self, id: RecordId) -> Result<Option<Record>, StoreError> {
         let keys = [format!("{PREFIX}record:{}", hex(id))];
         let found: Option<(Vec<u8>, bool)> = self.state.invoke(&self.get, &keys, &[]).await?;

@@ -34,7 +34,7 @@ use crate::telemetry::traces::{BatchSettings, Protocol, RootSampler, Sampler, Tr
 /// Maximum time that a shutdown waits for traces to be exported, within the drain timeout.
 const MAX_FLUSH: Duration = Duration::from_secs(5);
 /// How much longer a lease lasts than a call and its last request to Graph can take.
-const LEASE_MARGIN: Duration = Duration::from_secs(10);
+const LEASE_MARGIN: Duration = Duration::from_secs(5);
 /// Open files besides client connections, including those of the admin listener.
 const OTHER_FILES: u64 = 64;
 

@@ -95,6 +95,9 @@ fn run_command(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Config(config) => {
             Settings::check(config)?;
             print(&configuration_file(&cli.effective))?;
+            if config.state.state_password.is_some() {
+                print("\n# INTUNE_GRAPHQL_STATE_PASSWORD=***\n")?;
+            }
             print(&otel_variables(&cli.otel))?;
             return Ok(ExitCode::SUCCESS);
         }

@@ -19,15 +19,16 @@ pub struct StateConfig {
     /// are stored in memory and lost when the gateway stops.
     #[arg(long, env = "INTUNE_GRAPHQL_STATE_FILE", value_name = "FILE")]
     pub state_file: Option<PathBuf>,
-    /// Valkey or Redis server that stores idempotency keys, instead of a file: redis://[USER@]HOST[:PORT][/DATABASE], or
-    /// rediss:// for TLS. Replicas with the same server also share persisted queries, events and `Retry-After`. The
-    /// password is set by INTUNE_GRAPHQL_STATE_PASSWORD or a file.
+    /// Valkey or Redis server that stores idempotency keys instead of a file, for several gateways:
+    /// `redis://[USER@]HOST[:PORT][/DATABASE]`, or `rediss://` for TLS. The gateways also share persisted queries,
+    /// events and `Retry-After` through it. The password is not part of the URL: set the variable
+    /// `INTUNE_GRAPHQL_STATE_PASSWORD` or `--state-password-file`.
     #[arg(long, env = "INTUNE_GRAPHQL_STATE_URL", value_name = "URL")]
     pub state_url: Option<String>,
-    /// File with the password of that server. The variable INTUNE_GRAPHQL_STATE_PASSWORD can be set instead.
+    /// File with the password of that server. The variable `INTUNE_GRAPHQL_STATE_PASSWORD` can be set instead.
     #[arg(long, env = "INTUNE_GRAPHQL_STATE_PASSWORD_FILE", value_name = "FILE")]
     pub state_password_file: Option<PathBuf>,
-    /// PEM file with certificate authorities to trust in addition to the system's, for a rediss:// URL.
+    /// PEM file with certificate authorities to trust in addition to the system's, for a `rediss://` URL.
     #[arg(long, env = "INTUNE_GRAPHQL_STATE_CA", value_name = "FILE")]
     pub state_ca: Option<PathBuf>,
     /// How long an idempotency key is stored after its last write.
@@ -38,7 +39,7 @@ pub struct StateConfig {
     /// written something. All replicas with one server need the same number.
     #[arg(long, env = "INTUNE_GRAPHQL_STATE_CAPACITY", value_name = "COUNT", default_value_t = 250_000, value_parser = positive)]
     pub state_capacity: usize,
-    /// The password of the server, from INTUNE_GRAPHQL_STATE_PASSWORD.
+    /// The password of the server, from `INTUNE_GRAPHQL_STATE_PASSWORD`.
     #[arg(skip)]
     pub state_password: Option<SecretString>,
 }

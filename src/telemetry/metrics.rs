@@ -149,7 +149,7 @@ pub(crate) fn set_idempotency_usage(used: usize, capacity: usize) {
 
 /// Shows whether the state that replicas share can be used.
 pub(crate) fn set_shared_state_up(is_up: bool) {
-    instances::SHARED_STATE_UP.set(i64::from(is_up));
+    instances::SHARED_STATE_UP.set(is_up);
 }
 
 /// Counts trace spans that have ended.

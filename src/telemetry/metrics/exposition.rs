@@ -325,11 +325,11 @@ fn idempotency(page: &mut Page) {
         "Maximum number of writes whose idempotency keys are stored",
         &all::IDEMPOTENCY_CAPACITY,
     );
-    page.gauge(
-        "intune_graphql_shared_state_up",
-        "1 while the server of --state-url can be used, 0 while it cannot, and without one",
-        &all::SHARED_STATE_UP,
-    );
+    // A gateway without one would look like one whose server is down.
+    if let Some(is_up) = all::SHARED_STATE_UP.get() {
+        let help = "1 while the server of `--state-url` can be used, else 0; missing without that setting";
+        page.metric("intune_graphql_shared_state_up", "gauge", help).sample("", &[], u8::from(is_up));
+    }
 }
 
 fn traces(page: &mut Page) {

@@ -1,6 +1,6 @@
 //! The numbers of the process, by label. The functions of [`super`] change them, and [`super::exposition`] shows them.
 
-use super::instruments::{Counter, Gauge, Histogram};
+use super::instruments::{Counter, Gauge, Histogram, OptionalFlag};
 use super::labels::{
     BatchKind, BreakerState, CALLS, CODES, Deviation, LookupResult, NoResponse, NotSent, OPERATION_TYPES,
     Overloaded, RefusedOption, ReloadResult, RetryReason, STATUSES, SpanResult, WriteResult,
@@ -77,4 +77,4 @@ pub(super) static TRACE_SPANS: Counters<{ SpanResult::VALUES.len() }> = counters
 pub(super) static LOOKUPS: Counters<{ LookupResult::VALUES.len() }> = counters();
 pub(super) static IDEMPOTENCY_USED: Gauge = Gauge::new();
 pub(super) static IDEMPOTENCY_CAPACITY: Gauge = Gauge::new();
-pub(super) static SHARED_STATE_UP: Gauge = Gauge::new();
+pub(super) static SHARED_STATE_UP: OptionalFlag = OptionalFlag::new();

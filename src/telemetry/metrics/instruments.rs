@@ -1,6 +1,6 @@
 //! Counters, gauges and histograms: atomic numbers without locks, allocation or look-ups.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering};
 
 /// A number that only grows.
 pub(super) struct Counter(AtomicU64);
@@ -37,6 +37,28 @@ impl Gauge {
 
     pub(super) fn get(&self) -> i64 {
         self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// A flag that is missing until it is first set.
+pub(super) struct OptionalFlag(AtomicU8);
+
+impl OptionalFlag {
+    const UNSET: u8 = 2;
+
+    pub(super) const fn new() -> Self {
+        Self(AtomicU8::new(Self::UNSET))
+    }
+
+    pub(super) fn set(&self, value: bool) {
+        self.0.store(u8::from(value), Ordering::Relaxed);
+    }
+
+    pub(super) fn get(&self) -> Option<bool> {
+        match self.0.load(Ordering::Relaxed) {
+            Self::UNSET => None,
+            value => Some(value == 1),
+        }
     }
 }
 

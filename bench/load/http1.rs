@@ -8,10 +8,15 @@ use tokio::net::TcpStream;
 /// Size of one read from the socket. A response with a page of 1000 takes a few.
 const READ_SIZE: usize = 64 * 1024;
 
+/// What is replaced in each request, by as many digits of a number that no other request has.
+const MARKER: &[u8] = b"@@@@@@@@@@@@@@@@";
+
 /// A connection. It opens on first use, and again after a failure.
 pub(crate) struct Connection {
     address: String,
     request: Vec<u8>,
+    /// Where the request has the marker.
+    marker: Option<usize>,
     stream: Option<TcpStream>,
     buffer: Vec<u8>,
 }
@@ -28,7 +33,8 @@ impl Connection {
         )
         .into_bytes();
         request.extend_from_slice(body);
-        Ok(Self { address: address.to_owned(), request, stream: None, buffer: Vec::new() })
+        let marker = memmem::find(&request, MARKER);
+        Ok(Self { address: address.to_owned(), request, marker, stream: None, buffer: Vec::new() })
     }
 
     /// Sends the request once. Returns the size of the response body; `None` if the response is an error.
@@ -45,6 +51,11 @@ impl Connection {
                 stream
             }
         };
+        if let Some(start) = self.marker {
+            // Of 16 hexadecimal digits.
+            let number = format!("{:016x}", fastrand::u64(..));
+            self.request[start..start + MARKER.len()].copy_from_slice(number.as_bytes());
+        }
         stream.write_all(&self.request).await?;
         let (head, length) = self.read_head(&mut stream).await?;
         let end = head + length;

@@ -23,7 +23,7 @@ use self::http1::Connection;
 struct Load {
     /// URL to send to: `http://ADDRESS/graphql`, or an https URL together with `--ca`.
     url: String,
-    /// File with the body of the request.
+    /// File with the body of the request. In each request over http, sixteen `@` become a random number.
     #[arg(long)]
     body: PathBuf,
     /// Number of requests in flight. Over http each has a separate connection.

@@ -74,7 +74,25 @@ impl Lease {
     /// A lease whose record is about to replace the one of `version`. Whether it has is unknown until the lease is
     /// [confirmed](Self::confirm).
     pub(super) fn pending(context: StoreContext, id: RecordId, record: Record, version: Option<u64>) -> Self {
-        Self(Some(LeasedRecord { context, id, record, version, is_version_uncertain: true }))
+        let is_stored_in_progress = false;
+        Self(Some(LeasedRecord {
+            context,
+            id,
+            record,
+            version,
+            is_stored_in_progress,
+            is_version_uncertain: true,
+        }))
+    }
+
+    /// Like [`Lease::pending`], for a new record of one write that is stored as in progress. This saves a round trip before
+    /// the write is sent.
+    pub(super) fn pending_in_progress(context: StoreContext, id: RecordId, record: Record) -> Self {
+        let mut lease = Self::pending(context, id, record, None);
+        if let Some(leased) = &mut lease.0 {
+            leased.is_stored_in_progress = true;
+        }
+        lease
     }
 
     /// The store has accepted the record.
@@ -103,11 +121,23 @@ impl Lease {
     /// The record could not be stored: the writes must not be sent.
     pub async fn mark_in_progress(&mut self, items: &[usize]) -> Result<(), IdempotencyError> {
         let leased = self.0.as_mut().ok_or(IdempotencyError::LeaseLost)?;
+        let in_progress = items.iter().map(|item| (*item, ItemState::InProgress));
+        if std::mem::take(&mut leased.is_stored_in_progress) {
+            change(&mut leased.record, in_progress);
+            return Ok(());
+        }
         let mut record = leased.record.clone();
-        change(&mut record, items.iter().map(|item| (*item, ItemState::InProgress)));
+        change(&mut record, in_progress);
         leased.replace(Some(&record)).await?;
         leased.record = record;
         Ok(())
+    }
+
+    /// Takes the outcomes of these writes, which [`Lease::release`] stores.
+    pub fn note_outcomes(&mut self, changes: &[(usize, ItemState)]) {
+        if let Some(leased) = &mut self.0 {
+            change(&mut leased.record, changes.iter().cloned());
+        }
     }
 
     /// Records the outcomes of these writes.
@@ -161,6 +191,8 @@ struct LeasedRecord {
     id: RecordId,
     /// The record to store: it may be ahead of the store's.
     record: Record,
+    /// Whether the store's record has its only write in progress, although it was not sent.
+    is_stored_in_progress: bool,
     /// The version in the store; `None` if it has no record.
     version: Option<u64>,
     /// Whether the store may have another version, because the result of the last replacement is unknown.

@@ -252,6 +252,31 @@ impl PendingLookup {
         let Self { context, id, tenant, input, items, has_approval, is_unwritten } = self;
         let store = &context.store;
         let owner = Some(Owner::unique());
+        if store.inserts_first() {
+            let now = context.now();
+            let version = store.version_before_first().wrapping_add(1);
+            let expires = context.expiry(now);
+            let record =
+                Record { version, input, tenant, owner, expires, items: vec![ItemState::Unwritten; items] };
+            let (mut lease, stored) = if items == 1 {
+                let stored = Record { items: vec![ItemState::InProgress], ..record.clone() };
+                (Lease::pending_in_progress(context.clone(), id, record), stored)
+            } else {
+                (Lease::pending(context.clone(), id, record.clone(), None), record)
+            };
+            match store.replace(id, None, Some(stored), now).await {
+                Ok(true) => {
+                    lease.confirm();
+                    return Ok(Lookup::Acquired(lease));
+                }
+                Ok(false) => lease.discard(),
+                Err(StoreError::Full) => {
+                    lease.discard();
+                    return Err(StoreError::Full.into());
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
         loop {
             is_unwritten.store(false, Ordering::Release);
             let now = context.now();

@@ -26,6 +26,11 @@ pub trait Store: Send + Sync + fmt::Debug {
         0
     }
 
+    /// Whether each operation is a round trip, so that a record is inserted before an earlier one is looked for.
+    fn inserts_first(&self) -> bool {
+        false
+    }
+
     /// Reads a record.
     ///
     /// # Errors

@@ -82,6 +82,10 @@ impl Store for RecordStore {
         fastrand::u64(..)
     }
 
+    fn inserts_first(&self) -> bool {
+        true
+    }
+
     async fn get(&self, id: RecordId) -> Result<Option<Record>, StoreError> {
         let keys = [format!("{PREFIX}record:{}", hex(id))];
         let found: Option<(Vec<u8>, bool)> = self.state.invoke(&self.get, &keys, &[]).await?;

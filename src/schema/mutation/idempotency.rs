@@ -375,9 +375,17 @@ impl CreateObserver for LeaseObserver {
         };
         let changes: Vec<_> =
             creates.iter().map(|(create, fate)| (self.item(*create), state(*create, fate))).collect();
-        if let Some(lease) = self.lease.lock().await.as_mut()
-            && let Err(error) = lease.record_outcomes(&changes).await
+        let mut lease = self.lease.lock().await;
+        let Some(lease) = lease.as_mut() else { return };
+        // The only write of a call is decided, and the release that follows stores it. Until then, it is in progress.
+        if let [(_, state)] = &changes[..]
+            && self.items.len() == 1
+            && !state.may_be_sent(true)
         {
+            lease.note_outcomes(&changes);
+            return;
+        }
+        if let Err(error) = lease.record_outcomes(&changes).await {
             // The record is marked as in progress, so the write is not sent again. The lease stores
             // the outcome later.
             warn!(%error, "the outcome of a write could not be stored yet");

@@ -130,6 +130,7 @@ fn api() -> Api {
         idempotency: IdempotencyService::new(Arc::new(store), Duration::from_secs(60)),
         subscription_recheck: Duration::from_secs(60),
         subscription_reads: ReadRates { subscriber: 10, process: 25 },
+        shared_events: None,
     };
     Api::new(settings).expect("no trusted document is wrong")
 }

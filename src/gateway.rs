@@ -11,6 +11,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use graphql_prepare::Limits;
 use secrecy::SecretString;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 use tracing::{info, warn};
 
 use crate::config::{
@@ -27,12 +29,16 @@ pub use crate::server::Listeners;
 use crate::server::{
     self, CertificateFiles, ConcurrencyLimits, ConnectionLimits, GraphiqlSettings, Tls, Workers,
 };
-use crate::shared_state::{ConnectionSettings, RecordSettings, RecordStore, ServerAddress, SharedState};
+use crate::shared_state::{
+    ConnectionSettings, RecordSettings, RecordStore, ServerAddress, SharedEvents, SharedState,
+};
 use crate::telemetry::operation::{AccessLog, AccessLogMode};
 use crate::telemetry::traces::{BatchSettings, Protocol, RootSampler, Sampler, TraceSettings, Tracer};
 
 /// Maximum time that a shutdown waits for traces to be exported, within the drain timeout.
 const MAX_FLUSH: Duration = Duration::from_secs(5);
+/// Maximum time that a shutdown waits for events to be sent to other replicas.
+const MAX_EVENT_FLUSH: Duration = Duration::from_secs(1);
 /// How much longer a lease lasts than a call and its last request to Graph can take.
 const LEASE_MARGIN: Duration = Duration::from_secs(5);
 /// Open files besides client connections, including those of the admin listener.
@@ -59,6 +65,7 @@ pub struct Gateway {
     settings: server::Settings,
     workers: Workers,
     shared_state: Option<SharedState>,
+    shared_events: Option<SharedEvents>,
 }
 
 impl Gateway {
@@ -75,10 +82,11 @@ impl Gateway {
             Err(error @ ClientError::Tls(_)) if has_ca => return Err(error).context("--graph-ca"),
             client => client?,
         };
+        let shared_events = api.shared_events.clone();
         let api = Api::new(api).context("--trusted-documents")?;
         settings.tracer = traces.map(Tracer::start).transpose()?;
         let workers = Workers::start(settings.workers).context("cannot start a thread")?;
-        Ok(Self { client, api, settings, workers, shared_state })
+        Ok(Self { client, api, settings, workers, shared_state, shared_events })
     }
 
     /// Connects to the state that replicas share, if there is one. A server that cannot be reached is tried again while the
@@ -102,8 +110,14 @@ impl Gateway {
         shutdown: impl Future<Output = ()> + Send,
         abort: impl Future<Output = ()> + Send,
     ) -> usize {
-        let Self { client, api, settings, workers, shared_state } = self;
-        let shared_state = shared_state.map(|state| tokio::spawn(state.run()));
+        let Self { client, api, settings, workers, shared_state, shared_events } = self;
+        let mut shared_tasks = JoinSet::new();
+        if let Some(state) = shared_state {
+            shared_tasks.spawn(state.run());
+        }
+        if shared_events.is_some() {
+            shared_tasks.spawn(api.share_events());
+        }
         info!(graph.root = %client.root(), "calling Microsoft Graph");
         workers.spawn_on_each(|| client.clone().open_connection());
         let tracer = settings.tracer.clone();
@@ -121,9 +135,10 @@ impl Gateway {
             aborted.store(true, Ordering::Relaxed);
         };
         let writes = server::run(listeners, client, api, settings, workers, shutdown, abort).await;
-        if let Some(task) = shared_state {
-            task.abort();
+        if let Some(events) = shared_events {
+            let _ = timeout(MAX_EVENT_FLUSH, events.flush()).await;
         }
+        drop(shared_tasks);
         if let Some(tracer) = tracer {
             let elapsed = began.get().map(Instant::elapsed).unwrap_or_default();
             let rest = if aborted.into_inner() { Duration::ZERO } else { drain.saturating_sub(elapsed) };
@@ -224,6 +239,7 @@ impl Settings {
                 subscriber: config.subscriptions.max_subscriber_reads,
                 process: config.subscriptions.max_subscription_reads,
             },
+            shared_events: shared_state.clone().map(SharedEvents::new),
         };
         let traces = config.traces.as_ref().map(traces).transpose()?;
         Ok(Self { graph, api, server, traces, shared_state })

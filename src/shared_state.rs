@@ -5,6 +5,10 @@
 
 mod address;
 mod connection;
+mod event_format;
+mod event_listener;
+mod event_publisher;
+mod events;
 mod record_format;
 mod record_store;
 mod server_check;
@@ -12,5 +16,7 @@ mod shared_connection;
 
 pub use self::address::{AddressError, ServerAddress};
 pub use self::connection::{ConnectError, ConnectionSettings};
+pub use self::event_format::{SharedEvent, TenantHash};
+pub use self::events::SharedEvents;
 pub use self::record_store::{RecordSettings, RecordStore};
 pub use self::shared_connection::{SharedState, Unavailable};

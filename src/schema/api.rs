@@ -25,6 +25,7 @@ use super::untrusted_report::UntrustedReport;
 use super::{CursorKey, GatewaySchema, build, error};
 use crate::graph::{ReadBudget, ReadRates, Session};
 use crate::idempotency::{IdempotencyService, StoreError};
+use crate::shared_state::SharedEvents;
 use crate::telemetry::metrics;
 use crate::tls_error::with_causes;
 use graphql_prepare::{Limits, PreparedOperation, Preparer, unwrap_shared_response};
@@ -82,6 +83,7 @@ pub struct Api {
     /// The same for subscriptions. Its per-event extension would slow down large queries.
     streaming: GatewaySchema,
     read_budget: ReadBudget,
+    status_events: StatusEvents,
     introspection: bool,
     idempotency: IdempotencyService,
     max_response: usize,
@@ -121,6 +123,8 @@ pub struct ApiSettings {
     pub subscription_recheck: Duration,
     /// Read limits of subscription events.
     pub subscription_reads: ReadRates,
+    /// The events that replicas share; `None` if they share no state.
+    pub shared_events: Option<SharedEvents>,
 }
 
 impl Api {
@@ -146,6 +150,7 @@ impl Api {
             idempotency,
             subscription_recheck,
             subscription_reads,
+            shared_events,
         } = settings;
         let for_operator = operator_preparer(limits, default_page_size);
         trusted_documents.check(&for_operator)?;
@@ -155,14 +160,14 @@ impl Api {
             Arc::new(ManifestWatch::new(file, stamp, for_operator, Arc::clone(&persisted)))
         });
         let preparer = caller_preparer(limits, default_page_size, introspection);
-        let status_events = StatusEvents::default();
+        let status_events = shared_events.map_or_else(StatusEvents::default, StatusEvents::shared);
         let schema_context = Arc::new(SchemaContext {
             cursor_key,
             default_page_size,
             max_configuration_payload,
             max_fallback_pages,
             idempotency: idempotency.clone(),
-            status_events,
+            status_events: status_events.clone(),
             subscription_recheck,
             read_budget: ReadBudget::new(subscription_reads),
             authorization_checks: Semaphore::new(MAX_CONCURRENT_CHECKS),
@@ -177,6 +182,7 @@ impl Api {
             executing: build().finish(),
             streaming: build().extension(PerEventContext).finish(),
             read_budget: schema_context.read_budget.clone(),
+            status_events,
             introspection,
             idempotency,
             max_response,
@@ -209,6 +215,11 @@ impl Api {
             Some(manifest) => Arc::clone(manifest).run(reload).await,
             None => future::pending().await,
         }
+    }
+
+    /// Sends events to other replicas, and receives theirs, until the future is dropped.
+    pub(crate) fn share_events(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.status_events.clone().run()
     }
 
     /// Checks a request, all of it, before anything executes.

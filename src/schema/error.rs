@@ -213,6 +213,12 @@ impl FieldError {
         Self::new(ErrorCode::QueryTooLarge, message)
     }
 
+    /// Events of a subscription may have been missed.
+    pub(super) fn events_missed() -> Self {
+        let message = "Events may have been missed. Read the list again; the subscription goes on.";
+        Self::new(ErrorCode::StateUnavailable, message).retryable()
+    }
+
     /// The gateway failed. `what` is only logged.
     #[must_use]
     pub fn internal(what: &str) -> Self {

@@ -16,7 +16,7 @@ use super::error::{ErrorCode, FieldError};
 use super::global_id::{self, GlobalId};
 use super::response_budget::ResponseBudget;
 use super::selection::Selected;
-use super::status_events::{StatusReceiver, StatusTopic};
+use super::status_events::{Received, StatusReceiver};
 use super::types::DeviceStatus;
 use crate::graph::odata::Select;
 use crate::graph::{Key, ReadAllowance, Session};
@@ -67,12 +67,14 @@ pub(super) struct Subscription;
 /// (`graphql-sse`).
 #[GraphqlSubscription]
 impl Subscription {
-    /// Sends an event for each device status that this gateway adds to the configuration. Treat an
-    /// event as a hint to refetch: it is delivered at most once.
+    /// Sends an event for each device status that the gateway adds to the configuration, also
+    /// through its other replicas if they share their state. Treat an event as a hint to refetch:
+    /// it is delivered at most once.
     ///
     /// Only writes by callers of the same tenant cause events. The subscriber must be able to read
     /// the configuration in Graph; if Graph refuses, the subscription ends with an error. An event
-    /// is null if the check of that permission failed.
+    /// is null if the check of that permission failed, or with the error `STATE_UNAVAILABLE` if
+    /// events may have been missed: read the list again. The subscription goes on.
     async fn device_status_added(
         &self,
         ctx: &Context<'_>,
@@ -86,15 +88,18 @@ impl Subscription {
             .ok_or_else(|| FieldError::internal("a subscription was executed without its subscriber"))?;
         // Before the authorization check, so that no event in between is missed.
         let tenant_hint = subscriber.session.as_ref().and_then(Session::tenant_hint);
-        let topic = StatusTopic { tenant_hint, configuration: configuration.clone() };
         let schema = shared_schema_context(ctx)?;
+        let topic = schema.status_events.topic(tenant_hint, configuration.clone());
         let receiver = schema.status_events.subscribe(topic);
         let subscriber = subscriber.clone();
         let mut added = AddedStatuses { subscriber, configuration, receiver, authorized_at: None, schema };
         added.authorize().await?;
         Ok(stream::unfold(Some(added), |added| async {
             let mut added = added?;
-            let key = added.receiver.next().await?;
+            let key = match added.receiver.next().await? {
+                Received::Added(key) => key,
+                Received::Missed => return Some((Some(Err(FieldError::events_missed())), Some(added))),
+            };
             let configuration = added.configuration.clone();
             match added.authorize().await {
                 Ok(()) => {

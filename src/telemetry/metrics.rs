@@ -15,7 +15,7 @@ pub(crate) use self::exposition::{CONTENT_TYPE, render};
 use self::instruments::Gauge;
 pub(crate) use self::labels::{
     BatchKind, BreakerState, Deviation, LookupResult, NoResponse, NotSent, Overloaded, RefusedOption,
-    ReloadResult, RetryReason, SpanResult, WriteResult,
+    ReloadResult, RetryReason, SharedEventResult, SpanResult, WriteResult,
 };
 use self::labels::{CALLS, CODES, OPERATION_TYPES, STATUSES, status_index};
 use super::route::Route;
@@ -150,6 +150,16 @@ pub(crate) fn set_idempotency_usage(used: usize, capacity: usize) {
 /// Shows whether the state that replicas share can be used.
 pub(crate) fn set_shared_state_up(is_up: bool) {
     instances::SHARED_STATE_UP.set(is_up);
+}
+
+/// Counts events between replicas.
+pub(crate) fn shared_events(result: SharedEventResult, events: usize) {
+    instances::SHARED_EVENTS[result as usize].add(u64::try_from(events).unwrap_or(u64::MAX));
+}
+
+/// Shows whether events of other replicas are received.
+pub(crate) fn set_shared_events_up(is_up: bool) {
+    instances::SHARED_EVENTS_UP.set(is_up);
 }
 
 /// Counts trace spans that have ended.

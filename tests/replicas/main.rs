@@ -4,8 +4,10 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 mod connections;
+mod events;
 mod keys;
 mod redis_certificate;
 mod redis_server;
 mod replica;
 mod server_control;
+mod subscriber;

@@ -127,6 +127,11 @@ impl Replica {
         Ok(Self { child, _stdout: stdout, log: Some(log), url, admin, client })
     }
 
+    /// A request to the GraphQL endpoint.
+    pub(crate) fn post(&self) -> reqwest::RequestBuilder {
+        self.client.post(format!("{}/graphql", self.url)).header("content-type", "application/json")
+    }
+
     /// The response to an operation. Does not wait before it is sent, so that it can be spawned.
     pub(crate) fn graphql(
         &self,
@@ -134,12 +139,8 @@ impl Replica {
         query: &str,
         variables: &Value,
     ) -> impl Future<Output = Reply> + Send + use<> {
-        let request = self
-            .client
-            .post(format!("{}/graphql", self.url))
-            .header("content-type", "application/json")
-            .bearer_auth(token)
-            .body(json!({"query": query, "variables": variables}).to_string());
+        let request =
+            self.post().bearer_auth(token).body(json!({"query": query, "variables": variables}).to_string());
         async move {
             let response = request.send().await.unwrap();
             Reply(serde_json::from_str(&response.text().await.unwrap()).unwrap())

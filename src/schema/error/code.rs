@@ -37,6 +37,8 @@ pub enum ErrorCode {
     /// The gateway could not connect to Graph, or Graph returned 502 or 503. Retry later.
     UpstreamUnavailable,
     /// The store of idempotency keys is full or cannot be used, and nothing was sent. Retry later.
+    ///
+    /// In an event of a subscription: events may have been missed. Read the list again.
     StateUnavailable,
     /// Graph did not respond in time to a read, an update or a deletion, or no time was left to
     /// send a write. Retry later.

@@ -18,7 +18,7 @@ use crate::graph::{
 use crate::idempotency::{IdempotencyError, ItemState, Lease, Lookup, Scope, StoreError};
 use crate::schema::context::{schema_context, session};
 use crate::schema::error::{ErrorCode, FieldError};
-use crate::schema::status_events::{PublishingObserver, StatusTopic};
+use crate::schema::status_events::PublishingObserver;
 
 /// Maximum length of a key, in characters.
 const MAX_KEY_LENGTH: usize = 255;
@@ -81,7 +81,7 @@ pub(super) async fn create<N: NewEntity>(
     let publishing = |observer: Arc<dyn CreateObserver>| match call.configuration.cloned() {
         Some(configuration) => {
             let events = events.clone();
-            let topic = StatusTopic { tenant_hint: tenant.clone(), configuration };
+            let topic = events.topic(tenant.clone(), configuration);
             Arc::new(PublishingObserver { observer, events, topic })
         }
         None => observer,

@@ -6,7 +6,8 @@ use super::instances as all;
 use super::instruments::{Counter, Gauge, Histogram};
 use super::labels::{
     BatchKind, BreakerState, CALLS, CODES, Deviation, LookupResult, NoResponse, NotSent, OPERATION_TYPES,
-    Overloaded, RefusedOption, ReloadResult, RetryReason, STATUSES, SpanResult, WriteResult,
+    Overloaded, RefusedOption, ReloadResult, RetryReason, STATUSES, SharedEventResult, SpanResult,
+    WriteResult,
 };
 use super::process::{self, Process};
 
@@ -103,6 +104,7 @@ pub(crate) fn render() -> String {
     graph_calls(&mut page);
     graph_limits(&mut page);
     idempotency(&mut page);
+    shared_events(&mut page);
     traces(&mut page);
     process(&mut page);
     page.0
@@ -330,6 +332,20 @@ fn idempotency(page: &mut Page) {
         let help = "1 while the server of `--state-url` can be used, else 0; missing without that setting";
         page.metric("intune_graphql_shared_state_up", "gauge", help).sample("", &[], u8::from(is_up));
     }
+}
+
+fn shared_events(page: &mut Page) {
+    if let Some(is_up) = all::SHARED_EVENTS_UP.get() {
+        let help = "1 while events of other replicas are received, else 0; missing without `--state-url`";
+        page.metric("intune_graphql_shared_events_up", "gauge", help).sample("", &[], u8::from(is_up));
+    }
+    page.counters(
+        "intune_graphql_shared_events_total",
+        "Events sent to other replicas, and messages received from them",
+        "result",
+        SharedEventResult::VALUES,
+        &all::SHARED_EVENTS,
+    );
 }
 
 fn traces(page: &mut Page) {

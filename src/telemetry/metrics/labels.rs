@@ -202,6 +202,20 @@ label! {
 }
 
 label! {
+    /// `result` of events between replicas.
+    SharedEventResult {
+        Sent => "sent",
+        /// The server could not be reached, or too many events waited.
+        NotSent => "not_sent",
+        Received => "received",
+        /// Received twice.
+        Duplicate => "duplicate",
+        /// Received, and malformed or of another version.
+        Invalid => "invalid",
+    }
+}
+
+label! {
     /// `result` of reads of the manifest of trusted documents while the gateway runs.
     ReloadResult {
         Loaded => "loaded",

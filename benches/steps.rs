@@ -131,6 +131,7 @@ fn api() -> Api {
         subscription_recheck: Duration::from_secs(60),
         subscription_reads: ReadRates { subscriber: 10, process: 25 },
         shared_events: None,
+        shared_documents: None,
     };
     Api::new(settings).expect("no trusted document is wrong")
 }

@@ -30,7 +30,8 @@ use crate::server::{
     self, CertificateFiles, ConcurrencyLimits, ConnectionLimits, GraphiqlSettings, Tls, Workers,
 };
 use crate::shared_state::{
-    ConnectionSettings, RecordSettings, RecordStore, ServerAddress, SharedEvents, SharedState,
+    ConnectionSettings, RecordSettings, RecordStore, ServerAddress, SharedDocuments, SharedEvents,
+    SharedState,
 };
 use crate::telemetry::operation::{AccessLog, AccessLogMode};
 use crate::telemetry::traces::{BatchSettings, Protocol, RootSampler, Sampler, TraceSettings, Tracer};
@@ -66,6 +67,7 @@ pub struct Gateway {
     workers: Workers,
     shared_state: Option<SharedState>,
     shared_events: Option<SharedEvents>,
+    shared_documents: Option<SharedDocuments>,
 }
 
 impl Gateway {
@@ -82,11 +84,11 @@ impl Gateway {
             Err(error @ ClientError::Tls(_)) if has_ca => return Err(error).context("--graph-ca"),
             client => client?,
         };
-        let shared_events = api.shared_events.clone();
+        let (shared_events, shared_documents) = (api.shared_events.clone(), api.shared_documents.clone());
         let api = Api::new(api).context("--trusted-documents")?;
         settings.tracer = traces.map(Tracer::start).transpose()?;
         let workers = Workers::start(settings.workers).context("cannot start a thread")?;
-        Ok(Self { client, api, settings, workers, shared_state, shared_events })
+        Ok(Self { client, api, settings, workers, shared_state, shared_events, shared_documents })
     }
 
     /// Connects to the state that replicas share, if there is one. A server that cannot be reached is tried again while the
@@ -110,13 +112,16 @@ impl Gateway {
         shutdown: impl Future<Output = ()> + Send,
         abort: impl Future<Output = ()> + Send,
     ) -> usize {
-        let Self { client, api, settings, workers, shared_state, shared_events } = self;
+        let Self { client, api, settings, workers, shared_state, shared_events, shared_documents } = self;
         let mut shared_tasks = JoinSet::new();
         if let Some(state) = shared_state {
             shared_tasks.spawn(state.run());
         }
         if shared_events.is_some() {
             shared_tasks.spawn(api.share_events());
+        }
+        if let Some(documents) = shared_documents {
+            shared_tasks.spawn(documents.run());
         }
         info!(graph.root = %client.root(), "calling Microsoft Graph");
         workers.spawn_on_each(|| client.clone().open_connection());
@@ -240,6 +245,9 @@ impl Settings {
                 process: config.subscriptions.max_subscription_reads,
             },
             shared_events: shared_state.clone().map(SharedEvents::new),
+            shared_documents: shared_state
+                .clone()
+                .map(|state| SharedDocuments::new(state, config.limits.max_document)),
         };
         let traces = config.traces.as_ref().map(traces).transpose()?;
         Ok(Self { graph, api, server, traces, shared_state })

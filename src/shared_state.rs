@@ -5,6 +5,7 @@
 
 mod address;
 mod connection;
+mod documents;
 mod event_format;
 mod event_listener;
 mod event_publisher;
@@ -16,6 +17,7 @@ mod shared_connection;
 
 pub use self::address::{AddressError, ServerAddress};
 pub use self::connection::{ConnectError, ConnectionSettings};
+pub use self::documents::SharedDocuments;
 pub use self::event_format::{SharedEvent, TenantHash};
 pub use self::events::SharedEvents;
 pub use self::record_store::{RecordSettings, RecordStore};

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_graphql::{Response, ServerError, ValidationMode};
+use futures_util::future::BoxFuture;
 use futures_util::{Stream, StreamExt as _, future};
 use tokio::sync::{Notify, Semaphore};
 
@@ -25,7 +26,7 @@ use super::untrusted_report::UntrustedReport;
 use super::{CursorKey, GatewaySchema, build, error};
 use crate::graph::{ReadBudget, ReadRates, Session};
 use crate::idempotency::{IdempotencyService, StoreError};
-use crate::shared_state::SharedEvents;
+use crate::shared_state::{SharedDocuments, SharedEvents};
 use crate::telemetry::metrics;
 use crate::tls_error::with_causes;
 use graphql_prepare::{Limits, PreparedOperation, Preparer, unwrap_shared_response};
@@ -125,6 +126,8 @@ pub struct ApiSettings {
     pub subscription_reads: ReadRates,
     /// The events that replicas share; `None` if they share no state.
     pub shared_events: Option<SharedEvents>,
+    /// The persisted documents that replicas share; `None` if they share no state.
+    pub shared_documents: Option<SharedDocuments>,
 }
 
 impl Api {
@@ -151,11 +154,12 @@ impl Api {
             subscription_recheck,
             subscription_reads,
             shared_events,
+            shared_documents,
         } = settings;
         let for_operator = operator_preparer(limits, default_page_size);
         trusted_documents.check(&for_operator)?;
         let manifest = trusted_documents.manifest().map(|(file, stamp)| (file.to_owned(), stamp));
-        let persisted = Arc::new(PersistedDocuments::new(trusted_documents));
+        let persisted = Arc::new(PersistedDocuments::new(trusted_documents, shared_documents));
         let manifest = manifest.map(|(file, stamp)| {
             Arc::new(ManifestWatch::new(file, stamp, for_operator, Arc::clone(&persisted)))
         });
@@ -220,6 +224,11 @@ impl Api {
     /// Sends events to other replicas, and receives theirs, until the future is dropped.
     pub(crate) fn share_events(&self) -> impl Future<Output = ()> + Send + use<> {
         self.status_events.clone().run()
+    }
+
+    /// Looks for the document of a request at other replicas, before [`Api::prepare`]; `None` if that is not necessary.
+    pub(crate) fn look_up_document(&self, request: &GraphqlRequest) -> Option<BoxFuture<'_, ()>> {
+        self.persisted.look_up(request)
     }
 
     /// Checks a request, all of it, before anything executes.

@@ -3,12 +3,14 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
+use futures_util::future::BoxFuture;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
 use super::error::{ErrorCode, RequestError};
 use super::graphql_request::{GraphqlRequest, PersistedQuery};
 use super::trusted_documents::{TrustedDocuments, TrustedDocumentsMode, sha256};
+use crate::shared_state::SharedDocuments;
 
 /// Maximum total size in bytes of all callers' documents.
 const MAX_BYTES: u64 = 4 * 1024 * 1024;
@@ -23,6 +25,8 @@ pub(super) struct PersistedDocuments {
     trusted: RwLock<TrustedDocuments>,
     /// Documents that callers have registered.
     sent: Cache<[u8; 32], Arc<str>, TextWeight>,
+    /// Those of other replicas; `None` if no state is shared, or only trusted documents are accepted.
+    shared: Option<SharedDocuments>,
 }
 
 #[derive(Clone)]
@@ -43,10 +47,32 @@ pub(super) struct ResolvedDocument {
 }
 
 impl PersistedDocuments {
-    /// The trusted documents, which have been checked. No others are registered at first.
-    pub(super) fn new(trusted: TrustedDocuments) -> Self {
+    /// The trusted documents, which have been checked. No others are registered at first, except at other replicas.
+    pub(super) fn new(trusted: TrustedDocuments, shared: Option<SharedDocuments>) -> Self {
+        let mode = trusted.mode;
         let sent = Cache::with_weighter(DOCUMENTS, MAX_BYTES, TextWeight);
-        Self { mode: trusted.mode, trusted: RwLock::new(trusted), sent }
+        let shared = shared.filter(|_| mode != TrustedDocumentsMode::Enforce);
+        Self { mode, trusted: RwLock::new(trusted), sent, shared }
+    }
+
+    /// Looks for the document of a request at other replicas, so that it can be resolved; `None` if it is known, or no other
+    /// replica can have it.
+    pub(super) fn look_up(&self, request: &GraphqlRequest) -> Option<BoxFuture<'_, ()>> {
+        let shared = self.shared.as_ref()?;
+        let by_hash = request.persisted_query.as_ref().filter(|by_hash| by_hash.version == 1)?;
+        if request.query.is_some() || request.document_id.is_some() {
+            return None;
+        }
+        let hash = parse_sha256_hex(&by_hash.sha256_hash)?;
+        let trusted = self.trusted.read().unwrap_or_else(PoisonError::into_inner);
+        if self.sent.get(&hash).is_some() || trusted.get(&by_hash.sha256_hash).is_some() {
+            return None;
+        }
+        Some(Box::pin(async move {
+            if let Some(text) = shared.find(&hash).await {
+                self.sent.insert(hash, text);
+            }
+        }))
     }
 
     /// Replaces the trusted documents, which have been checked. The mode stays.
@@ -122,6 +148,9 @@ impl PersistedDocuments {
     /// Registers a document that has been validated.
     pub(super) fn register(&self, ResolvedDocument { text, register_as, .. }: ResolvedDocument) {
         if let Some(hash) = register_as {
+            if let Some(shared) = &self.shared {
+                shared.store(hash, &text);
+            }
             self.sent.insert(hash, text);
         }
     }

@@ -15,7 +15,7 @@ pub(crate) use self::exposition::{CONTENT_TYPE, render};
 use self::instruments::Gauge;
 pub(crate) use self::labels::{
     BatchKind, BreakerState, Deviation, LookupResult, NoResponse, NotSent, Overloaded, RefusedOption,
-    ReloadResult, RetryReason, SharedEventResult, SpanResult, WriteResult,
+    ReloadResult, RetryReason, SharedDocumentResult, SharedEventResult, SpanResult, WriteResult,
 };
 use self::labels::{CALLS, CODES, OPERATION_TYPES, STATUSES, status_index};
 use super::route::Route;
@@ -155,6 +155,11 @@ pub(crate) fn set_shared_state_up(is_up: bool) {
 /// Counts events between replicas.
 pub(crate) fn shared_events(result: SharedEventResult, events: usize) {
     instances::SHARED_EVENTS[result as usize].add(u64::try_from(events).unwrap_or(u64::MAX));
+}
+
+/// Counts a look-up or a registration of a persisted document that replicas share.
+pub(crate) fn shared_documents(result: SharedDocumentResult) {
+    instances::SHARED_DOCUMENTS[result as usize].add(1);
 }
 
 /// Shows whether events of other replicas are received.

@@ -73,6 +73,9 @@ pub(super) async fn execute(
         let sent_hash = request.persisted_query.as_ref().map(|document| document.sha256_hash.as_str());
         trace.set_document(request.query.as_deref(), sent_hash);
     }
+    if let Some(lookup) = app.api.look_up_document(&request) {
+        lookup.await;
+    }
     let prepared = app.api.prepare(request)?;
     let operation_type = match prepared.operation_type {
         OperationType::Query => "query",

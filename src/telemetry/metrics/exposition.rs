@@ -6,8 +6,8 @@ use super::instances as all;
 use super::instruments::{Counter, Gauge, Histogram};
 use super::labels::{
     BatchKind, BreakerState, CALLS, CODES, Deviation, LookupResult, NoResponse, NotSent, OPERATION_TYPES,
-    Overloaded, RefusedOption, ReloadResult, RetryReason, STATUSES, SharedEventResult, SpanResult,
-    WriteResult,
+    Overloaded, RefusedOption, ReloadResult, RetryReason, STATUSES, SharedDocumentResult, SharedEventResult,
+    SpanResult, WriteResult,
 };
 use super::process::{self, Process};
 
@@ -104,7 +104,7 @@ pub(crate) fn render() -> String {
     graph_calls(&mut page);
     graph_limits(&mut page);
     idempotency(&mut page);
-    shared_events(&mut page);
+    shared_state(&mut page);
     traces(&mut page);
     process(&mut page);
     page.0
@@ -334,7 +334,7 @@ fn idempotency(page: &mut Page) {
     }
 }
 
-fn shared_events(page: &mut Page) {
+fn shared_state(page: &mut Page) {
     if let Some(is_up) = all::SHARED_EVENTS_UP.get() {
         let help = "1 while events of other replicas are received, else 0; missing without `--state-url`";
         page.metric("intune_graphql_shared_events_up", "gauge", help).sample("", &[], u8::from(is_up));
@@ -345,6 +345,13 @@ fn shared_events(page: &mut Page) {
         "result",
         SharedEventResult::VALUES,
         &all::SHARED_EVENTS,
+    );
+    page.counters(
+        "intune_graphql_shared_documents_total",
+        "Look-ups of persisted queries in the shared state, and registrations for other replicas",
+        "result",
+        SharedDocumentResult::VALUES,
+        &all::SHARED_DOCUMENTS,
     );
 }
 

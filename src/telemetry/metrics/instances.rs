@@ -3,8 +3,8 @@
 use super::instruments::{Counter, Gauge, Histogram, OptionalFlag};
 use super::labels::{
     BatchKind, BreakerState, CALLS, CODES, Deviation, LookupResult, NoResponse, NotSent, OPERATION_TYPES,
-    Overloaded, RefusedOption, ReloadResult, RetryReason, STATUSES, SharedEventResult, SpanResult,
-    WriteResult,
+    Overloaded, RefusedOption, ReloadResult, RetryReason, STATUSES, SharedDocumentResult, SharedEventResult,
+    SpanResult, WriteResult,
 };
 
 /// Upper bounds of durations, in nanoseconds: 1 ms to 30 s.
@@ -79,5 +79,6 @@ pub(super) static LOOKUPS: Counters<{ LookupResult::VALUES.len() }> = counters()
 pub(super) static IDEMPOTENCY_USED: Gauge = Gauge::new();
 pub(super) static IDEMPOTENCY_CAPACITY: Gauge = Gauge::new();
 pub(super) static SHARED_STATE_UP: OptionalFlag = OptionalFlag::new();
+pub(super) static SHARED_DOCUMENTS: Counters<{ SharedDocumentResult::VALUES.len() }> = counters();
 pub(super) static SHARED_EVENTS: Counters<{ SharedEventResult::VALUES.len() }> = counters();
 pub(super) static SHARED_EVENTS_UP: OptionalFlag = OptionalFlag::new();

@@ -202,6 +202,20 @@ label! {
 }
 
 label! {
+    /// `result` of look-ups and registrations of persisted documents that replicas share.
+    SharedDocumentResult {
+        Found => "found",
+        NotFound => "not_found",
+        /// No response in time, no connection, or too many look-ups.
+        Failed => "failed",
+        /// The text does not have the hash.
+        Invalid => "invalid",
+        Stored => "stored",
+        NotStored => "not_stored",
+    }
+}
+
+label! {
     /// `result` of events between replicas.
     SharedEventResult {
         Sent => "sent",

@@ -66,9 +66,13 @@ pub(crate) struct Operation {
     span: Option<Box<Span>>,
 }
 
+/// The code of a subscription's response that events may have been missed. The subscription goes on.
+const EVENTS_MISSED: &str = "STATE_UNAVAILABLE";
+
 enum State {
     Open,
-    /// A subscription, with the code of its first response if that was an error. It ends when it is dropped.
+    /// A subscription, with the code of its first response if that was an error that it may have ended with. It ends
+    /// when it is dropped.
     Streaming {
         code: Option<String>,
         events: u64,
@@ -107,7 +111,7 @@ impl Operation {
     /// A response of a subscription.
     pub(crate) fn count_event(&mut self, result: OperationResult<'_>) {
         if let State::Streaming { code, events } = &mut self.state {
-            if *events == 0 {
+            if *events == 0 && result.code != Some(EVENTS_MISSED) {
                 *code = result.code.map(str::to_owned);
             }
             *events += 1;

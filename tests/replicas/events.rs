@@ -176,3 +176,36 @@ async fn gateways_start_without_the_server_and_share_events_once_it_is_there() {
     let id = add(&replicas[1], &token("a")).await;
     assert_eq!(late.next().await, json!(id));
 }
+
+#[tokio::test]
+async fn subscribers_of_other_replicas_are_told_of_events_that_could_not_be_sent() {
+    const NOT_SENT: &str = "intune_graphql_shared_events_total{result=\"not_sent\"}";
+    const ENDED: &str = "intune_graphql_requests_total{operation_type=\"subscription\",code=";
+    let deployment = Deployment::start().await;
+    let replicas = two(&deployment).await;
+    let mut subscribers = subscribers(&deployment, &replicas, "a").await;
+    let (of_first, of_second) = subscribers.split_at_mut(2);
+    deployment.redis.command(&["ACL", "SETUSER", "default", "-publish"]).unwrap();
+    each_receives(&replicas[..1], of_first, "a").await;
+    until("the event is dropped", async || replicas[0].metric(NOT_SENT).await >= 1.0).await;
+    deployment.redis.command(&["ACL", "SETUSER", "default", "+publish"]).unwrap();
+    each_is_told(of_second).await;
+    each_receives(&replicas, &mut subscribers, "a").await;
+    // The subscriptions have not failed.
+    drop(subscribers);
+    for replica in &replicas {
+        until("the subscriptions end", async || replica.metric(&format!("{ENDED}\"OK\"}}")).await >= 2.0)
+            .await;
+        assert!(replica.metric(&format!("{ENDED}\"STATE_UNAVAILABLE\"}}")).await < 0.5);
+    }
+}
+
+#[tokio::test]
+async fn a_replica_that_stops_sends_its_last_events() {
+    let deployment = Deployment::start().await;
+    let [first, second] = two(&deployment).await;
+    let mut subscriber = Subscriber::sse(&deployment, &second, &token("a")).await;
+    let id = add(&first, &token("a")).await;
+    assert_eq!(tokio::task::spawn_blocking(|| first.stop().0).await.unwrap(), Some(0));
+    assert_eq!(subscriber.next().await, json!(id));
+}

@@ -115,6 +115,7 @@ impl Gateway {
         let Self { client, api, settings, workers, shared_state, shared_events, shared_documents } = self;
         let mut shared_tasks = JoinSet::new();
         if let Some(state) = shared_state {
+            shared_tasks.spawn(state.clone().share_waits(client.retry_after_cache()));
             shared_tasks.spawn(state.run());
         }
         if shared_events.is_some() {

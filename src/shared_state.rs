@@ -14,6 +14,7 @@ mod record_format;
 mod record_store;
 mod server_check;
 mod shared_connection;
+mod waits;
 
 pub use self::address::{AddressError, ServerAddress};
 pub use self::connection::{ConnectError, ConnectionSettings};
@@ -22,3 +23,4 @@ pub use self::event_format::{SharedEvent, TenantHash};
 pub use self::events::SharedEvents;
 pub use self::record_store::{RecordSettings, RecordStore};
 pub use self::shared_connection::{SharedState, Unavailable};
+pub use self::waits::{WaitCache, WaitId, WaitQueue};

@@ -9,6 +9,7 @@ use super::connect::ClientError;
 use super::root::ServiceRoot;
 use super::session::Session;
 use super::settings::ClientSettings;
+use crate::shared_state::WaitCache;
 
 /// Microsoft Graph at one service root. Cheap to clone; clones share the connection pool.
 #[derive(Clone)]
@@ -65,6 +66,12 @@ impl Client {
     #[must_use]
     pub fn writes_in_flight(&self) -> usize {
         self.0.writes.count()
+    }
+
+    /// What this process knows of callers' `Retry-After`, to be shared with other replicas.
+    #[must_use]
+    pub fn retry_after_cache(&self) -> Arc<impl WaitCache + use<>> {
+        Arc::clone(&self.0.retry_after)
     }
 
     /// The service root.

@@ -34,7 +34,7 @@ pub(super) struct ClientState {
     pub(super) responses: Arc<MemoryBudget>,
     pub(super) attempt_timeout: Duration,
     pub(super) honors_client_ids: bool,
-    pub(super) retry_after: RetryAfterCache,
+    pub(super) retry_after: Arc<RetryAfterCache>,
     pub(super) refused_options: RefusedOptions,
     /// Limits the retries of the process, to protect a failing Graph.
     pub(super) budget: TpsBudget,
@@ -77,7 +77,7 @@ impl ClientState {
             responses: MemoryBudget::shared(max_buffered, max_buffered_per_caller),
             attempt_timeout,
             honors_client_ids,
-            retry_after: RetryAfterCache::new().map_err(|_| ClientError::NoRandomness)?,
+            retry_after: Arc::new(RetryAfterCache::new().map_err(|_| ClientError::NoRandomness)?),
             refused_options: RefusedOptions::default(),
             budget: TpsBudget::new(BUDGET_WINDOW, BUDGET_FLOOR, BUDGET_SHARE),
             stopping: CancellationToken::new(),

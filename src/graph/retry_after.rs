@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 /// Maximum wait. Longer ones are reduced to it.
-const MAX_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
+pub(super) const MAX_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Parses a `Retry-After` value (RFC 9110, section 10.2.3; fractions occur in batch items). `None`
 /// if it is neither a number nor a date. A date in the past is zero.

@@ -2,8 +2,8 @@
 //! all the same (Microsoft Graph: "Throttling limits").
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ring::hmac;
@@ -11,10 +11,16 @@ use ring::rand::SystemRandom;
 use tokio::time::Instant;
 
 use super::auth::Authorization;
+use super::retry_after::MAX_WAIT;
+use crate::shared_state::{WaitCache, WaitId, WaitQueue};
 
 /// Maximum number of callers in the cache. Further callers reach Graph, which returns `Retry-After`
 /// again.
 const MAX_ENTRIES: usize = 10_000;
+/// Set while there are entries.
+const HAS_ENTRIES: u8 = 1;
+/// Set if the next call is to be noted.
+const IS_WATCHED: u8 = 2;
 
 /// Operations with limits of their own: Intune allows ten times as many reads as writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -24,19 +30,25 @@ pub(super) enum OperationKind {
 }
 
 /// The latest `Retry-After` by caller. The key is a keyed hash of the token; an entry lasts as long as its wait.
+///
+/// The key of the hashes is random, or that of the replicas that share waits.
 pub(super) struct RetryAfterCache {
-    key: hmac::Key,
-    waits: Mutex<HashMap<CallerKey, Instant>>,
-    /// Saves the hash while there are no entries.
-    is_empty: AtomicBool,
+    key: Mutex<Arc<hmac::Key>>,
+    waits: Mutex<HashMap<WaitId, Instant>>,
+    /// Zero while a call has nothing to do here, which saves the hash.
+    flags: AtomicU8,
+    queue: WaitQueue,
 }
-
-type CallerKey = ([u8; 32], OperationKind);
 
 impl RetryAfterCache {
     pub(super) fn new() -> Result<Self, ring::error::Unspecified> {
         let key = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new())?;
-        Ok(Self { key, waits: Mutex::default(), is_empty: AtomicBool::new(true) })
+        Ok(Self {
+            key: Mutex::new(Arc::new(key)),
+            waits: Mutex::default(),
+            flags: AtomicU8::new(0),
+            queue: WaitQueue::default(),
+        })
     }
 
     /// Keeps the longest wait of this caller.
@@ -44,48 +56,117 @@ impl RetryAfterCache {
         if wait.is_zero() {
             return;
         }
-        let now = Instant::now();
-        let mut waits = self.lock();
-        if waits.len() >= MAX_ENTRIES {
-            waits.retain(|_, until| *until > now);
-        }
-        if waits.len() < MAX_ENTRIES {
-            let until = now + wait;
-            let remembered = waits.entry((caller.keyed_hash(&self.key), kind)).or_insert(until);
-            *remembered = until.max(*remembered);
-            self.is_empty.store(false, Ordering::Release);
+        let (id, until) = (self.id(caller, kind), Instant::now() + wait);
+        if self.raise(id, until) {
+            self.queue.push(id, until);
         }
     }
 
     /// The remaining wait of this caller, if any.
     pub(super) fn remaining(&self, caller: &Authorization, kind: OperationKind) -> Option<Duration> {
-        if self.is_empty.load(Ordering::Acquire) {
+        match self.flags.load(Ordering::Acquire) {
+            0 => None,
+            flags => self.find_remaining(caller, kind, flags),
+        }
+    }
+
+    fn find_remaining(&self, caller: &Authorization, kind: OperationKind, flags: u8) -> Option<Duration> {
+        if flags & IS_WATCHED != 0 {
+            self.flags.fetch_and(!IS_WATCHED, Ordering::AcqRel);
+            self.queue.note_call();
+        }
+        if flags & HAS_ENTRIES == 0 {
             return None;
         }
-        let key = (caller.keyed_hash(&self.key), kind);
+        let id = self.id(caller, kind);
         let mut waits = self.lock();
-        let left = waits.get(&key)?.saturating_duration_since(Instant::now());
+        let left = waits.get(&id)?.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            waits.remove(&key);
-            self.is_empty.store(waits.is_empty(), Ordering::Release);
+            waits.remove(&id);
+            self.note_entries(&waits);
             return None;
         }
         Some(left)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<CallerKey, Instant>> {
+    fn id(&self, caller: &Authorization, kind: OperationKind) -> WaitId {
+        let key = Arc::clone(&self.key.lock().unwrap_or_else(PoisonError::into_inner));
+        WaitId { caller: caller.keyed_hash(&key), is_write: kind == OperationKind::Write }
+    }
+
+    /// Keeps the later end of a wait. Returns whether it was raised.
+    fn raise(&self, id: WaitId, until: Instant) -> bool {
+        let mut waits = self.lock();
+        if waits.len() >= MAX_ENTRIES {
+            retain_pending(&mut waits);
+        }
+        if waits.get(&id).is_some_and(|known| *known >= until)
+            || (waits.len() >= MAX_ENTRIES && !waits.contains_key(&id))
+        {
+            return false;
+        }
+        waits.insert(id, until);
+        self.note_entries(&waits);
+        true
+    }
+
+    fn note_entries(&self, waits: &HashMap<WaitId, Instant>) {
+        match waits.is_empty() {
+            true => self.flags.fetch_and(!HAS_ENTRIES, Ordering::AcqRel),
+            false => self.flags.fetch_or(HAS_ENTRIES, Ordering::AcqRel),
+        };
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<WaitId, Instant>> {
         self.waits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn retain_pending(waits: &mut HashMap<WaitId, Instant>) {
+    let now = Instant::now();
+    waits.retain(|_, until| *until > now);
+}
+
+impl WaitCache for RetryAfterCache {
+    fn set_key(&self, key: &[u8; 32]) {
+        let key = Arc::new(hmac::Key::new(hmac::HMAC_SHA256, key));
+        *self.key.lock().unwrap_or_else(PoisonError::into_inner) = key;
+        let mut waits = self.lock();
+        waits.clear();
+        self.note_entries(&waits);
+    }
+
+    fn insert_shared(&self, id: WaitId, rest: Duration) {
+        if !rest.is_zero() {
+            self.raise(id, Instant::now() + rest.min(MAX_WAIT));
+        }
+    }
+
+    fn remove_expired(&self) {
+        let mut waits = self.lock();
+        retain_pending(&mut waits);
+        self.note_entries(&waits);
+    }
+
+    fn watch_calls(&self) {
+        self.flags.fetch_or(IS_WATCHED, Ordering::AcqRel);
+    }
+
+    fn queue(&self) -> &WaitQueue {
+        &self.queue
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::Ordering;
     use std::time::Duration;
 
     use http::HeaderValue;
     use tokio::time::advance;
 
-    use super::{Authorization, MAX_ENTRIES, OperationKind, RetryAfterCache};
+    use super::{Authorization, MAX_ENTRIES, MAX_WAIT, OperationKind, RetryAfterCache};
+    use crate::shared_state::WaitCache as _;
 
     fn caller(token: &str) -> Authorization {
         Authorization::parse(&HeaderValue::from_str(&format!("Bearer {token}")).unwrap()).unwrap()
@@ -116,5 +197,30 @@ mod tests {
         advance(Duration::from_secs(1)).await;
         cache.insert(&caller("new"), OperationKind::Read, Duration::from_secs(1));
         assert_eq!(cache.lock().len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_shared_wait_applies_under_the_shared_key_and_is_bounded() {
+        let [here, there] = [(); 2].map(|()| RetryAfterCache::new().unwrap());
+        for cache in [&here, &there] {
+            cache.set_key(&[7; 32]);
+        }
+        let id = there.id(&caller("a"), OperationKind::Read);
+        here.insert_shared(id, Duration::MAX);
+        here.insert_shared(id, Duration::from_secs(1));
+        assert_eq!(here.remaining(&caller("a"), OperationKind::Read), Some(MAX_WAIT));
+        assert_eq!(here.remaining(&caller("a"), OperationKind::Write), None);
+        here.insert_shared(there.id(&caller("b"), OperationKind::Read), Duration::from_secs(1));
+        advance(Duration::from_secs(1)).await;
+        here.remove_expired();
+        assert_eq!(here.lock().len(), 1);
+        here.set_key(&[8; 32]);
+        assert_eq!(here.remaining(&caller("a"), OperationKind::Read), None);
+        assert!(here.lock().is_empty() && here.flags.load(Ordering::Relaxed) == 0);
+        here.watch_calls();
+        for _ in 0..2 {
+            here.remaining(&caller("a"), OperationKind::Read);
+            assert_eq!(here.flags.load(Ordering::Relaxed), 0, "one call is noted");
+        }
     }
 }

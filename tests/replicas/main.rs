@@ -12,3 +12,4 @@ mod redis_server;
 mod replica;
 mod server_control;
 mod subscriber;
+mod waits;

@@ -48,6 +48,10 @@ write-consistency:
     cargo run --release --example write_consistency -- load --faults hard --clients 256 --ids ignore
     cargo run --release --example write_consistency -- throttling
 
+# Count Graph's 429 under load through three gateways, with and without a shared Retry-After (2 minutes; needs redis-server)
+replicas-throttling:
+    cargo run --example write_consistency -- replicas-throttling
+
 # Stage each alert in front of a real Prometheus, and ask for each query of the dashboard (installs Debian's prometheus)
 observability:
     tests/observability/run

@@ -60,13 +60,24 @@ impl Gateway {
         state: &Path,
         more: &[&str],
     ) -> anyhow::Result<Self> {
+        let state = state.to_str().context("the path of the state file is not UTF-8")?;
+        Self::start_with(environment, root, address, &[&["--state-file", state], more].concat())
+    }
+
+    /// Like `start_in`, without a state file.
+    pub(crate) fn start_with(
+        environment: &[(&str, String)],
+        root: &str,
+        address: &str,
+        more: &[&str],
+    ) -> anyhow::Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("INTUNE_GRAPHQL_")) {
             command.env_remove(name);
         }
         command.envs(environment.iter().map(|(name, value)| (name, value)));
         command.args(["serve", "--listen", address, "--admin-listen", "127.0.0.1:0", "--graph-url", root]);
-        command.arg("--state-file").arg(state).args(more).stdin(Stdio::null()).stdout(Stdio::piped());
+        command.args(more).stdin(Stdio::null()).stdout(Stdio::piped());
         let mut child = command.spawn().context("the gateway does not start")?;
         let mut stdout = BufReader::new(child.stdout.take().context("the gateway has no output")?);
         let mut line = String::new();

@@ -13,10 +13,15 @@ mod faults;
 #[path = "../support/gateway.rs"]
 mod gateway;
 mod load;
+#[expect(dead_code, reason = "tests use the rest")]
+#[path = "../../tests/replicas/redis_server.rs"]
+mod redis_server;
+mod replicas_throttling;
 mod report;
 mod throttling;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use intune_graphql::commands;
@@ -37,6 +42,9 @@ enum Scenario {
     Load(LoadArgs),
     /// Bulk calls under Intune's published throttling limits, repeated with their keys until all items exist.
     Throttling(ThrottlingArgs),
+    /// Clients of three gateways under these limits, with and without a shared `Retry-After`. Compares the share of 429 in
+    /// Graph's responses. Needs a `redis-server`.
+    ReplicasThrottling(ReplicasThrottlingArgs),
 }
 
 #[derive(Debug, Args)]
@@ -81,6 +89,22 @@ struct ThrottlingArgs {
     items: usize,
 }
 
+#[derive(Debug, Args)]
+struct ReplicasThrottlingArgs {
+    /// Statuses to add, in calls of 5.
+    #[arg(long, default_value_t = 600)]
+    items: usize,
+    /// Clients that make the calls concurrently, in turn at each gateway.
+    #[arg(long, default_value_t = 12)]
+    clients: usize,
+    /// Time that Graph takes for each response.
+    #[arg(long, default_value = "200ms", value_parser = humantime::parse_duration)]
+    latency: Duration,
+    /// Seed of the pauses between calls.
+    #[arg(long, default_value_t = 7)]
+    seed: u64,
+}
+
 fn main() -> anyhow::Result<ExitCode> {
     // The gateway is a separate process of this program, so that it can be stopped with SIGTERM.
     if std::env::args().nth(1).as_deref() == Some("serve") {
@@ -93,8 +117,9 @@ fn main() -> anyhow::Result<ExitCode> {
         match arguments.scenario {
             Scenario::Load(args) => load::run(&args).await,
             Scenario::Throttling(args) => throttling::run(&args).await,
+            Scenario::ReplicasThrottling(args) => replicas_throttling::run(&args).await,
         }
     })?;
-    anyhow::ensure!(is_consistent, "writes are not consistent");
+    anyhow::ensure!(is_consistent, "the result is not as it should be");
     Ok(ExitCode::SUCCESS)
 }

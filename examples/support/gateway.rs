@@ -39,7 +39,7 @@ impl Drop for StateFile {
 
 /// A running gateway, killed on drop.
 pub(crate) struct Gateway {
-    child: Child,
+    pub(crate) child: Child,
     /// Kept open, because the program ends if it cannot print its address.
     _stdout: BufReader<ChildStdout>,
     /// `127.0.0.1:PORT`
@@ -49,27 +49,16 @@ pub(crate) struct Gateway {
 impl Gateway {
     /// Starts this program as a gateway in front of `root`.
     pub(crate) fn start(root: &str, address: &str, state: &Path, more: &[&str]) -> anyhow::Result<Self> {
-        Self::start_in(&[], root, address, state, more)
+        let state = state.to_str().context("the path of the state file is not UTF-8")?;
+        Self::start_in(&[], root, address, &[&["--state-file", state], more].concat())
     }
 
-    /// Like `start`, with additional environment variables.
+    /// Like `start`, with additional environment variables, and without a state file.
     pub(crate) fn start_in(
         environment: &[(&str, String)],
         root: &str,
         address: &str,
-        state: &Path,
-        more: &[&str],
-    ) -> anyhow::Result<Self> {
-        let state = state.to_str().context("the path of the state file is not UTF-8")?;
-        Self::start_with(environment, root, address, &[&["--state-file", state], more].concat())
-    }
-
-    /// Like `start_in`, without a state file.
-    pub(crate) fn start_with(
-        environment: &[(&str, String)],
-        root: &str,
-        address: &str,
-        more: &[&str],
+        options: &[&str],
     ) -> anyhow::Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("INTUNE_GRAPHQL_")) {
@@ -77,7 +66,7 @@ impl Gateway {
         }
         command.envs(environment.iter().map(|(name, value)| (name, value)));
         command.args(["serve", "--listen", address, "--admin-listen", "127.0.0.1:0", "--graph-url", root]);
-        command.args(more).stdin(Stdio::null()).stdout(Stdio::piped());
+        command.args(options).stdin(Stdio::null()).stdout(Stdio::piped());
         let mut child = command.spawn().context("the gateway does not start")?;
         let mut stdout = BufReader::new(child.stdout.take().context("the gateway has no output")?);
         let mut line = String::new();

@@ -89,10 +89,11 @@ pub(crate) async fn run(args: &LoadArgs) -> anyhow::Result<bool> {
     }
     let (sandbox, root) = start_sandbox(settings).await?;
     let state = StateFile::new();
+    options.extend(["--state-file".to_owned(), state.path().display().to_string()]);
     let start_gateway = |address: &str, run: usize| {
         let environment = disk.as_ref().map(|disk| disk.environment(run)).transpose()?.unwrap_or_default();
         let options: Vec<&str> = options.iter().map(String::as_str).collect();
-        Gateway::start_in(&environment, &root, address, state.path(), &options)
+        Gateway::start_in(&environment, &root, address, &options)
     };
     let mut gateway = start_gateway("127.0.0.1:0", 0)?;
     let address = gateway.address.clone();

@@ -13,6 +13,7 @@ mod faults;
 #[path = "../support/gateway.rs"]
 mod gateway;
 mod load;
+mod preload;
 #[expect(dead_code, reason = "tests use the rest")]
 #[path = "../../tests/replicas/redis_server.rs"]
 mod redis_server;

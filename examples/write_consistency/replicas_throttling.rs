@@ -83,7 +83,7 @@ async fn load(args: &ReplicasThrottlingArgs, states: &[String; GATEWAYS]) -> any
     };
     let (sandbox, root) = start_sandbox(settings).await?;
     let start = |state: &String| {
-        Gateway::start_with(&[], &root, "127.0.0.1:0", &["--state-url", state, "--log", "error"])
+        Gateway::start_in(&[], &root, "127.0.0.1:0", &["--state-url", state, "--log", "error"])
     };
     let gateways = states.iter().map(start).collect::<anyhow::Result<Vec<_>>>()?;
     let begin = Instant::now();

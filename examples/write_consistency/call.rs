@@ -234,16 +234,21 @@ impl Clients {
     }
 }
 
+/// The input of a status that is found in the sandbox by its user name.
+pub(crate) fn device_status(name: &str) -> Value {
+    json!({
+        "deviceDisplayName": "load", "userName": name, "deviceModel": "iPad", "platform": 8, "status": "COMPLIANT",
+        "complianceGracePeriodExpirationDateTime": "9999-12-31T23:59:59.9999999Z",
+        "lastReportedDateTime": "2016-12-31T23:57:41.6559639+03:00", "userPrincipalName": "load@example.org",
+    })
+}
+
 fn body(number: usize, statuses: &[Status]) -> String {
     let kind = CallKind::of(number);
     let statuses: Vec<Value> = statuses
         .iter()
         .map(|Status { name, .. }| {
-            let mut status = json!({
-                "deviceDisplayName": "load", "userName": name, "deviceModel": "iPad", "platform": 8, "status": "COMPLIANT",
-                "complianceGracePeriodExpirationDateTime": "9999-12-31T23:59:59.9999999Z",
-                "lastReportedDateTime": "2016-12-31T23:57:41.6559639+03:00", "userPrincipalName": "load@example.org",
-            });
+            let mut status = device_status(name);
             if kind.has_id() {
                 status["graphId"] = json!(format!("id-{name}"));
             }

@@ -25,6 +25,7 @@ pub(crate) struct Evidence {
 #[derive(Debug)]
 struct Create {
     at: Instant,
+    faults: Vec<String>,
     text: String,
 }
 
@@ -97,6 +98,11 @@ impl Evidence {
     }
 }
 
+/// The names of the objects that a request is to create, each with the faults that its create met.
+pub(crate) fn creates_with_faults(request: &RecordedRequest) -> impl Iterator<Item = (String, Vec<String>)> {
+    creates_of(request).into_iter().map(|(name, create)| (name, create.faults))
+}
+
 /// The creates of a request, with their names.
 fn creates_of(request: &RecordedRequest) -> Vec<(String, Create)> {
     if request.method != "POST" {
@@ -120,7 +126,8 @@ fn creates_of(request: &RecordedRequest) -> Vec<(String, Create)> {
             "sandbox: receives it in request {}{item} on connection {}, which meets {met}",
             request.number, request.connection
         );
-        Some((name, Create { at: request.at, text }))
+        let faults = faults.into_iter().map(str::to_owned).collect();
+        Some((name, Create { at: request.at, faults, text }))
     };
     if request.path.ends_with("/$batch") {
         let items = request.batch_items();

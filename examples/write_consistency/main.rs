@@ -2,6 +2,8 @@
 //! gateway drains and restarts during the run. Then the outcomes that callers received are compared with the objects and
 //! recorded requests of the sandbox.
 //!
+//! `replicas` does so with several gateways, and checks a recorded history.
+//!
 //! `load --faults hard` adds faults below the requests: connections, HTTP/2 streams, the disk, clients that disconnect.
 //!
 //! `cargo run --release --example write_consistency -- --help`
@@ -14,9 +16,10 @@ mod faults;
 mod gateway;
 mod load;
 mod preload;
-#[expect(dead_code, reason = "tests use the rest")]
+#[expect(dead_code, reason = "tests use more of it")]
 #[path = "../../tests/replicas/redis_server.rs"]
 mod redis_server;
+mod replicas;
 mod replicas_throttling;
 mod report;
 mod throttling;
@@ -28,6 +31,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use intune_graphql::commands;
 use intune_graphql::config::Cli;
 use msgraph_sandbox::settings::IdPolicy;
+
+use self::replicas::{CheckArgs, ReplicasArgs};
 
 /// Writes through a gateway to a sandbox with faults, and compares the reported outcomes with the data.
 #[derive(Debug, Parser)]
@@ -43,6 +48,11 @@ enum Scenario {
     Load(LoadArgs),
     /// Bulk calls under Intune's published throttling limits, repeated with their keys until all items exist.
     Throttling(ThrottlingArgs),
+    /// Concurrent writes with keys through three replicas that share a Redis server, while replicas and the server are
+    /// paused, killed and restarted. Needs `redis-server` and a C compiler.
+    Replicas(ReplicasArgs),
+    /// Checks the recorded history of `replicas` again.
+    Check(CheckArgs),
     /// Clients of three gateways under these limits, with and without a shared `Retry-After`. Compares the share of 429 in
     /// Graph's responses. Needs a `redis-server`.
     ReplicasThrottling(ReplicasThrottlingArgs),
@@ -118,6 +128,8 @@ fn main() -> anyhow::Result<ExitCode> {
         match arguments.scenario {
             Scenario::Load(args) => load::run(&args).await,
             Scenario::Throttling(args) => throttling::run(&args).await,
+            Scenario::Replicas(args) => replicas::run(&args).await,
+            Scenario::Check(args) => replicas::check(&args),
             Scenario::ReplicasThrottling(args) => replicas_throttling::run(&args).await,
         }
     })?;

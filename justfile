@@ -19,6 +19,10 @@ doc:
 test:
     cargo test
 
+# Run the tests of replicas that share state (needs redis-server)
+test-replicas:
+    cargo test --test replicas
+
 # Write the schema that the program prints to schema.graphql
 schema:
     cargo run --quiet -- schema > schema.graphql
@@ -51,6 +55,10 @@ write-consistency:
 # Count Graph's 429 under load through three gateways, with and without a shared Retry-After (2 minutes; needs redis-server)
 replicas-throttling:
     cargo run --example write_consistency -- replicas-throttling
+
+# The same through three replicas with one Redis server, all of them disturbed: a recorded history, checked (11 minutes; needs redis-server and a C compiler)
+replica-consistency:
+    cargo run --release --example write_consistency -- replicas --duration 10m
 
 # Stage each alert in front of a real Prometheus, and ask for each query of the dashboard (installs Debian's prometheus)
 observability:

@@ -52,13 +52,13 @@ write-consistency:
     cargo run --release --example write_consistency -- load --faults hard --clients 256 --ids ignore
     cargo run --release --example write_consistency -- throttling
 
+# Check that no write is lost or duplicated through three replicas with one Redis server, all of them disturbed: a recorded history, checked (11 minutes; needs redis-server and a C compiler)
+replica-consistency:
+    cargo run --release --example write_consistency -- replicas --duration 10m
+
 # Count Graph's 429 under load through three gateways, with and without a shared Retry-After (2 minutes; needs redis-server)
 replicas-throttling:
     cargo run --example write_consistency -- replicas-throttling
-
-# The same through three replicas with one Redis server, all of them disturbed: a recorded history, checked (11 minutes; needs redis-server and a C compiler)
-replica-consistency:
-    cargo run --release --example write_consistency -- replicas --duration 10m
 
 # Stage each alert in front of a real Prometheus, and ask for each query of the dashboard (installs Debian's prometheus)
 observability:

@@ -5,6 +5,7 @@
 - what the objects promise: probes, the grace period, a read-only root, no secrets
 - the rendered settings, which the gateway must accept
 - values that must be rejected
+- the warnings in the notes of a release
 """
 
 import os
@@ -55,8 +56,32 @@ FULL = {
 }
 STATE = {**IMAGE, "state": {"enabled": True, "storageClassName": "local"}}
 STATE_REPLICAS = {**STATE, "replicaCount": 3, "cursorKey": {"existingSecret": "cursor-key"}}
+SHARED = {
+    **IMAGE,
+    "replicaCount": 3,
+    "cursorKey": {"existingSecret": "cursor-key"},
+    "sharedState": {"existingSecret": "shared-state", "caKey": "ca.crt"},
+    "networkPolicy": {"sharedState": {"port": 6380, "to": [{"podSelector": {"matchLabels": {"app": "valkey"}}}]}},
+}
+SHARED_OPEN = {**IMAGE, "sharedState": {"existingSecret": "shared-state", "urlKey": "address", "passwordKey": ""}}
 BARE = {**IMAGE, "networkPolicy": {"enabled": False}, "podDisruptionBudget": {"enabled": False}}
-VALUES = {"minimal": IMAGE, "full": FULL, "state": STATE, "state with replicas": STATE_REPLICAS, "bare": BARE}
+VALUES = {
+    "minimal": IMAGE,
+    "full": FULL,
+    "state": STATE,
+    "state with replicas": STATE_REPLICAS,
+    "shared state": SHARED,
+    "shared state without a password": SHARED_OPEN,
+    "bare": BARE,
+}
+
+# The words of the notes that each set of values has, out of all of these.
+NOTES = {
+    "share nothing": [FULL, STATE_REPLICAS],
+    "up to 6 replicas": [FULL],
+    "keys are lost": [IMAGE, FULL, BARE],
+    "without cursorKey.existingSecret": [SHARED_OPEN],
+}
 
 # What must be rejected, with a part of the message.
 REJECTED = [
@@ -64,7 +89,10 @@ REJECTED = [
     ({**IMAGE, "replicaCount": 2}, "cursorKey.existingSecret is required"),
     ({**IMAGE, "autoscaling": {"enabled": True}}, "cursorKey.existingSecret is required"),
     ({**IMAGE, "replicas": 2}, "replicas"),
+    ({**SHARED, "state": {"enabled": True}}, "replaces state.enabled"),
+    ({**IMAGE, "sharedState": {"url": "redis://valkey"}}, "url"),
     ({**IMAGE, "config": {"state-file": "/tmp/state"}}, "state-file"),
+    ({**IMAGE, "config": {"state-url": "redis://valkey"}}, "state-url"),
     ({**IMAGE, "config": {"requestTimeout": "20s"}}, "requestTimeout"),
     ({**IMAGE, "image": {"repository": "a", "digest": "latest"}}, "digest"),
     ({**IMAGE, "service": {"type": "ExternalName"}}, "type"),
@@ -116,6 +144,20 @@ def check_pod(name, values, documents):
     template = workload["spec"]["template"]
     pod, container = template["spec"], template["spec"]["containers"][0]
     env = {variable["name"]: variable.get("value") for variable in container["env"]}
+    secret = {variable["name"]: variable["valueFrom"]["secretKeyRef"] for variable in container["env"] if "valueFrom" in variable}
+    shared = values.get("sharedState", {})
+    if shared:
+        url = {"name": shared["existingSecret"], "key": shared.get("urlKey", "url")}
+        check(secret == {"INTUNE_GRAPHQL_STATE_URL": url}, f"{name}: the URL comes from the Secret: {secret}")
+        env["INTUNE_GRAPHQL_STATE_URL"] = "rediss://valkey.example.org"
+        keys = [key for key in (shared.get("passwordKey", "password"), shared.get("caKey")) if key]
+        files = [volume["secret"] for volume in pod["volumes"] if volume["name"] == "shared-state"]
+        check([item["key"] for secret in files for item in secret["items"]] == keys, f"{name}: files of the Secret: {files}")
+        check(all(secret["secretName"] == shared["existingSecret"] for secret in files), f"{name}: the Secret's name")
+        mounted = [value for variable, value in env.items() if variable in ("INTUNE_GRAPHQL_STATE_PASSWORD_FILE", "INTUNE_GRAPHQL_STATE_CA")]
+        check(sorted(mounted) == sorted(f"/etc/intune-graphql/shared-state/{key}" for key in keys), f"{name}: settings name the files: {mounted}")
+    else:
+        check(not secret and not any("STATE_URL" in variable for variable in env), f"{name}: no shared state")
 
     def seconds(variable):
         return int(env[variable].removesuffix("s"))
@@ -143,6 +185,10 @@ def check_pod(name, values, documents):
     check(all(port["targetPort"] in ports for service in services for port in service["spec"]["ports"]), f"{name}: ports exist")
     names = {service["metadata"]["name"]: service["metadata"]["labels"] for service in services}
     check(workload["spec"].get("serviceName", next(iter(names))) in names, f"{name}: the StatefulSet's Service exists")
+    if "NetworkPolicy" in by_kind:
+        policy = values.get("networkPolicy", {}).get("sharedState", {"port": 6379})
+        rule = {"ports": [{"port": policy["port"]}], **({"to": policy["to"]} if "to" in policy else {})}
+        check((rule in by_kind["NetworkPolicy"]["spec"]["egress"]) == bool(shared), f"{name}: the shared state can be reached")
     if "ServiceMonitor" in by_kind:
         wanted = by_kind["ServiceMonitor"]["spec"]["selector"]["matchLabels"]
         check(sum(wanted.items() <= labels.items() for labels in names.values()) == 1, f"{name}: each replica is scraped once")
@@ -168,6 +214,14 @@ def check_settings(name, values, env, config):
         check(any(line.startswith(f"{setting} = ") for line in lines), f"{name}: {setting} is not taken from the file: {done.stdout}")
 
 
+def check_notes(name, values):
+    done = helm("install", "test", str(CHART), "--dry-run=client", "--namespace", "devices", values=values)
+    check(done.returncode == 0, f"{name}: helm install --dry-run: {done.stderr}")
+    notes = " ".join(done.stdout.split("\nNOTES:\n")[1].split())
+    for words, expected in NOTES.items():
+        check((words in notes) == (values in expected), f"{name}: {words!r} in the notes: {notes}")
+
+
 def check_rules(documents):
     rule = next(document for document in documents if document["kind"] == "PrometheusRule")
     ours = (ROOT / "deploy/prometheus/rules.yml").read_text().replace("docs/runbooks.md", FULL["prometheusRule"]["runbooks"])
@@ -185,6 +239,7 @@ def main():
         validate(name, documents)
         env, config = check_pod(name, values, documents)
         check_settings(name, values, env, config)
+        check_notes(name, values)
         print(f"chart: ok: {name}: {len(documents)} objects", flush=True)
         if values is FULL:
             check_rules(documents)

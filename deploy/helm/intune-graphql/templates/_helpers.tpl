@@ -21,11 +21,30 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- else }}{{ $repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}{{ end }}
 {{- end }}
 
-{{/* Fails if replicas would not understand each other's cursors. */}}
+{{/* The largest number of replicas. */}}
+{{- define "intune-graphql.replicas" -}}
+{{- .Values.autoscaling.enabled | ternary .Values.autoscaling.maxReplicas .Values.replicaCount | int -}}
+{{- end }}
+
+{{/* Fails if replicas would not understand each other's cursors, or if keys would be stored in two places. */}}
 {{- define "intune-graphql.check" -}}
-{{- $replicas := .Values.autoscaling.enabled | ternary .Values.autoscaling.maxReplicas .Values.replicaCount | int -}}
-{{- if and (gt $replicas 1) (not .Values.cursorKey.existingSecret) }}
+{{- if and .Values.sharedState.existingSecret .Values.state.enabled }}
+{{- fail "sharedState.existingSecret replaces state.enabled: set one of them" }}
+{{- end }}
+{{- if and (gt (include "intune-graphql.replicas" . | int) 1) (not .Values.cursorKey.existingSecret) }}
 {{- fail "cursorKey.existingSecret is required with more than one replica: a cursor from one would be invalid on the others. Create it with: kubectl create secret generic cursor-key --from-literal=cursor.key=\"$(openssl rand -base64 32)\"" }}
+{{- end }}
+{{- end }}
+
+{{/* The keys of sharedState's Secret that are files. */}}
+{{- define "intune-graphql.sharedStateFiles" -}}
+{{- with .Values.sharedState }}
+{{- if .existingSecret }}
+{{- range $key := list .passwordKey .caKey | compact }}
+- key: {{ $key }}
+  path: {{ $key }}
+{{- end }}
+{{- end }}
 {{- end }}
 {{- end }}
 
@@ -108,6 +127,23 @@ spec:
         - name: INTUNE_GRAPHQL_TLS_KEY
           value: /etc/intune-graphql/tls/tls.key
         {{- end }}
+        {{- with .Values.sharedState }}
+        {{- if .existingSecret }}
+        - name: INTUNE_GRAPHQL_STATE_URL
+          valueFrom:
+            secretKeyRef:
+              name: {{ .existingSecret }}
+              key: {{ .urlKey }}
+        {{- if .passwordKey }}
+        - name: INTUNE_GRAPHQL_STATE_PASSWORD_FILE
+          value: /etc/intune-graphql/shared-state/{{ .passwordKey }}
+        {{- end }}
+        {{- if .caKey }}
+        - name: INTUNE_GRAPHQL_STATE_CA
+          value: /etc/intune-graphql/shared-state/{{ .caKey }}
+        {{- end }}
+        {{- end }}
+        {{- end }}
         {{- if .Values.state.enabled }}
         - name: INTUNE_GRAPHQL_STATE_FILE
           value: /var/lib/intune-graphql/state
@@ -129,7 +165,8 @@ spec:
         periodSeconds: 10
         timeoutSeconds: 5
         failureThreshold: 6
-      # 503 while the gateway stops, and while the state file cannot be written. Graph has no influence.
+      # 503 while the gateway stops, and while the state file cannot be written. Graph and the server of sharedState have
+      # no influence.
       readinessProbe:
         httpGet: { path: /readyz, port: admin }
         periodSeconds: 2
@@ -157,6 +194,11 @@ spec:
           mountPath: /etc/intune-graphql/tls
           readOnly: true
         {{- end }}
+        {{- if include "intune-graphql.sharedStateFiles" . }}
+        - name: shared-state
+          mountPath: /etc/intune-graphql/shared-state
+          readOnly: true
+        {{- end }}
         {{- if .Values.state.enabled }}
         - name: state
           mountPath: /var/lib/intune-graphql
@@ -179,6 +221,14 @@ spec:
       secret:
         secretName: {{ .Values.tls.existingSecret }}
         defaultMode: 0440
+    {{- end }}
+    {{- with include "intune-graphql.sharedStateFiles" . }}
+    - name: shared-state
+      secret:
+        secretName: {{ $.Values.sharedState.existingSecret }}
+        defaultMode: 0440
+        items:
+          {{- . | trim | nindent 10 }}
     {{- end }}
     {{- with .Values.extraVolumes }}
     {{- toYaml . | nindent 4 }}

@@ -67,6 +67,12 @@ within_60s() {
   done
 }
 address() { "${compose[@]}" port "$1" "$2"; }
+# images SERVICE...: their images, from `compose config` in the file config. docker-compose 1.29 prints services of all profiles.
+images() {
+  awk -v services=" $* " '
+    /^  [a-z0-9-]+:$/ { name = substr($1, 1, length($1) - 1) }
+    /^ +image: / && index(services, " " name " ") { print $2 }' "$work/config" | sort -u
+}
 
 # Starts services, without building.
 up() {

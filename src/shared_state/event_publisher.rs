@@ -30,7 +30,7 @@ pub(super) struct Publisher {
     replica: [u8; 16],
     publish: Script,
     queue: Mutex<Queue>,
-    /// Notified when an event was queued.
+    /// Notified when an event was queued or dropped.
     queued: Notify,
     /// Notified when no event is left.
     idle: Notify,
@@ -72,13 +72,14 @@ impl Publisher {
             Some(message) => {
                 queue.bytes += message.len();
                 queue.messages.push_back(message);
-                self.queued.notify_one();
             }
             None => {
                 queue.lost_at = Some(Instant::now());
                 metrics::shared_events(SharedEventResult::NotSent, 1);
             }
         }
+        drop(queue);
+        self.queued.notify_one();
     }
 
     fn next_message(&self, queue: &mut Queue, event: SharedEvent<'_>) -> Option<Vec<u8>> {

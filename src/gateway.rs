@@ -1,4 +1,6 @@
-//! Builds a gateway from its configuration. Only this file uses the settings of every layer.
+//! Builds a gateway from its configuration. Only this module uses the settings of every layer.
+
+mod state;
 
 use std::num::NonZero;
 use std::path::Path;
@@ -10,29 +12,24 @@ use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use graphql_prepare::Limits;
-use secrecy::SecretString;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tracing::{info, warn};
 
 use crate::config::{
-    self, AccessLogConfig, FrontEndConfig, GatewayConfig, GraphConfig, LimitsConfig, LoadConfig, StateConfig,
-    TlsConfig, TracesConfig,
+    self, AccessLogConfig, FrontEndConfig, GatewayConfig, GraphConfig, LimitsConfig, LoadConfig, TlsConfig,
+    TracesConfig,
 };
 use crate::graph::{
     Client, ClientError, ClientSettings, Cloud, CreatePath, ReadRates, ServiceRoot, ServiceRootError,
     install_tls_provider, tls_client_config,
 };
-use crate::idempotency::{FileStore, IdempotencyService, MemoryStore, Store};
 use crate::schema::{Api, ApiSettings, CursorKey, TrustedDocuments, TrustedDocumentsMode};
 pub use crate::server::Listeners;
 use crate::server::{
     self, CertificateFiles, ConcurrencyLimits, ConnectionLimits, GraphiqlSettings, Tls, Workers,
 };
-use crate::shared_state::{
-    ConnectionSettings, RecordSettings, RecordStore, ServerAddress, SharedDocuments, SharedEvents,
-    SharedState,
-};
+use crate::shared_state::{SharedDocuments, SharedEvents, SharedState};
 use crate::telemetry::operation::{AccessLog, AccessLogMode};
 use crate::telemetry::traces::{BatchSettings, Protocol, RootSampler, Sampler, TraceSettings, Tracer};
 
@@ -40,8 +37,6 @@ use crate::telemetry::traces::{BatchSettings, Protocol, RootSampler, Sampler, Tr
 const MAX_FLUSH: Duration = Duration::from_secs(5);
 /// Maximum time that a shutdown waits for events to be sent to other replicas.
 const MAX_EVENT_FLUSH: Duration = Duration::from_secs(1);
-/// How much longer a lease lasts than a call and its last request to Graph can take.
-const LEASE_MARGIN: Duration = Duration::from_secs(5);
 /// Open files besides client connections, including those of the admin listener.
 const OTHER_FILES: u64 = 64;
 
@@ -179,7 +174,7 @@ impl Settings {
             config.graph.graph_url.is_none() || config.graph.graph_cloud == config::Cloud::Global,
             "--graph-url: replaces --graph-cloud; set one of them"
         );
-        check_state(&config.state)?;
+        state::check(&config.state)?;
         let TlsConfig { tls_cert, tls_key, admin_tls } = &config.tls;
         anyhow::ensure!(tls_cert.is_some() || tls_key.is_none(), "--tls-key: needs --tls-cert");
         anyhow::ensure!(tls_key.is_some() || tls_cert.is_none(), "--tls-cert: needs --tls-key");
@@ -198,7 +193,7 @@ impl Settings {
         Self::check(config)?;
         let GatewayConfig { request, load, .. } = config;
         let graph = graph(&config.graph, load.max_buffered_bytes, max_buffered_per_caller(config))?;
-        let shared_state = shared_state(&config.state)?;
+        let shared_state = state::shared_state(&config.state)?;
         let server = server::Settings {
             tls: tls(&config.tls)?,
             admin_tls: config.tls.admin_tls,
@@ -239,7 +234,7 @@ impl Settings {
             max_configuration_payload: request.max_configuration_payload,
             max_fallback_pages: request.max_fallback_pages,
             max_response: request.max_response,
-            idempotency: idempotency_service(config, shared_state.clone())?,
+            idempotency: state::idempotency_service(config, shared_state.clone())?,
             subscription_recheck: config.subscriptions.subscription_recheck,
             subscription_reads: ReadRates {
                 subscriber: config.subscriptions.max_subscriber_reads,
@@ -395,64 +390,6 @@ fn trusted_documents(config: &FrontEndConfig) -> anyhow::Result<TrustedDocuments
     documents.mode = mode;
     info!(documents = documents.iter().count(), mode = name, "trusted documents loaded");
     Ok(documents)
-}
-
-/// Checks where the state is stored. Reads no file.
-fn check_state(config: &StateConfig) -> anyhow::Result<()> {
-    let Some(url) = &config.state_url else {
-        anyhow::ensure!(config.state_ca.is_none(), "--state-ca: needs --state-url");
-        anyhow::ensure!(config.state_password_file.is_none(), "--state-password-file: needs --state-url");
-        return Ok(());
-    };
-    anyhow::ensure!(config.state_file.is_none(), "--state-url: replaces --state-file; set one of them");
-    anyhow::ensure!(
-        config.state_password.is_none() || config.state_password_file.is_none(),
-        "--state-password-file: replaces INTUNE_GRAPHQL_STATE_PASSWORD; set one of them"
-    );
-    let address = ServerAddress::parse(url).context("--state-url")?;
-    anyhow::ensure!(
-        config.state_ca.is_none() || address.is_tls(),
-        "--state-ca: needs a rediss:// URL in --state-url"
-    );
-    Ok(())
-}
-
-fn shared_state(config: &StateConfig) -> anyhow::Result<Option<SharedState>> {
-    let Some(url) = &config.state_url else { return Ok(None) };
-    let address = ServerAddress::parse(url).context("--state-url")?;
-    let password = match &config.state_password_file {
-        Some(file) => {
-            let text = std::fs::read_to_string(file)
-                .with_context(|| format!("--state-password-file: cannot read {}", file.display()))?;
-            Some(SecretString::from(text.trim_end_matches(['\r', '\n'])))
-        }
-        None => config.state_password.clone(),
-    };
-    let tls = match address.is_tls() {
-        true => Some(Arc::new(tls_client_config(config.state_ca.as_deref()).context("--state-ca")?)),
-        false => None,
-    };
-    Ok(Some(SharedState::new(ConnectionSettings { address, password, tls })))
-}
-
-fn idempotency_service(
-    config: &GatewayConfig,
-    shared_state: Option<SharedState>,
-) -> anyhow::Result<IdempotencyService> {
-    let StateConfig { state_file, state_capacity: capacity, state_retention: retention, .. } = &config.state;
-    let (capacity, retention) = (*capacity, *retention);
-    let store: Arc<dyn Store> = match (shared_state, state_file) {
-        (Some(state), _) => {
-            let lease = config.request.request_timeout + config.graph.graph_attempt_timeout + LEASE_MARGIN;
-            Arc::new(RecordStore::new(state, RecordSettings { lease, retention, capacity }))
-        }
-        (None, Some(file)) => Arc::new(FileStore::open(file, capacity).context("--state-file")?),
-        (None, None) => {
-            let store = MemoryStore::new(capacity);
-            Arc::new(store.map_err(|_| anyhow::anyhow!("the system provides no random numbers"))?)
-        }
-    };
-    Ok(IdempotencyService::new(store, retention))
 }
 
 /// The key that seals cursors: the file's, or a random one.

@@ -45,18 +45,18 @@ pub(crate) async fn run(shared: Arc<Shared>, number: usize) -> anyhow::Result<Se
     let mut seen = Seen { configuration, ..Seen::default() };
     let mut ended = shared.ended.subscribe();
     let mut gateway = number % shared.gateways.len();
-    let mut is_first = true;
+    // Whether a subscription was open before. The first one must open.
+    let mut was_open = false;
     loop {
-        let mut must_list = !is_first;
+        let mut must_list = was_open;
         tokio::select! {
-            result = stream(&shared, &shared.gateways[gateway], &mut seen, is_first, &mut must_list) => {
-                if is_first {
+            result = stream(&shared, &shared.gateways[gateway], &mut seen, &mut was_open, &mut must_list) => {
+                if !was_open {
                     result?;
                 }
             }
             _ = ended.wait_for(|ended| *ended) => break,
         }
-        is_first = false;
         seen.reconnects += 1;
         gateway = (gateway + 1) % shared.gateways.len();
         tokio::time::sleep(RETRY_DELAY).await;
@@ -78,7 +78,7 @@ async fn stream(
     shared: &Shared,
     address: &str,
     seen: &mut Seen,
-    is_first: bool,
+    was_open: &mut bool,
     must_list: &mut bool,
 ) -> anyhow::Result<()> {
     let body = json!({"query": SUBSCRIPTION, "variables": {"id": seen.configuration}}).to_string();
@@ -93,7 +93,7 @@ async fn stream(
             ensure!(buffer.starts_with(b"HTTP/1.1 200"), "the subscription is refused");
             buffer.drain(..end);
             head = Some(());
-            if is_first {
+            if !std::mem::replace(was_open, true) {
                 shared.open.fetch_add(1, Ordering::Relaxed);
             }
         }

@@ -75,6 +75,8 @@ pub(crate) async fn run(args: &ReplicasArgs) -> anyhow::Result<bool> {
         ("--request-timeout", request.as_str()),
         ("--graph-attempt-timeout", &attempt),
         ("--graph-connect-timeout", &connect),
+        // One tenant may use a quarter.
+        ("--state-capacity", "10000000"),
         ("--log", "error"),
     ];
     let options: Vec<&str> = options.iter().flat_map(|(name, value)| [*name, *value]).collect();

@@ -19,8 +19,8 @@ const BULK_EVERY: u64 = 20;
 const MAX_BULK: usize = 30;
 /// Share of attempts that are sent to two replicas at once.
 const CONCURRENT_RATE: f64 = 0.2;
-/// Share of attempts whose client disconnects before the gateway's own timeout.
-const IMPATIENT_RATE: f64 = 0.3;
+/// Share of attempts whose client would disconnect before the gateway's own timeout. The others wait for a paused replica.
+const IMPATIENT_RATE: f64 = 0.9;
 /// Share of keys that are repeated once more after a success.
 const CONFIRMED_RATE: f64 = 0.5;
 /// Responses with an unknown outcome until a client gives up. A key stays unknown until it expires.

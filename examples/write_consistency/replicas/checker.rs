@@ -35,7 +35,8 @@ pub(super) enum Rule {
     SentAfterRefusal,
     /// A create arrived for a call with `replayed: true`, or none for one with `replayed: false`.
     FalseReplay,
-    /// `STATE_UNAVAILABLE` with another outcome than `NOT_SENT`, or `REJECTED` if Graph rejected an attempt before.
+    /// `STATE_UNAVAILABLE` with another outcome than `NOT_SENT`, or `REJECTED` if Graph rejected an attempt before. A replica
+    /// that was paused while it looked up the key may report `UNKNOWN`: another one may have written meanwhile.
     WrongOutcome,
     /// While the store was down, a call with a key was not refused with `NOT_SENT`.
     KeyedDuringOutage,
@@ -127,8 +128,9 @@ pub(super) fn check(events: &[Event]) -> Report {
     if !index.is_complete {
         report.violate(Rule::Incomplete, "the end");
     }
+    let timeline = Timeline::new(events);
     for (name, calls) in &index.by_name {
-        check_object(&index, name, calls, &mut report);
+        check_object(&index, &timeline, name, calls, &mut report);
     }
     for (name, ids) in &index.objects {
         if !index.by_name.contains_key(name) {
@@ -137,13 +139,19 @@ pub(super) fn check(events: &[Event]) -> Report {
         report.counts.objects += ids.len();
     }
     report.counts.creates = index.received;
-    check_calls(&index, &Timeline::new(events), &mut report);
+    check_calls(&index, &timeline, &mut report);
     report.counts.count_keys(&index);
     report
 }
 
 /// Checks what was reported for one object.
-fn check_object(index: &Index<'_>, name: &str, calls: &[(&Call, usize)], report: &mut Report) {
+fn check_object(
+    index: &Index<'_>,
+    timeline: &Timeline,
+    name: &str,
+    calls: &[(&Call, usize)],
+    report: &mut Report,
+) {
     let objects = index.objects(name);
     let creates = index.creates(name);
     let is_keyed = calls.iter().any(|(call, _)| call.kind == CallKind::Keyed);
@@ -161,7 +169,10 @@ fn check_object(index: &Index<'_>, name: &str, calls: &[(&Call, usize)], report:
         };
         may_have_written |= was_sent && !result.outcome.is_not_written();
         let expected = if was_sent { Outcome::Rejected } else { Outcome::NotSent };
-        if is_unavailable(result) && result.outcome != expected {
+        let may_be_unknown = || timeline.is_disturbed(call.replica, call.at, at);
+        let is_expected =
+            result.outcome == expected || (result.outcome == Outcome::Unknown && may_be_unknown());
+        if is_unavailable(result) && !is_expected {
             report.violate(Rule::WrongOutcome, name);
         }
         match result.outcome {

@@ -290,6 +290,10 @@ fn an_unavailable_store_means_that_nothing_was_sent() {
         .keyed(1, 1, 0)
         .error(1, 3, Outcome::Rejected, "STATE_UNAVAILABLE")
         .breaks(Rule::WrongOutcome);
+    // The replica was paused, and another one may have written meanwhile.
+    let paused = || History::default().disturbance(DisturbanceKind::ReplicaPaused, Some(0), [1, 1, 2, 2]);
+    paused().keyed(1, 1, 0).error(1, 3, Outcome::Unknown, "STATE_UNAVAILABLE").is_consistent();
+    paused().keyed(1, 1, 1).error(1, 3, Outcome::Unknown, "STATE_UNAVAILABLE").breaks(Rule::WrongOutcome);
     // Graph rejected it, and then the store was needed for another attempt.
     History::default()
         .keyed(1, 1, 0)

@@ -90,6 +90,7 @@ async fn run(options: Options) -> anyhow::Result<()> {
     }
     // The start of a subscription is not confirmed: the server needs a moment after its response's head.
     tokio::time::sleep(Duration::from_secs(1)).await;
+    let began = Instant::now();
     let added = writer::run(&shared, options.rate, options.duration).await;
     tokio::time::sleep(options.settle).await;
     shared.ended.send_replace(true);
@@ -97,6 +98,8 @@ async fn run(options: Options) -> anyhow::Result<()> {
     let (mut delivered, mut doubled, mut missing, mut reconnects, mut notices, mut refetched) =
         (0, 0, 0, 0, 0, 0);
     let mut latencies = Vec::new();
+    // When the first and the last status was added whose event was not delivered.
+    let mut undelivered: Option<(Instant, Instant)> = None;
     let mut expected = 0;
     while let Some(seen) = subscribers.join_next().await {
         let seen = seen??;
@@ -136,6 +139,7 @@ async fn run(options: Options) -> anyhow::Result<()> {
         "reconnects": reconnects,
         "notices": notices,
         "refetched": refetched,
+        "undelivered_s": undelivered.map(|(first, last)| [(first - began).as_secs_f64(), (last - began).as_secs_f64()]),
         "p50_us": at(50),
         "p99_us": at(99),
     });

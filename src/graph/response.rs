@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{DATE, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::body::Body;
@@ -101,7 +101,10 @@ impl GraphResponse {
         request_line: RequestLine<'_>,
         caller: &Caller,
     ) -> Result<Self, Error> {
-        let ItemResponse { status, headers, body, is_text } = item;
+        let ItemResponse { status, mut headers, body, is_text } = item;
+        if let (None, Some(date)) = (headers.get(DATE), self.headers.get(DATE)) {
+            headers.insert(DATE, date.clone());
+        }
         let request_id = request_id(&headers, caller).or_else(|| self.info.request_id.clone());
         let info = ResponseInfo { status, request_id, client_request_id: self.info.client_request_id };
         let response = Self::classify(info, headers, body, Arc::clone(&self.memory), request_line, caller);
@@ -134,7 +137,8 @@ impl GraphResponse {
         let status = info.status;
         let redact = |text: &mut String| caller.authorization.redact(text);
         let envelope = body.map_or_else(ErrorEnvelope::cut, |body| ErrorEnvelope::read(body, redact));
-        let now = SystemTime::now();
+        // A replica whose clock is wrong would otherwise share a wrong wait with all others.
+        let now = date(headers).unwrap_or_else(SystemTime::now);
         let told = headers.get_all(RETRY_AFTER).iter().filter_map(|value| value.to_str().ok());
         // The longest of several.
         let wait = told.filter_map(|value| retry_after::parse(value, now)).max();
@@ -367,10 +371,45 @@ fn challenge(headers: &HeaderMap, caller: &Caller) -> Option<String> {
     Some(text)
 }
 
+/// The service's time when it sent the response.
+fn date(headers: &HeaderMap) -> Option<SystemTime> {
+    httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?).ok()
+}
+
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::super::auth::Authorization;
     use super::*;
+
+    const REQUEST_LINE: RequestLine<'_> = RequestLine { method: "GET", root: "", path: "/" };
+
+    fn caller() -> Caller {
+        Caller {
+            authorization: Authorization::parse(&"Bearer canary-token-1".parse().unwrap()).unwrap(),
+            telemetry: crate::telemetry::request::RequestTelemetry::random(),
+            deadline: std::time::Instant::now(),
+            disconnected: tokio_util::sync::CancellationToken::new(),
+            guard: None,
+            memory_share: crate::memory::MemoryShare::default(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_wait_of_a_batch_item_counts_from_the_date_of_the_batch() {
+        let mut batch = http::Response::new(http_body_util::Empty::new());
+        batch.headers_mut().insert(DATE, "Tue, 14 Nov 2023 22:13:20 GMT".parse().unwrap());
+        let batch =
+            GraphResponse::read(batch, BodyLimit::unshared(0), REQUEST_LINE, &caller()).await.unwrap();
+        let mut headers = HeaderMap::new();
+        headers.insert(RETRY_AFTER, "Tue, 14 Nov 2023 22:13:22 GMT".parse().unwrap());
+        let status = StatusCode::TOO_MANY_REQUESTS;
+        let item = ItemResponse { status, headers, body: Bytes::new(), is_text: false };
+        let response = batch.item(item, REQUEST_LINE, &caller());
+        let Err(Error::Api(api)) = response else { panic!("{response:?}") };
+        assert_eq!(api.retry_after, Some(Duration::from_secs(2)));
+    }
 
     #[tokio::test]
     async fn a_request_id_is_short_and_on_one_line() {
@@ -378,16 +417,7 @@ mod tests {
         *response.status_mut() = StatusCode::NOT_FOUND;
         let id = format!("a\tb{}", "c".repeat(8000));
         response.headers_mut().insert(REQUEST_ID, id.parse().unwrap());
-        let caller = Caller {
-            authorization: Authorization::parse(&"Bearer canary-token-1".parse().unwrap()).unwrap(),
-            telemetry: crate::telemetry::request::RequestTelemetry::random(),
-            deadline: std::time::Instant::now(),
-            disconnected: tokio_util::sync::CancellationToken::new(),
-            guard: None,
-            memory_share: crate::memory::MemoryShare::default(),
-        };
-        let request_line = RequestLine { method: "GET", root: "", path: "/" };
-        let response = GraphResponse::read(response, BodyLimit::unshared(0), request_line, &caller).await;
+        let response = GraphResponse::read(response, BodyLimit::unshared(0), REQUEST_LINE, &caller()).await;
         let Err(Error::Api(api)) = response else { panic!("{response:?}") };
         assert_eq!(api.request_id, Some(format!("a b{}", "c".repeat(97))));
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 pub(super) const MAX_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Parses a `Retry-After` value (RFC 9110, section 10.2.3; fractions occur in batch items). `None`
-/// if it is neither a number nor a date. A date in the past is zero.
+/// if it is neither a number nor a date. A date counts from `now`; one in the past is zero.
 #[must_use]
 pub(super) fn parse(value: &str, now: SystemTime) -> Option<Duration> {
     let value = value.trim();

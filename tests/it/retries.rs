@@ -35,6 +35,8 @@ async fn a_create_is_resent_if_graph_did_not_execute_it() {
         ("429;body=throttled;retry-after=0.249", 0.249),
         // A date has whole seconds.
         ("429;retry-after=date:2s", 1.0),
+        // It counts from the date of the response, whatever the clock of the gateway shows.
+        ("429;retry-after=Tue, 14 Nov 2023 22:13:22 GMT;header.date=Tue, 14 Nov 2023 22:13:20 GMT", 2.0),
         ("429;body=wrapped", 1.0),
         ("429;retry-after=soon", 1.0),
         ("503;retry-after=1", 1.0),

@@ -28,7 +28,7 @@ use futures_util::future::{self, FutureExt as _};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use self::app::App;
 pub use self::concurrency_limiter::ConcurrencyLimits;
@@ -129,6 +129,8 @@ pub async fn run(
         let public = Endpoint { listener: public, tls: tls.clone(), workers: Some(&workers) };
         listener::serve(public, router, connections, &heads, max_request_time, begin_drain, drain).await;
         graph.wait_for_writes().await;
+        // While the store cannot be used, their outcomes are still to be stored.
+        app.api.idempotency().wait_for_releases().await;
     };
     let overdue = async {
         let timeout = async {
@@ -179,6 +181,13 @@ pub async fn run(
         _ = future::join(public, admin) => {}
         () = watch_tls => {}
         () = watch_documents => {}
+    }
+    let unstored = app.api.idempotency().pending_releases();
+    if unstored > 0 {
+        error!(
+            calls = unstored,
+            "outcomes of calls with an idempotency key could not be stored; repeats are told that they are unknown"
+        );
     }
     let cut_off = graph.writes_in_flight();
     if cut_off > 0 {

@@ -113,6 +113,12 @@ async fn run(options: Options) -> anyhow::Result<()> {
         let events: HashSet<&str> = seen.events.iter().map(|(id, _)| id.as_str()).collect();
         doubled += seen.events.len() - events.len();
         delivered += events.intersection(&of_configuration).count();
+        for id in of_configuration.iter().filter(|id| !events.contains(*id)) {
+            if let Some(at) = added.answered_at.get(*id) {
+                let (first, last) = undelivered.unwrap_or((*at, *at));
+                undelivered = Some((first.min(*at), last.max(*at)));
+            }
+        }
         missing +=
             of_configuration.iter().filter(|id| !events.contains(*id) && !seen.listed.contains(**id)).count();
         reconnects += seen.reconnects;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use tokio_util::task::TaskTracker;
 use tracing::{debug, error};
 
 use super::record::{ItemState, Record, RecordId};
@@ -46,6 +47,8 @@ pub(super) struct StoreContext {
     pub(super) store: Arc<dyn Store>,
     pub(super) retention: Duration,
     pub(super) clock: Clock,
+    /// Releases of leases that are still to be stored.
+    pub(super) releases: TaskTracker,
 }
 
 impl StoreContext {
@@ -172,7 +175,8 @@ impl Drop for Lease {
         // Without a runtime the process is ending, and the store reads the record as abandoned when it is
         // opened again.
         if let (Some(leased), Ok(runtime)) = (self.0.take(), tokio::runtime::Handle::try_current()) {
-            runtime.spawn(request::inherit(leased.release_when_possible()));
+            let releases = leased.context.releases.clone();
+            releases.spawn_on(request::inherit(leased.release_when_possible()), &runtime);
         }
     }
 }
@@ -208,7 +212,8 @@ impl LeasedRecord {
         for _ in 0..MAX_ATTEMPTS {
             if self.is_version_uncertain {
                 let found = self.context.store.get(self.id).await?;
-                if found.as_ref().is_some_and(|found| found.owner != self.record.owner) {
+                let is_ours = |found: &Record| [found.owner, found.lapsed_owner].contains(&self.record.owner);
+                if found.as_ref().is_some_and(|found| !is_ours(found)) {
                     return Err(IdempotencyError::LeaseLost);
                 }
                 self.version = found.map(|found| found.version);

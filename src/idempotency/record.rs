@@ -79,6 +79,8 @@ pub struct Record {
     pub tenant: TenantId,
     /// The call that has the lease.
     pub owner: Option<Owner>,
+    /// The call whose lease has ended without a release. It may still replace the record. Not stored.
+    pub lapsed_owner: Option<Owner>,
     /// When it expires unless it is leased, in seconds since 1970.
     pub expires: u64,
     /// The state of each write of the call.
@@ -112,7 +114,7 @@ impl Record {
 
     /// Ends the lease of an owner that cannot release it: the outcomes of its writes in progress become unknown.
     pub fn abandon(&mut self) {
-        self.owner = None;
+        self.lapsed_owner = self.owner.take();
         for item in &mut self.items {
             if *item == ItemState::InProgress {
                 *item = ItemState::Unknown;
@@ -147,7 +149,7 @@ pub struct PackedRecord {
 
 impl From<Record> for PackedRecord {
     fn from(record: Record) -> Self {
-        let Record { version, input, tenant, owner, expires, items } = record;
+        let Record { version, input, tenant, owner, lapsed_owner: _, expires, items } = record;
         let count = u32::try_from(items.len()).unwrap_or(u32::MAX);
         let items = (0..count).zip(items).filter(|(_, item)| *item != ItemState::Unwritten);
         // The vector is stored for long: it takes no more memory than it needs.
@@ -173,6 +175,6 @@ impl TryFrom<PackedRecord> for Record {
             let index = usize::try_from(index).map_err(|_| InvalidRecord)?;
             *items.get_mut(index).ok_or(InvalidRecord)? = state;
         }
-        Ok(Self { version, input, tenant, owner, expires, items })
+        Ok(Self { version, input, tenant, owner, lapsed_owner: None, expires, items })
     }
 }

@@ -9,6 +9,7 @@ use ring::hmac;
 use serde::Serialize;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
+use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
 use super::lease::{Clock, IdempotencyError, Lease, StoreContext};
@@ -16,6 +17,7 @@ use super::record::{ItemState, MAX_ITEMS, Owner, Record, RecordId, TenantId};
 use super::store::{Store, StoreError};
 use crate::telemetry::metrics::{self, LookupResult};
 use crate::telemetry::request;
+use crate::tls_error::causes;
 
 /// Maximum number of writes whose keys are being looked up, disconnected callers included. While a
 /// store does not respond, further calls wait for a permit until their deadlines.
@@ -78,7 +80,7 @@ impl IdempotencyService {
     /// Like [`IdempotencyService::new`], with another clock.
     #[must_use]
     pub fn with_clock(store: Arc<dyn Store>, retention: Duration, clock: Clock) -> Self {
-        let context = StoreContext { store, retention, clock };
+        let context = StoreContext { store, retention, clock, releases: TaskTracker::new() };
         let pending_writes = Arc::new(Semaphore::new(MAX_PENDING_WRITES));
         Self { context, pending_writes, failures: Arc::default() }
     }
@@ -166,6 +168,18 @@ impl IdempotencyService {
         }
     }
 
+    /// Waits until the releases of all leases are stored, after the last call has ended.
+    pub async fn wait_for_releases(&self) {
+        self.context.releases.close();
+        self.context.releases.wait().await;
+    }
+
+    /// The number of leases whose release is still to be stored.
+    #[must_use]
+    pub fn pending_releases(&self) -> usize {
+        self.context.releases.len()
+    }
+
     /// Whether the store can be used at present.
     ///
     /// # Errors
@@ -176,16 +190,15 @@ impl IdempotencyService {
     }
 
     fn log(&self, error: &IdempotencyError) {
-        let cause = std::error::Error::source(error).map(tracing::field::display);
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         if failures.logged_at.is_some_and(|logged| logged.elapsed() < LOG_INTERVAL) {
             failures.unlogged += 1;
-            debug!(%error, cause, "an idempotency key could not be used");
+            debug!(%error, cause = causes(error), "an idempotency key could not be used");
             return;
         }
         let unlogged = std::mem::take(&mut failures.unlogged);
         failures.logged_at = Some(Instant::now());
-        warn!(%error, cause, others = unlogged, "an idempotency key could not be used");
+        warn!(%error, cause = causes(error), others = unlogged, "an idempotency key could not be used");
     }
 
     fn hasher(&self) -> Result<Hasher, StoreError> {
@@ -256,8 +269,15 @@ impl PendingLookup {
             let now = context.now();
             let version = store.version_before_first().wrapping_add(1);
             let expires = context.expiry(now);
-            let record =
-                Record { version, input, tenant, owner, expires, items: vec![ItemState::Unwritten; items] };
+            let record = Record {
+                version,
+                input,
+                tenant,
+                owner,
+                lapsed_owner: None,
+                expires,
+                items: vec![ItemState::Unwritten; items],
+            };
             let (mut lease, stored) = if items == 1 {
                 let stored = Record { items: vec![ItemState::InProgress], ..record.clone() };
                 (Lease::pending_in_progress(context.clone(), id, record), stored)
@@ -300,12 +320,12 @@ impl PendingLookup {
                     if !left.any(|(index, item)| item.may_be_sent(has_approval.get(index) == Some(&true))) {
                         return Ok(Lookup::Completed(record.items));
                     }
-                    Record { version: next_version, owner, ..record }
+                    Record { version: next_version, owner, lapsed_owner: None, ..record }
                 }
                 _ => {
                     let expires = context.expiry(now);
                     let items = vec![ItemState::Unwritten; items];
-                    Record { version: next_version, input, tenant, owner, expires, items }
+                    Record { version: next_version, input, tenant, owner, lapsed_owner: None, expires, items }
                 }
             };
             is_unwritten.store(acquired.is_unwritten(), Ordering::Release);

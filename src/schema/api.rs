@@ -202,6 +202,11 @@ impl Api {
         }
     }
 
+    /// The service of idempotency keys.
+    pub(crate) fn idempotency(&self) -> &IdempotencyService {
+        &self.idempotency
+    }
+
     /// Limits of documents.
     pub(crate) fn limits(&self) -> &Limits {
         self.preparer.limits()

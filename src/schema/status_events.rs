@@ -4,16 +4,21 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, watch};
+use tokio::time::{Instant, sleep_until};
 
 use crate::graph::{CreateObserver, CreateOutcome, Key};
 use crate::shared_state::{SharedEvent, SharedEvents, TenantHash};
 use crate::telemetry::metrics;
 
+/// Minimum time between two notices to a receiver that is too slow: each makes it read a list.
+const NOTICE_INTERVAL: Duration = Duration::from_secs(5);
 /// Events that are buffered for a slow receiver. The oldest are dropped first.
 const MAX_BUFFERED_EVENTS: usize = 256;
 
@@ -125,7 +130,14 @@ impl StatusEvents {
         let mut senders = self.lock();
         let receivers =
             senders.entry(topic.clone()).or_insert_with(|| broadcast::Sender::new(MAX_BUFFERED_EVENTS));
-        StatusReceiver { keys: Some(receivers.subscribe()), missed, topic, events: self.clone() }
+        StatusReceiver {
+            keys: Some(receivers.subscribe()),
+            missed,
+            notice_due: None,
+            next_notice: Instant::now(),
+            topic,
+            events: self.clone(),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, SendersByTopic> {
@@ -145,6 +157,10 @@ pub(super) struct StatusReceiver {
     keys: Option<broadcast::Receiver<Key>>,
     /// Changes when events of other replicas may have been missed. Several times before the next event count once.
     missed: Option<watch::Receiver<u64>>,
+    /// When the receiver is told that it was too slow, if it was.
+    notice_due: Option<Instant>,
+    /// When it may be told so at the earliest.
+    next_notice: Instant,
     topic: StatusTopic,
     events: StatusEvents,
 }
@@ -152,26 +168,47 @@ pub(super) struct StatusReceiver {
 impl StatusReceiver {
     /// Returns what comes next; `None` at the end of the events.
     pub(super) async fn next(&mut self) -> Option<Received> {
-        let keys = self.keys.as_mut()?;
-        let key = match &mut self.missed {
-            None => keys.recv().await,
-            Some(missed) => tokio::select! {
-                biased;
-                Ok(()) = missed.changed() => return Some(Received::Missed),
-                key = keys.recv() => key,
-            },
-        };
-        match key {
-            Ok(key) => Some(Received::Added(key)),
-            Err(RecvError::Lagged(count)) => {
-                metrics::subscription_events_dropped(count);
-                if let Some(missed) = &mut self.missed {
-                    missed.mark_unchanged();
-                }
-                Some(Received::Missed)
+        loop {
+            if self.notice_due.is_some_and(|at| at <= Instant::now()) {
+                return Some(self.notice());
             }
-            Err(RecvError::Closed) => None,
+            let keys = self.keys.as_mut()?;
+            let missed = async {
+                match &mut self.missed {
+                    Some(missed) => missed.changed().await.is_ok(),
+                    None => future::pending().await,
+                }
+            };
+            let notice = async {
+                match self.notice_due {
+                    Some(at) => sleep_until(at).await,
+                    None => future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                true = missed => return Some(self.notice()),
+                () = notice => return Some(self.notice()),
+                key = keys.recv() => match key {
+                    Ok(key) => return Some(Received::Added(key)),
+                    Err(RecvError::Lagged(count)) => {
+                        metrics::subscription_events_dropped(count);
+                        self.notice_due.get_or_insert(self.next_notice);
+                    }
+                    Err(RecvError::Closed) => return None,
+                },
+            }
         }
+    }
+
+    /// The notice that events may have been missed, for all reasons so far.
+    fn notice(&mut self) -> Received {
+        if let Some(missed) = &mut self.missed {
+            missed.mark_unchanged();
+        }
+        self.notice_due = None;
+        self.next_notice = Instant::now() + NOTICE_INTERVAL;
+        Received::Missed
     }
 }
 

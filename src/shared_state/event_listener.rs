@@ -164,7 +164,8 @@ impl<'a, F: FnMut(SharedEvent<'_>) -> bool> Listener<'a, F> {
         if message.replica == self.replica {
             return;
         }
-        if !self.received.is_new(message.replica, message.number) {
+        let is_notice = matches!(message.event, SharedEvent::Missed { .. });
+        if !is_notice && !self.received.is_new(message.replica, message.number) {
             return metrics::shared_events(SharedEventResult::Duplicate, 1);
         }
         // Subscribers were told since then.

@@ -21,6 +21,9 @@ const MAX_QUEUED: usize = 1024;
 const MAX_QUEUED_BYTES: usize = 512 * 1024;
 /// Maximum number of events that are sent at once.
 const MAX_GROUP: usize = 64;
+/// How long before the end of a connection events may have been sent in vain, for example to a server that was no longer
+/// the primary.
+const DOUBTFUL: Duration = Duration::from_secs(10);
 /// Minimum time between two messages that events were lost: each makes all subscribers refetch.
 const NOTICE_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -90,9 +93,17 @@ impl Publisher {
     /// Sends what is queued, until the future is dropped.
     pub(super) async fn run(&self) {
         let mut connections = self.state.connections();
+        let mut reconnects = self.state.connections();
         let mut next_notice = Instant::now();
         let mut is_rejected = false;
+        let mut last_sent: Option<Instant> = None;
         loop {
+            if reconnects.has_changed().unwrap_or_default() {
+                reconnects.mark_unchanged();
+                if let Some(last_sent) = last_sent.take().filter(|at| at.elapsed() < DOUBTFUL) {
+                    self.lock().lost_at.get_or_insert(last_sent);
+                }
+            }
             let is_up = self.state.health().is_ok();
             let (mut group, lost_at) = self.take();
             let events = group.len();
@@ -107,14 +118,17 @@ impl Publisher {
             if group.is_empty() {
                 tokio::select! {
                     () = self.queued.notified() => {}
-                    _ = connections.changed(), if has_lost && !is_up => {}
+                    _ = connections.changed() => {}
                     () = sleep_until(next_notice), if has_lost && is_up => {}
                 }
                 continue;
             }
             let sent = self.send(&group).await;
             match &sent {
-                Ok(()) => is_rejected = false,
+                Ok(()) => {
+                    is_rejected = false;
+                    last_sent = Some(Instant::now());
+                }
                 Err(error @ Unavailable::Rejected(_)) if !is_rejected => {
                     is_rejected = true;
                     let reason = crate::tls_error::with_causes(error);
@@ -158,9 +172,13 @@ impl Publisher {
     /// The message that events were lost, which is then no longer to be sent.
     fn notice(&self, lost_at: Instant) -> Option<Vec<u8>> {
         let milliseconds_ago = u64::try_from(lost_at.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let mut queue = self.lock();
-        queue.lost_at = None;
-        self.next_message(&mut queue, SharedEvent::Missed { milliseconds_ago })
+        self.lock().lost_at = None;
+        // Without a number of its own: those of queued events, which follow, would be lower.
+        event_format::encode(&Message {
+            replica: self.replica,
+            number: 0,
+            event: SharedEvent::Missed { milliseconds_ago },
+        })
     }
 
     /// Notes the end of sending a group.

@@ -3,7 +3,7 @@
 //! Each operation is one script, which the server runs atomically and by its own clock. A lease has an end: after it, the
 //! record reads as abandoned, and the first replacement by anyone, the late owner included, takes effect.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -38,6 +38,8 @@ pub struct RecordStore {
     settings: RecordSettings,
     get: Script,
     replace: Script,
+    /// Why the server rejected the last change of a record; `None` if it did not.
+    rejection: Mutex<Option<Unavailable>>,
 }
 
 impl RecordStore {
@@ -49,7 +51,12 @@ impl RecordStore {
             settings,
             get: Script::new(include_str!("scripts/get.lua")),
             replace: Script::new(include_str!("scripts/replace.lua")),
+            rejection: Mutex::default(),
         }
+    }
+
+    fn set_rejection(&self, rejection: Option<Unavailable>) {
+        *self.rejection.lock().unwrap_or_else(PoisonError::into_inner) = rejection;
     }
 }
 
@@ -122,7 +129,7 @@ impl Store for RecordStore {
             ),
         };
         let optional = |bytes: &'_ Option<[u8; 8]>| bytes.map(Vec::from).unwrap_or_default();
-        let arguments: [&[u8]; 12] = [
+        let arguments: [&[u8]; 13] = [
             id.as_bytes(),
             &optional(&expected),
             &optional(&version),
@@ -135,8 +142,14 @@ impl Store for RecordStore {
             &decimal(capacity),
             &decimal(capacity.div_ceil(TENANT_SHARE)),
             prefix.as_bytes(),
+            &decimal(self.state.command_deadline()?),
         ];
         let result: Result<(i64, u64), _> = self.state.invoke(&self.replace, &keys, &arguments).await;
+        match &result {
+            Ok(_) => self.set_rejection(None),
+            Err(error @ Unavailable::Rejected(_)) => self.set_rejection(Some(error.clone())),
+            Err(Unavailable::NotConnected(_) | Unavailable::Format) => {}
+        }
         match result {
             Ok((replaced, used)) => {
                 metrics::set_idempotency_usage(usize::try_from(used).unwrap_or(usize::MAX), capacity);
@@ -160,6 +173,8 @@ impl Store for RecordStore {
     }
 
     fn health(&self) -> Result<(), StoreError> {
-        Ok(self.state.health()?)
+        self.state.health()?;
+        let rejection = self.rejection.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        rejection.map_or(Ok(()), |rejection| Err(rejection.into()))
     }
 }

@@ -24,7 +24,7 @@ pub(super) fn unsupported(info: &str) -> Option<String> {
         "cluster" => return Some(format!("is part of a Cluster, which is not supported; {advice}")),
         _ => {}
     }
-    if field("role") == "slave" {
+    if is_replica(info) {
         return Some(format!("is a read-only replica; {advice}"));
     }
     let version = field("redis_version");
@@ -32,6 +32,11 @@ pub(super) fn unsupported(info: &str) -> Option<String> {
     major
         .filter(|major| *major < MIN_VERSION)
         .map(|_| format!("has version {version}; Redis {MIN_VERSION} or later, or Valkey, is needed"))
+}
+
+/// Whether `INFO` is that of a replica, which takes no changes.
+pub(super) fn is_replica(info: &str) -> bool {
+    info.lines().any(|line| line.trim_end() == "role:slave")
 }
 
 /// The settings of the server under which it may lose data, each as a sentence.

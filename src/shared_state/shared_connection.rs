@@ -9,7 +9,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{FromRedisValue, RedisError, Script, ServerErrorKind, cmd};
 use ring::rand::{SecureRandom as _, SystemRandom};
 use tokio::sync::{Notify, watch};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tracing::{debug, error, info, warn};
 
 use super::connection::{COMMAND_TIMEOUT, ConnectError, ConnectionSettings};
@@ -22,6 +22,8 @@ pub(super) const PREFIX: &str = "intune-graphql:";
 pub(super) const FORMAT: u8 = 1;
 /// How often an idle connection is checked.
 const PING_INTERVAL: Duration = Duration::from_secs(2);
+/// Tolerated difference between the server's clock and the time that was expected from it.
+const CLOCK_TOLERANCE: Duration = Duration::from_millis(500);
 /// First delay before connecting again. It doubles after each failure.
 const MIN_RETRY_DELAY: Duration = Duration::from_millis(50);
 /// Maximum delay.
@@ -44,8 +46,15 @@ struct Inner {
 }
 
 enum Status {
-    Up { connection: MultiplexedConnection, number: u64 },
+    Up { connection: MultiplexedConnection, number: u64, clock: ServerClock },
     Down(Arc<ConnectError>),
+}
+
+/// The server's time in milliseconds since 1970, as it was at some time here.
+#[derive(Clone, Copy)]
+struct ServerClock {
+    milliseconds: u64,
+    read_at: Instant,
 }
 
 /// Why the shared state could not be used.
@@ -117,7 +126,7 @@ impl SharedState {
         let mut delay = MIN_RETRY_DELAY;
         loop {
             let current = match &*self.status() {
-                Status::Up { connection, number } => Some((connection.clone(), *number)),
+                Status::Up { connection, number, .. } => Some((connection.clone(), *number)),
                 Status::Down(_) => None,
             };
             let Some((mut connection, number)) = current else {
@@ -137,10 +146,10 @@ impl SharedState {
             tokio::select! {
                 () = self.0.failed.notified() => {}
                 () = sleep(PING_INTERVAL) => {
-                    if let Err(error) = cmd("PING").exec_async(&mut connection).await
-                        && is_failure(&error)
-                    {
-                        self.set_down(number, error);
+                    match check(&mut connection).await {
+                        Ok(clock) => self.set_clock(number, clock),
+                        Err(error) if is_failure(&error) => drop(self.set_down(number, error)),
+                        Err(_rejected) => {}
                     }
                 }
             }
@@ -171,6 +180,19 @@ impl SharedState {
         }
     }
 
+    /// When a command that is sent now must have been executed, in milliseconds since 1970 by the server's clock. Later, its
+    /// caller has been told that it failed.
+    pub(super) fn command_deadline(&self) -> Result<u64, Unavailable> {
+        match &*self.status() {
+            Status::Up { clock, .. } => {
+                let ahead = clock.read_at.elapsed() + COMMAND_TIMEOUT + CLOCK_TOLERANCE;
+                let ahead = u64::try_from(ahead.as_millis()).unwrap_or(u64::MAX);
+                Ok(clock.milliseconds.saturating_add(ahead))
+            }
+            Status::Down(error) => Err(Unavailable::NotConnected(Arc::clone(error))),
+        }
+    }
+
     /// A number that changes whenever a connection was established.
     pub(super) fn connections(&self) -> watch::Receiver<u64> {
         self.0.connections.subscribe()
@@ -195,7 +217,7 @@ impl SharedState {
     ) -> Result<T, Unavailable> {
         let hash_key = self.hash_key()?;
         let (mut connection, number) = match &*self.status() {
-            Status::Up { connection, number } => (connection.clone(), *number),
+            Status::Up { connection, number, .. } => (connection.clone(), *number),
             Status::Down(error) => return Err(Unavailable::NotConnected(Arc::clone(error))),
         };
         let mut invocation = script.prepare_invoke();
@@ -227,7 +249,8 @@ impl SharedState {
         match self.opened().await {
             Ok(connection) => {
                 let number = *self.0.connections.borrow() + 1;
-                *self.status() = Status::Up { connection: connection.clone(), number };
+                let (connection, clock) = connection;
+                *self.status() = Status::Up { connection: connection.clone(), number, clock };
                 metrics::set_shared_state_up(true);
                 self.0.connections.send_replace(number);
                 Ok(connection)
@@ -241,7 +264,7 @@ impl SharedState {
     }
 
     /// A connection to a server that can be used, whose hash key is known.
-    async fn opened(&self) -> Result<MultiplexedConnection, ConnectError> {
+    async fn opened(&self) -> Result<(MultiplexedConnection, ServerClock), ConnectError> {
         let settings = &self.0.settings;
         let mut connection = settings.connect().await?;
         let info: Result<String, RedisError> = cmd("INFO").query_async(&mut connection).await;
@@ -280,7 +303,16 @@ impl SharedState {
             error!(address = %settings.address, "the shared state has lost its data: earlier idempotency keys are forgotten");
         }
         *self.hash_key_lock() = Some(key);
-        Ok(connection)
+        let clock = read_clock(&mut connection).await.map_err(|source| settings.rejected(source))?;
+        Ok((connection, clock))
+    }
+
+    fn set_clock(&self, of: u64, new: ServerClock) {
+        if let Status::Up { number, clock, .. } = &mut *self.status()
+            && *number == of
+        {
+            *clock = new;
+        }
     }
 
     /// Notes that the connection of this number has failed, and returns the reason.
@@ -321,6 +353,28 @@ fn meta_key() -> String {
     format!("{PREFIX}meta")
 }
 
+/// Reads the server's time, and checks that it is still the primary.
+async fn check(connection: &mut MultiplexedConnection) -> Result<ServerClock, RedisError> {
+    let info: Result<String, RedisError> = cmd("INFO").arg("replication").query_async(connection).await;
+    match info {
+        Ok(info) if server_check::is_replica(&info) => {
+            let message = "READONLY the server has become a replica";
+            Err(RedisError::from(io::Error::new(io::ErrorKind::ReadOnlyFilesystem, message)))
+        }
+        Err(error) if is_failure(&error) => Err(error),
+        Ok(_) | Err(_) => read_clock(connection).await,
+    }
+}
+
+async fn read_clock(connection: &mut MultiplexedConnection) -> Result<ServerClock, RedisError> {
+    let read_at = Instant::now();
+    let (seconds, microseconds): (u64, u64) = cmd("TIME").query_async(connection).await?;
+    Ok(ServerClock {
+        milliseconds: seconds.saturating_mul(1000).saturating_add(microseconds / 1000),
+        read_at,
+    })
+}
+
 /// Whether the connection must be replaced: it is lost or does not respond, the server cannot serve at present, or the data
 /// behind it are others.
 fn is_failure(error: &RedisError) -> bool {
@@ -331,7 +385,7 @@ fn is_failure(error: &RedisError) -> bool {
             kind,
             ServerErrorKind::BusyLoading | ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown
         ),
-        _ => error.is_unrecoverable_error() || matches!(error.code(), Some("REPLACED" | "NOAUTH")),
+        _ => error.is_unrecoverable_error() || matches!(error.code(), Some("REPLACED" | "LATE" | "NOAUTH")),
     }
 }
 

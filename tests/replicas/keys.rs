@@ -332,3 +332,114 @@ async fn a_rolling_restart_keeps_all_keys() {
     }
     assert_eq!(deployment.status_count(), 4);
 }
+
+/// The owner of a lapsed lease still stores the outcome.
+#[tokio::test]
+async fn an_outcome_is_stored_after_an_outage_that_is_longer_than_the_lease() {
+    let mut deployment = Deployment::start().await;
+    let (one, other) = (deployment.replica(&SHORT), deployment.replica(&SHORT));
+    deployment.replace_faults(&["slow-first-byte;wait=1s;method=POST;times=1"]);
+    let first = tokio::spawn(one.add("k"));
+    deployment.until_received("POST", 1).await;
+    deployment.redis.kill().unwrap();
+    let first = first.await.unwrap();
+    let stopped = Instant::now();
+    while stopped.elapsed() < Duration::from_secs(12) {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    deployment.redis.start_again().unwrap();
+    other.until_shared_state_is(true).await;
+    until("the outcome is stored", async || {
+        let reply = other.add("k").await;
+        reply.0.get("errors").is_none() && reply.created() == (first.created().0, true)
+    })
+    .await;
+    assert_eq!(deployment.status_count(), 1);
+}
+
+/// A drain goes on until the outcome of a write is stored.
+#[tokio::test]
+async fn a_stopping_replica_stores_the_outcome_once_the_server_is_back() {
+    let mut deployment = Deployment::start().await;
+    let (one, other) = (deployment.replica(&[]), deployment.replica(&[]));
+    deployment.replace_faults(&["slow-first-byte;wait=1s;method=POST;times=1"]);
+    let first = tokio::spawn(one.add("k"));
+    deployment.until_received("POST", 1).await;
+    deployment.redis.kill().unwrap();
+    let first = first.await.unwrap();
+    one.signal("-TERM");
+    until("the drain has begun", async || one.admin("/readyz").await.0 == 503).await;
+    deployment.redis.start_again().unwrap();
+    let (code, log) = tokio::task::spawn_blocking(|| one.stop()).await.unwrap();
+    assert_eq!(code, Some(0), "{log}");
+    assert!(!log.contains("could not be stored;"), "{log}");
+    other.until_shared_state_is(true).await;
+    assert_eq!(other.add("k").await.created(), (first.created().0, true));
+}
+
+#[tokio::test]
+async fn a_drain_that_ends_before_the_outcome_is_stored_says_so() {
+    let mut deployment = Deployment::start().await;
+    let replica = deployment.replica(&["--drain-timeout", "2s"]);
+    deployment.replace_faults(&["slow-first-byte;wait=1s;method=POST;times=1"]);
+    let first = tokio::spawn(replica.add("k"));
+    deployment.until_received("POST", 1).await;
+    deployment.redis.kill().unwrap();
+    first.await.unwrap().created();
+    let (_, log) = tokio::task::spawn_blocking(|| replica.stop()).await.unwrap();
+    assert!(log.contains("outcomes of calls with an idempotency key could not be stored"), "{log}");
+}
+
+/// What the server reads only after it has stalled was reported as not sent, and takes no key.
+#[tokio::test]
+async fn a_key_is_not_taken_by_a_command_that_arrives_late() {
+    let deployment = Deployment::start().await;
+    let (one, other) = (deployment.replica(&[]), deployment.replica(&[]));
+    one.add("before").await.created();
+    deployment.redis.pause().unwrap();
+    let stalled: Vec<_> = (0..6).map(|number| tokio::spawn(one.add(&number.to_string()))).collect();
+    for call in stalled {
+        assert_eq!(call.await.unwrap().failure(), ("STATE_UNAVAILABLE", "NOT_SENT", true));
+    }
+    one.kill();
+    // Beyond the tolerance of the command's deadline.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    deployment.redis.resume().unwrap();
+    other.until_shared_state_is(true).await;
+    for number in 0..6 {
+        assert!(!other.add(&number.to_string()).await.created().1);
+    }
+    assert_eq!(deployment.status_count(), 7);
+}
+
+/// A server that answers, but takes no changes.
+#[tokio::test]
+async fn readiness_says_that_the_server_rejects_changes() {
+    let deployment = Deployment::start().await;
+    let replica = deployment.replica(&[]);
+    deployment.redis.command(&["CONFIG", "SET", "min-replicas-to-write", "1"]).unwrap();
+    assert_eq!(replica.add("k").await.failure(), ("STATE_UNAVAILABLE", "NOT_SENT", true));
+    let (status, body) = replica.admin("/readyz").await;
+    assert_eq!(status, 200);
+    assert!(body.contains("NOREPLICAS") || body.contains("NotEnoughReplicas"), "{body}");
+    deployment.redis.command(&["CONFIG", "SET", "min-replicas-to-write", "0"]).unwrap();
+    assert!(!replica.add("k").await.created().1);
+    assert_eq!(replica.admin("/readyz").await, (200, "ready\n".to_owned()));
+    let log = replica.kill();
+    assert!(log.contains("NOREPLICAS"), "{log}");
+}
+
+/// A failover that closes no connection: the gateway leaves the server that is no longer the primary.
+#[tokio::test]
+async fn a_server_that_becomes_a_replica_is_left() {
+    let deployment = Deployment::start().await;
+    let replica = deployment.replica(&[]);
+    replica.until_shared_state_is(true).await;
+    let primary = RedisServer::start().unwrap();
+    let port = primary.port().to_string();
+    deployment.redis.command(&["REPLICAOF", "127.0.0.1", &port]).unwrap();
+    replica.until_shared_state_is(false).await;
+    assert!(replica.admin("/readyz").await.1.contains("read-only replica"));
+    deployment.redis.command(&["REPLICAOF", "NO", "ONE"]).unwrap();
+    replica.until_shared_state_is(true).await;
+}

@@ -271,7 +271,7 @@ async fn replay<N: NewEntity>(
         ItemState::Applied => FieldError::created_without_key().with_outcome(Outcome::Applied),
         ItemState::ApprovalRequired => FieldError::approval_still_required(),
         _ => unknown(
-            "An earlier call with this idempotency key was sent to Microsoft Graph, and its response was lost",
+            "An earlier call with this idempotency key may have been sent to Microsoft Graph, and its response is not known",
         ),
     })
 }
@@ -316,7 +316,7 @@ fn state_error(error: &IdempotencyError) -> FieldError {
     };
     let message = match error {
         IdempotencyError::Store(StoreError::Unreachable(_)) => {
-            "The gateway cannot reach the store of idempotency keys, so this call sent nothing. Repeat it later with the \
+            "The gateway cannot use the shared store of idempotency keys, so this call sent nothing. Repeat it later with the \
              same key: an earlier call with that key may have written."
         }
         _ => {

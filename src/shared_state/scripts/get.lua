@@ -1,11 +1,16 @@
 -- Returns a record and whether its lease has lapsed; nothing if there is none, or it has expired.
 -- KEYS: meta, record. ARGV: hash key.
+-- 100,000 writes with long keys, far beyond the size of a request.
+local MAX_RECORD = 16 * 1024 * 1024
 if redis.call('HGET', KEYS[1], 'hash_key') ~= ARGV[1] then
   return redis.error_reply('REPLACED the data of the store was replaced')
 end
 local record = redis.call('GET', KEYS[2])
 if not record then
   return false
+end
+if #record > MAX_RECORD then
+  return redis.error_reply('FORMAT the record is too large')
 end
 if string.byte(record, 1) ~= 1 then
   return redis.error_reply('FORMAT ' .. string.byte(record, 1))

@@ -2,7 +2,8 @@
 -- {-1, used} if there is no space; `used` is the capacity in use.
 -- KEYS: meta, record, expiries, usage.
 -- ARGV: hash key, id, expected version (empty: no record), version of the new record (empty: remove), owner (empty: no
--- lease), tenant, weight, payload, lease in ms, retention in ms, capacity, share of a tenant, prefix of records.
+-- lease), tenant, weight, payload, lease in ms, retention in ms, capacity, share of a tenant, prefix of
+-- records, time after which a new record is not inserted any more.
 -- A record: format, version, owner, end of the lease, expiry, tenant, weight, payload (record_format.rs).
 local MAX_EXPIRED = 50
 local NO_OWNER = string.rep('\0', 16)
@@ -14,6 +15,11 @@ local id, expected, version, owner, tenant, weight, payload = ARGV[2], ARGV[3], 
 local lease, retention, capacity, share, prefix = tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11]), tonumber(ARGV[12]), ARGV[13]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+-- The caller was told that this failed. A connection that stalls may deliver it long after.
+if expected == '' and version ~= '' and now > tonumber(ARGV[14]) then
+  return redis.error_reply('LATE the command arrived too late')
+end
 
 local function read(key)
   local record = redis.call('GET', key)

@@ -212,7 +212,9 @@ impl LeasedRecord {
         for _ in 0..MAX_ATTEMPTS {
             if self.is_version_uncertain {
                 let found = self.context.store.get(self.id).await?;
-                let is_ours = |found: &Record| [found.owner, found.lapsed_owner].contains(&self.record.owner);
+                let is_ours = |found: &Record| {
+                    [found.owner, found.lapsed_owner.as_deref().copied()].contains(&self.record.owner)
+                };
                 if found.as_ref().is_some_and(|found| !is_ours(found)) {
                     return Err(IdempotencyError::LeaseLost);
                 }

@@ -80,7 +80,7 @@ pub struct Record {
     /// The call that has the lease.
     pub owner: Option<Owner>,
     /// The call whose lease has ended without a release. It may still replace the record. Not stored.
-    pub lapsed_owner: Option<Owner>,
+    pub lapsed_owner: Option<Box<Owner>>,
     /// When it expires unless it is leased, in seconds since 1970.
     pub expires: u64,
     /// The state of each write of the call.
@@ -114,7 +114,7 @@ impl Record {
 
     /// Ends the lease of an owner that cannot release it: the outcomes of its writes in progress become unknown.
     pub fn abandon(&mut self) {
-        self.lapsed_owner = self.owner.take();
+        self.lapsed_owner = self.owner.take().map(Box::new);
         for item in &mut self.items {
             if *item == ItemState::InProgress {
                 *item = ItemState::Unknown;

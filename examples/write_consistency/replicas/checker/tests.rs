@@ -98,7 +98,7 @@ impl History {
     }
 
     #[track_caller]
-    fn is_consistent(self) -> Report {
+    fn passes(self) -> Report {
         let report = self.check();
         assert_eq!(report.violations, []);
         report
@@ -116,7 +116,7 @@ fn a_key_that_is_repeated_on_other_replicas_is_consistent() {
         .error(2, 6, Outcome::Unknown, "OUTCOME_UNKNOWN")
         .success(3, 7, Outcome::Replayed, "id-a")
         .object("a", "id-a");
-    let counts = history.is_consistent().counts;
+    let counts = history.passes().counts;
     assert_eq!((counts.keys, counts.calls, counts.objects, counts.creates), (1, 3, 1, 1));
     assert_eq!((counts.on_another_replica, counts.concurrent), (2, 1));
     assert_eq!(counts.without_response[&NoResponse::Lost], 1);
@@ -126,9 +126,9 @@ fn a_key_that_is_repeated_on_other_replicas_is_consistent() {
 #[test]
 fn a_lost_response_leaves_the_outcome_open() {
     let lost = || History::default().keyed(1, 1, 0).create(1, 2, "a").lost(1, 3);
-    let present = lost().object("a", "id-a").is_consistent().counts;
+    let present = lost().object("a", "id-a").passes().counts;
     assert_eq!((present.unknown_present, present.unknown_absent), (1, 0));
-    let absent = lost().is_consistent().counts;
+    let absent = lost().passes().counts;
     assert_eq!((absent.unknown_present, absent.unknown_absent), (0, 1));
 }
 
@@ -142,7 +142,7 @@ fn a_rejected_create_may_be_sent_again_by_a_later_call() {
         .create(2, 5, "a")
         .success(2, 6, Outcome::Created, "id-a")
         .object("a", "id-a")
-        .is_consistent();
+        .passes();
 }
 
 #[test]
@@ -181,7 +181,7 @@ fn a_key_has_one_object() {
         .success(2, 6, Outcome::Created, "id-2")
         .object("a", "id-1")
         .object("a", "id-2")
-        .is_consistent();
+        .passes();
 }
 
 #[test]
@@ -201,7 +201,7 @@ fn all_responses_to_a_key_name_its_object() {
         .success(3, 8, Outcome::Created, "id-b")
         .object("b", "id-b")
         .breaks(Rule::OtherObject);
-    created().success(2, 5, Outcome::Replayed, "id-a").is_consistent();
+    created().success(2, 5, Outcome::Replayed, "id-a").passes();
 }
 
 #[test]
@@ -247,7 +247,7 @@ fn a_call_that_was_not_sent_has_no_create() {
         .lost(1, 3)
         .keyed(2, 4, 1)
         .error(2, 5, Outcome::NotSent, "STATE_UNAVAILABLE")
-        .is_consistent();
+        .passes();
 }
 
 #[test]
@@ -264,7 +264,7 @@ fn nothing_is_sent_after_a_refusal() {
         .error(1, 3, Outcome::Unknown, "OUTCOME_UNKNOWN")
         .create(1, 4, "a")
         .object("a", "id-a")
-        .is_consistent();
+        .passes();
 }
 
 #[test]
@@ -292,21 +292,21 @@ fn an_unavailable_store_means_that_nothing_was_sent() {
         .breaks(Rule::WrongOutcome);
     // The replica was paused, and another one may have written meanwhile.
     let paused = || History::default().disturbance(DisturbanceKind::ReplicaPaused, Some(0), [1, 1, 2, 2]);
-    paused().keyed(1, 1, 0).error(1, 3, Outcome::Unknown, "STATE_UNAVAILABLE").is_consistent();
+    paused().keyed(1, 1, 0).error(1, 3, Outcome::Unknown, "STATE_UNAVAILABLE").passes();
     paused().keyed(1, 1, 1).error(1, 3, Outcome::Unknown, "STATE_UNAVAILABLE").breaks(Rule::WrongOutcome);
     // Graph rejected it, and then the store was needed for another attempt.
     History::default()
         .keyed(1, 1, 0)
         .refused(1, 2, "a")
         .error(1, 3, Outcome::Rejected, "STATE_UNAVAILABLE")
-        .is_consistent();
+        .passes();
 }
 
 #[test]
 fn in_an_outage_calls_with_a_key_are_refused() {
     let during = || History::default().outage().keyed(1, 13 * SECOND, 0);
     let end = 13 * SECOND + 5;
-    let counts = during().error(1, end, Outcome::NotSent, "STATE_UNAVAILABLE").is_consistent().counts;
+    let counts = during().error(1, end, Outcome::NotSent, "STATE_UNAVAILABLE").passes().counts;
     assert_eq!((counts.keyed_in_outages, counts.slowest_refusal, counts.slowest_later_refusal), (1, 5, 5));
     during()
         .create(1, end - 1, "a")
@@ -322,7 +322,7 @@ fn in_an_outage_calls_with_a_key_are_refused() {
         .create(1, 11 * SECOND, "a")
         .success(1, 12 * SECOND, Outcome::Created, "id-a")
         .object("a", "id-a")
-        .is_consistent();
+        .passes();
 }
 
 #[test]
@@ -331,14 +331,14 @@ fn in_an_outage_reads_and_creates_without_a_key_go_on() {
     let read = || History::default().outage().call(1, 12 * SECOND, CallKind::Read, "a", 0);
     let end = 13 * SECOND;
     let success = plain().create(1, end, "a").success(1, end, Outcome::Created, "id-a").object("a", "id-a");
-    assert_eq!(success.is_consistent().counts.plain_in_outages, 1);
-    assert_eq!(read().result(1, end, Outcome::Read, None, None).is_consistent().counts.reads_in_outages, 1);
+    assert_eq!(success.passes().counts.plain_in_outages, 1);
+    assert_eq!(read().result(1, end, Outcome::Read, None, None).passes().counts.reads_in_outages, 1);
     plain().error(1, end, Outcome::NotSent, "OVERLOADED").breaks(Rule::PlainDuringOutage);
     read().error(1, end, Outcome::NotSent, "UPSTREAM_ERROR").breaks(Rule::PlainDuringOutage);
     read().lost(1, end).breaks(Rule::PlainDuringOutage);
     // Its replica was down.
     let times = [11 * SECOND, 11 * SECOND, 14 * SECOND, 15 * SECOND];
-    read().lost(1, end).disturbance(DisturbanceKind::ReplicaKilled, Some(0), times).is_consistent();
+    read().lost(1, end).disturbance(DisturbanceKind::ReplicaKilled, Some(0), times).passes();
     read()
         .lost(1, end)
         .disturbance(DisturbanceKind::ReplicaKilled, Some(1), times)
@@ -351,25 +351,25 @@ fn a_store_that_is_back_is_used_again() {
         let history = History::default().outage().keyed(1, at, 0);
         history.error(1, at + 1, Outcome::NotSent, "STATE_UNAVAILABLE")
     };
-    refused_at(22 * SECOND).is_consistent();
+    refused_at(22 * SECOND).passes();
     refused_at(40 * SECOND).breaks(Rule::NotRecovered);
     // The next outage has begun.
     let times = [39 * SECOND, 41 * SECOND, 50 * SECOND, 51 * SECOND];
-    refused_at(40 * SECOND).disturbance(DisturbanceKind::StorePaused, None, times).is_consistent();
+    refused_at(40 * SECOND).disturbance(DisturbanceKind::StorePaused, None, times).passes();
     // The store's clock jumped during the call, so that another one took its lease.
     let mut jump = refused_at(40 * SECOND);
     jump.0.push(Event::Clock { at: 40 * SECOND, replica: None, ahead_secs: 60 });
-    jump.is_consistent();
+    jump.passes();
     // The replica has just woken up.
     let times = [30 * SECOND, 30 * SECOND, 40 * SECOND, 43 * SECOND];
-    refused_at(40 * SECOND).disturbance(DisturbanceKind::ReplicaPaused, Some(0), times).is_consistent();
+    refused_at(40 * SECOND).disturbance(DisturbanceKind::ReplicaPaused, Some(0), times).passes();
     let counts = History::default()
         .outage()
         .keyed(1, 22 * SECOND, 0)
         .create(1, 23 * SECOND, "a")
         .success(1, 24 * SECOND, Outcome::Created, "id-a")
         .object("a", "id-a")
-        .is_consistent()
+        .passes()
         .counts;
     assert_eq!(counts.slowest_recovery, 3 * SECOND);
 }

@@ -28,6 +28,10 @@ pub(super) fn check(config: &StateConfig) -> anyhow::Result<()> {
     );
     let address = ServerAddress::parse(url).context("--state-url")?;
     anyhow::ensure!(
+        !address.has_user() || config.state_password.is_some() || config.state_password_file.is_some(),
+        "--state-url: a user needs a password; set the variable INTUNE_GRAPHQL_STATE_PASSWORD or --state-password-file"
+    );
+    anyhow::ensure!(
         config.state_ca.is_none() || address.is_tls(),
         "--state-ca: needs a rediss:// URL in --state-url"
     );
@@ -42,7 +46,9 @@ pub(super) fn shared_state(config: &StateConfig) -> anyhow::Result<Option<Shared
         Some(file) => {
             let text = std::fs::read_to_string(file)
                 .with_context(|| format!("--state-password-file: cannot read {}", file.display()))?;
-            Some(SecretString::from(text.trim_end_matches(['\r', '\n'])))
+            let password = text.trim_end_matches(['\r', '\n']);
+            anyhow::ensure!(!password.is_empty(), "--state-password-file: {} is empty", file.display());
+            Some(SecretString::from(password))
         }
         None => config.state_password.clone(),
     };

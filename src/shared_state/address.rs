@@ -81,6 +81,12 @@ impl ServerAddress {
         })
     }
 
+    /// Whether it names a user.
+    #[must_use]
+    pub fn has_user(&self) -> bool {
+        self.user.is_some()
+    }
+
     /// Whether the connection uses TLS.
     #[must_use]
     pub fn is_tls(&self) -> bool {

@@ -60,6 +60,17 @@ pub enum ConnectError {
         /// The host.
         host: String,
     },
+    /// The server needs a password, or another one.
+    #[error(
+        "{address} rejects the credentials; check the variable INTUNE_GRAPHQL_STATE_PASSWORD or --state-password-file, and \
+         the user's rights"
+    )]
+    Credentials {
+        /// The server.
+        address: String,
+        /// Why.
+        source: RedisError,
+    },
     /// A command of the handshake failed.
     #[error("{address} rejects the connection")]
     Rejected {
@@ -97,11 +108,9 @@ impl ConnectError {
     #[must_use]
     pub fn is_permanent(&self) -> bool {
         match self {
-            Self::ServerName { .. } | Self::Unsupported { .. } => true,
-            Self::Rejected { source, .. } => {
-                matches!(source.kind(), redis::ErrorKind::AuthenticationFailed)
-                    || matches!(source.code(), Some("NOAUTH" | "WRONGPASS" | "NOPERM"))
-            }
+            Self::ServerName { .. } | Self::Unsupported { .. } | Self::Credentials { .. } => true,
+            // A database number that the server does not have.
+            Self::Rejected { source, .. } => source.to_string().contains("DB index is out of range"),
             Self::Io { .. } | Self::Lost { .. } | Self::NotYet { .. } => false,
         }
     }
@@ -139,7 +148,13 @@ impl ConnectionSettings {
     }
 
     pub(super) fn rejected(&self, source: RedisError) -> ConnectError {
-        ConnectError::Rejected { address: self.name(), source }
+        let address = self.name();
+        let is_about_credentials = matches!(source.kind(), redis::ErrorKind::AuthenticationFailed)
+            || matches!(source.code(), Some("NOAUTH" | "WRONGPASS" | "NOPERM"));
+        if is_about_credentials {
+            return ConnectError::Credentials { address, source };
+        }
+        ConnectError::Rejected { address, source }
     }
 
     fn io(&self, source: io::Error) -> ConnectError {

@@ -32,10 +32,22 @@ async fn the_password_comes_from_a_variable_or_a_file() {
 
     for variables in [&[][..], &[("INTUNE_GRAPHQL_STATE_PASSWORD", "wrong")]] {
         let error = refused(&deployment, &url, &[], variables);
-        assert!(error.contains("--state-url") && error.contains("rejects the connection"), "{error}");
+        assert!(
+            error.contains("--state-url")
+                && error.contains("check the variable INTUNE_GRAPHQL_STATE_PASSWORD"),
+            "{error}"
+        );
     }
     let both = refused(&deployment, &url, &["--state-password-file", path], &variable);
     assert!(both.contains("set one of them"), "{both}");
+    let with_user = url.replace("redis://", "redis://someone@");
+    let error = refused(&deployment, &with_user, &[], &[]);
+    assert!(error.contains("--state-url: a user needs a password"), "{error}");
+    let error = refused(&deployment, &format!("{url}/99"), &[], &variable);
+    assert!(error.contains("--state-url") && error.contains("DB index is out of range"), "{error}");
+    let empty = tempfile::NamedTempFile::new().unwrap();
+    let error = refused(&deployment, &url, &["--state-password-file", empty.path().to_str().unwrap()], &[]);
+    assert!(error.contains("--state-password-file") && error.contains("is empty"), "{error}");
     let in_url = url.replace("redis://", "redis://:s3cret@");
     let error = refused(&deployment, &in_url, &[], &[]);
     assert!(error.contains("must not contain a password"), "{error}");

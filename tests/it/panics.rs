@@ -60,7 +60,6 @@ async fn each_panic_fails_one_write() {
         (StoreCall::Replace(1), "UNKNOWN", 0),
         // Nothing is sent before the intent is recorded.
         (StoreCall::Replace(2), "NOT_SENT", 0),
-        (StoreCall::Replace(3), "UNKNOWN", 1),
     ] {
         let gateway = gateway(call).await;
         let reply = panicking(&gateway, MUTATION, keyed()).await;
@@ -69,6 +68,15 @@ async fn each_panic_fails_one_write() {
         assert_eq!((&extensions["outcome"], &extensions["retryable"]), (&json!(outcome), &json!(false)));
         assert_eq!(posts(&gateway), sent, "{call:?}");
     }
+
+    // The outcome is known when it cannot be stored, and is stored later.
+    let gateway_of_release = gateway(StoreCall::Replace(3)).await;
+    let reply = panicking(&gateway_of_release, MUTATION, keyed()).await;
+    let id = &reply.data()["addDeviceStatus"]["deviceStatusId"];
+    assert_eq!(posts(&gateway_of_release), 1);
+    let repeat = gateway_of_release.graphql(MUTATION, keyed()).await;
+    assert_eq!(&repeat.data()["addDeviceStatus"]["deviceStatusId"], id);
+    assert_eq!(repeat.data()["addDeviceStatus"]["replayed"], true);
 
     // Earlier creates of the same request are returned.
     let reply = panicking(

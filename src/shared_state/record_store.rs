@@ -55,6 +55,12 @@ impl RecordStore {
         }
     }
 
+    /// Runs the script with a deadline.
+    async fn invoke_replace(&self, keys: &[String], arguments: &[&[u8]]) -> Result<(i64, u64), Unavailable> {
+        let deadline = decimal(self.state.command_deadline()?);
+        self.state.invoke(&self.replace, keys, &[arguments, &[&deadline]].concat()).await
+    }
+
     fn set_rejection(&self, rejection: Option<Unavailable>) {
         *self.rejection.lock().unwrap_or_else(PoisonError::into_inner) = rejection;
     }
@@ -129,7 +135,7 @@ impl Store for RecordStore {
             ),
         };
         let optional = |bytes: &'_ Option<[u8; 8]>| bytes.map(Vec::from).unwrap_or_default();
-        let arguments: [&[u8]; 13] = [
+        let arguments: [&[u8]; 12] = [
             id.as_bytes(),
             &optional(&expected),
             &optional(&version),
@@ -142,13 +148,17 @@ impl Store for RecordStore {
             &decimal(capacity),
             &decimal(capacity.div_ceil(TENANT_SHARE)),
             prefix.as_bytes(),
-            &decimal(self.state.command_deadline()?),
         ];
-        let result: Result<(i64, u64), _> = self.state.invoke(&self.replace, &keys, &arguments).await;
+        let mut result = self.invoke_replace(&keys, &arguments).await;
+        if matches!(result, Err(Unavailable::Late)) {
+            // It was not executed, and its caller still waits: the server's clock was changed.
+            self.state.read_clock().await?;
+            result = self.invoke_replace(&keys, &arguments).await;
+        }
         match &result {
             Ok(_) => self.set_rejection(None),
             Err(error @ Unavailable::Rejected(_)) => self.set_rejection(Some(error.clone())),
-            Err(Unavailable::NotConnected(_) | Unavailable::Format) => {}
+            Err(Unavailable::NotConnected(_) | Unavailable::Format | Unavailable::Late) => {}
         }
         match result {
             Ok((replaced, used)) => {

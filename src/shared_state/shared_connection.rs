@@ -66,6 +66,9 @@ pub enum Unavailable {
     /// The server rejected a command.
     #[error("the server rejects a command")]
     Rejected(#[source] Arc<RedisError>),
+    /// The server's clock is beyond the deadline of a command, which was not executed.
+    #[error("the server's clock has changed")]
+    Late,
     /// The server has data that this version cannot read.
     #[error("a record has a format of another version")]
     Format,
@@ -193,6 +196,22 @@ impl SharedState {
         }
     }
 
+    /// Reads the server's clock again, which has been changed.
+    pub(super) async fn read_clock(&self) -> Result<(), Unavailable> {
+        let (mut connection, number) = match &*self.status() {
+            Status::Up { connection, number, .. } => (connection.clone(), *number),
+            Status::Down(error) => return Err(Unavailable::NotConnected(Arc::clone(error))),
+        };
+        match read_clock(&mut connection).await {
+            Ok(clock) => {
+                self.set_clock(number, clock);
+                Ok(())
+            }
+            Err(error) if is_failure(&error) => Err(Unavailable::NotConnected(self.set_down(number, error))),
+            Err(error) => Err(Unavailable::Rejected(Arc::new(error))),
+        }
+    }
+
     /// A number that changes whenever a connection was established.
     pub(super) fn connections(&self) -> watch::Receiver<u64> {
         self.0.connections.subscribe()
@@ -237,10 +256,11 @@ impl SharedState {
             if is_failure(&error) {
                 return Unavailable::NotConnected(self.set_down(number, error));
             }
-            if error.code() == Some("FORMAT") {
-                return Unavailable::Format;
+            match error.code() {
+                Some("FORMAT") => Unavailable::Format,
+                Some("LATE") => Unavailable::Late,
+                _ => Unavailable::Rejected(Arc::new(error)),
             }
-            Unavailable::Rejected(Arc::new(error))
         })
     }
 
@@ -385,7 +405,7 @@ fn is_failure(error: &RedisError) -> bool {
             kind,
             ServerErrorKind::BusyLoading | ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown
         ),
-        _ => error.is_unrecoverable_error() || matches!(error.code(), Some("REPLACED" | "LATE" | "NOAUTH")),
+        _ => error.is_unrecoverable_error() || matches!(error.code(), Some("REPLACED" | "NOAUTH")),
     }
 }
 

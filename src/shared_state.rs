@@ -10,6 +10,7 @@ mod event_format;
 mod event_listener;
 mod event_publisher;
 mod events;
+mod hex;
 mod record_format;
 mod record_store;
 mod server_check;

@@ -157,9 +157,9 @@ pub(super) struct StatusReceiver {
     keys: Option<broadcast::Receiver<Key>>,
     /// Changes when events of other replicas may have been missed. Several times before the next event count once.
     missed: Option<watch::Receiver<u64>>,
-    /// When the receiver is told that it was too slow, if it was.
+    /// When a notice of dropped events is due, if some were dropped.
     notice_due: Option<Instant>,
-    /// When it may be told so at the earliest.
+    /// The earliest time of the next such notice.
     next_notice: Instant,
     topic: StatusTopic,
     events: StatusEvents,

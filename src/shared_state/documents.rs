@@ -14,6 +14,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::time::{Instant, timeout};
 use tracing::warn;
 
+use super::hex;
 use super::shared_connection::{PREFIX, SharedState, Unavailable};
 use crate::telemetry::metrics::{self, SharedDocumentResult};
 use crate::telemetry::rate_limit::LineLimit;
@@ -122,7 +123,7 @@ impl SharedDocuments {
 impl Inner {
     async fn look_up(&self, hash: &[u8; 32]) -> (Option<Arc<str>>, SharedDocumentResult) {
         let Ok(_permit) = self.lookups.try_acquire() else { return (None, SharedDocumentResult::Failed) };
-        let (id, max_length) = (id(hash), self.max_length.to_string());
+        let (id, max_length) = (hex::encode(hash), self.max_length.to_string());
         let arguments = [id.as_bytes(), MAX_AGE, max_length.as_bytes()];
         let keys = keys();
         let finding = self.state.invoke::<Option<Vec<u8>>>(&self.find, &keys, &arguments);
@@ -149,7 +150,7 @@ impl Inner {
 
     /// Stores a document, and returns whether there was space for it.
     async fn send(&self, hash: &[u8; 32], text: &str) -> Result<bool, Unavailable> {
-        let id = id(hash);
+        let id = hex::encode(hash);
         let arguments = [id.as_bytes(), text.as_bytes(), MAX_AGE, MAX_STORED_BYTES];
         self.state.invoke(&self.store, &keys(), &arguments).await
     }
@@ -186,11 +187,6 @@ impl fmt::Debug for SharedDocuments {
 /// The keys of the texts, of the times when they were last used, and of their size.
 fn keys() -> [String; 3] {
     ["documents", "documents:used", "documents:bytes"].map(|key| format!("{PREFIX}{key}"))
-}
-
-/// The field of a document.
-fn id(hash: &[u8; 32]) -> String {
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

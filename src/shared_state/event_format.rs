@@ -5,6 +5,7 @@ use ring::digest::{Context, SHA256};
 use ring::hmac;
 use serde::{Deserialize, Serialize};
 
+use super::hex;
 use super::shared_connection::PREFIX;
 
 /// The version of messages.
@@ -86,8 +87,8 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Message<'_>, &'static str> {
 /// The channel of the data with this hash key. Channels are common to all databases of a server.
 pub(super) fn channel(hash_key: &[u8; 32]) -> String {
     let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, hash_key), b"events");
-    let id: String = tag.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-    format!("{PREFIX}events:{id}")
+    let (id, _) = tag.as_ref().split_at(16);
+    format!("{PREFIX}events:{}", hex::encode(id))
 }
 
 #[cfg(test)]

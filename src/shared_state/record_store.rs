@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use redis::Script;
 use tokio::time::sleep;
 
+use super::hex;
 use super::record_format;
 use super::shared_connection::{PREFIX, SharedState, Unavailable};
 use crate::idempotency::{Record, RecordId, Store, StoreError, TENANT_SHARE};
@@ -72,10 +73,6 @@ impl From<Unavailable> for StoreError {
     }
 }
 
-fn hex(id: RecordId) -> String {
-    id.0.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 fn decimal(number: impl TryInto<u64>) -> Vec<u8> {
     number.try_into().unwrap_or(u64::MAX).min(MAX_EXACT).to_string().into_bytes()
 }
@@ -100,7 +97,7 @@ impl Store for RecordStore {
     }
 
     async fn get(&self, id: RecordId) -> Result<Option<Record>, StoreError> {
-        let keys = [format!("{PREFIX}record:{}", hex(id))];
+        let keys = [format!("{PREFIX}record:{}", hex::encode(&id.0))];
         let found: Option<(Vec<u8>, bool)> = self.state.invoke(&self.get, &keys, &[]).await?;
         let Some((value, has_lapsed)) = found else { return Ok(None) };
         let mut record = record_format::decode(&value).ok_or(Unavailable::Format)?;
@@ -121,7 +118,7 @@ impl Store for RecordStore {
     ) -> Result<bool, StoreError> {
         let RecordSettings { lease, retention, capacity, .. } = self.settings;
         let prefix = format!("{PREFIX}record:");
-        let id = hex(id);
+        let id = hex::encode(&id.0);
         let keys = [format!("{prefix}{id}"), format!("{PREFIX}expiries"), format!("{PREFIX}usage")];
         let expected = expected.map(u64::to_be_bytes);
         let (version, owner, tenant, weight, payload) = match &new {

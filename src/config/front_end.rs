@@ -59,7 +59,8 @@ pub struct SubscriptionConfig {
     /// count toward `--max-concurrent-requests` and do not time out.
     #[arg(long, env = "INTUNE_GRAPHQL_MAX_SUBSCRIPTIONS", value_name = "COUNT", default_value_t = 4096)]
     pub max_subscriptions: usize,
-    /// How long the result of a successful authorization check is reused.
+    /// How long the result of a successful authorization check is reused, at most. It is at least half of that, at random,
+    /// so that subscribers that began together are not all checked at the same time.
     #[arg(long, env = "INTUNE_GRAPHQL_SUBSCRIPTION_RECHECK", value_name = "DURATION", default_value = "60s", value_parser = humantime::parse_duration)]
     pub subscription_recheck: Duration,
     /// Maximum reads per second that the events of one subscription may cause, with a burst of ten seconds'

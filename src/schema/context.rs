@@ -31,7 +31,7 @@ pub(super) struct SchemaContext {
     pub(super) idempotency: IdempotencyService,
     /// Events of added statuses.
     pub(super) status_events: StatusEvents,
-    /// How long a successful authorization check of a subscriber is reused.
+    /// How long a successful authorization check of a subscriber is reused, at most.
     pub(super) subscription_recheck: Duration,
     /// The read budget of subscription events.
     pub(super) read_budget: ReadBudget,

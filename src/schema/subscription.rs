@@ -92,7 +92,7 @@ impl Subscription {
         let topic = schema.status_events.topic(tenant_hint, configuration.clone());
         let receiver = schema.status_events.subscribe(topic);
         let subscriber = subscriber.clone();
-        let mut added = AddedStatuses { subscriber, configuration, receiver, authorized_at: None, schema };
+        let mut added = AddedStatuses { subscriber, configuration, receiver, authorization: None, schema };
         added.authorize().await?;
         Ok(stream::unfold(Some(added), |added| async {
             let mut added = added?;
@@ -123,19 +123,26 @@ struct AddedStatuses {
     subscriber: Subscriber,
     configuration: Key,
     receiver: StatusReceiver,
-    /// When Graph last allowed the subscriber to read the configuration.
-    authorized_at: Option<Instant>,
+    /// The last successful check.
+    authorization: Option<Authorization>,
     schema: Arc<SchemaContext>,
+}
+
+/// Graph allowed a subscriber to read the configuration.
+struct Authorization {
+    at: Instant,
+    /// How long that is relied on.
+    reuse: Duration,
 }
 
 impl AddedStatuses {
     /// Checks with Graph that the subscriber may read the configuration, unless a recent check succeeded.
     async fn authorize(&mut self) -> Result<(), FieldError> {
-        if self.authorized_at.is_some_and(|at| at.elapsed() < self.schema.subscription_recheck) {
+        if self.authorization.as_ref().is_some_and(|last| last.at.elapsed() < last.reuse) {
             return Ok(());
         }
         // The first is part of a request. Those after it are caused by events; they wait, and the event with them.
-        if self.authorized_at.is_some() {
+        if self.authorization.is_some() {
             self.schema.read_budget.turn().await;
         }
         let closed = |_| FieldError::internal("the authorization checks were closed");
@@ -143,7 +150,11 @@ impl AddedStatuses {
         let session = self.subscriber.session(None).ok_or_else(FieldError::unauthenticated)?;
         let configurations = session.ios_lob_app_provisioning_configurations().collection();
         match configurations.get_opt(&self.configuration, &Select::from(["id"])).await? {
-            Some(_) => self.authorized_at = Some(Instant::now()),
+            Some(_) => {
+                // Subscribers that began together are not checked together again.
+                let reuse = self.schema.subscription_recheck.mul_f64(0.5 + fastrand::f64() / 2.0);
+                self.authorization = Some(Authorization { at: Instant::now(), reuse });
+            }
             None => {
                 let message = "Microsoft Graph has no such configuration.";
                 return Err(FieldError::new(ErrorCode::NotFound, message));

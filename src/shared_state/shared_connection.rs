@@ -378,7 +378,7 @@ async fn check(connection: &mut MultiplexedConnection) -> Result<ServerClock, Re
     let info: Result<String, RedisError> = cmd("INFO").arg("replication").query_async(connection).await;
     match info {
         Ok(info) if server_check::is_replica(&info) => {
-            let message = "READONLY the server has become a replica";
+            let message = "READONLY the server has become a read-only replica";
             Err(RedisError::from(io::Error::new(io::ErrorKind::ReadOnlyFilesystem, message)))
         }
         Err(error) if is_failure(&error) => Err(error),

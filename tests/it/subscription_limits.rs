@@ -108,6 +108,36 @@ async fn authorization_checks_stay_within_the_budget_and_delay_events() {
     assert_eq!(reads(&gateway), SUBSCRIBERS);
 }
 
+#[tokio::test]
+async fn subscribers_that_began_together_are_checked_again_one_after_another() {
+    const SUBSCRIBERS: usize = 40;
+    const RECHECK: Duration = Duration::from_secs(4);
+    let gateway = Gateway::builder().api(|api| {
+        api.subscription_reads = ReadRates { subscriber: 1000, process: 1000 };
+        api.subscription_recheck = RECHECK;
+    });
+    let gateway = gateway.start().await;
+    let begun = Instant::now();
+    let mut subscribers = Vec::new();
+    for _ in 0..SUBSCRIBERS {
+        subscribers.push(subscribe(&gateway, &fresh_token(), HINT).await);
+    }
+    gateway.clear_requests();
+    let mut checked_at = Vec::new();
+    while checked_at.len() < SUBSCRIBERS {
+        let id = add(&gateway).await;
+        for events in &mut subscribers {
+            assert_eq!(events.answer().await["data"]["deviceStatusAdded"]["deviceStatusId"], id);
+        }
+        let new = reads(&gateway) - checked_at.len();
+        checked_at.extend(std::iter::repeat_n(begun.elapsed(), new));
+    }
+    // Each at a random time in the second half of the interval.
+    assert!(checked_at.iter().all(|at| *at >= RECHECK / 2), "{checked_at:?}");
+    let early = checked_at.iter().filter(|at| **at < RECHECK * 3 / 4).count();
+    assert!(early > 0 && early < SUBSCRIBERS, "{early} {checked_at:?}");
+}
+
 /// Waits until the program's metrics have this line.
 async fn shows(admin: &str, line: &str) {
     let client = http_client().build().unwrap();

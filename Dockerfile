@@ -23,6 +23,9 @@ RUN npm run build
 
 FROM ${RUST_IMAGE} AS build
 WORKDIR /build
+# Without them, as Cargo.toml says. A test of the image may save time with less optimization.
+ARG CARGO_PROFILE_RELEASE_LTO
+ARG CARGO_PROFILE_RELEASE_CODEGEN_UNITS
 # The dependencies are a layer of their own, which only the manifests and the lock file change.
 COPY Cargo.toml Cargo.lock ./
 COPY crates/graphql-prepare/Cargo.toml crates/graphql-prepare/

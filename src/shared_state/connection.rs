@@ -12,7 +12,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 
 use super::address::ServerAddress;
@@ -51,6 +51,16 @@ pub enum ConnectError {
     Io {
         /// The server.
         address: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// The server ended the connection, or did not respond, as one does that expects TLS, or none.
+    #[error("{address} does not take the connection; {advice}")]
+    Protocol {
+        /// The server.
+        address: String,
+        /// What to check.
+        advice: &'static str,
         /// Why.
         source: io::Error,
     },
@@ -111,7 +121,7 @@ impl ConnectError {
             Self::ServerName { .. } | Self::Unsupported { .. } | Self::Credentials { .. } => true,
             // A database number that the server does not have.
             Self::Rejected { source, .. } => source.to_string().contains("DB index is out of range"),
-            Self::Io { .. } | Self::Lost { .. } | Self::NotYet { .. } => false,
+            Self::Io { .. } | Self::Protocol { .. } | Self::Lost { .. } | Self::NotYet { .. } => false,
         }
     }
 }
@@ -137,7 +147,7 @@ impl ConnectionSettings {
         let (connection, driver) = timeout(CONNECT_TIMEOUT, handshake)
             .await
             .map_err(|_| self.io(io::ErrorKind::TimedOut.into()))?
-            .map_err(|source| self.rejected(source))?;
+            .map_err(|source| self.handshake_failed(source))?;
         tokio::spawn(driver);
         Ok(connection)
     }
@@ -155,6 +165,32 @@ impl ConnectionSettings {
             return ConnectError::Credentials { address, source };
         }
         ConnectError::Rejected { address, source }
+    }
+
+    /// The server ended the connection at the first command.
+    fn handshake_failed(&self, source: RedisError) -> ConnectError {
+        if !source.is_io_error() {
+            return self.rejected(source);
+        }
+        if self.address.is_tls || source.is_timeout() {
+            return self.io(io::Error::other(source));
+        }
+        let advice = "if it uses TLS, the URL begins with rediss://";
+        ConnectError::Protocol { address: self.name(), advice, source: io::Error::other(source) }
+    }
+
+    /// TLS failed on an established connection.
+    fn tls_failed(&self, source: io::Error) -> ConnectError {
+        let inner = source.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+        let is_other_protocol = match inner {
+            Some(error) => matches!(error, rustls::Error::InvalidMessage(_)),
+            None => true,
+        };
+        if !is_other_protocol {
+            return self.io(source);
+        }
+        let advice = "if it does not use TLS, the URL begins with redis://";
+        ConnectError::Protocol { address: self.name(), advice, source }
     }
 
     fn io(&self, source: io::Error) -> ConnectError {
@@ -178,13 +214,11 @@ impl ConnectionSettings {
 
     /// A stream to the server, on which nothing was sent.
     pub(super) async fn open_stream(&self) -> Result<Box<dyn Stream>, ConnectError> {
-        let connecting = timeout(CONNECT_TIMEOUT, self.stream());
-        connecting.await.unwrap_or_else(|_| Err(self.io(io::ErrorKind::TimedOut.into())))
-    }
-
-    async fn stream(&self) -> Result<Box<dyn Stream>, ConnectError> {
         let ServerAddress { host, port, is_tls, .. } = &self.address;
-        let stream = TcpStream::connect((host.as_str(), *port)).await.map_err(|error| self.io(error))?;
+        let deadline = Instant::now() + CONNECT_TIMEOUT;
+        let timed_out = |_| io::Error::from(io::ErrorKind::TimedOut);
+        let stream = timeout_at(deadline, TcpStream::connect((host.as_str(), *port))).await;
+        let stream = stream.map_err(timed_out).flatten().map_err(|error| self.io(error))?;
         let [idle, interval] = KEEPALIVE;
         let keepalive = TcpKeepalive::new().with_time(idle).with_interval(interval);
         // A server that cannot be reached any more is noticed by commands as well.
@@ -193,7 +227,8 @@ impl ConnectionSettings {
         let Some(tls) = self.tls.as_ref().filter(|_| *is_tls) else { return Ok(Box::new(stream)) };
         let name = ServerName::try_from(host.clone())
             .map_err(|_| ConnectError::ServerName { host: host.clone() })?;
-        let stream = TlsConnector::from(Arc::clone(tls)).connect(name, stream).await;
-        Ok(Box::new(stream.map_err(|error| self.io(error))?))
+        let stream = timeout_at(deadline, TlsConnector::from(Arc::clone(tls)).connect(name, stream)).await;
+        let stream = stream.map_err(timed_out).flatten().map_err(|error| self.tls_failed(error))?;
+        Ok(Box::new(stream))
     }
 }

@@ -74,6 +74,20 @@ async fn a_private_authority_is_trusted_if_it_is_named() {
 }
 
 #[tokio::test]
+async fn a_url_with_the_wrong_use_of_tls_is_named_in_the_log() {
+    let certificate = RedisCertificate::generate().unwrap();
+    let options = certificate.options();
+    let options: Vec<&str> = options.iter().map(String::as_str).collect();
+    let deployment = Deployment::with_redis(RedisServer::start_with(&options, &[]).unwrap()).await;
+    let plain = certificate.url().replace("rediss://", "redis://");
+    let log = deployment.replica_at(&plain, &[], &[]).kill();
+    assert!(log.contains("if it uses TLS, the URL begins with rediss://"), "{log}");
+    let secure = deployment.redis.url().replace("redis://", "rediss://");
+    let log = deployment.replica_at(&secure, &[], &[]).kill();
+    assert!(log.contains("if it does not use TLS, the URL begins with redis://"), "{log}");
+}
+
+#[tokio::test]
 async fn servers_that_cannot_be_used_are_refused_with_the_reason() {
     let deployment = Deployment::start().await;
     let cluster = RedisServer::start_with(&["--cluster-enabled", "yes"], &[]).unwrap();

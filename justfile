@@ -60,7 +60,7 @@ replica-consistency:
 replicas-throttling:
     cargo run --example write_consistency -- replicas-throttling
 
-# Stage each alert in front of a real Prometheus, and ask for each query of the dashboard (installs Debian's prometheus)
+# Stage each alert in front of a real Prometheus, and ask for each query of the dashboard (installs Debian's prometheus and redis-server)
 observability:
     tests/observability/run
 

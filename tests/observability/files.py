@@ -16,8 +16,6 @@ UNIT_TESTED = {
     "IntuneGraphqlRestarting",
     "IntuneGraphqlPanics",
     "IntuneGraphqlFilesNearLimit",
-    "IntuneGraphqlSharedEventsDown",
-    "IntuneGraphqlSharedStateDown",
     "IntuneGraphqlTrustedDocumentsStale",
 }
 

@@ -1,5 +1,6 @@
 """The programs that are started: gateways, sandboxes and Prometheus."""
 
+import hashlib
 import http.client
 import json
 import os
@@ -25,13 +26,15 @@ RANGE = "15s"
 
 
 def install():
-    if shutil.which("prometheus") and shutil.which("promtool"):
+    needed = {"prometheus": "prometheus", "promtool": "prometheus", "redis-server": "redis-server"}
+    packages = {package for program, package in needed.items() if not shutil.which(program)}
+    if not packages:
         return
     if not shutil.which("apt-get"):
-        fail("prometheus and promtool are needed, and there is no apt-get to install them")
+        fail(f"{', '.join(needed)} are needed, and there is no apt-get to install them")
     # In run level 1, Debian starts no service of a new package.
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
-    for command in (["update"], ["install", "-y", "--no-install-recommends", "prometheus"]):
+    for command in (["update"], ["install", "-y", "--no-install-recommends", *sorted(packages)]):
         done = subprocess.run(["apt-get", "-qq", *command], env=environment, capture_output=True, text=True)
         if done.returncode != 0:
             fail(f"apt-get {command[0]}: {done.stderr[-2000:]}")
@@ -61,8 +64,19 @@ class Gateway(harness.Gateway):
         body.get("variables", {}).get("input", {}).update(changes)
         return harness.call(self.address, "POST", "/graphql", json.dumps(body), token)[1]
 
+    def send_persisted(self, query):
+        """Sends a query by its hash, and with its text if the gateway does not know the hash, as clients do."""
+        body = {"extensions": {"persistedQuery": {"version": 1, "sha256Hash": hashlib.sha256(query.encode()).hexdigest()}}}
+        for text in ({}, {"query": query}):
+            answer = harness.call(self.address, "POST", "/graphql", json.dumps({**body, **text}))[1]
+            if b"PERSISTED_QUERY_NOT_FOUND" not in answer:
+                return answer
+
     def metrics(self):
         return harness.call(self.admin, "GET", "/metrics")[1].decode()
+
+    def has_counted(self, what, result):
+        return re.search(rf'^intune_graphql_{what}_total{{result="{result}"}} [1-9]', self.metrics(), re.M) is not None
 
 
 class Prometheus:

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from checks import fail, ok, wait_for
 from programs import RANGE, Gateway, Prometheus, harness
+from redis_server import RedisServer
 from traffic import FILTERED, OVERVIEW, PARALLEL, Subscriber, all_of, tenant_token, with_fault
 
 
@@ -31,7 +32,12 @@ class Stage:
         self.small = start(Gateway, self.small_sandbox, log, *limits)
         self.lost_sandbox = start(harness.Sandbox, log)
         self.lost = start(Gateway, self.lost_sandbox, log)
-        self.prometheus = Prometheus(folder, [gateway.admin for gateway in (self.gateway, self.small, self.lost)])
+        self.redis = RedisServer(folder)
+        self.running.append(self.redis)
+        shared = ["--state-url", self.redis.url]
+        self.replicas = [start(Gateway, self.sandbox, log, *shared) for _ in range(2)]
+        self.gateways = [self.gateway, self.small, self.lost, *self.replicas]
+        self.prometheus = Prometheus(folder, [gateway.admin for gateway in self.gateways])
         self.running.append(self.prometheus)
 
     def stop(self):
@@ -56,7 +62,7 @@ class Stage:
 
     def healthy(self):
         """Traffic of all kinds without faults: no alert fires."""
-        wait_for("Prometheus does not scrape all gateways", lambda: self.prometheus.value("sum(up)") == 3)
+        wait_for("Prometheus does not scrape all gateways", lambda: self.prometheus.value("sum(up)") == len(self.gateways))
         subscriber = Subscriber(self.gateway)
         wait_for("no subscription is open", lambda: "intune_graphql_subscriptions 1\n" in self.gateway.metrics())
         key = {"idempotencyKey": "observability"}
@@ -67,13 +73,38 @@ class Stage:
         for gateway in (self.small, self.lost):
             gateway.send(OVERVIEW)
         wait_for("no three events arrive", lambda: subscriber.events >= 3)
-        scraped = f"sum(increase(intune_graphql_requests_total[{RANGE}])) > 0 and sum(intune_graphql_requests_total) >= 9"
+        self.healthy_replicas()
+        scraped = f"sum(increase(intune_graphql_requests_total[{RANGE}])) > 0 and sum(intune_graphql_requests_total) >= 14"
         wait_for("Prometheus has not scraped the traffic", lambda: self.prometheus.value(scraped))
         evaluations = self.evaluation()
         wait_for("the rules are not evaluated", lambda: self.evaluation() > evaluations)
         if firing := self.prometheus.firing():
             fail(f"alerts fire without a fault: {firing}")
-        ok("no alert fires under healthy traffic on three gateways")
+        ok(f"no alert fires under healthy traffic on {len(self.gateways)} gateways")
+
+    def healthy_replicas(self):
+        """An idempotency key, a persisted query and an event, of one replica for the other."""
+        first, second = self.replicas
+        self.wait_until_connected()
+        subscriber = Subscriber(second)
+        wait_for("no subscription of a replica is open", lambda: "intune_graphql_subscriptions 1\n" in second.metrics())
+        for gateway in self.replicas:
+            add = gateway.send_file("add", idempotencyKey="replicas")
+            persisted = gateway.send_persisted(OVERVIEW)
+            if b'"errors"' in add + persisted:
+                fail(f"a replica responds with an error: {add} {persisted}")
+            wait_for("no persisted query is stored", lambda: first.has_counted("shared_documents", "stored"))
+        if not second.has_counted("shared_documents", "found"):
+            fail("a replica does not find the persisted query of another")
+        wait_for("no event of another replica arrives", lambda: subscriber.events)
+
+    def wait_until_connected(self):
+        """Until Prometheus reports that both replicas use the shared state and receive events."""
+        for what in ("state", "events"):
+            query = f"sum(intune_graphql_shared_{what}_up)"
+            wait_for(f"not all replicas have shared {what}", lambda: self.prometheus.value(query) == len(self.replicas))
+        alerts = {"IntuneGraphqlSharedEventsDown", "IntuneGraphqlSharedStateDown"}
+        wait_for("alerts do not end", lambda: not alerts & self.prometheus.firing())
 
     def evaluation(self):
         return max(group["lastEvaluation"] for group in self.prometheus.get("rules")["groups"])
@@ -132,7 +163,36 @@ class Stage:
 
             self.alerts(names, keep_crowded, self.small_sandbox, ["slow-first-byte;wait=2s"])
 
+        self.stage_shared_state()
+
         self.lost_sandbox.stop()
         self.alerts(["IntuneGraphqlGraphUnreachable"], reads(8, at=self.lost))
         self.lost.stop()
         self.alerts(["IntuneGraphqlDown"], lambda: None)
+
+    def stage_shared_state(self):
+        first, second = self.replicas
+        channel = self.redis.channel()
+
+        def add():
+            first.send_file("add")
+
+        # A message that is sent again, and one of another version.
+        message = self.redis.message(channel, add)
+        for bytes_sent in (message, b"\0" + message):
+            self.redis.command("PUBLISH", channel, bytes_sent)
+        for result in ("duplicate", "invalid"):
+            wait_for(f"no event is {result}", lambda: second.has_counted("shared_events", result))
+
+        self.redis.command("ACL", "SETUSER", "default", "resetchannels")
+        self.alerts(["IntuneGraphqlSharedEventsDown"], add)
+        if "IntuneGraphqlSharedStateDown" in self.prometheus.firing():
+            fail("IntuneGraphqlSharedStateDown fires although only the channel is forbidden")
+        self.redis.command("ACL", "SETUSER", "default", "allchannels")
+        self.wait_until_connected()
+
+        self.redis.stop()
+        self.alerts(["IntuneGraphqlSharedStateDown", "IntuneGraphqlSharedEventsDown"], add)
+        self.redis.start()
+        self.wait_until_connected()
+        ok("both alerts end when the shared state is back")

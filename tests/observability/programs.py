@@ -86,9 +86,11 @@ class Prometheus:
         rules = re.sub(r"\bfor: \w+", "for: 0s", RULES.read_text())
         (folder / "rules.yml").write_text(re.sub(r"\[\d+[smh]\]", f"[{RANGE}]", rules))
         text = PROMETHEUS.read_text().replace(": 15s", ": 1s")
-        text, replaced = re.subn(r"targets: \[.*\]", f"targets: {json.dumps(targets)}", text)
+        # There are no names of containers here.
+        static = f"static_configs:\n      - targets: {json.dumps(targets)}\n"
+        text, replaced = re.subn(r"dns_sd_configs:\n(?: {6}.*\n)+", static, text)
         if replaced != 1:
-            fail("prometheus.yml has no list of targets to replace")
+            fail("prometheus.yml has no dns_sd_configs to replace")
         (folder / "prometheus.yml").write_text(text)
         promtool("check", "config", folder / "prometheus.yml")
         log = folder / "prometheus.log"

@@ -52,6 +52,8 @@ pub struct Settings {
     pub traces: Option<TraceSettings>,
     /// The state that replicas share; `None` if there is none.
     pub shared_state: Option<SharedState>,
+    /// Maximum number of writes whose idempotency keys are stored.
+    pub state_capacity: usize,
 }
 
 /// A gateway that is ready to serve.
@@ -61,6 +63,7 @@ pub struct Gateway {
     settings: server::Settings,
     workers: Workers,
     shared_state: Option<SharedState>,
+    state_capacity: usize,
     shared_events: Option<SharedEvents>,
     shared_documents: Option<SharedDocuments>,
 }
@@ -73,7 +76,7 @@ impl Gateway {
     /// If the certificate authorities cannot be read, or a trusted document is not valid, and the message names the setting; if
     /// no thread can be started.
     pub fn new(settings: Settings) -> anyhow::Result<Self> {
-        let Settings { graph, api, server: mut settings, traces, shared_state } = settings;
+        let Settings { graph, api, server: mut settings, traces, shared_state, state_capacity } = settings;
         let has_ca = graph.ca.is_some();
         let client = match Client::new(graph) {
             Err(error @ ClientError::Tls(_)) if has_ca => return Err(error).context("--graph-ca"),
@@ -83,7 +86,16 @@ impl Gateway {
         let api = Api::new(api).context("--trusted-documents")?;
         settings.tracer = traces.map(Tracer::start).transpose()?;
         let workers = Workers::start(settings.workers).context("cannot start a thread")?;
-        Ok(Self { client, api, settings, workers, shared_state, shared_events, shared_documents })
+        Ok(Self {
+            client,
+            api,
+            settings,
+            workers,
+            shared_state,
+            state_capacity,
+            shared_events,
+            shared_documents,
+        })
     }
 
     /// Connects to the state that replicas share, if there is one. A server that cannot be reached is tried again while the
@@ -107,10 +119,20 @@ impl Gateway {
         shutdown: impl Future<Output = ()> + Send,
         abort: impl Future<Output = ()> + Send,
     ) -> usize {
-        let Self { client, api, settings, workers, shared_state, shared_events, shared_documents } = self;
+        let Self {
+            client,
+            api,
+            settings,
+            workers,
+            shared_state,
+            state_capacity,
+            shared_events,
+            shared_documents,
+        } = self;
         let mut shared_tasks = JoinSet::new();
         if let Some(state) = shared_state {
             shared_tasks.spawn(state.clone().share_waits(client.retry_after_cache()));
+            shared_tasks.spawn(state.clone().show_record_usage(state_capacity));
             shared_tasks.spawn(state.run());
         }
         if shared_events.is_some() {
@@ -246,7 +268,8 @@ impl Settings {
                 .map(|state| SharedDocuments::new(state, config.limits.max_document)),
         };
         let traces = config.traces.as_ref().map(traces).transpose()?;
-        Ok(Self { graph, api, server, traces, shared_state })
+        let state_capacity = config.state.state_capacity;
+        Ok(Self { graph, api, server, traces, shared_state, state_capacity })
     }
 }
 

@@ -13,6 +13,7 @@ mod events;
 mod hex;
 mod record_format;
 mod record_store;
+mod record_usage;
 mod server_check;
 mod shared_connection;
 mod waits;

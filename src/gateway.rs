@@ -132,7 +132,7 @@ impl Gateway {
         let mut shared_tasks = JoinSet::new();
         if let Some(state) = shared_state {
             shared_tasks.spawn(state.clone().share_waits(client.retry_after_cache()));
-            shared_tasks.spawn(state.clone().show_record_usage(state_capacity));
+            shared_tasks.spawn(state.clone().clean_records(state_capacity));
             shared_tasks.spawn(state.run());
         }
         if shared_events.is_some() {

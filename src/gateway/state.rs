@@ -19,6 +19,7 @@ pub(super) fn check(config: &StateConfig) -> anyhow::Result<()> {
     let Some(url) = &config.state_url else {
         anyhow::ensure!(config.state_ca.is_none(), "--state-ca: needs --state-url");
         anyhow::ensure!(config.state_password_file.is_none(), "--state-password-file: needs --state-url");
+        anyhow::ensure!(config.state_password.is_none(), "INTUNE_GRAPHQL_STATE_PASSWORD: needs --state-url");
         return Ok(());
     };
     anyhow::ensure!(config.state_file.is_none(), "--state-url: replaces --state-file; set one of them");

@@ -89,6 +89,11 @@ impl Session {
         self.transport.caller.deadline
     }
 
+    /// Resolves when the process begins to drain.
+    pub async fn draining(&self) {
+        self.transport.draining().await;
+    }
+
     /// The caller's tenant from the token: not verified, and never used to authorize. `None` if the
     /// token is opaque.
     #[must_use]

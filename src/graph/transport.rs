@@ -181,6 +181,11 @@ impl Transport {
         self.client.draining.is_cancelled()
     }
 
+    /// Resolves when no write reaches a connection any more.
+    pub(super) async fn draining(&self) {
+        self.client.draining.cancelled().await;
+    }
+
     /// Waits for a write that continues without its caller, until the deadline or the end of the process.
     pub(super) async fn wait_for_write<T>(
         &self,

@@ -123,6 +123,10 @@ impl IdempotencyService {
                 };
                 match timeout_at(deadline, self.look_up_in_task(lookup)).await {
                     Ok(entry) => entry,
+                    // An earlier call may have written, as always while the shared store cannot be used.
+                    Err(_elapsed) if self.context.store.inserts_first() => {
+                        Err(StoreError::Unreachable(Arc::new(IdempotencyError::Timeout)).into())
+                    }
                     Err(_elapsed) => Err(IdempotencyError::Timeout),
                 }
             }

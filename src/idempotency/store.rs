@@ -81,6 +81,9 @@ pub enum StoreError {
     /// The store that replicas share cannot be reached, or rejects the operation. Other requests do not need it.
     #[error("the shared store of idempotency keys cannot be used")]
     Unreachable(#[source] Arc<dyn std::error::Error + Send + Sync>),
+    /// What the store has of this key is of another version, or damaged. Other keys can be used.
+    #[error("the record of an idempotency key cannot be read")]
+    Unreadable(#[source] Arc<dyn std::error::Error + Send + Sync>),
     /// The store cannot be read or written.
     #[error("the store of idempotency keys cannot be used")]
     Unavailable(#[source] Arc<dyn std::error::Error + Send + Sync>),

@@ -73,21 +73,21 @@ pub enum ConnectError {
     /// The server needs a password, or another one.
     #[error(
         "{address} rejects the credentials; check the variable INTUNE_GRAPHQL_STATE_PASSWORD or --state-password-file, and \
-         the user's rights"
+         the user's rights: {reason}"
     )]
     Credentials {
         /// The server.
         address: String,
-        /// Why.
-        source: RedisError,
+        /// What the server says.
+        reason: String,
     },
     /// A command of the handshake failed.
-    #[error("{address} rejects the connection")]
+    #[error("{address} rejects the connection: {reason}")]
     Rejected {
         /// The server.
         address: String,
-        /// Why.
-        source: RedisError,
+        /// What the server says.
+        reason: String,
     },
     /// The server is of a kind that cannot be used.
     #[error("{address} {reason}")]
@@ -120,7 +120,7 @@ impl ConnectError {
         match self {
             Self::ServerName { .. } | Self::Unsupported { .. } | Self::Credentials { .. } => true,
             // A database number that the server does not have.
-            Self::Rejected { source, .. } => source.to_string().contains("DB index is out of range"),
+            Self::Rejected { reason, .. } => reason.contains("DB index is out of range"),
             Self::Io { .. } | Self::Protocol { .. } | Self::Lost { .. } | Self::NotYet { .. } => false,
         }
     }
@@ -158,13 +158,14 @@ impl ConnectionSettings {
     }
 
     pub(super) fn rejected(&self, source: RedisError) -> ConnectError {
-        let address = self.name();
+        // Its source says the same.
+        let (address, reason) = (self.name(), source.to_string());
         let is_about_credentials = matches!(source.kind(), redis::ErrorKind::AuthenticationFailed)
             || matches!(source.code(), Some("NOAUTH" | "WRONGPASS" | "NOPERM"));
         if is_about_credentials {
-            return ConnectError::Credentials { address, source };
+            return ConnectError::Credentials { address, reason };
         }
-        ConnectError::Rejected { address, source }
+        ConnectError::Rejected { address, reason }
     }
 
     /// The server ended the connection at the first command.

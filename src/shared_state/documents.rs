@@ -18,6 +18,7 @@ use super::hex;
 use super::shared_connection::{PREFIX, SharedState, Unavailable};
 use crate::telemetry::metrics::{self, SharedDocumentResult};
 use crate::telemetry::rate_limit::LineLimit;
+use crate::tls_error::with_causes;
 
 /// Maximum size of all documents in the server, in bytes.
 const MAX_STORED_BYTES: &[u8] = b"16777216";
@@ -37,6 +38,7 @@ const STORE_INTERVAL: Duration = Duration::from_secs(10 * 60);
 const MAX_RECENT: usize = 4096;
 
 static INVALID_LINES: LineLimit = LineLimit::new(1);
+static REJECTED_LINES: LineLimit = LineLimit::new(1);
 
 /// The documents of a shared state. Clones share the queue.
 #[derive(Clone)]
@@ -110,7 +112,10 @@ impl SharedDocuments {
             };
             let result = match inner.send(&hash, &text).await {
                 Ok(true) => SharedDocumentResult::Stored,
-                Ok(false) | Err(_) => {
+                result => {
+                    if let Err(error) = result {
+                        log_rejection(&error);
+                    }
                     inner.recent.remove(&hash);
                     SharedDocumentResult::NotStored
                 }
@@ -138,7 +143,11 @@ impl Inner {
                 }
             },
             Ok(Ok(None)) => (None, SharedDocumentResult::NotFound),
-            Ok(Err(_)) | Err(_) => (None, SharedDocumentResult::Failed),
+            Ok(Err(error)) => {
+                log_rejection(&error);
+                (None, SharedDocumentResult::Failed)
+            }
+            Err(_elapsed) => (None, SharedDocumentResult::Failed),
         }
     }
 
@@ -181,6 +190,15 @@ impl Queue {
 impl fmt::Debug for SharedDocuments {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SharedDocuments").finish_non_exhaustive()
+    }
+}
+
+/// A connection that is lost is logged elsewhere.
+fn log_rejection(error: &Unavailable) {
+    if let Unavailable::Rejected(_) = error
+        && let Some(suppressed) = REJECTED_LINES.allow()
+    {
+        warn!(reason = with_causes(error), suppressed, "persisted documents cannot be shared");
     }
 }
 

@@ -60,6 +60,17 @@ pub(super) struct Message<'a> {
     pub(super) event: SharedEvent<'a>,
 }
 
+/// Why a message cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum DecodeError {
+    #[error("it has the format of another version")]
+    OtherVersion,
+    #[error("it is too large")]
+    TooLarge,
+    #[error("it is malformed")]
+    Malformed,
+}
+
 /// The bytes of a message; `None` if it is too large.
 pub(super) fn encode(message: &Message<'_>) -> Option<Vec<u8>> {
     let bytes = postcard::to_extend(message, vec![VERSION]).ok()?;
@@ -71,14 +82,14 @@ pub(super) fn encode(message: &Message<'_>) -> Option<Vec<u8>> {
 /// # Errors
 ///
 /// What is wrong with it.
-pub(super) fn decode(bytes: &[u8]) -> Result<Message<'_>, &'static str> {
-    let malformed = "it is malformed";
+pub(super) fn decode(bytes: &[u8]) -> Result<Message<'_>, DecodeError> {
+    let malformed = DecodeError::Malformed;
     let (version, rest) = bytes.split_first().ok_or(malformed)?;
     if *version != VERSION {
-        return Err("it has the format of another version");
+        return Err(DecodeError::OtherVersion);
     }
     if bytes.len() > MAX_MESSAGE {
-        return Err("it is too large");
+        return Err(DecodeError::TooLarge);
     }
     let (message, rest) = postcard::take_from_bytes(rest).map_err(|_| malformed)?;
     if rest.is_empty() { Ok(message) } else { Err(malformed) }
@@ -95,7 +106,7 @@ pub(super) fn channel(hash_key: &[u8; 32]) -> String {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{MAX_MESSAGE, Message, SharedEvent, TenantHash, channel, decode, encode};
+    use super::{DecodeError, MAX_MESSAGE, Message, SharedEvent, TenantHash, channel, decode, encode};
 
     fn message<'a>(configuration: &'a str, status: &'a str) -> Message<'a> {
         let tenant = TenantHash::of(Some("contoso"));
@@ -141,13 +152,13 @@ mod tests {
         let good = encode(&message("c", "s")).unwrap();
         let mut newer = good.clone();
         newer[0] = 2;
-        assert_eq!(decode(&newer), Err("it has the format of another version"));
-        assert_eq!(decode(b""), Err("it is malformed"));
-        assert_eq!(decode(&[&good[..], b"x"].concat()), Err("it is malformed"));
+        assert_eq!(decode(&newer), Err(DecodeError::OtherVersion));
+        assert_eq!(decode(b""), Err(DecodeError::Malformed));
+        assert_eq!(decode(&[&good[..], b"x"].concat()), Err(DecodeError::Malformed));
         for end in 1..good.len() {
-            assert_eq!(decode(&good[..end]), Err("it is malformed"), "{end}");
+            assert_eq!(decode(&good[..end]), Err(DecodeError::Malformed), "{end}");
         }
-        assert_eq!(decode(&[1; 5000]), Err("it is too large"));
+        assert_eq!(decode(&[1; 5000]), Err(DecodeError::TooLarge));
     }
 
     #[test]

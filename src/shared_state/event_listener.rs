@@ -4,17 +4,19 @@
 //! [`SharedEvent::Missed`].
 
 use std::collections::VecDeque;
+use std::fmt;
+use std::future;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use redis::aio::{PubSub, PubSubSink, PubSubStream};
 use redis::{RedisError, Value};
 use tokio::sync::watch;
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep, sleep_until, timeout};
 use tracing::{debug, info, warn};
 
 use super::connection::{COMMAND_TIMEOUT, ConnectError};
-use super::event_format::{self, SharedEvent};
+use super::event_format::{self, DecodeError, SharedEvent};
 use super::event_publisher::Publisher;
 use super::shared_connection::{SharedState, Unavailable};
 use crate::telemetry::metrics::{self, SharedEventResult};
@@ -50,6 +52,9 @@ enum LinkError {
     Replaced,
 }
 
+/// Minimum time between two notices of events that another version has sent: each makes subscribers read a list.
+const NOTICE_INTERVAL: Duration = Duration::from_secs(30);
+
 /// Receives events.
 pub(super) struct Listener<'a, F> {
     state: &'a SharedState,
@@ -61,6 +66,10 @@ pub(super) struct Listener<'a, F> {
     /// When events were first received after the last failure.
     up_since: Instant,
     logged_at: Option<Instant>,
+    /// When subscribers are told that another version has sent events, if it has since the last time.
+    notice_due: Option<Instant>,
+    /// The earliest time of the next such notice.
+    next_notice: Instant,
 }
 
 /// A connection whose channel is subscribed to.
@@ -77,7 +86,18 @@ impl<'a, F: FnMut(SharedEvent<'_>) -> bool> Listener<'a, F> {
         on_event: F,
     ) -> Self {
         let received = ReceivedNumbers::default();
-        Self { state, publisher, replica, on_event, received, up_since: Instant::now(), logged_at: None }
+        let now = Instant::now();
+        Self {
+            state,
+            publisher,
+            replica,
+            on_event,
+            received,
+            up_since: now,
+            logged_at: None,
+            notice_due: None,
+            next_notice: now,
+        }
     }
 
     /// Connects, and connects again whenever the connection was lost, until the future is dropped.
@@ -144,7 +164,15 @@ impl<'a, F: FnMut(SharedEvent<'_>) -> bool> Listener<'a, F> {
         let state_check = check(sink, self.publisher);
         tokio::pin!(state_check);
         loop {
+            let notice_due = self.notice_due;
+            let notice = async {
+                match notice_due {
+                    Some(at) => sleep_until(at).await,
+                    None => future::pending().await,
+                }
+            };
             tokio::select! {
+                () = notice => self.tell_of_other_versions(),
                 message = messages.next() => match message {
                     Some(message) => self.handle(message.get_payload_bytes()),
                     None => return LinkError::Closed,
@@ -159,7 +187,12 @@ impl<'a, F: FnMut(SharedEvent<'_>) -> bool> Listener<'a, F> {
     fn handle(&mut self, bytes: &[u8]) {
         let message = match event_format::decode(bytes) {
             Ok(message) => message,
-            Err(reason) => return self.reject(reason),
+            Err(reason) => {
+                if reason == DecodeError::OtherVersion {
+                    self.notice_due.get_or_insert(self.next_notice);
+                }
+                return self.reject(reason);
+            }
         };
         if message.replica == self.replica {
             return;
@@ -180,11 +213,18 @@ impl<'a, F: FnMut(SharedEvent<'_>) -> bool> Listener<'a, F> {
         metrics::shared_events(SharedEventResult::Received, 1);
     }
 
-    fn reject(&mut self, reason: &'static str) {
+    /// Tells subscribers that they may have missed events, because those of another version cannot be read.
+    fn tell_of_other_versions(&mut self) {
+        self.notice_due = None;
+        self.next_notice = Instant::now() + NOTICE_INTERVAL;
+        (self.on_event)(SharedEvent::Missed { milliseconds_ago: 0 });
+    }
+
+    fn reject(&mut self, reason: impl fmt::Display) {
         metrics::shared_events(SharedEventResult::Invalid, 1);
         if self.logged_at.is_none_or(|at| at.elapsed() >= LOG_INTERVAL) {
             self.logged_at = Some(Instant::now());
-            warn!(reason, "a message of another replica was ignored");
+            warn!(%reason, "a message of another replica was ignored");
         }
     }
 }

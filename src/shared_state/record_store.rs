@@ -3,7 +3,7 @@
 //! Each operation is one script, which the server runs atomically and by its own clock. A lease has an end: after it, the
 //! record reads as abandoned, and the first replacement by anyone, the late owner included, takes effect.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -39,8 +39,6 @@ pub struct RecordStore {
     settings: RecordSettings,
     get: Script,
     replace: Script,
-    /// Why the server rejected the last change of a record; `None` if it did not.
-    rejection: Mutex<Option<Unavailable>>,
 }
 
 impl RecordStore {
@@ -51,8 +49,10 @@ impl RecordStore {
             state,
             settings,
             get: Script::new(include_str!("scripts/get.lua")),
-            replace: Script::new(include_str!("scripts/replace.lua")),
-            rejection: Mutex::default(),
+            replace: Script::new(concat!(
+                include_str!("scripts/records.lua"),
+                include_str!("scripts/replace.lua")
+            )),
         }
     }
 
@@ -61,15 +61,14 @@ impl RecordStore {
         let deadline = decimal(self.state.command_deadline()?);
         self.state.invoke(&self.replace, keys, &[arguments, &[&deadline]].concat()).await
     }
-
-    fn set_rejection(&self, rejection: Option<Unavailable>) {
-        *self.rejection.lock().unwrap_or_else(PoisonError::into_inner) = rejection;
-    }
 }
 
 impl From<Unavailable> for StoreError {
     fn from(error: Unavailable) -> Self {
-        Self::Unreachable(Arc::new(error))
+        match error {
+            Unavailable::Format => Self::Unreadable(Arc::new(error)),
+            _ => Self::Unreachable(Arc::new(error)),
+        }
     }
 }
 
@@ -152,17 +151,12 @@ impl Store for RecordStore {
             self.state.read_clock().await?;
             result = self.invoke_replace(&keys, &arguments).await;
         }
-        match &result {
-            Ok(_) => self.set_rejection(None),
-            Err(error @ Unavailable::Rejected(_)) => self.set_rejection(Some(error.clone())),
-            Err(Unavailable::NotConnected(_) | Unavailable::Format | Unavailable::Late) => {}
-        }
+        self.state.note_change(&result);
         match result {
             Ok((replaced, used)) => {
                 metrics::set_idempotency_usage(usize::try_from(used).unwrap_or(usize::MAX), capacity);
                 if replaced < 0 { Err(StoreError::Full) } else { Ok(replaced == 1) }
             }
-            Err(error) if error.is_out_of_memory() && expected.is_none() => Err(StoreError::Full),
             Err(error) => Err(error.into()),
         }
     }
@@ -180,8 +174,6 @@ impl Store for RecordStore {
     }
 
     fn health(&self) -> Result<(), StoreError> {
-        self.state.health()?;
-        let rejection = self.rejection.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        rejection.map_or(Ok(()), |rejection| Err(rejection.into()))
+        Ok(self.state.accepts_changes()?)
     }
 }

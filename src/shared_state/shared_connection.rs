@@ -37,6 +37,8 @@ struct Inner {
     settings: ConnectionSettings,
     open: Script,
     status: Mutex<Status>,
+    /// Why the server rejected the last change; `None` if it did not.
+    rejection: Mutex<Option<Unavailable>>,
     /// The hash key of the data, since it was first read.
     hash_key: Mutex<Option<[u8; 32]>>,
     /// Notified when the connection has failed.
@@ -74,13 +76,6 @@ pub enum Unavailable {
     Format,
 }
 
-impl Unavailable {
-    /// Whether the server has no memory left.
-    pub(super) fn is_out_of_memory(&self) -> bool {
-        matches!(self, Self::Rejected(error) if error.code() == Some("OOM"))
-    }
-}
-
 impl SharedState {
     /// The state at a server. Nothing is connected yet.
     #[must_use]
@@ -91,6 +86,7 @@ impl SharedState {
             settings,
             open: Script::new(include_str!("scripts/open.lua")),
             status: Mutex::new(status),
+            rejection: Mutex::default(),
             hash_key: Mutex::new(None),
             failed: Notify::new(),
             connections: watch::Sender::new(0),
@@ -168,6 +164,43 @@ impl SharedState {
         match &*self.status() {
             Status::Up { .. } => Ok(()),
             Status::Down(error) => Err(Unavailable::NotConnected(Arc::clone(error))),
+        }
+    }
+
+    /// Whether there is a connection, and the server accepted the last change.
+    ///
+    /// # Errors
+    ///
+    /// Why not.
+    pub(super) fn accepts_changes(&self) -> Result<(), Unavailable> {
+        self.health()?;
+        self.rejection().clone().map_or(Ok(()), Err)
+    }
+
+    /// Notes whether the server accepted a change: without memory, for example, it can only be read.
+    pub(super) fn note_change<T>(&self, result: &Result<T, Unavailable>) {
+        let rejection = match result {
+            Ok(_) => None,
+            Err(error @ Unavailable::Rejected(_)) => Some(error.clone()),
+            Err(Unavailable::NotConnected(_) | Unavailable::Format | Unavailable::Late) => return,
+        };
+        let reason = rejection.as_ref().map(|rejection| with_source(rejection));
+        let mut last = self.rejection();
+        let was_rejected = std::mem::replace(&mut *last, rejection).is_some();
+        drop(last);
+        match reason {
+            Some(reason) if !was_rejected => {
+                metrics::set_shared_state_up(false);
+                warn!(
+                    reason,
+                    "the shared state rejects changes; writes with an idempotency key fail until it accepts them"
+                );
+            }
+            None if was_rejected => {
+                metrics::set_shared_state_up(self.health().is_ok());
+                info!("the shared state accepts changes again");
+            }
+            _ => {}
         }
     }
 
@@ -271,7 +304,7 @@ impl SharedState {
                 let number = *self.0.connections.borrow() + 1;
                 let (connection, clock) = connection;
                 *self.status() = Status::Up { connection: connection.clone(), number, clock };
-                metrics::set_shared_state_up(true);
+                metrics::set_shared_state_up(self.rejection().is_none());
                 self.0.connections.send_replace(number);
                 Ok(connection)
             }
@@ -355,6 +388,10 @@ impl SharedState {
 
     fn status(&self) -> MutexGuard<'_, Status> {
         self.0.status.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn rejection(&self) -> MutexGuard<'_, Option<Unavailable>> {
+        self.0.rejection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn hash_key_lock(&self) -> MutexGuard<'_, Option<[u8; 32]>> {

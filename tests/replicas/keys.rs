@@ -57,6 +57,27 @@ async fn a_repeat_waits_for_the_first_call_at_another_replica() {
     assert_eq!(deployment.status_count(), 1);
 }
 
+/// Its caller can repeat it at another replica.
+#[tokio::test]
+async fn a_replica_that_stops_does_not_wait_for_the_call_of_another_replica() {
+    let deployment = Deployment::start().await;
+    let (one, other) = (deployment.replica(&[]), deployment.replica(&[]));
+    deployment.replace_faults(&["slow-first-byte;wait=5s;method=POST;times=1"]);
+    let first = tokio::spawn(one.add("k"));
+    deployment.until_received("POST", 1).await;
+    let repeat = tokio::spawn(other.add("k"));
+    until("the repeat waits", async || {
+        let metrics = other.admin("/metrics").await.1;
+        metrics.contains("intune_graphql_idempotency_lookups_total{result=\"in_progress\"} 1")
+    })
+    .await;
+    assert_eq!(other.stop().0, Some(0));
+    assert!(!first.is_finished(), "it still waits for Graph");
+    assert_eq!(repeat.await.unwrap().failure(), ("OUTCOME_UNKNOWN", "UNKNOWN", true));
+    first.await.unwrap().created();
+    assert_eq!(deployment.status_count(), 1);
+}
+
 #[tokio::test]
 async fn a_rejected_call_leaves_its_key_to_other_replicas() {
     let deployment = Deployment::start().await;
@@ -64,6 +85,22 @@ async fn a_rejected_call_leaves_its_key_to_other_replicas() {
     deployment.replace_faults(&["403;method=POST;times=1"]);
     assert_eq!(one.add("k").await.failure(), ("FORBIDDEN", "REJECTED", false));
     assert!(!other.add_as(TOKEN, Some("k"), "another device").await.created().1);
+}
+
+/// The request ends before the server counts as unreachable.
+#[tokio::test]
+async fn a_call_that_times_out_before_the_server_responds_is_not_sent() {
+    let deployment = Deployment::start().await;
+    let replica = deployment.replica(&["--request-timeout", "1s"]);
+    replica.add("before").await.created();
+    deployment.redis.pause().unwrap();
+    let reply = replica.add("k").await;
+    deployment.redis.resume().unwrap();
+    assert_eq!(reply.failure(), ("STATE_UNAVAILABLE", "NOT_SENT", true));
+    assert!(reply.0.to_string().contains("an earlier call with that key may have written"), "{reply:?}");
+    replica.until_shared_state_is(true).await;
+    until("the key is free again", async || replica.add("k").await.0.get("errors").is_none()).await;
+    assert_eq!(deployment.status_count(), 2);
 }
 
 /// The lease of a killed replica ends, and its write in flight is unknown then, never repeated.
@@ -211,8 +248,43 @@ async fn records_expire_by_the_server_s_clock_and_make_space() {
     replica.add("1").await.created();
     assert_eq!(replica.add("2").await.failure().0, "STATE_UNAVAILABLE");
     until("the first record expires", async || replica.add("2").await.0.get("errors").is_none()).await;
-    let usage = deployment.redis.command(&["HGET", "intune-graphql:usage", "total"]).unwrap();
-    assert_eq!(usage, "$1\r\n1\r\n");
+    // They are removed also if no further call has a key.
+    until("the second record is removed", async || {
+        let keys = deployment.redis.command(&["KEYS", "intune-graphql:record:*"]).unwrap();
+        let usage = deployment.redis.command(&["HGET", "intune-graphql:usage", "total"]).unwrap();
+        let tenants = deployment.redis.command(&["HLEN", "intune-graphql:usage"]).unwrap();
+        (keys.as_str(), usage.as_str(), tenants.as_str()) == ("*0\r\n", "$1\r\n0\r\n", ":1\r\n")
+    })
+    .await;
+}
+
+/// What is damaged affects only its own key, also when it expires.
+#[tokio::test]
+async fn damaged_records_do_not_affect_other_keys() {
+    let deployment = Deployment::start().await;
+    let replica = deployment.replica(&[]);
+    replica.add("k").await.created();
+    let keys = deployment.redis.command(&["KEYS", "intune-graphql:record:*"]).unwrap();
+    let key = keys.lines().find(|line| line.starts_with("intune-graphql:record:")).unwrap();
+    for damage in [&["SET", key, ""][..], &["SET", key, "\u{1}short"], &["DEL", key]] {
+        deployment.redis.command(damage).unwrap();
+        if damage[0] == "DEL" {
+            deployment.redis.command(&["RPUSH", key, "of another type"]).unwrap();
+        }
+        let reply = replica.add("k").await;
+        assert_eq!(reply.failure(), ("STATE_UNAVAILABLE", "NOT_SENT", true));
+        assert!(
+            reply.0.to_string().contains("cannot read what is stored of this idempotency key"),
+            "{reply:?}"
+        );
+        replica.add(&format!("other-{}", damage.join("").len())).await.created();
+        assert_eq!(replica.admin("/readyz").await, (200, "ready\n".to_owned()));
+    }
+    let id = key.strip_prefix("intune-graphql:record:").unwrap();
+    deployment.redis.command(&["ZADD", "intune-graphql:expiries", "1", id]).unwrap();
+    replica.add("another").await.created();
+    assert_eq!(deployment.redis.command(&["EXISTS", key]).unwrap(), ":0\r\n");
+    assert!(!replica.add("k").await.created().1);
 }
 
 /// A server without memory takes no new keys, and what it has stays true.
@@ -226,6 +298,8 @@ async fn a_server_without_memory_rejects_new_keys() {
     assert!(replica.add("old").await.created().1);
     deployment.redis.command(&["CONFIG", "SET", "maxmemory", "0"]).unwrap();
     assert!(!replica.add("new").await.created().1);
+    let log = replica.kill();
+    assert!(log.contains("OOM") && !log.contains("keys is full"), "{log}");
 }
 
 /// The owner of a lease stores the outcome, although the server has lost the record meanwhile.
@@ -425,15 +499,24 @@ async fn a_key_is_not_taken_by_a_command_that_arrives_late() {
 #[tokio::test]
 async fn readiness_says_that_the_server_rejects_changes() {
     let deployment = Deployment::start().await;
-    let replica = deployment.replica(&[]);
+    let (idle, replica) = (deployment.replica(&[]), deployment.replica(&[]));
+    idle.until_shared_state_is(true).await;
     deployment.redis.command(&["CONFIG", "SET", "min-replicas-to-write", "1"]).unwrap();
     assert_eq!(replica.add("k").await.failure(), ("STATE_UNAVAILABLE", "NOT_SENT", true));
-    let (status, body) = replica.admin("/readyz").await;
-    assert_eq!(status, 200);
-    assert!(body.contains("NOREPLICAS") || body.contains("NotEnoughReplicas"), "{body}");
+    // Also where no call has a key.
+    for replica in [&replica, &idle] {
+        replica.until_shared_state_is(false).await;
+        let (status, body) = replica.admin("/readyz").await;
+        assert_eq!(status, 200);
+        assert!(body.contains("NOREPLICAS") || body.contains("NotEnoughReplicas"), "{body}");
+    }
     deployment.redis.command(&["CONFIG", "SET", "min-replicas-to-write", "0"]).unwrap();
+    idle.until_shared_state_is(true).await;
     assert!(!replica.add("k").await.created().1);
-    assert_eq!(replica.admin("/readyz").await, (200, "ready\n".to_owned()));
+    for replica in [&replica, &idle] {
+        replica.until_shared_state_is(true).await;
+        assert_eq!(replica.admin("/readyz").await, (200, "ready\n".to_owned()));
+    }
     let log = replica.kill();
     assert!(log.contains("NOREPLICAS"), "{log}");
 }

@@ -205,7 +205,8 @@ fn not_started(wait: Duration) -> FieldError {
 }
 
 fn not_recorded() -> FieldError {
-    let message = "The store of idempotency keys is unavailable, so the write was not sent. Try again later.";
+    let message = "The gateway could not record the write under its idempotency key, so it was not sent. Repeat the call later with the \
+                   same key.";
     FieldError::new(ErrorCode::StateUnavailable, message).retryable()
 }
 

@@ -138,12 +138,20 @@ pub(super) async fn create<N: NewEntity>(
                     "The idempotency key was used with other input. Use a new key for a new request.";
                 return Err(not_sent(FieldError::new(ErrorCode::IdempotencyKeyReused, message)));
             }
-            Lookup::InProgress(record) => match timeout_at(deadline, record.changed()).await {
-                Ok(changed) => changed.map_err(|error| state_error(&error))?,
-                Err(_elapsed) => {
-                    return Err(unknown("The first call with this idempotency key is still in progress"));
+            Lookup::InProgress(record) => {
+                let changed = tokio::select! {
+                    changed = timeout_at(deadline, record.changed()) => changed.ok(),
+                    // The gateway stops: another one answers the repeat.
+                    () = session.draining() => None,
+                };
+                match changed {
+                    Some(changed) => changed.map_err(|error| state_error(&error))?,
+                    None => {
+                        let what = "The first call with this idempotency key is still in progress";
+                        return Err(unknown(what));
+                    }
                 }
-            },
+            }
         }
     };
 
@@ -307,7 +315,9 @@ fn may_be_repeated(what: &str) -> String {
 /// written.
 fn state_error(error: &IdempotencyError) -> FieldError {
     let outcome = match error {
-        IdempotencyError::Store(StoreError::Full | StoreError::Unreachable(_))
+        IdempotencyError::Store(
+            StoreError::Full | StoreError::Unreachable(_) | StoreError::Unreadable(_),
+        )
         | IdempotencyError::NotAcquired(_)
         | IdempotencyError::InvalidInput => Outcome::NotSent,
         IdempotencyError::Store(StoreError::Unavailable(_))
@@ -318,6 +328,14 @@ fn state_error(error: &IdempotencyError) -> FieldError {
         IdempotencyError::Store(StoreError::Unreachable(_)) => {
             "The gateway cannot use the shared store of idempotency keys, so this call sent nothing. Repeat it later with the \
              same key: an earlier call with that key may have written."
+        }
+        IdempotencyError::Store(StoreError::Unreadable(_)) => {
+            "The gateway cannot read what is stored of this idempotency key, perhaps by another version of it, so this call \
+             sent nothing. Repeat it later with the same key: an earlier call with that key may have written."
+        }
+        _ if outcome == Outcome::Unknown => {
+            "The gateway cannot use the store of idempotency keys at present, so this call sent nothing. Repeat it later with \
+             the same key: an earlier call with that key may have written."
         }
         _ => {
             "The gateway cannot store idempotency keys at present, so this call sent nothing. Try again later."

@@ -5,9 +5,12 @@ local MAX_RECORD = 16 * 1024 * 1024
 if redis.call('HGET', KEYS[1], 'hash_key') ~= ARGV[1] then
   return redis.error_reply('REPLACED the data of the store was replaced')
 end
-local record = redis.call('GET', KEYS[2])
+local record = redis.pcall('GET', KEYS[2])
 if not record then
   return false
+end
+if type(record) ~= 'string' or #record < 61 then
+  return redis.error_reply('FORMAT the record is damaged')
 end
 if #record > MAX_RECORD then
   return redis.error_reply('FORMAT the record is too large')

@@ -4,58 +4,17 @@
 -- ARGV: hash key, id, expected version (empty: no record), version of the new record (empty: remove), owner (empty: no
 -- lease), tenant, weight, payload, lease in ms, retention in ms, capacity, share of a tenant, prefix of
 -- records, time after which a new record is not inserted any more.
--- A record: format, version, owner, end of the lease, expiry, tenant, weight, payload (record_format.rs).
 local MAX_EXPIRED = 50
+-- If there is no space otherwise.
+local MAX_EXPIRED_IF_FULL = 1000
 local NO_OWNER = string.rep('\0', 16)
 
-if redis.call('HGET', KEYS[1], 'hash_key') ~= ARGV[1] then
-  return redis.error_reply('REPLACED the data of the store was replaced')
-end
 local id, expected, version, owner, tenant, weight, payload = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6], tonumber(ARGV[7]), ARGV[8]
 local lease, retention, capacity, share, prefix = tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11]), tonumber(ARGV[12]), ARGV[13]
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
 -- The caller was told that this failed. A connection that stalls may deliver it long after.
 if expected == '' and version ~= '' and now > tonumber(ARGV[14]) then
   return redis.error_reply('LATE the command arrived too late')
-end
-
-local function read(key)
-  local record = redis.call('GET', key)
-  if not record then
-    return nil
-  end
-  local format, version, owner, _, expires, tenant, weight = struct.unpack('>Bc8c16I8I8c16I4', record)
-  return {format = format, version = version, owner = owner, expires = expires, tenant = tenant, weight = weight}
-end
-
-local function used(field)
-  return tonumber(redis.call('HGET', KEYS[4], field) or '0')
-end
-
-local function add_usage(tenant, weight)
-  redis.call('HINCRBY', KEYS[4], 'total', weight)
-  if redis.call('HINCRBY', KEYS[4], 'tenant:' .. tenant, weight) <= 0 then
-    redis.call('HDEL', KEYS[4], 'tenant:' .. tenant)
-  end
-end
-
-local function remove(key, id, record)
-  redis.call('DEL', key)
-  redis.call('ZREM', KEYS[3], id)
-  add_usage(record.tenant, -record.weight)
-end
-
-local function remove_expired()
-  for _, due in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', now, 'LIMIT', 0, MAX_EXPIRED)) do
-    local record = read(prefix .. due)
-    if record then
-      remove(prefix .. due, due, record)
-    else
-      redis.call('ZREM', KEYS[3], due)
-    end
-  end
 end
 
 local old = read(KEYS[2])
@@ -92,8 +51,11 @@ local function fits()
   local of_tenant = used('tenant:' .. tenant)
   return used('total') - freed + weight <= capacity and of_tenant - freed + weight <= share
 end
-if not old or not fits() then
-  remove_expired()
+if not old then
+  remove_expired(prefix, now, MAX_EXPIRED)
+end
+if not fits() then
+  remove_expired(prefix, now, MAX_EXPIRED_IF_FULL)
 end
 if not fits() then
   return {-1, used('total')}

@@ -16,6 +16,7 @@ import http.client
 import json
 import os
 import socket
+import statistics
 import sys
 import threading
 import time
@@ -148,7 +149,8 @@ class Subscription:
             {"query": "subscription($id: ID!) { deviceStatusAdded(configurationId: $id) { deviceStatusId } }", "variables": {"id": configuration}}
         )
         self.opened, self.closed = threading.Event(), None
-        self.ids, self.keep_alives, self.changed = set(), 0, threading.Condition()
+        # When each status was received.
+        self.ids, self.keep_alives, self.changed = {}, 0, threading.Condition()
 
     def run(self):
         try:
@@ -175,7 +177,7 @@ class Subscription:
         with self.changed:
             if "errors" in payload:
                 raise RuntimeError(payload)
-            self.ids.add(payload["data"]["deviceStatusAdded"]["deviceStatusId"])
+            self.ids[payload["data"]["deviceStatusAdded"]["deviceStatusId"]] = time.monotonic()
             self.changed.notify_all()
 
 
@@ -257,17 +259,20 @@ def subscribe(url, configuration, folder, seconds):
         time.sleep(0.2)
     idle = {name: {"closed": one.closed, "keep_alives": one.keep_alives, "events_idle": len(one.ids)} for name, one in both.items()}
 
-    api, added = Api(url, configuration), set()
+    api, added = Api(url, configuration), {}
     run = uuid.uuid4().hex[:8]
     if not any(subscription.closed for subscription in both.values()):
         for number in range(EVENTS):
             # A connection each, for the balancer to use all gateways.
             api.connection = None
-            added.add(api.write(f"{run}-{number}")["deviceStatusId"])
+            status = api.write(f"{run}-{number}")["deviceStatusId"]
+            added[status] = time.monotonic()
     for name, subscription in both.items():
         with subscription.changed:
-            subscription.changed.wait_for(lambda one=subscription: added <= one.ids, timeout=20)
-        idle[name]["received"] = len(added & subscription.ids)
+            subscription.changed.wait_for(lambda one=subscription: added.keys() <= one.ids.keys(), timeout=20)
+        # After the response to the write.
+        delays = [max(0, subscription.ids[status] - at) for status, at in added.items() if status in subscription.ids]
+        idle[name] |= {"received": len(delays), "median_delay_ms": round(1000 * statistics.median(delays or [0]))}
     return {"seconds": float(seconds), "added": len(added), **idle}
 
 

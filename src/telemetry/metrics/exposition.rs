@@ -329,7 +329,7 @@ fn idempotency(page: &mut Page) {
     );
     // A gateway without one would look like one whose server is down.
     if let Some(is_up) = all::SHARED_STATE_UP.get() {
-        let help = "1 while the server of `--state-url` can be used, else 0; missing without that setting";
+        let help = "1 while the server of `--state-url` can be used, and accepts changes, else 0; missing without that setting";
         page.metric("intune_graphql_shared_state_up", "gauge", help).sample("", &[], u8::from(is_up));
     }
 }

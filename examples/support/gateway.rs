@@ -60,14 +60,25 @@ impl Gateway {
         address: &str,
         options: &[&str],
     ) -> anyhow::Result<Self> {
-        let mut command = Command::new(std::env::current_exe()?);
+        Self::start_program(&std::env::current_exe()?, environment, root, address, options)
+    }
+
+    /// Like `start_in`, with another program, for example `intune-graphql` of another version.
+    pub(crate) fn start_program(
+        program: &Path,
+        environment: &[(&str, String)],
+        root: &str,
+        address: &str,
+        options: &[&str],
+    ) -> anyhow::Result<Self> {
+        let mut command = Command::new(program);
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("INTUNE_GRAPHQL_")) {
             command.env_remove(name);
         }
         command.envs(environment.iter().map(|(name, value)| (name, value)));
         command.args(["serve", "--listen", address, "--admin-listen", "127.0.0.1:0", "--graph-url", root]);
         command.args(options).stdin(Stdio::null()).stdout(Stdio::piped());
-        let mut child = command.spawn().context("the gateway does not start")?;
+        let mut child = command.spawn().with_context(|| format!("{} does not start", program.display()))?;
         let mut stdout = BufReader::new(child.stdout.take().context("the gateway has no output")?);
         let mut line = String::new();
         while stdout.read_line(&mut line)? > 0 {

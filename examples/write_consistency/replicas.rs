@@ -8,20 +8,23 @@ mod disturbances;
 mod history;
 mod response;
 mod table;
+mod versions;
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use clap::Args;
 use msgraph_sandbox::{DEMO_CONFIGURATION_ID, Sandbox, Settings};
 
 use self::clients::Clients;
-use self::cluster::{Cluster, REPLICA_CLOCKS, STORE_CLOCK};
+use self::cluster::{Cluster, ClusterSettings, REPLICA_CLOCKS, STORE_CLOCK};
 use self::disturbances::Disturber;
 use self::history::{Event, Recorder};
+use self::versions::VersionCounts;
 use crate::evidence::creates_with_faults;
 use crate::faults::USUAL;
 use crate::gateway::start_sandbox;
@@ -54,6 +57,10 @@ pub(crate) struct ReplicasArgs {
     /// Let each replica keep its keys in memory. The check must then fail.
     #[arg(long)]
     separate: bool,
+    /// The program `intune-graphql` of another version. All replicas start with it, and change to the version of this
+    /// program one after the other in the first round, back in the second, and so on.
+    #[arg(long, value_name = "PATH")]
+    other_program: Option<PathBuf>,
     /// File for the history.
     #[arg(long, default_value = "target/replica-history.jsonl")]
     history: PathBuf,
@@ -79,8 +86,16 @@ pub(crate) async fn run(args: &ReplicasArgs) -> anyhow::Result<bool> {
         ("--state-capacity", "10000000"),
         ("--log", "error"),
     ];
-    let options: Vec<&str> = options.iter().flat_map(|(name, value)| [*name, *value]).collect();
-    let cluster = Cluster::start(&root, &options, args.separate)?;
+    let settings = ClusterSettings {
+        options: options.iter().flat_map(|(name, value)| [*name, *value]).map(str::to_owned).collect(),
+        is_separate: args.separate,
+        other_program: args.other_program.clone(),
+    };
+    if let Some(program) = &args.other_program {
+        println!("this version: intune-graphql {}", env!("CARGO_PKG_VERSION"));
+        println!("other version: {}, {}", version_text(program)?, program.display());
+    }
+    let cluster = Cluster::start(&root, settings)?;
     println!(
         "{} clients, {} % faults of {} kinds, seed {}, for {}, history in {}",
         args.clients,
@@ -96,6 +111,9 @@ pub(crate) async fn run(args: &ReplicasArgs) -> anyhow::Result<bool> {
         recorder.record(&Event::Clock { at: recorder.now(), replica: Some(replica), ahead_secs })?;
     }
     recorder.record(&Event::Clock { at: recorder.now(), replica: None, ahead_secs: STORE_CLOCK })?;
+    for (replica, version) in cluster.versions().unwrap_or_default().iter().enumerate() {
+        recorder.record(&Event::Version { at: recorder.now(), replica, version: *version })?;
+    }
     let clients = Arc::new(Clients {
         http: reqwest::Client::builder().no_proxy().build()?,
         replicas: cluster.addresses().to_vec(),
@@ -135,6 +153,14 @@ pub(crate) async fn run(args: &ReplicasArgs) -> anyhow::Result<bool> {
     check_file(&args.history)
 }
 
+/// What a program prints as its version.
+fn version_text(program: &Path) -> anyhow::Result<String> {
+    let output = Command::new(program).arg("--version").output();
+    let output = output.with_context(|| format!("{} does not start", program.display()))?;
+    ensure!(output.status.success(), "{} --version failed", program.display());
+    Ok(String::from_utf8(output.stdout)?.trim_end().to_owned())
+}
+
 /// Checks the history of a run again.
 pub(crate) fn check(args: &CheckArgs) -> anyhow::Result<bool> {
     check_file(&args.history)
@@ -145,6 +171,10 @@ fn check_file(file: &Path) -> anyhow::Result<bool> {
     let events = history::read(file)?;
     let report = checker::check(&events);
     table::print(&report, &events);
+    let versions = versions::count(&events);
+    if let Some(versions) = &versions {
+        versions.print();
+    }
     let mut missing = Vec::new();
     for (kind, count) in table::disturbances(&events) {
         if count == 0 {
@@ -163,6 +193,7 @@ fn check_file(file: &Path) -> anyhow::Result<bool> {
             missing.push(text);
         }
     }
+    missing.extend(versions.iter().flat_map(VersionCounts::missing));
     if !missing.is_empty() {
         println!("The history shows too little. It has no {}.", missing.join(", no "));
     }

@@ -1,11 +1,13 @@
 //! Three gateways in front of one sandbox, and the store that they share, each with its own wall clock.
 
+use std::path::PathBuf;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 
 use super::clock::ShiftedClocks;
+use super::history::Version;
 use crate::gateway::Gateway;
 use crate::redis_server::{RedisServer, free_port};
 
@@ -18,11 +20,26 @@ const STORE: &str = "store";
 /// Maximum time until a signalled process has stopped.
 const SIGNAL_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How the replicas of a run are started.
+#[derive(Debug)]
+pub(super) struct ClusterSettings {
+    /// The options of each.
+    pub(super) options: Vec<String>,
+    /// Whether each keeps its keys in memory.
+    pub(super) is_separate: bool,
+    /// The program of another version, which all of them run at first.
+    pub(super) other_program: Option<PathBuf>,
+}
+
 /// The processes of a run. All of them end on drop.
 pub(super) struct Cluster {
     clocks: ShiftedClocks,
     root: String,
     options: Vec<String>,
+    this_program: PathBuf,
+    other_program: Option<PathBuf>,
+    /// The version of each replica.
+    versions: Vec<Version>,
     addresses: Vec<String>,
     /// `None` while a replica is down.
     replicas: Vec<Option<Gateway>>,
@@ -30,8 +47,8 @@ pub(super) struct Cluster {
 }
 
 impl Cluster {
-    /// Starts the store, and replicas in front of `root`, which use the store unless they are to be `separate`.
-    pub(super) fn start(root: &str, options: &[&str], separate: bool) -> anyhow::Result<Self> {
+    /// Starts the store, and replicas in front of `root`.
+    pub(super) fn start(root: &str, settings: ClusterSettings) -> anyhow::Result<Self> {
         let clocks = ShiftedClocks::new()?;
         clocks.set(STORE, STORE_CLOCK)?;
         for (replica, ahead_secs) in REPLICA_CLOCKS.into_iter().enumerate() {
@@ -40,15 +57,19 @@ impl Cluster {
         // The allocator's own thread would wait for times of the true clock.
         let store = RedisServer::start_with(&["--jemalloc-bg-thread", "no"], &clocks.environment(STORE))?;
         let addresses = REPLICA_CLOCKS.iter().map(|_| Ok(format!("127.0.0.1:{}", free_port()?)));
+        let version = if settings.other_program.is_some() { Version::Other } else { Version::This };
         let mut cluster = Self {
             clocks,
             root: root.to_owned(),
-            options: options.iter().map(|option| (*option).to_owned()).collect(),
+            options: settings.options,
+            this_program: std::env::current_exe()?,
+            other_program: settings.other_program,
+            versions: vec![version; REPLICA_CLOCKS.len()],
             addresses: addresses.collect::<anyhow::Result<_>>()?,
             replicas: REPLICA_CLOCKS.iter().map(|_| None).collect(),
             store,
         };
-        if !separate {
+        if !settings.is_separate {
             cluster.options.extend(["--state-url".to_owned(), cluster.store.url()]);
         }
         for replica in 0..cluster.replicas.len() {
@@ -61,12 +82,28 @@ impl Cluster {
         &self.addresses
     }
 
-    /// Starts a replica that is down, on its own address.
+    /// The version of each replica, if there are two versions.
+    pub(super) fn versions(&self) -> Option<&[Version]> {
+        self.other_program.is_some().then_some(&self.versions)
+    }
+
+    /// Gives a replica that is down the other version, and returns this.
+    pub(super) fn change_version(&mut self, replica: usize) -> Version {
+        let version = &mut self.versions[replica];
+        *version = version.next();
+        *version
+    }
+
+    /// Starts a replica that is down, on its own address and with its own version.
     pub(super) fn start_replica(&mut self, replica: usize) -> anyhow::Result<()> {
         let options: Vec<&str> = self.options.iter().map(String::as_str).collect();
         let environment = self.clocks.environment(&name(replica));
         let address = &self.addresses[replica];
-        let gateway = Gateway::start_in(&environment, &self.root, address, &options)
+        let program = match (self.versions[replica], &self.other_program) {
+            (Version::Other, Some(program)) => program,
+            _ => &self.this_program,
+        };
+        let gateway = Gateway::start_program(program, &environment, &self.root, address, &options)
             .with_context(|| format!("replica {replica}"))?;
         self.replicas[replica] = Some(gateway);
         Ok(())

@@ -26,33 +26,58 @@ pub(super) struct Disturber<'a> {
 }
 
 impl Disturber<'_> {
-    /// Disturbs in each way once, in a random order. Before each disturbance, the store's clock jumps.
+    /// Disturbs in each way once, in a random order. With two versions, each replica changes to the other one.
     pub(super) async fn round(&mut self, number: usize) -> anyhow::Result<()> {
-        let mut kinds = DisturbanceKind::ALL;
+        let mut kinds = DisturbanceKind::ALL.to_vec();
         self.random.shuffle(&mut kinds);
-        for kind in kinds {
-            tokio::time::sleep(CALM / 2).await;
-            self.set_store_clock()?;
-            tokio::time::sleep(CALM / 2).await;
-            let replica = self.random.usize(..self.cluster.addresses().len());
-            match kind {
-                DisturbanceKind::ReplicaPaused => self.pause_replica(replica, number % 2 == 1).await?,
-                DisturbanceKind::ReplicaKilled => self.kill_replica(replica).await?,
-                DisturbanceKind::ReplicaRestarted => {
-                    for replica in 0..self.cluster.addresses().len() {
-                        self.restart_replica(replica).await?;
-                    }
-                }
-                DisturbanceKind::StoreStopped
-                | DisturbanceKind::StoreKilled
-                | DisturbanceKind::StorePaused => {
-                    let killed = (kind == DisturbanceKind::StoreKilled).then_some(replica);
-                    self.disturb_store(kind, killed).await?;
-                }
+        if self.cluster.versions().is_some() {
+            self.change_versions(number, &kinds).await?;
+        } else {
+            for kind in kinds {
+                self.disturb(kind, number).await?;
             }
         }
         tokio::time::sleep(CALM).await;
         Ok(())
+    }
+
+    /// Restarts one replica after the other with the other version. All other disturbances take place between the first and
+    /// the last of these restarts, so that both versions run during them.
+    async fn change_versions(&mut self, number: usize, kinds: &[DisturbanceKind]) -> anyhow::Result<()> {
+        let mut replicas: Vec<usize> = (0..self.cluster.addresses().len()).collect();
+        self.random.shuffle(&mut replicas);
+        let kinds: Vec<DisturbanceKind> =
+            kinds.iter().copied().filter(|kind| *kind != DisturbanceKind::ReplicaRestarted).collect();
+        let mut parts = kinds.chunks(kinds.len().div_ceil(replicas.len() - 1));
+        for replica in replicas {
+            self.restart_replica(replica).await?;
+            for kind in parts.next().unwrap_or_default() {
+                self.disturb(*kind, number).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Disturbs in one way, after a jump of the store's clock.
+    async fn disturb(&mut self, kind: DisturbanceKind, round: usize) -> anyhow::Result<()> {
+        tokio::time::sleep(CALM / 2).await;
+        self.set_store_clock()?;
+        tokio::time::sleep(CALM / 2).await;
+        let replica = self.random.usize(..self.cluster.addresses().len());
+        match kind {
+            DisturbanceKind::ReplicaPaused => self.pause_replica(replica, round % 2 == 1).await,
+            DisturbanceKind::ReplicaKilled => self.kill_replica(replica).await,
+            DisturbanceKind::ReplicaRestarted => {
+                for replica in 0..self.cluster.addresses().len() {
+                    self.restart_replica(replica).await?;
+                }
+                Ok(())
+            }
+            DisturbanceKind::StoreStopped | DisturbanceKind::StoreKilled | DisturbanceKind::StorePaused => {
+                let killed = (kind == DisturbanceKind::StoreKilled).then_some(replica);
+                self.disturb_store(kind, killed).await
+            }
+        }
     }
 
     fn set_store_clock(&mut self) -> anyhow::Result<()> {
@@ -89,11 +114,16 @@ impl Disturber<'_> {
         self.step(kind, Some(replica), Phase::Over)
     }
 
+    /// Ends a replica with SIGTERM, and starts it again; with the other version, if there are two.
     async fn restart_replica(&mut self, replica: usize) -> anyhow::Result<()> {
         let kind = DisturbanceKind::ReplicaRestarted;
         self.step(kind, Some(replica), Phase::Starting)?;
         self.drain_replica(replica).await?;
         self.step(kind, Some(replica), Phase::Effective)?;
+        if self.cluster.versions().is_some() {
+            let version = self.cluster.change_version(replica);
+            self.recorder.record(&Event::Version { at: self.recorder.now(), replica, version })?;
+        }
         self.step(kind, Some(replica), Phase::Ending)?;
         self.cluster.start_replica(replica)?;
         self.step(kind, Some(replica), Phase::Over)

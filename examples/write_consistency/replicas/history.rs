@@ -31,6 +31,8 @@ pub(super) enum Event {
     Disturbance(Disturbance),
     /// From now on, a replica's wall clock or, without a replica, the store's is ahead of the true time.
     Clock { at: Micros, replica: Option<usize>, ahead_secs: i64 },
+    /// From now on, a replica runs this version. Only in runs with two versions.
+    Version { at: Micros, replica: usize, version: Version },
     /// A replica has ended after SIGTERM.
     Exit { at: Micros, replica: usize, code: Option<i32> },
     /// The sandbox has received a create.
@@ -136,6 +138,25 @@ impl NoResponse {
             Self::Lost => "connection lost",
             Self::Disconnected => "client disconnected",
             Self::Unreadable => "unreadable response",
+        }
+    }
+}
+
+/// The version of a gateway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Version {
+    /// That of the recording program.
+    This,
+    Other,
+}
+
+impl Version {
+    /// The version that it changes to.
+    pub(super) fn next(self) -> Self {
+        match self {
+            Self::This => Self::Other,
+            Self::Other => Self::This,
         }
     }
 }

@@ -84,7 +84,11 @@ impl<'a> Index<'a> {
                 }
                 Event::Object { name, id } => index.objects.entry(name).or_default().push(id),
                 Event::End { dropped } => index.is_complete = *dropped == 0,
-                Event::Call(_) | Event::Disturbance(_) | Event::Clock { .. } | Event::Exit { .. } => {}
+                Event::Call(_)
+                | Event::Disturbance(_)
+                | Event::Clock { .. }
+                | Event::Version { .. }
+                | Event::Exit { .. } => {}
             }
         }
         (index, unexplained)

@@ -33,7 +33,7 @@ async fn send(replica: &Replica, text: &str, with_text: bool) -> String {
     value.as_str().unwrap_or_else(|| panic!("{response}")).to_owned()
 }
 
-async fn by_hash(replica: &Replica, text: &str) -> String {
+pub(crate) async fn by_hash(replica: &Replica, text: &str) -> String {
     send(replica, text, false).await
 }
 
@@ -49,7 +49,7 @@ async fn count(replica: &Replica, result: &str) -> usize {
 }
 
 /// Registers a document, and waits until the others can find it.
-async fn share(replica: &Replica, text: &str) {
+pub(crate) async fn share(replica: &Replica, text: &str) {
     let before = count(replica, "stored").await;
     register(replica, text).await;
     until("the document is stored", async || count(replica, "stored").await > before).await;

@@ -18,7 +18,7 @@ async fn two(deployment: &Deployment) -> [Replica; 2] {
 }
 
 /// Waits until events of other replicas are received, or are not.
-async fn until_linked(replicas: &[Replica], is_linked: bool) {
+pub(crate) async fn until_linked(replicas: &[Replica], is_linked: bool) {
     for replica in replicas {
         until("the connection for events changes", async || {
             (replica.metric("intune_graphql_shared_events_up").await > 0.5) == is_linked
@@ -33,7 +33,11 @@ async fn add(replica: &Replica, token: &str) -> String {
 }
 
 /// A subscriber of each transport at each replica.
-async fn subscribers(deployment: &Deployment, replicas: &[Replica], tenant: &str) -> Vec<Subscriber> {
+pub(crate) async fn subscribers(
+    deployment: &Deployment,
+    replicas: &[Replica],
+    tenant: &str,
+) -> Vec<Subscriber> {
     let mut subscribers = Vec::new();
     for replica in replicas {
         subscribers.push(Subscriber::sse(deployment, replica, &token(tenant)).await);
@@ -43,7 +47,7 @@ async fn subscribers(deployment: &Deployment, replicas: &[Replica], tenant: &str
 }
 
 /// Adds a status at each replica, and expects that all subscribers receive it next.
-async fn each_receives(replicas: &[Replica], subscribers: &mut [Subscriber], tenant: &str) {
+pub(crate) async fn each_receives(replicas: &[Replica], subscribers: &mut [Subscriber], tenant: &str) {
     for replica in replicas {
         let id = add(replica, &token(tenant)).await;
         for (index, subscriber) in subscribers.iter_mut().enumerate() {
@@ -52,7 +56,7 @@ async fn each_receives(replicas: &[Replica], subscribers: &mut [Subscriber], ten
     }
 }
 
-async fn each_is_told(subscribers: &mut [Subscriber]) {
+pub(crate) async fn each_is_told(subscribers: &mut [Subscriber]) {
     for (index, subscriber) in subscribers.iter_mut().enumerate() {
         assert_eq!(subscriber.next().await, NOTICE, "{index}");
     }

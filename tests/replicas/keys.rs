@@ -8,7 +8,7 @@ use crate::redis_server::RedisServer;
 use crate::replica::{Deployment, TOKEN, until};
 
 /// A lease ends ten seconds after the last change of its record.
-const SHORT: [&str; 6] =
+pub(crate) const SHORT: [&str; 6] =
     ["--request-timeout", "3s", "--graph-attempt-timeout", "2s", "--graph-connect-timeout", "1s"];
 
 #[tokio::test]

@@ -11,10 +11,14 @@ use tokio::net::TcpListener;
 
 use crate::redis_server::RedisServer;
 
+const PROGRAM: &str = env!("CARGO_BIN_EXE_intune-graphql");
 /// The token of callers, unless a test sends another.
 pub(crate) const TOKEN: &str = "test-token.0";
 /// How long a state is waited for before a test has failed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Names the program of another version, for example one that `tests/replicas/rolling_upgrade` has built.
+const OTHER_PROGRAM_VARIABLE: &str = "OTHER_INTUNE_GRAPHQL";
 
 const ADD: &str = "mutation Add($input: AddDeviceStatusInput!) {
   addDeviceStatus(input: $input) { replayed deviceStatusId deviceStatus { graphId } }
@@ -46,6 +50,15 @@ impl Deployment {
     /// Starts a gateway that uses both, with more settings.
     pub(crate) fn replica(&self, more: &[&str]) -> Replica {
         self.replica_at(&self.redis.url(), more, &[])
+    }
+
+    /// Starts a gateway of the other version; of the same one, if no other is named.
+    pub(crate) fn other_replica(&self, more: &[&str]) -> Replica {
+        let url = self.redis.url();
+        let arguments = [&["--graph-url", &self.root, "--state-url", &url], more].concat();
+        let program = std::env::var(OTHER_PROGRAM_VARIABLE).unwrap_or_else(|_| PROGRAM.to_owned());
+        Replica::start_program(&program, &arguments, &[])
+            .unwrap_or_else(|log| panic!("{program} ended: {log}"))
     }
 
     /// Starts a gateway with another address of the server, and environment variables.
@@ -96,14 +109,18 @@ impl Replica {
     ///
     /// The log, if the program ends at its start.
     pub(crate) fn start(arguments: &[&str], variables: &[(&str, &str)]) -> Result<Self, String> {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_intune-graphql"));
+        Self::start_program(PROGRAM, arguments, variables)
+    }
+
+    fn start_program(program: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Result<Self, String> {
+        let mut command = Command::new(program);
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("INTUNE_GRAPHQL_")) {
             command.env_remove(name);
         }
         command.envs(variables.iter().copied());
         command.args(["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]).args(arguments);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{program} does not start: {error}"));
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut stderr = child.stderr.take().unwrap();
         let log = std::thread::spawn(move || {
@@ -165,16 +182,7 @@ impl Replica {
             &json!({"input": {
                 "configurationId": DEMO_CONFIGURATION_ID,
                 "idempotencyKey": key,
-                "deviceStatus": {
-                    "deviceDisplayName": device,
-                    "userName": "A user",
-                    "deviceModel": "A model",
-                    "platform": 8,
-                    "complianceGracePeriodExpirationDateTime": "2016-12-31T23:56:44.9519127-08:00",
-                    "status": "COMPLIANT",
-                    "lastReportedDateTime": "2016-12-31T23:57:41.6559639+03:00",
-                    "userPrincipalName": "user@example.org",
-                },
+                "deviceStatus": device_status(device),
             }}),
         )
     }
@@ -230,6 +238,20 @@ impl Drop for Replica {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A device status with this name of the device, as an input.
+pub(crate) fn device_status(device: &str) -> Value {
+    json!({
+        "deviceDisplayName": device,
+        "userName": "A user",
+        "deviceModel": "A model",
+        "platform": 8,
+        "complianceGracePeriodExpirationDateTime": "2016-12-31T23:56:44.9519127-08:00",
+        "status": "COMPLIANT",
+        "lastReportedDateTime": "2016-12-31T23:57:41.6559639+03:00",
+        "userPrincipalName": "user@example.org",
+    })
 }
 
 /// A GraphQL response.

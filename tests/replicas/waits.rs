@@ -5,12 +5,12 @@ use serde_json::json;
 
 use crate::replica::{Deployment, Replica, Reply, until};
 
-const THROTTLED: (&str, &str, bool) = ("THROTTLED", "NOT_SENT", true);
+pub(crate) const THROTTLED: (&str, &str, bool) = ("THROTTLED", "NOT_SENT", true);
 /// A `Retry-After` that is longer is returned at once.
 const SHORT: [&str; 6] =
     ["--request-timeout", "3s", "--graph-attempt-timeout", "2s", "--graph-connect-timeout", "1s"];
 
-async fn add(replica: &Replica, token: &str) -> Reply {
+pub(crate) async fn add(replica: &Replica, token: &str) -> Reply {
     replica.add_as(token, None, "a device").await
 }
 
@@ -24,12 +24,12 @@ fn is_throttled(reply: &Reply) -> bool {
 }
 
 /// Waits until a replica rejects the caller's writes, which Graph would accept.
-async fn until_told(replica: &Replica, token: &str) {
+pub(crate) async fn until_told(replica: &Replica, token: &str) {
     until("the replica knows the wait", async || is_throttled(&add(replica, token).await)).await;
 }
 
 /// Makes Graph throttle the next write, which is this caller's at this replica.
-async fn throttle(deployment: &Deployment, replica: &Replica, token: &str, seconds: u32) {
+pub(crate) async fn throttle(deployment: &Deployment, replica: &Replica, token: &str, seconds: u32) {
     deployment.replace_faults(&[&format!("429;retry-after={seconds};method=POST;times=1")]);
     assert_eq!(add(replica, token).await.failure(), ("THROTTLED", "REJECTED", true));
 }

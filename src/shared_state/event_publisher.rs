@@ -51,6 +51,26 @@ struct Queue {
     lost_at: Option<Instant>,
 }
 
+impl Queue {
+    fn next_message(&mut self, replica: [u8; 16], event: SharedEvent<'_>) -> Option<Vec<u8>> {
+        self.number += 1;
+        event_format::encode(&Message { replica, number: self.number, event })
+    }
+
+    /// The message that events were lost, which is then no longer to be sent.
+    fn notice(&mut self, replica: [u8; 16], lost_at: Instant) -> Option<Vec<u8>> {
+        let milliseconds_ago = u64::try_from(lost_at.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let event = SharedEvent::Missed { milliseconds_ago };
+        self.lost_at = None;
+        if self.messages.is_empty() {
+            return self.next_message(replica, event);
+        }
+        // The numbers of queued events, which follow, would be lower than its own. Versions that compare the numbers of
+        // notices too do not receive this one.
+        event_format::encode(&Message { replica, number: 0, event })
+    }
+}
+
 impl Publisher {
     pub(super) fn new(state: SharedState, replica: [u8; 16]) -> Self {
         Self {
@@ -67,7 +87,7 @@ impl Publisher {
     pub(super) fn publish(&self, event: SharedEvent<'_>) {
         let is_up = self.state.health().is_ok();
         let mut queue = self.lock();
-        let message = self.next_message(&mut queue, event).filter(|message| {
+        let message = queue.next_message(self.replica, event).filter(|message| {
             let fits = queue.messages.len() < MAX_QUEUED && queue.bytes + message.len() <= MAX_QUEUED_BYTES;
             is_up && fits
         });
@@ -83,11 +103,6 @@ impl Publisher {
         }
         drop(queue);
         self.queued.notify_one();
-    }
-
-    fn next_message(&self, queue: &mut Queue, event: SharedEvent<'_>) -> Option<Vec<u8>> {
-        queue.number += 1;
-        event_format::encode(&Message { replica: self.replica, number: queue.number, event })
     }
 
     /// Sends what is queued, until the future is dropped.
@@ -111,7 +126,7 @@ impl Publisher {
                 && is_up
                 && next_notice <= Instant::now()
             {
-                group.extend(self.notice(lost_at));
+                group.extend(self.lock().notice(self.replica, lost_at));
                 next_notice = Instant::now() + NOTICE_INTERVAL;
             }
             let has_lost = lost_at.is_some();
@@ -169,18 +184,6 @@ impl Publisher {
         self.send(&[]).await
     }
 
-    /// The message that events were lost, which is then no longer to be sent.
-    fn notice(&self, lost_at: Instant) -> Option<Vec<u8>> {
-        let milliseconds_ago = u64::try_from(lost_at.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.lock().lost_at = None;
-        // Without a number of its own: those of queued events, which follow, would be lower.
-        event_format::encode(&Message {
-            replica: self.replica,
-            number: 0,
-            event: SharedEvent::Missed { milliseconds_ago },
-        })
-    }
-
     /// Notes the end of sending a group.
     fn end(&self, has_failed: bool) {
         let mut queue = self.lock();
@@ -213,5 +216,32 @@ impl Publisher {
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::super::event_format::{SharedEvent, TenantHash, decode};
+    use super::Queue;
+
+    const REPLICA: [u8; 16] = [7; 16];
+
+    #[test]
+    fn a_notice_has_a_number_of_its_own_unless_events_follow_it() {
+        let mut queue = Queue::default();
+        let event = SharedEvent::Added { tenant: TenantHash::of(None), configuration: "c", status: "s" };
+        let number = |message: Option<Vec<u8>>| decode(&message.unwrap()).unwrap().number;
+        assert_eq!(number(queue.next_message(REPLICA, event)), 1);
+        for expected in [2, 3] {
+            queue.lost_at = Some(Instant::now());
+            assert_eq!(number(queue.notice(REPLICA, Instant::now())), expected);
+            assert!(queue.lost_at.is_none());
+        }
+        let queued = queue.next_message(REPLICA, event).unwrap();
+        queue.messages.push_back(queued);
+        assert_eq!(number(queue.notice(REPLICA, Instant::now())), 0);
+        assert_eq!(number(queue.next_message(REPLICA, event)), 5);
     }
 }

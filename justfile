@@ -56,6 +56,10 @@ write-consistency:
 replica-consistency:
     cargo run --release --example write_consistency -- replicas --duration 10m
 
+# Upgrade replicas from the gateway of a git revision to this one and back, with both running: tests, and a recorded history, checked (10 minutes; needs redis-server and a C compiler)
+rolling-upgrade revision:
+    tests/replicas/rolling_upgrade {{revision}}
+
 # Count Graph's 429 under load through three gateways, with and without a shared Retry-After (2 minutes; needs redis-server)
 replicas-throttling:
     cargo run --example write_consistency -- replicas-throttling

@@ -26,6 +26,7 @@ WORKDIR /build
 # Without them, as Cargo.toml says. A test of the image may save time with less optimization.
 ARG CARGO_PROFILE_RELEASE_LTO
 ARG CARGO_PROFILE_RELEASE_CODEGEN_UNITS
+ARG CARGO_PROFILE_RELEASE_OPT_LEVEL
 # The dependencies are a layer of their own, which only the manifests and the lock file change.
 COPY Cargo.toml Cargo.lock ./
 COPY crates/graphql-prepare/Cargo.toml crates/graphql-prepare/

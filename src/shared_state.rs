@@ -15,6 +15,7 @@ mod record_cleaner;
 mod record_format;
 mod record_store;
 mod server_check;
+mod server_clock;
 mod shared_connection;
 mod waits;
 

@@ -9,11 +9,12 @@ use redis::aio::MultiplexedConnection;
 use redis::{FromRedisValue, RedisError, Script, ServerErrorKind, cmd};
 use ring::rand::{SecureRandom as _, SystemRandom};
 use tokio::sync::{Notify, watch};
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 use tracing::{debug, error, info, warn};
 
 use super::connection::{COMMAND_TIMEOUT, ConnectError, ConnectionSettings};
 use super::server_check;
+use super::server_clock::ServerClock;
 use crate::telemetry::metrics;
 
 /// The start of each key in the server, and of each channel.
@@ -22,8 +23,6 @@ pub(super) const PREFIX: &str = "intune-graphql:";
 pub(super) const FORMAT: u8 = 1;
 /// How often an idle connection is checked.
 const PING_INTERVAL: Duration = Duration::from_secs(2);
-/// Tolerated difference between the server's clock and the time that was expected from it.
-const CLOCK_TOLERANCE: Duration = Duration::from_millis(500);
 /// First delay before connecting again. It doubles after each failure.
 const MIN_RETRY_DELAY: Duration = Duration::from_millis(50);
 /// Maximum delay.
@@ -50,13 +49,6 @@ struct Inner {
 enum Status {
     Up { connection: MultiplexedConnection, number: u64, clock: ServerClock },
     Down(Arc<ConnectError>),
-}
-
-/// The server's time in milliseconds since 1970, as it was at some time here.
-#[derive(Clone, Copy)]
-struct ServerClock {
-    milliseconds: u64,
-    read_at: Instant,
 }
 
 /// Why the shared state could not be used.
@@ -220,11 +212,7 @@ impl SharedState {
     /// caller has been told that it failed.
     pub(super) fn command_deadline(&self) -> Result<u64, Unavailable> {
         match &*self.status() {
-            Status::Up { clock, .. } => {
-                let ahead = clock.read_at.elapsed() + COMMAND_TIMEOUT + CLOCK_TOLERANCE;
-                let ahead = u64::try_from(ahead.as_millis()).unwrap_or(u64::MAX);
-                Ok(clock.milliseconds.saturating_add(ahead))
-            }
+            Status::Up { clock, .. } => Ok(clock.after(COMMAND_TIMEOUT)),
             Status::Down(error) => Err(Unavailable::NotConnected(Arc::clone(error))),
         }
     }
@@ -235,7 +223,7 @@ impl SharedState {
             Status::Up { connection, number, .. } => (connection.clone(), *number),
             Status::Down(error) => return Err(Unavailable::NotConnected(Arc::clone(error))),
         };
-        match read_clock(&mut connection).await {
+        match ServerClock::read(&mut connection).await {
             Ok(clock) => {
                 self.set_clock(number, clock);
                 Ok(())
@@ -356,7 +344,7 @@ impl SharedState {
             error!(address = %settings.address, "the shared state has lost its data: earlier idempotency keys are forgotten");
         }
         *self.hash_key_lock() = Some(key);
-        let clock = read_clock(&mut connection).await.map_err(|source| settings.rejected(source))?;
+        let clock = ServerClock::read(&mut connection).await.map_err(|source| settings.rejected(source))?;
         Ok((connection, clock))
     }
 
@@ -419,17 +407,8 @@ async fn check(connection: &mut MultiplexedConnection) -> Result<ServerClock, Re
             Err(RedisError::from(io::Error::new(io::ErrorKind::ReadOnlyFilesystem, message)))
         }
         Err(error) if is_failure(&error) => Err(error),
-        Ok(_) | Err(_) => read_clock(connection).await,
+        Ok(_) | Err(_) => ServerClock::read(connection).await,
     }
-}
-
-async fn read_clock(connection: &mut MultiplexedConnection) -> Result<ServerClock, RedisError> {
-    let read_at = Instant::now();
-    let (seconds, microseconds): (u64, u64) = cmd("TIME").query_async(connection).await?;
-    Ok(ServerClock {
-        milliseconds: seconds.saturating_mul(1000).saturating_add(microseconds / 1000),
-        read_at,
-    })
 }
 
 /// Whether the connection must be replaced: it is lost or does not respond, the server cannot serve at present, or the data
